@@ -41,7 +41,7 @@ async function invite(name, role = 'Principal') {
   await form.getByLabel('Organisation').fill('Office of the President');
   await form.getByLabel('Role').selectOption({ label: role });
   await form.getByLabel('Time zone').fill('Europe/Oslo');
-  await form.getByRole('button', { name: 'Make the link' }).click();
+  await form.getByRole('button', { name: 'Create the link' }).click();
   return shown_link();
 }
 
@@ -108,7 +108,7 @@ test('a person’s device is enrolled after the code was compared, also if its p
 
 test('a person gets a further device under the same name, and it is revoked', async () => {
   await officer.getByRole('button', { name: 'Add a device for the Foreign Minister' }).click();
-  await officer.getByRole('button', { name: 'Make the link' }).click();
+  await officer.getByRole('button', { name: 'Create the link' }).click();
   const { context, page } = await opened(await shown_link());
   await approve('The Foreign Minister', await code(page));
   await page.getByRole('heading', { name: 'People' }).waitFor();

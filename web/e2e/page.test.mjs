@@ -83,7 +83,7 @@ test('a device that was refused, or whose link another one used, is told so and 
   await page.getByRole('heading', { name: 'This browser isn’t set up yet' }).waitFor();
   await page.goto(`${site.origin}/?stop#enrol=ask-good`);
   await page.getByText('471 029 583 016').waitFor();
-  await page.getByRole('button', { name: 'Stop waiting' }).click();
+  await page.getByRole('button', { name: 'Stop and erase this request' }).click();
   await page.getByRole('heading', { name: 'This browser isn’t set up yet' }).waitFor();
   await page.reload();
   await page.getByRole('heading', { name: 'This browser isn’t set up yet' }).waitFor();
@@ -97,7 +97,7 @@ test('a security officer reads the office’s alerts and marks one as seen, whic
   await page.getByRole('button', { name: 'Alerts 2 not seen' }).click();
   const forked = page.getByRole('article', { name: 'A device was shown another log than before' });
   await forked.getByText('Stop confidential calls.').waitFor();
-  await forked.getByText('Chrome on Android, of the President').waitFor();
+  await forked.getByText('Chrome (Android), of the President').waitFor();
   await page.getByRole('article', { name: 'A sign-in failed' }).getByText('12 times').waitFor();
   // The office says who saw it, and the list is read again.
   alerts[0].seen = { by: 'e'.repeat(32), at_ms: 1_795_340_600_000 };
@@ -120,7 +120,7 @@ test('a device that was added in one’s name is announced until it is acknowled
   await peer.goto(`${site.origin}/peer.html`);
   await peer.evaluate(() => window.channel.postMessage({ fake: 'device_added' }));
   await page.bringToFront();
-  const notice = page.getByRole('alert').filter({ hasText: 'A new device was added in your name: Chrome on Android' });
+  const notice = page.getByRole('alert').filter({ hasText: 'A new device was added in your name: Chrome (Android)' });
   await notice.getByText('tell your security officer now').waitFor();
   await page.getByRole('button', { name: 'Calls' }).click();
   await notice.getByRole('button', { name: 'I expected it' }).click();
@@ -146,12 +146,20 @@ test('a security officer’s device is appointed, invites, shows the link, and a
   await tell('appointed');
   await page.getByRole('button', { name: /^Invite/ }).click();
   const dialog = page.getByRole('dialog');
-  await dialog.getByRole('button', { name: 'Make the link' }).click();
-  await dialog.getByText('Name and organisation must be given.').waitFor();
+  await dialog.getByRole('button', { name: 'Close' }).click();
+  await dialog.waitFor({ state: 'detached' });
+  await page.getByRole('button', { name: 'Settings' }).click();
+  await page.keyboard.press('Alt+N');
+  assert.equal(await dialog.count(), 1, 'no shortcut acts behind a dialog');
+  await dialog.getByRole('button', { name: 'Close' }).click();
+  await dialog.waitFor({ state: 'detached' });
+  await page.keyboard.press('Alt+N');
+  await dialog.getByRole('button', { name: 'Create the link' }).click();
+  await dialog.getByText('Enter a name and an organisation.').waitFor();
   await dialog.getByLabel('Name or title').fill('The Foreign Minister');
   await dialog.getByLabel('Organisation').fill('Ministry of Foreign Affairs');
   await dialog.getByLabel('Time zone').fill('Nowhere');
-  await dialog.getByRole('button', { name: 'Make the link' }).click();
+  await dialog.getByRole('button', { name: 'Create the link' }).click();
   await dialog.getByText('This is not a time zone').waitFor();
   await dialog.getByLabel('Time zone').fill('Europe/Oslo');
   await page.keyboard.press('Enter');
@@ -171,6 +179,10 @@ test('a security officer’s device is appointed, invites, shows the link, and a
   await page.keyboard.press('Escape');
   await page.getByRole('dialog').waitFor({ state: 'detached' });
   await page.getByRole('button', { name: 'Approve' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Back' }).click();
+  await page.getByRole('dialog').waitFor({ state: 'detached' });
+  await until(page, () => document.activeElement?.textContent?.trim() === 'Approve');
+  await page.getByRole('button', { name: 'Approve' }).click();
   await page.getByRole('button', { name: 'The person read me this code' }).click();
   await page.getByText('No device is waiting.').waitFor();
   await context.close();
@@ -181,7 +193,7 @@ test('a person sees the devices that are enrolled in their name', async () => {
   await page.getByRole('button', { name: 'Settings' }).click();
   await page.getByRole('button', { name: 'Your devices' }).click();
   await page.getByRole('heading', { name: 'Your devices' }).waitFor();
-  await page.getByText('Chrome on Android').waitFor();
+  await page.getByText('Chrome (Android)').waitFor();
   assert.equal(new URL(page.url()).hash, '#my-devices');
   await context.close();
 });

@@ -29,6 +29,9 @@ const FEW = [
   'my-devices',
   'alerts',
   'people-device-added',
+  'protect',
+  'unlock-either',
+  'confirm',
 ];
 const LOCALES = [
   { language: 'en', dir: 'ltr', scenes: null },

@@ -5,12 +5,15 @@ import { forget_favourites, load_favourites, save_favourites } from './engine/fa
 import type { Host, HostEvents } from './engine/host';
 import { load_call, save_call } from './engine/call_memory';
 import type { Alerts } from './engine/alerts';
+import { is_link_unused } from './engine/asking';
 import type { Devices } from './engine/devices';
 import { RECORDS_PER_PAGE, with_newest, type Records } from './engine/records';
 import type { MicrophoneState } from './engine/microphone';
 import { problem_of } from './engine/problem';
 import type { SoundKind } from './engine/sound_devices';
+import type { ProtectionOffice } from './engine/protection_office';
 import { keep_storage } from './page_guard';
+import { Protection } from './protection.svelte';
 import { checked_record, type CheckedRecord } from './record_check';
 import { OfficeAlerts } from './office_alerts.svelte';
 import { Registrar } from './registrar.svelte';
@@ -19,7 +22,7 @@ import { choose_locale } from './text';
 import type { Locale } from './text/state.svelte';
 import { local_zone } from './view/clock';
 import { device_label } from './view/device_label';
-import { failed, type Loadable } from './view/loadable';
+import { failed, needs_reading, type Loadable } from './view/loadable';
 import { is_pending } from './view/records';
 import { remember, resume, type RememberedCall, type ShownView } from './view/resume';
 import { wanted_name } from './view/people';
@@ -47,6 +50,7 @@ export class App {
   readonly sound = new Sound();
   readonly registrar: Registrar;
   readonly office_alerts: OfficeAlerts;
+  readonly protection: Protection;
   /** Frames from the other side are expected and none arrived within the keepalive timeout. */
   media_timed_out = $state(false);
   /** An enrolment link was opened in a browser that is enrolled already, or waits for a registrar. */
@@ -80,11 +84,12 @@ export class App {
 
   constructor(
     private readonly host: () => Host,
-    private readonly office: Records & Devices & Alerts,
+    private readonly office: Records & Devices & Alerts & ProtectionOffice,
     /** IANA time zone of this device. */
     readonly zone: string = local_zone(),
   ) {
-    this.registrar = new Registrar(host, office);
+    this.protection = new Protection(host, office, () => this.view?.token ?? null);
+    this.registrar = new Registrar(() => this.protection.guarded(host()), office);
     this.office_alerts = new OfficeAlerts(host, office);
   }
 
@@ -95,7 +100,7 @@ export class App {
       const fragment = enrolment_of(location.hash);
       if (enrolled) {
         void keep_storage();
-        this.stage = { status: 'on' };
+        void this.#start_device();
         if (fragment !== null) this.#ignore_link();
       } else if (asking) {
         // What it shows follows. It goes on with the request that it has: opening its link again must not count as another device.
@@ -107,6 +112,11 @@ export class App {
         this.stage = { status: 'unenrolled' };
       }
     },
+    protectors: (device, protectors) => this.protection.known(device, protectors),
+    locked: () => {
+      this.stage = { status: 'locked' };
+      if (enrolment_of(location.hash) !== null) this.#ignore_link();
+    },
     link_read: (person, office, problem) => {
       this.stage = {
         status: 'enrol',
@@ -117,7 +127,8 @@ export class App {
       };
     },
     asking: (asking) => {
-      if (this.stage.status === 'enrol') clear_fragment();
+      // A link that is still unused is opened again by a reload.
+      if (!is_link_unused(asking) && enrolment_of(location.hash) !== null) clear_fragment();
       if (this.stage.status !== 'asking') void keep_storage();
       this.stage = { status: 'asking', asking };
     },
@@ -129,7 +140,8 @@ export class App {
       clear_fragment();
       this.unused_link = false;
       void keep_storage();
-      this.stage = { status: 'on' };
+      this.stage = { status: 'protect' };
+      void this.protection.read_policy();
     },
     enrol_failed: (problem) => {
       if (this.stage.status === 'enrol') this.stage = { ...this.stage, problem, busy: false };
@@ -156,6 +168,20 @@ export class App {
     },
   };
 
+  /** The device's keys are open. One that is not protected is offered a protection first. */
+  async #start_device(): Promise<void> {
+    this.stage = { status: 'on' };
+    if (this.protection.protectors.length > 0) return;
+    await this.protection.read_policy();
+    if (this.stage.status === 'on' && this.protection.offered && !this.view?.call) this.stage = { status: 'protect' };
+  }
+
+  /** The screen that offers a protection ends: it was chosen, or postponed. */
+  end_protect(): void {
+    if (this.protection.protectors.length === 0) this.protection.not_now();
+    if (this.stage.status === 'protect') this.stage = { status: 'on' };
+  }
+
   /** A link works once: it is not consumed in a browser that is enrolled already. */
   #ignore_link(): void {
     this.unused_link = true;
@@ -166,6 +192,8 @@ export class App {
     const before = this.view;
     const view = resume(shown, this.#remembered);
     this.view = view;
+    if (view.you) this.protection.device = view.you.device;
+    if (view.unlock_required && !before?.unlock_required) this.#lock_or_stop();
     this.registrar.update(before, view);
     // A view before sign-in has no call yet, and must not make the page forget it.
     if (view.call || view.caught_up) {
@@ -191,10 +219,16 @@ export class App {
     // A record is verified against the log that this device follows: the size of that comes just after the sign-in.
     const known = (of: ShownView | null) => (of?.log ? of.token : null);
     const signed_in_again = known(view) !== null && known(before) !== known(view);
-    const devices_changed = before !== null && before.devices_changed !== view.devices_changed;
     const alerts_changed = before !== null && before.office_alerts?.changes !== view.office_alerts?.changes;
     if (alerts_changed && this.#place() === 'alerts') void this.office_alerts.load(view.token);
-    if (signed_in_again || ((ended_now || devices_changed) && view.token !== null)) this.reload();
+    if (signed_in_again || (ended_now && view.token !== null)) this.reload();
+    else if (before !== null && before.devices_changed !== view.devices_changed && this.#lists_devices()) this.reload();
+  }
+
+  /** The office wants this device unlocked anew. A copy from before it was protected cannot be. */
+  #lock_or_stop(): void {
+    if (this.protection.protectors.length > 0) this.protection.lock();
+    else this.stage = { status: 'failed', problem: { code: 'protected_elsewhere' } };
   }
 
   /**
@@ -345,7 +379,7 @@ export class App {
     if (place === 'calls' || place === 'desk') void this.#load_records();
     if (this.route.at === 'record' && place === 'record') void this.#load_record(this.route.call);
     if (place === 'alerts') void this.office_alerts.load(this.view?.token);
-    if (place === 'devices' || place === 'my_devices' || place === 'alerts') void this.registrar.load(this.view?.token);
+    if (this.#lists_devices()) void this.registrar.load(this.view?.token);
   }
 
   /** What the route leads to, whatever covers it. */
@@ -353,8 +387,15 @@ export class App {
     return this.view && place_of(this.view, this.route);
   }
 
+  /** Whether the screen is made from the list of devices. Alerts name devices and their people. */
+  #lists_devices(): boolean {
+    const place = this.#place();
+    return place === 'devices' || place === 'my_devices' || place === 'alerts';
+  }
+
   #on_second(): void {
     this.now = Date.now();
+    this.protection.tick(this.view?.call !== null && this.view?.call !== undefined && this.view.call.state !== 'ended');
     if (Math.floor(this.now / 1000) % POLL_INTERVAL_S === 0 && !document.hidden && this.#expects_changes())
       this.#refresh();
   }
@@ -362,19 +403,13 @@ export class App {
   /** Whether data on the screen is expected to change without a message that announces it, so that it must be polled. */
   #expects_changes(): boolean {
     const place = this.#place();
-    if (place === 'devices' || place === 'my_devices') return this.registrar.expects_changes(this.now);
-    if (place === 'alerts') {
-      const { list } = this.office_alerts;
-      return list.status === 'failed' || (list.status === 'ready' && list.stale !== undefined);
+    if (place === 'alerts') return needs_reading(this.office_alerts.list);
+    if (this.#lists_devices()) return this.registrar.expects_changes(this.now);
+    if (place === 'record') {
+      const { record } = this;
+      return needs_reading(record) || (record.status === 'ready' && is_pending(record.value.line, this.now));
     }
-    if (place === 'record')
-      return (
-        this.record.status === 'ready' &&
-        (this.record.stale !== undefined || is_pending(this.record.value.line, this.now))
-      );
-    const failing =
-      this.records.status === 'failed' || (this.records.status === 'ready' && this.records.stale !== undefined);
-    if (failing) return place === 'calls' || place === 'desk';
+    if (needs_reading(this.records)) return place === 'calls' || place === 'desk';
     const lines = this.records.status === 'ready' ? this.records.value : [];
     if (place === 'desk') {
       // A call that ended while this page was open: whether its record has arrived.
@@ -449,6 +484,7 @@ export class App {
       else if ((stage.status === 'on' || stage.status === 'asking') && link) this.#ignore_link();
       else this.show_route(route_of(location.hash.slice(1)));
     });
+    for (const kind of ['pointerdown', 'keydown'] as const) addEventListener(kind, () => this.protection.used());
     setInterval(() => this.#on_second(), 1000);
     this.notifications = 'Notification' in globalThis ? Notification.permission : 'unsupported';
   }

@@ -1,12 +1,13 @@
-import { describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { App } from './app.svelte';
-import type { Check, RecordLine, Report, UserCommand } from './engine/contract';
+import type { Asking } from './engine/asking';
+import type { Check, Report, UserCommand } from './engine/contract';
 import type { Devices } from './engine/devices';
 import type { Host } from './engine/host';
 import type { Problem } from './engine/problem';
+import { protection_over_http } from './engine/protection_office';
 import type { Records } from './engine/records';
-import { minister, president } from './fake/people';
-import { CALL, NOW, call, incoming, live, view } from './fake/views';
+import { CALL, NOW, call, incoming, live, record_line, view } from './fake/views';
 
 function app_with_host() {
   const commands: UserCommand[] = [];
@@ -19,6 +20,7 @@ function app_with_host() {
     open_link: vi.fn(),
     stop_asking: vi.fn(),
     request_appointment: vi.fn(),
+    protection: vi.fn<Host['protection']>(),
     enrol: vi.fn(),
     check,
     request_microphone: vi.fn(),
@@ -29,7 +31,7 @@ function app_with_host() {
   const devices = vi.fn<Devices['devices']>();
   const app = new App(
     () => host,
-    { list, proof, devices, alerts: () => Promise.resolve({ alerts: [], unseen: 0 }) },
+    { list, proof, devices, alerts: () => Promise.resolve({ alerts: [], unseen: 0 }), ...protection_over_http },
     'Europe/Lisbon',
   );
   app.stage = { status: 'on' };
@@ -89,19 +91,7 @@ describe('a ring', () => {
   });
 });
 
-const line: RecordLine = {
-  call: CALL,
-  from: president,
-  to: minister,
-  mode: 'memo',
-  opened_ms: NOW,
-  answered_ms: NOW + 9_000,
-  ended_ms: NOW + 789_000,
-  how: 'hung_up',
-  records: 1,
-  partial: false,
-  missing: false,
-};
+const line = record_line();
 const problem: Problem = { code: 'office_unreachable' };
 
 describe('the list of calls', () => {
@@ -125,6 +115,64 @@ describe('the list of calls', () => {
     list.mockRejectedValueOnce(problem);
     app.show_route({ at: 'calls' });
     await vi.waitFor(() => expect(app.records).toEqual({ status: 'failed', problem }));
+  });
+});
+
+describe('the list of devices', () => {
+  it('is read again when devices change, while it is shown', () => {
+    const { app, devices } = app_with_host();
+    devices.mockResolvedValue([]);
+    app.events.view(view());
+    app.events.view(view({ devices_changed: 1 }));
+    expect(devices).not.toHaveBeenCalled();
+    app.show_route({ at: 'my_devices' });
+    app.events.view(view({ devices_changed: 1 }));
+    expect(devices).toHaveBeenCalledTimes(1);
+    app.events.view(view({ devices_changed: 2 }));
+    expect(devices).toHaveBeenCalledTimes(2);
+  });
+
+  it('leaves other lists alone when devices change', () => {
+    const { app, list } = app_with_host();
+    list.mockResolvedValue([]);
+    app.events.view(view());
+    app.show_route({ at: 'calls' });
+    app.events.view(view({ devices_changed: 1 }));
+    expect(list).toHaveBeenCalledTimes(1);
+  });
+});
+
+describe('a registrar’s link', () => {
+  afterEach(() => vi.unstubAllGlobals());
+
+  const office = 'Office';
+  const waiting: Asking = {
+    status: 'waiting',
+    office,
+    code: '471',
+    expires_ms: null,
+    first_approved: false,
+    unreachable: false,
+  };
+
+  it.each<[string, Asking, boolean]>([
+    ['stays in the address while nothing was sent', { status: 'starting', unreachable: true }, false],
+    [
+      'stays in the address where its keys could not be stored',
+      { status: 'over', office: null, why: { code: 'keys_not_saved' }, kept: false },
+      false,
+    ],
+    ['leaves the address once its keys are stored', waiting, true],
+    ['leaves the address when it is of no use', { status: 'over', office, why: 'refused', kept: false }, true],
+  ])('%s', (_, asking, clears) => {
+    const replaceState = vi.fn();
+    vi.stubGlobal('location', { hash: '#enrol=ask', pathname: '/' });
+    vi.stubGlobal('history', { replaceState });
+    const { app } = app_with_host();
+    app.stage = { status: 'enrol', name: null, office: null, problem: null, busy: true };
+    app.events.asking(asking);
+    expect(app.stage).toEqual({ status: 'asking', asking });
+    expect(replaceState).toHaveBeenCalledTimes(clears ? 1 : 0);
   });
 });
 

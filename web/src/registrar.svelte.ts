@@ -1,11 +1,11 @@
 // What the page does for people's devices: the list, and a security officer's invitations and answers.
 
-import type { Card, ListedDevice, UserCommand, View } from './engine/contract';
+import type { Card, InvitationView, ListedDevice, UserCommand, View } from './engine/contract';
 import type { Devices } from './engine/devices';
 import type { Host } from './engine/host';
 import { problem_of, type Problem } from './engine/problem';
-import { grouped } from './view/asking';
-import { failed, type Loadable } from './view/loadable';
+import { told_name } from './text/told';
+import { failed, needs_reading, type Loadable } from './view/loadable';
 
 export type RegistrarDialog =
   /** `person`: who gets a further device; a new person without one. */
@@ -15,19 +15,19 @@ export type RegistrarDialog =
   | { is: 'approve'; invitation: string; code: string }
   /** Withdraw an invitation, or refuse the device that asked with it. */
   | { is: 'close'; invitation: string }
-  /** `name` and `title`: whose device, and what it is. */
-  | { is: 'revoke'; device: string; name: string; title: string };
+  /** `name`, `title` and `details`: whose device, what it is, and since when: two of one person may say that they are the same. */
+  | { is: 'revoke'; device: string; name: string; title: string; details: string[] };
 
 export type Invited = Omit<Extract<UserCommand, { type: 'invite' }>, 'type'>;
-
-/** Whether two codes have the same digits, however they are grouped. */
-const same_code = (a: string | null | undefined, b: string): boolean => !!a && grouped(a) === grouped(b);
 
 /** How often the list is read again while it is shown, milliseconds. */
 const POLL_INTERVAL_MS = 30_000;
 
-/** How long an invitation may take until the dialog can be used again, milliseconds. */
-const INVITE_TIMEOUT_MS = 10_000;
+/** How long the office may take to carry out an action until it can be repeated, milliseconds. */
+const ACTION_TIMEOUT_MS = 10_000;
+
+/** Alerts that come by themselves, and do not refuse an action. */
+const UNRELATED_ALERTS: readonly (string | null)[] = ['clock', 'log_rewritten', 'other_log', 'log_unsigned'];
 
 export class Registrar {
   list = $state.raw<Loadable<ListedDevice[]>>({ status: 'loading' });
@@ -36,13 +36,17 @@ export class Registrar {
   inviting = $state(false);
   /** Why the last invitation was not made. */
   not_invited = $state.raw<Problem | null>(null);
-  /** Invitations that were answered here, until the office says what came of it. */
+  /** Invitations that were answered here, until the office says what came of it or does not answer in time. */
   answered = $state.raw<ReadonlySet<string>>(new Set());
   /** Why no request for an appointment could be saved. */
   not_saved = $state.raw<Problem | null>(null);
   /** When the list was read last, milliseconds since 1970 UTC. */
   #read_ms = 0;
-  #timeout: ReturnType<typeof setTimeout> | undefined;
+  /** Number of reads of the list that were started, and of the newest one that was answered. */
+  #reads_started = 0;
+  #read_answered = 0;
+  #invite_timeout: ReturnType<typeof setTimeout> | undefined;
+  #answer_timeout: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
     private readonly host: () => Host,
@@ -51,46 +55,56 @@ export class Registrar {
 
   /** The view changed: a link opens by itself, and a dialog about what is not there any more closes. */
   update(before: View | null, view: View): void {
-    const new_alert = view.alerts[0]?.text !== before?.alerts[0]?.text ? view.alerts[0] : undefined;
-    const known = new Set(before?.invitations.map((one) => one.invitation));
-    const made = view.invitations.find((one) => one.made_here && one.link !== null && !known.has(one.invitation));
-    if (this.inviting && made) {
-      this.#invited(null);
-      this.dialog = { is: 'link', invitation: made.invitation };
-    } else if (this.inviting && new_alert) {
-      this.#invited({ told: new_alert.text });
+    // What was sent before the connection was lost is not answered any more.
+    if (view.token === null) {
+      if (this.inviting) this.#invited({ code: 'office_unreachable' });
+      this.#forget_answers();
     }
+    const refusal = new_refusal(before, view);
+    const made = this.inviting ? made_since(before, view) : undefined;
+    if (made) {
+      this.#invited(null);
+      if (this.dialog === null || this.dialog.is === 'invite')
+        this.dialog = { is: 'link', invitation: made.invitation };
+    } else if (this.inviting && refusal !== null) {
+      this.#invited({ told: refusal });
+    }
+    if (refusal !== null) this.#forget_answers();
+    // After each sign-in the list of invitations is empty until the office has sent it.
+    if (!view.caught_up) return;
     const open = new Map(view.invitations.map((one) => [one.invitation, one]));
-    if (new_alert || view.token === null) this.answered = new Set();
-    else if (this.answered.size > 0) this.answered = new Set([...this.answered].filter((id) => open.has(id)));
+    if (this.answered.size > 0) {
+      const known = new Map(before?.invitations.map((one) => [one.invitation, one]));
+      // The first of two approvals leaves the invitation open.
+      const is_open = (id: string) =>
+        open.get(id)?.first_approval?.at_ms === known.get(id)?.first_approval?.at_ms && open.has(id);
+      this.answered = new Set([...this.answered].filter(is_open));
+    }
     const { dialog } = this;
     if (dialog === null || dialog.is === 'invite' || dialog.is === 'revoke') return;
     const about = open.get(dialog.invitation);
     const still =
-      dialog.is === 'link'
-        ? about?.link
-        : dialog.is === 'approve'
-          ? same_code(about?.request?.code, dialog.code)
-          : about;
+      dialog.is === 'link' ? about?.link : dialog.is === 'approve' ? about?.request?.code === dialog.code : about;
     if (!still) this.dialog = null;
   }
 
   invite(person: Invited): void {
     this.inviting = true;
     this.not_invited = null;
-    this.#timeout = setTimeout(() => this.#invited({ code: 'unavailable' }), INVITE_TIMEOUT_MS);
+    this.#invite_timeout = setTimeout(() => this.#invited({ code: 'unavailable' }), ACTION_TIMEOUT_MS);
     this.host().command({ type: 'invite', ...person });
   }
 
   #invited(problem: Problem | null): void {
-    clearTimeout(this.#timeout);
+    clearTimeout(this.#invite_timeout);
     this.inviting = false;
     this.not_invited = problem;
   }
 
-  approve(invitation: string): void {
+  /** `code`: the one that was compared. */
+  approve(invitation: string, code: string): void {
     this.#answer(invitation);
-    this.host().command({ type: 'approve_device', invitation });
+    this.host().command({ type: 'approve_device', invitation, code });
   }
 
   /** Withdraws an invitation, or refuses the device that asked with it. */
@@ -107,6 +121,14 @@ export class Registrar {
   #answer(invitation: string): void {
     this.dialog = null;
     this.answered = new Set([...this.answered, invitation]);
+    clearTimeout(this.#answer_timeout);
+    this.#answer_timeout = setTimeout(() => this.#forget_answers(), ACTION_TIMEOUT_MS);
+  }
+
+  /** Invitations that are still listed can be answered again. */
+  #forget_answers(): void {
+    clearTimeout(this.#answer_timeout);
+    this.answered = new Set();
   }
 
   open(dialog: RegistrarDialog): void {
@@ -126,17 +148,34 @@ export class Registrar {
 
   /** Which devices are connected changes without a message. A list that could not be read is tried again sooner. */
   expects_changes(now: number): boolean {
-    const { list } = this;
-    return list.status !== 'ready' || list.stale !== undefined || now - this.#read_ms >= POLL_INTERVAL_MS;
+    return needs_reading(this.list) || now - this.#read_ms >= POLL_INTERVAL_MS;
   }
 
   async load(token: string | null | undefined): Promise<void> {
     if (!token) return;
-    try {
-      this.list = { status: 'ready', value: await this.office.devices(token) };
-      this.#read_ms = Date.now();
-    } catch (error) {
-      this.list = failed(this.list, problem_of(error));
-    }
+    const read = ++this.#reads_started;
+    const list = await this.office.devices(token).then(
+      (value): Loadable<ListedDevice[]> => ({ status: 'ready', value }),
+      (error: unknown) => failed(this.list, problem_of(error)),
+    );
+    // Answers may come in another order than the reads were started: a newer one stays.
+    if (read < this.#read_answered) return;
+    this.#read_answered = read;
+    this.list = list;
+    if (!needs_reading(list)) this.#read_ms = Date.now();
   }
+}
+
+/** The alert that refuses an action, if this view is the first with it. The engine repeats an equal alert in the same place. */
+function new_refusal(before: View | null, view: View): string | null {
+  const [alert] = view.alerts;
+  if (before === null || !alert || view.alerts_raised === before.alerts_raised) return null;
+  return UNRELATED_ALERTS.includes(told_name(alert.text)) ? null : alert.text;
+}
+
+/** An invitation of this device that was added between two views with the whole list. */
+function made_since(before: View | null, view: View): InvitationView | undefined {
+  if (!before?.caught_up || !view.caught_up) return undefined;
+  const known = new Set(before.invitations.map((one) => one.invitation));
+  return view.invitations.find((one) => one.made_here && one.link !== null && !known.has(one.invitation));
 }

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { ListedDevice, UserCommand } from './engine/contract';
 import type { Host } from './engine/host';
-import { DEVICES, asks, guarded, invitation } from './fake/devices';
+import { ASK_CODE, DEVICES, asks, guarded, invitation } from './fake/devices';
 import { president } from './fake/people';
 import { NOW } from './fake/views';
 import { Registrar } from './registrar.svelte';
@@ -23,6 +23,10 @@ function registrar() {
 }
 
 const { name, organisation, role, zone, person } = president;
+
+/** A view after the engine raised an alert, for the `nth` time. */
+const alerted = (nth: number, text: string, more: Parameters<typeof guarded>[0] = {}) =>
+  guarded({ alerts: [{ level: 'amber', text }], alerts_raised: nth, ...more });
 
 describe('an invitation', () => {
   it('opens its link by itself, once the office has logged it', () => {
@@ -51,12 +55,51 @@ describe('an invitation', () => {
     const text = 'too many invitations are open: withdraw some first';
     of.open({ is: 'invite', person: null });
     of.invite({ name, organisation, role, zone });
-    of.update(guarded(), guarded({ alerts: [{ level: 'amber', text }] }));
+    of.update(guarded(), alerted(1, text));
     expect([of.inviting, of.not_invited, of.dialog?.is]).toEqual([false, { told: text }, 'invite']);
     of.invite({ name, organisation, role, zone });
     expect([of.inviting, of.not_invited]).toEqual([true, null]);
+    of.update(alerted(1, text), alerted(2, text));
+    expect([of.inviting, of.not_invited], 'the same refusal once more').toEqual([false, { told: text }]);
+    of.invite({ name, organisation, role, zone });
     vi.advanceTimersByTime(10_000);
     expect([of.inviting, of.not_invited]).toEqual([false, { code: 'unavailable' }]);
+  });
+
+  it.each([
+    "This device's clock is 3 minutes behind the clock of your office's server. Calls may fail until both are right: set this device's clock, or tell your office.",
+    "The office's log does not continue what this device saw before: it was rewritten. Tell your security officer; make no calls.",
+    "A certificate is from another log than the office's: do not trust it, and tell the security officer",
+    "The log's checkpoint is invalid",
+  ])('is not refused by an alert about something else: %s', (text) => {
+    const { registrar: of } = registrar();
+    of.invite({ name, organisation, role, zone });
+    of.close('a1'.repeat(16));
+    of.update(guarded({ invitations: [invitation()] }), alerted(1, text, { invitations: [invitation()] }));
+    expect([of.inviting, of.not_invited, of.answered.size]).toEqual([true, null, 1]);
+  });
+
+  it('that was asked for before the connection was lost does not take an earlier one for its own', () => {
+    const { registrar: of } = registrar();
+    const before = guarded({ invitations: [invitation()] });
+    const lost = guarded({ invitations: [invitation()], phase: 'offline', token: null, caught_up: false });
+    of.open({ is: 'invite', person: null });
+    of.invite({ name, organisation, role, zone });
+    of.update(before, lost);
+    expect([of.inviting, of.not_invited]).toEqual([false, { code: 'office_unreachable' }]);
+    const signed_in = guarded({ caught_up: false });
+    of.update(lost, signed_in);
+    of.invite({ name, organisation, role, zone });
+    of.update(signed_in, before);
+    expect([of.dialog?.is, of.inviting]).toEqual(['invite', true]);
+  });
+
+  it('that is late does not replace another dialog', () => {
+    const { registrar: of } = registrar();
+    of.invite({ name, organisation, role, zone });
+    of.open({ is: 'revoke', device: 'd1', name, title: 'Chrome (Android)', details: [] });
+    of.update(guarded(), guarded({ invitations: [invitation()] }));
+    expect([of.dialog?.is, of.inviting]).toEqual(['revoke', false]);
   });
 
   it('whose link is used closes the dialog with the link', () => {
@@ -76,27 +119,66 @@ describe('an answer', () => {
 
   it('is given once, until it is refused or the connection is lost', () => {
     const { registrar: of, commands } = registrar();
-    of.open({ is: 'approve', invitation: id, code: '471 029 583 016' });
-    of.approve(id);
+    of.open({ is: 'approve', invitation: id, code: ASK_CODE });
+    of.approve(id, ASK_CODE);
     of.update(waiting, waiting);
     expect([commands, of.dialog, of.answered.has(id)]).toEqual([
-      [{ type: 'approve_device', invitation: id }],
+      [{ type: 'approve_device', invitation: id, code: ASK_CODE }],
       null,
       true,
     ]);
-    of.update(
-      waiting,
-      guarded({ invitations: [asks()], alerts: [{ level: 'red', text: 'The device was not approved' }] }),
-    );
+    of.update(waiting, alerted(1, 'The device was not approved: no device has asked yet.', { invitations: [asks()] }));
     expect(of.answered.has(id)).toBe(false);
     of.close(id);
     of.update(waiting, guarded({ invitations: [asks()], token: null }));
     expect([commands.at(-1), of.answered.has(id)]).toEqual([{ type: 'close_invitation', invitation: id }, false]);
   });
 
+  it('that was the first of two is not on its way any more, and can be given again', () => {
+    const { registrar: of } = registrar();
+    const approved = (at_ms: number) =>
+      guarded({ invitations: [asks({ first_approval: { by: president, own: true, at_ms } })] });
+    of.approve(id, ASK_CODE);
+    of.update(waiting, approved(1));
+    expect(of.answered.has(id)).toBe(false);
+    of.approve(id, ASK_CODE);
+    of.update(approved(1), approved(1));
+    expect(of.answered.has(id)).toBe(true);
+    of.update(approved(1), approved(2));
+    expect(of.answered.has(id)).toBe(false);
+  });
+
+  it('that has no effect in time can be given again', () => {
+    const { registrar: of } = registrar();
+    of.close(id);
+    vi.advanceTimersByTime(9_000);
+    of.approve(id, ASK_CODE);
+    vi.advanceTimersByTime(9_000);
+    expect(of.answered.has(id)).toBe(true);
+    vi.advanceTimersByTime(1_000);
+    expect(of.answered.has(id)).toBe(false);
+  });
+
+  it('stays asked for while the connection is lost, until the office has sent the whole list', () => {
+    const { registrar: of } = registrar();
+    const signed_in = guarded({ caught_up: false });
+    for (const dialog of [
+      { is: 'approve', invitation: id, code: ASK_CODE } as const,
+      { is: 'close', invitation: id } as const,
+    ]) {
+      of.open(dialog);
+      of.update(waiting, guarded({ invitations: [asks()], phase: 'offline', token: null, caught_up: false }));
+      of.update(null, signed_in);
+      of.update(signed_in, waiting);
+      expect(of.dialog).toEqual(dialog);
+      of.update(signed_in, guarded());
+      expect(of.dialog).toBeNull();
+    }
+  });
+
   it('is not asked for with another code than the device has, or about what is not there any more', () => {
     const { registrar: of } = registrar();
-    const approve = { is: 'approve', invitation: id, code: '471029583016' } as const;
+    const approve = { is: 'approve', invitation: id, code: ASK_CODE } as const;
     of.open(approve);
     of.update(waiting, waiting);
     expect(of.dialog).toEqual(approve);
@@ -127,6 +209,26 @@ describe('the list of devices', () => {
     expect(devices).toHaveBeenCalledTimes(2);
   });
 
+  it('is not replaced by the answer to an earlier read, nor by its failure', async () => {
+    const { registrar: of, devices } = registrar();
+    const answers: { resolve: (list: ListedDevice[]) => void; reject: (problem: unknown) => void }[] = [];
+    devices.mockImplementation(() => new Promise((resolve, reject) => void answers.push({ resolve, reject })));
+    const reads = [of.load('token'), of.load('token'), of.load('token')];
+    answers[1]!.resolve(DEVICES);
+    await reads[1];
+    answers[0]!.resolve([]);
+    await reads[0];
+    expect(of.list).toEqual({ status: 'ready', value: DEVICES });
+    answers[2]!.resolve([]);
+    await reads[2];
+    expect(of.list, 'a later one counts').toEqual({ status: 'ready', value: [] });
+    const failing = [of.load('token'), of.load('token')];
+    answers[4]!.resolve(DEVICES);
+    answers[3]!.reject({ code: 'office_unreachable' });
+    await Promise.all(failing);
+    expect(of.list).toEqual({ status: 'ready', value: DEVICES });
+  });
+
   it('that never was there says why', async () => {
     const { registrar: of, devices } = registrar();
     devices.mockRejectedValueOnce({ code: 'office_unreachable' });
@@ -138,7 +240,7 @@ describe('the list of devices', () => {
 describe('a revocation', () => {
   it('is sent once it was confirmed, and its dialog stays while other things change', () => {
     const { registrar: of, commands } = registrar();
-    of.open({ is: 'revoke', device: 'd1', name: 'The President', title: 'Chrome on Android' });
+    of.open({ is: 'revoke', device: 'd1', name: 'The President', title: 'Chrome (Android)', details: [] });
     of.update(guarded({ invitations: [asks()] }), guarded());
     expect([of.dialog?.is, commands]).toEqual(['revoke', []]);
     of.revoke('d1');

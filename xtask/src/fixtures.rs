@@ -11,6 +11,7 @@ pub fn for_tests() -> Result<Vec<(&'static str, PathBuf)>> {
         ("TELCON_ASR_MODEL", model()?),
         ("TELCON_INTEROP", interop()?),
         ("TELCON_MOTO", object_store()?),
+        ("TELCON_SCHEMATHESIS", venv("api")?.join("schemathesis")),
         ("TELCON_POSTGRES_BIN", postgres()?),
     ])
 }

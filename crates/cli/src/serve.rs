@@ -7,11 +7,11 @@ use std::{
     path::{Path, PathBuf},
 };
 use telcon_client::endpoint::now_ms;
-use telcon_identity::Authority;
-use telcon_proto::{RecordMode, http::OfficeInfo};
+use telcon_identity::{Authority, CharterTerms};
+use telcon_proto::http::OfficeInfo;
 use telcon_server::{
-    MAX_TURN_SECRET_BYTES, Network, Running, Server, ServerConfig, TrustedProxies, Turn, objects::ObjectsLocation,
-    store::StoreLocation,
+    MAX_TURN_SECRET_BYTES, Network, ProtectionConfig, Running, Server, ServerConfig, TrustedProxies, Turn,
+    objects::ObjectsLocation, store::StoreLocation,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -94,6 +94,13 @@ pub struct ServeArgs {
     /// File with the secret shared with the TURN server (coturn: static-auth-secret).
     #[arg(long, requires = "turn")]
     pub turn_secret: Option<PathBuf>,
+    /// The web page does not let people go on in a browser whose keys are not protected by a passkey or PIN.
+    #[arg(long)]
+    pub require_protection: bool,
+    /// Origin of the web page, if it is not https:// and the office's domain: a host below that domain, for example
+    /// https://telcon.office.example. Can be repeated. Passkeys work there too.
+    #[arg(long, value_name = "ORIGIN")]
+    pub page_origin: Vec<String>,
     #[command(flatten)]
     pub store: StoreArgs,
     #[command(flatten)]
@@ -104,8 +111,8 @@ pub struct ServeArgs {
 pub type Serving = Running;
 
 /// Creates a server's directory with its log key and an empty archive. Returns the office as devices will see it.
-pub fn init(dir: &Path, authority: &Authority, floor: RecordMode) -> anyhow::Result<OfficeInfo> {
-    Ok(Server::init(dir, authority.domain().as_str(), |log_key| authority.office(log_key, floor, now_ms()))?)
+pub fn init(dir: &Path, authority: &Authority, terms: CharterTerms) -> anyhow::Result<OfficeInfo> {
+    Ok(Server::init(dir, authority.domain().as_str(), |log_key| authority.office(log_key, terms, now_ms()))?)
 }
 
 /// Starts a server on this machine's loopback, or where `listen` says.
@@ -168,6 +175,7 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
         media_addrs: args.media_addr.into_iter().collect(),
         web_dir: args.web,
         turn,
+        protection: ProtectionConfig { required: args.require_protection, origins: args.page_origin },
         ..ServerConfig::local(&args.data)
     };
     // Before the server says that it is ready: from then on it stops in order.

@@ -3,9 +3,6 @@
 use anyhow::{Context as _, bail};
 use std::{fs, os::unix::fs::DirBuilderExt as _, path::Path};
 
-/// Largest seed file read, bytes: a seed has 32, and a longer file is reported as corrupt.
-const MAX_SEED_BYTES: u64 = 4096;
-
 /// Creates a directory that only its owner can access.
 pub fn private_dir(dir: &Path) -> anyhow::Result<()> {
     fs::DirBuilder::new()
@@ -27,14 +24,4 @@ pub fn random() -> anyhow::Result<[u8; 32]> {
         bail!("no randomness from the system: {error}");
     }
     Ok(bytes)
-}
-
-/// Reads a 32-byte secret.
-pub fn read_seed(path: &Path) -> anyhow::Result<[u8; 32]> {
-    let bytes = telcon_files::read_named(path, MAX_SEED_BYTES)
-        .with_context(|| format!("cannot read {}; was the office created with `telcon init`?", path.display()))?;
-    match bytes.try_into() {
-        Ok(seed) => Ok(seed),
-        Err(_) => bail!("{} is corrupt: it must contain 32 bytes", path.display()),
-    }
 }

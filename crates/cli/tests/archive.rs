@@ -154,7 +154,7 @@ fn every_useless_identity_file_has_its_words() {
     for (text, words) in [
         ("", "it contains no key"),
         ("AGE-SECRET-KEY-1QQQ\n", "only keys of other kinds (X25519)"),
-        ("age-encryption.org/v1\n", "it is encrypted itself"),
+        ("age-encryption.org/v1\n", "it is damaged, or of a later version of age"),
         ("hello\n", "line 1 is not an age key"),
     ] {
         fs::write(&file, text).unwrap();
@@ -178,7 +178,16 @@ fn no_command_panics_on_a_closed_or_full_output() {
     let commands = |n: &str| -> Vec<Vec<String>> {
         let texts = |all: &[&str]| all.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
         vec![
-            texts(&["init", "--data", &fresh(&format!("new{n}")), "--domain", "x.example", "--name", "X"]),
+            texts(&[
+                "init",
+                "--data",
+                &fresh(&format!("new{n}")),
+                "--domain",
+                "x.example",
+                "--name",
+                "X",
+                "--no-passphrase",
+            ]),
             texts(&["invite", "--data", data, "--name", "A", "--organisation", "B", "--role", "principal"]),
             texts(&["archive", "verify", archive]),
             texts(&["archive", "list", archive]),

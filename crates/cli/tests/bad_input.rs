@@ -249,7 +249,9 @@ fn wrong_usage_exits_with_two_and_help_has_examples() {
         let output = ok(telcon().args([command, "--help"]));
         assert!(String::from_utf8(output.stdout).unwrap().contains("Example"), "{command} --help has no example");
     }
-    for command in [["archive", "verify"], ["archive", "open"], ["archive", "checkpoint"], ["bench", "relay"]] {
+    let groups = [["archive", "verify"], ["archive", "open"], ["archive", "checkpoint"], ["bench", "relay"]];
+    let keys = [["office", "init"], ["custodian", "new"], ["custodian", "passphrase"], ["authority", "passphrase"]];
+    for command in groups.into_iter().chain(keys) {
         let output = ok(telcon().args(command).arg("--help"));
         assert!(String::from_utf8(output.stdout).unwrap().contains("Example"), "{command:?} --help has no example");
     }

@@ -201,7 +201,8 @@ async fn server_traffic_memory_files_and_logs_contain_no_content_or_keys() {
     keys.push(fs::read(office.path("authority/seed")).unwrap());
     let custodian = fs::read_to_string(office.path("custodian/identity.txt")).unwrap();
     let mut needles: Vec<Vec<u8>> = keys.iter().flat_map(|key| forms(key)).collect();
-    needles.push(custodian.trim().as_bytes()["AGE-SECRET-KEY-PQ-1".len()..].to_vec());
+    let (_, secret) = custodian.trim().split_once("AGE-SECRET-KEY-PQ-1").unwrap();
+    needles.push(secret.as_bytes().to_vec());
     if model.is_some() {
         let (_, out) = office.open_record();
         let transcript = fs::read_to_string(out.join("transcript.vtt")).unwrap();

@@ -13,7 +13,7 @@ use telcon_core::{
     page::{PageAsking, PageEnrolment, PageOutput},
     proof::Report,
 };
-use telcon_proto::{entry::Entry, http, limits, message, node, seal::Seal};
+use telcon_proto::{entry::Entry, http, limits, message, node, protection, seal::Seal};
 
 /// Set by `cargo xtask contract --write`.
 const WRITE: &str = "TELCON_CONTRACT_WRITE";
@@ -153,6 +153,15 @@ fn page() -> Value {
         .written::<http::Asked>()
         .written::<http::DeviceList>()
         .written::<http::AlertList>()
+        .written::<protection::ProtectionPolicy>()
+        .written::<protection::PasskeyOptions>()
+        .written::<protection::IssuedTicket>()
+        .written::<protection::LockerAnswer>()
+        .read::<protection::ChallengeRequest>()
+        .read::<protection::PasskeyAnswer>()
+        .read::<protection::MakeLocker>()
+        .read::<protection::OpenLocker>()
+        .read::<protection::RemoveProtector>()
         .written::<http::ApiError>();
     let properties: Map<String, Value> =
         types.all.keys().map(|name| (name.clone(), json!({ "$ref": format!("#{IN_DOCUMENT}/{name}") }))).collect();
@@ -163,7 +172,7 @@ fn page() -> Value {
         "type": "object",
         "properties": properties,
         "$defs": types.all,
-        "x-constants": { "API_PREFIX": http::API_PREFIX, "RECEIVE_SLOTS": limits::RECEIVE_SLOTS },
+        "x-constants": { "API_PREFIX": http::API_PREFIX, "RECEIVE_SLOTS": limits::RECEIVE_SLOTS, "CONFIRMATION_MAX_AGE_MS": limits::CONFIRMATION_MAX_AGE_MS },
     })
 }
 
@@ -182,6 +191,15 @@ fn openapi() -> Value {
         .written::<http::Asked>()
         .written::<http::DeviceList>()
         .written::<http::AlertList>()
+        .read::<protection::ChallengeRequest>()
+        .read::<protection::PasskeyAnswer>()
+        .read::<protection::MakeLocker>()
+        .read::<protection::OpenLocker>()
+        .read::<protection::RemoveProtector>()
+        .written::<protection::ProtectionPolicy>()
+        .written::<protection::PasskeyOptions>()
+        .written::<protection::IssuedTicket>()
+        .written::<protection::LockerAnswer>()
         .written::<message::Logged>()
         .written::<http::RecordKept>()
         .written::<http::RecordLine>()

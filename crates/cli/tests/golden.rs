@@ -4,8 +4,9 @@
 
 use std::{
     fs,
+    io::Write as _,
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::{Command, Output, Stdio},
 };
 
 /// Placeholder in golden files for the test's temporary directory.
@@ -16,6 +17,7 @@ fn telcon(arguments: &[&str]) -> Output {
         .args(arguments)
         .env_remove("TELCON_LOG")
         .env_remove("COLUMNS")
+        .stdin(Stdio::null())
         .output()
         .unwrap()
 }
@@ -82,12 +84,16 @@ fn help() {
 
 #[test]
 fn no_golden_file_is_left_over() {
-    let known = |name: &str| name.starts_with("help") || ERRORS.iter().any(|(error, _)| *error == name);
+    let known =
+        |name: &str| name.starts_with("help") || name == OFFICE_INIT || ERRORS.iter().any(|(error, _)| *error == name);
     for entry in fs::read_dir(golden("x").parent().unwrap()).unwrap().flatten() {
         let name = entry.path().file_stem().unwrap().to_string_lossy().into_owned();
         assert!(known(&name), "{name} is compared with nothing");
     }
 }
+
+/// Digest of some authority.
+const DIGEST: &str = "5d1c0000000000000000000000000000000000000000000000000000000000ff";
 
 /// Errors that people meet, by the name of the golden file. `DIR` is a directory with an office that was just created.
 const ERRORS: &[(&str, &[&str])] = &[
@@ -95,6 +101,29 @@ const ERRORS: &[(&str, &[&str])] = &[
     ("error-missing-argument", &["serve"]),
     ("error-bad-value", &["init", "--data", "DIR/x", "--domain", "office.example", "--name", "X", "--suite", "rot13"]),
     ("error-init-twice", &["init", "--data", "DIR", "--domain", "office.example", "--name", "X"]),
+    (
+        "error-init-weak-passphrase",
+        &["init", "--data", "DIR/x", "--domain", "x.example", "--name", "X", "--passphrase-file", "DIR/weak"],
+    ),
+    ("error-office-init-missing", &["office", "init", "DIR/x", "--yes", "--domain", "office.example"]),
+    (
+        "error-office-init-custodian",
+        &[
+            "office",
+            "init",
+            "DIR/x",
+            "--yes",
+            "--domain",
+            "office.example",
+            "--name",
+            "X",
+            "--officer",
+            "Ann",
+            "--custodian",
+            "DIR/custodian/identity.txt",
+        ],
+    ),
+    ("error-custodian-new-existing", &["custodian", "new", "DIR/custodian/identity.txt"]),
     ("error-serve-no-office", &["serve", "--data", "DIR/nothing"]),
     ("error-serve-whole-office", &["serve", "--data", "DIR"]),
     ("error-serve-no-page", &["serve", "--data", "DIR/server", "--web", "DIR"]),
@@ -139,6 +168,9 @@ const ERRORS: &[(&str, &[&str])] = &[
     ),
     ("error-verify-not-an-archive", &["archive", "verify", "DIR/server"]),
     ("error-verify-digest", &["archive", "verify", "DIR/server/archive", "--authority", "5d1c"]),
+    ("error-log-address", &["log", "verify", "--office", "office.example", "--authority", DIGEST]),
+    ("error-log-unreachable", &["log", "verify", "--office", "http://127.0.0.1:1", "--authority", DIGEST]),
+    ("error-log-watch-nobody", &["log", "watch", "--office", "http://127.0.0.1:1", "--authority", DIGEST]),
     (
         "error-open-not-a-record",
         &["archive", "open", "--identity", "DIR/custodian/identity.txt", "DIR/server", "--out", "DIR/out"],
@@ -149,12 +181,69 @@ const ERRORS: &[(&str, &[&str])] = &[
     ),
 ];
 
+/// A SHA-256 in hexadecimal digits.
+fn is_digest(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// The golden file of [`the_first_office_step_by_step`].
+const OFFICE_INIT: &str = "office-init";
+
+/// A dialogue as a person sees it, whose answers are not shown. What is random, dated or a code is replaced.
+#[test]
+fn the_first_office_step_by_step() {
+    let dir = tempfile::tempdir().unwrap();
+    let recipient = dir.path().join("recipient.txt");
+    fs::write(&recipient, telcon_record::CustodianIdentity::from_seed(&[1; 32]).recipient().to_string()).unwrap();
+    let recipient = recipient.display().to_string();
+    let answers = [
+        "office.example",
+        "Office of the President",
+        "",
+        "",
+        "Ann Berg",
+        "",
+        "Europe/Oslo",
+        &recipient,
+        "",
+        "",
+        "correct horse battery staple",
+    ];
+    let mut child = Command::new(env!("CARGO_BIN_EXE_telcon"))
+        .args(["office", "init"])
+        .arg(dir.path().join("office"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all((answers.join("\n") + "\n").as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap() + &String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{said}");
+    let mut shown = String::new();
+    for line in said.replace(&dir.path().display().to_string(), DIR).lines() {
+        let is_code = line.contains(['█', '▀', '▄']);
+        let line = match (line.split_once("#enrol="), line.split_once(", until "), line.rsplit_once("  ")) {
+            (Some((server, _)), _, _) => format!("{server}#enrol=[LINK]"),
+            (_, Some((words, _)), _) => format!("{words}, until [TIME]"),
+            (_, _, Some((label, digest))) if is_digest(digest) => format!("{label}  [DIGEST]"),
+            _ if is_code && shown.ends_with("[QR CODE]\n") => continue,
+            _ if is_code => "[QR CODE]".to_owned(),
+            _ => line.to_owned(),
+        };
+        shown += &format!("{}\n", line.trim_end());
+    }
+    compare(OFFICE_INIT, &shown);
+}
+
 #[test]
 fn errors() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().display().to_string();
-    let made = telcon(&["init", "--data", &data, "--domain", "office.example", "--name", "Office"]);
+    let made = telcon(&["init", "--data", &data, "--domain", "office.example", "--name", "Office", "--no-passphrase"]);
     assert!(made.status.success());
+    fs::write(dir.path().join("weak"), "password").unwrap();
     for (name, arguments) in ERRORS {
         let arguments: Vec<String> = arguments.iter().map(|argument| argument.replace("DIR", &data)).collect();
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();

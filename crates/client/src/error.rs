@@ -6,6 +6,9 @@ use telcon_core::DeviceError;
 use telcon_record::RecordError;
 use tokio_tungstenite::tungstenite;
 
+/// HTTP statuses with which the server refuses a request for good: not found, conflict, used up, not verified.
+const FINAL_STATUSES: [u16; 4] = [404, 409, 410, 422];
+
 /// Why something did not work between this device and its office.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -87,9 +90,14 @@ pub enum ClientError {
 }
 
 impl ClientError {
-    /// Whether a request failed without a response, so that its outcome is unknown.
-    pub fn is_unanswered(&self) -> bool {
-        matches!(self, Self::NoAnswer { .. })
+    /// Whether it is unknown if the office's server carried out a request: there was no answer or an unreadable one, or an error
+    /// that is not the office's answer to what was asked (a proxy's, an overload, a restart).
+    pub fn is_outcome_unknown(&self) -> bool {
+        match self {
+            Self::NoAnswer { .. } | Self::Response(_) => true,
+            Self::Refused { status, .. } => !FINAL_STATUSES.contains(status),
+            _ => false,
+        }
     }
 
     /// Why connecting again cannot help until somebody changes something: the certificate is not trusted, or what answers is no

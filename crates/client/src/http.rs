@@ -11,7 +11,7 @@ use telcon_proto::{
 const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// An HTTP client for `url`. Root certificates are needed only for `https`.
-fn agent(url: &str) -> Result<ureq::Agent, ClientError> {
+pub(crate) fn agent(url: &str) -> Result<ureq::Agent, ClientError> {
     let mut config = ureq::Agent::config_builder().timeout_global(Some(TIMEOUT)).http_status_as_error(false);
     if url.starts_with("https:") {
         config = config.tls_config(crate::tls::http()?);

@@ -9,12 +9,14 @@
 //! | [`note`] | the note-taker: recording sessions and delivery of sealed records |
 //! | [`error`] | what can fail between a device and its office |
 //! | [`http`], [`socket`] | the office's HTTP API and WebSockets |
+//! | [`log_files`] | the office's log over HTTP |
 
 mod attendance;
 pub mod audio;
 pub mod endpoint;
 pub mod error;
 pub mod http;
+pub mod log_files;
 pub mod note;
 pub mod socket;
 mod tls;

@@ -29,7 +29,7 @@ use std::{
     },
     time::{Duration, Instant},
 };
-use telcon_core::{Engine, Event, call::captions::Caption};
+use telcon_core::{Engine, Event, call::captions::Caption, peer_log::LogFork};
 use telcon_proto::{CallId, Card, DeviceId, PersonId, Qualified, RecordMode, message::NoticeState};
 use telcon_record::{CustodianRecipient, RecordError};
 use transcript::LiveTranscript;
@@ -272,6 +272,11 @@ fn sealing_problem(error: &RecordError) -> String {
     )
 }
 
+/// The evidence that the office's log has two versions, for the record of the call in which it came.
+fn log_fork(fork: &LogFork, now_ms: u64) -> serde_json::Value {
+    serde_json::json!({ "at_ms": now_ms, "what": "log_fork", "fork": fork })
+}
+
 impl MediaSink for NoteTaker {
     fn is_recording(&self) -> bool {
         self.session.as_ref().is_some_and(|session| !session.receives_nothing) && !self.sealing_failed
@@ -302,6 +307,11 @@ impl MediaSink for NoteTaker {
                 session.on_members(members, now_ms);
             }
             Event::Assigned { .. } => {}
+            Event::LogFork(fork) => {
+                if let Some(session) = self.session.as_mut().filter(|session| session.call == fork.call) {
+                    session.files.push_event(log_fork(fork, now_ms));
+                }
+            }
             Event::Live { .. } => {
                 // After a suspension the answer may have arrived at any time during it.
                 let suspended_ms = self.suspension.suspended_for_ms(Instant::now());

@@ -1,4 +1,4 @@
-//! Cost of the end-to-end encryption: SFrame per frame, MLS per membership change. The same code runs natively and, with
+//! Cost of the end-to-end encryption: SFrame per frame, MLS per membership change; and of verifying a ring before it is shown. The same code runs natively and, with
 //! the browser's build of the engine, in WebAssembly (`make bench` does both).
 
 #![allow(missing_docs, reason = "criterion_group! makes a public function without any")]
@@ -11,9 +11,13 @@ use telcon_core::{
     media::sframe::{Header, Key},
     mls::{group::CallGroup, join::PendingJoin, key_package::read_key_package},
 };
-use telcon_identity::{Authority, InviteSpec};
-use telcon_log::LogSigner;
-use telcon_proto::{CallId, Card, PersonId, RecordMode, Role, SuiteName};
+use telcon_identity::{Authority, InviteSpec, sign_ring};
+use telcon_log::{Log, LogSigner, storage::MemoryStorage};
+use telcon_proto::{
+    Blob, CallId, Card, Digest, PersonId, RecordMode, Role, SuiteName, WIRE_VERSION,
+    entry::Entry,
+    message::{Logged, Ring},
+};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::{Criterion, wasm_bindgen_bench};
 
@@ -22,10 +26,17 @@ const NOW: u64 = 1_780_272_000_000;
 /// An Opus packet of 20 ms at 32 kbit/s.
 const PACKET: [u8; 80] = [0x55; 80];
 
+/// Entries of the log in which a call is opened: some years of an office.
+const LOG_ENTRIES: usize = 100_000;
+
+fn log_signer() -> LogSigner {
+    LogSigner::from_seed(&[2; 32], "office.example/log").unwrap()
+}
+
 /// Devices of one office.
 fn devices(suite: SuiteName) -> [Device; 2] {
     let authority = Authority::create(suite, &[1; 32], "office.example", "Office", NOW - 1_000).unwrap();
-    let log = LogSigner::from_seed(&[2; 32], "office.example/log").unwrap();
+    let log = log_signer();
     let info = authority.office(&log.verifier_key().to_string(), RecordMode::Memo, NOW - 1_000).unwrap();
     [3, 4].map(|n| {
         let card = Card {
@@ -90,11 +101,66 @@ fn mls(c: &mut Criterion) {
     }
 }
 
+/// What a device verifies before it shows a ring: the signature, the chain to the authority, and the proof under a signed
+/// checkpoint that the log has the call.
+fn ring(c: &mut Criterion) {
+    for (suite, name) in [(SuiteName::Hybrid, "hybrid"), (SuiteName::Cnsa2, "cnsa2")] {
+        let [caller, callee] = devices(suite);
+        let office = caller.office().domain();
+        let call = CallId::from_bytes([9; 16]);
+        let ring = Ring {
+            version: WIRE_VERSION,
+            call: call.at(office),
+            from: caller.me().qualified(),
+            to: callee.me().card().person.at(office),
+            mode: RecordMode::Memo,
+            suite,
+            at_ms: NOW,
+        };
+        let jws = sign_ring(caller.key(), caller.chain(), &ring);
+        let verified = callee.office().verify_ring(&jws, NOW).unwrap();
+        let opened = opened(&Entry::CallOpened {
+            time_ms: NOW,
+            call,
+            ring_sha256: Digest::from_bytes(verified.sha256()),
+            mode: RecordMode::Memo,
+            suite,
+            devices: vec![caller.me().device()],
+        });
+        c.bench_function(&format!("ring {name}: verify signature, chain and log proof"), |b| {
+            b.iter(|| {
+                let ring = callee.office().verify_ring(black_box(&jws), NOW).unwrap();
+                callee.office().verify_opening(ring, &opened).unwrap()
+            })
+        });
+    }
+}
+
+/// An entry in a log of [`LOG_ENTRIES`], with its proof.
+fn opened(entry: &Entry) -> Logged {
+    let mut log = Log::create(MemoryStorage::new(), log_signer(), NOW / 1_000).unwrap();
+    let mut entries = vec![b"{}".to_vec(); LOG_ENTRIES];
+    entries.push(entry.to_bytes());
+    for chunk in entries.chunks(4_096) {
+        log.append(chunk, NOW / 1_000).unwrap();
+    }
+    let checkpoint = log.checkpoint();
+    let index = checkpoint.size() - 1;
+    let proof = log.inclusion_proof(index, checkpoint.size()).unwrap();
+    Logged {
+        entry: Blob(entry.to_bytes()),
+        index,
+        proof: proof.iter().map(|hash| Blob(hash.0.to_vec())).collect(),
+        checkpoint: checkpoint.note().to_owned(),
+        office: None,
+    }
+}
+
 #[cfg(not(target_arch = "wasm32"))]
 criterion_group! {
     name = benches;
     config = Criterion::default().sample_size(20);
-    targets = sframe, mls
+    targets = sframe, mls, ring
 }
 #[cfg(not(target_arch = "wasm32"))]
 criterion_main!(benches);
@@ -112,4 +178,10 @@ fn sframe_in_wasm(c: &mut Criterion) {
 #[wasm_bindgen_bench]
 fn mls_in_wasm(c: &mut Criterion) {
     mls(c);
+}
+
+#[cfg(target_arch = "wasm32")]
+#[wasm_bindgen_bench]
+fn ring_in_wasm(c: &mut Criterion) {
+    ring(c);
 }

@@ -1,8 +1,13 @@
 //! What a call needs of the device that it is on.
 
-use crate::{clock::Clock, device::Device, io::Output};
+use crate::{
+    clock::Clock,
+    device::{Device, LogHead},
+    io::Output,
+};
 use chacha20::ChaCha20Rng;
 use std::collections::VecDeque;
+use telcon_proto::policy::{Action, allows};
 
 /// What a call is given with each input.
 pub(crate) struct Context<'a> {
@@ -10,11 +15,22 @@ pub(crate) struct Context<'a> {
     pub(crate) clock: Clock,
     /// Whether this note-taker's program can record.
     pub(crate) recording: bool,
+    /// The newest tree of the home office's log that this device verified.
+    pub(crate) log: Option<&'a LogHead>,
+    /// Least size of the tree that an inclusion proof of the home office may lead to: see
+    /// [`telcon_proto::limits::MAX_PROOF_AGE_MS`].
+    pub(crate) fresh_size: u64,
     pub(crate) rng: &'a mut ChaCha20Rng,
     pub(crate) out: &'a mut VecDeque<Output>,
 }
 
 impl Context<'_> {
+    /// Whether this device sends messages that do not depend on a person. The switchboard takes any message of a note-taker for
+    /// attendance: one that cannot record sends none.
+    pub(crate) fn attends(&self) -> bool {
+        self.recording || !allows(self.device.me().card().role, Action::WriteRecord)
+    }
+
     /// Milliseconds since 1970 UTC, by the device's clock.
     pub(crate) fn now_ms(&self) -> u64 {
         self.clock.wall_ms

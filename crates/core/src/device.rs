@@ -1,5 +1,6 @@
 //! This device: its keys, its certificates and the offices it trusts.
 
+use crate::peer_log::PeerLog;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use openmls::prelude::{Ciphersuite, CredentialWithKey};
 use openmls::prelude::{Credential, CredentialType};
@@ -72,6 +73,9 @@ pub struct DeviceState {
     /// Checkpoints that accepted proofs rest on, until the log is shown to continue them.
     #[serde(default)]
     pub claims: Vec<Claim>,
+    /// What members of calls showed of the home office's log.
+    #[serde(default, skip_serializing_if = "PeerLog::is_empty")]
+    pub peer_log: PeerLog,
 }
 
 /// A call that a person entered on this device.
@@ -159,6 +163,7 @@ impl DeviceState {
             muted_in: None,
             invitations: Vec::new(),
             claims: Vec::new(),
+            peer_log: PeerLog::default(),
         }
     }
 
@@ -210,6 +215,7 @@ impl DeviceState {
         if state.version != STATE_VERSION {
             return Err(DeviceError::State(format!("version {}, this program reads {STATE_VERSION}", state.version)));
         }
+        state.peer_log.check_version().map_err(DeviceError::State)?;
         Ok(state)
     }
 }
@@ -262,6 +268,14 @@ impl AskingDevice {
             office: info,
             request,
         })
+    }
+
+    /// Whether the request was made with this link.
+    pub fn is_for(&self, fragment: &str) -> bool {
+        let request = Office::pin(&self.office, None)
+            .and_then(|office| read_request(&self.request, office.domain(), office.suite()));
+        let ask = Ask::parse(fragment);
+        matches!((request, ask), (Ok(request), Ok(ask)) if request.token_sha256() == ask.token_sha256())
     }
 
     /// The request to send, as often as needed.

@@ -1,5 +1,6 @@
 //! What goes into the engine and what comes out of it.
 
+use crate::peer_log::LogFork;
 use serde::Deserialize;
 use telcon_proto::{CallId, ClientMessage, DeviceId, InvitationId, PersonId, RecordMode, Role};
 
@@ -46,6 +47,8 @@ pub enum UserCommand {
     ApproveDevice {
         /// Which.
         invitation: InvitationId,
+        /// The code that was compared: a request with another is not approved.
+        code: String,
     },
     /// Revoke a device, as a registrar: its calls end, and it erases its keys.
     RevokeDevice {
@@ -178,4 +181,6 @@ pub enum Event {
         /// The party's device that announced it to all members under its own signature. None: only the switchboard did.
         signed_by: Option<DeviceId>,
     },
+    /// The office's log has two versions.
+    LogFork(LogFork),
 }

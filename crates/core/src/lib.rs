@@ -12,6 +12,8 @@ pub mod io;
 pub mod media;
 pub mod mls;
 pub mod page;
+pub mod peer_log;
+pub mod pin;
 pub mod proof;
 pub mod view;
 

@@ -1,6 +1,6 @@
 //! View models: what a screen shows, as plain data. The engine makes them, screens only render them.
 
-use crate::{call::message::Caption, mls::phrase::Phrase};
+use crate::{call::message::Caption, mls::phrase::Phrase, peer_log::LogFork};
 use serde::Serialize;
 use telcon_proto::{
     CallId, Card, DeviceId, InvitationId, OfficeAlert, OfficeName, RecordMode, Role, SuiteName, alert::AddedDevice,
@@ -27,6 +27,8 @@ pub struct View {
     pub mode: RecordMode,
     /// Bearer token for the HTTP API while connected.
     pub token: Option<String>,
+    /// The office refuses this device until its person has unlocked it with a passkey or PIN.
+    pub unlock_required: bool,
     /// State of the office's log as this device checked it.
     pub log: Option<LogState>,
     /// The call: the one that this person is in or rings, else the first ring.
@@ -47,8 +49,10 @@ pub struct View {
     pub added_devices: Vec<AddedDevice>,
     /// Calls of the office, for staff.
     pub notices: Vec<NoticeView>,
-    /// Alerts for the person.
+    /// Alerts for the person, newest first.
     pub alerts: Vec<Alert>,
+    /// Changes with every alert, also with one that equals an earlier one.
+    pub alerts_raised: u32,
 }
 
 /// State of the connection to the office.
@@ -184,10 +188,27 @@ pub struct CallView {
     pub kept_index: Option<u64>,
     /// Whether all its records are partial.
     pub partial: bool,
+    /// Whether the members were shown the same log of this device's office.
+    pub logs: LogComparison,
+    /// Checkpoints of members that the log did not sign: their senders' programs are wrong. They were ignored.
+    pub invalid_checkpoints: u32,
     /// The note-taker's captions, for those who may read them.
     pub captions: Vec<CaptionView>,
     /// Latency of the newest caption, milliseconds.
     pub captions_behind_ms: Option<u64>,
+}
+
+/// Result of comparing the log of this device with those of the other members of its office.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum LogComparison {
+    /// No member's checkpoint was compared yet: an older program sends none, and a server can withhold them.
+    Unknown,
+    /// Every checkpoint that was compared is part of the log that this device follows.
+    Same,
+    /// One is not: see the alert.
+    Different,
 }
 
 #[cfg(feature = "schema")]
@@ -286,7 +307,7 @@ pub struct InvitationView {
     pub made_ms: u64,
     /// Until when a device may ask with it, or, once one has asked, until when it waits.
     pub expires_ms: u64,
-    /// Whether this device made it, and so has its link and can answer it.
+    /// Whether this device made it, and so has its link and can approve it first.
     pub made_here: bool,
     /// The fragment of its link, until a device has asked with it.
     pub link: Option<String>,
@@ -294,6 +315,22 @@ pub struct InvitationView {
     pub request: Option<RequestView>,
     /// How many times another device tried to use the link since.
     pub refused_requests: u64,
+    /// How many security officers have to approve the device that asks: one or two, by the office's charter.
+    pub approvals_needed: u8,
+    /// The first of two security officers who approved the device that asks, verified.
+    pub first_approval: Option<ApprovalView>,
+}
+
+/// The first of two security officers' approvals.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ApprovalView {
+    /// Who.
+    pub by: Card,
+    /// Whether this device's person did, on whatever device: somebody else has to approve second.
+    pub own: bool,
+    /// When, milliseconds since 1970 UTC, by the office's clock.
+    pub at_ms: u64,
 }
 
 /// A device that asks to be enrolled.
@@ -316,6 +353,9 @@ pub struct Alert {
     pub level: AlertLevel,
     /// One sentence.
     pub text: String,
+    /// The evidence, of an alert that the office's log has two versions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fork: Option<LogFork>,
 }
 
 /// Severity of an alert.

@@ -9,6 +9,7 @@ mod rings;
 mod signed_texts;
 mod statements;
 mod trust;
+mod two_registrars;
 
 use crate::{
     authority::{CHARTER_TYP, InviteSpec},

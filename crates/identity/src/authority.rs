@@ -13,7 +13,7 @@ use std::fmt;
 use telcon_log::VerifierKey;
 use telcon_proto::{
     Blob, Card, DeviceId, OfficeName, PersonId, RecordMode, SuiteName, hex,
-    http::{Charter, IssuedInvitation, OfficeInfo, Revocation},
+    http::{Charter, IssuedInvitation, OfficeInfo, Registrars, Revocation},
 };
 use x509_cert::{ext::pkix::BasicConstraints, ext::pkix::KeyUsages};
 
@@ -43,6 +43,22 @@ pub struct InviteSpec {
     pub now_ms: u64,
     /// Lifetime of the link, milliseconds, up to [`MAX_INVITATION_TTL_S`].
     pub ttl_ms: u64,
+}
+
+/// What an office decides once, when it is created.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CharterTerms {
+    /// The lowest record mode of its calls.
+    pub floor: RecordMode,
+    /// How many registrars certify a device.
+    pub registrars: Registrars,
+}
+
+impl From<RecordMode> for CharterTerms {
+    /// One registrar.
+    fn from(floor: RecordMode) -> Self {
+        Self { floor, registrars: Registrars::One }
+    }
 }
 
 impl Authority {
@@ -174,14 +190,16 @@ impl Authority {
     }
 
     /// The office's description for its devices, with its signed charter: the decisions that the server must not make, which
-    /// are the log's key (C2SP verifier key) and the lowest record mode.
+    /// are the log's key (C2SP verifier key), the lowest record mode and the number of registrars.
     ///
     /// # Errors
     /// [`Flaw::LogKey`].
-    pub fn office(&self, log_key: &str, floor: RecordMode, now_ms: u64) -> Result<OfficeInfo> {
+    pub fn office(&self, log_key: &str, terms: impl Into<CharterTerms>, now_ms: u64) -> Result<OfficeInfo> {
+        let CharterTerms { floor, registrars } = terms.into();
         log_key.parse::<VerifierKey>().map_err(|_| Flaw::LogKey)?;
         let (domain, name) = read_office(&self.certificate.fields().subject)?;
-        let charter = Charter { office: domain.to_string(), log_key: log_key.to_owned(), floor, at_ms: now_ms };
+        let (office, log_key) = (domain.to_string(), log_key.to_owned());
+        let charter = Charter { office, log_key, floor, registrars, at_ms: now_ms };
         let payload = serde_json::to_vec(&charter).expect("invariant: strings and numbers are JSON");
         Ok(OfficeInfo {
             domain: domain.to_string(),

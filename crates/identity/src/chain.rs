@@ -1,4 +1,5 @@
-//! Chains of certificates: device, its issuer (an enrolment or a registrar), and the pinned authority above them.
+//! Chains of certificates: device, its issuer (an enrolment or a registrar), and the pinned authority above them. Where the
+//! charter demands two registrars, a chain has two such pairs for one key, of two people: device, registrar, device, registrar.
 //!
 //! Rules and depth are fixed: there is no path building, no optional extension and no name constraint. The chains also pass
 //! standard path validation (RFC 5280 section 6).
@@ -10,7 +11,11 @@ use crate::{
     rights::{Rights, verify_registrar},
     validity::{CERTIFIED_TO_LOGGED_S, CLOCK_TOLERANCE_S, DEVICE_VALIDITY_S, MAX_INVITATION_TTL_S},
 };
-use telcon_proto::{Card, DeviceId, OfficeName, Qualified, SuiteName};
+use sha2::{Digest as _, Sha256};
+use telcon_proto::{
+    Card, DeviceId, Digest, OfficeName, Qualified, SuiteName, entry::person_commitment, http::Registrars,
+    limits::DEVICE_REQUEST_MS,
+};
 use x509_cert::ext::pkix::KeyUsages;
 
 /// A device whose certificate chain leads to the office's authority. Only verification creates one. It does not prove that
@@ -26,7 +31,8 @@ pub struct VerifiedDevice {
     valid: Span,
     /// When the log may have taken it.
     logged: Span,
-    registrar: Option<DeviceId>,
+    registrars: Vec<DeviceId>,
+    second_cert_sha256: Option<[u8; 32]>,
 }
 
 impl VerifiedDevice {
@@ -60,9 +66,14 @@ impl VerifiedDevice {
         self.suite
     }
 
-    /// SHA-256 of the device certificate, DER.
+    /// SHA-256 of the device certificate, DER; of two registrars' certificates, of the first.
     pub fn cert_sha256(&self) -> [u8; 32] {
         self.cert_sha256
+    }
+
+    /// SHA-256 of the certificate that the second registrar issued for the same key, DER.
+    pub fn second_cert_sha256(&self) -> Option<[u8; 32]> {
+        self.second_cert_sha256
     }
 
     /// Identifier of its enrolment: of the link, or, if a registrar certified it, the start of the certificate's digest.
@@ -70,14 +81,24 @@ impl VerifiedDevice {
         self.enrolment
     }
 
-    /// The registrar's device that certified it; none if it was enrolled with a link of the authority.
-    pub fn registrar(&self) -> Option<DeviceId> {
-        self.registrar
+    /// The registrars' devices that certified it, in the order of the chain; none if it was enrolled with a link of the authority.
+    pub fn registrars(&self) -> &[DeviceId] {
+        &self.registrars
+    }
+
+    /// First and last second of the certificate's validity.
+    pub(crate) fn valid(&self) -> Span {
+        self.valid
     }
 
     /// [`VerifiedDevice::enrolment`] in lower-case hexadecimal, as log entries name it.
     pub fn enrolment_hex(&self) -> String {
         telcon_proto::hex(&self.enrolment)
+    }
+
+    /// What the log entry of the device has to say of its person ([`telcon_proto::entry::person_commitment`]).
+    pub fn person_sha256(&self) -> Digest {
+        person_commitment(self.card.person, self.device, |bytes| Digest::from_bytes(Sha256::digest(bytes).into()))
     }
 
     /// First and last moment at which the device certificate is valid, milliseconds since 1970 UTC.
@@ -164,7 +185,7 @@ pub(crate) fn verify_enrolment(authority: &Certificate, certificate: &Certificat
 /// # Errors
 /// [`Flaw::ChainLength`], [`Flaw::OtherAuthority`], and those of a malformed certificate.
 pub(crate) fn claimed_office(chain: &[impl AsRef<[u8]>]) -> Result<OfficeName> {
-    let [_, issuer] = chain else {
+    let ([_, issuer] | [_, issuer, _, _]) = chain else {
         return Err(Flaw::ChainLength.into());
     };
     let (office, _) =
@@ -201,11 +222,65 @@ fn verify_issuer(authority: &Certificate, certificate: &Certificate) -> Result<I
     verify_enrolment(authority, certificate).map(Issuer::Enrolment)
 }
 
-/// Verifies a chain against the authority, except for the present time.
-pub(crate) fn verify_chain(authority: &Certificate, chain: &[impl AsRef<[u8]>]) -> Result<VerifiedDevice> {
-    let [device, issuer] = chain else {
+/// A device certificate that one issuer signed. Whether that is enough is for [`verify_chain`] alone.
+pub(crate) struct Certified {
+    pub(crate) device: VerifiedDevice,
+    /// The registrar that signed it, and its key; none of an enrolment of the authority.
+    pub(crate) registrar: Option<(Rights, Vec<u8>)>,
+}
+
+/// Verifies a chain against the authority, except for the present time. This is the one rule about how many registrars certify
+/// a device. The authority needs no registrar: it is above them, and the first registrars are enrolled by it.
+pub(crate) fn verify_chain(
+    authority: &Certificate,
+    registrars: Registrars,
+    chain: &[impl AsRef<[u8]>],
+) -> Result<VerifiedDevice> {
+    match (chain, registrars) {
+        ([device, issuer], registrars) => {
+            let Certified { device, registrar } = verify_certified(authority, device, issuer)?;
+            if registrar.is_some() && registrars == Registrars::Two {
+                return Err(Flaw::OneRegistrar.into());
+            }
+            Ok(device)
+        }
+        ([first, first_registrar, second, second_registrar], Registrars::Two) => {
+            let first = verify_certified(authority, first, first_registrar)?;
+            both(first, verify_certified(authority, second, second_registrar)?)
+        }
+        _ => Err(Flaw::ChainLength.into()),
+    }
+}
+
+/// Joins what two registrars certified, if they are two people and certified exactly the same.
+fn both(first: Certified, second: Certified) -> Result<VerifiedDevice> {
+    let (Some((one, one_key)), Some((other, other_key))) = (&first.registrar, &second.registrar) else {
         return Err(Flaw::ChainLength.into());
     };
+    if one.card.person == other.card.person || one.device == other.device || one_key == other_key {
+        return Err(Flaw::SameRegistrar.into());
+    }
+    let (mut device, other) = (first.device, second.device);
+    let same = device.device == other.device
+        && device.card == other.card
+        && device.public_key == other.public_key
+        && device.valid == other.valid;
+    if !same {
+        return Err(Flaw::OtherApproval.into());
+    }
+    // The second approves while the request waits, with the validity that the first began.
+    device.logged.until_s = device.logged.until_s.saturating_add(DEVICE_REQUEST_MS / 1000);
+    device.registrars.extend(other.registrars);
+    device.second_cert_sha256 = Some(other.cert_sha256);
+    Ok(device)
+}
+
+/// Verifies one device certificate and its issuer's against the authority, except for the present time.
+pub(crate) fn verify_certified(
+    authority: &Certificate,
+    device: impl AsRef<[u8]>,
+    issuer: impl AsRef<[u8]>,
+) -> Result<Certified> {
     let (device, issuer) = (Certificate::read(device.as_ref())?, Certificate::read(issuer.as_ref())?);
     let parent_is = verify_issuer(authority, &issuer)?;
     let (fields, parent) = (device.fields(), issuer.fields());
@@ -251,10 +326,10 @@ pub(crate) fn verify_chain(authority: &Certificate, chain: &[impl AsRef<[u8]>]) 
             id.copy_from_slice(&cert_sha256[..16]);
             let from_s = fields.valid.from_s;
             let logged = Span { from_s, until_s: from_s.saturating_add(CERTIFIED_TO_LOGGED_S) };
-            (id, logged, Some(rights.device))
+            (id, logged, Some((rights, parent.public.clone())))
         }
     };
-    Ok(VerifiedDevice {
+    let device = VerifiedDevice {
         device: DeviceId::from_bytes(id),
         card,
         public_key: fields.public.clone(),
@@ -263,6 +338,8 @@ pub(crate) fn verify_chain(authority: &Certificate, chain: &[impl AsRef<[u8]>]) 
         enrolment,
         valid: fields.valid,
         logged,
-        registrar,
-    })
+        registrars: registrar.iter().map(|(rights, _)| rights.device).collect(),
+        second_cert_sha256: None,
+    };
+    Ok(Certified { device, registrar })
 }

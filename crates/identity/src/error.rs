@@ -38,8 +38,8 @@ pub enum Flaw {
     /// A certificate or a signed text over its size limit.
     #[error("a certificate or signed text is too long")]
     TooLong,
-    /// A chain other than a device certificate and its issuer's.
-    #[error("a certificate chain is not a device certificate and its issuer's certificate")]
+    /// A chain other than a device certificate and its issuer's, or two such pairs where the charter demands two registrars.
+    #[error("a certificate chain has not the certificates that its office demands")]
     ChainLength,
     /// Issued by another authority than the pinned one, whatever its name.
     #[error("a certificate was issued by another office's authority")]
@@ -92,6 +92,18 @@ pub enum Flaw {
     /// A device certificate of a role that its registrar may not enrol.
     #[error("a device was certified for a role that its registrar may not enrol")]
     RoleNotAllowed,
+    /// A device certified by one registrar, where the charter demands two.
+    #[error("a device was certified by one registrar, and its office demands two")]
+    OneRegistrar,
+    /// Two certificates by registrars of one person.
+    #[error("a device was certified twice by the same person, and its office demands two people")]
+    SameRegistrar,
+    /// Two registrars' certificates for another device, key, person or time.
+    #[error("two registrars certified different devices, keys, people or times as one")]
+    OtherApproval,
+    /// A registrar's certificate for another device, key or person than asked.
+    #[error("a registrar certified another device, key or person than the one that asked")]
+    OtherRequest,
     /// A device's request for another invitation.
     #[error("a device's request names another invitation")]
     OtherInvitation,
@@ -218,6 +230,14 @@ pub enum Validity {
     /// The registrar's year is over, or has not begun.
     #[error("this device is not a registrar any more: ask the holder of the office's authority to appoint it again")]
     Registrar,
+    /// The registrar was appointed after the time that it would have to certify from.
+    #[error(
+        "this device was appointed after the first security officer approved: ask them to approve once more, then approve"
+    )]
+    SecondRegistrar,
+    /// The first approval is too old, or in the future.
+    #[error("the first security officer's approval is too old or dated in the future: ask them to approve once more")]
+    FirstApproval,
     /// The authority's certificate expires before the one to be issued would.
     #[error("the office authority's certificate expires too soon: create a new authority")]
     Authority,
@@ -247,6 +267,9 @@ pub enum Misuse {
     /// The registrar was not appointed for people of this role.
     #[error("this registrar may not enrol people of that role: ask the holder of the office's authority")]
     RoleNotAllowed,
+    /// The second approval by the person of the first.
+    #[error("you approved this device already: a second security officer has to approve it")]
+    SamePerson,
     /// A time that certificates cannot encode.
     #[error("a time is out of range: check this computer's clock")]
     Time,

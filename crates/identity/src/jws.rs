@@ -16,11 +16,11 @@ use base64::{
 use serde::{Deserialize, Serialize};
 use telcon_proto::SuiteName;
 
-/// Longest signed text, characters. A ring in the CNSA 2.0 profile has two certificates of 8 KB, grown by 16/9 in base64
-/// within base64, and a signature of 6 KB: 35,000.
-pub const MAX_JWS_CHARS: usize = 64 * 1024;
-/// Most certificates in a header: device and enrolment.
-const MAX_X5C: usize = 2;
+/// Longest signed text, characters. A ring in the CNSA 2.0 profile has two certificates of 8 KB, or four by two registrars, grown
+/// by 16/9 in base64 within base64, and a signature of 6 KB: 35,000, or 64,000.
+pub const MAX_JWS_CHARS: usize = 96 * 1024;
+/// Most certificates in a header: device and registrar, by two registrars.
+const MAX_X5C: usize = 4;
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

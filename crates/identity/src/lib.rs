@@ -5,7 +5,8 @@
 //!   └─ enrolment            one person, one link, one-time key in the link's fragment: the server never sees it
 //!        └─ device          made and signed on the device; valid for a year; its digest is in the log
 //!   └─ registrar             a security officer's device, for a year and for some roles
-//!        └─ device          made on the device, certified by the registrar after two people compared a code
+//!        └─ device          made on the device, certified by the registrar after two people compared a code; by two
+//!                           registrars of different people where the charter demands it
 //! ```
 //! A device trusts its home office, and any others that its [`TrustStore`] holds. The office named in an
 //! identifier, a ring or a proof is a claim: it selects the authority and the log to verify with, and proves nothing.
@@ -18,7 +19,8 @@
 //!
 //! # Trust model
 //! * **The authority's seed**: its holder can enrol anybody as anybody. Devices refuse an enrolment that is not in the log.
-//! * **A registrar's seed**: its holder can enrol devices of the roles in its certificate, visibly, until it is revoked.
+//! * **A registrar's seed**: its holder can enrol devices of the roles in its certificate, visibly, until it is revoked; nothing
+//!   alone where the charter demands two.
 //! * **A registrar's link**: its first user asks; the registrar decides.
 //! * **An enrolment link** of the authority: its first user, before it expires, enrols one device as that person.
 //! * **A device's seed**: its holder can act as that device until it is revoked.
@@ -55,7 +57,7 @@ mod parsers;
 mod testkit;
 
 pub use ask::{Ask, DEVICE_REQUEST_TYP, VerifiedRequest, label_of, read_request, verify_request};
-pub use authority::{Authority, INVITATION_TYP, InviteSpec, REVOCATION_TYP};
+pub use authority::{Authority, CharterTerms, INVITATION_TYP, InviteSpec, REVOCATION_TYP};
 pub use certificate::MAX_CERTIFICATE_BYTES;
 pub use chain::VerifiedDevice;
 pub use credential::{parse_x509_credential, x509_credential};
@@ -66,7 +68,8 @@ pub use logged::{LoggedDevice, LoggedEntry, LoggedRing};
 pub use look::Look;
 pub use office::{Office, VerifiedRevocation};
 pub use registrar::{
-    APPOINTMENT_REQUEST_TYP, check_card, claimed_revoker, request_appointment, with_certificate, without_certificate,
+    APPOINTMENT_REQUEST_TYP, VerifiedApproval, check_card, claimed_revoker, request_appointment, with_certificate,
+    without_certificate,
 };
 pub use rights::Registrar;
 pub use ring::{RING_MAX_FUTURE_MS, RING_TYP, VerifiedRing, claimed_call, sign_ring};

@@ -141,12 +141,23 @@ impl Office {
             return Err(Flaw::OtherOffice.into());
         }
         let entry = self.verify_logged(logged)?;
-        let Some(Entry::DeviceEnrolled { device: enrolled, cert_sha256, enrolment, .. }) = entry.entry() else {
+        let Some(Entry::DeviceEnrolled {
+            device: enrolled,
+            cert_sha256,
+            enrolment,
+            person_sha256,
+            second_cert_sha256,
+            ..
+        }) = entry.entry()
+        else {
             return Err(Flaw::LogEntry.into());
         };
         let same = *enrolled == device.device()
             && *cert_sha256.as_bytes() == device.cert_sha256()
-            && *enrolment == device.enrolment_hex();
+            && *enrolment == device.enrolment_hex()
+            && second_cert_sha256.map(|second| *second.as_bytes()) == device.second_cert_sha256()
+            // Whoever follows the log for the devices of a person relies on it. Entries of older versions have none.
+            && person_sha256.is_none_or(|logged| logged == device.person_sha256());
         if !same {
             return Err(Flaw::OtherEntry.into());
         }

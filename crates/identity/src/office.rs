@@ -15,7 +15,7 @@ use std::fmt;
 use telcon_log::VerifierKey;
 use telcon_proto::{
     DeviceId, OfficeName, PersonId, RecordMode, Role, SuiteName,
-    http::{Charter, IssuedInvitation, OfficeInfo, Revocation},
+    http::{Charter, IssuedInvitation, OfficeInfo, Registrars, Revocation},
 };
 
 /// The office's authority and its charter, as a device pins them once, at enrolment.
@@ -96,6 +96,11 @@ impl Office {
         self.charter.floor
     }
 
+    /// How many registrars certify a device of this office, which the authority signed.
+    pub fn registrars(&self) -> Registrars {
+        self.charter.registrars
+    }
+
     /// The office with another log key: to check before an entry is logged whether devices will accept it (a dry run).
     #[must_use]
     pub fn with_log_key(&self, log: VerifierKey) -> Self {
@@ -114,14 +119,21 @@ impl Office {
         verify_enrolment(&self.authority, invitation.certificate()).map(drop)
     }
 
-    /// Verifies a chain (DER: device, enrolment) up to this office's authority, valid at `now_ms`.
+    /// Verifies a chain (DER: device, and what certified it) up to this office's authority, valid at `now_ms`. A device that
+    /// registrars enrolled counts with the number of them that the charter demands, and with no other: where it is two, the
+    /// chain is device, registrar, device, registrar.
     ///
     /// # Errors
     /// [`Flaw`]s of the chain; [`crate::Validity::Device`] and [`crate::Validity::DeviceNotYet`].
     pub fn verify_chain(&self, chain: &[impl AsRef<[u8]>], now_ms: u64) -> Result<VerifiedDevice> {
-        let device = verify_chain(&self.authority, chain)?;
+        let device = self.chain(chain)?;
         device.check_time(now_ms)?;
         Ok(device)
+    }
+
+    /// Verifies a chain in everything but time.
+    pub(crate) fn chain(&self, chain: &[impl AsRef<[u8]>]) -> Result<VerifiedDevice> {
+        verify_chain(&self.authority, self.charter.registrars, chain)
     }
 
     /// Verifies a registrar certificate of this office: authentic, and in use at `now_ms`.
@@ -193,7 +205,7 @@ impl Office {
         if signed.typ() != typ {
             return Err(Flaw::JwsType.into());
         }
-        let device = verify_chain(&self.authority, signed.x5c())?;
+        let device = self.chain(signed.x5c())?;
         let payload = signed.verify(typ, device.suite(), device.public_key())?;
         Ok((device, payload))
     }

@@ -2,24 +2,28 @@
 //!
 //! A registrar certificate is for the key that the device has already. Its subject is the device's, with the roles whose people
 //! it may enrol. It issues device certificates and no other (path length 0); the authority above it stays offline.
+//!
+//! Where the charter demands two registrars, the second certifies exactly what the first did ([`Office::verify_approval`],
+//! [`Registrar::certify_second`]): the same key, person, device and validity.
 
 use crate::{
     ask::VerifiedRequest,
     authority::{Authority, REVOCATION_TYP},
     certificate::{Fields, Span, key_id, serial},
-    chain::VerifiedDevice,
+    chain::{Certified, VerifiedDevice, verify_certified},
     error::{Flaw, Misuse, Result, Validity},
     jws,
     key::DeviceKey,
     name::{card_name, registrar_name},
     office::Office,
-    rights::{BESIDE, Registrar, registrar_serial},
-    validity::{CLOCK_TOLERANCE_S, DEVICE_VALIDITY_S, REGISTRAR_VALIDITY_S},
+    rights::{BESIDE, Registrar, Rights, registrar_serial},
+    validity::{CERTIFIED_TO_LOGGED_S, CLOCK_TOLERANCE_S, DEVICE_VALIDITY_S, REGISTRAR_VALIDITY_S},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use telcon_proto::{
     Card, DeviceId, Role,
     http::Revocation,
+    limits::DEVICE_REQUEST_MS,
     policy::{Action, allows},
     statement::AppointmentRequest,
 };
@@ -95,10 +99,51 @@ impl Registrar {
         now_ms: u64,
     ) -> Result<Vec<Vec<u8>>> {
         let own = self.certificate.fields();
+        let now_s = now_ms / 1000;
+        if !self.rights.key_use.contains_s(now_s) {
+            return Err(Validity::Registrar.into());
+        }
+        let from_s = now_s.saturating_sub(CLOCK_TOLERANCE_S).max(self.rights.key_use.from_s);
+        let valid = Span { from_s, until_s: from_s.saturating_add(DEVICE_VALIDITY_S).min(own.valid.until_s) };
+        self.issue(key, request.request().device, request.request().key.as_slice(), card, valid)
+    }
+
+    /// Certifies, as the second of two registrars, what the first certified. Returns its own chain, DER: device, registrar.
+    ///
+    /// # Errors
+    /// [`Misuse::SamePerson`]; [`Validity::Registrar`]; [`Validity::FirstApproval`], [`Validity::SecondRegistrar`]: the first has
+    /// to approve again; and those of [`Registrar::certify`].
+    pub fn certify_second(&self, key: &DeviceKey, first: &VerifiedApproval, now_ms: u64) -> Result<Vec<Vec<u8>>> {
+        if first.registrar.card.person == self.rights.card.person {
+            return Err(Misuse::SamePerson.into());
+        }
+        let (now_s, valid) = (now_ms / 1000, first.device.valid());
+        if !self.rights.key_use.contains_s(now_s) {
+            return Err(Validity::Registrar.into());
+        }
+        let latest_s = valid.from_s.saturating_add(DEVICE_REQUEST_MS / 1000 + CERTIFIED_TO_LOGGED_S);
+        if !(valid.from_s.saturating_sub(CLOCK_TOLERANCE_S)..=latest_s).contains(&now_s) {
+            return Err(Validity::FirstApproval.into());
+        }
+        if !self.rights.key_use.contains_s(valid.from_s) {
+            return Err(Validity::SecondRegistrar.into());
+        }
+        self.issue(key, first.device.device(), first.device.public_key(), first.device.card(), valid)
+    }
+
+    fn issue(
+        &self,
+        key: &DeviceKey,
+        device: DeviceId,
+        public: &[u8],
+        card: &Card,
+        valid: Span,
+    ) -> Result<Vec<Vec<u8>>> {
+        let own = self.certificate.fields();
         if key.public_bytes() != own.public {
             return Err(Misuse::RegistrarKey.into());
         }
-        if request.request().key.as_slice() == own.public {
+        if public == own.public {
             return Err(Flaw::EnrolmentKeyReused.into());
         }
         if card.office != self.rights.card.office {
@@ -107,25 +152,69 @@ impl Registrar {
         if !self.rights.roles.contains(&card.role) {
             return Err(Misuse::RoleNotAllowed.into());
         }
-        let now_s = now_ms / 1000;
-        if !self.rights.key_use.contains_s(now_s) {
-            return Err(Validity::Registrar.into());
-        }
-        let from_s = now_s.saturating_sub(CLOCK_TOLERANCE_S).max(self.rights.key_use.from_s);
-        let id = request.request().device;
         let fields = Fields {
-            serial: serial(id.as_bytes()).to_vec(),
+            serial: serial(device.as_bytes()).to_vec(),
             issuer: own.subject.clone(),
             issuer_key: Some(key_id(&own.public)),
-            subject: card_name(card, id.as_bytes())?,
-            valid: Span { from_s, until_s: from_s.saturating_add(DEVICE_VALIDITY_S).min(own.valid.until_s) },
+            subject: card_name(card, device.as_bytes())?,
+            valid,
             suite: own.suite,
-            public: request.request().key.as_slice().to_vec(),
+            public: public.to_vec(),
             constraints: BasicConstraints { ca: false, path_len_constraint: None },
             usage: KeyUsages::DigitalSignature.into(),
             key_use: None,
         };
         Ok(vec![fields.sign(key)?.der().to_vec(), self.certificate.der().to_vec()])
+    }
+}
+
+/// One registrar's certificate for the device that asked. It does not make a device of the office where the charter demands two.
+/// Only verification creates one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VerifiedApproval {
+    device: VerifiedDevice,
+    registrar: Rights,
+}
+
+impl VerifiedApproval {
+    /// The device that it is for.
+    pub fn device(&self) -> DeviceId {
+        self.device.device()
+    }
+
+    /// The registrar's device.
+    pub fn registrar(&self) -> DeviceId {
+        self.registrar.device
+    }
+
+    /// The registrar's person.
+    pub fn card(&self) -> &Card {
+        &self.registrar.card
+    }
+}
+
+impl Office {
+    /// Verifies that a registrar of this office certified, with this chain (DER: device, registrar), exactly the key and device
+    /// that asked, for this person, and that the certificate is valid at `now_ms`.
+    ///
+    /// # Errors
+    /// [`Flaw`]s of the chain; [`Flaw::OtherRequest`]; [`Validity::Device`], [`Validity::DeviceNotYet`].
+    pub fn verify_approval(
+        &self,
+        chain: &[impl AsRef<[u8]>],
+        request: &VerifiedRequest,
+        card: &Card,
+        now_ms: u64,
+    ) -> Result<VerifiedApproval> {
+        let [device, issuer] = chain else { return Err(Flaw::ChainLength.into()) };
+        let Certified { device, registrar } = verify_certified(&self.authority, device, issuer)?;
+        let (registrar, _) = registrar.ok_or(Flaw::OtherEnrolment)?;
+        let asked = request.request();
+        if device.public_key() != asked.key.as_slice() || device.device() != asked.device || device.card() != card {
+            return Err(Flaw::OtherRequest.into());
+        }
+        device.check_time(now_ms)?;
+        Ok(VerifiedApproval { device, registrar })
     }
 }
 

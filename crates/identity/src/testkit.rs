@@ -1,7 +1,7 @@
 //! An office in memory for tests: authority, log, people, devices. Every seed is fixed.
 
 use crate::{
-    authority::{Authority, InviteSpec},
+    authority::{Authority, CharterTerms, InviteSpec},
     key::DeviceKey,
     office::Office,
     ring::sign_ring,
@@ -66,9 +66,14 @@ impl World {
 
     /// An office whose keys differ with `seed`.
     pub(crate) fn of(suite: SuiteName, seed: u8, domain: &str) -> Self {
+        Self::chartered(suite, seed, domain, RecordMode::Memo)
+    }
+
+    /// The same with these terms in its charter.
+    pub(crate) fn chartered(suite: SuiteName, seed: u8, domain: &str, terms: impl Into<CharterTerms>) -> Self {
         let authority = Authority::create(suite, &[seed; 32], domain, "Chancellery", NOW - DAY).unwrap();
         let signer = LogSigner::from_seed(&[seed + 100; 32], &format!("{domain}/log")).unwrap();
-        let info = authority.office(&signer.verifier_key().to_string(), RecordMode::Memo, NOW - DAY).unwrap();
+        let info = authority.office(&signer.verifier_key().to_string(), terms, NOW - DAY).unwrap();
         let office = Office::pin(&info, Some(&authority.certificate_sha256())).unwrap();
         let mut log = Log::create(MemoryStorage::new(), signer, NOW - DAY).unwrap();
         log.append(&[b"{\"type\":\"started\",\"time_ms\":1}".to_vec()], NOW - DAY).unwrap();
@@ -150,13 +155,18 @@ pub(crate) fn signed_ring(world: &World, from: &Device) -> String {
 
 pub(crate) fn enrolled_entry(world: &World, device: &Device) -> Value {
     let verified = world.office.verify_chain(&device.chain, NOW).unwrap();
-    json!({
+    let mut entry = json!({
         "type": "device_enrolled",
         "device": device.id.to_hex(),
         "cert_sha256": telcon_proto::hex(&verified.cert_sha256()),
         "enrolment": verified.enrolment_hex(),
+        "person_sha256": verified.person_sha256().to_string(),
         "time_ms": NOW,
-    })
+    });
+    if let Some(second) = verified.second_cert_sha256() {
+        entry["second_cert_sha256"] = telcon_proto::hex(&second).into();
+    }
+    entry
 }
 
 pub(crate) fn opened_entry(world: &World, jws: &str, ring: &Ring) -> Value {

@@ -69,6 +69,7 @@ impl From<StorageError> for AuditError {
 pub struct TreeReport<R> {
     reader: R,
     checkpoint: SignedCheckpoint,
+    frontier: Frontier,
     tiles: u64,
     /// Digest of each verified bundle, so that entries read later are checked to be the verified ones.
     bundles: Vec<Hash>,
@@ -114,7 +115,8 @@ pub fn verify_tree_visiting<R: Reader>(
         }
     }
     let mut audit = Audit { reader: &reader, size: checkpoint.size(), tiles: 0, differing: None, modified_entry: None };
-    let (root, bundles, forked) = audit.run(remembered, &mut visit)?;
+    let (frontier, bundles, forked) = audit.run(remembered, &mut visit)?;
+    let root = frontier.root();
     let (tiles, differing, modified_entry) = (audit.tiles, audit.differing, audit.modified_entry);
     match (root == *checkpoint.root(), differing, modified_entry) {
         (true, Some(tile), _) => return Err(AuditError::TileModified(tile)),
@@ -124,7 +126,7 @@ pub fn verify_tree_visiting<R: Reader>(
     }
     match forked {
         Some(remembered) => Err(AuditError::Forked { remembered }),
-        None => Ok(TreeReport { reader, checkpoint, tiles, bundles }),
+        None => Ok(TreeReport { reader, checkpoint, frontier, tiles, bundles }),
     }
 }
 
@@ -139,13 +141,13 @@ struct Audit<'r, R> {
 }
 
 impl<R: Reader> Audit<'_, R> {
-    /// Computes the tree from its entries. Returns its root, the digests of the bundles, and the size of the smallest
+    /// Computes the tree from its entries. Returns its right edge, the digests of the bundles, and the size of the smallest
     /// remembered tree that is not a prefix of it.
     fn run(
         &mut self,
         remembered: &[Checkpoint],
         visit: &mut impl FnMut(u64, &[u8]),
-    ) -> Result<(Hash, Vec<Hash>, Option<u64>), AuditError> {
+    ) -> Result<(Frontier, Vec<Hash>, Option<u64>), AuditError> {
         let mut remembered: Vec<&Checkpoint> = remembered.iter().collect();
         remembered.sort_by_key(|old| old.size);
         let mut remembered = remembered.into_iter().peekable();
@@ -176,7 +178,7 @@ impl<R: Reader> Audit<'_, R> {
         for (tile, hashes) in frontier.partial_tiles() {
             self.check_tile(tile, hashes)?;
         }
-        Ok((frontier.root(), bundles, forked))
+        Ok((frontier, bundles, forked))
     }
 
     fn check_tile(&mut self, tile: TilePath, expected: &[Hash]) -> Result<(), AuditError> {
@@ -197,6 +199,11 @@ impl<R: Reader> TreeReport<R> {
     /// The signed checkpoint that the log was verified against. Remember it for the next audit.
     pub fn checkpoint(&self) -> &SignedCheckpoint {
         &self.checkpoint
+    }
+
+    /// What it takes to verify entries that are added later without reading the earlier ones again.
+    pub fn follow(self) -> FollowedTree {
+        FollowedTree { frontier: self.frontier, checkpoint: self.checkpoint }
     }
 
     /// Number of tiles and entry bundles read.
@@ -231,6 +238,60 @@ impl<R: Reader> TreeReport<R> {
             return Err(AuditError::ModifiedSince(bundle));
         }
         Ok((index * u64::from(TILE_WIDTH)..).zip(entries.into_iter().map(<[u8]>::to_vec)).map(Ok).collect())
+    }
+}
+
+/// A verified tree that is followed while it grows: of each newer tree only the entries that were added are read. From
+/// [`TreeReport::follow`].
+#[derive(Debug, Clone)]
+pub struct FollowedTree {
+    frontier: Frontier,
+    checkpoint: SignedCheckpoint,
+}
+
+impl FollowedTree {
+    /// The checkpoint up to which everything is verified.
+    pub fn checkpoint(&self) -> &SignedCheckpoint {
+        &self.checkpoint
+    }
+
+    /// Verifies that the tree of `newer` is this one with entries added to it, which are read from `reader` and passed to `visit`
+    /// with their indexes. Until this function returns `Ok` they are unverified. After an error this tree is as before.
+    ///
+    /// # Errors
+    /// [`AuditError::RolledBack`], [`AuditError::OtherLog`]; [`AuditError::WrongRoot`] if this tree and the entries do not make the
+    /// newer one: [`verify_tree`] of the whole newer log then tells a fork from a modified file.
+    pub fn advance(
+        &mut self,
+        reader: &impl Reader,
+        newer: &SignedCheckpoint,
+        mut visit: impl FnMut(u64, &[u8]),
+    ) -> Result<(), AuditError> {
+        let older = self.checkpoint.checkpoint();
+        if older.origin != newer.checkpoint().origin {
+            return Err(AuditError::OtherLog(older.origin.clone()));
+        }
+        if newer.size() < older.size {
+            return Err(AuditError::RolledBack { remembered: older.size, shown: newer.size() });
+        }
+        let (mut frontier, mut full) = (self.frontier.clone(), Vec::new());
+        while frontier.size() < newer.size() {
+            let first = frontier.size();
+            let (index, skip) = (first / u64::from(TILE_WIDTH), (first % u64::from(TILE_WIDTH)) as usize);
+            let bundle = TilePath::in_tree(TileKind::Entries, index, newer.size())
+                .expect("invariant: the entry is within the tree");
+            let bundle = Bundle::read(reader, bundle)?;
+            for (index, entry) in (first..).zip(bundle.entries()?.into_iter().skip(skip)) {
+                visit(index, entry);
+                frontier.push(leaf_hash(entry), &mut full);
+            }
+            full.clear();
+        }
+        if frontier.root() != *newer.root() {
+            return Err(AuditError::WrongRoot { size: newer.size() });
+        }
+        (self.frontier, self.checkpoint) = (frontier, newer.clone());
+        Ok(())
     }
 }
 

@@ -183,3 +183,48 @@ fn entries_modified_after_the_audit_are_not_returned() {
     assert!(matches!(&entries[255], Ok((255, _))));
     assert!(matches!(&entries[256], Err(AuditError::ModifiedSince(bundle)) if bundle.index() == 1));
 }
+
+#[test]
+fn a_tree_is_followed_by_its_new_entries_alone() {
+    for (old, new) in [(0, 0), (0, 1), (1, 2), (100, 300), (200, 200), (256, 257), (300, 1024), (512, 513)] {
+        let (before, seen) = log_of(old, &[]);
+        let mut followed = verify_tree(&before, signer().verifier_key(), &seen).unwrap().follow();
+        let (mut storage, seen) = log_of(new, &[]);
+        // Not needed, so it is not missed: hashes, and the entries of full bundles that were verified.
+        storage.files_mut().retain(|path, _| path.starts_with("tile/entries/"));
+        if old >= 256 {
+            storage.files_mut().remove("tile/entries/000");
+        }
+        let newer = signed_head(&seen);
+        let mut added = Vec::new();
+        followed.advance(&storage, &newer, |index, entry| added.push((index, entry.to_vec()))).unwrap();
+        assert_eq!(added, (old..new).map(|index| (index, entry(index))).collect::<Vec<_>>());
+        assert_eq!(followed.checkpoint(), &newer);
+    }
+}
+
+#[test]
+fn a_followed_tree_refuses_rollback_fork_and_modified_entries_and_stays_as_it_was() {
+    let (storage, seen) = log_of(300, &[]);
+    let followed = verify_tree(&storage, signer().verifier_key(), &seen).unwrap().follow();
+    let advance = |size, changed: &[u64], modify: &str| {
+        let (mut storage, seen) = log_of(size, changed);
+        if let Some(bytes) = storage.files_mut().get_mut(modify) {
+            *bytes.last_mut().unwrap() ^= 1;
+        }
+        let mut tree = followed.clone();
+        let result = tree.advance(&storage, &signed_head(&seen), |_, _| {});
+        assert_eq!(tree.checkpoint() == followed.checkpoint(), result.is_err());
+        result
+    };
+    assert!(matches!(advance(200, &[], ""), Err(AuditError::RolledBack { remembered: 300, shown: 200 })));
+    assert!(matches!(advance(400, &[7], ""), Err(AuditError::WrongRoot { size: 400 })));
+    assert!(matches!(advance(400, &[], "tile/entries/001.p/144"), Err(AuditError::WrongRoot { size: 400 })));
+    assert!(matches!(advance(300, &[7], ""), Err(AuditError::WrongRoot { size: 300 })), "of the same size");
+    assert!(advance(400, &[350], "").is_ok());
+}
+
+/// The newest of these checkpoints, signed by the log.
+fn signed_head(seen: &[Checkpoint]) -> SignedCheckpoint {
+    signer().sign(seen.last().unwrap().clone(), 0)
+}

@@ -44,7 +44,7 @@ pub mod storage;
 pub mod tile;
 pub mod tree;
 
-pub use audit::{AuditError, TreeReport, verify_tree, verify_tree_visiting};
+pub use audit::{AuditError, FollowedTree, TreeReport, verify_tree, verify_tree_visiting};
 pub use bundle::MAX_ENTRY_LEN;
 pub use checkpoint::{Checkpoint, SignedCheckpoint};
 #[cfg(feature = "disk")]

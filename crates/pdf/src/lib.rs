@@ -1,4 +1,4 @@
-//! Lays an opened record out as PDF, for printing and filing: the same content as `record.html`.
+//! Lays an opened record out as PDF, for printing and filing: the same content as `record.html`; and an invitation's page.
 //!
 //! Fonts for Latin, Greek, Cyrillic, Arabic and Hebrew are embedded; text is shaped (joined letters, marks) and reordered for
 //! reading from right to left. Characters of other scripts appear as boxes, and the document says so. The same record always
@@ -7,7 +7,10 @@
 //! `typst` would give tagged PDF/A as well, with 380 crates and many minutes of compiling; this has five small ones.
 
 mod font;
+mod invitation;
 mod page;
+
+pub use invitation::{InvitationSheet, invitation_pdf};
 
 use font::Weight;
 use page::{Cell, Pages, Style, WIDTH};

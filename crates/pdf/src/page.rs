@@ -81,6 +81,28 @@ impl Pages {
         self.y -= 4.0;
     }
 
+    /// A square of black and white modules, row by row from the top left, `side` points wide: a QR code.
+    pub(crate) fn modules(&mut self, dark: &[bool], columns: usize, side: f32) {
+        self.need(side);
+        let module = side / columns as f32;
+        let top = self.y;
+        let page = self.page();
+        page.set_fill_gray(0.0);
+        for (row, modules) in dark.chunks(columns).enumerate() {
+            let mut column = 0;
+            // Neighbours in a row are one rectangle: no hairline between them, and a smaller file.
+            for run in modules.chunk_by(|a, b| a == b) {
+                if run[0] {
+                    let (x, y) = (MARGIN + column as f32 * module, top - (row + 1) as f32 * module);
+                    page.rect(x, y, run.len() as f32 * module, module);
+                }
+                column += run.len();
+            }
+        }
+        page.fill_nonzero();
+        self.y -= side;
+    }
+
     /// A paragraph across the page.
     pub(crate) fn paragraph(&mut self, text: &str, style: Style) {
         self.row(&[Cell { x: 0.0, width: WIDTH, text, style }]);

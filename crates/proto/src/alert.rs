@@ -183,7 +183,7 @@ pub struct AddedDevice {
     /// What it said it was when it asked; none of devices enrolled by the authority's link.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
-    /// The name of the registrar who approved it, as the server states it; none if it was enrolled by the authority's link.
+    /// The name of the registrar who approved it, the last of two, as the server states it; none if it was enrolled by the authority's link.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approved_by: Option<String>,
     /// When it was enrolled, milliseconds since 1970 UTC.
@@ -223,6 +223,8 @@ mod tests {
             device,
             cert_sha256: Digest::from_bytes([0; 32]),
             enrolment: "e".into(),
+            person_sha256: None,
+            second_cert_sha256: None,
         };
         assert_eq!(of(&enrolled), Some((9, AlertKind::DeviceEnrolled, 1)));
         assert_eq!(of(&closed(InvitationClosed::Refused)), Some((9, AlertKind::DeviceRefused, 1)));

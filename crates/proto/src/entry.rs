@@ -19,7 +19,7 @@
 //! assert_eq!(ReadEntry::parse(json.as_bytes()), ReadEntry::Known(entry));
 //! ```
 
-use crate::{CallId, DeviceId, Digest, Ended, InvitationId, RecordMode, SuiteName};
+use crate::{CallId, DeviceId, Digest, Ended, InvitationId, PersonId, RecordMode, SuiteName};
 use serde::{Deserialize, Serialize};
 
 /// One log entry. Times are milliseconds since 1970 UTC by the switchboard's clock.
@@ -37,6 +37,14 @@ pub enum Entry {
         cert_sha256: Digest,
         /// The enrolment that it consumed, hexadecimal.
         enrolment: String,
+        /// Whose device it is, for those who know the person's identifier: [`person_commitment`]. Absent in entries of older
+        /// versions.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        person_sha256: Option<Digest>,
+        /// SHA-256 of the DER certificate that a second registrar issued for the same key. Absent where the charter does not
+        /// demand two, of devices that the authority enrolled, and in entries of older versions.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        second_cert_sha256: Option<Digest>,
     },
     /// A device may no longer sign in.
     DeviceRevoked {
@@ -187,6 +195,14 @@ pub enum Entry {
         /// Who opened it: an identifier or a digest of a key, not a name.
         by: String,
     },
+}
+
+/// What [`Entry::DeviceEnrolled`] says of the person whose device was enrolled: SHA-256 over the text *telcon device of person 1*
+/// and a line feed, the person's identifier and the device's. Identifiers are random, so that the digest tells others nothing, not
+/// even which devices are of one person. Who knows the person's identifier finds the person's devices in the log, and whoever
+/// verifies the device's certificate verifies the digest as well.
+pub fn person_commitment(person: PersonId, device: DeviceId, sha256: impl FnOnce(&[u8]) -> Digest) -> Digest {
+    sha256(&[b"telcon device of person 1\n", &person.as_bytes()[..], &device.as_bytes()[..]].concat())
 }
 
 /// How an invitation ended.
@@ -396,6 +412,14 @@ mod tests {
     /// Every type of entry with its JSON: the contract with archives that exist.
     fn all() -> Vec<(Entry, String)> {
         let digest = "ab".repeat(32);
+        let enrolled = |person_sha256, second_cert_sha256| Entry::DeviceEnrolled {
+            time_ms: 1,
+            device: DEVICE,
+            cert_sha256: DIGEST,
+            enrolment: "e".into(),
+            person_sha256,
+            second_cert_sha256,
+        };
         let sealed = |device| Entry::RecordSealed {
             time_ms: 1,
             call: CALL,
@@ -407,9 +431,21 @@ mod tests {
         };
         vec![
             (
-                Entry::DeviceEnrolled { time_ms: 1, device: DEVICE, cert_sha256: DIGEST, enrolment: "e".into() },
+                enrolled(None, None),
                 format!(
                     r#"{{"type":"device_enrolled","time_ms":1,"device":"{ID}","cert_sha256":"{digest}","enrolment":"e"}}"#
+                ),
+            ),
+            (
+                enrolled(Some(DIGEST), None),
+                format!(
+                    r#"{{"type":"device_enrolled","time_ms":1,"device":"{ID}","cert_sha256":"{digest}","enrolment":"e","person_sha256":"{digest}"}}"#
+                ),
+            ),
+            (
+                enrolled(Some(DIGEST), Some(DIGEST)),
+                format!(
+                    r#"{{"type":"device_enrolled","time_ms":1,"device":"{ID}","cert_sha256":"{digest}","enrolment":"e","person_sha256":"{digest}","second_cert_sha256":"{digest}"}}"#
                 ),
             ),
             (
@@ -550,6 +586,17 @@ mod tests {
         }
         let kinds: std::collections::BTreeSet<_> = all().iter().map(|(entry, _)| entry.kind()).collect();
         assert_eq!(kinds, KINDS.into_iter().collect(), "a type has no example above");
+    }
+
+    #[test]
+    fn a_person_is_committed_to_with_each_device() {
+        let hashed = std::cell::RefCell::new(Vec::new());
+        let digest = person_commitment(PersonId::from_bytes([2; 16]), DEVICE, |bytes| {
+            *hashed.borrow_mut() = bytes.to_vec();
+            DIGEST
+        });
+        let expected = [&b"telcon device of person 1\n"[..], &[2; 16], &[1; 16]].concat();
+        assert_eq!((digest, hashed.into_inner()), (DIGEST, expected));
     }
 
     #[test]

@@ -23,7 +23,8 @@ pub struct OfficeInfo {
     pub charter: String,
 }
 
-/// The authority's signed decisions that the server cannot change: the log key and the lowest record mode.
+/// The authority's signed decisions that the server cannot change: the log key, the lowest record mode, and how many registrars
+/// certify a device. It is signed once, when the office is created. A program that does not know one of its fields refuses it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -34,8 +35,52 @@ pub struct Charter {
     pub log_key: String,
     /// The lowest record mode of the office's calls.
     pub floor: RecordMode,
+    /// How many registrars certify a device. Absent in charters that demand one, as all of earlier versions do.
+    #[serde(default, skip_serializing_if = "Registrars::is_one")]
+    pub registrars: Registrars,
     /// Time of signing, milliseconds since 1970 UTC.
     pub at_ms: u64,
+}
+
+/// How many registrars have to certify a device that the authority did not enrol itself. A number in JSON.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(with = "u8"))]
+#[serde(try_from = "u8", into = "u8")]
+pub enum Registrars {
+    /// One.
+    #[default]
+    One,
+    /// Two, of different people.
+    Two,
+}
+
+impl Registrars {
+    /// Whether it is one.
+    pub fn is_one(&self) -> bool {
+        *self == Self::One
+    }
+}
+
+impl From<Registrars> for u8 {
+    fn from(registrars: Registrars) -> Self {
+        match registrars {
+            Registrars::One => 1,
+            Registrars::Two => 2,
+        }
+    }
+}
+
+impl TryFrom<u8> for Registrars {
+    type Error = &'static str;
+
+    fn try_from(number: u8) -> Result<Self, Self::Error> {
+        match number {
+            1 => Ok(Self::One),
+            2 => Ok(Self::Two),
+            _ => Err("a charter demands one registrar or two: update this program"),
+        }
+    }
 }
 
 /// `POST /api/v1/devices`: enrols a device.
@@ -131,16 +176,24 @@ pub enum Asked {
     Waiting {
         /// Until when, milliseconds since 1970 UTC.
         expires_ms: u64,
+        /// How many of two registrars have approved it. Absent where one is enough, and before the first.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        approvals: u8,
     },
     /// The device is enrolled.
     Approved {
-        /// DER certificates: the device's and the registrar's. The device verifies them.
+        /// DER certificates: the device's and the registrar's; where the charter demands two registrars, then the device's by
+        /// the second and that registrar's. The device verifies them.
         chain: Vec<Blob>,
     },
     /// A registrar refused it, or it was withdrawn.
     Refused {},
     /// Nobody answered in time.
     Expired {},
+}
+
+fn is_zero(number: &u8) -> bool {
+    *number == 0
 }
 
 /// `GET /api/v1/devices`: enrolled devices.
@@ -165,6 +218,9 @@ pub struct ListedDevice {
     /// The registrar's device that approved it; none if it was enrolled by the authority's link.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approved_by: Option<DeviceId>,
+    /// The registrar's device that approved it before, where the charter demands two.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_approved_by: Option<DeviceId>,
     /// Whether it is a registrar.
     #[serde(default)]
     pub registrar: bool,
@@ -295,7 +351,7 @@ pub struct RecordProof {
     /// Proof of the *record missing* entry with its reason, if the log has one. Records may have arrived after it.
     #[serde(default)]
     pub missing: Option<Logged>,
-    /// Device certificate chains (DER: device, enrolment) of all participants of the call, note-takers included.
+    /// Device certificate chains (DER) of all participants of the call, note-takers included.
     pub devices: Vec<ProvenDevice>,
     /// Size of the tree that the device follows, as it asked (`log_size`).
     #[serde(default)]
@@ -349,7 +405,7 @@ pub struct Consistency {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ProvenDevice {
-    /// DER: device, enrolment.
+    /// DER: device, then what certified it; twice where two registrars did.
     pub chain: Vec<Blob>,
     /// Its entry.
     pub logged: Logged,

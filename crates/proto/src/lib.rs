@@ -16,6 +16,7 @@ pub mod office;
 pub mod participant;
 pub mod policy;
 pub mod printable;
+pub mod protection;
 pub mod seal;
 pub mod sealing;
 pub mod statement;

@@ -3,8 +3,9 @@
 use crate::SuiteName;
 
 /// Longest WebSocket message, bytes. The largest honest one is a `cnsa2` welcome for eight members, whose leaves each
-/// carry two ML-DSA-87 certificates (about 15 KB): 180 KB, and base64 adds a third.
-pub const MAX_MESSAGE_BYTES: usize = 384 * 1024;
+/// carry four ML-DSA-87 certificates (about 30 KB) where two registrars certify a device: 475 KB with its commit and the longest
+/// names, and base64 adds a third. A test in `telcon-core` measures it.
+pub const MAX_MESSAGE_BYTES: usize = 704 * 1024;
 /// Most members of a call: two principals, two interpreters, and listeners of both offices.
 pub const MAX_MEMBERS: usize = 8;
 /// Receive slots that each media leg offers: one for each other participant.
@@ -17,6 +18,9 @@ pub const MAX_NAME_CHARS: usize = 64;
 pub const MAX_DEVICES_PER_PERSON: usize = 8;
 /// Timeout of an unanswered ring, milliseconds. Long enough for an aide to carry the phone into a room.
 pub const RING_TIMEOUT_MS: u64 = 45_000;
+/// How often a device may ask to be let into one call, milliseconds, beyond a few requests at once: each is stored and sent to a
+/// member with its key package, which has tens of kilobytes.
+pub const JOIN_REQUEST_INTERVAL_MS: u64 = 2_000;
 /// How old a signed ring may be when a device shows it, milliseconds. It covers the ring's whole life and a minute
 /// of difference between two clocks; an older one is a replay.
 pub const RING_MAX_AGE_MS: u64 = RING_TIMEOUT_MS + 60_000;
@@ -51,13 +55,23 @@ pub const DEVICE_REQUEST_MS: u64 = 24 * 60 * 60 * 1000;
 pub const MAX_DEVICE_REQUEST_CHARS: usize = 16 * 1024;
 /// Longest label of a device, characters.
 pub const MAX_LABEL_CHARS: usize = 64;
+/// Most passkeys of one device.
+pub const MAX_PASSKEYS_PER_DEVICE: usize = 8;
+/// How long a ticket signs a protected device in after its person unlocked it, milliseconds: a working day.
+pub const TICKET_MAX_AGE_MS: u64 = 12 * 60 * 60 * 1000;
+/// How long a ticket stays valid while its device is not connected, milliseconds: a closed laptop's meeting.
+pub const TICKET_MAX_IDLE_MS: u64 = 60 * 60 * 1000;
+/// How long after a passkey or PIN was used dangerous commands are accepted, milliseconds.
+pub const CONFIRMATION_MAX_AGE_MS: u64 = 5 * 60 * 1000;
+/// Wrong PINs in a row after which a locker's secret is erased.
+pub const MAX_PIN_ATTEMPTS: u64 = 10;
 /// Sustained rate limit of a signed-in device, messages per second; above it the connection is closed. A call's busiest moment,
 /// eight members joining, needs about forty.
 pub const MAX_MESSAGES_PER_SECOND: u32 = 100;
 /// Sustained rate limit of a signed-in device, bytes of messages per second; above it the connection is closed.
 pub const MAX_BYTES_PER_SECOND: u32 = 256 * 1024;
 /// Bytes of messages that a device may send at once: ten of the largest commits, as when eight members join.
-pub const MAX_BYTE_BURST: u32 = 4 * 1024 * 1024;
+pub const MAX_BYTE_BURST: u32 = 7 * 1024 * 1024;
 /// Handshake messages kept for one call, for devices that reconnect. A call with more has been re-keyed every few
 /// seconds for hours; its oldest members must rejoin.
 pub const MAX_HANDSHAKES_KEPT: usize = 4096;
@@ -65,13 +79,13 @@ pub const MAX_HANDSHAKES_KEPT: usize = 4096;
 /// longest names.
 pub const fn max_key_package_bytes(suite: SuiteName) -> usize {
     match suite {
-        SuiteName::Hybrid => 8 * 1024,
-        SuiteName::Cnsa2 => 48 * 1024,
+        SuiteName::Hybrid => 10 * 1024,
+        SuiteName::Cnsa2 => 56 * 1024,
     }
 }
-/// Longest commit and welcome together, bytes. The largest honest ones are about 200 kB; base64 and the proofs that the server
+/// Longest commit and welcome together, bytes. The largest honest ones are about 475 kB; base64 and the proofs that the server
 /// adds keep the message to the other members below [`MAX_MESSAGE_BYTES`].
-pub const MAX_COMMIT_BYTES: usize = 256 * 1024;
+pub const MAX_COMMIT_BYTES: usize = 512 * 1024;
 /// Longest opaque application message (captions, heartbeats), bytes.
 pub const MAX_APPLICATION_BYTES: usize = 16 * 1024;
 /// Opus frame, milliseconds.
@@ -88,5 +102,29 @@ pub const MAX_RECORD_PARTS: usize = 34_560;
 pub const MAX_SEAL_BYTES: usize = 6 * 1024 * 1024;
 /// Most custodians of a record; each adds 1.6 kB to every part.
 pub const MAX_CUSTODIANS: usize = 32;
-/// Longest signature of a seal, bytes: with two ML-DSA-87 certificates inside it has 34 KB, and a log entry holds 64 KB.
-pub const MAX_SEAL_JWS_BYTES: usize = 48 * 1024;
+/// Longest signature of a seal, bytes: with four ML-DSA-87 certificates inside it has 65 KB. The log has its digest only.
+pub const MAX_SEAL_JWS_BYTES: usize = 96 * 1024;
+/// How much older the checkpoint of an inclusion proof may be than the log that a device has verified over the same connection,
+/// milliseconds. Servers prove under their newest checkpoint and devices ask for it every 20 s, so that an honest proof is a
+/// round trip old; a server cannot keep a device on an old tree for longer than this.
+pub const MAX_PROOF_AGE_MS: u64 = 120_000;
+/// Least time between two checkpoints that a device sends to the members of its call, milliseconds. The log of a busy office
+/// grows every second, and any checkpoint of the interval shows the same fork.
+pub const CHECKPOINT_GOSSIP_INTERVAL_MS: u64 = 10_000;
+/// Checkpoints of one member that are accepted at once; one more for each half of [`CHECKPOINT_GOSSIP_INTERVAL_MS`]. After a
+/// stalled connection several come together.
+pub const CHECKPOINT_GOSSIP_BURST: u32 = 4;
+/// Longest checkpoint of a member that is read, bytes: the log's signature and those of 20 witnesses with Ed25519.
+pub const MAX_GOSSIP_CHECKPOINT_BYTES: usize = 4 * 1024;
+/// Checkpoints of members that wait for a consistency proof: one in work and one waiting for each member.
+pub const MAX_PEER_CHECKPOINTS: usize = 2 * MAX_MEMBERS;
+/// Least time between two consistency proofs that a device asks for because of members' checkpoints, milliseconds. One is asked
+/// for at a time, so that members cannot have a device load its server.
+pub const PEER_PROOF_INTERVAL_MS: u64 = 2_000;
+/// How often the server may answer with a wrong consistency proof for one checkpoint of a member before the person is alerted.
+pub const MAX_REFUSED_PEER_PROOFS: u32 = 3;
+/// Until when the server must have proven a member's checkpoint, milliseconds of one connection: longer than a restart of
+/// the log's storage.
+pub const PEER_PROOF_TIMEOUT_MS: u64 = 60_000;
+/// Forks of a log that a device keeps the evidence of. The first one proves it; the oldest are kept.
+pub const MAX_LOG_FORKS: usize = 4;

@@ -3,7 +3,7 @@
 //! ```text
 //! archive/log/                        the log, C2SP tlog-tiles
 //! archive/records/<call id>-<device>/ records: one per note-taker that recorded some of the call
-//! archive/devices/<sha256 hex>.der    device certificates
+//! archive/devices/<sha256 hex>.der    device certificates; two of a device that two registrars certified
 //! archive/issuers/<sha256 hex>.der    what signed them, under the same names; registrars' certificates, under their own SHA-256
 //! ```
 
@@ -69,8 +69,8 @@ pub(crate) const MAX_CLOCK_SKEW_MS: u64 = 5 * 60_000;
 ///   digest, signature, number of parts and state; its signature verifies and is by a device that may have sealed it
 ///   ([`telcon_proto::sealing`]). Each record on disk is logged.
 /// * Files that belong to no archive, such as those that desktop environments leave, are listed and harm nothing.
-/// * Devices: an enrolment creates one device; every certificate is logged, archived, and issued by the office's authority.
-///   A revocation counts if the office's authority signed it.
+/// * Devices: an enrolment creates one device; every certificate is logged, archived, and issued by the office's authority, or by
+///   as many registrars as the charter demands, appointed before and not revoked. A revocation counts if the office's authority signed it.
 pub fn verify_archive(dir: &Path, verifier: &dyn SignatureVerifier, options: &ArchiveOptions) -> ArchiveReport {
     let mut audit = Audit::begin(dir, verifier, options);
     audit.records(dir, verifier);
@@ -244,27 +244,11 @@ impl Audit {
             entries.enrolled.iter().map(|enrolled| (id.clone(), *enrolled)).collect()
         };
         let logged: Vec<(String, Enrolled)> = self.history.devices.iter().flat_map(enrolled).collect();
-        for (device, Enrolled { index, time_ms, cert_sha256 }) in &logged {
-            let issuer = issuer(archive, cert_sha256).ok();
-            let flaw = match (self.devices.certificate(cert_sha256), issuer) {
-                (None, _) => Some("is missing".to_owned()),
-                (_, None) => Some("cannot be verified: the enrolment certificate that signed it is missing".to_owned()),
-                (Some(der), Some(issuer)) => match verifier.verify_enrolment(der, &issuer, *time_ms) {
-                    Ok(found) if found.device != *device => {
-                        Some(format!("belongs to another device, {}", found.device))
-                    }
-                    Ok(found) => found.registrar.and_then(|by| match self.appointments(&by, *index) {
-                        Ok(appointed) if appointed.contains(&sha256(&issuer)) => None,
-                        Ok(_) => Some(format!("was issued by {by} with a certificate that was not appointed before")),
-                        Err(why) => Some(format!("was issued by a device that could not: {why}")),
-                    }),
-                    Err(why) => Some(format!("was not issued by the office: {why}")),
-                },
-            };
-            match flaw {
-                None => self.report.devices += 1,
-                Some(flaw) => {
-                    let text = format!("the certificate of {device} ({cert_sha256}) {flaw}");
+        for (device, enrolled) in &logged {
+            match self.check_enrolment(archive, verifier, device, enrolled) {
+                Ok(()) => self.report.devices += 1,
+                Err(flaw) => {
+                    let text = format!("the certificate of {device} ({}) {flaw}", enrolled.cert_sha256);
                     self.problem(ProblemKind::Device, None, text);
                 }
             }
@@ -272,8 +256,9 @@ impl Audit {
         if self.history.incomplete {
             return;
         }
-        let of_none = |digest: &Digest| !logged.iter().any(|(_, enrolled)| enrolled.cert_sha256 == *digest);
-        let unlogged: Vec<Digest> = self.devices.certificates().map(|(digest, _)| *digest).filter(of_none).collect();
+        let known: BTreeSet<Digest> = logged.iter().flat_map(|(_, enrolled)| enrolled.certificates()).collect();
+        let all = self.devices.certificates().map(|(digest, _)| *digest);
+        let unlogged: Vec<Digest> = all.filter(|digest| !known.contains(digest)).collect();
         for digest in unlogged {
             self.problem(
                 ProblemKind::Device,
@@ -281,6 +266,49 @@ impl Audit {
                 format!("the certificate {digest} belongs to no device in the log"),
             );
         }
+    }
+
+    /// The certificates of an enrolment, each with the one that signed it.
+    fn chain(&self, archive: &Path, enrolled: &Enrolled) -> Result<Vec<Vec<u8>>, String> {
+        let mut chain = Vec::new();
+        for cert_sha256 in enrolled.certificates() {
+            chain.push(self.devices.certificate(&cert_sha256).ok_or("is missing")?.to_vec());
+            let issuer = issuer(archive, &cert_sha256).map_err(|error| {
+                format!("cannot be verified: the certificate that signed it cannot be read: {error}")
+            })?;
+            chain.push(issuer);
+        }
+        Ok(chain)
+    }
+
+    /// What is wrong with an enrolment.
+    fn check_enrolment(
+        &self,
+        archive: &Path,
+        verifier: &dyn SignatureVerifier,
+        device: &str,
+        enrolled: &Enrolled,
+    ) -> Result<(), String> {
+        let chain = self.chain(archive, enrolled)?;
+        let found = verifier
+            .verify_enrolment(&chain, enrolled.time_ms)
+            .map_err(|why| format!("was not issued by the office: {why}"))?;
+        if found.device != *device {
+            return Err(format!("belongs to another device, {}", found.device));
+        }
+        if enrolled.person_sha256.is_some_and(|logged| logged != found.person_sha256) {
+            return Err(format!("is of another person than entry {} says", enrolled.index));
+        }
+        // A device of the authority has no registrar.
+        for (by, issued) in found.registrars.iter().zip(chain.chunks_exact(2)) {
+            let appointed = self
+                .appointments(by, enrolled.index)
+                .map_err(|why| format!("was issued by a device that could not: {why}"))?;
+            if !appointed.contains(&sha256(&issued[1])) {
+                return Err(format!("was issued by {by} with a certificate that was not appointed before"));
+            }
+        }
+        Ok(())
     }
 
     /// The registrar certificates with which a device could act in the entry `index`, in the order of the log; otherwise why it
@@ -346,10 +374,9 @@ impl Audit {
     ) -> Result<Role, String> {
         let known = self.history.devices.get(device);
         let enrolled = known.and_then(|known| known.enrolled.iter().rfind(|enrolled| enrolled.index < index));
-        let Enrolled { time_ms, cert_sha256, .. } = enrolled.ok_or("it was not enrolled before")?;
-        let certificate = self.devices.certificate(cert_sha256).ok_or("its certificate is missing")?;
-        let issuer = issuer(archive, cert_sha256).map_err(|error| format!("its issuer cannot be read: {error}"))?;
-        verifier.verify_enrolment(certificate, &issuer, *time_ms).map(|enrolled| enrolled.role)
+        let enrolled = enrolled.ok_or("it was not enrolled before")?;
+        let chain = self.chain(archive, enrolled).map_err(|why| format!("its certificate {why}"))?;
+        verifier.verify_enrolment(&chain, enrolled.time_ms).map(|enrolled| enrolled.role)
     }
 
     /// The entries of a directory of the archive, sorted; a missing directory counts as empty.

@@ -23,6 +23,8 @@ use hpke::rand_core::CryptoRng;
 use hpke::{Deserializable, Kem, OpModeR, OpModeS, Serializable};
 use zeroize::Zeroizing;
 
+use crate::digest::{Digest, sha256};
+
 /// Tag of the stanza that this recipient writes.
 pub const STANZA_TAG: &str = "mlkem768x25519";
 
@@ -113,6 +115,11 @@ impl CustodianRecipient {
             return Err(KeyError::InvalidKey);
         }
         <XWing as Kem>::PublicKey::from_bytes(&bytes).map(Self).map_err(|_| KeyError::InvalidKey)
+    }
+
+    /// The fingerprint that people compare: SHA-256 of the text form, as `printf %s age1pq1… | sha256sum` prints it.
+    pub fn fingerprint(&self) -> Digest {
+        sha256(self.to_string().as_bytes())
     }
 }
 

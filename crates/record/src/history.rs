@@ -82,6 +82,17 @@ pub(crate) struct Enrolled {
     pub(crate) index: u64,
     pub(crate) time_ms: u64,
     pub(crate) cert_sha256: Digest,
+    /// Whose device it is, as the entry says; entries of older versions do not.
+    pub(crate) person_sha256: Option<Digest>,
+    /// That of the certificate by the second of two registrars.
+    pub(crate) second_cert_sha256: Option<Digest>,
+}
+
+impl Enrolled {
+    /// Its certificates.
+    pub(crate) fn certificates(&self) -> impl Iterator<Item = Digest> + use<> {
+        [self.cert_sha256].into_iter().chain(self.second_cert_sha256)
+    }
 }
 
 /// The entries about one device.
@@ -140,6 +151,9 @@ pub(crate) struct History {
     /// The revocations that the log states, valid or not, in its order.
     pub(crate) revocations: Vec<Revocation>,
     enrolments: BTreeMap<String, String>,
+    /// Index of the first enrolment that says whose device it is: all later ones have to, or a device could be hidden from whoever
+    /// follows the log for a person.
+    persons_since: Option<u64>,
     /// Invitations, and whether they are closed.
     invitations: BTreeMap<InvitationId, bool>,
     pub(crate) problems: Vec<Problem>,
@@ -162,7 +176,7 @@ impl History {
             *self.alerts.entry(alert.kind.as_str().to_owned()).or_default() += 1;
         }
         match entry.clone() {
-            Entry::DeviceEnrolled { time_ms, device, cert_sha256, enrolment } => {
+            Entry::DeviceEnrolled { time_ms, device, cert_sha256, enrolment, person_sha256, second_cert_sha256 } => {
                 let device = device.to_hex();
                 let first = self.enrolments.entry(enrolment.clone()).or_insert_with(|| device.clone());
                 if *first != device {
@@ -171,7 +185,14 @@ impl History {
                     );
                     self.problem(ProblemKind::Device, None, text);
                 }
-                self.devices.entry(device).or_default().enrolled.push(Enrolled { index, time_ms, cert_sha256 });
+                if person_sha256.is_none() && self.persons_since.is_some() {
+                    let text =
+                        format!("entry {index}: it does not say whose device {device} is, as earlier entries do");
+                    self.problem(ProblemKind::Device, None, text);
+                }
+                self.persons_since = self.persons_since.or(person_sha256.map(|_| index));
+                let enrolled = Enrolled { index, time_ms, cert_sha256, person_sha256, second_cert_sha256 };
+                self.devices.entry(device).or_default().enrolled.push(enrolled);
             }
             Entry::DeviceRevoked { device, jws, .. } => {
                 let device = device.to_hex();

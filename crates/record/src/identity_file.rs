@@ -1,5 +1,7 @@
 //! Files with custodians' secret keys, as age writes and reads them: one key a line, comments, and keys of other kinds.
 
+use zeroize::Zeroizing;
+
 use crate::custodian::{CustodianIdentity, KeyError};
 
 /// Largest identity file, bytes: thousands of keys.
@@ -36,6 +38,17 @@ pub enum IdentityFileError {
         /// What is wrong with it.
         error: KeyError,
     },
+}
+
+/// The content of a new custodian's identity file: the public key as a comment, as `age-keygen` writes it, and the secret one.
+pub fn identity_file_text(identity: &CustodianIdentity) -> Zeroizing<String> {
+    let (public, secret) = (identity.recipient().to_string(), identity.to_secret_string());
+    // Reserved at full length: a reallocation would leave a copy of the secret in memory.
+    let mut text = Zeroizing::new(String::with_capacity(public.len() + secret.len() + 32));
+    for part in ["# public key: ", &public, "\n", &secret, "\n"] {
+        text.push_str(part);
+    }
+    text
 }
 
 /// The custodians' keys in a file. Keys of other kinds are skipped, as age does: one file can hold all of a person's keys.
@@ -87,6 +100,14 @@ mod tests {
         let found = parse_identity_file(&text).unwrap();
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].to_secret_string(), key);
+    }
+
+    #[test]
+    fn a_new_file_has_both_keys() {
+        let identity = CustodianIdentity::from_seed(&[1; 32]);
+        let text = identity_file_text(&identity);
+        assert_eq!(text.lines().next().unwrap(), format!("# public key: {}", identity.recipient()));
+        assert_eq!(parse_identity_file(&text).unwrap()[0].to_secret_string(), identity.to_secret_string());
     }
 
     #[test]

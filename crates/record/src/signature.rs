@@ -28,10 +28,12 @@ pub struct Signer {
 pub struct EnrolledDevice {
     /// Its id.
     pub device: String,
-    /// The registrar's device that certified it; none if it has a link of the authority.
-    pub registrar: Option<String>,
+    /// The registrars' devices that certified it, in the order of its certificates; none if it has a link of the authority.
+    pub registrars: Vec<String>,
     /// Role in its certificate.
     pub role: Role,
+    /// What its log entry has to say of the person ([`telcon_proto::entry::person_commitment`]).
+    pub person_sha256: Digest,
 }
 
 /// Verifies signatures and certificates; implemented over `telcon-identity` by the caller.
@@ -43,12 +45,13 @@ pub trait SignatureVerifier {
     /// Why it is invalid, for a report.
     fn verify(&self, jws: &str, claims: &RecordReference, devices: &Devices) -> Result<Signer, String>;
 
-    /// Verifies that the office had issued `certificate` at `enrolled_ms`: it is signed by `issuer` (both DER), which is signed
-    /// by the office's authority.
+    /// Verifies that the office had issued these certificates (DER) at `enrolled_ms`: the device's, and what signed it, which is
+    /// signed by the office's authority; twice if two registrars certified the device. It verifies that they are as many as the
+    /// office's charter demands.
     ///
     /// # Errors
     /// Why it is invalid, for a report.
-    fn verify_enrolment(&self, certificate: &[u8], issuer: &[u8], enrolled_ms: u64) -> Result<EnrolledDevice, String>;
+    fn verify_enrolment(&self, chain: &[Vec<u8>], enrolled_ms: u64) -> Result<EnrolledDevice, String>;
 
     /// The registrar's device that a revocation names as its signer, unverified; none if it names none.
     fn claimed_revoker(&self, jws: &str) -> Option<String>;

@@ -33,6 +33,11 @@ fn certificate(device: DeviceId) -> String {
     format!("certificate of {device}")
 }
 
+/// What the log says of the person of a device.
+fn person(device: impl std::fmt::Display) -> Digest {
+    sha256(format!("person of {device}").as_bytes())
+}
+
 /// Accepts `x.<device>.<record digest>`, as if the device had signed.
 struct FakeVerifier;
 
@@ -54,12 +59,19 @@ impl SignatureVerifier for FakeVerifier {
     }
 
     /// Accepts `the office, of DEVICE` and `the registrar DEVICE, of DEVICE` as issuers.
-    fn verify_enrolment(&self, certificate: &[u8], issuer: &[u8], _: u64) -> Result<EnrolledDevice, String> {
+    fn verify_enrolment(&self, chain: &[Vec<u8>], _: u64) -> Result<EnrolledDevice, String> {
+        let [certificate, issuer, rest @ ..] = chain else { panic!("not a chain: {chain:?}") };
         let of = |bytes: &[u8]| String::from_utf8_lossy(bytes).rsplit(' ').next().unwrap_or_default().to_owned();
         let text = String::from_utf8_lossy(issuer);
         let registrar = text.strip_prefix("the registrar ").and_then(|rest| rest.split(',').next()).map(str::to_owned);
         match (registrar.is_some() || text.starts_with("the office, of")) && of(issuer) == of(certificate) {
-            true => Ok(EnrolledDevice { device: of(certificate), registrar, role: Role::NoteTaker }),
+            true => {
+                let second = if rest.is_empty() { None } else { Some(self.verify_enrolment(rest, 0)?) };
+                let second = second.map(|second| second.registrars).unwrap_or_default();
+                let registrars = registrar.into_iter().chain(second).collect();
+                let person_sha256 = person(of(certificate));
+                Ok(EnrolledDevice { device: of(certificate), registrars, role: Role::NoteTaker, person_sha256 })
+            }
             false => Err("by somebody else".to_owned()),
         }
     }
@@ -99,7 +111,8 @@ fn ended(n: u8, how: Ended) -> Entry {
 fn enrolled(device: &str, enrolment: &str) -> Entry {
     let device = self::device(device);
     let cert_sha256 = sha256(certificate(device).as_bytes());
-    Entry::DeviceEnrolled { time_ms: 1, device, cert_sha256, enrolment: enrolment.into() }
+    let (person_sha256, enrolment, second_cert_sha256) = (Some(person(device)), enrolment.into(), None);
+    Entry::DeviceEnrolled { time_ms: 1, device, cert_sha256, enrolment, person_sha256, second_cert_sha256 }
 }
 
 /// Writes the record of call `n`, signed by `device`; returns its log entry.
@@ -455,7 +468,7 @@ fn calls_are_listed_without_a_key_and_bag_info_is_read_with_one() {
     assert_eq!(states, [Recorded, Incomplete, LogOnly, NotAnswered, Missing]);
     assert_eq!(listing.calls[4].missing.as_deref(), Some("the note-taker's machine burnt"));
     assert_eq!(listing.calls[0].callers, [device("desk").to_hex()]);
-    assert_eq!(listing.certificates[&device("desk").to_hex()].certificate, certificate(device("desk")).as_bytes());
+    assert_eq!(listing.certificates[&device("desk").to_hex()].chain[0], certificate(device("desk")).as_bytes());
     let record = &listing.calls[1].records[0];
     let info = read_bag_info(archive.path(), record, &[identity(1)]).unwrap();
     assert!(info.contains(&("Telcon-Reason".into(), "the note-taker was restarted".into())), "{info:?}");
@@ -651,7 +664,7 @@ fn device_not_issued_by_the_office_is_reported() {
     };
     let archive = Archive::good();
     std::fs::remove_file(issuer(&archive, "desk")).unwrap();
-    assert!(archive.problem().2.contains("the enrolment certificate that signed it is missing"));
+    assert!(archive.problem().2.contains("the certificate that signed it cannot be read"));
     let archive = Archive::good();
     std::fs::write(issuer(&archive, "desk"), format!("the server itself, of {}", device("desk"))).unwrap();
     assert!(archive.problem().2.contains("was not issued by the office: by somebody else"));
@@ -662,6 +675,28 @@ fn device_not_issued_by_the_office_is_reported() {
     *device = self::device("impostor");
     let text = archive.problem().2;
     assert!(text.contains(&format!("belongs to another device, {}", self::device("desk"))), "{text}");
+}
+
+#[test]
+fn an_entry_that_hides_whose_device_was_enrolled_is_reported() {
+    let mut archive = Archive::good();
+    let Entry::DeviceEnrolled { person_sha256, .. } = &mut archive.entries[1] else { unreachable!() };
+    *person_sha256 = Some(person("another device"));
+    let text = archive.problem().2;
+    assert!(text.contains("is of another person than entry 1 says"), "{text}");
+
+    // The entry before it says whose its device is.
+    let mut archive = Archive::good();
+    let Entry::DeviceEnrolled { person_sha256, .. } = &mut archive.entries[1] else { unreachable!() };
+    *person_sha256 = None;
+    let text = archive.problem().2;
+    assert!(text.contains("entry 1: it does not say whose device"), "{text}");
+
+    // Entries of older versions do not, and are all before the first that does.
+    let mut archive = Archive::good();
+    let Entry::DeviceEnrolled { person_sha256, .. } = &mut archive.entries[0] else { unreachable!() };
+    *person_sha256 = None;
+    assert!(archive.verify().is_good());
 }
 
 #[test]
@@ -694,6 +729,55 @@ fn a_device_that_no_registrar_could_enrol_is_reported() {
     ];
     for (entries, expected) in cases {
         let found = problems(entries);
+        assert!(found.len() == 1 && found[0].contains(expected), "{expected}: {found:?}");
+    }
+}
+
+#[test]
+fn a_device_that_the_second_of_two_registrars_could_not_enrol_is_reported() {
+    let (desk, notes, new) = (device("desk"), device("notes"), device("new"));
+    let issuers = [desk, notes].map(|registrar| format!("the registrar {registrar}, of {new}"));
+    let certificates = [certificate(new), format!("second {}", certificate(new))];
+    let appointed = |device: DeviceId, issuer: &str| Entry::RegistrarAppointed {
+        time_ms: 1,
+        device,
+        cert_sha256: sha256(issuer.as_bytes()),
+    };
+    let by_both = || {
+        let mut entry = enrolled("new", "e3");
+        let Entry::DeviceEnrolled { second_cert_sha256, .. } = &mut entry else { unreachable!() };
+        *second_cert_sha256 = Some(sha256(certificates[1].as_bytes()));
+        entry
+    };
+    let problems = |missing: Option<&str>, entries: Vec<Entry>| {
+        let mut archive = Archive::good();
+        for (certificate, issuer) in certificates.iter().zip(&issuers) {
+            let name = format!("{}.der", sha256(certificate.as_bytes()));
+            std::fs::write(archive.path().join("devices").join(&name), certificate).unwrap();
+            std::fs::write(archive.path().join("issuers").join(&name), issuer).unwrap();
+        }
+        if let Some(folder) = missing {
+            let name = format!("{folder}/{}.der", sha256(certificates[1].as_bytes()));
+            std::fs::remove_file(archive.path().join(name)).unwrap();
+        }
+        archive.entries.extend(entries);
+        archive.verify().problems.into_iter().map(|problem| problem.text).collect::<Vec<_>>()
+    };
+    let (one, two) = (appointed(desk, &issuers[0]), appointed(notes, &issuers[1]));
+    assert_eq!(problems(None, vec![one.clone(), two.clone(), by_both()]), Vec::<String>::new());
+    let cases = [
+        (None, vec![one.clone(), by_both()], "was not appointed as a registrar before"),
+        (None, vec![one.clone(), by_both(), two.clone()], "was not appointed as a registrar before"),
+        (None, vec![one.clone(), appointed(notes, "another"), by_both()], "that was not appointed before"),
+        (None, vec![one.clone(), two.clone(), revoked(2, "notes", "notes"), by_both()], "was revoked before"),
+        (None, vec![one.clone(), two.clone(), revoked(2, "desk", "desk"), by_both()], "was revoked before"),
+        (Some("devices"), vec![one.clone(), two.clone(), by_both()], "is missing"),
+        (Some("issuers"), vec![one.clone(), two.clone(), by_both()], "cannot be read"),
+        // The log conceals the second certificate.
+        (None, vec![one, two, enrolled("new", "e3")], "belongs to no device in the log"),
+    ];
+    for (missing, entries, expected) in cases {
+        let found = problems(missing, entries);
         assert!(found.len() == 1 && found[0].contains(expected), "{expected}: {found:?}");
     }
 }

@@ -13,10 +13,11 @@ use crate::{
     limits::{INBOX_MESSAGES, MAX_BATCH, MAX_INBOX_BYTES},
     outbox::{NotQueued, Outbox, Outgoing},
     reconcile::{CertificateSource, ReconcileError, reconcile},
-    store::{IssuedLinkRow, RegistrarRow, Store, StoreError, Write},
+    store::{IssuedLinkRow, ProtectionWrite, RegistrarRow, Store, StoreError, Write},
     switchboard::{
-        DeviceAsked, Effects, Gauges, LegRefusal, NewDevice, Output, Policy, Refusal, RefusalKind, RefusedRing,
-        RelayCommand, Reply, RequestId, Revocation, Seal, SessionId, SignedIn, Switchboard, Ticket, VerifiedRing,
+        Approved, DeviceAsked, Effects, Gauges, LegRefusal, NewDevice, Output, Policy, Refusal, RefusalKind,
+        RefusedRing, RelayCommand, Reply, RequestId, Revocation, Seal, SessionId, SignedIn, Switchboard, Ticket,
+        VerifiedRing,
     },
 };
 use std::{
@@ -74,7 +75,7 @@ pub enum Input {
     /// A new device asks with an invitation; its signature was verified.
     DeviceAsked(Box<DeviceAsked>, oneshot::Sender<Answer>),
     /// A registrar approves the device that asked with an invitation: its certificates, or why they do not verify.
-    Approve(SessionId, InvitationId, Box<Result<NewDevice, String>>, oneshot::Sender<Answer>),
+    Approve(SessionId, InvitationId, Box<Result<Approved, String>>, oneshot::Sender<Answer>),
     /// A registrar revokes a device: its statement, or why that does not verify.
     RevokeAsRegistrar(SessionId, Box<Result<Revocation, String>>, oneshot::Sender<Answer>),
     /// Whether this device may deliver this call's record.
@@ -89,6 +90,10 @@ pub enum Input {
     LegAdded(CallId, DeviceId, SessionId, Result<String, LegRefusal>),
     /// The relay lost a leg.
     LegLost(CallId, DeviceId),
+    /// The protection of a device changed: answered once that is durable.
+    Protection(Vec<ProtectionWrite>, oneshot::Sender<()>),
+    /// Whether a device is in a call now.
+    IsInCall(DeviceId, oneshot::Sender<bool>),
     /// Numbers for the operator.
     Gauges(oneshot::Sender<Gauges>),
     /// Stop.
@@ -166,6 +171,7 @@ const RETRY_PAUSE: Duration = Duration::from_secs(1);
 enum Step {
     Output(Output),
     Checkpoint(SessionId, u64),
+    Stored(oneshot::Sender<()>),
     Admit(oneshot::Sender<Result<SignedIn, Box<ServerMessage>>>, Result<SignedIn, Box<ServerMessage>>),
 }
 
@@ -342,14 +348,17 @@ impl Hub {
                 let request = self.request(reply);
                 self.board.device_asked(request, *asked, now)
             }
-            Input::Approve(session, invitation, new, reply) => {
-                let new = new.and_then(|new| {
-                    let is_used = self.parts.store.enrolment_is_used(&new.enrolment);
-                    let enrolment_is_used = is_used.map_err(|_| failure::STORE_FAILED.to_owned())?;
-                    Ok(NewDevice { enrolment_is_used, ..new })
+            Input::Approve(session, invitation, approved, reply) => {
+                let approved = approved.and_then(|approved| match approved {
+                    Approved::First(first) => Ok(Approved::First(first)),
+                    Approved::Last(new) => {
+                        let is_used = self.parts.store.enrolment_is_used(&new.enrolment);
+                        let enrolment_is_used = is_used.map_err(|_| failure::STORE_FAILED.to_owned())?;
+                        Ok(Approved::Last(NewDevice { enrolment_is_used, ..new }))
+                    }
                 });
                 let request = self.request(reply);
-                self.board.approve(session, request, invitation, new, now)
+                self.board.approve(session, request, invitation, approved, now)
             }
             Input::RevokeAsRegistrar(session, revocation, reply) => {
                 let request = self.request(reply);
@@ -381,6 +390,14 @@ impl Hub {
             }
             Input::LegAdded(call, device, session, answer) => self.board.leg_added(call, device, session, answer, now),
             Input::LegLost(call, device) => self.board.leg_lost(call, device, now),
+            Input::Protection(writes, reply) => {
+                batch.writes.extend(writes.into_iter().map(Write::Protection));
+                return batch.steps.push(Step::Stored(reply));
+            }
+            Input::IsInCall(device, reply) => {
+                let _ = reply.send(self.board.device_is_in_call(&device));
+                return;
+            }
             Input::Gauges(reply) => {
                 let _ = reply.send(self.board.gauges());
                 return;
@@ -440,6 +457,7 @@ impl Hub {
                     let message = self.parts.prover.checkpoint_message(from_size);
                     self.send(session, message);
                 }
+                Step::Stored(reply) => drop(reply.send(())),
                 Step::Admit(reply, answer) => {
                     // The receiver is gone if the connection was lost meanwhile, which is reported separately.
                     let _ = reply.send(answer);

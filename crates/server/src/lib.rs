@@ -28,6 +28,7 @@ pub mod objects;
 mod outbox;
 pub mod placement;
 mod places;
+mod protection;
 mod reconcile;
 mod server;
 pub mod sign_in;
@@ -42,7 +43,8 @@ pub use reconcile::{CertificateSource, ReconcileError, reconcile};
 pub use server::{Running, Server, ServerConfig, StartError};
 pub use web::openapi;
 pub use web::{
-    ConnectionLimits, MAX_TURN_SECRET_BYTES, MAX_TURN_URLS, Network, NetworkError, TrustedProxies, Turn, TurnError,
+    ConnectionLimits, MAX_TURN_SECRET_BYTES, MAX_TURN_URLS, Network, NetworkError, OriginError, ProtectionConfig,
+    TrustedProxies, Turn, TurnError,
 };
 
 #[cfg(test)]

@@ -72,3 +72,13 @@ pub const INCOMING_KEPT_MS: u64 = 7 * 24 * 60 * 60 * 1000;
 /// Largest file of the office's description, locations or secrets that is read at start, bytes: certificates with
 /// post-quantum keys have some 10 kB.
 pub const MAX_CONFIGURATION_BYTES: u64 = 1 << 20;
+/// How long a WebAuthn ceremony may take, milliseconds: browsers give people as long (WebAuthn, section 5.4).
+pub const CEREMONY_TTL_MS: u64 = 5 * 60 * 1000;
+/// WebAuthn ceremonies under way.
+pub const MAX_CEREMONIES: usize = 4096;
+/// WebAuthn ceremonies under way from one address: an office behind one address unlocks its devices in the morning.
+pub const MAX_CEREMONIES_FROM_ONE_ADDRESS: usize = 64;
+/// Lockers of one device: the one of its PIN, and the one of the next while it is changed.
+pub const MAX_LOCKERS_PER_DEVICE: u64 = 2;
+/// How often a device in a call, whose ticket has expired, is looked at again, milliseconds: it is not locked during the call.
+pub const EXPIRED_IN_CALL_MS: u64 = 60_000;

@@ -138,7 +138,7 @@ fn append_writes(
     writes.extend(OfficeAlert::of_entry(index, &entry).map(|alert| Write::Alert(Box::new(alert.into()))));
     let record = entry.archived_record().map(|record| (record.device, record.record_digest, record.partial));
     match entry {
-        Entry::DeviceEnrolled { time_ms, device, cert_sha256, enrolment } => {
+        Entry::DeviceEnrolled { time_ms, device, cert_sha256, enrolment, second_cert_sha256, .. } => {
             if store.device(&device)?.is_some_and(|row| row.cert_sha256 == cert_sha256) {
                 writes.push(Write::DeviceLogged(device, index));
                 return Ok(());
@@ -152,6 +152,7 @@ fn append_writes(
                 revoked_ms: None,
                 revocation: None,
                 revoked_index: None,
+                second_cert_sha256,
             };
             let certified = archive.certified(&lost)?;
             writes.push(Write::EnrolmentFound(Box::new(lost), certified.map(Box::new)));
@@ -253,6 +254,8 @@ mod tests {
             device: DeviceId::from_bytes([n; 16]),
             cert_sha256: Digest::from_bytes([cert; 32]),
             enrolment: "e".into(),
+            person_sha256: None,
+            second_cert_sha256: None,
         };
         let opened = Entry::CallOpened {
             time_ms: 1,

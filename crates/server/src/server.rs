@@ -11,8 +11,8 @@ use crate::{
     store::{StoreError, StoreLocation},
     switchboard::Policy,
     web::{
-        self, App, ConnectionLimits, Counters, Liveness, Page, RecordReader, RefusedOrigins, RelayToken, Tokens,
-        TrustedProxies, Turn, router, serve,
+        self, App, ConnectionLimits, Counters, Liveness, OriginError, Page, Protection, ProtectionConfig, RecordReader,
+        RefusedOrigins, RelayToken, Tokens, TrustedProxies, Turn, router, serve,
     },
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -60,6 +60,8 @@ pub struct ServerConfig {
     pub connections: ConnectionLimits,
     /// The office's TURN servers, if it has any.
     pub turn: Option<Turn>,
+    /// What the office wants of devices in browsers.
+    pub protection: ProtectionConfig,
 }
 
 impl ServerConfig {
@@ -80,6 +82,7 @@ impl ServerConfig {
             record_due_ms: RECORD_DUE_MS,
             connections: ConnectionLimits::default(),
             turn: None,
+            protection: ProtectionConfig::default(),
         }
     }
 }
@@ -144,6 +147,9 @@ pub enum StartError {
     /// Records in the object store cannot be listed.
     #[error("the archive's records: {0}")]
     Records(#[from] RecordError),
+    /// The origin of the web page does not fit the office.
+    #[error(transparent)]
+    Origin(#[from] OriginError),
     /// Log and database are inconsistent.
     #[error(transparent)]
     Reconcile(#[from] ReconcileError),
@@ -218,6 +224,7 @@ impl Server {
         let pinned = Office::pin(&info, None)?;
         let signer = signer(&info.domain, &seed)?;
         fits(&pinned, &signer)?;
+        let protection = Protection::new(&info, &config.protection)?;
         let archive = config.data_dir.join("archive");
         let log_dir = archive.join("log");
         let writer = LogWriter::open(&log_dir, signer, pinned.domain().clone(), now_ms())?;
@@ -318,6 +325,7 @@ impl Server {
             unauthenticated: App::unauthenticated_slots(),
             refused_origins: RefusedOrigins::new(std::time::Instant::now()),
             turn: config.turn.clone(),
+            protection,
         });
         tokio::spawn(web::adopt_records(app.clone(), pending));
         let for_certificates = app.clone();
@@ -392,16 +400,18 @@ impl Running {
     }
 }
 
-/// At start, stores certificates that a killed process did not: a device's certificates are archived after its log
-/// entry.
+/// At start, stores certificates that a killed process did not: those of devices and registrars are archived after their log
+/// entries.
 fn store_missing_certificates(app: &App) {
-    let devices = app.reader.devices().map_err(|error| error.to_string());
-    match devices.and_then(|devices| app.certificates.store_missing(&devices).map_err(|error| error.to_string())) {
+    let stored = || -> Result<usize, Box<dyn std::error::Error>> {
+        Ok(app.certificates.store_missing(&app.reader.devices()?, &app.reader.registrars()?)?)
+    };
+    match stored() {
         Ok(0) => {}
-        Ok(devices) => tracing::info!(devices, "missing certificates were stored in the archive"),
+        Ok(missing) => tracing::info!(missing, "missing certificates were stored in the archive"),
         Err(error) => {
             tracing::error!(
-                error,
+                %error,
                 "certificates may be missing from the archive: check archive/devices or the bucket; retried at the next start"
             )
         }

@@ -1,9 +1,11 @@
 //! Registrars on real sockets: invitations, devices that ask, approvals, and attacks on each.
 
 mod common;
+#[path = "registrars/two.rs"]
+mod two;
 
 use common::{Answer, Client, Device, Office, now_ms};
-use telcon_identity::{Ask, Registrar, verify_request};
+use telcon_identity::{Ask, Registrar, read_request, verify_request};
 use telcon_log::DiskReader;
 use telcon_proto::{
     Blob, Card, ClientMessage as C, DeviceId, Digest, InvitationId, Role, ServerMessage as S, SuiteName,

@@ -97,7 +97,7 @@ async fn before_sign_in_the_socket_accepts_nothing_but_a_sign_in() {
     client.send(&C::Hello { version: WIRE_VERSION, device: device.id }).await;
     client.next().await;
     let jws = telcon_identity::sign_in(&device.key, DOMAIN, device.id, &[0; 32]);
-    client.send(&C::Prove { jws }).await;
+    client.send(&C::Prove { jws, ticket: None }).await;
     assert_eq!(code(client.next().await), Some(RefusalCode::NotSignedIn));
 
     // A device that is not enrolled gets the same refusal, at the same step, as one whose proof fails: no enumeration

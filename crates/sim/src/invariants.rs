@@ -125,6 +125,9 @@ impl World {
         if let Some(log) = view.log.as_ref().filter(|log| !log.ok) {
             return self.watch.fail(format!("{name} does not believe an honest log: {:?}", log.problem));
         }
+        if view.call.as_ref().is_some_and(|call| call.invalid_checkpoints > 0) {
+            return self.watch.fail(format!("{name} got a checkpoint of an honest member that the log did not sign"));
+        }
         if !self.devices[d].speaks() {
             let run = self.devices[d].run;
             let over: BTreeSet<CallId> = view

@@ -368,6 +368,8 @@ impl World {
                     self.devices[d].session = Some(Recording { call, live: false });
                 }
             }
+            // Its alert fails the run where the office is honest.
+            EngineEvent::LogFork(_) => {}
             EngineEvent::Assigned { call } => self.devices[d].assigned = Some(call),
             EngineEvent::Live { call } => {
                 if let Some(session) = self.devices[d].session.as_mut().filter(|session| session.call == call) {

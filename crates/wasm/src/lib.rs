@@ -83,6 +83,17 @@ impl Telcon {
         self.engine.appointment_request(now_ms as u64)
     }
 
+    /// The ticket with which this device signs in from now on.
+    pub fn set_ticket(&mut self, ticket: Option<String>) {
+        self.engine.set_ticket(ticket);
+    }
+
+    /// Stretches a PIN; returns 32 bytes for the wrapping key and 32 bytes that prove the PIN to the office.
+    pub fn stretch_pin(pin: &str, salt: &[u8]) -> Result<Vec<u8>, JsError> {
+        let stretched = telcon_core::pin::stretch(pin, salt).map_err(fail)?;
+        Ok([stretched.key.as_slice(), stretched.proof.as_slice()].concat())
+    }
+
     /// The WebSocket is open.
     pub fn connected(&mut self, now_ms: f64) {
         self.engine.connected(now_ms as u64);

@@ -27,9 +27,19 @@ export function launch({ microphone, args = [] } = {}) {
   });
 }
 
-/** A person: a separate browser context (own keys, own lock) with microphone permission. */
-export async function person(browser, origin, options = {}) {
+/** Presses “Not now” on the screen that offers to protect a device: most tests are not about it. */
+function protect_later() {
+  const press = () => document.querySelector('[data-protect="later"]:enabled')?.click();
+  new MutationObserver(press).observe(document, { subtree: true, childList: true, attributes: true });
+}
+
+/**
+ * A person: a separate browser context (own keys, own lock) with microphone permission. `protects`: whether the test itself answers
+ * the offer to protect the device.
+ */
+export async function person(browser, origin, { protects = false, ...options } = {}) {
   const context = await browser.newContext({ ignoreHTTPSErrors: true, ...options });
+  if (!protects) await context.addInitScript(protect_later);
   await context.grantPermissions(['microphone'], { origin });
   const page = await context.newPage();
   page.on('pageerror', (error) => {

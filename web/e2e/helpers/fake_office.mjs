@@ -52,7 +52,7 @@ export async function office(path, request, response) {
   }
   if (path === '/api/v1/devices')
     return json(200, {
-      devices: [{ device: 'd'.repeat(32), card: PRESIDENT, label: 'Chrome on Android', enrolled_ms: Date.now() }],
+      devices: [{ device: 'd'.repeat(32), card: PRESIDENT, label: 'Chrome (Android)', enrolled_ms: Date.now() }],
     });
   const helper = { '/peer.html': 'text/html', '/peer.js': 'text/javascript', '/peer-worker.js': 'text/javascript' }[
     path

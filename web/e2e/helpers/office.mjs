@@ -26,14 +26,15 @@ export async function free_port() {
 export class Office {
   #children = new Set();
 
-  /** @param {{ suite?: 'hybrid' | 'cnsa2', media?: string, media_addr?: string, turn?: string[] }} [options] */
-  static async make({ suite = 'hybrid', media = '127.0.0.1:0', media_addr, turn = [] } = {}) {
+  /** @param {{ suite?: 'hybrid' | 'cnsa2', media?: string, media_addr?: string, turn?: string[], two_registrars?: boolean }} [options] */
+  static async make({ suite = 'hybrid', media = '127.0.0.1:0', media_addr, turn = [], two_registrars = false } = {}) {
     if (!TELCON || !WEB) throw new Error('TELCON_BIN and TELCON_WEB are not set: run this by `cargo xtask e2e`');
     const office = new Office();
     office.media = ['--media', media, ...(media_addr ? ['--media-addr', media_addr] : []), ...turn];
     office.dir = await mkdtemp(join(tmpdir(), 'telcon-e2e-'));
     const init = ['init', '--data', office.dir, '--domain', 'office.example', '--name', 'Office of the President'];
-    await run(TELCON, [...init, '--suite', suite, '--record-mode', 'audio']);
+    const terms = ['--record-mode', 'audio', ...(two_registrars ? ['--two-registrars'] : [])];
+    await run(TELCON, [...init, '--suite', suite, ...terms, '--no-passphrase']);
     office.port = await free_port();
     office.origin = `http://localhost:${office.port}`;
     await office.serve();

@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { ASK_INTERVAL_MS, AskingDevice, MAX_ASK_INTERVAL_MS, type Asking } from './asking';
+import { ASK_CODE } from '../fake/devices';
+import { ASK_INTERVAL_MS, AskingDevice, MAX_ASK_INTERVAL_MS, is_link_unused, type Asking } from './asking';
 import type { PageAsking } from './contract';
+import type { Problem } from './problem';
 
-const MADE: PageAsking = { request: { request: 'jws' }, code: '471 029 583 016', office: 'Office', state: 'asking' };
+const MADE: PageAsking = { request: { request: 'jws' }, code: ASK_CODE, office: 'Office', state: 'asking' };
 const WAITS = () => Response.json({ state: 'waiting', expires_ms: 7 });
 const LOST = () => {
   throw new TypeError('Failed to fetch');
@@ -10,11 +12,12 @@ const LOST = () => {
 const REFUSED = (status: number, error: string) => () => Response.json({ error }, { status });
 
 /** A device, what it did in order, and what it would do next. `answers` are the office's to its requests, in order. */
-function world(answers: (() => Response)[], stored: { state: string | null } = { state: null }) {
+function world(answers: (() => Response | Promise<Response>)[], stored: { state: string | null } = { state: null }) {
   const done: string[] = [];
   const shown: Asking[] = [];
-  const timers: { ms: number; callback: () => void }[] = [];
+  const timers: { ms: number; callback: () => Promise<void> }[] = [];
   let made = 0;
+  let erasing_fails = false;
   let info: () => Response = () => new Response('{"name":"Office"}');
   const device = new AskingDevice({
     async fetch(path, init) {
@@ -34,6 +37,7 @@ function world(answers: (() => Response)[], stored: { state: string | null } = {
       stored.state = state;
     },
     async erase() {
+      if (erasing_fails) throw new Error('the disk failed');
       done.push('erase');
       stored.state = null;
     },
@@ -53,20 +57,17 @@ function world(answers: (() => Response)[], stored: { state: string | null } = {
     last: () => shown.at(-1),
     start: () => device.start(make),
     made: () => made,
+    erasing: (fails: boolean) => (erasing_fails = fails),
     office_is: (answer: () => Response) => (info = answer),
     /** Fires the timer, and waits until what follows from it is done. */
     async pass() {
       const timer = timers.shift();
       if (!timer) throw new Error('nothing is planned');
-      timer.callback();
-      await settled();
+      await timer.callback();
       return timer.ms;
     },
   };
 }
-
-/** All promises that are due have run. */
-const settled = () => new Promise((resolve) => setTimeout(resolve));
 
 const REQUEST = 'POST /api/v1/device-requests {"request":"jws"}';
 
@@ -78,8 +79,22 @@ describe('a device that asks a registrar', () => {
     expect(done).toEqual(['save asking', REQUEST]);
     expect(shown).toEqual([
       { status: 'starting', unreachable: false },
-      { status: 'waiting', office: 'Office', code: MADE.code, expires_ms: null, unreachable: false },
-      { status: 'waiting', office: 'Office', code: MADE.code, expires_ms: 7, unreachable: false },
+      {
+        status: 'waiting',
+        office: 'Office',
+        code: MADE.code,
+        expires_ms: null,
+        first_approved: false,
+        unreachable: false,
+      },
+      {
+        status: 'waiting',
+        office: 'Office',
+        code: MADE.code,
+        expires_ms: 7,
+        first_approved: false,
+        unreachable: false,
+      },
     ]);
     expect([await pass(), await pass()]).toEqual([ASK_INTERVAL_MS, ASK_INTERVAL_MS]);
     expect(done.slice(2)).toEqual([REQUEST, REQUEST, 'complete asking AA==,AQ==']);
@@ -183,23 +198,65 @@ describe('a device that asks a registrar', () => {
     expect(last()).toMatchObject({ status: 'waiting', unreachable: false });
   });
 
-  it('keeps its keys when the certificates do not verify', async () => {
-    const { start, stored, last, timers } = world([() => Response.json({ state: 'approved', chain: ['forged'] })]);
+  it('keeps its keys when the certificates do not verify, until it is stopped', async () => {
+    const { device, start, stored, last, timers } = world([
+      () => Response.json({ state: 'approved', chain: ['forged'] }),
+    ]);
     await start();
-    expect(last()).toMatchObject({ status: 'over', why: { told: 'a signature is invalid' }, kept: true });
+    expect(last()).toEqual({ status: 'not_completed', office: 'Office', why: { told: 'a signature is invalid' } });
     expect([stored.state, timers.length]).toEqual(['asking', 0]);
+    expect([await device.stop(), stored.state]).toEqual([true, null]);
+  });
+
+  it('says that its keys were not erased, and can be stopped again', async () => {
+    const { device, start, stored, last, erasing } = world([WAITS]);
+    await start();
+    erasing(true);
+    expect([await device.stop(), stored.state, last()]).toEqual([
+      false,
+      'asking',
+      { status: 'not_stopped', office: 'Office' },
+    ]);
+    erasing(false);
+    expect([await device.stop(), stored.state]).toEqual([true, null]);
+  });
+
+  it('says that it was refused, and that its keys were not erased', async () => {
+    const { start, last, erasing } = world([() => Response.json({ state: 'refused' })]);
+    erasing(true);
+    await start();
+    expect(last()).toEqual({ status: 'over', office: 'Office', why: 'refused', kept: true });
   });
 
   it('that stops waiting erases its keys, and an answer that comes later changes nothing', async () => {
     let answer: (response: Response) => void = () => undefined;
+    let asked: () => void = () => undefined;
     const held = new Promise<Response>((resolve) => (answer = resolve));
-    const { device, start, stored, shown, timers } = world([() => held as unknown as Response]);
+    const request = new Promise<void>((resolve) => (asked = resolve));
+    const { device, start, stored, shown, timers } = world([() => (asked(), held)]);
     const started = start();
-    await settled();
+    await request;
     const stopped = device.stop();
     answer(Response.json({ state: 'approved', chain: ['AA=='] }));
-    await Promise.all([started, stopped]);
-    expect([stored.state, timers.length]).toEqual([null, 0]);
+    await started;
+    expect([await stopped, stored.state, timers.length]).toEqual([true, null, 0]);
     expect(shown.at(-1)).toMatchObject({ status: 'waiting' });
+  });
+
+  it('that is enrolled while it is being stopped stays enrolled', async () => {
+    const approved = () => Response.json({ state: 'approved', chain: ['AA=='] });
+    const { device, start, done } = world([approved]);
+    await start();
+    expect([await device.stop(), done.includes('erase')]).toEqual([false, false]);
+  });
+
+  it('can use its link again only while nothing was sent', () => {
+    const over = (why: 'refused' | Problem): Asking => ({ status: 'over', office: null, why, kept: false });
+    expect(is_link_unused({ status: 'starting', unreachable: true })).toBe(true);
+    expect([over({ code: 'keys_not_saved' }), over({ told: 'used' }), over('refused')].map(is_link_unused)).toEqual([
+      true,
+      false,
+      false,
+    ]);
   });
 });

@@ -1,8 +1,8 @@
 // A new device asks a registrar to enrol it: it sends the same request until it is answered. The first request uses the link
 // up, so the device's keys are stored before it is sent, and a reload goes on with the same ones.
 
-import type { ApiError, Asked, Blob as Certificate, PageAsking } from './contract';
-import { office_info, post_to_office, type Fetch } from './enrol';
+import type { Asked, Blob as Certificate, PageAsking } from './contract';
+import { office_info, post_to_office, refusal, type Fetch } from './enrol';
 import { problem_of, type Problem } from './problem';
 
 /** What the screen shows of a device that asks. */
@@ -16,11 +16,21 @@ export type Asking =
       code: string;
       /** Until when a registrar may answer, milliseconds since 1970 UTC; not known before the office's first answer. */
       expires_ms: number | null;
+      /** One of two registrars has approved it, where the office demands two. */
+      first_approved: boolean;
       /** The office did not answer the last time. */
       unreachable: boolean;
     }
-  /** Nothing is stored any more, unless `kept`: then the request is repeated after a reload. */
+  /** It was approved, and this device could not verify or store that. Its keys are kept; a reload repeats the request. */
+  | { status: 'not_completed'; office: string; why: Problem }
+  /** The person stopped it, and the keys could not be erased: a reload goes on with it. */
+  | { status: 'not_stopped'; office: string | null }
+  /** The request will never succeed. `kept`: its keys could not be erased; a reload tries that again. */
   | { status: 'over'; office: string | null; why: 'refused' | 'expired' | Problem; kept: boolean };
+
+/** Whether the link can still be used: nothing was sent. */
+export const is_link_unused = (asking: Asking): boolean =>
+  asking.status === 'starting' || (asking.status === 'over' && typeof asking.why === 'object' && 'code' in asking.why);
 
 /** How often an unanswered request is repeated, milliseconds: two people wait for it on the telephone. */
 export const ASK_INTERVAL_MS = 2_000;
@@ -33,8 +43,8 @@ const FINAL: readonly number[] = [404, 409, 410, 422];
 /** I/O that the device needs. `save` and `erase` resolve once that is durable. */
 export interface AskingEnvironment {
   fetch: Fetch;
-  /** Calls `callback` once, `ms` from now; returns a function that cancels it. */
-  set_timer(ms: number, callback: () => void): () => void;
+  /** Calls `callback` once, `ms` from now, and does not wait for what it does; returns a function that cancels it. */
+  set_timer(ms: number, callback: () => Promise<void>): () => void;
   save(state: string): Promise<void>;
   erase(): Promise<void>;
   /** Verifies the certificates, stores the enrolled device and starts it. */
@@ -45,6 +55,7 @@ export interface AskingEnvironment {
 export class AskingDevice {
   #asking: PageAsking | undefined;
   #expires_ms: number | null = null;
+  #first_approved = false;
   #cancel: (() => void) | undefined;
   #failures = 0;
   /** What the timer, or `ask_now`, does next. */
@@ -74,11 +85,18 @@ export class AskingDevice {
     if (this.#next) await this.#run(this.#next);
   }
 
-  /** Forgets the request, and its keys. */
-  async stop(): Promise<void> {
+  /** Forgets the request. Whether its keys are erased: not if it was enrolled meanwhile, or if that fails, which is shown. */
+  async stop(): Promise<boolean> {
     this.#end();
     await this.#step;
-    if (!this.#enrolled) await this.environment.erase();
+    if (this.#enrolled) return false;
+    try {
+      await this.environment.erase();
+      return true;
+    } catch {
+      this.environment.show({ status: 'not_stopped', office: this.#asking?.office ?? null });
+      return false;
+    }
   }
 
   async #run(step: () => Promise<void>): Promise<void> {
@@ -92,7 +110,7 @@ export class AskingDevice {
   #after(ms: number, step: () => Promise<void>): void {
     if (this.#stopped) return;
     this.#next = step;
-    this.#cancel = this.environment.set_timer(ms, () => void this.#run(step));
+    this.#cancel = this.environment.set_timer(ms, () => this.#run(step));
   }
 
   #backoff(): number {
@@ -149,6 +167,7 @@ export class AskingDevice {
       case 'waiting':
         this.#failures = 0;
         this.#expires_ms = asked.expires_ms;
+        this.#first_approved = (asked.approvals ?? 0) > 0;
         this.#show_waiting(false);
         return this.#after(ASK_INTERVAL_MS, () => this.#ask());
       case 'approved':
@@ -157,8 +176,9 @@ export class AskingDevice {
           this.#enrolled = true;
           return this.#end();
         } catch (error) {
-          // The keys are kept: the reason may be this device's clock.
-          return this.#over(asking.office, problem_of(error), true);
+          // The keys are kept: the reason may be this device's clock, or its disk.
+          this.#end();
+          return this.environment.show({ status: 'not_completed', office: asking.office, why: problem_of(error) });
         }
       case 'refused':
       case 'expired':
@@ -170,10 +190,10 @@ export class AskingDevice {
 
   /** A proxy's error page must not cost the device its keys: only an answer with the office's reason is final. */
   async #not_taken(asking: PageAsking, answer: Response): Promise<void> {
-    const told = FINAL.includes(answer.status) ? await reason(answer) : null;
+    const why = FINAL.includes(answer.status) ? await refusal(answer) : null;
     if (this.#stopped) return;
-    if (told === null) return this.#retry();
-    return this.#erase_and_tell(asking, { told });
+    if (why === null || 'code' in why) return this.#retry();
+    return this.#erase_and_tell(asking, why);
   }
 
   #retry(): void {
@@ -197,7 +217,8 @@ export class AskingDevice {
     const asking = this.#asking;
     if (!asking || this.#stopped) return;
     const { office, code } = asking;
-    this.environment.show({ status: 'waiting', office, code, expires_ms: this.#expires_ms, unreachable });
+    const [expires_ms, first_approved] = [this.#expires_ms, this.#first_approved];
+    this.environment.show({ status: 'waiting', office, code, expires_ms, first_approved, unreachable });
   }
 
   #over(office: string | null, why: 'refused' | 'expired' | Problem, kept: boolean): void {
@@ -209,15 +230,5 @@ export class AskingDevice {
     this.#stopped = true;
     this.#next = undefined;
     this.#cancel?.();
-  }
-}
-
-/** The office's sentence; `null` for a body that is not the office's. */
-async function reason(answer: Response): Promise<string | null> {
-  try {
-    const { error } = (await answer.json()) as Partial<ApiError>;
-    return typeof error === 'string' && error !== '' ? error : null;
-  } catch {
-    return null;
   }
 }

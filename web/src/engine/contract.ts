@@ -3,6 +3,7 @@
 // Nothing here decides anything; the engine has verified whatever these types call verified.
 
 export const API_PREFIX = '/api/v1';
+export const CONFIRMATION_MAX_AGE_MS = 300000;
 export const RECEIVE_SLOTS = 7;
 
 /**
@@ -42,6 +43,10 @@ export type InvitationId = string;
 export type Asked =
   | {
       /**
+       * How many of two registrars have approved it. Absent where one is enough, and before the first.
+       */
+      approvals?: number;
+      /**
        * Until when, milliseconds since 1970 UTC.
        */
       expires_ms: number;
@@ -49,7 +54,7 @@ export type Asked =
     }
   | {
       /**
-       * DER certificates: the device's and the registrar's. The device verifies them.
+       * DER certificates: the device's and the registrar's; where the charter demands two registrars, then the device's by the second and that registrar's. The device verifies them.
        */
       chain: Blob[];
       state: 'approved';
@@ -77,9 +82,57 @@ export type Ended = 'hung_up' | 'declined' | 'cancelled' | 'missed' | 'busy' | '
  */
 export type ConnectionState = 'connecting' | 'offline' | 'ready' | 'revoked';
 /**
+ * SHA-256 as 64 lowercase hexadecimal digits.
+ */
+export type Digest = string;
+/**
  * The role of this device in a call.
  */
 export type Direction = 'out' | 'in' | 'listen';
+/**
+ * How a fork was found.
+ */
+export type ForkFinding = 'roots_differ' | 'proof_refused' | 'proof_overdue';
+/**
+ * Answer to `OpenLocker`.
+ */
+export type LockerAnswer =
+  | {
+      /**
+       * Bytes as standard base64 (RFC 4648, section 4).
+       */
+      secret: string;
+      state: 'opened';
+      /**
+       * Signs the device in.
+       */
+      ticket: string;
+    }
+  | {
+      /**
+       * How many attempts are left before the secret is erased.
+       */
+      attempts_left: number;
+      state: 'wrong';
+      /**
+       * How long the next attempt has to wait, milliseconds.
+       */
+      wait_ms: number;
+    }
+  | {
+      state: 'wait';
+      /**
+       * How long still, milliseconds.
+       */
+      wait_ms: number;
+    }
+  | {
+      state: 'erased';
+    };
+/**
+ * Result of comparing the log of this device with those of the other members of its office.
+ */
+export type LogComparison = 'unknown' | 'same' | 'different';
 /**
  * State of a call.
  */
@@ -163,6 +216,24 @@ export type PersonId = string;
  */
 export type RecordMode = 'log_only' | 'memo' | 'audio';
 /**
+ * `POST /api/v1/protection/remove`: removes a passkey or a PIN, but not the last one.
+ */
+export type RemoveProtector =
+  | {
+      /**
+       * The credential's identifier, base64url without padding.
+       */
+      credential: string;
+      kind: 'passkey';
+    }
+  | {
+      kind: 'locker';
+      /**
+       * SHA-256 of its secret identifier.
+       */
+      locker_sha256: string;
+    };
+/**
  * The MLS cipher suite of an office, by name.
  */
 export type SuiteName = 'hybrid' | 'cnsa2';
@@ -229,6 +300,10 @@ export type UserCommand =
       type: 'close_invitation';
     }
   | {
+      /**
+       * The code that was compared: a request with another is not approved.
+       */
+      code: string;
       /**
        * One invitation to enrol a device. Opaque: it may be logged.
        */
@@ -311,6 +386,7 @@ export interface Contract {
   AlertList?: AlertList;
   AlertSeen?: AlertSeen;
   ApiError?: ApiError;
+  ApprovalView?: ApprovalView;
   AskRequest?: AskRequest;
   Asked?: Asked;
   Blob?: Blob;
@@ -318,21 +394,29 @@ export interface Contract {
   CallState?: CallState;
   CallView?: CallView;
   CaptionView?: CaptionView;
-  Card?: Card;
+  Card?: Card1;
+  ChallengeRequest?: ChallengeRequest;
   Check?: Check;
   ConnectionState?: ConnectionState;
   Contact?: Contact;
   DeviceId?: DeviceId;
   DeviceList?: DeviceList;
+  Digest?: Digest;
   Direction?: Direction;
   Ended?: Ended;
   EnrolRequest?: EnrolRequest;
+  ForkFinding?: ForkFinding;
   IceServer?: IceServer;
   IceServers?: IceServers;
   InvitationId?: InvitationId;
   InvitationView?: InvitationView;
+  IssuedTicket?: IssuedTicket;
   ListedDevice?: ListedDevice;
+  LockerAnswer?: LockerAnswer;
+  LogComparison?: LogComparison;
+  LogFork?: LogFork;
   LogState?: LogState;
+  MakeLocker?: MakeLocker;
   MemberView?: MemberView;
   NoticeState?: NoticeState;
   NoticeView?: NoticeView;
@@ -341,13 +425,18 @@ export interface Contract {
   OfficeInfo?: OfficeInfo;
   OfficeName?: OfficeName;
   OfficeView?: OfficeView;
+  OpenLocker?: OpenLocker;
   PageAsking?: PageAsking;
   PageEnrolment?: PageEnrolment;
   PageOutput?: PageOutput;
+  PasskeyAnswer?: PasskeyAnswer;
+  PasskeyOptions?: PasskeyOptions;
   PersonId?: PersonId;
+  ProtectionPolicy?: ProtectionPolicy;
   RecordLine?: RecordLine;
   RecordMode?: RecordMode;
   RegistrarView?: RegistrarView;
+  RemoveProtector?: RemoveProtector;
   Report?: Report;
   RequestView?: RequestView;
   Role?: Role;
@@ -361,7 +450,7 @@ export interface Contract {
  */
 export interface AddedDevice {
   /**
-   * The name of the registrar who approved it, as the server states it; none if it was enrolled by the authority's link.
+   * The name of the registrar who approved it, the last of two, as the server states it; none if it was enrolled by the authority's link.
    */
   approved_by?: string;
   /**
@@ -381,6 +470,7 @@ export interface AddedDevice {
  * An alert for the person.
  */
 export interface Alert {
+  fork?: LogFork;
   /**
    * Severity.
    */
@@ -389,6 +479,39 @@ export interface Alert {
    * One sentence.
    */
   text: string;
+}
+/**
+ * Two signed checkpoints of one log that do not belong to one history, as far as this device was shown.
+ */
+export interface LogFork {
+  /**
+   * The call in which the other checkpoint came.
+   */
+  call: string;
+  /**
+   * The member's device that sent it.
+   */
+  device: string;
+  /**
+   * When this device found it, milliseconds since 1970 UTC by its clock.
+   */
+  found_ms: number;
+  /**
+   * How.
+   */
+  how: 'roots_differ' | 'proof_refused' | 'proof_overdue';
+  /**
+   * The signed checkpoint that the member's device follows.
+   */
+  other: string;
+  /**
+   * The signed checkpoint that this device follows (C2SP signed note).
+   */
+  own: string;
+  /**
+   * Version of this format, which is also that of the file that a page saves and of the line that a program logs: `LOG_FORK_VERSION`.
+   */
+  version: number;
 }
 /**
  * `GET /api/v1/alerts`: the office's alerts.
@@ -462,6 +585,49 @@ export interface ApiError {
   error: string;
 }
 /**
+ * The first of two security officers' approvals.
+ */
+export interface ApprovalView {
+  /**
+   * When, milliseconds since 1970 UTC, by the office's clock.
+   */
+  at_ms: number;
+  by: Card;
+  /**
+   * Whether this device's person did, on whatever device: somebody else has to approve second.
+   */
+  own: boolean;
+}
+/**
+ * Who.
+ */
+export interface Card {
+  /**
+   * The name or title to show, such as "The President of Norland".
+   */
+  name: string;
+  /**
+   * The office whose authority certified the person.
+   */
+  office: string;
+  /**
+   * Their own organisation, such as "Chancellery of Norland".
+   */
+  organisation: string;
+  /**
+   * The person.
+   */
+  person: string;
+  /**
+   * Their role in that office.
+   */
+  role: 'principal' | 'duty_officer' | 'note_taker' | 'counterpart' | 'security_officer' | 'records_officer';
+  /**
+   * IANA time zone of where they work, such as `Europe/Oslo`.
+   */
+  zone: string;
+}
+/**
  * `POST /api/v1/device-requests`: a new device asks to be enrolled, and asks again until it is answered. The same request may be sent any number of times; another one with the same invitation is refused.
  */
 export interface AskRequest {
@@ -501,15 +667,23 @@ export interface CallView {
   /**
    * The caller.
    */
-  from: Card | null;
+  from: Card1 | null;
   /**
    * Who hung up: this person, or the party whose device said so to all members. A server's word alone names nobody.
    */
-  hung_up_by: Card | null;
+  hung_up_by: Card1 | null;
+  /**
+   * Checkpoints of members that the log did not sign: their senders' programs are wrong. They were ignored.
+   */
+  invalid_checkpoints: number;
   /**
    * Log entry of its sealed record, after its end.
    */
   kept_index: number | null;
+  /**
+   * Whether the members were shown the same log of this device's office.
+   */
+  logs: 'unknown' | 'same' | 'different';
   /**
    * All holders of the current key: nobody else can hear.
    */
@@ -541,7 +715,7 @@ export interface CallView {
   /**
    * The other party, from a verified certificate; while it rings out, from the office's list.
    */
-  other: Card | null;
+  other: Card1 | null;
   /**
    * Whether all its records are partial.
    */
@@ -572,7 +746,7 @@ export interface CallView {
   /**
    * The callee.
    */
-  to: Card | null;
+  to: Card1 | null;
   /**
    * Whether `other` was verified by this device.
    */
@@ -618,7 +792,7 @@ export interface CaptionView {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card {
+export interface Card1 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -690,6 +864,15 @@ export interface MemberView {
   zone: string;
 }
 /**
+ * `POST /api/v1/passkeys/challenge`: a device is to be unlocked, or a command confirmed.
+ */
+export interface ChallengeRequest {
+  /**
+   * One enrolled device. Opaque: it may be logged.
+   */
+  device: string;
+}
+/**
  * Result of one check.
  */
 export interface Check {
@@ -753,7 +936,7 @@ export interface DeviceList {
  */
 export interface ListedDevice {
   approved_by?: DeviceId;
-  card: Card1;
+  card: Card2;
   /**
    * Whether it is connected now.
    */
@@ -766,6 +949,7 @@ export interface ListedDevice {
    * When it was enrolled, milliseconds since 1970 UTC.
    */
   enrolled_ms: number;
+  first_approved_by?: DeviceId;
   /**
    * What it said it was when it was enrolled; none of devices enrolled by the authority's link.
    */
@@ -782,7 +966,7 @@ export interface ListedDevice {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card1 {
+export interface Card2 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -851,11 +1035,19 @@ export interface IceServers {
  * An invitation on the screen.
  */
 export interface InvitationView {
-  card: Card2;
+  /**
+   * How many security officers have to approve the device that asks: one or two, by the office's charter.
+   */
+  approvals_needed: number;
+  card: Card3;
   /**
    * Until when a device may ask with it, or, once one has asked, until when it waits.
    */
   expires_ms: number;
+  /**
+   * The first of two security officers who approved the device that asks, verified.
+   */
+  first_approval: ApprovalView | null;
   /**
    * One invitation to enrol a device. Opaque: it may be logged.
    */
@@ -865,7 +1057,7 @@ export interface InvitationView {
    */
   link: string | null;
   /**
-   * Whether this device made it, and so has its link and can answer it.
+   * Whether this device made it, and so has its link and can approve it first.
    */
   made_here: boolean;
   /**
@@ -884,7 +1076,7 @@ export interface InvitationView {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card2 {
+export interface Card3 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -928,6 +1120,15 @@ export interface RequestView {
   problem: string | null;
 }
 /**
+ * Answer to a passkey or PIN that was accepted. It replaces the device's ticket before.
+ */
+export interface IssuedTicket {
+  /**
+   * For `Prove`. The server stores its digest only.
+   */
+  ticket: string;
+}
+/**
  * What this device knows of the log.
  */
 export interface LogState {
@@ -949,6 +1150,19 @@ export interface LogState {
   size: number;
 }
 /**
+ * `POST /api/v1/lockers`: makes a locker for a new PIN. It counts as a protection once it was opened.
+ */
+export interface MakeLocker {
+  /**
+   * SHA-256 of the locker's secret identifier, `LOCKER_ID_BYTES` random bytes that only the device's profile has.
+   */
+  locker_sha256: string;
+  /**
+   * SHA-256 of the proof of the PIN.
+   */
+  proof_sha256: string;
+}
+/**
  * A call of the office, for staff.
  */
 export interface NoticeView {
@@ -960,7 +1174,7 @@ export interface NoticeView {
    * Whether this device may join it as a listener now.
    */
   can_listen: boolean;
-  from: Card3;
+  from: Card4;
   /**
    * Log entry of its sealed record.
    */
@@ -1010,12 +1224,12 @@ export interface NoticeView {
         how: 'hung_up' | 'declined' | 'cancelled' | 'missed' | 'busy' | 'failed' | 'interrupted' | 'revoked';
         is: 'ended';
       };
-  to: Card4;
+  to: Card5;
 }
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card3 {
+export interface Card4 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -1044,7 +1258,7 @@ export interface Card3 {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card4 {
+export interface Card5 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -1126,6 +1340,19 @@ export interface OfficeView {
   name: string;
 }
 /**
+ * `POST /api/v1/lockers/open`: tries a PIN.
+ */
+export interface OpenLocker {
+  /**
+   * Bytes as standard base64 (RFC 4648, section 4).
+   */
+  locker: string;
+  /**
+   * Bytes as standard base64 (RFC 4648, section 4).
+   */
+  proof: string;
+}
+/**
  * A device that asks a registrar to enrol it.
  */
 export interface PageAsking {
@@ -1180,9 +1407,13 @@ export interface View {
    */
   added_devices: AddedDevice[];
   /**
-   * Alerts for the person.
+   * Alerts for the person, newest first.
    */
   alerts: Alert[];
+  /**
+   * Changes with every alert, also with one that equals an earlier one.
+   */
+  alerts_raised: number;
   /**
    * The call: the one that this person is in or rings, else the first ring.
    */
@@ -1242,11 +1473,15 @@ export interface View {
   /**
    * The callers whom this person has silenced, from the office's list.
    */
-  silenced: Card[];
+  silenced: Card1[];
   /**
    * Bearer token for the HTTP API while connected.
    */
   token: string | null;
+  /**
+   * The office refuses this device until its person has unlocked it with a passkey or PIN.
+   */
+  unlock_required: boolean;
   /**
    * Who this device is, from its own certificate.
    */
@@ -1295,6 +1530,45 @@ export interface You {
   zone: string;
 }
 /**
+ * `POST /api/v1/passkeys` and `POST /api/v1/passkeys/assertion`: what the authenticator answered.
+ */
+export interface PasskeyAnswer {
+  /**
+   * Which ceremony it answers.
+   */
+  ceremony: string;
+  /**
+   * `RegistrationResponseJSON` or `AuthenticationResponseJSON`, without the results of extensions: those of the PRF extension are the device's secret.
+   */
+  credential: {
+    [k: string]: unknown;
+  };
+}
+/**
+ * Options of a WebAuthn ceremony, and the number under which the server keeps its state. It can be used once, for five minutes.
+ */
+export interface PasskeyOptions {
+  /**
+   * Which ceremony.
+   */
+  ceremony: string;
+  /**
+   * `PublicKeyCredentialCreationOptionsJSON` or `PublicKeyCredentialRequestOptionsJSON` (WebAuthn Level 3, section 5.1). The latter names no credentials, because anybody can ask for it: the device knows its own.
+   */
+  options: {
+    [k: string]: unknown;
+  };
+}
+/**
+ * `GET /api/v1/protection`: what the office wants of devices in browsers.
+ */
+export interface ProtectionPolicy {
+  /**
+   * Whether the page lets nobody go on without protecting the device. The page enforces it.
+   */
+  required: boolean;
+}
+/**
  * One line of `GET /api/v1/records`.
  */
 export interface RecordLine {
@@ -1310,7 +1584,7 @@ export interface RecordLine {
    * When it ended.
    */
   ended_ms?: number;
-  from: Card5;
+  from: Card6;
   how?: Ended;
   /**
    * Whether there is no record, and the log has a *record missing* entry.
@@ -1332,12 +1606,12 @@ export interface RecordLine {
    * Number of its sealed records in the archive: one per note-taker that recorded some of it.
    */
   records: number;
-  to: Card6;
+  to: Card7;
 }
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card5 {
+export interface Card6 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -1366,7 +1640,7 @@ export interface Card5 {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card6 {
+export interface Card7 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -1415,7 +1689,7 @@ export interface Report {
   /**
    * All participants, each once, from the certificates of their devices. A server can omit participants here; the sealed record has the list that the note-taker's device saw.
    */
-  people: Card[];
+  people: Card1[];
 }
 /**
  * Everything a screen shows.
@@ -1426,9 +1700,13 @@ export interface View1 {
    */
   added_devices: AddedDevice[];
   /**
-   * Alerts for the person.
+   * Alerts for the person, newest first.
    */
   alerts: Alert[];
+  /**
+   * Changes with every alert, also with one that equals an earlier one.
+   */
+  alerts_raised: number;
   /**
    * The call: the one that this person is in or rings, else the first ring.
    */
@@ -1488,11 +1766,15 @@ export interface View1 {
   /**
    * The callers whom this person has silenced, from the office's list.
    */
-  silenced: Card[];
+  silenced: Card1[];
   /**
    * Bearer token for the HTTP API while connected.
    */
   token: string | null;
+  /**
+   * The office refuses this device until its person has unlocked it with a passkey or PIN.
+   */
+  unlock_required: boolean;
   /**
    * Who this device is, from its own certificate.
    */

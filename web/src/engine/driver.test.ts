@@ -15,6 +15,7 @@ function pair() {
     wakeup: undefined as number | undefined,
     broken: false,
     connected: () => undefined,
+    set_ticket: () => undefined,
     disconnected: () => undefined,
     handle_server: () => undefined,
     tick() {

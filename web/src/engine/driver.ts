@@ -37,6 +37,11 @@ export class Driver {
     return this.#stopped;
   }
 
+  /** The ticket with which this device signs in from now on. */
+  set_ticket(ticket: string): void {
+    this.engine.set_ticket(ticket);
+  }
+
   connected(): void {
     this.#run(() => this.engine.connected(this.environment.now()));
   }

@@ -6,6 +6,8 @@ export interface Engine {
   disconnected(now_ms: number): void;
   handle_server(now_ms: number, text: string): void;
   tick(now_ms: number): void;
+  /** The ticket with which this device signs in from now on. */
+  set_ticket(ticket: string | undefined): void;
   /** A `UserCommand`. */
   command(now_ms: number, json: string): void;
   /** The next `PageOutput`. */

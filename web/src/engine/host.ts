@@ -5,7 +5,9 @@ import { Media } from './media';
 import type { Asking } from './asking';
 import type { FromWorker, ToWorker } from './messages';
 import type { MicrophoneState } from './microphone';
+import type { Protector } from './key_store';
 import type { Problem } from './problem';
+import type { ProtectionRequest } from './protection';
 import { IceServerCache, fetch_ice_servers } from './ice_servers';
 import { save_chosen_device, watch_sound_devices, type SoundDevices, type SoundKind } from './sound_devices';
 
@@ -13,6 +15,10 @@ import { save_chosen_device, watch_sound_devices, type SoundDevices, type SoundK
 export interface HostEvents {
   /** `asking`: this device is not enrolled, and waits for a registrar. */
   ready(enrolled: boolean, asking: boolean): void;
+  /** How this device is protected. */
+  protectors(device: string, protectors: Protector[]): void;
+  /** The keys have to be opened first. */
+  locked(): void;
   asking(asking: Asking): void;
   asking_stopped(): void;
   link_read(person: Card | null, office: string | null, problem: Problem | null): void;
@@ -43,6 +49,8 @@ export interface Host {
   stop_asking(): void;
   /** A text with which the holder of the authority appoints this device as a registrar. */
   request_appointment(): Promise<string>;
+  /** Has the worker do something about the protection of this device. Returns how it is protected then; rejects with a `Problem`. */
+  protection(request: ProtectionRequest): Promise<Protector[]>;
   enrol(fragment: string): void;
   check(proof: string): Promise<Report>;
   /** Called from the gesture that rings or answers: requests the microphone early, so that nobody waits for it later. */
@@ -74,12 +82,22 @@ export function start_host(worker: Worker, events: HostEvents): Host {
   });
   const checks = new Map<number, Answer<Report>>();
   const appointments = new Map<number, Answer<string>>();
+  const protections = new Map<number, Answer<Protector[]>>();
   let next_id = 0;
 
   worker.onmessage = ({ data }: MessageEvent<FromWorker>) => {
     switch (data.type) {
       case 'ready':
         return events.ready(data.enrolled, data.asking);
+      case 'protectors':
+        return events.protectors(data.device, data.protectors);
+      case 'locked':
+        return events.locked();
+      case 'protection': {
+        const answer = protections.get(data.id);
+        protections.delete(data.id);
+        return data.problem ? answer?.reject(data.problem) : answer?.resolve(data.protectors);
+      }
       case 'asking':
         return events.asking(data.asking);
       case 'asking_stopped':
@@ -141,6 +159,13 @@ export function start_host(worker: Worker, events: HostEvents): Host {
       return new Promise((resolve, reject) => {
         appointments.set(id, { resolve, reject });
         post({ type: 'request_appointment', id });
+      });
+    },
+    protection(request) {
+      const id = next_id++;
+      return new Promise((resolve, reject) => {
+        protections.set(id, { resolve, reject });
+        post({ type: 'protection', id, request });
       });
     },
     enrol: (fragment) => post({ type: 'enrol', fragment }),

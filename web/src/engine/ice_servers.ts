@@ -1,6 +1,7 @@
 // The office's TURN servers: the fallback transport for networks that let nothing through but TLS.
 
-import { API_PREFIX, type IceServers } from './contract';
+import type { IceServers } from './contract';
+import { get_from_office } from './records';
 
 /** Credentials are refreshed when they expire within this, milliseconds: longer than most calls. */
 const REFRESH_BEFORE_EXPIRY_MS = 3 * 3_600_000;
@@ -37,11 +38,5 @@ export class IceServerCache {
 }
 
 export async function fetch_ice_servers(token: string): Promise<IceServers> {
-  const answer = await fetch(`${API_PREFIX}/ice-servers`, {
-    cache: 'no-store',
-    credentials: 'omit',
-    headers: { authorization: `Bearer ${token}` },
-  });
-  if (!answer.ok) throw new Error(`the office answered ${answer.status}`);
-  return (await answer.json()) as IceServers;
+  return JSON.parse(await get_from_office(token, '/ice-servers')) as IceServers;
 }

@@ -2,7 +2,9 @@
 
 import type { Card, UserCommand, Report, View } from './contract';
 import type { Asking } from './asking';
+import type { Protector } from './key_store';
 import type { Problem } from './problem';
+import type { ProtectionRequest } from './protection';
 
 export type ToWorker =
   | { type: 'command'; command: UserCommand }
@@ -14,12 +16,19 @@ export type ToWorker =
   | { type: 'check_record'; id: number; proof: string }
   /** A text with which the holder of the authority appoints this device as a registrar. */
   | { type: 'request_appointment'; id: number }
+  /** About the protection of this device. Answered by `protection`. */
+  | { type: 'protection'; id: number; request: ProtectionRequest }
   /** The network changed: reconnect without waiting for the backoff. */
   | { type: 'connect_now' };
 
 export type FromWorker =
   /** `asking`: it waits for a registrar. */
   | { type: 'ready'; enrolled: boolean; asking: boolean }
+  /** How this device is protected, before `ready` or `locked`, and when a device was enrolled. */
+  | { type: 'protectors'; device: string; protectors: Protector[] }
+  /** The keys have to be opened first. */
+  | { type: 'locked' }
+  | { type: 'protection'; id: number; protectors: Protector[]; problem: Problem | null }
   | { type: 'asking'; asking: Asking }
   /** The request was forgotten. */
   | { type: 'asking_stopped' }

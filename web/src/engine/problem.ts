@@ -14,10 +14,25 @@ export type ProblemCode =
   | 'not_enrolled'
   | 'record_unchecked'
   | 'log_grew'
+  | 'keys_of_newer_version'
+  | 'wrong_protector'
+  | 'last_protector'
+  | 'too_many_protectors'
+  | 'not_confirmed'
+  | 'no_prf'
+  | 'passkey_there'
+  | 'passkey_failed'
+  | 'pin_wrong'
+  | 'pin_wait'
+  | 'pin_erased'
+  | 'protected_elsewhere'
   | 'unknown';
 
-/** A problem of the page's own, with the office's HTTP status where it refused; or a sentence of the engine or the office. */
-export type Problem = { code: ProblemCode; status?: number } | { told: string };
+/**
+ * A problem of the page's own, with the office's HTTP status where it refused, and with a number where its sentence has one (attempts
+ * that are left, seconds to wait); or a sentence of the engine or the office.
+ */
+export type Problem = { code: ProblemCode; status?: number; count?: number } | { told: string };
 
 const is_problem = (error: unknown): error is Problem =>
   typeof error === 'object' && error !== null && ('code' in error || 'told' in error) && !(error instanceof Error);

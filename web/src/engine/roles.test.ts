@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import manual from '../../../docs/policy.md?raw';
+import { ROLES } from '../fake/people';
 import type { Role } from './contract';
 import { listens, sees_alerts, sees_all_devices, speaks, writes_records } from './roles';
 
@@ -14,8 +15,6 @@ function allowed(action: string): Role[] {
   if (!row) throw new Error(`docs/policy.md has no row "${action}"`);
   return header.filter((_, column) => row[column] === 'yes').map((role) => role.replace(/[ -]/, '_') as Role);
 }
-
-const ROLES: Role[] = ['principal', 'counterpart', 'duty_officer', 'note_taker', 'security_officer', 'records_officer'];
 
 describe('roles', () => {
   it('are those of the policy', () => {

@@ -20,6 +20,9 @@ declare module 'telcon-wasm' {
     static asking(state: string): string;
     /** Takes the certificates of an approved device, JSON of base64 texts; returns its state. */
     static complete(state: string, chain_json: string, now_ms: number): string;
+    /** Stretches a PIN: 32 bytes of key, 32 bytes of proof. Throws a sentence for people. */
+    static stretch_pin(pin: string, salt: Uint8Array): Uint8Array;
+    set_ticket(ticket: string | undefined): void;
     connected(now_ms: number): void;
     disconnected(now_ms: number): void;
     handle_server(now_ms: number, text: string): void;

@@ -10,6 +10,8 @@ import { KeyStore } from './key_store';
 import type { FromWorker, ToWorker, TransformOptions } from './messages';
 import { MediaKeepAlive } from './media_keepalive';
 import { problem_of, type Problem } from './problem';
+import { ProtectionWorker } from './protection';
+import { lockers_over_http } from './protection_office';
 import { speaks, writes_records } from './roles';
 import { Socket } from './socket';
 
@@ -23,6 +25,10 @@ let driver: Driver | undefined;
 let socket: Socket | undefined;
 /** Set while this device is not enrolled and waits for a registrar. */
 let asking: AskingDevice | undefined;
+/** The ticket of the last unlocking. It is not stored. */
+let ticket: string | undefined;
+/** This device's identifier, once it is known. */
+let device = '';
 let frame_decrypted = false;
 /** A call is live and another speaker is in it: media must arrive. */
 let media_expected = false;
@@ -30,7 +36,8 @@ const keepalive = new MediaKeepAlive();
 
 function post(message: FromWorker): void {
   if (message.type === 'view') {
-    const { call } = message.view;
+    const { call, you } = message.view;
+    if (you) device = you.device;
     media_expected = call?.state === 'live' && call.members.some((m) => !m.you && speaks(m.role));
   }
   // Each leg reports its first decrypted frame.
@@ -60,6 +67,7 @@ function start(state: string): void {
     stop: () => socket?.stop(),
   });
   driver = running;
+  if (ticket) running.set_ticket(ticket);
   const address = new URL('/ws', self.location.origin);
   address.protocol = address.protocol.replace('http', 'ws');
   socket = new Socket(address.href, {
@@ -101,10 +109,10 @@ function asking_device(): AskingDevice {
     save: (state) => key_store.save(state),
     erase: () => key_store.erase(),
     async complete(asked, chain) {
-      const state = Telcon.complete(asked, JSON.stringify(chain), Date.now());
-      await save_enrolled(state);
+      await save_enrolled(Telcon.complete(asked, JSON.stringify(chain), Date.now()));
     },
     show(shown) {
+      // Nothing is stored that a further link must not replace.
       if (shown.status === 'over') asking = undefined;
       post({ type: 'asking', asking: shown });
     },
@@ -113,16 +121,46 @@ function asking_device(): AskingDevice {
 
 /** Stores a new device and starts it. */
 async function save_enrolled(state: string): Promise<void> {
-  await key_store.save(state);
-  asking = undefined;
+  try {
+    await key_store.save(state);
+  } catch {
+    throw { code: 'keys_not_saved' } satisfies Problem;
+  }
   start(state);
+  asking = undefined;
+  post({ type: 'protectors', device, protectors: key_store.protectors });
   post({ type: 'enrolled' });
 }
 
+const protection = new ProtectionWorker({
+  store: key_store,
+  office: lockers_over_http,
+  stretch: (pin, salt) => Telcon.stretch_pin(pin, salt),
+  device: () => device,
+  now_ms: () => Date.now(),
+  set_ticket(issued) {
+    ticket = issued;
+    driver?.set_ticket(issued);
+  },
+  async start() {
+    const state = await key_store.load();
+    if (state === undefined) throw { code: 'not_enrolled' } satisfies Problem;
+    if (!driver) start(state);
+    post({ type: 'ready', enrolled: true, asking: false });
+  },
+});
+
 const started = init().then(async () => {
+  const stored = await key_store.open();
+  if (stored.status === 'locked') {
+    device = stored.device;
+    post({ type: 'protectors', device, protectors: stored.protectors });
+    return post({ type: 'locked' });
+  }
   const state = await key_store.load();
   const waits = state !== undefined && Telcon.is_asking(state);
   if (state !== undefined && !waits) start(state);
+  post({ type: 'protectors', device, protectors: key_store.protectors });
   post({ type: 'ready', enrolled: driver !== undefined, asking: waits });
   if (!waits) return;
   asking = asking_device();
@@ -144,8 +182,7 @@ self.onmessage = async ({ data }: MessageEvent<ToWorker>) => {
     case 'open_link':
       return open_link(data.fragment, data.label);
     case 'stop_asking':
-      await asking?.stop();
-      if (driver) return;
+      if (!(await asking?.stop())) return;
       asking = undefined;
       return post({ type: 'asking_stopped' });
     case 'enrol':
@@ -156,6 +193,15 @@ self.onmessage = async ({ data }: MessageEvent<ToWorker>) => {
       } catch (error) {
         return post({ type: 'enrol_failed', problem: problem_of(error) });
       }
+    case 'protection': {
+      const { id } = data;
+      try {
+        await protection.handle(data.request);
+        return post({ type: 'protection', id, protectors: key_store.protectors, problem: null });
+      } catch (error) {
+        return post({ type: 'protection', id, protectors: key_store.protectors, problem: problem_of(error) });
+      }
+    }
     case 'check_record':
       return post(check(data.id, data.proof));
     case 'request_appointment':

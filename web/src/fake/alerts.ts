@@ -35,7 +35,7 @@ export function alerted(alerts: OfficeAlert[] = ALERTS, more: Partial<View> = {}
 export function added(more: Partial<AddedDevice> = {}): AddedDevice {
   return {
     device: device(30),
-    label: 'Chrome on Android',
+    label: 'Chrome (Android)',
     approved_by: 'Security officer',
     enrolled_ms: NOW - 12 * MINUTE,
     ...more,

@@ -1,7 +1,7 @@
 // Devices and invitations of a fictitious office.
 
-import type { Card, InvitationView, ListedDevice, Role, View } from '../engine/contract';
-import { OFFICE, governor, minister, norland, officer, president } from './people';
+import type { Card, InvitationView, ListedDevice, View } from '../engine/contract';
+import { OFFICE, ROLES, governor, minister, norland, officer, president } from './people';
 import { NOW, device, view } from './views';
 
 export const guard: Card = {
@@ -19,8 +19,9 @@ export const archivist: Card = {
   role: 'records_officer',
 };
 
-const ROLES: Role[] = ['principal', 'counterpart', 'duty_officer', 'note_taker', 'security_officer', 'records_officer'];
 const HOUR = 3_600_000;
+/** The code of every device that asks. */
+export const ASK_CODE = '471 029 583 016';
 /** A fragment as long as real ones. */
 export const FRAGMENT =
   'AgGq7mV0c2VjcmV0LWFuZC1kaWdlc3Qtb2YtdGhlLWF1dGhvcml0eS1hbmQtaW52aXRhdGlvbi1pZGVudGlmaWVyLTAxMjM0NTY3ODlhYmNkZWYwMTIz';
@@ -40,6 +41,8 @@ export function invitation(more: Partial<InvitationView> = {}): InvitationView {
     link: FRAGMENT,
     request: null,
     refused_requests: 0,
+    approvals_needed: 1,
+    first_approval: null,
     ...more,
   };
 }
@@ -51,7 +54,7 @@ export function asks(more: Partial<InvitationView> = {}): InvitationView {
     card: norland,
     expires_ms: NOW + 23 * HOUR,
     link: null,
-    request: { label: 'Chrome on Android', code: '471 029 583 016', problem: null },
+    request: { label: 'Chrome (Android)', code: ASK_CODE, problem: null },
     ...more,
   });
 }
@@ -61,11 +64,11 @@ export function listed(card: Card, n: number, more: Partial<ListedDevice> = {}):
 }
 
 export const DEVICES: ListedDevice[] = [
-  listed(officer, 6, { connected: true, label: 'Chrome on Linux', approved_by: device(8) }),
-  listed(archivist, 9, { label: 'Firefox on Windows', approved_by: device(8) }),
+  listed(officer, 6, { connected: true, label: 'Chrome (Linux)', approved_by: device(8) }),
+  listed(archivist, 9, { label: 'Firefox (Windows)', approved_by: device(8) }),
   listed(guard, 8, { connected: true, registrar: true }),
-  listed(governor, 5, { label: 'Chrome on Android', approved_by: device(8) }),
-  listed(president, 1, { connected: true, label: 'Chrome on Android', approved_by: device(8) }),
-  listed(president, 11, { label: 'Microsoft Edge on Windows', approved_by: device(8) }),
-  listed(president, 13, { label: 'Chrome on Android', approved_by: device(99), revoked_ms: NOW - 3 * HOUR }),
+  listed(governor, 5, { label: 'Chrome (Android)', approved_by: device(8) }),
+  listed(president, 1, { connected: true, label: 'Chrome (Android)', approved_by: device(8) }),
+  listed(president, 11, { label: 'Microsoft Edge (Windows)', approved_by: device(8) }),
+  listed(president, 13, { label: 'Chrome (Android)', approved_by: device(99), revoked_ms: NOW - 3 * HOUR }),
 ];

@@ -4,6 +4,7 @@
 import type { AddedDevice, CallView, Card, UserCommand, PageOutput, View } from '../engine/contract';
 import type { Engine } from '../engine/engine';
 import { added } from './alerts';
+import { ASK_CODE } from './devices';
 import { FakeRegistrar } from './registrar';
 import { norland, president } from './people';
 import { call, device, incoming, live, view } from './views';
@@ -16,9 +17,6 @@ type TestEvent =
   | { fake: 'answers' }
   | { fake: 'hangs_up' }
   | { fake: 'sdp'; sdp: string };
-
-/** The code of every device that asks. */
-export const ASK_CODE = '471 029 583 016';
 
 /** The fake cipher adds `SHIFT` to each byte and prepends `MARK`. */
 const SHIFT = 85;
@@ -94,6 +92,12 @@ export class Telcon implements Engine {
     return 'fake appointment request';
   }
 
+  static stretch_pin(pin: string, salt: Uint8Array): Uint8Array {
+    const bytes = new TextEncoder().encode(pin);
+    return Uint8Array.from({ length: 64 }, (_, i) => (bytes[i % bytes.length] ?? 0) ^ (salt[i % salt.length] ?? 0));
+  }
+
+  set_ticket(): void {}
   connected(): void {}
   disconnected(): void {}
   handle_server(): void {}

@@ -1,9 +1,18 @@
 // People of a fictitious office.
 
-import type { Card, Contact } from '../engine/contract';
+import type { Card, Contact, Role } from '../engine/contract';
 
 /** The office that certified all of them. */
 export const OFFICE = 'office.example';
+
+export const ROLES: Role[] = [
+  'principal',
+  'counterpart',
+  'duty_officer',
+  'note_taker',
+  'security_officer',
+  'records_officer',
+];
 
 const id = (n: number) => n.toString(16).padStart(32, '0');
 

@@ -1,6 +1,6 @@
 // A registrar of the fake engine: invitations without keys, signatures or an office.
 
-import type { InvitationView, UserCommand, View } from '../engine/contract';
+import type { Alert, InvitationView, UserCommand, View } from '../engine/contract';
 import { ALERTS } from './alerts';
 import { asks, guarded, invitation } from './devices';
 import { OFFICE } from './people';
@@ -10,10 +10,17 @@ export class FakeRegistrar {
   #invitations: InvitationView[] = [];
   #unseen = 2;
   #changes = 1;
+  #alerts: Alert[] = [];
+  #alerts_raised = 0;
 
   view(): View {
-    const office_alerts = { unseen: this.#unseen, newest: ALERTS.slice(0, 2), changes: this.#changes };
-    return guarded({ office_alerts, invitations: this.#invitations, ...(this.#appointed ? {} : { registrar: null }) });
+    return guarded({
+      office_alerts: { unseen: this.#unseen, newest: ALERTS.slice(0, 2), changes: this.#changes },
+      invitations: this.#invitations,
+      alerts: this.#alerts,
+      alerts_raised: this.#alerts_raised,
+      ...(this.#appointed ? {} : { registrar: null }),
+    });
   }
 
   /** Whether it was a command of a registrar. */
@@ -26,7 +33,15 @@ export class FakeRegistrar {
         this.#invitations = [invitation({ card, link: 'ask-good' }), ...this.#invitations];
         return true;
       }
-      case 'approve_device':
+      case 'approve_device': {
+        const asked = this.#invitations.find((one) => one.invitation === command.invitation);
+        if (asked?.request?.code !== command.code) {
+          this.#alert('The device was not approved: its code is not the one that you compared.');
+          return true;
+        }
+        this.#invitations = this.#invitations.filter((one) => one !== asked);
+        return true;
+      }
       case 'close_invitation':
         this.#invitations = this.#invitations.filter((one) => one.invitation !== command.invitation);
         return true;
@@ -39,6 +54,11 @@ export class FakeRegistrar {
       default:
         return false;
     }
+  }
+
+  #alert(text: string): void {
+    this.#alerts = [{ level: 'amber', text }];
+    this.#alerts_raised += 1;
   }
 
   /** An event of a test: this device was appointed, or a device asks with each invitation. */

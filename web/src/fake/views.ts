@@ -1,6 +1,6 @@
 // Builders of engine views, for tests and screenshots.
 
-import type { CallView, Card, MemberView, NoticeView, View } from '../engine/contract';
+import type { CallView, Card, MemberView, NoticeView, RecordLine, View } from '../engine/contract';
 import { OFFICE, few, minister, officer, president, writer } from './people';
 
 /** Sunday 22 November 2026, 09:42:26 UTC. */
@@ -36,8 +36,10 @@ export function view(more: Partial<View> = {}): View {
     devices_changed: 0,
     office_alerts: null,
     added_devices: [],
+    unlock_required: false,
     notices: [],
     alerts: [],
+    alerts_raised: 0,
     ...more,
   };
 }
@@ -69,6 +71,8 @@ export function call(more: Partial<CallView> = {}): CallView {
     noted: false,
     kept_index: null,
     partial: false,
+    logs: 'unknown',
+    invalid_checkpoints: 0,
     ...more,
   };
 }
@@ -109,6 +113,24 @@ export function notice(more: Partial<NoticeView> = {}): NoticeView {
     can_listen: true,
     noted: true,
     note_taker_asks: false,
+    ...more,
+  };
+}
+
+/** A call of thirteen minutes, whose record is sealed. */
+export function record_line(more: Partial<RecordLine> = {}): RecordLine {
+  return {
+    call: CALL,
+    from: president,
+    to: minister,
+    mode: 'memo',
+    opened_ms: NOW,
+    answered_ms: NOW + 9_000,
+    ended_ms: NOW + 789_000,
+    how: 'hung_up',
+    records: 1,
+    partial: false,
+    missing: false,
     ...more,
   };
 }

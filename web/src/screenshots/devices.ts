@@ -2,9 +2,9 @@
 
 import type { App } from '../app.svelte';
 import type { View } from '../engine/contract';
-import { DEVICES, archivist, asks, guarded, invitation, listed } from '../fake/devices';
+import { DEVICES, archivist, asks, guard, guarded, invitation, listed } from '../fake/devices';
 import { minister, norland, president } from '../fake/people';
-import { device, view } from '../fake/views';
+import { NOW, device, view } from '../fake/views';
 import type { Scene } from './scenes';
 
 type List = App['registrar']['list'];
@@ -33,6 +33,19 @@ const long = {
 export const device_scenes: Record<string, Scene> = {
   'officer-empty': officer(guarded()),
   'officer-waiting': officer(guarded({ invitations: two })),
+  'officer-waiting-two': officer(
+    guarded({
+      invitations: [
+        asks({ approvals_needed: 2, first_approval: { by: guard, own: true, at_ms: NOW } }),
+        asks({
+          invitation: 'a4'.repeat(16),
+          approvals_needed: 2,
+          made_here: false,
+          first_approval: { by: { ...guard, name: 'Deputy security officer' }, own: false, at_ms: NOW },
+        }),
+      ],
+    }),
+  ),
   'officer-waiting-again': officer(guarded({ invitations: [asks({ refused_requests: 2 }), invitation()] })),
   'officer-problem': officer(
     guarded({
@@ -67,7 +80,7 @@ export const device_scenes: Record<string, Scene> = {
     app.registrar.dialog = { is: 'close', invitation: invitation().invitation };
   }),
   'officer-revoke': officer(guarded(), undefined, (app) => {
-    app.registrar.dialog = { is: 'revoke', device: device(11), name: president.name, title: 'Microsoft Edge on Windows' };
+    app.registrar.dialog = { is: 'revoke', device: device(11), name: president.name, title: 'Microsoft Edge (Windows)', details: ['Enrolled 20 Nov 2026, 09:42'] };
   }),
   'officer-invite': officer(guarded(), undefined, (app) => {
     app.registrar.dialog = { is: 'invite', person: null };
@@ -84,7 +97,7 @@ export const device_scenes: Record<string, Scene> = {
   }),
   'officer-long': officer(guarded({ invitations: [asks({ card: long, refused_requests: 1 }), invitation({ card: long })] }), {
     status: 'ready',
-    value: [listed(long, 21, { label: 'SomeVeryLongBrowserNameWithoutAnySpaceInIt on SomeSystem', connected: true }), ...DEVICES],
+    value: [listed(long, 21, { label: 'SomeVeryLongBrowserNameWithoutAnySpaceInIt (SomeSystem)', connected: true }), ...DEVICES],
   }),
   'officer-unappointed': officer(guarded({ registrar: null, invitations: [invitation({ made_here: false, link: null })] })),
   'officer-loading': officer(guarded({ phase: 'connecting', token: null, caught_up: false }), { status: 'loading' }),

@@ -5,6 +5,7 @@ import { mount, tick, unmount } from 'svelte';
 import Root from '../App.svelte';
 import { App } from '../app.svelte';
 import type { Host } from '../engine/host';
+import { protection_over_http } from '../engine/protection_office';
 import { NOW } from '../fake/views';
 import { set_locale, type Locale } from '../text/state.svelte';
 import { scenes } from './scenes';
@@ -15,6 +16,7 @@ const host: Host = {
   open_link: nothing,
   stop_asking: nothing,
   request_appointment: () => Promise.reject('not here'),
+  protection: () => Promise.reject('not here'),
   enrol: nothing,
   check: () => Promise.reject('not here'),
   request_microphone: nothing,
@@ -39,7 +41,8 @@ async function show(name: string): Promise<boolean> {
   const scene = scenes[name];
   if (!scene) return false;
   if (mounted) await unmount(mounted);
-  const app = new App(() => host, { list: never, proof: never, devices: never, alerts: never }, 'Europe/Lisbon');
+  const office = { list: never, proof: never, devices: never, alerts: never, ...protection_over_http };
+  const app = new App(() => host, office, 'Europe/Lisbon');
   app.now = NOW;
   app.fixed = true;
   app.address = 'https://telcon.office.example';

@@ -5,8 +5,10 @@ import type { Card, RecordLine, Report, View } from '../engine/contract';
 import type { Problem } from '../engine/problem';
 import { alert_scenes } from './alerts';
 import { device_scenes } from './devices';
+import { ASK_CODE } from '../fake/devices';
+import { protection_scenes } from './protection';
 import { few, governor, many, minister, norland, officer, president, secretary, writer } from '../fake/people';
-import { NOW, call, desk, device, incoming, live, member, notice, view } from '../fake/views';
+import { NOW, call, desk, device, incoming, live, member, notice, record_line, view } from '../fake/views';
 
 export type Scene = (app: App) => void;
 
@@ -63,20 +65,14 @@ const recent = [
   notice({ call: 'c3'.repeat(16), to: governor, state: { is: 'ended', how: 'failed' }, opened_ms: NOW - 40_000_000, members: 0, can_listen: false }),
 ];
 
-const line = (n: number, more: Partial<RecordLine>): RecordLine => ({
-  call: n.toString(16).padStart(32, 'e'),
-  from: president,
-  to: minister,
-  mode: 'memo',
-  opened_ms: NOW - n * 5_400_000,
-  answered_ms: NOW - n * 5_400_000 + 9_000,
-  ended_ms: NOW - n * 5_400_000 + 789_000,
-  how: 'hung_up',
-  records: 1,
-  partial: false,
-  missing: false,
-  ...more,
-});
+const line = (n: number, more: Partial<RecordLine>): RecordLine =>
+  record_line({
+    call: n.toString(16).padStart(32, 'e'),
+    opened_ms: NOW - n * 5_400_000,
+    answered_ms: NOW - n * 5_400_000 + 9_000,
+    ended_ms: NOW - n * 5_400_000 + 789_000,
+    ...more,
+  });
 const { answered_ms: _a, ...unanswered } = line(3, { from: norland, to: president, how: 'missed', records: 0 });
 const repeated = [1, 2, 3].map((n) => ({ ...unanswered, call: n.toString(16).padStart(32, 'f'), opened_ms: unanswered.opened_ms - n * 240_000, ended_ms: unanswered.opened_ms - n * 240_000 + 40_000 }));
 const { ended_ms: _e, how: _h, ...unended } = line(0, { records: 0, opened_ms: NOW - 459_000, answered_ms: NOW - 451_000 });
@@ -131,7 +127,7 @@ const refused_link = (problem: Problem): Scene => (app) => {
   app.stage = { status: 'enrol', name: president.name, office: 'Office of the President', problem, busy: false };
 };
 
-const WAITING = { status: 'waiting', office: 'Office of the President', code: '471 029 583 016', expires_ms: NOW + 86_000_000, unreachable: false } as const;
+const WAITING = { status: 'waiting', office: 'Office of the President', code: ASK_CODE, expires_ms: NOW + 86_000_000, first_approved: false, unreachable: false } as const;
 const asking_over = (why: 'refused' | 'expired' | Problem): Scene => (app) => {
   app.stage = { status: 'asking', asking: { status: 'over', office: 'Office of the President', why, kept: false } };
 };
@@ -160,7 +156,9 @@ export const scenes: Record<string, Scene> = {
   'asking-refused': asking_over('refused'),
   'asking-expired': asking_over('expired'),
   'asking-link-used': asking_over({ told: 'this link was used already, by another device. If that was not you, tell your office at once' }),
-  'asking-not-completed': (app) => (app.stage = { status: 'asking', asking: { status: 'over', office: 'Office of the President', kept: true, why: { told: 'a device certificate is not valid yet: check both devices\' clocks' } } }),
+  'asking-refused-kept': (app) => (app.stage = { status: 'asking', asking: { status: 'over', office: 'Office of the President', why: 'refused', kept: true } }),
+  'asking-not-stopped': (app) => (app.stage = { status: 'asking', asking: { status: 'not_stopped', office: 'Office of the President' } }),
+  'asking-not-completed': (app) => (app.stage = { status: 'asking', asking: { status: 'not_completed', office: 'Office of the President', why: { told: 'a device certificate is not valid yet: check both devices\' clocks' } } }),
 
   'people': and(on(view()), favourites(minister, norland)),
   'people-sound-blocked': and(on(view()), (app) => (app.sound.ring_blocked = true)),
@@ -182,6 +180,9 @@ export const scenes: Record<string, Scene> = {
   'people-alerts': on(view({ people: few, alerts: [
     { level: 'red', text: 'A ring that claimed to come from the Prime Minister of Estmark was signed by an unknown device. It was not shown.' },
     { level: 'amber', text: 'The log was not checked for an hour: the office has sent no checkpoint.' },
+  ] })),
+  'people-log-fork': on(view({ people: few, alerts: [
+    { level: 'red', text: 'The office’s log has two versions', fork: { version: 1, found_ms: NOW, how: 'roots_differ', call: 'c1'.repeat(16), device: device(2), own: 'office.example/log\n90512\nVw0y1Q0mZr0V0JfJm3nq5m3Q3bJmV2sG5o4Q8F3r1dI=\n\n— office.example/log 3mSb0QAAAA==\n', other: 'office.example/log\n90512\nq1J9n2m0b3c4d5e6f7g8h9i0j1k2l3m4n5o6p7q8r9s=\n\n— office.example/log 3mSb0QBBBB==\n' } },
   ] })),
   'people-forged-ring': on(view({ call: incoming({ verified: false }) })),
 
@@ -264,6 +265,7 @@ export const scenes: Record<string, Scene> = {
 
   ...device_scenes,
   ...alert_scenes,
+  ...protection_scenes,
 
   'calls': records(view(), { status: 'ready', value: RECORDS }),
   'calls-desk': records(desk(), { status: 'ready', value: RECORDS }),

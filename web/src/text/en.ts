@@ -9,6 +9,7 @@ import { devices } from './en/devices';
 import { enrol } from './en/enrol';
 import { people } from './en/people';
 import { problems } from './en/problems';
+import { protection } from './en/protection';
 import { records } from './en/records';
 import { ring } from './en/ring';
 import { settings } from './en/settings';
@@ -28,6 +29,7 @@ export const en = {
   enrol,
   people,
   problems,
+  protection,
   records,
   ring,
   settings,

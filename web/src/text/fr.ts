@@ -10,6 +10,7 @@ import { devices } from './fr/devices';
 import { enrol } from './fr/enrol';
 import { people } from './fr/people';
 import { problems } from './fr/problems';
+import { protection } from './fr/protection';
 import { records } from './fr/records';
 import { ring } from './fr/ring';
 import { settings } from './fr/settings';
@@ -27,6 +28,7 @@ export const fr: Text = {
   enrol,
   people,
   problems,
+  protection,
   records,
   ring,
   settings,

@@ -32,23 +32,54 @@ describe('sentences of the engine and the server', () => {
 
   it('that answer a person’s action all have a wording', () => {
     const server = found(
-      /(?:let text = |Err\(\(\w+, |TooMany::\w+ => |RefusalCode::\w+, )"([^"]+)"/g,
-      /switchboard\/(ring|silence|legs|group|invitations)\.rs$/,
+      /(?:let text = (?:format!\()?|Err\(\(?(?:\w+, )?|ok_or\(|Some\(|TooMany::\w+ => |Refusal(?:Code|Kind)::\w+, |format!\()\s*"([^"]+)"/g,
+      /switchboard\/(ring|silence|legs|group|invitations|approvals|enrolment|issued_links)\.rs$/,
     );
-    expect(server.length).toBeGreaterThan(20);
-    // Only a program that breaks the protocol, or a note-taker, reads these.
+    expect(server.length).toBeGreaterThan(50);
+    // Only a program that breaks the protocol, a note-taker, or the authority on a command line reads these.
     const of_programs =
-      /commit|can send to the others|message is too long|offer is|another note-taker|record mode is below|is not admitted|only a note-taker|names another office|of this id exists|registrar is not connected/;
+      /commit|can send to the others|message is too long|offer is|another note-taker|record mode is below|is not admitted|only a note-taker|names another office|of this id exists|registrar is not connected|changes who is in the call|cannot remove itself|--person \{\}; if|have not expired|^ of call|^\\u\{201c\}/;
     expect(server.filter((text) => !of_programs.test(text) && told_name(text) === null)).toEqual([]);
   });
 
   it('about devices and invitations all have a wording', () => {
     const alerts = found(/AlertLevel::\w+,\s*(?:format!\()?"([^"]+)"/g, /core\/src\/engine\/registrar\.rs$/);
-    const answers = found(/let text =\s*"([^"]+)"/g, /server\/src\/web\/registrars\.rs$/);
-    expect([alerts.length, answers.length].every((n) => n > 3)).toBe(true);
-    // The holder of the authority reads it, on a command line.
-    const of_programs = /the registrar was not appointed/;
-    expect([...alerts, ...answers].filter((text) => !of_programs.test(text) && told_name(text) === null)).toEqual([]);
+    const reasons = found(/(?:Err\(|ok_or\()"([^"]+)"/g, /core\/src\/engine\/registrar\.rs$/);
+    const answers = found(
+      /(?:let text =|ok_or\(|Err\(|format!\(|\w+,)\s*"([^"]{20,})"/g,
+      /server\/src\/web\/(registrars|devices)\.rs$/,
+    );
+    const sentences = [...alerts, ...reasons, ...answers].map((text) =>
+      text.replace(/: \{\w+\}(?=\.?$)/, ': a reason'),
+    );
+    expect([alerts.length, reasons.length, answers.length].every((n) => n > 3)).toBe(true);
+    // The holder of the authority reads them, on a command line; or they are of a program that breaks the protocol.
+    const of_programs =
+      /the registrar was not appointed|not archived|certificate was not issued by a registrar|the (revocation|invitation) was not accepted|revokes over its own connection/;
+    expect(sentences.filter((text) => !of_programs.test(text) && told_name(text) === null)).toEqual([]);
+  });
+
+  it('that answer a request for records all have a wording', () => {
+    const pattern = /(?:HttpError::new\(StatusCode::\w+, |let text = |#\[error\()"([^"]+)"/g;
+    const sentences = found(pattern, /server\/src\/(web\/(records|record_reader|error)|archive\/proofs)\.rs$/);
+    expect(sentences.length).toBeGreaterThan(8);
+    // Only note-takers send records. The log that cannot be read is an error 503 with another sentence.
+    const of_programs = /note-taker|upload|the log cannot be read/;
+    expect(sentences.filter((text) => !of_programs.test(text) && told_name(text) === null)).toEqual([]);
+  });
+
+  it('that say why something does not verify all have a wording', () => {
+    const [source = ''] = SOURCES.filter(([path]) => path.endsWith('identity/src/error.rs')).map(([, text]) => text);
+    const errors = (text: string) => [...text.matchAll(/#\[error\(\s*"([^"]+)"/g)].map(([, error]) => error ?? '');
+    const [flaws, others] = source
+      .split('pub enum Mismatch')
+      .map((part) => errors(part).filter((text) => text !== '{0}'));
+    expect([flaws!.length > 40, others!.length > 15]).toEqual([true, true]);
+    const sentences = [...flaws!.map((flaw) => `${flaw}: do not trust it, and tell the security officer`), ...others!];
+    // The holder of the authority, or whoever builds a client, reads these.
+    const of_programs =
+      /domain is not a lower-case|card names another office|appointed for at least one role|time is out of range|may be valid for 1 second|two files that were created together|needs a key of its own/;
+    expect(sentences.filter((text) => !of_programs.test(text) && told_name(text) === null)).toEqual([]);
   });
 
   it('keep what they name, in the language of the page', () => {
@@ -60,6 +91,31 @@ describe('sentences of the engine and the server', () => {
     expect(told(clock)).toMatch(/differ by 3 minutes\./);
     set_locale('fr');
     expect(told(clock.replace('3 minutes', '45 seconds'))).toMatch(/diffèrent de 45 secondes\./);
+  });
+
+  it('have their reasons worded too, and names and roles as the language writes them', () => {
+    const compared = 'The device was not approved: its code is not the one that you compared.';
+    const closed = 'The device was not approved: the invitation is closed.';
+    const words =
+      'this person is enrolled as Ada, Treasury, note-taker, Europe/Oslo: ask your office for a link with those words';
+    const like = (end: string) =>
+      `“Ada”, Treasury, note-taker looks the same as “Ada.”, Treasury, duty officer, who is enrolled: ${end}`;
+    expect(told(compared)).toBe(compared);
+    expect(told(closed)).toBe('The device was not approved: this invitation is closed already.');
+    expect(told(words)).toMatch(/with other words: Ada, Treasury, Note-taker, Europe\/Oslo\./);
+    expect(told(like('ask your office for another link'))).toMatch(
+      /^“Ada”, Treasury looks the same as “Ada\.”, Treasury,/,
+    );
+    expect(told('the person has 16 devices, which is the limit: revoke one first')).toMatch(/has 16 devices already/);
+    set_locale('fr');
+    expect(told(compared)).toBe(
+      'L’appareil n’a pas été approuvé\u00a0: son code n’est pas celui que vous avez comparé.',
+    );
+    expect(told('the certificate does not verify: a signature is invalid: do not trust it')).toBe(
+      'L’appareil n’a pas été approuvé\u00a0: une signature n’est pas valable.',
+    );
+    expect(told(words)).toContain('Ada, Treasury, Rédacteur, Europe/Oslo');
+    expect(told(like('if this is the same person, add a device'))).toMatch(/^«\u202fAda\u202f», Treasury se confond/);
   });
 
   it('that are not known are shown as sentences, and reasons as parts of one', () => {

@@ -1,13 +1,30 @@
 // Sentences that the engine and the office's server write in English: the known ones have a text in the catalogue, the
 // others are shown as they came.
 
+import type { Role } from '../engine/contract';
 import { t, type Text } from '.';
-import { capitalise } from './format';
+import { capitalise, uncapitalise } from './format';
 
 type Told = keyof Text['told'];
 
-/** Distinctive parts of sentences, of which the first that matches counts. */
+/**
+ * Distinctive parts of sentences, of which the first that matches counts. What a group `why` matches is such a sentence itself,
+ * and `role` a role.
+ */
 export const KNOWN: readonly (readonly [RegExp, Told])[] = [
+  // Sentences with a reason, which is worded too.
+  [/the device cannot ask: (?<why>.+)/i, 'cannot_ask'],
+  [/the device was not enrolled: (?<why>.+)/i, 'not_enrolled_here'],
+  [/the invitation was not made: (?<why>.+)\./i, 'not_invited'],
+  [/the device was not approved: (?<why>.+)\./i, 'not_approved'],
+  [/the certificate does not verify: (?<why>.+)/i, 'not_approved'],
+  [/the device was not revoked: (?<why>.+)\./i, 'not_revoked'],
+  [/the revocation does not verify: (?<why>.+)/i, 'not_revoked'],
+  [/this device cannot act as a registrar: (?<why>.+)\./i, 'cannot_register'],
+  [/the ring.{0,50}? was not accepted: (?<why>.+)/i, 'not_accepted'],
+  [/ring was refused because it could not be verified: (?<why>.+)\. Tell the security officer/i, 'unverified_ring'],
+  [/refused admission to the call: (?<why>.+)\./i, 'refused_admission'],
+  [/ended because it could not be trusted: (?<why>.+)\./i, 'untrusted'],
   // Enrolment.
   [/another office authority than the one in the enrolment link|link is of another office/i, 'other_office'],
   [/this link was used already, by another device/i, 'link_used_elsewhere'],
@@ -17,33 +34,48 @@ export const KNOWN: readonly (readonly [RegExp, Told])[] = [
   [/enrolment link is not valid yet/i, 'link_early'],
   [/enrolment link is (inconsistent|of version)|not a complete enrolment link/i, 'link_damaged'],
   [/this device is not enrolled/i, 'not_enrolled'],
+  [/stored keys cannot be read/i, 'keys_unreadable'],
   // People's devices.
   [/device of this id is enrolled already/i, 'link_again'],
-  [/the device cannot ask: (.+)/i, 'cannot_ask'],
-  [/this device is not a registrar/i, 'not_registrar'],
-  [
-    /this device may not (enrol|invite) people of that role|may not approve devices of people of that role/i,
-    'other_role',
-  ],
-  [/this device may not close invitations/i, 'not_registrar'],
-  [/the invitation was not made: (.+)\./i, 'not_invited'],
+  [/the person has (\S+) devices, which is the limit/i, 'too_many_devices'],
+  [/not a registrar any more/i, 'appointment_over'],
+  [/this device is not a registrar|this device may not close invitations|is not a registrar's$/i, 'not_registrar'],
+  [/(this device|this registrar) may not (enrol|invite) people of that role/i, 'other_role'],
+  [/may not approve devices of people of that role|for a role that its registrar may not enrol/i, 'other_role'],
   [/an invitation is valid for up to seven days/i, 'own_clock'],
   [/too many invitations are open/i, 'too_many_invitations'],
   [/the invitation is closed|this invitation is closed already/i, 'invitation_closed'],
-  [/this person is enrolled as (.+): ask your office for a link with those words/i, 'other_words'],
-  [/^(.+) looks the same as (.+), who is .+: if this is the same person/i, 'looks_like'],
+  [
+    /this person is enrolled as (.+), (?<role>[^,]+), (\S+): ask your office for a link with those words/i,
+    'other_words',
+  ],
+  [
+    /^(.+?)(?:, [a-z -]+)? looks the same as (.+?)(?:, [a-z -]+)?, who is .+: if this is the same person/i,
+    'looks_like',
+  ],
+  [/^(.+?)(?:, [a-z -]+)? looks the same as (.+?)(?:, [a-z -]+)?, who is enrolled: ask/i, 'looks_like_link'],
   [/request was made without the link that it names|request names another invitation/i, 'forged_request'],
-  [/the device was not approved: (.+)\./i, 'not_approved'],
+  [/made on another device, which (has to answer it|alone can verify)/i, 'made_elsewhere'],
+  [/code is not the one that you compared/i, 'other_code'],
+  // Two security officers.
+  [/the first approval does not verify: (?<why>.+)/i, 'first_unverified'],
+  [/you approved this device already/i, 'same_approver'],
+  [/appointed after the first security officer approved/i, 'appointed_later'],
+  [/first security officer's approval is too old/i, 'first_too_old'],
+  [/first security officer's approval has changed/i, 'first_changed'],
+  [/first security officer's approval does not count any more/i, 'first_void'],
+  [/no device has asked yet/i, 'nobody_asked'],
   [/certificate is not for the device and person|issued with another registrar's/i, 'request_changed'],
   [/may not revoke devices of people of that role/i, 'other_role_revoke'],
   [/this device was revoked already/i, 'revoked_already'],
-  [/the device was not revoked: (.+)\./i, 'not_revoked'],
-  [/did not verify this revocation|could not verify the certificate: approve it again/i, 'verify_again'],
-  [/sent another device's appointment/i, 'other_appointment'],
-  [/this device cannot act as a registrar: (.+)\./i, 'cannot_register'],
+  [/disconnected, but the revocation could not be logged yet/i, 'revocation_pending'],
+  [/no such device is enrolled here/i, 'no_such_device'],
+  [/(did not|could not) verify (this|the) (revocation|certificate): /i, 'verify_again'],
+  [/sent another device's appointment|does not match the registrar's certificate/i, 'other_appointment'],
   // Versions.
   [/uses version \S+ of the protocol|this server speaks version|this server's API is at/i, 'update_device'],
   [/not a message of this version|something this version does not understand/i, 'update_device'],
+  [/the body (is (too long|not readable)|does not have)|send the body with|nothing at this address/i, 'update_device'],
   // Ringing.
   [/end the present call|leave the present call|you are in another call: end it/i, 'in_a_call'],
   [/not in the office's list/i, 'not_listed'],
@@ -54,14 +86,12 @@ export const KNOWN: readonly (readonly [RegExp, Told])[] = [
   [/too many rings from this/i, 'too_many'],
   [/no such person here, or they have no device/i, 'unreachable'],
   [/this role may not be rung/i, 'may_not_ring'],
-  [/the ring.{0,50}? was not accepted: (.+)/i, 'not_accepted'],
   [
     /your office did not open this call|this call was opened before|names another (device than|cipher suite)/i,
     'not_opened',
   ],
   [/(did not|could not) verify (it|this ring): ring again/i, 'not_opened'],
   [/ring of an earlier call/i, 'old_ring'],
-  [/ring was refused because it could not be verified: (.+)\. Tell the security officer/i, 'unverified_ring'],
   [/only people who may ring this person can be silenced/i, 'cannot_silence'],
   [/list of silenced callers is full/i, 'silenced_full'],
   // In a call.
@@ -76,17 +106,19 @@ export const KNOWN: readonly (readonly [RegExp, Told])[] = [
   [/nobody else holds the keys of this call/i, 'keys_lost'],
   [/the call is full/i, 'full'],
   [/could not (create|make) (new )?keys/i, 'no_keys'],
-  [/refused admission to the call: (.+)\./i, 'refused_admission'],
-  [/ended because it could not be trusted: (.+)\./i, 'untrusted'],
   [/says that this device is in (another call|a call that)/i, 'other_call'],
   [/the call is on no relay|relay refused the audio connection/i, 'no_sound'],
+  // Records.
+  [/^no such call\.?$/i, 'no_such_call'],
+  [/the list has no call with the id/i, 'list_changed'],
+  [/ask for proofs between sizes up to that/i, 'log_behind'],
   // The office and its log.
   [/log was (rewritten|rolled back|forked)|log does not continue what this device saw/i, 'log_rewritten'],
   [/from another log than the office's/i, 'other_log'],
   [/log's checkpoint is invalid/i, 'log_unsigned'],
   [/says that this device is revoked/i, 'revoked_unproved'],
   [/this device's clock is (\S+) (\S+) .+ the clock of your office/i, 'clock'],
-  [/no connection to your office/i, 'no_connection'],
+  [/no connection to your office|^sign in first/i, 'no_connection'],
   [/server is restarting/i, 'restarting'],
   [/disk of the server's database is full/i, 'disk_full'],
   [/server failed|server's database failed|server's store cannot be read|log cannot be written/i, 'server_failed'],
@@ -95,6 +127,23 @@ export const KNOWN: readonly (readonly [RegExp, Told])[] = [
   [/audio connection too often|^wait a second$|rate limit exceeded|did not come in time: connect again/i, 'too_often'],
   [/server sent a message over the limit/i, 'too_long'],
   // Reasons, inside a sentence.
+  [/device certificate has expired/i, 'certificate_expired'],
+  [/device certificate is not valid yet/i, 'certificate_early'],
+  [/authority's certificate expires too soon/i, 'authority_ends'],
+  [/a ring is too old to be answered/i, 'ring_old'],
+  [/a ring is dated in the future/i, 'ring_future'],
+  [/a ring (comes from a person who|asks for another suite|has a lower record mode)/i, 'ring_not_allowed'],
+  [/the office uses .+ and this is for /i, 'other_suite'],
+  [/another office's authority|another authority uses|belongs to an office that|a different office than/i, 'foreign'],
+  [/a name is empty, longer than/i, 'bad_name'],
+  [/a time zone is not written as an IANA name/i, 'bad_zone'],
+  [/a signature is invalid|a checkpoint is not signed/i, 'bad_signature'],
+  [
+    /^an? (device |issuer's |registrar's )?(certificate('s)?|public key) |^a group member's credential/i,
+    'bad_certificate',
+  ],
+  [/^a log (proof|entry)|log key/i, 'not_in_log'],
+  [/: do not trust it, and tell the security officer/i, 'not_genuine'],
   [/^no note-taker was in the call$/i, 'no_note_taker'],
   [/its record did not arrive in time$/i, 'not_delivered'],
   [/^nobody answered, so nothing was said$/i, 'nothing_said'],
@@ -109,9 +158,21 @@ export function told_reason(text: string): string {
     const found = pattern.exec(text);
     if (!found) continue;
     const known = t().told[name];
-    return typeof known === 'string' ? known : (known as (...parts: string[]) => string)(...found.slice(1));
+    if (typeof known === 'string') return known;
+    const { why, role } = found.groups ?? {};
+    const worded = found.slice(1).map((part) => (part === why ? inside(part) : part === role ? role_name(part) : part));
+    return (known as (...parts: string[]) => string)(...worded);
   }
   return text;
+}
+
+/** A sentence as the reason inside another. */
+const inside = (text: string): string => uncapitalise(told_reason(text)).replace(/\.$/, '');
+
+/** A role as the server writes it, such as `note-taker`, in the current language. */
+function role_name(words: string): string {
+  const { roles } = t().devices;
+  return roles[words.replace(/[ -]/g, '_') as Role] ?? words;
 }
 
 /** A sentence of the engine or the server in the current language, if it is a known one. Programs write neither a capital nor a full stop. */

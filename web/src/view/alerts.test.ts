@@ -27,7 +27,7 @@ describe('alerts', () => {
 
   it('name the device and its person where the list of devices has them', () => {
     const about = (kind: AlertKind, more = {}) => rows([alert(kind, 1, more)])[0];
-    expect(about('log_forked', { device: device(1) })?.about).toBe('Chrome on Android, of the President');
+    expect(about('log_forked', { device: device(1) })?.about).toBe('Chrome (Android), of the President');
     expect(about('log_forked', { device: device(1) })?.shows_devices).toBe(true);
     expect(about('log_forked', { device: device(99) })).toMatchObject({
       about: 'A device that is not in the list',
@@ -62,7 +62,7 @@ describe('a device that was added', () => {
     const [notice] = added_device_notices(view({ added_devices: [added()] }), ZONE);
     expect(notice?.device).toBe(added().device);
     expect(notice?.text).toMatch(
-      /^A new device was added in your name: Chrome on Android, approved by Security officer, .* tell your security officer now\.$/,
+      /^A new device was added in your name: Chrome \(Android\), approved by Security officer, .* tell your security officer now\.$/,
     );
     const { device: id, enrolled_ms } = added();
     const [by_link] = added_device_notices(view({ added_devices: [{ device: id, enrolled_ms }] }), ZONE);

@@ -1,6 +1,6 @@
 // View model of a device that asks a registrar to enrol it.
 
-import type { Asking } from '../engine/asking';
+import { is_link_unused, type Asking } from '../engine/asking';
 import { t } from '../text';
 import { told_name } from '../text/told';
 import { date_time } from './clock';
@@ -43,36 +43,57 @@ export function asking_screen(asking: Asking, local_zone: string): AskingScreen 
         ...plain,
         kind: asking.office,
         title: waiting.title,
-        sentences: [waiting.how],
-        code: grouped(asking.code),
+        sentences: asking.first_approved ? [waiting.first_approved, waiting.how] : [waiting.how],
+        code: asking.code,
         notes: [waiting.same, waiting.next, ...(until === null ? [] : [waiting.until(until)])],
         hindered: asking.unreachable ? waiting.unreachable : null,
         can_stop: true,
       };
     }
+    case 'not_completed':
+      return {
+        ...plain,
+        ...not_completed(asking),
+        kind: asking.office,
+        level: 'red',
+        can_stop: true,
+        can_reload: true,
+      };
+    case 'not_stopped':
+      return {
+        ...plain,
+        kind: asking.office ?? t().enrol.kind,
+        title: texts.stop.failed,
+        sentences: [texts.stop.failed_why],
+        level: 'amber',
+        can_stop: true,
+        can_reload: true,
+      };
     case 'over':
       return { ...plain, kind: asking.office ?? t().enrol.kind, ...over(asking) };
   }
 }
 
-type Over = Pick<AskingScreen, 'title' | 'sentences' | 'level'> & Partial<AskingScreen>;
-
-function over({ why, kept }: Extract<Asking, { status: 'over' }>): Over {
-  const texts = t().asking;
-  const erased = kept ? [] : [texts.erased];
-  if (why === 'refused' || why === 'expired') {
-    const { title, sentence } = texts[why];
-    return { title, sentences: [sentence], notes: erased, level: why === 'refused' ? 'red' : 'amber' };
-  }
-  if ('told' in why && told_name(why.told) === 'link_used_elsewhere')
-    return { ...texts.used, sentences: texts.used_sentences, notes: erased, level: 'red' };
-  if (kept) {
-    const sentences = [texts.not_completed.sentence(problem_text(why))];
-    return { title: texts.not_completed.title, sentences, level: 'red', can_reload: true };
-  }
-  const { title, sentence } = refusal_text(problem_text(why));
-  return { title, sentences: [sentence], notes: erased, level: 'red' };
+/** Why an approved device is not enrolled: it could not verify that, or not store it. */
+function not_completed({ why }: Extract<Asking, { status: 'not_completed' }>) {
+  const { unverified, not_saved } = t().asking;
+  if ('code' in why) return { title: not_saved, sentences: [problem_text(why)], notes: [unverified.kept] };
+  const sentences = [unverified.sentence(problem_text(why)), unverified.next];
+  return { title: unverified.title, sentences, notes: [unverified.kept] };
 }
 
-/** Digits in groups of three, as people read them out. */
-export const grouped = (code: string): string => code.replace(/\s/g, '').replace(/(.{3})(?=.)/g, '$1 ');
+type Over = Pick<AskingScreen, 'title' | 'sentences' | 'level'> & Partial<AskingScreen>;
+
+function over(asking: Extract<Asking, { status: 'over' }>): Over {
+  const { why, kept } = asking;
+  const texts = t().asking;
+  const keys = { notes: [kept ? texts.not_erased : texts.erased], can_reload: kept || is_link_unused(asking) };
+  if (why === 'refused' || why === 'expired') {
+    const { title, sentence } = texts[why];
+    return { title, sentences: [sentence], ...keys, level: why === 'refused' ? 'red' : 'amber' };
+  }
+  if ('told' in why && told_name(why.told) === 'link_used_elsewhere')
+    return { ...texts.used, sentences: texts.used_sentences, ...keys, level: 'red' };
+  const { title, sentence } = refusal_text(problem_text(why));
+  return { title, sentences: [sentence], ...keys, level: 'red' };
+}

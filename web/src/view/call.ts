@@ -69,6 +69,7 @@ export function call_screen(view: View, now: number, media: MediaState): CallScr
       { name: words.details.suite, value: words.suites[call.suite] },
       ...(call.epoch === null ? [] : [{ name: words.details.epoch, value: format_number(call.epoch) }]),
       ...(call.opened_index === null ? [] : [{ name: words.details.opened, value: format_number(call.opened_index) }]),
+      ...(call.logs === 'same' ? [{ name: words.details.logs, value: words.same_log }] : []),
     ],
   };
 }
@@ -114,6 +115,10 @@ function alarms(
   }
   const why = unrecorded_reason(call, now);
   if (why) raised.push({ ...not_recorded_alarm(`${why} ${words.why_not_recorded.tell_office}`), action: null });
+  if (call.logs === 'different') {
+    const { title, meaning, what_to_do } = words.two_logs;
+    raised.push({ level: 'red', shape: 'alert', title, sentence: `${meaning} ${what_to_do}`, action: null });
+  }
   if (call.problem) raised.push({ ...problem_alarm(call.problem), action: null });
   if (microphone === 'denied') raise('muted', texts.denied, 'microphone');
   if (microphone === 'missing') raise('muted', texts.missing, 'microphone');

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { set_locale } from '../text/state.svelte';
-import { both_clocks, date, day_offset, duration, duration_text, time, time_there } from './clock';
+import { both_clocks, date, day_offset, duration, duration_text, is_zone, time, time_there } from './clock';
 
 const AT = Date.UTC(2026, 10, 22, 22, 42, 26);
 
@@ -24,6 +24,10 @@ describe('clocks', () => {
     expect(time(AT, 'Europe/Lisbon')).toBe('22:42');
     expect(date(AT, 'Europe/Lisbon')).toBe('dimanche 22 novembre 2026');
     set_locale('en');
+  });
+
+  it('know which zones there are', () => {
+    expect(['Europe/Oslo', 'UTC', 'Oslo', '', 'Mars/Base'].map(is_zone)).toEqual([true, true, false, false, false]);
   });
 
   it('omit a zone that this browser does not know', () => {

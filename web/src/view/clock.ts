@@ -6,6 +6,9 @@ import { date_format, format_number } from '../text/format';
 /** IANA time zone of this device. */
 export const local_zone = (): string => Intl.DateTimeFormat().resolvedOptions().timeZone;
 
+/** Whether this browser knows a time zone. */
+export const is_zone = (zone: string): boolean => date_format(zone, { timeStyle: 'short' }) !== null;
+
 /** Such as `16:42` or `4:42 PM`. */
 export function time(ms: number, zone: string): string | null {
   return date_format(zone, { timeStyle: 'short' })?.format(ms) ?? null;
@@ -19,6 +22,11 @@ export function time_to_the_second(ms: number, zone: string): string | null {
 /** Such as `Sunday, 22 November 2026`. */
 export function date(ms: number, zone: string): string | null {
   return date_format(zone, { weekday: 'long', day: 'numeric', month: 'long', year: 'numeric' })?.format(ms) ?? null;
+}
+
+/** Such as `22 Nov 2026`. */
+export function full_date(ms: number, zone: string): string | null {
+  return date_format(zone, { dateStyle: 'medium' })?.format(ms) ?? null;
 }
 
 /** Such as `22 November`. */

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { CallView, CaptionView, RecordLine } from '../engine/contract';
 import type { Problem } from '../engine/problem';
 import { few, minister, officer, president, secretary } from '../fake/people';
-import { CALL, NOW, desk, device, live, member, notice } from '../fake/views';
+import { CALL, NOW, desk, device, live, member, notice, record_line } from '../fake/views';
 import { call_screen } from './call';
 import { desk_screen } from './desk';
 import type { Loadable } from './loadable';
@@ -217,18 +217,12 @@ describe('the desk', () => {
   });
 
   it('continues with the office’s list after a reload', () => {
-    const kept = {
+    const { how: _how, ...kept } = record_line({
       call: 'cc',
-      from: president,
-      to: minister,
-      mode: 'memo' as const,
       opened_ms: NOW - 7_200_000,
       answered_ms: NOW - 7_180_000,
       ended_ms: NOW - 7_000_000,
-      records: 1,
-      partial: false,
-      missing: false,
-    };
+    });
     const ended = notice({ call: 'aa', state: { is: 'ended', how: 'hung_up' } });
     const { ended_ms: _, ...running } = { ...kept, call: 'dd' };
     const { recent } = desk_screen(desk({ notices: [ended] }), NOW, HERE, {
@@ -265,18 +259,14 @@ describe('the desk', () => {
     expect(rest({ phase: 'connecting', log: null })).toMatchObject({ title: 'Checking', level: 'quiet' });
     const broken = { size: 1, checked_ms: NOW, ok: false, problem: 'rewritten' };
     expect(rest({ log: broken })).toMatchObject({ title: 'Needs attention', level: 'red' });
-    const lost: RecordLine = {
+    const lost = record_line({
       call: 'aa',
-      from: president,
-      to: minister,
-      mode: 'memo',
       opened_ms: NOW - 90_000,
       answered_ms: NOW - 80_000,
       ended_ms: NOW - 60_000,
       records: 0,
-      partial: false,
       missing: true,
-    };
+    });
     expect(rest({}, [lost])).toMatchObject({ level: 'red' });
     expect(rest({ notices: [notice({ noted: false })] })).toMatchObject({ title: 'Needs attention', level: 'red' });
     expect(rest({ alerts: [{ level: 'red', text: 'A ring was refused.' }] })).toMatchObject({ level: 'red' });
@@ -311,19 +301,13 @@ describe('the desk', () => {
   });
 
   it('shows a record that is overdue as missing', () => {
-    const line: RecordLine = {
+    const line = record_line({
       call: 'aa',
-      from: president,
-      to: minister,
-      mode: 'memo',
       opened_ms: NOW - 8_000_000,
       answered_ms: NOW - 7_900_000,
       ended_ms: NOW - 7_200_000,
-      how: 'hung_up',
       records: 0,
-      partial: false,
-      missing: false,
-    };
+    });
     const [row] = desk_screen(desk(), NOW, HERE, { status: 'ready', value: [line] }).recent;
     expect(row).toMatchObject({ look: 'bad', shape: 'unrecorded', detail: '07:29 · 12 min · record overdue' });
   });

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { DEVICES, asks, guard, guarded, invitation, listed } from '../fake/devices';
+import type { InvitationView } from '../engine/contract';
+import { ASK_CODE, DEVICES, asks, guard, guarded, invitation, listed } from '../fake/devices';
 import { minister, president } from '../fake/people';
 import { NOW, device, view } from '../fake/views';
-import { devices_screen, invitation_link, is_zone, own_devices } from './devices';
+import { devices_screen, invitation_link, own_devices } from './devices';
 
 const ZONE = 'Europe/Lisbon';
 const NONE: ReadonlySet<string> = new Set();
@@ -14,7 +15,7 @@ describe('a device that waits for the security officer', () => {
     expect(request).toMatchObject({
       name: 'The President of Norland',
       where: 'Counterpart · Chancellery of Norland',
-      claim: 'It says that it is “Chrome on Android”',
+      claim: 'It says it is “Chrome (Android)”',
       code: '471 029 583 016',
       can_approve: true,
       can_refuse: true,
@@ -39,6 +40,43 @@ describe('a device that waits for the security officer', () => {
     const [request] = shown(guarded({ invitations: [elsewhere] })).requests;
     expect(request).toMatchObject({ can_approve: false, problem: null });
     expect(request?.elsewhere).toMatch(/Only that device can approve it/);
+  });
+
+  describe('in an office that demands two approvals', () => {
+    const two = (more: Partial<InvitationView> = {}) =>
+      shown(guarded({ invitations: [asks({ approvals_needed: 2, ...more })] })).requests[0];
+    const first_approval = { by: { ...guard, name: 'Deputy security officer' }, own: false, at_ms: NOW };
+    const elsewhere = { label: '', code: null, problem: 'it was made on another device, which has to answer it' };
+
+    it('is approved first where it was invited', () => {
+      expect(two()).toMatchObject({ can_approve: true, approved: false, code: ASK_CODE, elsewhere: null });
+      expect(two()?.first).toMatch(/^Two security officers/);
+      const other = two({ made_here: false, request: elsewhere });
+      expect(other).toMatchObject({ can_approve: false, code: null, problem: null, first: null });
+      expect(other?.elsewhere).toMatch(/approve it first/);
+    });
+
+    it('is approved second by another person, who compares the same code', () => {
+      const second = two({ made_here: false, first_approval });
+      expect(second).toMatchObject({ can_approve: true, approved: false, code: ASK_CODE, elsewhere: null });
+      expect(second?.first).toBe(
+        'Approved by Deputy security officer. A second security officer must approve it, too.',
+      );
+    });
+
+    it('can be approved once more by the first, and not by the same person elsewhere', () => {
+      const own = { ...first_approval, own: true };
+      expect(two({ first_approval: own })).toMatchObject({ can_approve: true, approved: true, can_refuse: true });
+      expect(two({ first_approval: own })?.first).toMatch(/^You approved this device\./);
+      expect(two({ first_approval: own, made_here: false })).toMatchObject({ can_approve: false, code: null });
+    });
+
+    it('cannot be approved second if the first approval does not verify', () => {
+      const problem = 'the first approval does not verify: a signature is invalid';
+      const forged = two({ made_here: false, request: { label: '', code: null, problem } });
+      expect(forged).toMatchObject({ can_approve: false, can_refuse: true, elsewhere: null });
+      expect(forged?.problem).toMatch(/does not pass this device’s check.*Refuse it/);
+    });
   });
 
   it('whose link was opened again says how often', () => {
@@ -120,11 +158,29 @@ describe('the list of devices', () => {
     expect(of_president[0]?.details[1]).toBe('approved by Security officer');
     expect(of_president[2]?.details).toMatchObject({ 1: 'approved by a security officer', length: 3 });
     expect(people[2]?.rows[0]).toMatchObject({
-      title: 'Enrolled by the authority’s link',
+      title: 'Enrolled with a link from the authority',
       details: [expect.stringMatching(/^Enrolled \d/)],
       registrar: true,
       here: true,
     });
+  });
+
+  it('names both who approved a device, where two had to', () => {
+    const by = (approved_by: string, first_approved_by: string) =>
+      devices_screen(
+        guarded(),
+        [...DEVICES, listed(minister, 2, { approved_by, first_approved_by })],
+        NONE,
+        ZONE,
+      ).people.find((person) => person.card.person === minister.person)?.rows[0]?.details[1];
+    expect(by(device(8), device(9))).toBe('approved by Records officer and Security officer');
+    expect(by(device(8), device(99))).toBe('approved by two security officers');
+  });
+
+  it('says which link a device without a name came by', () => {
+    const [by_authority, by_officer] = [listed(guard, 8), listed(guard, 9, { approved_by: device(8) })];
+    const { rows } = devices_screen(guarded(), [by_authority, by_officer], NONE, ZONE).people[0]!;
+    expect(rows.map((row) => row.title)).toEqual(['Enrolled with a link from the authority', 'Device without a name']);
   });
 
   it('never calls a revoked device connected or a registrar', () => {
@@ -144,11 +200,5 @@ describe('the list of devices', () => {
       [device(1), false],
       [device(13), false],
     ]);
-  });
-});
-
-describe('a time zone', () => {
-  it('is one that this browser knows', () => {
-    expect(['Europe/Oslo', 'UTC', 'Oslo', '', 'Mars/Base'].map(is_zone)).toEqual([true, true, false, false, false]);
   });
 });

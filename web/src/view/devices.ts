@@ -3,8 +3,7 @@
 import type { Card, InvitationView, ListedDevice, View } from '../engine/contract';
 import { t } from '../text';
 import { format_number } from '../text/format';
-import { told } from '../text/told';
-import { grouped } from './asking';
+import { told, told_name } from '../text/told';
 import { date_time } from './clock';
 
 /** A device in a list. */
@@ -44,9 +43,13 @@ export interface RequestCard {
   problem: string | null;
   /** Why this device cannot answer it, without anything being wrong. */
   elsewhere: string | null;
+  /** Where two have to approve: who has approved. */
+  first: string | null;
   opened_again: string | null;
   until: string;
   can_approve: boolean;
+  /** It was approved from here: what is still missing is somebody else's approval. */
+  approved: boolean;
   can_refuse: boolean;
   answered: boolean;
 }
@@ -111,20 +114,37 @@ function request_card(one: InvitationView, { can_answer, answered, local_zone }:
   const texts = t().devices;
   const { label = '', code = null, problem = null } = one.request ?? {};
   const times = one.refused_requests;
+  const first = one.first_approval;
+  // The device that invited verifies what was asked; another person's, what that one has approved.
+  const here = one.made_here || (first !== null && !first.own);
+  const unverified = problem !== null && (one.made_here || told_name(problem) === 'first_unverified');
   return {
     invitation: one.invitation,
     name: one.card.name,
     where: where(one.card),
     claim: label === '' ? '' : texts.claims(label),
-    code: code === null || problem !== null ? null : grouped(code),
-    problem: one.made_here && problem !== null ? texts.problem.why(told(problem)) : null,
-    elsewhere: one.made_here ? null : texts.answered_elsewhere,
+    code: problem === null && here ? code : null,
+    problem: unverified ? texts.problem.why(told(problem)) : null,
+    elsewhere: one.made_here || first !== null || unverified ? null : elsewhere(one),
+    first: first_approval(one),
     opened_again: times > 0 ? texts.opened_again(times, format_number(times)) : null,
     until: texts.answer_until(date_time(one.expires_ms, local_zone) ?? ''),
-    can_approve: can_answer && one.made_here && problem === null && code !== null,
+    can_approve: can_answer && here && problem === null && code !== null,
+    approved: first?.own ?? false,
     can_refuse: can_answer,
     answered: answered.has(one.invitation),
   };
+}
+
+function elsewhere(one: InvitationView): string {
+  const texts = t().devices;
+  return one.approvals_needed > 1 ? texts.first_elsewhere : texts.answered_elsewhere;
+}
+
+function first_approval(one: InvitationView): string | null {
+  const texts = t().devices.first;
+  if (one.first_approval !== null) return one.first_approval.own ? texts.own : texts.by(one.first_approval.by.name);
+  return one.approvals_needed > 1 && one.made_here ? texts.two : null;
 }
 
 function invitation_row(one: InvitationView, { can_answer, answered, local_zone }: Context): InvitationRow {
@@ -143,26 +163,34 @@ function invitation_row(one: InvitationView, { can_answer, answered, local_zone 
 
 function by_person(view: View, devices: ListedDevice[], local_zone: string, can_answer: boolean): PersonDevices[] {
   const people = new Map<string, ListedDevice[]>();
-  for (const device of devices) people.set(device.card.person, [...(people.get(device.card.person) ?? []), device]);
+  for (const device of devices) {
+    const own = people.get(device.card.person);
+    if (own) own.push(device);
+    else people.set(device.card.person, [device]);
+  }
+  const names = names_of(devices);
   return [...people.values()].map((own) => {
     // A person whose devices were revoked may be enrolled under another name: the newest is right.
     const { card } = own.reduce((a, b) => (b.enrolled_ms > a.enrolled_ms ? b : a));
     const may = can_answer && (view.registrar?.roles.includes(card.role) ?? false);
-    const rows = device_rows(own, devices, view.you?.device ?? null, local_zone);
+    const rows = device_rows(own, names, view.you?.device ?? null, local_zone);
     // Whoever revoked this device from here could not undo it, nor answer anything any more.
     const revocable = rows.map((row) => ({ ...row, can_revoke: may && !row.revoked && !row.here }));
     return { card, where: where(card), rows: revocable, can_add: may };
   });
 }
 
-/** The devices of one person; `all` names who approved them. Revoked ones come last. */
-export function device_rows(
+/** Whose each device is, by which those are named who approved others. */
+const names_of = (devices: ListedDevice[]): ReadonlyMap<string, string> =>
+  new Map(devices.map((device) => [device.device, device.card.name]));
+
+/** The devices of one person. Revoked ones come last. */
+function device_rows(
   own: ListedDevice[],
-  all: ListedDevice[],
+  names: ReadonlyMap<string, string>,
   this_device: string | null,
   local_zone: string,
 ): DeviceRow[] {
-  const names = new Map(all.map((device) => [device.device, device.card.name]));
   const rank = (device: ListedDevice) => (device.revoked_ms === undefined ? 0 : 1);
   return [...own].sort((a, b) => rank(a) - rank(b)).map((device) => device_row(device, names, this_device, local_zone));
 }
@@ -175,16 +203,14 @@ function device_row(
 ): DeviceRow {
   const { devices } = t();
   const at = (ms: number) => date_time(ms, local_zone) ?? '';
-  const approver = device.approved_by === undefined ? undefined : names.get(device.approved_by);
-  const approved =
-    device.approved_by === undefined ? [] : [approver ? devices.approved_by(approver) : devices.approved];
+  const approved = approval(device, names);
   const revoked = device.revoked_ms !== undefined;
   return {
     device: device.device,
-    title: device.label || devices.by_link,
+    title: device.label || (device.approved_by === undefined ? devices.by_link : devices.unnamed),
     details: [
       devices.enrolled(at(device.enrolled_ms)),
-      ...approved,
+      ...(approved === null ? [] : [approved]),
       ...(device.revoked_ms === undefined ? [] : [devices.revoked_at(at(device.revoked_ms))]),
     ],
     connected: device.connected && !revoked,
@@ -196,10 +222,20 @@ function device_row(
   };
 }
 
+/** Who approved a device; `null` if the authority enrolled it. */
+function approval(device: ListedDevice, names: ReadonlyMap<string, string>): string | null {
+  const { devices } = t();
+  if (device.approved_by === undefined) return null;
+  const name = names.get(device.approved_by);
+  if (device.first_approved_by === undefined) return name ? devices.approved_by(name) : devices.approved;
+  const first = names.get(device.first_approved_by);
+  return first && name ? devices.approved_by_two(first, name) : devices.approved_twice;
+}
+
 /** The devices of this person, this one first. */
 export function own_devices(view: View, devices: ListedDevice[], local_zone: string): DeviceRow[] {
   const own = devices.filter((device) => device.card.person === view.you?.person);
-  const rows = device_rows(own, devices, view.you?.device ?? null, local_zone);
+  const rows = device_rows(own, names_of(devices), view.you?.device ?? null, local_zone);
   return [...rows.filter((row) => row.here), ...rows.filter((row) => !row.here)];
 }
 
@@ -209,13 +245,3 @@ function where(card: Card): string {
 
 /** The link with an invitation's fragment. */
 export const invitation_link = (address: string, fragment: string): string => `${address}/#enrol=${fragment}`;
-
-/** Whether this browser knows a time zone. */
-export function is_zone(zone: string): boolean {
-  try {
-    new Intl.DateTimeFormat(undefined, { timeZone: zone });
-    return zone !== '';
-  } catch {
-    return false;
-  }
-}

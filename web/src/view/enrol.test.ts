@@ -38,8 +38,8 @@ describe('an enrolment link', () => {
     expect(told('A signature is invalid: do not trust it, and tell the security officer.').title).toBe(
       'A signature is invalid',
     );
-    expect(told('A public key is malformed.')).toMatchObject({
-      title: 'A public key is malformed',
+    expect(told('Something else is malformed.')).toMatchObject({
+      title: 'Something else is malformed',
       sentence: 'Ask your office what to do.',
     });
   });

@@ -17,3 +17,7 @@ export type Loadable<T> =
 export function failed<T>(shown: Loadable<T>, problem: Problem): Loadable<T> {
   return shown.status === 'ready' ? { ...shown, stale: problem } : { status: 'failed', problem };
 }
+
+/** Whether the last request failed, so that it is worth repeating. */
+export const needs_reading = <T>(of: Loadable<T>): boolean =>
+  of.status === 'failed' || (of.status === 'ready' && of.stale !== undefined);

@@ -8,5 +8,15 @@ import { told } from '../text/told';
 export function problem_text(problem: Problem): string {
   if ('told' in problem) return told(problem.told);
   const { problems } = t();
-  return problem.code === 'refused' ? problems.refused(format_number(problem.status ?? 0)) : problems[problem.code];
+  const count = problem.count ?? 0;
+  switch (problem.code) {
+    case 'refused':
+      return problems.refused(format_number(problem.status ?? 0));
+    case 'pin_wrong':
+      return problems.pin_wrong(count, format_number(count));
+    case 'pin_wait':
+      return problems.pin_wait(count, format_number(count));
+    default:
+      return problems[problem.code];
+  }
 }

@@ -5,7 +5,7 @@ import { t } from '../text';
 import { format_number, uncapitalise } from '../text/format';
 import { short_date, time } from './clock';
 import { both_names, type Shape } from './labels';
-import { lasted, record_state, was_missed } from './records';
+import { kept_record, lasted, record_state, runs, was_missed } from './records';
 
 export interface RecentRow {
   /** The call, or the newest of a group. */
@@ -48,15 +48,8 @@ export function recent_rows(view: View, lines: RecordLine[], now: number, local_
 }
 
 function grouped(entries: Entry[], now: number, local_zone: string): RecentRow[] {
-  const rows: { of: Entry[] }[] = [];
-  for (const entry of entries) {
-    const last = rows.at(-1)?.of;
-    if (entry.group !== null && last?.[0]?.group === entry.group) last.push(entry);
-    else rows.push({ of: [entry] });
-  }
-  return rows.map(({ of }) => {
+  return runs(entries, (a, b) => a.group !== null && a.group === b.group).map((of) => {
     const [newest] = of;
-    if (!newest) throw new Error('invariant: a group has an entry');
     if (of.length === 1) return newest.row;
     const times = of.map((entry) => when(entry.opened_ms, now, local_zone)).join(', ');
     return {
@@ -73,7 +66,7 @@ function of_notice(notice: NoticeView, line: RecordLine | undefined, now: number
   // A notice says at once that a record has arrived.
   if (notice.kept_index === null)
     return entry(notice, how, duration, line ? kept(line, now) : NOT_DUE, now, local_zone);
-  const sealed = notice.partial ? t().records.sealed_partial : t().records.sealed;
+  const sealed = kept_record(notice.partial ? 'partial' : 'sealed').words;
   const words = t().desk.sealed_entry(format_number(notice.kept_index), uncapitalise(sealed));
   return entry(notice, how, duration, { words, lacks: false }, now, local_zone);
 }
@@ -90,17 +83,9 @@ interface Kept {
 const NOT_DUE: Kept = { words: null, lacks: false };
 
 function kept(line: RecordLine, now: number): Kept {
-  const { records } = t();
   const state = record_state(line, now);
   if (state === 'not_due') return NOT_DUE;
-  const words = {
-    sealed: records.sealed,
-    partial: records.sealed_partial,
-    none: records.no_record,
-    pending: records.not_sealed,
-    overdue: records.overdue,
-  };
-  return { words: uncapitalise(words[state]), lacks: state === 'none' || state === 'overdue' };
+  return { words: uncapitalise(kept_record(state).words), lacks: state === 'none' || state === 'overdue' };
 }
 
 function entry(

@@ -1,24 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import type { Card, RecordLine } from '../engine/contract';
 import { minister, president, writer } from '../fake/people';
-import { CALL, NOW } from '../fake/views';
+import { NOW, record_line } from '../fake/views';
 import { record_screen } from './record';
 import { is_pending } from './records';
 
 const HERE = 'Europe/Lisbon';
-const line: RecordLine = {
-  call: CALL,
-  from: president,
-  to: minister,
-  mode: 'memo',
-  opened_ms: NOW,
-  answered_ms: NOW + 9_000,
-  ended_ms: NOW + 789_000,
-  how: 'hung_up',
-  records: 1,
-  partial: false,
-  missing: false,
-};
+const line = record_line();
 const { answered_ms: _, ...missed } = { ...line, how: 'missed' as const, records: 0 };
 
 describe('a record', () => {

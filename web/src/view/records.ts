@@ -63,18 +63,42 @@ export const lasted = (line: RecordLine): string | null =>
     ? null
     : duration_text(line.ended_ms - line.answered_ms);
 
+/** Runs of neighbours that share a row. */
+export function runs<T>(items: readonly T[], share: (first: T, next: T) => boolean): [T, ...T[]][] {
+  const found: [T, ...T[]][] = [];
+  for (const item of items) {
+    const last = found.at(-1);
+    if (last && share(last[0], item)) last.push(item);
+    else found.push([item]);
+  }
+  return found;
+}
+
+/** The badge of a record that is due. */
+export function kept_record(state: Exclude<RecordState, 'not_due'>): Kept {
+  const { records } = t();
+  switch (state) {
+    case 'sealed':
+      return { words: records.sealed, level: 'seal', shape: 'lock' };
+    case 'partial':
+      return { words: records.sealed_partial, level: 'amber', shape: 'alert' };
+    case 'none':
+      return { words: records.no_record, level: 'red', shape: 'unrecorded' };
+    case 'pending':
+      return { words: records.not_sealed, level: 'quiet', shape: 'wait' };
+    case 'overdue':
+      return { words: records.overdue, level: 'red', shape: 'unrecorded' };
+  }
+}
+
 /** Newest first, by day. `me` is the person of this device: calls of theirs name the other side only. */
 export function record_days(lines: RecordLine[], me: string | null, now: number, local_zone: string): RecordDay[] {
-  const days: { day: string; groups: RecordLine[][] }[] = [];
-  for (const line of [...lines].sort((a, b) => b.opened_ms - a.opened_ms)) {
-    const day = date(line.opened_ms, local_zone) ?? '';
-    if (days.at(-1)?.day !== day) days.push({ day, groups: [] });
-    const groups = days.at(-1)?.groups;
-    const last = groups?.at(-1);
-    if (last?.[0] && repeats(last[0], line)) last.push(line);
-    else groups?.push([line]);
-  }
-  return days.map(({ day, groups }) => ({ day, rows: groups.map((group) => row(group, me, now, local_zone)) }));
+  const day = (line: RecordLine) => date(line.opened_ms, local_zone) ?? '';
+  const newest = [...lines].sort((a, b) => b.opened_ms - a.opened_ms);
+  return runs(newest, (a, b) => day(a) === day(b)).map((of_day) => ({
+    day: day(of_day[0]),
+    rows: runs(of_day, repeats).map((group) => row(group, me, now, local_zone)),
+  }));
 }
 
 const missed = (line: RecordLine): boolean =>
@@ -84,9 +108,8 @@ const missed = (line: RecordLine): boolean =>
 const repeats = (a: RecordLine, b: RecordLine): boolean =>
   missed(a) && missed(b) && a.from.person === b.from.person && a.to.person === b.to.person;
 
-function row(group: RecordLine[], me: string | null, now: number, local_zone: string): RecordRow {
+function row(group: [RecordLine, ...RecordLine[]], me: string | null, now: number, local_zone: string): RecordRow {
   const [line] = group;
-  if (!line) throw new Error('invariant: a group has a call');
   const { records } = t();
   const outgoing = line.from.person === me;
   const incoming = line.to.person === me;
@@ -114,23 +137,12 @@ function outcome(line: RecordLine): string {
 
 function kept(line: RecordLine, outgoing: boolean, now: number): Kept {
   const { records } = t();
-  switch (record_state(line, now)) {
-    case 'sealed':
-      return { words: records.sealed, level: 'seal', shape: 'lock' };
-    case 'partial':
-      return { words: records.sealed_partial, level: 'amber', shape: 'alert' };
-    case 'none':
-      return { words: records.no_record, level: 'red', shape: 'unrecorded' };
-    case 'pending':
-      return { words: records.not_sealed, level: 'quiet', shape: 'wait' };
-    case 'overdue':
-      return { words: records.overdue, level: 'red', shape: 'unrecorded' };
-    case 'not_due':
-      if (line.ended_ms === undefined) return { words: records.modes[line.mode], level: 'amber', shape: 'record' };
-      return line.answered_ms === undefined
-        ? not_answered(line.how ?? 'missed', missed(line) && !outgoing)
-        : { words: records.modes.log_only, level: 'quiet', shape: 'record' };
-  }
+  const state = record_state(line, now);
+  if (state !== 'not_due') return kept_record(state);
+  if (line.ended_ms === undefined) return { words: records.modes[line.mode], level: 'amber', shape: 'record' };
+  return line.answered_ms === undefined
+    ? not_answered(line.how ?? 'missed', missed(line) && !outgoing)
+    : { words: records.modes.log_only, level: 'quiet', shape: 'record' };
 }
 
 function not_answered(how: Ended, missed: boolean): Kept {

@@ -9,6 +9,21 @@ const HOME: Route = { at: 'home' };
 const shown = (of: ReturnType<typeof view>, route: Route = HOME, dismissed: string | null = null) =>
   screen_name({ status: 'on' }, of, route, dismissed);
 
+describe('the offer to protect a device', () => {
+  const shown = (of: ReturnType<typeof view> | null) => screen_name({ status: 'protect' }, of, { at: 'home' }, null);
+  it('covers neither a ring nor a call nor a revocation', () => {
+    expect([shown(null), shown(view())]).toEqual(['protect', 'protect']);
+    expect(shown(view({ call: incoming() }))).toBe('ring_in');
+    expect(shown(view({ call: live() }))).toBe('call');
+    expect(shown(view({ call: live({ state: 'ended', ended: 'hung_up' }) }))).toBe('protect');
+    expect(shown(view({ phase: 'revoked' }))).toBe('revoked');
+  });
+
+  it('has nothing to do with a locked device, of which nothing is known', () => {
+    expect(screen_name({ status: 'locked' }, null, { at: 'calls' }, null)).toBe('locked');
+  });
+});
+
 describe('which screen', () => {
   it('a ring and a call cover whatever was open', () => {
     for (const route of [HOME, { at: 'calls' } as const, { at: 'record', call: CALL } as const]) {

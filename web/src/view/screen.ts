@@ -32,6 +32,10 @@ export type Stage =
   | { status: 'unenrolled' }
   | { status: 'enrol'; name: string | null; office: string | null; problem: Problem | null; busy: boolean }
   | { status: 'asking'; asking: Asking }
+  /** The keys have to be opened with a passkey or PIN. */
+  | { status: 'locked' }
+  /** Enrolled and running; the page offers to protect the device first. */
+  | { status: 'protect' }
   | { status: 'on' }
   | { status: 'failed'; problem: Problem };
 
@@ -43,6 +47,8 @@ export type ScreenName =
   | 'unenrolled'
   | 'enrol'
   | 'asking'
+  | 'locked'
+  | 'protect'
   | 'failed'
   | 'revoked'
   | Place
@@ -53,7 +59,10 @@ export type ScreenName =
 
 /** `dismissed` is the ended call that the person dismissed. */
 export function screen_name(stage: Stage, view: ShownView | null, route: Route, dismissed: string | null): ScreenName {
-  if (stage.status !== 'on') return stage.status;
+  // The offer to protect the device covers no call, and no revocation.
+  const call_now = view?.call && view.call.state !== 'ended';
+  const covers = stage.status === 'protect' && !call_now && view?.phase !== 'revoked';
+  if (covers || (stage.status !== 'on' && stage.status !== 'protect')) return stage.status;
   if (!view) return 'starting';
   if (view.phase === 'revoked') return 'revoked';
   const here = place_of(view, route);

@@ -99,7 +99,7 @@ pub(super) fn hello(device: DeviceId) -> String {
 
 /// Answers a challenge.
 pub(super) fn prove(key: &DeviceKey, domain: &str, device: DeviceId, nonce: &[u8]) -> String {
-    text(&ClientMessage::Prove { jws: sign_in(key, domain, device, nonce) })
+    text(&ClientMessage::Prove { jws: sign_in(key, domain, device, nonce), ticket: None })
 }
 
 /// Keepalive. Asks for a checkpoint, without a consistency proof as of a device that has none.

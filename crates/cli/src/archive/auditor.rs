@@ -7,6 +7,7 @@ use anyhow::{Context as _, bail};
 use std::path::{Path, PathBuf};
 use telcon_client::endpoint::now_ms;
 use telcon_identity::{Office, TrustStore};
+use telcon_log::{SignedCheckpoint, VerifierKey};
 use telcon_proto::{Role, http::OfficeInfo};
 use telcon_record::{
     ArchiveOptions, ArchiveReport, Devices, Digest, EnrolledDevice, Listing, RecordReference, RecordStanding,
@@ -15,11 +16,18 @@ use telcon_record::{
 
 /// Grace period for the record of an ended call, milliseconds: the time after which the server logs it as missing, and two
 /// minutes.
-const GRACE_MS: u64 = telcon_server::limits::RECORD_DUE_MS + 120_000;
+pub const GRACE_MS: u64 = telcon_server::limits::RECORD_DUE_MS + 120_000;
 /// Maximum size of a checkpoint file, bytes: a signed note with many cosignatures.
 const MAX_CHECKPOINT_BYTES: u64 = 64 * 1024;
 /// Maximum size of the office's description, bytes: certificates with post-quantum keys have some 10 kB.
 const MAX_OFFICE_BYTES: u64 = 1 << 20;
+
+/// Reads a checkpoint that somebody saw earlier, signed by the log with this key.
+pub fn read_checkpoint(key: &VerifierKey, path: &Path) -> anyhow::Result<SignedCheckpoint> {
+    let named = || path.display().to_string();
+    let note = telcon_files::read_text_named(path, MAX_CHECKPOINT_BYTES).with_context(named)?;
+    key.open(&note).with_context(|| format!("{} is not a checkpoint of this log", named()))
+}
 
 /// What an auditor knows from sources other than the archive.
 #[derive(Default)]
@@ -73,11 +81,7 @@ impl Auditor {
             floor: office.floor(),
         };
         for path in known.checkpoints {
-            let named = || path.display().to_string();
-            let note = telcon_files::read_text_named(path, MAX_CHECKPOINT_BYTES).with_context(named)?;
-            let seen =
-                options.log_key.open(&note).with_context(|| format!("{} is not a checkpoint of this log", named()))?;
-            options.known_checkpoints.push(seen.checkpoint().clone());
+            options.known_checkpoints.push(read_checkpoint(&options.log_key, path)?.checkpoint().clone());
         }
         for key in known.witnesses {
             let witness =
@@ -124,8 +128,7 @@ impl Auditor {
 
     /// Whom a certificate names.
     pub fn person(&self, certificate: &telcon_record::ListedCertificate) -> Option<telcon_proto::Card> {
-        let chain = [&certificate.certificate[..], &certificate.issuer];
-        self.trust.verify_chain(&chain, certificate.enrolled_ms).ok().map(|device| device.card().clone())
+        self.trust.verify_chain(&certificate.chain, certificate.enrolled_ms).ok().map(|device| device.card().clone())
     }
 }
 
@@ -142,10 +145,11 @@ impl SignatureVerifier for Auditor {
         })
     }
 
-    fn verify_enrolment(&self, certificate: &[u8], issuer: &[u8], enrolled_ms: u64) -> Result<EnrolledDevice, String> {
-        let device = self.trust.verify_chain(&[certificate, issuer], enrolled_ms).map_err(|e| e.to_string())?;
-        let registrar = device.registrar().map(|device| device.to_hex());
-        Ok(EnrolledDevice { device: device.device().to_hex(), registrar, role: device.card().role })
+    fn verify_enrolment(&self, chain: &[Vec<u8>], enrolled_ms: u64) -> Result<EnrolledDevice, String> {
+        let device = self.trust.verify_chain(chain, enrolled_ms).map_err(|e| e.to_string())?;
+        let registrars = device.registrars().iter().map(|device| device.to_hex()).collect();
+        let (role, person_sha256) = (device.card().role, device.person_sha256());
+        Ok(EnrolledDevice { device: device.device().to_hex(), registrars, role, person_sha256 })
     }
 
     fn claimed_revoker(&self, jws: &str) -> Option<String> {

@@ -1,7 +1,11 @@
 //! `telcon archive list`: the calls in an archive.
 
-use super::{Auditor, KnownArgs, open::identities};
-use crate::output::{Printable, say, tell};
+use super::{Auditor, KnownArgs};
+use crate::{
+    custodian::identities,
+    output::{Printable, say, tell},
+    secret::PassphraseArgs,
+};
 use anyhow::bail;
 use clap::Args;
 use serde::Serialize;
@@ -44,6 +48,8 @@ pub struct ListArgs {
     /// File with a custodian's secret key, to name both parties of recorded calls.
     #[arg(long)]
     pub identity: Option<PathBuf>,
+    #[command(flatten)]
+    pub passphrase: PassphraseArgs,
     /// Print JSON instead of lines.
     #[arg(long)]
     pub json: bool,
@@ -88,7 +94,8 @@ struct Row {
 /// `telcon archive list`.
 pub fn list(args: &ListArgs) -> anyhow::Result<()> {
     let auditor = Auditor::new(&args.archive, &args.known.known())?;
-    let keys = args.identity.as_deref().map(identities).transpose()?.unwrap_or_default();
+    let keys = args.identity.as_deref().map(|path| identities(path, &args.passphrase));
+    let keys = keys.transpose()?.unwrap_or_default();
     let listing = auditor.list();
     let (mut rows, mut unreadable) = (Vec::new(), Vec::new());
     let lacks = |state| matches!(state, CallState::Missing | CallState::NeverEnded | CallState::Lost);
@@ -156,7 +163,7 @@ fn row(call: &ListedCall, listing: &Listing, auditor: &Auditor, zone: Option<&Zo
     Row {
         call: call.call.clone(),
         date: at.as_ref().map_or_else(|| "unknown".to_owned(), LocalTime::date),
-        time: at.map(|at| at.clock()[..5].to_owned()).unwrap_or_default(),
+        time: at.map(|at| at.minute()).unwrap_or_default(),
         zone: zone.name().to_owned(),
         opened_ms: call.opened_ms,
         parties: printable(parties.as_deref().unwrap_or("(the caller's certificate is missing)")),
@@ -206,7 +213,7 @@ fn state(call: &ListedCall) -> String {
         }
         CallState::Lost => "RECORD LOST: it was logged, and is not in the archive".to_owned(),
         CallState::NotAnswered => format!("not answered ({ended})"),
-        CallState::NeverEnded => "NO RECORD: opened, and never ended".to_owned(),
+        CallState::NeverEnded => "NEVER ENDED: opened, and its end is not in the log".to_owned(),
         CallState::LogOnly => "not recorded, as agreed".to_owned(),
         CallState::Pending => "live, or its record is on the way".to_owned(),
     }

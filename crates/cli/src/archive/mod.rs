@@ -5,7 +5,7 @@ mod list;
 mod open;
 mod verify;
 
-pub use auditor::{Auditor, Known};
+pub use auditor::{Auditor, GRACE_MS, Known, read_checkpoint};
 pub use open::open_record;
 
 use crate::office::digest;

@@ -1,7 +1,11 @@
 //! `telcon archive open`: a record as a records officer can use it.
 
 use super::{Auditor, DAMAGED, GAPS, Known, KnownArgs, utc};
-use crate::output::{Printable, say, tell};
+use crate::{
+    custodian::identities,
+    output::{Printable, say, tell},
+    secret::PassphraseArgs,
+};
 use anyhow::{Context as _, bail};
 use clap::Args;
 use std::{
@@ -12,8 +16,7 @@ use std::{
 use telcon_client::audio::mix::mix;
 use telcon_files::EntryKind;
 use telcon_record::{
-    CustodianIdentity, EVIDENCE_DIR, MAX_IDENTITY_FILE_BYTES, OpenedRecord, RecordStanding, document::RecordVerdict,
-    open_record_with, parse_identity_file,
+    CustodianIdentity, EVIDENCE_DIR, OpenedRecord, RecordStanding, document::RecordVerdict, open_record_with,
 };
 
 /// The sound of all speakers, in the directory of an opened record.
@@ -29,9 +32,11 @@ const MIX: &str = "audio/call.opus";
                   opened; 2 wrong usage."
 )]
 pub struct OpenArgs {
-    /// File with the custodian's secret key (AGE-SECRET-KEY-PQ-1…).
+    /// File with the custodian's secret key (AGE-SECRET-KEY-PQ-1…), as telcon custodian new writes it.
     #[arg(long)]
     pub identity: PathBuf,
+    #[command(flatten)]
+    pub passphrase: PassphraseArgs,
     /// The record's directory: `records/CALL-DEVICE`, or `records/CALL` if the call has a single record.
     pub record: PathBuf,
     /// Directory to create for the record.
@@ -43,7 +48,8 @@ pub struct OpenArgs {
 
 /// `telcon archive open`.
 pub fn open(args: &OpenArgs) -> anyhow::Result<ExitCode> {
-    let opened = open_record(&args.identity, &args.record, &args.out, &args.known.known())?;
+    let identities = identities(&args.identity, &args.passphrase)?;
+    let opened = open_record(&identities, &args.record, &args.out, &args.known.known())?;
     let out = args.out.display();
     let document = &opened.document;
     say!("{}", document.title);
@@ -84,16 +90,13 @@ pub fn open(args: &OpenArgs) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// The custodians' keys in a file.
-pub(super) fn identities(path: &Path) -> anyhow::Result<Vec<CustodianIdentity>> {
-    let text = telcon_files::read_text_named(path, MAX_IDENTITY_FILE_BYTES)
-        .with_context(|| format!("cannot read {}", path.display()))?;
-    parse_identity_file(&text).with_context(|| format!("{} has no custodian's key", path.display()))
-}
-
-/// Opens a record with the identities in a file. If it is in an archive, it is verified against its log.
-pub fn open_record(identity: &Path, record: &Path, out: &Path, known: &Known<'_>) -> anyhow::Result<OpenedRecord> {
-    let identities = identities(identity)?;
+/// Opens a record with custodians' keys. If it is in an archive, it is verified against its log.
+pub fn open_record(
+    identities: &[CustodianIdentity],
+    record: &Path,
+    out: &Path,
+    known: &Known<'_>,
+) -> anyhow::Result<OpenedRecord> {
     let record = find(record)?;
     if out.exists() {
         bail!("{} already exists: choose another directory", out.display());
@@ -107,7 +110,7 @@ pub fn open_record(identity: &Path, record: &Path, out: &Path, known: &Known<'_>
         );
     }
     let name = fs::canonicalize(&record)?.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    open_record_with(&record, &identities, out, |dir, opened| {
+    open_record_with(&record, identities, out, |dir, opened| {
         if opened.audio.len() > 1 {
             let voices: Vec<PathBuf> = opened.audio.iter().map(|audio| dir.join(&audio.file)).collect();
             // One damaged file must not withhold the rest.

@@ -38,7 +38,12 @@ pub struct Running {
 impl Running {
     /// Starts it and collects its standard error.
     pub fn start(command: &mut Command) -> Self {
-        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("telcon starts");
+        Self::start_into(command, Stdio::null())
+    }
+
+    /// As [`Running::start`], with this standard output.
+    pub fn start_into(command: &mut Command, stdout: Stdio) -> Self {
+        let mut child = command.stdout(stdout).stderr(Stdio::piped()).spawn().expect("telcon starts");
         let errors = BufReader::new(child.stderr.take().unwrap());
         let (line, lines) = mpsc::channel();
         let output = Arc::new(Mutex::new(String::new()));
@@ -115,6 +120,11 @@ impl Office {
 
     /// As [`Office::new`], with the given cipher suite.
     pub fn of(suite: &str) -> Self {
+        Self::with(&["--suite", suite])
+    }
+
+    /// As [`Office::new`], with these further arguments of `telcon init`.
+    pub fn with(args: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut init = telcon();
         init.args([
@@ -125,8 +135,9 @@ impl Office {
             "Office of the President",
             "--record-mode",
             "audio",
+            "--no-passphrase",
         ]);
-        ok(init.args(["--suite", suite, "--data"]).arg(dir.path()));
+        ok(init.args(args).arg("--data").arg(dir.path()));
         // A port that was just free, so that a restarted server can use it again.
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let media = vec!["--media".into(), "127.0.0.1:0".into()];

@@ -24,6 +24,7 @@ use std::{
 };
 use telcon_core::{
     Engine, Event, Output, UserCommand,
+    peer_log::LogFork,
     view::{CallState, ConnectionState, Direction, View},
 };
 use telcon_proto::{
@@ -96,6 +97,14 @@ fn jittered(backoff: Duration) -> Duration {
     // If the system has no randomness, connecting fails too, with an error that says so.
     let _ = getrandom::fill(&mut random);
     backoff.mul_f64(0.5 + f64::from(u32::from_le_bytes(random)) / f64::from(u32::MAX) / 2.0)
+}
+
+/// Logs both signed checkpoints of a fork of the office's log: the log of a program outlives its device file.
+fn log_fork(LogFork { how, call, device, own, other, .. }: &LogFork) {
+    tracing::error!(
+        ?how, %call, %device, ?own, ?other,
+        "the office's log has two versions: give both signed checkpoints to the security officer"
+    );
 }
 
 impl Driver {
@@ -307,6 +316,9 @@ impl Driver {
                     if let (Event::Assigned { call }, Some(auto_join)) = (&event, &mut self.options.auto_join) {
                         auto_join.assign(*call);
                         self.auto_join(&self.engine.view());
+                    }
+                    if let Event::LogFork(fork) = &event {
+                        log_fork(fork);
                     }
                     self.sink.on_event(&event, &self.engine, now);
                 }

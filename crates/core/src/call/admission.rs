@@ -2,7 +2,7 @@
 //! here.
 
 use crate::mls::{GroupError, Leaf};
-use telcon_identity::{IdentityError, LoggedDevice, LoggedRing, TrustStore, VerifiedDevice};
+use telcon_identity::{IdentityError, LoggedDevice, LoggedEntry, LoggedRing, TrustStore, VerifiedDevice};
 use telcon_proto::{
     Card,
     message::Logged,
@@ -37,6 +37,7 @@ pub(super) fn verify(
     ring: &LoggedRing,
     leaf: &Leaf,
     proofs: &[Logged],
+    fresh_size: u64,
     now_ms: u64,
 ) -> Result<LoggedDevice, Refusal> {
     let device = identify(trust, leaf, now_ms)?;
@@ -44,11 +45,23 @@ pub(super) fn verify(
     let mut last = Refusal::NotAllowed("a member came without proof that its device is in the log");
     for proof in proofs {
         match trust.verify_device_logged(device.clone(), proof) {
-            Ok(logged) => return Ok(logged),
+            Ok(logged) => {
+                check_fresh(trust, logged.entry(), fresh_size)?;
+                return Ok(logged);
+            }
             Err(error) => last = error.into(),
         }
     }
     Err(last)
+}
+
+/// A proof has to lead to a tree of at least `fresh_size` entries of the home office's log ([`telcon_proto::limits::MAX_PROOF_AGE_MS`]): under an old
+/// tree a server could show a device what it has hidden from everybody since.
+pub(super) fn check_fresh(trust: &TrustStore, entry: &LoggedEntry, fresh_size: u64) -> Result<(), Refusal> {
+    if entry.office() == trust.home().domain() && entry.size() < fresh_size {
+        return Err(Refusal::NotAllowed("the office proved it with an old state of its log"));
+    }
+    Ok(())
 }
 
 /// Verifies a leaf's certificates and key, without the log.

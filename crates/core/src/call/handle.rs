@@ -2,7 +2,7 @@
 
 use super::{
     Call,
-    admission::Refusal,
+    admission::{self, Refusal},
     group::Processed,
     message::GroupMessage,
     phase::{Joining, Live, Phase, Placing, Ringing, Welcome},
@@ -77,6 +77,7 @@ impl Call {
         let trust = context.device.trust();
         let ring = trust.verify_ring(&sent.jws, context.now_ms())?;
         let logged = trust.verify_opening(ring, opened)?;
+        admission::check_fresh(trust, logged.entry(), context.fresh_size)?;
         self.phase.replace(|phase| match phase {
             Phase::Placing(Placing::Sent(sent)) => Phase::Ringing(sent.opened(logged)),
             other => other,
@@ -88,7 +89,7 @@ impl Call {
     /// A member added this device.
     fn on_welcome(&mut self, context: &mut Context<'_>, welcome: Welcome<'_>) -> Result<(), Refusal> {
         let Phase::Joining(Joining::AwaitingWelcome(waiting)) = &mut *self.phase else { return Ok(()) };
-        let session = match waiting.welcome(context.device, context.now_ms(), welcome) {
+        let session = match waiting.welcome(context, welcome) {
             // To an earlier request, while the present one was on its way: only this one's keys are left.
             Err(Refusal::Group(GroupError::OtherKeyPackage)) if !waiting.answered() => {
                 context.out.push_back(Output::Send(waiting.request(self.id)));

@@ -2,7 +2,7 @@
 //! neither depends on what is said.
 
 use serde::{Deserialize, Serialize};
-use telcon_proto::{Blob, DeviceId};
+use telcon_proto::{Blob, DeviceId, OfficeName};
 
 /// An application message to all members of a call, encrypted by MLS. The JSON names are part of the wire format.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +37,15 @@ pub enum GroupMessage {
         enc: Blob,
         /// A sealed JSON array of [`Caption`], padded with spaces to [`super::captions::BATCH_BYTES`].
         sealed: Blob,
+    },
+    /// The newest checkpoint of the sender's office's log that the sender verified. Programs of before this message ignore it.
+    Checkpoint {
+        /// [`super::checkpoints::CHECKPOINT_MESSAGE_VERSION`]; readers ignore others.
+        version: u16,
+        /// The office whose log it is.
+        office: OfficeName,
+        /// C2SP signed note, at most [`telcon_proto::limits::MAX_GOSSIP_CHECKPOINT_BYTES`].
+        checkpoint: String,
     },
 }
 

@@ -3,6 +3,7 @@
 
 mod admission;
 pub mod captions;
+pub mod checkpoints;
 mod frame;
 mod glare;
 mod group;
@@ -17,11 +18,11 @@ mod view;
 use crate::{
     clock::Clock,
     context::Context,
-    device::{Device, Engaged},
+    device::{Device, Engaged, LogHead},
     io::{Event, Output},
     media::{keyring::OpenError, keyring::OpenedFrame, rate::RateController, rate::SendProfile},
     mls::{GroupError, group::CallGroup, join::PendingJoin},
-    view::Direction,
+    view::{Direction, LogComparison},
 };
 use admission::Refusal;
 use captions::Caption;
@@ -31,15 +32,14 @@ use glare::Glare;
 use message::GroupMessage;
 use phase::{AwaitingWelcome, Current, Ended, ExpectedRing, Incoming, Joining, Phase, Placing, Ringing, SentRing};
 use ring::OpenedRing;
+use std::collections::BTreeMap;
 use telcon_identity::{LoggedDevice, VerifiedDevice};
 use telcon_proto::{
     Blob, CallId, Card, ClientMessage, DeviceId, RecordMode, SuiteName,
-    limits::RING_MAX_AGE_MS,
+    limits::{JOIN_REQUEST_INTERVAL_MS, RING_MAX_AGE_MS},
     message::{Logged, RefusalCode, Ring},
 };
 
-/// How long a party waits before it asks again to be let in, milliseconds: at this rate the office accepts requests.
-const ASK_AGAIN_MS: u64 = 2_000;
 const NOT_OPENED: &str = "Your office did not open this call. Ring again; if that does not help, tell your office.";
 
 /// The two people of a call from the office's list, until their certificates are verified.
@@ -63,6 +63,10 @@ pub(crate) struct Call {
     muted: bool,
     /// Log index of its sealed record, and whether every note-taker reported its record as incomplete.
     pub(crate) record: Option<(u64, bool)>,
+    /// Whether the members were shown the same log.
+    pub(crate) logs: LogComparison,
+    /// Checkpoints of members that the log did not sign.
+    pub(crate) invalid_checkpoints: u32,
     phase: Current,
 }
 
@@ -108,6 +112,7 @@ impl Call {
         jws: String,
         opened: &Logged,
         caller: &Logged,
+        fresh_size: u64,
         now_ms: u64,
     ) -> Result<Self, Refusal> {
         let trust = device.trust();
@@ -115,6 +120,8 @@ impl Call {
         trust.check_home_ring(&ring)?;
         let caller = trust.verify_device_logged(ring.device().clone(), caller)?;
         let ring = OpenedRing { logged: trust.verify_opening(ring, opened)?, jws };
+        admission::check_fresh(trust, caller.entry(), fresh_size)?;
+        admission::check_fresh(trust, ring.logged.entry(), fresh_size)?;
         let content = ring.logged.ring().ring();
         if !device.me().card().is_of(&content.to) {
             return Err(Refusal::NotAllowed("it is for another person"));
@@ -170,7 +177,19 @@ impl Call {
 
     fn new(id: CallId, device: &Device, direction: Direction, mode: RecordMode, phase: Phase) -> Self {
         let (me, suite) = (device.me().clone(), device.office().suite());
-        Self { id, me, direction, suite, mode, parties: None, muted: false, record: None, phase: Current::new(phase) }
+        Self {
+            id,
+            me,
+            direction,
+            suite,
+            mode,
+            parties: None,
+            muted: false,
+            record: None,
+            logs: LogComparison::Unknown,
+            invalid_checkpoints: 0,
+            phase: Current::new(phase),
+        }
     }
 
     // ---- queries of the engine
@@ -237,7 +256,7 @@ impl Call {
         let waits = self.waits_as_party();
         match &mut *self.phase {
             Phase::Joining(Joining::AwaitingWelcome(waiting)) if waits => {
-                waiting.ask_again_ms = Some(clock.uptime_ms + ASK_AGAIN_MS);
+                waiting.ask_again_ms = Some(clock.uptime_ms + JOIN_REQUEST_INTERVAL_MS);
                 true
             }
             _ => false,
@@ -348,6 +367,18 @@ impl Call {
         if let Some(session) = self.phase.session_mut() {
             session.captions.queue(caption);
         }
+    }
+
+    /// Sends the members the newest checkpoint of the log, if they do not have it.
+    pub(crate) fn send_checkpoint(&mut self, context: &mut Context<'_>) {
+        if let Some(session) = self.phase.session_mut() {
+            session.send_checkpoint(context);
+        }
+    }
+
+    /// The checkpoints that members sent since the last time.
+    pub(crate) fn take_checkpoints(&mut self) -> BTreeMap<DeviceId, String> {
+        self.phase.session_mut().map(|session| session.checkpoints.take_received()).unwrap_or_default()
     }
 
     /// Asks for a media leg, replacing one that is there.
@@ -488,12 +519,13 @@ impl Call {
     // ---- time
 
     /// When [`Call::tick`] is due, milliseconds since 1970 UTC.
-    pub(crate) fn next_wakeup_ms(&self, clock: Clock) -> Option<u64> {
+    pub(crate) fn next_wakeup_ms(&self, clock: Clock, log: Option<&LogHead>, attends: bool) -> Option<u64> {
         let wall_ms = |uptime_ms: u64| clock.wall_ms + uptime_ms.saturating_sub(clock.uptime_ms);
         let session = self.phase.session();
         let expiry = session.and_then(|session| session.membership.keys.next_expiry_ms());
         let heartbeat = session.and_then(|session| session.heartbeat_due_ms).map(wall_ms);
         let captions = session.and_then(|session| session.captions.due_ms()).map(wall_ms);
+        let checkpoint = session.and_then(|session| session.checkpoint_due_ms(log, attends)).map(wall_ms);
         let (lost, rekey) = match &*self.phase {
             Phase::Live(live) if live.connected => {
                 (live.session.presence.next_deadline_ms().map(wall_ms), live.session.rekey_due_ms.map(wall_ms))
@@ -501,7 +533,10 @@ impl Call {
             _ => (None, None),
         };
         let ask_again = self.ask_again_ms().map(wall_ms);
-        [expiry, heartbeat, captions, lost, rekey, ask_again, self.placing_deadline_ms()].into_iter().flatten().min()
+        [expiry, heartbeat, captions, checkpoint, lost, rekey, ask_again, self.placing_deadline_ms()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Time passed. Returns whether the view changed.
@@ -526,6 +561,7 @@ impl Call {
             session.send_heartbeat(context);
         }
         session.send_captions(context);
+        session.send_checkpoint(context);
         let speaks = self.me.card().role.speaks();
         // While this device is disconnected it receives no heartbeats.
         let Phase::Live(live) = &mut *self.phase else { return false };

@@ -10,6 +10,7 @@ use super::{
     session::Session,
 };
 use crate::{
+    context::Context,
     device::Device,
     mls::{Leaf, group::CallGroup, join::PendingJoin, phrase::Phrase},
     view::{CallState, CallView},
@@ -20,7 +21,6 @@ use telcon_identity::{LoggedDevice, LoggedRing};
 use telcon_proto::{Blob, CallId, Card, ClientMessage, DeviceId, message::Logged};
 
 /// Phase of the call.
-#[expect(clippy::large_enum_variant, reason = "a device has few calls; boxing would only add an indirection")]
 pub(super) enum Phase {
     /// This device rang; nothing is proved yet.
     Placing(Placing),
@@ -290,9 +290,9 @@ impl AwaitingWelcome {
     }
 
     /// A member added this device: verifies the ring and every member before the group is used.
-    pub(super) fn welcome(&mut self, device: &Device, now_ms: u64, welcome: Welcome<'_>) -> Result<Session, Refusal> {
-        let trust = device.trust();
-        let ring = self.expected.ring(device, &welcome)?;
+    pub(super) fn welcome(&mut self, context: &Context<'_>, welcome: Welcome<'_>) -> Result<Session, Refusal> {
+        let (device, trust) = (context.device, context.device.trust());
+        let ring = self.expected.ring(context, &welcome)?;
         if ring.logged.ring().ring().call.id != welcome.call {
             return Err(Refusal::NotAllowed("a welcome with the ring of another call"));
         }
@@ -300,7 +300,8 @@ impl AwaitingWelcome {
         let mut members = Vec::new();
         let mut check = |leaves: &[Leaf]| -> Result<(), Refusal> {
             for leaf in leaves {
-                members.push(admission::verify(trust, &ring.logged, leaf, welcome.devices, now_ms)?);
+                let (fresh_size, now_ms) = (context.fresh_size, context.now_ms());
+                members.push(admission::verify(trust, &ring.logged, leaf, welcome.devices, fresh_size, now_ms)?);
             }
             Ok(())
         };
@@ -360,7 +361,7 @@ impl ExpectedRing {
     }
 
     /// The ring of the call. A ring that was verified here is not replaced: the server cannot change what was answered.
-    fn ring(&self, device: &Device, welcome: &Welcome<'_>) -> Result<OpenedRing, Refusal> {
+    fn ring(&self, context: &Context<'_>, welcome: &Welcome<'_>) -> Result<OpenedRing, Refusal> {
         match self {
             Self::Verified(ring, _) => return Ok(ring.clone()),
             Self::Rejoining(Some(known)) if known.as_slice() != Sha256::digest(&welcome.ring).as_slice() => {
@@ -368,12 +369,14 @@ impl ExpectedRing {
             }
             Self::Rejoining(_) | Self::Listening(_) => {}
         }
-        let trust = device.trust();
+        let trust = context.device.trust();
         let ring = trust.verify_ring_past(&welcome.ring)?;
         trust.check_home_ring(&ring)?;
         if ring.ring().mode < trust.home().floor() {
             return Err(Refusal::NotAllowed("its record mode is below the office's minimum"));
         }
-        Ok(OpenedRing { logged: trust.verify_opening(ring, welcome.opened)?, jws: welcome.ring.clone() })
+        let logged = trust.verify_opening(ring, welcome.opened)?;
+        admission::check_fresh(trust, logged.entry(), context.fresh_size)?;
+        Ok(OpenedRing { logged, jws: welcome.ring.clone() })
     }
 }

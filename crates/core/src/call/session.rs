@@ -2,6 +2,7 @@
 
 use super::{
     captions::CaptionState,
+    checkpoints::{CHECKPOINT_MESSAGE_VERSION, CheckpointExchange},
     group::Membership,
     message::GroupMessage,
     presence::{HEARTBEAT_INTERVAL_MS, Presence},
@@ -9,6 +10,7 @@ use super::{
 };
 use crate::{
     context::Context,
+    device::LogHead,
     io::{Event, Output},
     mls::group::{CallGroup, Incoming},
 };
@@ -33,6 +35,8 @@ pub(super) struct Session {
     pub(super) presence: Presence,
     /// Captions read or written here.
     pub(super) captions: CaptionState,
+    /// Log checkpoints sent and received.
+    pub(super) checkpoints: CheckpointExchange,
     /// Whether a note-taker was ever in the call while this device was.
     pub(super) noted: bool,
     /// When this note-taker sends its next heartbeat, by engine uptime.
@@ -56,6 +60,7 @@ impl Session {
             membership: Membership::new(group, seq, shown, verified),
             presence: Presence::default(),
             captions: CaptionState::default(),
+            checkpoints: CheckpointExchange::default(),
             noted: false,
             heartbeat_due_ms: None,
             rekey_due_ms: None,
@@ -83,6 +88,9 @@ impl Session {
         note_takers.remove(&me.device());
         self.presence.set_note_takers(note_takers, context.clock.uptime_ms);
         self.captions.retain_readers(|reader| self.membership.contains(reader));
+        if changed {
+            self.checkpoints.on_members_changed(|device| self.membership.contains(device));
+        }
         let members = self.membership.devices();
         let members = members.filter_map(|device| Some((device, self.membership.card(me, device)?))).collect();
         let (call, epoch, authenticator) = (self.call(), entered.epoch, entered.authenticator);
@@ -99,6 +107,24 @@ impl Session {
         if allows(role, Action::ReadCaptions) {
             let key = self.captions.reader_key(context.rng);
             self.send(&GroupMessage::ReadCaptions { key }, context.out);
+        }
+        self.send_checkpoint(context);
+    }
+
+    /// When [`Session::send_checkpoint`] has something to send, by engine uptime. `attends`: see [`Context::attends`].
+    pub(super) fn checkpoint_due_ms(&self, head: Option<&LogHead>, attends: bool) -> Option<u64> {
+        let others = self.membership.devices().nth(1).is_some();
+        head.filter(|_| attends && others && self.membership.can_encrypt())
+            .and_then(|head| self.checkpoints.due_ms(head))
+    }
+
+    /// Sends the newest verified checkpoint of the log to the members, if they do not have it yet and the rate allows it.
+    pub(super) fn send_checkpoint(&mut self, context: &mut Context<'_>) {
+        let uptime_ms = context.clock.uptime_ms;
+        let due_ms = self.checkpoint_due_ms(context.log, context.attends());
+        let (Some(head), true) = (context.log, due_ms.is_some_and(|due_ms| uptime_ms >= due_ms)) else { return };
+        if let Some(message) = self.checkpoints.message(context.device.office().domain(), head, uptime_ms) {
+            self.send(&message, context.out);
         }
     }
 
@@ -191,6 +217,11 @@ impl Session {
                 }
             }
             GroupMessage::Captions { .. } => {}
+            GroupMessage::Checkpoint { version: CHECKPOINT_MESSAGE_VERSION, office, checkpoint } => {
+                let home = context.device.office().domain();
+                self.checkpoints.on_received(from, &office, home, checkpoint, context.clock.uptime_ms);
+            }
+            GroupMessage::Checkpoint { .. } => {}
         }
         None
     }

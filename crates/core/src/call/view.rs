@@ -28,6 +28,8 @@ impl Call {
         // The record is reported after the end too.
         view.kept_index = self.record.map(|(index, _)| index);
         view.partial = self.record.is_some_and(|(_, partial)| partial);
+        // So are consistency proofs.
+        (view.logs, view.invalid_checkpoints) = (self.logs, self.invalid_checkpoints);
         view
     }
 
@@ -75,6 +77,8 @@ impl Call {
             opened_ms: opened.map(|(_, time)| time),
             kept_index: None,
             partial: false,
+            logs: self.logs,
+            invalid_checkpoints: self.invalid_checkpoints,
             captions: session.map(|session| session.captions.lines().to_vec()).unwrap_or_default(),
             captions_behind_ms: session.and_then(|session| session.captions.latency_ms()).filter(|_| note_taker),
         }

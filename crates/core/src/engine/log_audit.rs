@@ -9,7 +9,7 @@ use crate::{
     view::{AlertLevel, LogState},
 };
 use telcon_identity::IdentityError;
-use telcon_proto::{Blob, ClientMessage, alert::ReportedAlert};
+use telcon_proto::{Blob, ClientMessage, alert::ReportedAlert, limits::MAX_PROOF_AGE_MS};
 
 /// Checkpoints that were relied on and not yet shown to be part of the log. A call adds a handful.
 const MAX_CLAIMS: usize = 64;
@@ -17,6 +17,38 @@ const MAX_CLAIMS: usize = 64;
 const CLAIMS_PER_PING: usize = 8;
 /// Time for the office to prove that its log continues a claimed checkpoint, milliseconds.
 const CLAIM_TIMEOUT_MS: u64 = 120_000;
+
+/// Which trees are too old for an inclusion proof, for [`MAX_PROOF_AGE_MS`]. Checkpoints carry no date; their age is measured by when
+/// this device verified a larger one.
+#[derive(Default)]
+pub(super) struct Freshness {
+    least_size: u64,
+    /// The size of a tree that was verified over this connection, and when, by the engine's uptime. It becomes `least_size` after
+    /// half the time, the next one after at most the other half.
+    next: Option<(u64, u64)>,
+}
+
+impl Freshness {
+    /// What this device verified before it signed in is as old as its time offline.
+    pub(super) fn at_sign_in(size: u64) -> Self {
+        Self { least_size: size, next: None }
+    }
+
+    /// The tree that this device follows has this size now.
+    fn on_verified(&mut self, size: u64, uptime_ms: u64) {
+        if self.next.is_some_and(|(_, at_ms)| uptime_ms.saturating_sub(at_ms) >= MAX_PROOF_AGE_MS / 2)
+            && let Some((aged, _)) = self.next.take()
+        {
+            self.least_size = aged.max(self.least_size);
+        }
+        self.next.get_or_insert((size, uptime_ms));
+    }
+
+    /// Least size of a tree that a proof may lead to.
+    pub(super) fn least_size(&self) -> u64 {
+        self.least_size
+    }
+}
 
 impl Engine {
     /// The checkpoint sent at sign-in: trusted on first use only.
@@ -33,18 +65,20 @@ impl Engine {
         let Some(head) = self.state.log.clone() else { return };
         self.settle_log_claims(&head, checkpoint, from_size, proof, now_ms);
         if head.size != from_size {
-            return;
+            return self.settle_peer_checkpoints(checkpoint, from_size, proof, now_ms);
         }
         if let Err(error) = self.continue_log(&head, checkpoint, proof, now_ms) {
             let text = "The office's log does not continue what this device saw before";
             self.report_log_problem(format!("{text}: {error}. Tell the security officer."), now_ms);
         }
+        self.settle_peer_checkpoints(checkpoint, from_size, proof, now_ms);
         self.next_ping_ms = Some(now_ms + PING_INTERVAL_MS);
     }
 
     /// Records checkpoints that an accepted proof rests on: the log must be shown to continue them. A server that showed this
     /// device a forked log cannot give that consistency proof, now or later.
     pub(super) fn record_log_claims(&mut self, checkpoints: impl IntoIterator<Item = String>, now_ms: u64) {
+        let mut grown = false;
         for checkpoint in checkpoints {
             let known = self.state.log.as_ref().is_some_and(|head| head.checkpoint == checkpoint)
                 || self.state.claims.iter().any(|claim| claim.checkpoint == checkpoint);
@@ -58,6 +92,11 @@ impl Engine {
             }
             self.state.claims.push(Claim { size, checkpoint, since_ms: self.clock.uptime_ms });
             self.out.push_back(Output::Persist);
+            grown |= self.state.log.as_ref().is_some_and(|head| head.size < size);
+        }
+        // What this call rests on is in the checkpoint that its members are sent, however short the call is.
+        if let Some(head) = self.state.log.as_ref().filter(|_| grown) {
+            self.send(ClientMessage::Ping { log_size: head.size });
         }
     }
 
@@ -157,6 +196,7 @@ impl Engine {
     fn accept_log_head(&mut self, size: u64, checkpoint: &str, now_ms: u64) {
         let grown = self.state.log.as_ref().is_none_or(|head| head.size != size);
         self.state.log = Some(LogHead { size, checkpoint: checkpoint.to_owned() });
+        self.freshness.on_verified(size, self.clock.uptime_ms);
         let problem = self.log.take().and_then(|log| log.problem).filter(|_| self.log_forked);
         self.log = Some(LogState { size, checked_ms: now_ms, ok: !self.log_forked, problem });
         if grown {

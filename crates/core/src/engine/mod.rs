@@ -3,6 +3,7 @@
 //! native client, and in tests with virtual time.
 
 mod alerts;
+mod gossip;
 mod keepalive;
 mod log_audit;
 mod notices;
@@ -23,12 +24,16 @@ use crate::{
     view::{Alert, AlertLevel, ConnectionState, LogState, NoticeView, OfficeView, View, You},
 };
 use chacha20::{ChaCha20Rng, rand_core::SeedableRng as _};
+use gossip::Gossip;
 use keepalive::{KeepAlive, PING_INTERVAL_MS};
+use log_audit::Freshness;
 use rings::Rings;
 use std::collections::{BTreeMap, VecDeque};
 use telcon_identity::LoggedDevice;
 use telcon_proto::{
-    CallId, Card, ClientMessage, DeviceId, PersonId, RecordMode, ServerMessage, limits::MAX_MESSAGE_BYTES,
+    CallId, Card, ClientMessage, DeviceId, PersonId, RecordMode, ServerMessage,
+    limits::MAX_MESSAGE_BYTES,
+    policy::{Action, allows},
     terms::Contact,
 };
 use zeroize::Zeroizing;
@@ -49,8 +54,13 @@ pub struct Engine {
     people_more: bool,
     mode: RecordMode,
     token: Option<String>,
+    /// The ticket of this device's last unlocking.
+    ticket: Option<String>,
+    unlock_required: bool,
     notices: BTreeMap<CallId, NoticeView>,
     alerts: Vec<Alert>,
+    /// How many alerts there have been.
+    alerts_raised: u32,
     log: Option<LogState>,
     call: Option<Call>,
     /// Further rings. Not empty only while `call` is not over.
@@ -64,6 +74,8 @@ pub struct Engine {
     keepalive: KeepAlive,
     caught_up: bool,
     log_forked: bool,
+    freshness: Freshness,
+    gossip: Gossip,
     clock: Clock,
     recording: bool,
 }
@@ -85,8 +97,11 @@ impl Engine {
             people_more: false,
             mode: RecordMode::LogOnly,
             token: None,
+            ticket: None,
+            unlock_required: false,
             notices: BTreeMap::new(),
             alerts: Vec::new(),
+            alerts_raised: 0,
             log: None,
             call: None,
             rings: Rings::default(),
@@ -98,9 +113,16 @@ impl Engine {
             keepalive: KeepAlive::default(),
             caught_up: false,
             log_forked: false,
+            freshness: Freshness::default(),
+            gossip: Gossip::default(),
             clock: Clock::default(),
             recording: false,
         })
+    }
+
+    /// The ticket with which this device signs in from now on; see [`telcon_proto::protection`]. It is never stored.
+    pub fn set_ticket(&mut self, ticket: Option<String>) {
+        self.ticket = ticket;
     }
 
     /// Whether [`Engine::poll`] has an output.
@@ -129,10 +151,11 @@ impl Engine {
 
     /// When [`Engine::tick`] wants to be called, milliseconds since 1970 UTC.
     pub fn next_wakeup_ms(&self) -> Option<u64> {
-        let call = self.call.as_ref().and_then(|call| call.next_wakeup_ms(self.clock));
+        let (log, attends) = (self.state.log.as_ref(), self.attends());
+        let call = self.call.as_ref().and_then(|call| call.next_wakeup_ms(self.clock, log, attends));
         let keepalive = self.keepalive.next_check_ms(self.in_call()).filter(|_| self.is_connected());
         let keepalive = keepalive.map(|ms| self.clock.wall_ms + ms);
-        [self.next_ping_ms, call, keepalive].into_iter().flatten().min()
+        [self.next_ping_ms, call, keepalive, self.next_comparison_ms()].into_iter().flatten().min()
     }
 
     fn is_connected(&self) -> bool {
@@ -160,6 +183,7 @@ impl Engine {
             self.persist_call();
             self.view_changed();
         }
+        self.compare_logs(now_ms);
         let ping_due = self.phase == ConnectionState::Ready && self.keepalive.ping_due(self.in_call());
         if ping_due || self.next_ping_ms.is_some_and(|at| now_ms >= at) {
             self.ping(now_ms);
@@ -301,7 +325,8 @@ impl Engine {
             people_more: self.people_more,
             mode: self.mode,
             token: self.token.clone(),
-            log: self.log.clone(),
+            unlock_required: self.unlock_required,
+            log: self.log_state(),
             call: self.call.as_ref().map(Call::view),
             rings: self.rings.views(),
             silenced: self.silenced.clone(),
@@ -311,7 +336,8 @@ impl Engine {
             office_alerts: self.office_alerts_view(),
             added_devices: self.added_devices_view(),
             notices: self.notices.values().rev().cloned().collect(),
-            alerts: self.alerts.clone(),
+            alerts: self.alerts.iter().cloned().chain(self.fork_alerts()).collect(),
+            alerts_raised: self.alerts_raised,
         }
     }
 
@@ -326,10 +352,11 @@ impl Engine {
     }
 
     fn alert(&mut self, level: AlertLevel, text: impl Into<String>) {
-        let alert = Alert { level, text: text.into() };
+        let alert = Alert { level, text: text.into(), fork: None };
         self.alerts.retain(|old| *old != alert);
         self.alerts.insert(0, alert);
         self.alerts.truncate(MAX_ALERTS);
+        self.alerts_raised = self.alerts_raised.wrapping_add(1);
         self.view_changed();
     }
 
@@ -343,13 +370,8 @@ impl Engine {
             UserCommand::Ring { person, mode } => self.ring(now_ms, person, mode),
             UserCommand::Answer { call } => self.answer(call),
             UserCommand::Decline { call } => self.decline(call),
-            UserCommand::Silence { person, on } if self.is_connected() => {
-                self.send(ClientMessage::Silence { person, on })
-            }
-            UserCommand::Silence { .. } => {
-                self.alert(AlertLevel::Amber, "There is no connection to your office: try again when it is back.");
-            }
-            UserCommand::Invite(_)
+            UserCommand::Silence { .. }
+            | UserCommand::Invite(_)
             | UserCommand::CloseInvitation { .. }
             | UserCommand::ApproveDevice { .. }
             | UserCommand::RevokeDevice { .. }
@@ -359,10 +381,11 @@ impl Engine {
             {
                 self.alert(AlertLevel::Amber, "There is no connection to your office: try again when it is back.");
             }
+            UserCommand::Silence { person, on } => self.send(ClientMessage::Silence { person, on }),
             UserCommand::Invite(to) => self.invite(now_ms, to),
             UserCommand::CloseInvitation { invitation } => self.close_invitation(invitation),
             UserCommand::RevokeDevice { device } => self.revoke_device(now_ms, device),
-            UserCommand::ApproveDevice { invitation } => self.approve_device(now_ms, invitation),
+            UserCommand::ApproveDevice { invitation, code } => self.approve_device(now_ms, invitation, &code),
             UserCommand::SeeAlerts { alerts } => self.see_alerts(alerts),
             UserCommand::AcknowledgeDevice { device } => self.acknowledge_device(device),
             UserCommand::HangUp | UserCommand::Leave => self.with_call(Call::hang_up),
@@ -428,15 +451,21 @@ impl Engine {
 
     /// Acts on the call, if there is one that is not over.
     fn with_call(&mut self, act: impl FnOnce(&mut Call, &mut Context<'_>)) {
-        let Self { device, clock, recording, rng, out, call, .. } = self;
+        let Self { device, clock, recording, rng, out, call, state, freshness, .. } = self;
+        let (log, fresh_size) = (state.log.as_ref(), freshness.least_size());
         if let Some(call) = call.as_mut().filter(|call| !call.is_over()) {
-            act(call, &mut Context { device, clock: *clock, recording: *recording, rng, out });
+            act(call, &mut Context { device, clock: *clock, recording: *recording, log, fresh_size, rng, out });
         }
     }
 
     fn context(&mut self) -> Context<'_> {
-        let Self { device, clock, recording, rng, out, .. } = self;
-        Context { device, clock: *clock, recording: *recording, rng, out }
+        let Self { device, clock, recording, rng, out, state, freshness, .. } = self;
+        let (log, fresh_size) = (state.log.as_ref(), freshness.least_size());
+        Context { device, clock: *clock, recording: *recording, log, fresh_size, rng, out }
+    }
+
+    fn attends(&self) -> bool {
+        self.recording || !allows(self.device.me().card().role, Action::WriteRecord)
     }
 
     /// Whether there is a call that is not over, ringing ones too.
@@ -526,6 +555,7 @@ impl Engine {
         self.send(ClientMessage::Ping { log_size });
         self.keepalive.on_ping_sent();
         self.request_log_proofs(now_ms);
+        self.ask_for_reported_checkpoints();
         self.next_ping_ms = Some(now_ms + PING_INTERVAL_MS);
     }
 
@@ -538,6 +568,8 @@ impl Engine {
         self.keepalive.reset();
         self.on_message(now_ms, message);
         if self.phase != ConnectionState::Revoked {
+            self.with_call(Call::send_checkpoint);
+            self.compare_logs(now_ms);
             self.persist_call();
             self.view_changed();
         }

@@ -1,16 +1,18 @@
-//! What a registrar's device does: invites, verifies what new devices ask, certifies them.
+//! What a registrar's device does: invites, verifies what new devices ask, certifies them; where the charter demands two, also what
+//! another person's registrar certified first.
 
 use crate::{
     Engine,
     device::KeptInvitation,
     io::{Output, PersonToInvite},
-    view::{AlertLevel, InvitationView, RegistrarView, RequestView},
+    view::{AlertLevel, ApprovalView, InvitationView, RegistrarView, RequestView},
 };
 use chacha20::rand_core::Rng as _;
 use std::collections::BTreeMap;
-use telcon_identity::{Ask, Registrar, VerifiedRequest, verify_request};
+use telcon_identity::{Ask, IdentityError, Registrar, VerifiedApproval, VerifiedRequest, read_request, verify_request};
 use telcon_proto::{
-    Blob, Card, ClientMessage, DeviceId, InvitationId, PersonId, limits::MAX_INVITATION_MS, message::OpenInvitation,
+    Blob, Card, ClientMessage, DeviceId, InvitationId, PersonId, http::Registrars, limits::MAX_INVITATION_MS,
+    message::OpenInvitation,
 };
 use zeroize::Zeroizing;
 
@@ -30,6 +32,8 @@ struct Open {
     invitation: OpenInvitation,
     /// What a device asked with it: verified once, when it came.
     request: Option<Result<VerifiedRequest, String>>,
+    /// The first of two registrars' approvals of it, verified.
+    first: Option<VerifiedApproval>,
 }
 
 impl Engine {
@@ -50,11 +54,10 @@ impl Engine {
     }
 
     /// The office reports invitations that are new, changed or closed.
-    pub(super) fn on_invitations(&mut self, changed: Vec<OpenInvitation>, closed: &[InvitationId]) {
+    pub(super) fn on_invitations(&mut self, changed: Vec<OpenInvitation>, closed: &[InvitationId], now_ms: u64) {
         for invitation in changed {
-            let id = invitation.invitation;
-            let request = invitation.request.as_deref().map(|request| self.verified_request(id, request));
-            self.invitations.open.insert(id, Open { invitation, request });
+            let (request, first) = self.verified(&invitation, now_ms);
+            self.invitations.open.insert(invitation.invitation, Open { invitation, request, first });
         }
         for id in closed {
             self.invitations.open.remove(id);
@@ -119,10 +122,17 @@ impl Engine {
         self.send(ClientMessage::CloseInvitation { invitation });
     }
 
-    pub(super) fn approve_device(&mut self, now_ms: u64, id: InvitationId) {
+    pub(super) fn approve_device(&mut self, now_ms: u64, id: InvitationId, compared: &str) {
         let Some(registrar) = self.as_registrar() else { return };
         let result = match self.invitations.open.get(&id) {
-            Some(Open { invitation, request: Some(Ok(request)) }) => registrar
+            Some(Open { request: Some(Ok(request)), .. }) if request.code() != compared => {
+                Err("its code is not the one that you compared".to_owned())
+            }
+            // The device that approved first may do it once more, as long as the second has not.
+            Some(Open { request: Some(Ok(_)), first: Some(first), .. }) if first.registrar() != registrar.device() => {
+                registrar.certify_second(self.device.key(), first, now_ms).map_err(|error| error.to_string())
+            }
+            Some(Open { invitation, request: Some(Ok(request)), .. }) => registrar
                 .certify(self.device.key(), request, &invitation.card, now_ms)
                 .map_err(|error| error.to_string()),
             Some(Open { request: Some(Err(why)), .. }) => Err(why.clone()),
@@ -134,7 +144,7 @@ impl Engine {
                 let chain = chain.into_iter().map(Blob).collect();
                 self.send(ClientMessage::ApproveDevice { invitation: id, chain });
             }
-            Err(why) => self.alert(AlertLevel::Red, format!("The device was not approved: {why}.")),
+            Err(why) => self.alert(AlertLevel::Amber, format!("The device was not approved: {why}.")),
         }
     }
 
@@ -142,14 +152,35 @@ impl Engine {
         let Some(registrar) = self.as_registrar() else { return };
         match registrar.revoke(self.device.key(), device, now_ms) {
             Ok(statement) => self.send(ClientMessage::RevokeDevice { statement }),
-            Err(error) => self.alert(AlertLevel::Red, format!("The device was not revoked: {error}.")),
+            Err(error) => self.alert(AlertLevel::Amber, format!("The device was not revoked: {error}.")),
         }
     }
 
-    /// A request, verified with the secret that only the device has which made the invitation.
-    fn verified_request(&self, id: InvitationId, request: &str) -> Result<VerifiedRequest, String> {
-        let ask = self.ask(id).ok_or("it was made on another device, which has to answer it")?;
-        verify_request(request, self.device.office().domain(), &ask).map_err(|error| error.to_string())
+    /// What a device asked with an invitation, and the first of two registrars' approvals of it.
+    fn verified(
+        &self,
+        open: &OpenInvitation,
+        now_ms: u64,
+    ) -> (Option<Result<VerifiedRequest, String>>, Option<VerifiedApproval>) {
+        let Some(request) = open.request.as_deref() else { return (None, None) };
+        let office = self.device.office();
+        let first = open.first_approval.as_ref().filter(|_| office.registrars() == Registrars::Two);
+        let first = first.map(|first| {
+            let request = read_request(request, office.domain(), office.suite())?;
+            let chain: Vec<&[u8]> = first.chain.iter().map(|der| der.as_slice()).collect();
+            Ok((office.verify_approval(&chain, &request, &open.card, now_ms)?, request))
+        });
+        match (self.ask(open.invitation), first) {
+            // With the secret that only the device has which made the invitation.
+            (Some(ask), first) => {
+                let verified = verify_request(request, office.domain(), &ask).map_err(|error| error.to_string());
+                (Some(verified), first.and_then(|first: Result<_, IdentityError>| first.ok()).map(|(first, _)| first))
+            }
+            // The first registrar certified that the sender had the link; the code that is compared is the request's.
+            (None, Some(Ok((first, request)))) => (Some(Ok(request)), Some(first)),
+            (None, Some(Err(error))) => (Some(Err(format!("the first approval does not verify: {error}"))), None),
+            (None, None) => (Some(Err("it was made on another device, which has to answer it".to_owned())), None),
+        }
     }
 
     fn ask(&self, id: InvitationId) -> Option<Ask> {
@@ -164,7 +195,8 @@ impl Engine {
     }
 
     pub(super) fn invitation_views(&self) -> Vec<InvitationView> {
-        let view = |Open { invitation: open, request }: &Open| {
+        let office = self.device.office();
+        let view = |Open { invitation: open, request, first }: &Open| {
             let ask = self.ask(open.invitation);
             let request = request.as_ref().map(|request| match request {
                 Ok(verified) => RequestView {
@@ -183,6 +215,12 @@ impl Engine {
                 link: ask.filter(|_| request.is_none()).map(|ask| ask.to_fragment()),
                 request,
                 refused_requests: open.refused_requests,
+                approvals_needed: office.registrars().into(),
+                first_approval: first.as_ref().map(|first| ApprovalView {
+                    by: first.card().clone(),
+                    own: first.card().person == self.device.me().card().person,
+                    at_ms: open.first_approval.as_ref().map_or(0, |first| first.at_ms),
+                }),
             }
         };
         let mut views: Vec<InvitationView> = self.invitations.open.values().map(view).collect();

@@ -144,9 +144,9 @@ impl Engine {
 
     /// After a reconnect the office repeats the rings that still ring; see [`Engine::end_unconfirmed_rings`].
     pub(super) fn await_rings_again(&mut self) {
-        let Self { device, clock, recording, rng, out, rings, .. } = self;
-        for ring in &mut rings.waiting {
-            ring.on_unknown_to_office(&mut Context { device, clock: *clock, recording: *recording, rng, out });
+        for mut ring in std::mem::take(&mut self.rings.waiting) {
+            ring.on_unknown_to_office(&mut self.context());
+            self.rings.waiting.push_back(ring);
         }
     }
 
@@ -162,8 +162,7 @@ impl Engine {
     /// a ring that ends does not close the leg, and is no end of a call for the program around the engine.
     fn end_ring(&mut self, mut ring: Call, act: impl FnOnce(&mut Call, &mut Context<'_>)) {
         let mut out = VecDeque::new();
-        let Self { device, clock, recording, rng, .. } = self;
-        act(&mut ring, &mut Context { device, clock: *clock, recording: *recording, rng, out: &mut out });
+        act(&mut ring, &mut Context { out: &mut out, ..self.context() });
         self.out.extend(out.into_iter().filter(|output| !matches!(output, Output::CloseLeg | Output::Event(_))));
         match ring.finished() {
             Some(id) => self.remember_finished(id),

@@ -1,6 +1,6 @@
 //! Dispatch of the switchboard's messages: sign-in, rings, refusals; a message about a call goes to the call.
 
-use super::rings::Rings;
+use super::{log_audit::Freshness, rings::Rings};
 use crate::{
     Engine,
     call::Call,
@@ -34,10 +34,11 @@ impl Engine {
                     device.me().device(),
                     nonce.as_slice(),
                 );
-                self.send(ClientMessage::Prove { jws });
+                self.send(ClientMessage::Prove { jws, ticket: self.ticket.clone() });
             }
             ServerMessage::SignedIn { people, people_more, silenced, mode, token, in_call, checkpoint, .. } => {
                 self.phase = ConnectionState::Ready;
+                self.unlock_required = false;
                 self.silenced = silenced;
                 self.reset_invitations();
                 self.reset_alerts();
@@ -49,6 +50,8 @@ impl Engine {
                 self.notices.retain(|_, notice| matches!(notice.state, NoticeState::Ended { .. }));
                 self.on_sign_in_checkpoint(&checkpoint, now_ms);
                 self.state.claims.iter_mut().for_each(|claim| claim.since_ms = self.clock.uptime_ms);
+                self.freshness = Freshness::at_sign_in(self.state.log.as_ref().map_or(0, |head| head.size));
+                self.restart_comparisons();
                 self.ping(now_ms);
                 self.rejoin_call(in_call);
                 self.await_rings_again();
@@ -56,7 +59,7 @@ impl Engine {
             ServerMessage::PeopleChanged { changed, removed } => self.on_people_changed(changed, &removed),
             ServerMessage::Silenced { people } => self.silenced = people,
             ServerMessage::Registrar { certificate } => self.on_registrar(&certificate, now_ms),
-            ServerMessage::Invitations { changed, closed } => self.on_invitations(changed, &closed),
+            ServerMessage::Invitations { changed, closed } => self.on_invitations(changed, &closed, now_ms),
             ServerMessage::DevicesChanged {} => {
                 self.invitations.devices_changed = self.invitations.devices_changed.wrapping_add(1);
             }
@@ -119,6 +122,7 @@ impl Engine {
                 let relied_on: Vec<String> = proofs.into_iter().map(|proof| proof.checkpoint.clone()).collect();
                 let (mut problem, concerned) = (None, message.call());
                 self.with_call(|call, context| problem = call.handle(context, message));
+                self.receive_checkpoints();
                 if let Some(problem) = problem {
                     self.report(ReportedAlert::ProofInvalid, concerned);
                     self.alert(AlertLevel::Red, problem);
@@ -169,6 +173,12 @@ impl Engine {
         if code == RefusalCode::NoSuchCall && id.is_some_and(|id| self.has_finished(id)) {
             // Both sides agree.
             return;
+        }
+        if code == RefusalCode::UnlockRequired {
+            // The program around the engine asks its person; a sentence would stay after they did.
+            self.phase = ConnectionState::Offline;
+            self.unlock_required = true;
+            return self.view_changed();
         }
         if code == RefusalCode::NotSignedIn {
             self.phase = ConnectionState::Offline;
@@ -262,7 +272,7 @@ impl Engine {
         if beside && !self.shows_further_rings() {
             return;
         }
-        match Call::incoming(&self.device, jws.clone(), opened, device, now_ms) {
+        match Call::incoming(&self.device, jws.clone(), opened, device, self.freshness.least_size(), now_ms) {
             // It ended here while the office could not be told, and so it still rings there.
             Ok(call) if self.state.unreported_rings.contains(&call.id) => {
                 let call = call.id;

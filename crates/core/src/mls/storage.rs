@@ -13,7 +13,7 @@ use std::{cell::RefCell, collections::HashMap, io};
 use zeroize::Zeroizing;
 
 /// Bytes that an erased buffer begins with: the private keys of an epoch fit.
-const FIRST_BYTES: usize = 1024;
+const INITIAL_CAPACITY_BYTES: usize = 1024;
 
 /// Cryptography, randomness and storage of one group or key package.
 #[derive(Default)]
@@ -46,7 +46,7 @@ impl OpenMlsProvider for Provider {
 pub struct StorageError(#[from] serde_json::Error);
 
 /// The state of a group, as JSON by kind and key. Values are erased when they are replaced, removed or dropped, and while they
-/// are written no copy is left behind.
+/// are written no copy is left behind, except of leaf nodes and proposals, which are no secrets.
 #[derive(Default)]
 pub struct Storage {
     values: RefCell<HashMap<Vec<u8>, Zeroizing<Vec<u8>>>>,
@@ -60,7 +60,8 @@ impl io::Write for Erasing {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let needed = self.0.len() + bytes.len();
         if needed > self.0.capacity() {
-            let mut larger = Zeroizing::new(Vec::with_capacity(needed.max(2 * self.0.capacity()).max(FIRST_BYTES)));
+            let mut larger =
+                Zeroizing::new(Vec::with_capacity(needed.max(2 * self.0.capacity()).max(INITIAL_CAPACITY_BYTES)));
             larger.extend_from_slice(&self.0);
             self.0 = larger;
         }
@@ -89,6 +90,11 @@ impl Storage {
     fn find<T: DeserializeOwned>(&self, kind: &str, key: &impl Serialize) -> Result<Option<T>, StorageError> {
         let key = serde_json::to_vec(&(kind, key))?;
         Ok(self.values.borrow().get(&key).map(|value| serde_json::from_slice(value)).transpose()?)
+    }
+
+    /// A list that is empty unless it was stored.
+    fn list<T: DeserializeOwned>(&self, kind: &str, key: &impl Serialize) -> Result<Vec<T>, StorageError> {
+        Ok(self.find(kind, key)?.unwrap_or_default())
     }
 
     fn remove(&self, kind: &str, key: &impl Serialize) -> Result<(), StorageError> {
@@ -123,6 +129,15 @@ macro_rules! values {
         fn $name<$key: traits::$key<CURRENT_VERSION>>(&self, key: &$key) -> Result<(), StorageError> {
             self.remove($kind, key)
         }
+    )+};
+}
+
+/// Methods with the bounds that the library's traits ask for.
+macro_rules! methods {
+    ($($name:ident<$($generic:ident),+>(&$self:ident, $($arg:ident: $type:ty),+) -> $result:ty $body:block)+) => {$(
+        fn $name<$($generic: traits::$generic<CURRENT_VERSION>),+>(
+            &$self, $($arg: $type),+
+        ) -> Result<$result, StorageError> $body
     )+};
 }
 
@@ -181,118 +196,55 @@ impl StorageProvider<CURRENT_VERSION> for Storage {
         delete delete_psk(PskId) "psk";
     }
 
-    fn append_own_leaf_node<GroupId: traits::GroupId<CURRENT_VERSION>, LeafNode: traits::LeafNode<CURRENT_VERSION>>(
-        &self,
-        group: &GroupId,
-        leaf: &LeafNode,
-    ) -> Result<(), StorageError> {
-        let mut leaves: Vec<serde_json::Value> = self.find("own leaves", group)?.unwrap_or_default();
-        leaves.push(serde_json::to_value(leaf)?);
-        self.put("own leaves", group, &leaves)
-    }
-
-    fn own_leaf_nodes<GroupId: traits::GroupId<CURRENT_VERSION>, LeafNode: traits::LeafNode<CURRENT_VERSION>>(
-        &self,
-        group: &GroupId,
-    ) -> Result<Vec<LeafNode>, StorageError> {
-        Ok(self.find("own leaves", group)?.unwrap_or_default())
-    }
-
-    fn write_encryption_epoch_key_pairs<
-        GroupId: traits::GroupId<CURRENT_VERSION>,
-        EpochKey: traits::EpochKey<CURRENT_VERSION>,
-        HpkeKeyPair: traits::HpkeKeyPair<CURRENT_VERSION>,
-    >(
-        &self,
-        group: &GroupId,
-        epoch: &EpochKey,
-        leaf: u32,
-        pairs: &[HpkeKeyPair],
-    ) -> Result<(), StorageError> {
-        self.put("epoch keys", &(group, epoch, leaf), &pairs)
-    }
-
-    fn encryption_epoch_key_pairs<
-        GroupId: traits::GroupId<CURRENT_VERSION>,
-        EpochKey: traits::EpochKey<CURRENT_VERSION>,
-        HpkeKeyPair: traits::HpkeKeyPair<CURRENT_VERSION>,
-    >(
-        &self,
-        group: &GroupId,
-        epoch: &EpochKey,
-        leaf: u32,
-    ) -> Result<Vec<HpkeKeyPair>, StorageError> {
-        Ok(self.find("epoch keys", &(group, epoch, leaf))?.unwrap_or_default())
-    }
-
-    fn delete_encryption_epoch_key_pairs<
-        GroupId: traits::GroupId<CURRENT_VERSION>,
-        EpochKey: traits::EpochKey<CURRENT_VERSION>,
-    >(
-        &self,
-        group: &GroupId,
-        epoch: &EpochKey,
-        leaf: u32,
-    ) -> Result<(), StorageError> {
-        self.remove("epoch keys", &(group, epoch, leaf))
-    }
-
-    fn queue_proposal<
-        GroupId: traits::GroupId<CURRENT_VERSION>,
-        ProposalRef: traits::ProposalRef<CURRENT_VERSION>,
-        QueuedProposal: traits::QueuedProposal<CURRENT_VERSION>,
-    >(
-        &self,
-        group: &GroupId,
-        reference: &ProposalRef,
-        proposal: &QueuedProposal,
-    ) -> Result<(), StorageError> {
-        let mut queue: Vec<serde_json::Value> = self.find("proposals", group)?.unwrap_or_default();
-        queue.push(serde_json::to_value((reference, proposal))?);
-        self.put("proposals", group, &queue)
-    }
-
-    fn queued_proposal_refs<
-        GroupId: traits::GroupId<CURRENT_VERSION>,
-        ProposalRef: traits::ProposalRef<CURRENT_VERSION>,
-    >(
-        &self,
-        group: &GroupId,
-    ) -> Result<Vec<ProposalRef>, StorageError> {
-        let queue: Vec<(ProposalRef, serde_json::Value)> = self.find("proposals", group)?.unwrap_or_default();
-        Ok(queue.into_iter().map(|(reference, _)| reference).collect())
-    }
-
-    fn queued_proposals<
-        GroupId: traits::GroupId<CURRENT_VERSION>,
-        ProposalRef: traits::ProposalRef<CURRENT_VERSION>,
-        QueuedProposal: traits::QueuedProposal<CURRENT_VERSION>,
-    >(
-        &self,
-        group: &GroupId,
-    ) -> Result<Vec<(ProposalRef, QueuedProposal)>, StorageError> {
-        Ok(self.find("proposals", group)?.unwrap_or_default())
-    }
-
-    fn remove_proposal<GroupId: traits::GroupId<CURRENT_VERSION>, ProposalRef: traits::ProposalRef<CURRENT_VERSION>>(
-        &self,
-        group: &GroupId,
-        reference: &ProposalRef,
-    ) -> Result<(), StorageError> {
-        let reference = serde_json::to_value(reference)?;
-        let mut queue: Vec<(serde_json::Value, serde_json::Value)> = self.find("proposals", group)?.unwrap_or_default();
-        queue.retain(|(queued, _)| *queued != reference);
-        self.put("proposals", group, &queue)
-    }
-
-    fn clear_proposal_queue<
-        GroupId: traits::GroupId<CURRENT_VERSION>,
-        ProposalRef: traits::ProposalRef<CURRENT_VERSION>,
-    >(
-        &self,
-        group: &GroupId,
-    ) -> Result<(), StorageError> {
-        self.remove("proposals", group)
+    methods! {
+        append_own_leaf_node<GroupId, LeafNode>(&self, group: &GroupId, leaf: &LeafNode) -> () {
+            let mut leaves: Vec<serde_json::Value> = self.list("own leaves", group)?;
+            leaves.push(serde_json::to_value(leaf)?);
+            self.put("own leaves", group, &leaves)
+        }
+        own_leaf_nodes<GroupId, LeafNode>(&self, group: &GroupId) -> Vec<LeafNode> {
+            self.list("own leaves", group)
+        }
+        write_encryption_epoch_key_pairs<GroupId, EpochKey, HpkeKeyPair>(
+            &self, group: &GroupId, epoch: &EpochKey, leaf: u32, pairs: &[HpkeKeyPair]
+        ) -> () {
+            self.put("epoch keys", &(group, epoch, leaf), &pairs)
+        }
+        encryption_epoch_key_pairs<GroupId, EpochKey, HpkeKeyPair>(
+            &self, group: &GroupId, epoch: &EpochKey, leaf: u32
+        ) -> Vec<HpkeKeyPair> {
+            self.list("epoch keys", &(group, epoch, leaf))
+        }
+        delete_encryption_epoch_key_pairs<GroupId, EpochKey>(
+            &self, group: &GroupId, epoch: &EpochKey, leaf: u32
+        ) -> () {
+            self.remove("epoch keys", &(group, epoch, leaf))
+        }
+        queue_proposal<GroupId, ProposalRef, QueuedProposal>(
+            &self, group: &GroupId, reference: &ProposalRef, proposal: &QueuedProposal
+        ) -> () {
+            let mut queue: Vec<serde_json::Value> = self.list("proposals", group)?;
+            queue.push(serde_json::to_value((reference, proposal))?);
+            self.put("proposals", group, &queue)
+        }
+        queued_proposal_refs<GroupId, ProposalRef>(&self, group: &GroupId) -> Vec<ProposalRef> {
+            let queue: Vec<(ProposalRef, serde_json::Value)> = self.list("proposals", group)?;
+            Ok(queue.into_iter().map(|(reference, _)| reference).collect())
+        }
+        queued_proposals<GroupId, ProposalRef, QueuedProposal>(
+            &self, group: &GroupId
+        ) -> Vec<(ProposalRef, QueuedProposal)> {
+            self.list("proposals", group)
+        }
+        remove_proposal<GroupId, ProposalRef>(&self, group: &GroupId, reference: &ProposalRef) -> () {
+            let reference = serde_json::to_value(reference)?;
+            let mut queue: Vec<(serde_json::Value, serde_json::Value)> = self.list("proposals", group)?;
+            queue.retain(|(queued, _)| *queued != reference);
+            self.put("proposals", group, &queue)
+        }
+        clear_proposal_queue<GroupId, ProposalRef>(&self, group: &GroupId) -> () {
+            self.remove("proposals", group)
+        }
     }
 }
 
@@ -304,7 +256,7 @@ mod tests {
     #[test]
     fn a_buffer_that_grows_keeps_what_was_written() {
         let mut buffer = Erasing::default();
-        let bytes: Vec<u8> = (0..=255).cycle().take(3 * FIRST_BYTES).collect();
+        let bytes: Vec<u8> = (0..=255).cycle().take(3 * INITIAL_CAPACITY_BYTES).collect();
         for piece in bytes.chunks(7) {
             buffer.write_all(piece).unwrap();
         }

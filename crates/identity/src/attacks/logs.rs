@@ -51,6 +51,7 @@ fn the_entry_of_another_device_or_certificate_is_refused() {
             ("cert_sha256", json!("ab".repeat(32)), Flaw::OtherEntry),
             ("enrolment", json!(null), Flaw::LogEntry),
             ("enrolment", json!("00"), Flaw::OtherEntry),
+            ("person_sha256", json!("ab".repeat(32)), Flaw::OtherEntry),
             ("type", json!("device_revoked"), Flaw::LogEntry),
             ("time_ms", json!("now"), Flaw::LogEntry),
             ("time_ms", json!(-1), Flaw::LogEntry),

@@ -67,7 +67,7 @@ fn a_registrar_enrols_a_device_that_asked() {
         let chain = desk.certify(Role::Principal).unwrap();
         let device = desk.world.office.verify_chain(&chain, NOW).unwrap();
         assert_eq!((device.device(), device.card()), (ASKING, &card(Role::Principal)));
-        assert_eq!(device.registrar(), Some(desk.officer.id));
+        assert_eq!(device.registrars(), [desk.officer.id]);
         assert_eq!(device.public_key(), desk.new_key().public_bytes());
         // Its entry in the log has to be of the same hour.
         let new = Device { key: desk.new_key(), chain, id: ASKING };

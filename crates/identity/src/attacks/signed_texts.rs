@@ -72,7 +72,7 @@ fn additional_header_parameters_are_refused() {
     ] {
         refused(verify(header), Flaw::JwsForm);
     }
-    refused(verify(r#"{"alg":"EdDSA","typ":"t","x5c":["","",""]}"#), Flaw::TooLong);
+    refused(verify(r#"{"alg":"EdDSA","typ":"t","x5c":["","","","",""]}"#), Flaw::TooLong);
     let long = format!(r#"{{"alg":"EdDSA","typ":"t","x5c":["{}"]}}"#, "A".repeat(20_000));
     refused(verify(&long), Flaw::TooLong);
 }

@@ -19,6 +19,10 @@ pub enum ClientMessage {
     Prove {
         /// Compact JWS, type `telcon-sign-in+jws`.
         jws: String,
+        /// The ticket that the office issued when this device's person last unlocked it
+        /// ([`crate::protection::IssuedTicket`]). A protected device is refused without.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ticket: Option<String>,
     },
     /// Rings a person. The switchboard logs the opening of the call before it notifies any other device.
     Ring {
@@ -132,7 +136,8 @@ pub enum ClientMessage {
         /// Which.
         invitation: InvitationId,
     },
-    /// A registrar approves the device that asked with an invitation.
+    /// A registrar approves the device that asked with an invitation: the one that made it first, and, where the charter demands
+    /// two, then one of another person.
     ApproveDevice {
         /// Which.
         invitation: InvitationId,

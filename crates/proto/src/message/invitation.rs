@@ -1,6 +1,6 @@
 //! An invitation as registrars see it.
 
-use crate::{Card, DeviceId, InvitationId};
+use crate::{Blob, Card, DeviceId, InvitationId};
 use serde::{Deserialize, Serialize};
 
 /// An invitation that is not closed.
@@ -11,7 +11,7 @@ pub struct OpenInvitation {
     pub invitation: InvitationId,
     /// The person whom it invites.
     pub card: Card,
-    /// The registrar's device that made it. That device alone has the secret of its link, so it alone can verify a request.
+    /// The registrar's device that made it. That device alone has the secret of its link, so it alone can approve first.
     pub by: DeviceId,
     /// When it was made, milliseconds since 1970 UTC.
     pub made_ms: u64,
@@ -23,4 +23,18 @@ pub struct OpenInvitation {
     /// How many times the link was opened by another device since. More than none is a reason to ask who.
     #[serde(default)]
     pub refused_requests: u64,
+    /// The approval of the first of two registrars, where the charter demands two and the second has not answered yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_approval: Option<FirstApproval>,
+}
+
+/// The first of two registrars' approvals of a device.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct FirstApproval {
+    /// DER certificates: the device's, which that registrar issued, and the registrar's. The second registrar verifies that they
+    /// are for the request and the person of this invitation.
+    pub chain: Vec<Blob>,
+    /// When, milliseconds since 1970 UTC, by the switchboard's clock.
+    pub at_ms: u64,
 }

@@ -20,7 +20,7 @@ mod ring;
 mod server;
 
 pub use client::ClientMessage;
-pub use invitation::OpenInvitation;
+pub use invitation::{FirstApproval, OpenInvitation};
 pub use logged::Logged;
 pub use notice::{Notice, NoticeState, PersonNamed};
 pub use ring::{Ring, RingError};

@@ -340,4 +340,8 @@ pub enum RefusalCode {
     TooMany,
     /// Internal error of the server: its log or store failed. Without a log entry no call is opened.
     Unavailable,
+    /// The device is protected, and its ticket is missing, another one's, or too old: its person must unlock it.
+    UnlockRequired,
+    /// The command is dangerous, and the device's person did not confirm it with a passkey or PIN in the last minutes.
+    ConfirmationRequired,
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::Serialize;
 use telcon_proto::{Ended, RecordMode};
 
-use super::{ArchiveOptions, Audit, MAX_CERTIFICATE_BYTES, MAX_CLOCK_SKEW_MS};
+use super::{ArchiveOptions, Audit, MAX_CLOCK_SKEW_MS};
 use crate::custodian::CustodianIdentity;
 use crate::digest::Digest;
 use crate::error::RecordError;
@@ -88,10 +88,8 @@ pub enum CallState {
 /// What names the person of a device.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListedCertificate {
-    /// The device's certificate, DER.
-    pub certificate: Vec<u8>,
-    /// The enrolment certificate that signed it, DER.
-    pub issuer: Vec<u8>,
+    /// DER: the device's certificate, and what signed it; twice if two registrars certified it.
+    pub chain: Vec<Vec<u8>>,
     /// When the device was enrolled, milliseconds since the Unix epoch.
     pub enrolled_ms: u64,
 }
@@ -145,12 +143,8 @@ fn certificates(audit: &Audit, dir: &Path, calls: &[ListedCall]) -> BTreeMap<Str
     for device in calls.iter().flat_map(|call| &call.callers) {
         let enrolled = audit.history.devices.get(device).and_then(|known| known.enrolled.first());
         let Some(enrolled) = enrolled.filter(|_| !found.contains_key(device)) else { continue };
-        let certificate = audit.devices.certificate(&enrolled.cert_sha256).map(<[u8]>::to_vec);
-        let issuer = format!("issuers/{}.der", enrolled.cert_sha256);
-        let issuer = telcon_files::read_beneath(dir, issuer, MAX_CERTIFICATE_BYTES).ok();
-        if let Some((certificate, issuer)) = certificate.zip(issuer) {
-            let enrolled_ms = enrolled.time_ms;
-            found.insert(device.clone(), ListedCertificate { certificate, issuer, enrolled_ms });
+        if let Ok(chain) = audit.chain(dir, enrolled) {
+            found.insert(device.clone(), ListedCertificate { chain, enrolled_ms: enrolled.time_ms });
         }
     }
     found

@@ -3,7 +3,7 @@
 use crate::{
     objects::{Key, ObjectError, Objects},
     reconcile::CertificateSource,
-    store::{Certified, DeviceRow, LostDevice},
+    store::{Certified, DeviceRow, LostDevice, RegistrarRow},
 };
 use std::{collections::BTreeSet, sync::Arc};
 use telcon_identity::Office;
@@ -24,13 +24,13 @@ impl Certificates {
         Self { objects }
     }
 
-    /// Stores a device's certificate and the one that signed it, unless they are stored already.
+    /// Stores a device's certificate and the one that signed it, unless they are stored already; of two registrars, both.
     ///
     /// # Errors
     /// The object store's.
     pub fn store(&self, device: &DeviceRow) -> Result<(), ObjectError> {
-        for (group, der) in [DEVICES, ISSUERS].into_iter().zip(&device.chain) {
-            self.objects.create(&key(group, &device.cert_sha256), der.as_slice())?;
+        for (key, der) in keys(device).into_iter().zip(&device.chain) {
+            self.objects.create(&key, der.as_slice())?;
         }
         Ok(())
     }
@@ -43,30 +43,33 @@ impl Certificates {
         self.objects.create(&key(ISSUERS, cert_sha256), der.as_slice()).map(drop)
     }
 
-    /// Stores those of these devices' certificates that are missing because a process was killed before it stored them.
-    /// Returns the number of devices that lacked one.
+    /// Stores those of these devices' and registrars' certificates that are missing because a process was killed before it stored
+    /// them. Returns the number of devices and registrars that lacked one.
     ///
     /// # Errors
     /// The object store's.
-    pub fn store_missing(&self, devices: &[DeviceRow]) -> Result<usize, ObjectError> {
+    pub fn store_missing(&self, devices: &[DeviceRow], registrars: &[RegistrarRow]) -> Result<usize, ObjectError> {
         let mut there = BTreeSet::new();
         for group in [DEVICES, ISSUERS] {
             let group = Key::parse(group).expect("invariant: the constant is a valid key");
             there.extend(self.objects.list(&group)?.into_iter().map(|object| object.key));
         }
-        let is_missing = |device: &&DeviceRow| {
-            [DEVICES, ISSUERS].iter().any(|group| !there.contains(&key(group, &device.cert_sha256)))
-        };
+        let is_missing = |device: &&DeviceRow| keys(device).iter().any(|key| !there.contains(key));
         let missing: Vec<&DeviceRow> = devices.iter().filter(is_missing).collect();
         missing.iter().try_for_each(|device| self.store(device))?;
-        Ok(missing.len())
+        let is_missing = |registrar: &&RegistrarRow| !there.contains(&key(ISSUERS, &registrar.cert_sha256));
+        let appointed: Vec<&RegistrarRow> = registrars.iter().filter(is_missing).collect();
+        appointed
+            .iter()
+            .try_for_each(|registrar| self.store_registrar(&registrar.cert_sha256, &registrar.certificate))?;
+        Ok(missing.len() + appointed.len())
     }
 
-    /// A device's certificate and the one that signed it, if both are stored.
-    fn chain(&self, cert_sha256: &Digest) -> Result<Option<Vec<Blob>>, ObjectError> {
+    /// A device's certificates, each with the one that signed it, if all are stored.
+    fn chain(&self, certificates: impl Iterator<Item = Digest>) -> Result<Option<Vec<Blob>>, ObjectError> {
         let mut chain = Vec::new();
-        for group in [DEVICES, ISSUERS] {
-            let Some(der) = self.objects.get(&key(group, cert_sha256))? else { return Ok(None) };
+        for key in certificates.flat_map(|cert_sha256| [DEVICES, ISSUERS].map(|group| key(group, &cert_sha256))) {
+            let Some(der) = self.objects.get(&key)? else { return Ok(None) };
             chain.push(Blob(der));
         }
         Ok(Some(chain))
@@ -89,7 +92,8 @@ impl ArchivedDevices {
 
 impl CertificateSource for ArchivedDevices {
     fn certified(&self, lost: &LostDevice) -> Result<Option<Certified>, ObjectError> {
-        let Some(chain) = self.certificates.chain(&lost.cert_sha256)? else { return Ok(None) };
+        let certificates = [lost.cert_sha256].into_iter().chain(lost.second_cert_sha256);
+        let Some(chain) = self.certificates.chain(certificates)? else { return Ok(None) };
         // Valid when it was enrolled: whether it is valid now is checked at each sign-in.
         let ders: Vec<&[u8]> = chain.iter().map(Blob::as_slice).collect();
         let verified = match self.office.verify_chain(&ders, lost.enrolled_ms) {
@@ -101,6 +105,7 @@ impl CertificateSource for ArchivedDevices {
         };
         let named = verified.device() == lost.device
             && Digest::from_bytes(verified.cert_sha256()) == lost.cert_sha256
+            && verified.second_cert_sha256().map(Digest::from_bytes) == lost.second_cert_sha256
             && verified.enrolment_hex() == lost.enrolment;
         if !named {
             tracing::error!(device = %lost.device, "an archived certificate is not the one in the log: restore archive/devices and archive/issuers from a backup");
@@ -108,6 +113,12 @@ impl CertificateSource for ArchivedDevices {
         }
         Ok(Some(Certified { card: verified.card().clone(), chain }))
     }
+}
+
+/// Where a device's certificates are stored, in the order of its chain.
+fn keys(device: &DeviceRow) -> Vec<Key> {
+    let certificates = [device.cert_sha256].into_iter().chain(device.second_cert_sha256());
+    certificates.flat_map(|cert_sha256| [DEVICES, ISSUERS].map(|group| key(group, &cert_sha256))).collect()
 }
 
 fn key(group: &str, cert_sha256: &Digest) -> Key {
@@ -151,8 +162,19 @@ mod tests {
         certificates.store(&DeviceRow { chain: vec![Blob(vec![9]), Blob(vec![9])], ..device(1) }).unwrap();
         assert_eq!(std::fs::read(dir.path().join(format!("devices/{}.der", "01".repeat(32)))).unwrap(), [1]);
         std::fs::remove_file(dir.path().join(format!("issuers/{}.der", "01".repeat(32)))).unwrap();
-        assert_eq!(certificates.store_missing(&[device(1), device(2), device(3)]).unwrap(), 3);
-        assert_eq!(certificates.store_missing(&[device(1), device(2), device(3)]).unwrap(), 0);
+        let registrar = RegistrarRow {
+            device: DeviceId::from_bytes([4; 16]),
+            certificate: Blob(vec![4]),
+            cert_sha256: Digest::from_bytes([4; 32]),
+            roles: vec![Role::Principal],
+            appointed_ms: 1,
+            log_index: Some(2),
+        };
+        for stored in [4, 0] {
+            let devices = [device(1), device(2), device(3)];
+            assert_eq!(certificates.store_missing(&devices, std::slice::from_ref(&registrar)).unwrap(), stored);
+        }
+        assert_eq!(std::fs::read(dir.path().join(format!("issuers/{}.der", "04".repeat(32)))).unwrap(), [4]);
         assert_eq!(std::fs::read(dir.path().join(format!("issuers/{}.der", "01".repeat(32)))).unwrap(), [1, 1]);
         assert_eq!(std::fs::read(dir.path().join(format!("devices/{}.der", "03".repeat(32)))).unwrap(), [3]);
     }

@@ -132,7 +132,8 @@ fn new_device(n: u8) -> NewDevice {
         card,
         chain: vec![Blob(vec![n]), Blob(vec![n])],
         cert_sha256: telcon_proto::Digest::from_bytes([n; 32]),
-        registrar: None,
+        second_cert_sha256: None,
+        registrars: Vec::new(),
         enrolment: format!("{n}"),
         enrolment_is_used: false,
     }

@@ -1,17 +1,17 @@
 //! Loads the snapshot from which a switchboard starts.
 
 use super::{
-    ActiveCall, Ask, CallRow, DeviceRow, Handshake, InvitationRow, IssuedLinkRow, LostDevice, RecordRow, RegistrarRow,
-    Snapshot, Stage, StoreError, Unfinished, alerts,
+    ActiveCall, Ask, CallRow, DeviceRow, FirstApprovalRow, Handshake, InvitationRow, IssuedLinkRow, LostDevice,
+    RecordRow, RegistrarRow, Snapshot, Stage, StoreError, Unfinished, alerts,
     database::Statements,
     value::{Row, values},
 };
 use telcon_proto::{CallId, DeviceId, InvitationId, OfficeName};
 
 pub(super) const DEVICE_COLUMNS: &str = "device, card, certificate, issuer, cert_sha256, enrolment, enrolled_ms, revoked_ms, log_index, revoked_index, \
-     revocation";
-const LOST_COLUMNS: &str =
-    "device, cert_sha256, enrolment, enrolled_ms, log_index, revoked_ms, revocation, revoked_index";
+     revocation, second_certificate, second_issuer";
+const LOST_COLUMNS: &str = "device, cert_sha256, enrolment, enrolled_ms, log_index, revoked_ms, revocation, revoked_index, \
+     second_cert_sha256";
 pub(super) const CALL_COLUMNS: &str = "call, ring, from_device, from_card, to_card, mode, stage, epoch, answerer, \
      noted, opened_ms, answered_ms, ended_ms, how, opened_index, ended_index, missing_index";
 pub(super) const RECORD_COLUMNS: &str = "call, digest, device, kept_ms, log_index, partial";
@@ -42,18 +42,7 @@ pub(super) fn snapshot(t: &mut dyn Statements, home: &OfficeName) -> Result<Snap
             expires_ms: row.number(3)?,
         })
     })?;
-    let registrars =
-        "SELECT device, certificate, cert_sha256, roles, appointed_ms, log_index FROM registrars ORDER BY device";
-    let registrars = all(t, registrars, &[], |row| {
-        Ok(RegistrarRow {
-            device: row.device(0)?,
-            certificate: row.blob(1)?,
-            cert_sha256: row.digest(2)?,
-            roles: row.json(3, "list of roles")?,
-            appointed_ms: row.number(4)?,
-            log_index: row.optional_number(5)?,
-        })
-    })?;
+    let registrars = registrars(t)?;
     let invitations =
         format!("SELECT {INVITATION_COLUMNS} FROM invitations WHERE closed_index IS NULL ORDER BY invitation");
     let invitations = all(t, &invitations, &[], |row| invitation_row(row, home))?;
@@ -72,8 +61,24 @@ pub(super) fn snapshot(t: &mut dyn Statements, home: &OfficeName) -> Result<Snap
     })
 }
 
+/// All registrars, those whose appointment is not in the log yet included.
+pub(super) fn registrars(t: &mut dyn Statements) -> Result<Vec<RegistrarRow>, StoreError> {
+    let sql = "SELECT device, certificate, cert_sha256, roles, appointed_ms, log_index FROM registrars ORDER BY device";
+    all(t, sql, &[], |row| {
+        Ok(RegistrarRow {
+            device: row.device(0)?,
+            certificate: row.blob(1)?,
+            cert_sha256: row.digest(2)?,
+            roles: row.json(3, "list of roles")?,
+            appointed_ms: row.number(4)?,
+            log_index: row.optional_number(5)?,
+        })
+    })
+}
+
 const INVITATION_COLUMNS: &str = "invitation, card, made_by, made_ms, made_expires_ms, expires_ms, request, device, \
-     refused_requests, closed, closed_by, closed_ms, made_index, token_sha256";
+     refused_requests, closed, closed_by, closed_ms, made_index, token_sha256, \
+     approved_by, approved_ms, approval, approval_issuer, second_approved_by";
 
 fn invitation_row(row: &Row, home: &OfficeName) -> Result<InvitationRow, StoreError> {
     let closed = if row.is_null(9) { None } else { Some(row.word(9, "end of an invitation")?) };
@@ -93,6 +98,14 @@ fn invitation_row(row: &Row, home: &OfficeName) -> Result<InvitationRow, StoreEr
         },
         made_index: row.optional_number(12)?,
         token_sha256: row.digest(13)?,
+        first_approval: match row.optional_device(14)? {
+            Some(by) => {
+                let chain = vec![row.blob(16)?, row.blob(17)?];
+                Some(FirstApprovalRow { by, at_ms: row.number(15)?, chain })
+            }
+            None => None,
+        },
+        second_approved_by: row.optional_device(18)?,
     })
 }
 
@@ -125,6 +138,7 @@ fn lost_row(row: &Row) -> Result<LostDevice, StoreError> {
         revoked_ms: row.optional_number(5)?,
         revocation: row.optional_text(6)?,
         revoked_index: row.optional_number(7)?,
+        second_cert_sha256: if row.is_null(8) { None } else { Some(row.digest(8)?) },
     })
 }
 
@@ -200,10 +214,11 @@ pub(super) fn all<T>(
 }
 
 pub(super) fn device_row(row: &Row, home: &OfficeName) -> Result<DeviceRow, StoreError> {
+    let second = row.optional_blob(11)?.zip(row.optional_blob(12)?).map(|(device, registrar)| [device, registrar]);
     Ok(DeviceRow {
         device: row.device(0)?,
         card: row.card(1, home)?,
-        chain: vec![row.blob(2)?, row.blob(3)?],
+        chain: [row.blob(2)?, row.blob(3)?].into_iter().chain(second.into_iter().flatten()).collect(),
         cert_sha256: row.digest(4)?,
         enrolment: row.text(5)?,
         enrolled_ms: row.number(6)?,

@@ -8,13 +8,15 @@
 //! | `database`, `over_sql` | the interface of a database, and the ports implemented over it |
 //! | `sqlite`, `postgres`, `schema` | the databases |
 //! | `alerts` | the SQL text of alerts, and of devices that were added in somebody's name |
+//! | `protection` | passkeys, lockers and tickets: their rows, writes and queries |
 //! | `office` | the mark that binds a database to its office |
 //! | `migration` | copies a whole database to another one |
 //!
 //! # What it is trusted for
 //! The store is trusted for who may sign in and for the order of commits. Whoever can change it can refuse service,
 //! replay an order of commits that members refuse, or invent devices that no member accepts, because devices verify
-//! certificates and log proofs. It contains names, but no content and no keys. A PostgreSQL server learns what an
+//! certificates and log proofs. It contains names, but no content and no keys; the secrets of lockers open nothing without the
+//! PIN and the device. A PostgreSQL server learns what an
 //! SQLite file contains: who calls whom and when. So the office should run it, and connections to it over a network use
 //! TLS with its certificate verified.
 
@@ -27,6 +29,7 @@ mod office;
 mod over_sql;
 mod port;
 mod postgres;
+mod protection;
 mod read;
 mod rows;
 mod schema;
@@ -36,9 +39,11 @@ mod write;
 
 pub use location::StoreLocation;
 pub use port::{LogPosition, Queries, Store, StoreError, StoredRecord};
+pub use protection::{LockerRow, PasskeyRow, ProtectionRow, ProtectionWrite, TicketRow};
 pub use rows::{
     ActiveCall, AddedDeviceRow, AlertId, AlertRow, Ask, CallRow, CallSummary, Certified, DeviceRow, DeviceSummary,
-    Handshake, InvitationRow, IssuedLinkRow, LostDevice, RecordRow, RegistrarRow, Snapshot, Stage, Unfinished, Write,
+    FirstApprovalRow, Handshake, InvitationRow, IssuedLinkRow, LostDevice, RecordRow, RegistrarRow, Snapshot, Stage,
+    Unfinished, Write,
 };
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
 //! The ports over any [`Database`].
 
 use super::{
-    CallSummary, DeviceRow, DeviceSummary, InvitationRow, LogPosition, LostDevice, Queries, Snapshot, Store,
-    StoreError, StoredRecord, Write, alerts,
+    CallSummary, DeviceRow, DeviceSummary, InvitationRow, LockerRow, LogPosition, LostDevice, PasskeyRow,
+    ProtectionRow, Queries, RegistrarRow, Snapshot, Store, StoreError, StoredRecord, Write, alerts,
     database::{Access, Database, Statements},
-    load, office, read,
+    load, office, protection, read,
     value::values,
     write,
 };
@@ -12,7 +12,7 @@ use std::{
     collections::BTreeSet,
     sync::{Mutex, PoisonError},
 };
-use telcon_proto::{CallId, DeviceId, InvitationId, OfficeAlert, OfficeName, PersonId};
+use telcon_proto::{CallId, DeviceId, Digest, InvitationId, OfficeAlert, OfficeName, PersonId};
 
 /// The writer over a database.
 pub(super) struct Writer<D> {
@@ -110,6 +110,10 @@ impl<D: Database> Queries for Reader<D> {
         self.read(|t| read::devices(t, &self.home))
     }
 
+    fn registrars(&self) -> Result<Vec<RegistrarRow>, StoreError> {
+        self.read(load::registrars)
+    }
+
     fn invitation(&self, invitation: &InvitationId) -> Result<Option<InvitationRow>, StoreError> {
         self.read(|t| load::invitation(t, invitation, &self.home))
     }
@@ -133,6 +137,18 @@ impl<D: Database> Queries for Reader<D> {
 
     fn record(&self, call: &CallId) -> Result<Option<(StoredRecord, Vec<DeviceRow>)>, StoreError> {
         self.read(|t| read::record(t, call, &self.home))
+    }
+
+    fn protection(&self, device: &DeviceId) -> Result<ProtectionRow, StoreError> {
+        self.read(|t| protection::protection(t, device))
+    }
+
+    fn passkeys(&self, device: &DeviceId) -> Result<Vec<PasskeyRow>, StoreError> {
+        self.read(|t| protection::passkeys(t, device))
+    }
+
+    fn locker(&self, locker: &Digest) -> Result<Option<LockerRow>, StoreError> {
+        self.read(|t| protection::locker(t, locker))
     }
 
     fn record_names(&self) -> Result<BTreeSet<String>, StoreError> {

@@ -1,8 +1,11 @@
 //! The ports: the interface of the store for the switchboard ([`Store`]) and for HTTP requests ([`Queries`]).
 
-use super::{CallRow, CallSummary, DeviceRow, DeviceSummary, InvitationRow, LostDevice, RecordRow, Snapshot, Write};
+use super::{
+    CallRow, CallSummary, DeviceRow, DeviceSummary, InvitationRow, LockerRow, LostDevice, PasskeyRow, ProtectionRow,
+    RecordRow, RegistrarRow, Snapshot, Write,
+};
 use std::collections::BTreeSet;
-use telcon_proto::{CallId, DeviceId, InvitationId, OfficeAlert, OfficeName, PersonId};
+use telcon_proto::{CallId, DeviceId, Digest, InvitationId, OfficeAlert, OfficeName, PersonId};
 
 /// Why an operation on the store failed.
 #[derive(Debug, thiserror::Error)]
@@ -157,6 +160,12 @@ pub trait Queries: Send + Sync {
     /// [`StoreError`].
     fn devices(&self) -> Result<Vec<DeviceRow>, StoreError>;
 
+    /// All registrars, those whose appointment is not in the log yet included.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn registrars(&self) -> Result<Vec<RegistrarRow>, StoreError>;
+
     /// An invitation, closed or not.
     ///
     /// # Errors
@@ -194,6 +203,24 @@ pub trait Queries: Send + Sync {
     /// # Errors
     /// [`StoreError`].
     fn record(&self, call: &CallId) -> Result<Option<(StoredRecord, Vec<DeviceRow>)>, StoreError>;
+
+    /// Whether and how a device is protected.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn protection(&self, device: &DeviceId) -> Result<ProtectionRow, StoreError>;
+
+    /// The passkeys of a device, in the order of their registration.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn passkeys(&self, device: &DeviceId) -> Result<Vec<PasskeyRow>, StoreError>;
+
+    /// The locker of a PIN, by the digest of its secret identifier.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn locker(&self, locker: &Digest) -> Result<Option<LockerRow>, StoreError>;
 
     /// Names of all records; see [`crate::archive::RecordStore`].
     ///

@@ -1,5 +1,6 @@
 //! The types of the store: rows, and the writes that change them.
 
+use crate::digest::sha256;
 use telcon_proto::{
     AlertKind, Blob, CallId, Card, DeviceId, Digest, Ended, InvitationId, OfficeAlert, PersonId, RecordMode, Role,
     alert::AlertSeen, entry::InvitationClosed,
@@ -12,9 +13,9 @@ pub struct DeviceRow {
     pub device: DeviceId,
     /// Its person, as its certificate names them.
     pub card: Card,
-    /// DER certificates: the device's, then the enrolment certificate that signed it.
+    /// DER certificates: the device's, then what signed it; twice where two registrars did.
     pub chain: Vec<Blob>,
-    /// SHA-256 of the device's certificate.
+    /// SHA-256 of the device's certificate, the first of two.
     pub cert_sha256: Digest,
     /// The enrolment that it consumed.
     pub enrolment: String,
@@ -52,6 +53,8 @@ pub struct LostDevice {
     pub revocation: Option<String>,
     /// Index of its revocation in the log.
     pub revoked_index: Option<u64>,
+    /// SHA-256 of the certificate that a second registrar issued for it.
+    pub second_cert_sha256: Option<Digest>,
 }
 
 /// An invitation whose link has not expired, as the authority stated it.
@@ -72,7 +75,7 @@ pub struct IssuedLinkRow {
 pub struct Certified {
     /// Its person.
     pub card: Card,
-    /// DER certificates: the device's, then the enrolment certificate that signed it.
+    /// DER certificates, as in [`DeviceRow`].
     pub chain: Vec<Blob>,
 }
 
@@ -191,8 +194,10 @@ pub struct DeviceSummary {
     pub revoked_ms: Option<u64>,
     /// The request with which it was enrolled; none of devices with a link of the authority.
     pub request: Option<String>,
-    /// The registrar's device that approved that.
+    /// The registrar's device that approved that, the second of two.
     pub approved_by: Option<DeviceId>,
+    /// The first of two.
+    pub first_approved_by: Option<DeviceId>,
     /// Whether it is a registrar.
     pub registrar: bool,
 }
@@ -320,10 +325,17 @@ pub enum Write {
     },
     /// Another device tried to use its link.
     InvitationOpenedAgain(InvitationId),
+    /// The first of two registrars approved the device that asked, again perhaps; or, if none, that approval does not count any
+    /// more.
+    FirstApproval(InvitationId, Option<Box<FirstApprovalRow>>),
+    /// The second registrar's device approved it: its enrolment is being logged.
+    SecondApproval(InvitationId, DeviceId),
     /// It was closed in this way, by this registrar's device, at this time.
     InvitationClosed(InvitationId, InvitationClosed, Option<DeviceId>, u64),
     /// The entry about that is in the log.
     InvitationClosedLogged(InvitationId, u64),
+    /// The protection of a device changed.
+    Protection(super::ProtectionWrite),
     /// An alert, with its log index once it has one; the same again adds that.
     Alert(Box<AlertRow>),
     /// A security officer's device saw the alert of this log index first, at this time.
@@ -422,6 +434,17 @@ pub struct RegistrarRow {
     pub log_index: Option<u64>,
 }
 
+/// The first of two registrars' approvals of a device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FirstApprovalRow {
+    /// The registrar's device.
+    pub by: DeviceId,
+    /// When, milliseconds since 1970 UTC.
+    pub at_ms: u64,
+    /// DER certificates: the device's, which it issued, and its own.
+    pub chain: Vec<Blob>,
+}
+
 /// An invitation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvitationRow {
@@ -449,6 +472,10 @@ pub struct InvitationRow {
     pub closed: Option<(InvitationClosed, Option<DeviceId>, u64)>,
     /// Log entry of its making.
     pub made_index: Option<u64>,
+    /// The first of two registrars' approvals.
+    pub first_approval: Option<FirstApprovalRow>,
+    /// The registrar's device that approved second.
+    pub second_approved_by: Option<DeviceId>,
 }
 
 impl InvitationRow {
@@ -474,6 +501,8 @@ impl InvitationRow {
             refused_requests: 0,
             closed: None,
             made_index: None,
+            first_approval: None,
+            second_approved_by: None,
         }
     }
 }
@@ -538,5 +567,10 @@ impl DeviceRow {
     /// The person whose device it is.
     pub fn person(&self) -> PersonId {
         self.card.person
+    }
+
+    /// SHA-256 of the certificate that a second registrar issued for it.
+    pub fn second_cert_sha256(&self) -> Option<Digest> {
+        self.chain.get(2).map(|der| sha256(der.as_slice()))
     }
 }

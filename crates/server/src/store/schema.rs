@@ -3,7 +3,7 @@
 use super::{StoreError, database::Statements, value::values};
 
 /// Version that this program writes.
-pub(super) const VERSION: i64 = 12;
+pub(super) const VERSION: i64 = 14;
 
 /// A table, common to all databases: the unit of a migration between databases.
 pub(super) struct Table {
@@ -15,7 +15,7 @@ pub(super) struct Table {
 }
 
 /// All tables of [`VERSION`].
-pub(super) const TABLES: [Table; 15] = [
+pub(super) const TABLES: [Table; 18] = [
     Table {
         name: "devices",
         columns: &[
@@ -32,6 +32,8 @@ pub(super) const TABLES: [Table; 15] = [
             "revoked_index",
             "revocation",
             "person",
+            "second_certificate",
+            "second_issuer",
         ],
         key: 1,
     },
@@ -46,6 +48,7 @@ pub(super) const TABLES: [Table; 15] = [
             "revoked_ms",
             "revocation",
             "revoked_index",
+            "second_cert_sha256",
         ],
         key: 1,
     },
@@ -109,7 +112,19 @@ pub(super) const TABLES: [Table; 15] = [
             "closed_ms",
             "made_index",
             "closed_index",
+            "approved_by",
+            "approved_ms",
+            "approval",
+            "approval_issuer",
+            "second_approved_by",
         ],
+        key: 1,
+    },
+    Table { name: "passkeys", columns: &["credential", "device", "passkey", "added_ms"], key: 1 },
+    Table { name: "tickets", columns: &["device", "ticket_sha256", "issued_ms", "used_ms"], key: 1 },
+    Table {
+        name: "lockers",
+        columns: &["locker", "device", "proof", "secret", "failures", "retry_ms", "confirmed", "made_ms"],
         key: 1,
     },
     Table {
@@ -288,6 +303,32 @@ ALTER TABLE devices ADD COLUMN person TEXT NOT NULL DEFAULT '';
 UPDATE devices SET person = json_extract(card, '$.person');
 CREATE INDEX devices_person ON devices (person);
 ",
+    // Devices that two registrars certify.
+    "
+ALTER TABLE devices ADD COLUMN second_certificate BLOB;
+ALTER TABLE devices ADD COLUMN second_issuer BLOB;
+ALTER TABLE lost_devices ADD COLUMN second_cert_sha256 TEXT;
+ALTER TABLE invitations ADD COLUMN approved_by BLOB;
+ALTER TABLE invitations ADD COLUMN approved_ms INTEGER;
+ALTER TABLE invitations ADD COLUMN approval BLOB;
+ALTER TABLE invitations ADD COLUMN approval_issuer BLOB;
+ALTER TABLE invitations ADD COLUMN second_approved_by BLOB;
+",
+    // Passkeys, lockers for PINs, and the tickets that both give.
+    "
+CREATE TABLE passkeys (
+    credential TEXT PRIMARY KEY, device BLOB NOT NULL, passkey TEXT NOT NULL, added_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX passkeys_device ON passkeys (device);
+CREATE TABLE tickets (
+    device BLOB PRIMARY KEY, ticket_sha256 TEXT NOT NULL, issued_ms INTEGER NOT NULL, used_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE lockers (
+    locker TEXT PRIMARY KEY, device BLOB NOT NULL, proof TEXT NOT NULL, secret BLOB, failures INTEGER NOT NULL,
+    retry_ms INTEGER NOT NULL, confirmed INTEGER NOT NULL, made_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX lockers_device ON lockers (device);
+",
     // Alerts, of which `subject` is what entries about the same are counted by; devices added in somebody's name, and which of
     // their other devices are to tell them.
     "
@@ -422,6 +463,30 @@ CREATE INDEX invitations_device ON invitations (device);
 ALTER TABLE devices ADD COLUMN person TEXT COLLATE \"C\" NOT NULL DEFAULT '';
 UPDATE devices SET person = card::json ->> 'person';
 CREATE INDEX devices_person ON devices (person);
+",
+    "
+ALTER TABLE devices ADD COLUMN second_certificate BYTEA;
+ALTER TABLE devices ADD COLUMN second_issuer BYTEA;
+ALTER TABLE lost_devices ADD COLUMN second_cert_sha256 TEXT;
+ALTER TABLE invitations ADD COLUMN approved_by BYTEA;
+ALTER TABLE invitations ADD COLUMN approved_ms BIGINT;
+ALTER TABLE invitations ADD COLUMN approval BYTEA;
+ALTER TABLE invitations ADD COLUMN approval_issuer BYTEA;
+ALTER TABLE invitations ADD COLUMN second_approved_by BYTEA;
+",
+    "
+CREATE TABLE passkeys (
+    credential TEXT COLLATE \"C\" PRIMARY KEY, device BYTEA NOT NULL, passkey TEXT NOT NULL, added_ms BIGINT NOT NULL
+);
+CREATE INDEX passkeys_device ON passkeys (device);
+CREATE TABLE tickets (
+    device BYTEA PRIMARY KEY, ticket_sha256 TEXT NOT NULL, issued_ms BIGINT NOT NULL, used_ms BIGINT NOT NULL
+);
+CREATE TABLE lockers (
+    locker TEXT COLLATE \"C\" PRIMARY KEY, device BYTEA NOT NULL, proof TEXT NOT NULL, secret BYTEA, failures BIGINT NOT NULL,
+    retry_ms BIGINT NOT NULL, confirmed BIGINT NOT NULL, made_ms BIGINT NOT NULL
+);
+CREATE INDEX lockers_device ON lockers (device);
 ",
     "
 CREATE TABLE alerts (

@@ -101,6 +101,8 @@ const SUITE: &[Case] = &[
     ("silenced_callers_are_restored_per_person", silenced_callers_are_restored_per_person),
     ("issued_links_are_restored_until_they_expire", issued_links_are_restored_until_they_expire),
     ("invitations_are_restored_until_the_log_has_their_end", invitations_are_restored_until_the_log_has_their_end),
+    ("a_device_keeps_the_certificates_of_two_registrars", a_device_keeps_the_certificates_of_two_registrars),
+    ("passkeys_lockers_and_tickets_are_stored", passkeys_lockers_and_tickets_are_stored),
     ("alerts_are_listed_once_the_log_has_them", alerts_are_listed_once_the_log_has_them),
     ("added_devices_are_kept_until_they_are_acknowledged", added_devices_are_kept_until_they_are_acknowledged),
     ("a_revocation_keeps_its_first_time", a_revocation_keeps_its_first_time),
@@ -404,8 +406,9 @@ fn the_people_of_older_calls_are_found_after_the_upgrade(disk: &TestStore) {
         "DROP INDEX calls_from; DROP INDEX calls_to; DROP INDEX calls_logged; DROP TABLE lost_devices;
          CREATE INDEX calls_opened ON calls (opened_ms); ALTER TABLE calls DROP COLUMN from_person;
          ALTER TABLE calls DROP COLUMN to_person; DROP TABLE silenced; DROP TABLE issued_links;
-         DROP TABLE registrars; DROP TABLE invitations; DROP TABLE alerts; DROP TABLE added_devices;
-         DROP INDEX devices_person; ALTER TABLE devices DROP COLUMN person; {version}"
+         DROP TABLE registrars; DROP TABLE invitations; DROP TABLE passkeys; DROP TABLE tickets; DROP TABLE lockers;
+         DROP TABLE alerts; DROP TABLE added_devices; DROP INDEX devices_person; ALTER TABLE devices DROP COLUMN person;
+         ALTER TABLE devices DROP COLUMN second_certificate; ALTER TABLE devices DROP COLUMN second_issuer; {version}"
     ));
     drop(disk.writer());
     assert_eq!(page_through(&*disk.reader(), Some(card(1).person), 4).len(), 12);
@@ -438,6 +441,22 @@ fn silenced_callers_are_restored_per_person(disk: &TestStore) {
     assert_eq!(of(&mut disk.writer()), [(card(1).person, card(3)), (card(2).person, card(1))]);
 }
 
+fn a_device_keeps_the_certificates_of_two_registrars(disk: &TestStore) {
+    let chain: Vec<Blob> = (1..=4).map(|n| Blob(vec![n])).collect();
+    let enrolled = |chain: &[Blob]| match enrolled(1) {
+        Write::Device(row) => Write::Device(Box::new(DeviceRow { chain: chain.to_vec(), ..*row })),
+        _ => unreachable!(),
+    };
+    let mut store = disk.writer();
+    for odd in [&chain[..1], &chain[..3], &[]] {
+        assert!(matches!(store.apply(&[enrolled(odd)]), Err(StoreError::Damaged(_))));
+    }
+    store.apply(&[enrolled(&chain)]).unwrap();
+    drop(store);
+    assert_eq!(disk.writer().device(&device(1)).unwrap().unwrap().chain, chain);
+    assert_eq!(disk.reader().devices().unwrap()[0].chain, chain);
+}
+
 fn invitations_are_restored_until_the_log_has_their_end(disk: &TestStore) {
     let id = InvitationId::from_bytes([5; 16]);
     let row = InvitationRow::new(id, card(1), device(1), Digest::from_bytes([8; 32]), 7, 90);
@@ -453,6 +472,7 @@ fn invitations_are_restored_until_the_log_has_their_end(disk: &TestStore) {
     store.apply(&[Write::Registrar(Box::new(registrar.clone())), Write::Invitation(Box::new(row.clone()))]).unwrap();
     let found = store.load().unwrap();
     assert_eq!((found.registrars, found.invitations), (vec![registrar.clone()], vec![row.clone()]));
+    assert_eq!(disk.reader().registrars().unwrap(), vec![registrar.clone()]);
     let (request, asking) = ("jws".to_owned(), device(2));
     store
         .apply(&[
@@ -476,6 +496,16 @@ fn invitations_are_restored_until_the_log_has_their_end(disk: &TestStore) {
     let mut store = disk.writer();
     let found = store.load().unwrap();
     assert_eq!((found.registrars, found.invitations), (vec![registrar.clone()], vec![asked.clone()]));
+    // One registrar of two approved, and again; that does not count any more; one approved again.
+    let approval =
+        |n: u8| FirstApprovalRow { by: device(n), at_ms: n.into(), chain: vec![Blob(vec![n]), Blob(vec![n, n])] };
+    let first = |approval: Option<FirstApprovalRow>| Write::FirstApproval(id, approval.map(Box::new));
+    store.apply(&[first(Some(approval(1))), first(Some(approval(2)))]).unwrap();
+    assert_eq!(store.load().unwrap().invitations[0].first_approval, Some(approval(2)));
+    store.apply(&[first(None)]).unwrap();
+    assert_eq!(store.load().unwrap().invitations, std::slice::from_ref(&asked));
+    store.apply(&[first(Some(approval(3))), Write::SecondApproval(id, device(1))]).unwrap();
+    let asked = InvitationRow { first_approval: Some(approval(3)), second_approved_by: Some(device(1)), ..asked };
     // The first end stays.
     let approved = (InvitationClosed::Approved, Some(device(1)), 11);
     store.apply(&[Write::InvitationClosed(id, approved.0, approved.1, approved.2)]).unwrap();
@@ -489,11 +519,12 @@ fn invitations_are_restored_until_the_log_has_their_end(disk: &TestStore) {
     // The device that was enrolled with it is listed with who approved it.
     store.apply(&[enrolled(1), enrolled(2), enrolled(3)]).unwrap();
     let listed = |person| reader.listed_devices(person).unwrap();
-    let facts = |row: &DeviceSummary| (row.device, row.request.clone(), row.approved_by, row.registrar);
+    let facts =
+        |row: &DeviceSummary| (row.device, row.request.clone(), row.approved_by, row.first_approved_by, row.registrar);
     let expected = [
-        (device(1), None, None, true),
-        (asking, closed.request.clone(), Some(device(1)), false),
-        (device(3), None, None, false),
+        (device(1), None, None, None, true),
+        (asking, closed.request.clone(), Some(device(1)), Some(device(3)), false),
+        (device(3), None, None, None, false),
     ];
     assert_eq!(listed(None).iter().map(facts).collect::<Vec<_>>(), expected);
     for row in listed(None) {
@@ -505,6 +536,64 @@ fn invitations_are_restored_until_the_log_has_their_end(disk: &TestStore) {
     // An appointment that is renewed is announced when the log has it.
     store.apply(&[Write::Registrar(Box::new(RegistrarRow { appointed_ms: 20, ..registrar }))]).unwrap();
     assert_eq!(store.load().unwrap().registrars[0].log_index, None);
+}
+
+fn passkeys_lockers_and_tickets_are_stored(disk: &TestStore) {
+    use ProtectionWrite as W;
+    let passkey = |id: &str, n| PasskeyRow {
+        credential: id.into(),
+        device: device(n),
+        passkey: "{}".into(),
+        added_ms: u64::from(n),
+    };
+    let locker = |n: u8, confirmed| LockerRow {
+        locker: Digest::from_bytes([n; 32]),
+        device: device(1),
+        proof: Digest::from_bytes([9; 32]),
+        secret: Some(Blob(vec![n; 32])),
+        failures: 0,
+        retry_ms: 0,
+        confirmed,
+        made_ms: 5,
+    };
+    let ticket = |n: u8| TicketRow { sha256: Digest::from_bytes([n; 32]), issued_ms: 7, used_ms: 7 };
+    let mut store = disk.writer();
+    let mut apply =
+        |writes: Vec<W>| store.apply(&writes.into_iter().map(Write::Protection).collect::<Vec<_>>()).unwrap();
+    apply(vec![
+        W::PasskeyAdded(Box::new(passkey("b", 1))),
+        W::PasskeyAdded(Box::new(passkey("a", 1))),
+        // Identifiers are the authenticators': one that exists is not taken over by another device.
+        W::PasskeyAdded(Box::new(passkey("a", 2))),
+        W::TicketIssued(device(1), ticket(1)),
+        W::TicketIssued(device(1), ticket(2)),
+        W::TicketUsed(device(1), 8),
+        W::LockerMade(Box::new(locker(1, false))),
+        // Replaces the one that was never opened.
+        W::LockerMade(Box::new(locker(2, false))),
+    ]);
+    let reader = disk.reader();
+    let known =
+        |passkeys, lockers| ProtectionRow { passkeys, lockers, ticket: Some(TicketRow { used_ms: 8, ..ticket(2) }) };
+    assert_eq!(reader.protection(&device(1)).unwrap(), known(2, 0));
+    assert_eq!(reader.protection(&device(2)).unwrap(), ProtectionRow::default());
+    assert_eq!(reader.passkeys(&device(1)).unwrap(), [passkey("a", 1), passkey("b", 1)]);
+    assert_eq!(reader.locker(&locker(1, false).locker).unwrap(), None);
+    let id = locker(2, false).locker;
+    apply(vec![W::LockerOpened(id), W::LockerTried { locker: id, failures: 3, retry_ms: 99 }]);
+    assert_eq!(reader.protection(&device(1)).unwrap(), known(2, 1));
+    let tried = LockerRow { failures: 3, retry_ms: 99, ..locker(2, true) };
+    assert_eq!(reader.locker(&id).unwrap(), Some(tried.clone()));
+    apply(vec![W::LockerErased(id), W::LockerOpened(id), W::PasskeyRemoved(device(2), "a".into())]);
+    assert_eq!(reader.locker(&id).unwrap(), Some(LockerRow { secret: None, ..tried }));
+    assert_eq!(reader.protection(&device(1)).unwrap(), known(2, 1), "an erased locker still protects");
+    apply(vec![
+        W::PasskeyUsed { credential: "a".into(), passkey: "{1}".into() },
+        W::PasskeyRemoved(device(1), "b".into()),
+        W::LockerRemoved(device(1), id),
+    ]);
+    assert_eq!(reader.passkeys(&device(1)).unwrap(), [PasskeyRow { passkey: "{1}".into(), ..passkey("a", 1) }]);
+    assert_eq!(reader.protection(&device(1)).unwrap(), known(1, 0));
 }
 
 fn alerts_are_listed_once_the_log_has_them(disk: &TestStore) {
@@ -684,6 +773,7 @@ fn lost(n: u8) -> LostDevice {
         revoked_ms: None,
         revocation: None,
         revoked_index: None,
+        second_cert_sha256: (n == 2).then(|| Digest::from_bytes([22; 32])),
     }
 }
 
@@ -742,8 +832,10 @@ fn a_postgres_database_of_version_5_is_upgraded() {
     disk.writer().apply(&[enrolled(1), Write::LogSeen(7)]).unwrap();
     disk.execute(
         "DROP TABLE lost_devices; DROP TABLE silenced; DROP TABLE issued_links; DROP TABLE registrars; DROP TABLE invitations;
+         DROP TABLE passkeys; DROP TABLE tickets; DROP TABLE lockers;
          DROP TABLE alerts; DROP TABLE added_devices;
          DROP INDEX devices_person; ALTER TABLE devices DROP COLUMN person;
+         ALTER TABLE devices DROP COLUMN second_certificate; ALTER TABLE devices DROP COLUMN second_issuer;
          DROP INDEX calls_logged; DROP INDEX calls_from; DROP INDEX calls_to; ALTER TABLE calls DROP COLUMN from_person; ALTER TABLE calls DROP COLUMN to_person;
          CREATE INDEX calls_opened ON calls (opened_ms); UPDATE marks SET value = 5 WHERE name = 'version';
          DELETE FROM marks WHERE name LIKE 'office %'",

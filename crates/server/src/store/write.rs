@@ -160,6 +160,28 @@ pub(super) fn apply(t: &mut dyn Statements, write: &Write) -> Result<(), StoreEr
         Write::InvitationOpenedAgain(id) => {
             run("UPDATE invitations SET refused_requests = refused_requests + 1 WHERE invitation = $1", values![id])
         }
+        Write::FirstApproval(id, approval) => {
+            let chain = approval.as_ref().map(|approval| approval.chain.as_slice());
+            let (certificate, issuer) = match chain {
+                Some([certificate, issuer]) => (Some(certificate), Some(issuer)),
+                Some(_) => return Err(StoreError::Damaged("chain of an approval")),
+                None => (None, None),
+            };
+            run(
+                "UPDATE invitations SET approved_by = $1, approved_ms = $2, approval = $3, approval_issuer = $4
+                 WHERE invitation = $5",
+                &[
+                    approval.as_ref().map(|approval| &approval.by).into(),
+                    approval.as_ref().map(|approval| approval.at_ms).into(),
+                    certificate.into(),
+                    issuer.into(),
+                    id.into(),
+                ],
+            )
+        }
+        Write::SecondApproval(id, by) => {
+            run("UPDATE invitations SET second_approved_by = $1 WHERE invitation = $2", values![by, id])
+        }
         Write::InvitationClosed(id, how, by, ms) => run(
             "UPDATE invitations SET closed = $1, closed_by = $2, closed_ms = $3 WHERE invitation = $4 AND closed IS NULL",
             values![how.as_str(), by.as_ref(), *ms, id],
@@ -167,6 +189,7 @@ pub(super) fn apply(t: &mut dyn Statements, write: &Write) -> Result<(), StoreEr
         Write::InvitationClosedLogged(id, index) => {
             run("UPDATE invitations SET closed_index = $1 WHERE invitation = $2", values![*index, id])
         }
+        Write::Protection(write) => super::protection::apply(t, write),
         Write::Alert(row) => alerts::put(t, row),
         Write::AlertSeen(index, by, ms) => run(
             "UPDATE alerts SET seen_by = $1, seen_ms = $2 WHERE log_index = $3 AND seen_ms IS NULL",
@@ -188,11 +211,15 @@ pub(super) fn apply(t: &mut dyn Statements, write: &Write) -> Result<(), StoreEr
 }
 
 fn insert_device(t: &mut dyn Statements, row: &DeviceRow, on_conflict: &str) -> Result<(), StoreError> {
-    let [certificate, issuer] = row.chain.as_slice() else { return Err(StoreError::Damaged("device chain")) };
+    let (certificate, issuer, second) = match row.chain.as_slice() {
+        [certificate, issuer] => (certificate, issuer, None),
+        [certificate, issuer, second, second_issuer] => (certificate, issuer, Some((second, second_issuer))),
+        _ => return Err(StoreError::Damaged("device chain")),
+    };
     let sql = format!(
         "INSERT INTO devices (device, card, role, certificate, issuer, cert_sha256, enrolment, enrolled_ms, revoked_ms,
-             log_index, revoked_index, revocation, person)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) {on_conflict}"
+             log_index, revoked_index, revocation, person, second_certificate, second_issuer)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) {on_conflict}"
     );
     let values = [
         Value::from(&row.device),
@@ -208,6 +235,8 @@ fn insert_device(t: &mut dyn Statements, row: &DeviceRow, on_conflict: &str) -> 
         row.revoked_index.into(),
         row.revocation.as_ref().into(),
         row.person().to_hex().as_str().into(),
+        second.map(|(certificate, _)| certificate).into(),
+        second.map(|(_, issuer)| issuer).into(),
     ];
     t.execute(&sql, &values).map(drop)
 }
@@ -247,11 +276,12 @@ fn enrolment_found(t: &mut dyn Statements, lost: &LostDevice, found: Option<&Cer
         lost.revoked_ms.into(),
         lost.revocation.as_ref().into(),
         lost.revoked_index.into(),
+        lost.second_cert_sha256.as_ref().into(),
     ];
     let sql =
         "INSERT INTO lost_devices (cert_sha256, device, enrolment, enrolled_ms, log_index, revoked_ms, revocation,
-             revoked_index)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING";
+             revoked_index, second_cert_sha256)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING";
     t.execute(sql, &values).map(drop)
 }
 

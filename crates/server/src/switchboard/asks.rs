@@ -1,12 +1,12 @@
-//! Limits of requests to join: each is stored and sent to a member with its key package, which has tens of kilobytes.
+//! Limits of requests to join a call.
 
 use super::port::SessionId;
 use crate::allowance::{Allowance, Rate};
 use std::collections::BTreeMap;
-use telcon_proto::DeviceId;
+use telcon_proto::{DeviceId, limits::JOIN_REQUEST_INTERVAL_MS};
 
 /// Requests of one device in one call: somebody who reloads the page, or joins and leaves again.
-const ASK_RATE: Rate = Rate::every_ms(2_000, 6);
+const ASK_RATE: Rate = Rate::every_ms(JOIN_REQUEST_INTERVAL_MS, 6);
 
 /// The requests of the devices of one call.
 #[derive(Debug, Default)]

@@ -8,12 +8,15 @@ use super::{
         CloseReason, Effects, NewDevice, Output, Refusal, RefusalKind, Reply, RequestId, Revocation, SessionId, Ticket,
     },
 };
-use crate::store::{DeviceRow, Write};
+use crate::{
+    digest::sha256,
+    store::{DeviceRow, Write},
+};
 use std::sync::Arc;
 use telcon_identity::without_certificate;
 use telcon_proto::{
     Card, DeviceId, Digest, Ended, InvitationId, ServerMessage,
-    entry::{Entry, InvitationClosed},
+    entry::{Entry, InvitationClosed, person_commitment},
     limits::MAX_DEVICES_PER_PERSON,
     message::RefusalCode,
 };
@@ -24,6 +27,8 @@ pub(super) struct Enrolling {
     pub enrolment: String,
     /// SHA-256 of the device's certificate.
     pub cert_sha256: Digest,
+    /// SHA-256 of the certificate that a second registrar issued.
+    pub second_cert_sha256: Option<Digest>,
     /// The registrar's approval that led to it.
     pub approval: Option<Approval>,
 }
@@ -61,7 +66,8 @@ impl Switchboard {
         if let Some(begun) = self.enrolling.get_mut(&new.device)
             && begun.approval.is_some_and(|before| before.invitation == approval.invitation)
         {
-            begun.approval = Some(approval);
+            // Whose certificate it gets is who approved; the answer goes to who asked now.
+            begun.approval = begun.approval.map(|before| Approval { session: approval.session, ..before });
             if self.append_enrolment(request, new.device) {
                 return;
             }
@@ -82,9 +88,16 @@ impl Switchboard {
 
     /// The entry of a device whose enrolment has begun.
     fn enrolment_entry(&self, device: DeviceId) -> Option<Entry> {
-        let Enrolling { enrolment, cert_sha256, .. } = self.enrolling.get(&device)?;
-        let time_ms = self.context.directory.device(&device)?.enrolled_ms;
-        Some(Entry::DeviceEnrolled { time_ms, device, cert_sha256: *cert_sha256, enrolment: enrolment.clone() })
+        let Enrolling { enrolment, cert_sha256, second_cert_sha256, .. } = self.enrolling.get(&device)?;
+        let known = self.context.directory.device(&device)?;
+        Some(Entry::DeviceEnrolled {
+            time_ms: known.enrolled_ms,
+            device,
+            cert_sha256: *cert_sha256,
+            enrolment: enrolment.clone(),
+            person_sha256: Some(person_commitment(known.card.person, device, sha256)),
+            second_cert_sha256: *second_cert_sha256,
+        })
     }
 
     fn begin_enrolment(&mut self, request: RequestId, new: NewDevice, approval: Option<Approval>, now_ms: u64) {
@@ -93,8 +106,15 @@ impl Switchboard {
             device: new.device,
             cert_sha256: new.cert_sha256,
             enrolment: new.enrolment.clone(),
+            person_sha256: Some(person_commitment(new.card.person, new.device, sha256)),
+            second_cert_sha256: new.second_cert_sha256,
         };
-        let enrolling = Enrolling { enrolment: new.enrolment.clone(), cert_sha256: new.cert_sha256, approval };
+        let enrolling = Enrolling {
+            enrolment: new.enrolment.clone(),
+            cert_sha256: new.cert_sha256,
+            second_cert_sha256: new.second_cert_sha256,
+            approval,
+        };
         self.enrolling.insert(new.device, enrolling);
         let card = Arc::new(new.card.clone());
         let device = Device { card, enrolled_ms: now_ms, revoked_ms: None, revocation: None, log_index: None };
@@ -253,6 +273,7 @@ impl Switchboard {
             self.person_changed(card.person);
             self.tell_devices_changed(card.person);
         }
+        self.void_first_approvals(device);
         self.finish(now_ms)
     }
 

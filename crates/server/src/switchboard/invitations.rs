@@ -1,13 +1,12 @@
 //! Registrars, their invitations, and the devices that ask with them.
 //!
 //! An invitation is made when the log has it: before that nobody is told. The first device that asks with it uses it up. Whatever
-//! closes it, the log says so; a restart appends what is missing.
+//! closes it, the log says so; a restart appends what is missing. Approvals are in [`super::approvals`].
 
 use super::{
     Switchboard,
     alerts::Topic,
-    enrolment::Approval,
-    port::{DeviceAsked, NewDevice, Output, Refusal, RefusalKind, Reply, RequestId, SessionId, Ticket},
+    port::{DeviceAsked, Output, Refusal, RefusalKind, Reply, RequestId, SessionId, Ticket},
 };
 use crate::{
     store::{InvitationRow, RegistrarRow, Write},
@@ -20,22 +19,22 @@ use telcon_proto::{
     entry::{Entry, InvitationClosed},
     http::Asked,
     limits::{DEVICE_REQUEST_MS, MAX_INVITATION_MS, MAX_OPEN_INVITATIONS},
-    message::{OpenInvitation, RefusalCode},
+    message::{FirstApproval, OpenInvitation, RefusalCode},
     policy::{Action, ROLES, allows},
 };
 
-/// Invitations in one message: with requests of the CNSA 2.0 profile, 12 kB each, it stays far below
+/// Invitations in one message: with requests and first approvals of the CNSA 2.0 profile, 12 kB and 22 kB each, it stays below
 /// [`telcon_proto::limits::MAX_MESSAGE_BYTES`].
-const INVITATIONS_PER_MESSAGE: usize = 16;
+const INVITATIONS_PER_MESSAGE: usize = 8;
 /// How long after the log refused an entry it is tried again, milliseconds.
 const RETRY_MS: u64 = 5_000;
 
 /// Who may enrol, and the invitations that are not closed or whose end is not in the log.
 #[derive(Default)]
 pub(super) struct Invitations {
-    registrars: HashMap<DeviceId, RegistrarRow>,
+    pub(super) registrars: HashMap<DeviceId, RegistrarRow>,
     /// Not closed. The log has those with an index.
-    open: BTreeMap<InvitationId, InvitationRow>,
+    pub(super) open: BTreeMap<InvitationId, InvitationRow>,
     /// Closed, and the entry about it is not known to be in the log.
     closing: BTreeMap<InvitationId, InvitationRow>,
     /// Where the answer to a registrar goes whose invitation is not in the log yet.
@@ -65,8 +64,8 @@ impl Switchboard {
             let enrolled = row.device.filter(|device| {
                 self.context.directory.device(device).is_some_and(|device| device.log_index.is_some())
             });
-            // Only the device that made it approves.
-            let by = row.made_by;
+            // Only the device that made it approves, or approves first.
+            let by = row.second_approved_by.unwrap_or(row.made_by);
             self.invitations.open.insert(id, row);
             if enrolled.is_some() {
                 self.close(id, InvitationClosed::Approved, Some(by), self.started_ms);
@@ -112,7 +111,7 @@ impl Switchboard {
         self.invitations.open.get(id)?.request.as_deref()
     }
 
-    fn tell_changed(&mut self, id: InvitationId) {
+    pub(super) fn tell_changed(&mut self, id: InvitationId) {
         if let Some(row) = self.invitations.open.get(&id).filter(|row| row.made_index.is_some()) {
             let message = ServerMessage::Invitations { changed: vec![shown(row)], closed: Vec::new() };
             self.tell_registrars(&message);
@@ -285,7 +284,7 @@ impl Switchboard {
         let open = open.filter(|row| row.token_sha256 == token_sha256);
         let Some(row) = open else { return Ok(Reply::NoOpenInvitation) };
         match &row.request {
-            Some(known) if *known == jws => Ok(Reply::Asked(Asked::Waiting { expires_ms: row.expires_ms })),
+            Some(known) if *known == jws => Ok(Reply::Asked(waiting(row))),
             Some(_) => {
                 row.refused_requests += 1;
                 self.context.write(Write::InvitationOpenedAgain(invitation));
@@ -301,62 +300,14 @@ impl Switchboard {
             None => {
                 let expires_ms = now_ms + DEVICE_REQUEST_MS;
                 (row.request, row.device, row.expires_ms) = (Some(jws.clone()), Some(device), expires_ms);
+                let answer = waiting(row);
                 self.context.timers.set(Timer::Invitation(invitation), Some(expires_ms));
                 self.context.write(Write::InvitationAsked { invitation, device, request: jws, expires_ms });
                 self.tell_changed(invitation);
                 self.raise(Topic::invitation(AlertKind::DeviceAsked, invitation, Some(device)), None, now_ms);
-                Ok(Reply::Asked(Asked::Waiting { expires_ms }))
+                Ok(Reply::Asked(answer))
             }
         }
-    }
-
-    /// A registrar approves the device that asked with an invitation. Its certificates were verified, unless `new` says why not.
-    pub fn approve(
-        &mut self,
-        session: SessionId,
-        request: RequestId,
-        invitation: InvitationId,
-        new: Result<NewDevice, String>,
-        now_ms: u64,
-    ) -> Effects {
-        let Some(by) = self.context.directory.session(session).map(|session| session.device) else {
-            let refusal = Refusal::new(RefusalKind::Forbidden, "the registrar is not connected");
-            self.context.output(Output::Reply(request, Err(refusal)));
-            return self.finish(now_ms);
-        };
-        match self.may_approve(&by, invitation, new) {
-            Ok(new) => self.enrol_approved(request, new, Approval { invitation, by, session }, now_ms),
-            Err(text) => self.refuse_registrar(session, request, RefusalKind::Forbidden, &text),
-        }
-        self.finish(now_ms)
-    }
-
-    /// Refuses what a registrar asked over its connection, and the driver's request with it.
-    pub(super) fn refuse_registrar(&mut self, session: SessionId, request: RequestId, kind: RefusalKind, text: &str) {
-        self.context.refuse(session, None, RefusalCode::NotAllowed, text);
-        self.context.output(Output::Reply(request, Err(Refusal::new(kind, text))));
-    }
-
-    fn may_approve(
-        &self,
-        by: &DeviceId,
-        invitation: InvitationId,
-        new: Result<NewDevice, String>,
-    ) -> Result<NewDevice, String> {
-        let new = new?;
-        let row = self.invitations.open.get(&invitation).ok_or("this invitation is closed already")?;
-        let registrar = self.invitations.registrars.get(by).filter(|_| self.may_enrol_role(by, Some(row.card.role)));
-        let registrar = registrar.ok_or("this device may not approve devices of people of that role")?;
-        if row.made_by != *by {
-            return Err("this invitation was made on another device, which alone can verify what was asked".into());
-        }
-        if row.device != Some(new.device) || row.card != new.card {
-            return Err("the certificate is not for the device and person of this invitation".into());
-        }
-        if new.chain.get(1) != Some(&registrar.certificate) {
-            return Err("the certificate was issued with another registrar's certificate".into());
-        }
-        Ok(new)
     }
 }
 
@@ -369,7 +320,16 @@ fn shown(row: &InvitationRow) -> OpenInvitation {
         expires_ms: row.expires_ms,
         request: row.request.clone(),
         refused_requests: row.refused_requests,
+        first_approval: row
+            .first_approval
+            .as_ref()
+            .map(|first| FirstApproval { chain: first.chain.clone(), at_ms: first.at_ms }),
     }
+}
+
+/// What a device is told whose request nobody has decided yet.
+fn waiting(row: &InvitationRow) -> Asked {
+    Asked::Waiting { expires_ms: row.expires_ms, approvals: row.first_approval.is_some().into() }
 }
 
 fn appointment(row: &RegistrarRow) -> Entry {

@@ -1,4 +1,4 @@
-//! IssuedLinks, as the authority states them before a link is handed out: nobody is invited or enrolled whose name looks like
+//! Links that the authority issues, which it states before it hands them out: nobody is invited or enrolled whose name looks like
 //! that of another person, unless the office knows of both and says so.
 
 use super::{
@@ -13,7 +13,7 @@ use crate::{
 use std::collections::{BTreeSet, HashMap};
 use telcon_proto::{Card, PersonId};
 
-/// IssuedLinks whose links have not expired, those that were used included.
+/// Links that have not expired, those that were used included.
 #[derive(Debug, Default)]
 pub(super) struct IssuedLinks {
     by_enrolment: HashMap<String, IssuedLinkRow>,
@@ -50,7 +50,7 @@ impl IssuedLinks {
 }
 
 impl Switchboard {
-    /// The authority invited a person; the driver verified its statement.
+    /// The authority issued a link; the driver verified its statement.
     pub fn link_issued(&mut self, request: RequestId, row: IssuedLinkRow, now_ms: u64) -> Effects {
         self.issued_links.expire(now_ms);
         let answer = self.may_issue(&row).map(|()| Reply::LinkKept);
@@ -66,10 +66,11 @@ impl Switchboard {
         if self.issued_links.by_enrolment.len() >= MAX_ISSUED_LINKS
             && !self.issued_links.by_enrolment.contains_key(&row.enrolment)
         {
-            let text = format!("{MAX_ISSUED_LINKS} invitations have not expired, which is the limit: try again later");
+            let text =
+                format!("{MAX_ISSUED_LINKS} enrolment links have not expired, which is the limit: try again later");
             return Err(Refusal::new(RefusalKind::Conflict, text));
         }
-        match self.namesake(&row.card, &row.enrolment, &row.same_name_as) {
+        match self.namesake(&row.card, Some(&row.enrolment), &row.same_name_as) {
             None => Ok(()),
             Some((other, state)) => {
                 let text = format!(
@@ -90,7 +91,7 @@ impl Switchboard {
         self.issued_links.expire(now_ms);
         let known = self.issued_links.by_enrolment.get(enrolment);
         let same_name_as = known.map(|row| row.same_name_as.as_slice()).unwrap_or_default();
-        match self.namesake(card, enrolment, same_name_as) {
+        match self.namesake(card, Some(enrolment), same_name_as) {
             // Of two that are only invited, the first to enrol has the name.
             None | Some((_, State::Invited)) => Ok(()),
             Some((other, State::Enrolled)) => {
@@ -109,7 +110,7 @@ impl Switchboard {
 
     /// Why a registrar may not invite a person under this name.
     pub(super) fn looks_like_another(&self, card: &Card) -> Option<String> {
-        let (other, state) = self.namesake(card, "", &[])?;
+        let (other, state) = self.namesake(card, None, &[])?;
         Some(format!(
             "{} looks the same as {}, who is {state}: if this is the same person, add a device to them; if it is another \
              person, choose words that tell the two apart",
@@ -120,12 +121,12 @@ impl Switchboard {
 
     /// Another person whose name looks the same, enrolled or invited, unless the office said that it knows of both: in this
     /// invitation, or in one of theirs. None for a person who is enrolled under this name already.
-    fn namesake(&self, card: &Card, enrolment: &str, same_name_as: &[PersonId]) -> Option<(Card, State)> {
+    fn namesake(&self, card: &Card, enrolment: Option<&str>, same_name_as: &[PersonId]) -> Option<(Card, State)> {
         let directory = &self.context.directory;
         if directory.devices_of(card.person).any(|(_, device)| device.card.name == card.name) {
             return None;
         }
-        let invited = || self.issued_links.like(&card.name).filter(|other| other.enrolment != enrolment);
+        let invited = || self.issued_links.like(&card.name).filter(|other| Some(&*other.enrolment) != enrolment);
         let known: BTreeSet<PersonId> = invited()
             .filter(|other| other.same_name_as.contains(&card.person))
             .map(|other| other.card.person)

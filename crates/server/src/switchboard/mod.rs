@@ -22,6 +22,7 @@
 //! | `alerts` | what security officers are told, and the log with them |
 //! | `added_devices` | devices added in somebody's name, of which their other devices tell them |
 //! | `invitations` | registrars, their invitations, devices that ask |
+//! | `approvals` | registrars' approvals of those devices |
 //! | `silence` | callers whom a person has silenced |
 //! | `group` | group membership: join requests, commits, leaving, resuming |
 //! | `note_takers` | the driver of `assignment` |
@@ -33,6 +34,7 @@
 
 mod added_devices;
 mod alerts;
+mod approvals;
 mod asks;
 mod call;
 mod contacts;
@@ -53,8 +55,8 @@ mod ring_limits;
 mod silence;
 
 pub use port::{
-    CloseReason, DeviceAsked, Effects, LegRefusal, NewDevice, Output, Policy, Refusal, RefusalKind, RefusedRing,
-    RelayCommand, Reply, RequestId, Revocation, Seal, SessionId, Ticket, VerifiedRing,
+    Approved, CloseReason, DeviceAsked, Effects, FirstApproved, LegRefusal, NewDevice, Output, Policy, Refusal,
+    RefusalKind, RefusedRing, RelayCommand, Reply, RequestId, Revocation, Seal, SessionId, Ticket, VerifiedRing,
 };
 
 use crate::{
@@ -154,8 +156,10 @@ impl Switchboard {
         };
         for row in stored.devices {
             if row.log_index.is_none() {
+                let second_cert_sha256 = row.second_cert_sha256();
                 let (enrolment, cert_sha256) = (row.enrolment, row.cert_sha256);
-                this.enrolling.insert(row.device, Enrolling { enrolment, cert_sha256, approval: None });
+                let begun = Enrolling { enrolment, cert_sha256, second_cert_sha256, approval: None };
+                this.enrolling.insert(row.device, begun);
             }
             let device = Device {
                 card: Arc::new(row.card),
@@ -252,6 +256,11 @@ impl Switchboard {
             }
         }
         Ok((SignedIn { device, role: card.role }, self.finish(now_ms)))
+    }
+
+    /// Whether a device takes part in a call now.
+    pub fn device_is_in_call(&self, device: &DeviceId) -> bool {
+        self.calls.of_device(device).iter().filter_map(|id| self.calls.get(id)).any(|call| call.takes_part(device))
     }
 
     /// Sends notices of the newest calls, and of the device's own, to staff that signs in.

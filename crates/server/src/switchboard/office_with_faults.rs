@@ -1,6 +1,8 @@
 //! A switchboard over a real store and log, for tests: its process dies after so many outputs, and its log fails when told to.
 
-use super::{DeviceAsked, Effects, NewDevice, Output, Policy, Refusal, Reply, RequestId, SessionId, Switchboard};
+use super::{
+    Approved, DeviceAsked, Effects, NewDevice, Output, Policy, Refusal, Reply, RequestId, SessionId, Switchboard,
+};
 use crate::{
     archive::LogWriter,
     limits::RECORD_DUE_MS,
@@ -108,7 +110,8 @@ impl Office {
             card,
             chain: vec![Blob(device.as_bytes().to_vec()), Blob(b"registrar".to_vec())],
             cert_sha256: Digest::from_bytes([device.as_bytes()[0]; 32]),
-            registrar,
+            second_cert_sha256: None,
+            registrars: registrar.into_iter().collect(),
             enrolment_is_used: self.store.enrolment_is_used(&enrolment).unwrap(),
             enrolment,
         }
@@ -191,7 +194,7 @@ impl Office {
 
     pub fn approve(&mut self, device: DeviceId, card: Card) {
         let new = self.new_device(device, card, Some(OFFICER));
-        let effects = self.board.approve(SessionId(1), RequestId(4), INVITATION, Ok(new), self.now);
+        let effects = self.board.approve(SessionId(1), RequestId(4), INVITATION, Ok(Approved::Last(new)), self.now);
         self.run(effects);
     }
 

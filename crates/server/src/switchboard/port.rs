@@ -171,6 +171,8 @@ pub enum Reply {
     Asked(Asked),
     /// There is no such open invitation: the store knows how it ended, if there was one.
     NoOpenInvitation,
+    /// The approval is kept until a second registrar answers.
+    ApprovedFirst,
 }
 
 impl Reply {
@@ -181,7 +183,7 @@ impl Reply {
     pub fn logged(self) -> Result<u64, Refusal> {
         match self {
             Self::Logged(index) => Ok(index),
-            Self::LinkKept | Self::Asked(_) | Self::NoOpenInvitation => {
+            Self::LinkKept | Self::Asked(_) | Self::NoOpenInvitation | Self::ApprovedFirst => {
                 Err(Refusal::new(RefusalKind::Unavailable, "the server gave another answer: try again"))
             }
         }
@@ -226,16 +228,38 @@ pub struct NewDevice {
     pub device: DeviceId,
     /// Its person, as the certificate names them.
     pub card: Card,
-    /// DER: the device's certificate, then its issuer's.
+    /// DER: the device's certificate, then its issuer's; twice where two registrars certified it.
     pub chain: Vec<Blob>,
-    /// SHA-256 of the device's certificate.
+    /// SHA-256 of the device's certificate, the first of two.
     pub cert_sha256: Digest,
-    /// The registrar's device that certified it; none if it has a link of the authority.
-    pub registrar: Option<DeviceId>,
+    /// SHA-256 of the certificate that a second registrar issued.
+    pub second_cert_sha256: Option<Digest>,
+    /// The registrars' devices that certified it; none if it has a link of the authority.
+    pub registrars: Vec<DeviceId>,
     /// The enrolment.
     pub enrolment: String,
     /// Whether the store has a device of this enrolment.
     pub enrolment_is_used: bool,
+}
+
+/// A registrar's approval of a device whose certificates were checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Approved {
+    /// By the first of two registrars that the charter demands: no certificate of an enrolled device yet.
+    First(FirstApproved),
+    /// By all that the charter demands.
+    Last(NewDevice),
+}
+
+/// The first of two registrars' approvals, checked against the device's request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FirstApproved {
+    /// The device.
+    pub device: DeviceId,
+    /// Its person, as the certificate names them.
+    pub card: Card,
+    /// DER: the device's certificate, then the registrar's.
+    pub chain: Vec<Blob>,
 }
 
 /// A new device's request whose signature was checked.

@@ -233,7 +233,7 @@ impl Switchboard {
         if self.is_in_call(to, id) || rings_out || rung >= MAX_RINGS_AT_ONCE {
             return self.end(id, Ended::Busy, now_ms);
         }
-        // As if none of their devices were connected: the caller does not learn that they were silenced.
+        // As if none of their devices were connected: the caller is not told that they were silenced, and can only guess.
         if self.silenced.is_silenced(to, from) {
             // Each attempt adds two entries to the log, which nobody wants.
             self.ring_limits.unwanted(from, to, now_ms);

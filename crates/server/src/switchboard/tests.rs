@@ -41,7 +41,8 @@ fn new_device(device: DeviceId, person: PersonId, name: String, role: Role) -> N
         card,
         chain: vec![blob("device"), blob("enrolment")],
         cert_sha256: Digest::from_bytes([7; 32]),
-        registrar: None,
+        second_cert_sha256: None,
+        registrars: Vec::new(),
         enrolment: format!("enrolment of {device:?}"),
         enrolment_is_used: false,
     }

@@ -1,9 +1,9 @@
 //! The list of alerts, for security officers.
 
-use super::{App, error::HttpError};
+use super::{App, error::HttpError, extract::Query};
 use axum::{
     Json,
-    extract::{Query, State, rejection::QueryRejection},
+    extract::State,
     http::{HeaderMap, StatusCode},
 };
 use serde::Deserialize;
@@ -43,8 +43,8 @@ pub(super) struct AlertsQuery {
 )]
 pub(super) async fn list(
     State(app): State<Arc<App>>,
-    query: Result<Query<AlertsQuery>, QueryRejection>,
     headers: HeaderMap,
+    query: Result<Query<AlertsQuery>, HttpError>,
 ) -> Result<Json<AlertList>, HttpError> {
     let bearer = app.tokens.bearer(&headers).ok_or_else(HttpError::unauthorized)?;
     if !allows(bearer.role, Action::SeeAlerts) {
@@ -54,7 +54,7 @@ pub(super) async fn list(
         let text = format!("the query is ?limit=…&after=…: at most {MAX_ALERTS_PER_PAGE} alerts, below a log index");
         HttpError::new(StatusCode::BAD_REQUEST, text)
     };
-    let Query(AlertsQuery { limit, after }) = query.map_err(|_| malformed())?;
+    let Query(AlertsQuery { limit, after }) = query?;
     let limit = limit.unwrap_or(MAX_ALERTS_PER_PAGE as u32);
     if !(1..=MAX_ALERTS_PER_PAGE as u32).contains(&limit) {
         return Err(malformed());

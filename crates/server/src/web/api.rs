@@ -7,7 +7,7 @@
 use super::{
     App, alerts, devices,
     error::{HttpError, NOTHING_HERE},
-    log_files, office, records, registrars, relays, socket, turn,
+    lockers, log_files, office, passkeys, protection, records, registrars, relays, socket, turn,
 };
 use crate::limits::MAX_JSON_BODY_BYTES;
 use axum::{
@@ -25,7 +25,7 @@ use telcon_proto::{
 use utoipa::{
     OpenApi as _,
     openapi::{
-        OpenApi,
+        OpenApi, RefOr, Required,
         security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
     },
 };
@@ -70,6 +70,7 @@ const LEGACY_PATHS: &[&str] = &[
     tags(
         (name = "office", description = "The office, enrolment and revocation of devices"),
         (name = "alerts", description = "What security officers are told"),
+        (name = "protection", description = "Passkeys and PINs with which people unlock their devices"),
         (name = "records", description = "Calls and their sealed records"),
         (name = "media", description = "Fallback transports for media"),
         (name = "log", description = "The transparency log"),
@@ -92,6 +93,14 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(registrars::ask).layer(json()))
         .routes(routes!(registrars::list_devices))
         .routes(routes!(alerts::list))
+        .routes(routes!(protection::policy))
+        .routes(routes!(protection::remove).layer(json()))
+        .routes(routes!(passkeys::begin_registration))
+        .routes(routes!(passkeys::register).layer(json()))
+        .routes(routes!(passkeys::challenge).layer(json()))
+        .routes(routes!(passkeys::assert).layer(json()))
+        .routes(routes!(lockers::make).layer(json()))
+        .routes(routes!(lockers::open).layer(json()))
         .routes(routes!(log_files::consistency))
         .routes(routes!(records::seal).layer(DefaultBodyLimit::max(MAX_SEAL_BYTES)))
         .routes(routes!(turn::ice_servers))
@@ -151,6 +160,13 @@ pub fn openapi() -> OpenApi {
     // OpenAPI has no templates that span several segments.
     if let Some(item) = description.paths.paths.remove("/log/{*path}") {
         description.paths.paths.insert("/log/{path}".into(), item);
+    }
+    for item in description.paths.paths.values_mut() {
+        for operation in [&mut item.post, &mut item.put].into_iter().flatten() {
+            if let Some(RefOr::T(body)) = &mut operation.request_body {
+                body.required = Some(Required::True);
+            }
+        }
     }
     let bearer = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)

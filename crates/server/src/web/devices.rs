@@ -4,7 +4,7 @@ use super::{
     App,
     error::{HttpError, blocking},
 };
-use crate::{archive::now_ms, hub::Input, store::IssuedLinkRow, switchboard::NewDevice};
+use crate::{archive::now_ms, digest::sha256, hub::Input, store::IssuedLinkRow, switchboard::NewDevice};
 use axum::{
     Json,
     extract::{State, rejection::JsonRejection},
@@ -15,7 +15,7 @@ use telcon_identity::{IdentityError, Office, VerifiedDevice};
 use telcon_log::{Log, LogSigner, MemoryStorage};
 use telcon_proto::{
     Blob, DeviceId, Digest,
-    entry::Entry,
+    entry::{Entry, person_commitment},
     http::{EnrolRequest, Enrolled, InviteRequest, Invited, RevokeRequest},
     message::Logged,
 };
@@ -85,7 +85,7 @@ pub(super) async fn enrol(
         let new = check(&for_check.office, chain, now_ms()).map_err(|why| {
             HttpError::new(StatusCode::UNPROCESSABLE_ENTITY, format!("the device was not enrolled: {why}"))
         })?;
-        if new.registrar.is_some() {
+        if !new.registrars.is_empty() {
             let text = "the device was not enrolled: a registrar approves it with an invitation";
             return Err(HttpError::new(StatusCode::UNPROCESSABLE_ENTITY, text));
         }
@@ -128,7 +128,8 @@ pub(super) fn check(office: &Office, chain: Vec<Blob>, now_ms: u64) -> Result<Ne
         card: verified.card().clone(),
         cert_sha256: Digest::from_bytes(verified.cert_sha256()),
         enrolment: verified.enrolment_hex(),
-        registrar: verified.registrar(),
+        second_cert_sha256: verified.second_cert_sha256().map(Digest::from_bytes),
+        registrars: verified.registrars().to_vec(),
         // The hub looks it up.
         enrolment_is_used: false,
         chain,
@@ -148,6 +149,8 @@ fn rehearse(office: &Office, device: VerifiedDevice, new: &NewDevice, now_ms: u6
         device: new.device,
         cert_sha256: new.cert_sha256,
         enrolment: new.enrolment.clone(),
+        person_sha256: Some(person_commitment(new.card.person, new.device, sha256)),
+        second_cert_sha256: new.second_cert_sha256,
     };
     let mut log = Log::create(MemoryStorage::new(), signer, now_ms).expect(BROKEN);
     let appended = log.append(&[entry.to_bytes()], now_ms).expect(BROKEN);

@@ -4,10 +4,11 @@
 use super::{
     App,
     error::{HttpError, blocking},
+    extract::{Path, Query},
 };
 use axum::{
     Json,
-    extract::{Path, Query, State},
+    extract::State,
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -37,10 +38,8 @@ pub(super) struct Sizes {
 )]
 pub(super) async fn consistency(
     State(app): State<Arc<App>>,
-    sizes: Result<Query<Sizes>, axum::extract::rejection::QueryRejection>,
+    Query(Sizes { from, to }): Query<Sizes>,
 ) -> Result<Json<Consistency>, HttpError> {
-    let text = "the query is ?from=…&to=…, two sizes of the log";
-    let Query(Sizes { from, to }) = sizes.map_err(|_| HttpError::new(StatusCode::BAD_REQUEST, text))?;
     let consistency = blocking(move || Ok(app.prover.consistency(from, to)?)).await?;
     Ok(Json(Consistency { from, to, consistency }))
 }
@@ -56,6 +55,7 @@ pub(super) async fn consistency(
         (status = 200, description = "The file", content(
             (String = "text/plain"), (Vec<u8> = "application/octet-stream"),
         )),
+        (status = 400, description = "The path is malformed", body = ref("#/components/schemas/ApiError")),
         (status = 404, description = "No such file", body = ref("#/components/schemas/ApiError")),
         (status = 503, description = "The server failed; retry", body = ref("#/components/schemas/ApiError")),
     ),

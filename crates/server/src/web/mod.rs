@@ -5,11 +5,15 @@ mod api;
 mod connections;
 mod devices;
 mod error;
+mod extract;
 mod liveness;
+mod lockers;
 mod log_files;
 mod metrics;
 mod office;
 mod pages;
+mod passkeys;
+mod protection;
 mod proxies;
 mod record_reader;
 mod records;
@@ -27,6 +31,7 @@ pub(crate) use connections::serve;
 pub use metrics::Counters;
 pub(crate) use metrics::relay_metrics;
 pub use pages::Page;
+pub use protection::{OriginError, Protection, ProtectionConfig};
 pub use proxies::{Network, NetworkError, TrustedProxies};
 pub use record_reader::RecordReader;
 pub(crate) use records::adopt as adopt_records;
@@ -101,6 +106,8 @@ pub struct App {
     pub refused_origins: RefusedOrigins,
     /// The office's TURN servers, if it has any.
     pub turn: Option<Turn>,
+    /// Passkeys and PINs of devices.
+    pub protection: Protection,
 }
 
 impl App {

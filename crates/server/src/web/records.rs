@@ -3,6 +3,7 @@
 use super::{
     App, Bearer,
     error::{HttpError, blocking},
+    extract::{Path, Query},
     metrics::count,
 };
 use crate::{
@@ -15,10 +16,7 @@ use crate::{
 use axum::{
     Json,
     body::{Body, Bytes},
-    extract::{
-        Path, Query, State,
-        rejection::{BytesRejection, QueryRejection},
-    },
+    extract::{State, rejection::BytesRejection},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -323,15 +321,15 @@ pub(super) struct ListQuery {
 )]
 pub(super) async fn list(
     State(app): State<Arc<App>>,
-    query: Result<Query<ListQuery>, QueryRejection>,
     headers: HeaderMap,
+    query: Result<Query<ListQuery>, HttpError>,
 ) -> Result<Json<Vec<RecordLine>>, HttpError> {
     let bearer = app.tokens.bearer(&headers).ok_or_else(HttpError::unauthorized)?;
     let malformed = || {
         let text = format!("the query is ?limit=…&after=…: at most {MAX_LINES} lines, after the call of a line");
         HttpError::new(StatusCode::BAD_REQUEST, text)
     };
-    let Query(query) = query.map_err(|_| malformed())?;
+    let Query(query) = query?;
     let limit = query.limit.unwrap_or(DEFAULT_LINES);
     let after = query.after.as_deref().map(str::parse).transpose().map_err(|_| malformed())?;
     if !(1..=MAX_LINES).contains(&limit) {
@@ -374,7 +372,7 @@ fn line(call: CallSummary) -> RecordLine {
     ),
     responses(
         (status = 200, description = "The proof", body = ref("#/components/schemas/RecordProof")),
-        (status = 400, description = "The call's id is malformed", body = ref("#/components/schemas/ApiError")),
+        (status = 400, description = "The call's id or the query is malformed", body = ref("#/components/schemas/ApiError")),
         (status = 401, description = "No valid bearer token: sign in again", body = ref("#/components/schemas/ApiError")),
         (status = 404, description = "No such call, or this person may not see it", body = ref("#/components/schemas/ApiError")),
         (status = 429, description = "The device has too many requests in progress", body = ref("#/components/schemas/ApiError")),
@@ -384,10 +382,11 @@ fn line(call: CallSummary) -> RecordLine {
 pub(super) async fn proof(
     State(app): State<Arc<App>>,
     Path(call): Path<String>,
-    Query(RecordProofQuery { log_size }): Query<RecordProofQuery>,
+    query: Result<Query<RecordProofQuery>, HttpError>,
     headers: HeaderMap,
 ) -> Result<Json<RecordProof>, HttpError> {
     let bearer = app.tokens.bearer(&headers).ok_or_else(HttpError::unauthorized)?;
+    let Query(RecordProofQuery { log_size }) = query?;
     let call = call_id(&call)?;
     let (record, devices) = visible(&app, bearer, call).await?;
     let proof = blocking(move || {
@@ -441,10 +440,11 @@ fn no_such_call() -> HttpError {
 )]
 pub(super) async fn part(
     State(app): State<Arc<App>>,
-    Path((call, index, name)): Path<(String, u64, String)>,
+    path: Result<Path<(String, u64, String)>, HttpError>,
     headers: HeaderMap,
 ) -> Result<Response, HttpError> {
     let bearer = app.tokens.bearer(&headers).ok_or_else(HttpError::unauthorized)?;
+    let Path((call, index, name)) = path?;
     let call = call_id(&call)?;
     let (stored, _) = visible(&app, bearer, call).await?;
     let bytes = blocking(move || {

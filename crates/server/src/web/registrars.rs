@@ -9,7 +9,7 @@ use crate::{
     archive::now_ms,
     hub::Input,
     store::{InvitationRow, Queries, RegistrarRow},
-    switchboard::{DeviceAsked, Reply, Revocation, SessionId},
+    switchboard::{Approved, DeviceAsked, FirstApproved, Reply, Revocation, SessionId},
 };
 use axum::{
     Json,
@@ -17,11 +17,11 @@ use axum::{
     http::{HeaderMap, StatusCode},
 };
 use std::sync::Arc;
-use telcon_identity::{Registrar, label_of, read_request};
+use telcon_identity::{IdentityError, Office, Registrar, label_of, read_request};
 use telcon_proto::{
     Blob, Digest, InvitationId,
     entry::InvitationClosed,
-    http::{AppointRequest, Appointed, AskRequest, Asked, DeviceList, ListedDevice},
+    http::{AppointRequest, Appointed, AskRequest, Asked, DeviceList, ListedDevice, Registrars},
     policy::{Action, allows},
 };
 
@@ -143,26 +143,60 @@ pub(super) async fn ask(
                 }
             }
         }
-        Reply::Logged(_) | Reply::LinkKept => Err(HttpError::unavailable()),
+        Reply::Logged(_) | Reply::LinkKept | Reply::ApprovedFirst => Err(HttpError::unavailable()),
     }
 }
 
-/// Verifies the certificates with which a registrar approves a device, and has the switchboard enrol it.
+/// Verifies the certificates with which a registrar approves a device, and has the switchboard enrol it, or keep the approval where
+/// the charter demands a second.
 pub(super) async fn approve(app: Arc<App>, session: SessionId, invitation: InvitationId, chain: Vec<Blob>) {
     let for_check = app.clone();
     let checked = tokio::task::spawn_blocking(move || {
-        let new = check(&for_check.office, chain, now_ms())
-            .map_err(|error| format!("the certificate does not verify: {error}"))?;
-        if new.registrar.is_none() { Err("the certificate was not issued by a registrar".to_owned()) } else { Ok(new) }
+        let row = for_check
+            .reader
+            .invitation(&invitation)
+            .map_err(|_| "the server could not verify the certificate: approve it again")?;
+        check_approval(&for_check.office, row.as_ref(), chain, now_ms())
     });
-    let new =
+    let approved =
         checked.await.unwrap_or_else(|_| Err("the server could not verify the certificate: approve it again".into()));
-    let device = new.as_ref().ok().map(|new| new.device);
-    let answer = app.hub.ask(|reply| Input::Approve(session, invitation, Box::new(new), reply)).await;
+    let device = match &approved {
+        Ok(Approved::Last(new)) => Some(new.device),
+        Ok(Approved::First(_)) | Err(_) => None,
+    };
+    let answer = app.hub.ask(|reply| Input::Approve(session, invitation, Box::new(approved), reply)).await;
     // A refusal was sent to the registrar's connection.
     if let (Some(device), Some(Ok(_))) = (device, answer) {
         let stored = tokio::task::spawn_blocking(move || archive_certificates(&app, device));
         let _ = stored.await;
+    }
+}
+
+/// Verifies one registrar's certificates against what was asked, and, with those of the first registrar where there is one, that
+/// devices will accept them. Whether this registrar may approve this invitation is for the switchboard.
+fn check_approval(
+    office: &Office,
+    row: Option<&InvitationRow>,
+    chain: Vec<Blob>,
+    now_ms: u64,
+) -> Result<Approved, String> {
+    let row = row.ok_or("this invitation is closed already")?;
+    let asked = row.request.as_deref().ok_or("no device has asked yet")?;
+    let asked = read_request(asked, office.domain(), office.suite()).map_err(|error| error.to_string())?;
+    let unverified = |error: IdentityError| format!("the certificate does not verify: {error}");
+    let ders: Vec<&[u8]> = chain.iter().map(Blob::as_slice).collect();
+    let approval = office.verify_approval(&ders, &asked, &row.card, now_ms).map_err(unverified)?;
+    let first = row.first_approval.as_ref().filter(|first| first.by != approval.registrar());
+    match (office.registrars(), first) {
+        (Registrars::One, _) => check(office, chain, now_ms).map(Approved::Last).map_err(unverified),
+        (Registrars::Two, None) => {
+            let (device, card) = (approval.device(), row.card.clone());
+            Ok(Approved::First(FirstApproved { device, card, chain }))
+        }
+        (Registrars::Two, Some(first)) => {
+            let both = first.chain.iter().cloned().chain(chain).collect();
+            check(office, both, now_ms).map(Approved::Last).map_err(unverified)
+        }
     }
 }
 
@@ -238,6 +272,7 @@ pub(super) async fn list_devices(
             device: row.device,
             card: row.card,
             approved_by: row.approved_by,
+            first_approved_by: row.first_approved_by,
             registrar: row.registrar,
             enrolled_ms: row.enrolled_ms,
             revoked_ms: row.revoked_ms,

@@ -1,12 +1,12 @@
 //! The WebSocket of standalone relays (`telcon relay`), authenticated by the office's relay token.
 
-use super::{App, slots::SlotHandle};
+use super::{App, extract::Upgrade, slots::SlotHandle};
 use crate::{media::RelayInput, placement::RelayId};
 use axum::{
     Extension,
     extract::{
         State,
-        ws::{Message, WebSocket, WebSocketUpgrade},
+        ws::{Message, WebSocket},
     },
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
@@ -56,6 +56,7 @@ impl RelayToken {
     get, path = "/relays", tag = "connections", security(("bearer" = [])),
     responses(
         (status = 101, description = "The connection is a WebSocket now"),
+        (status = 400, description = "The request does not open a WebSocket", body = ref("#/components/schemas/ApiError")),
         (status = 401, description = "The relay token is wrong", body = ref("#/components/schemas/ApiError")),
     ),
 )]
@@ -63,7 +64,7 @@ pub(super) async fn upgrade(
     State(app): State<Arc<App>>,
     Extension(slot): Extension<SlotHandle>,
     headers: HeaderMap,
-    upgrade: WebSocketUpgrade,
+    upgrade: Upgrade,
 ) -> Response {
     if !app.relay_token.is_presented(&headers) {
         super::metrics::count(&app.counters.refused);
@@ -73,6 +74,10 @@ pub(super) async fn upgrade(
         )
         .into_response();
     }
+    let upgrade = match upgrade.checked() {
+        Ok(upgrade) => upgrade,
+        Err(error) => return error.into_response(),
+    };
     slot.keep();
     let most = MAX_NODE_MESSAGE_BYTES;
     upgrade.max_message_size(most).max_frame_size(most).on_upgrade(async move |mut socket| {

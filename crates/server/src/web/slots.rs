@@ -124,13 +124,18 @@ impl ConnectionSlots {
     }
 
     fn subscriber(&self, address: IpAddr) -> IpAddr {
-        match address.to_canonical() {
-            IpAddr::V6(v6) if !v6.is_loopback() => {
-                let host_bits = u128::MAX.checked_shr(self.limits.ipv6_prefix).unwrap_or(0);
-                IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !host_bits))
-            }
-            other => other,
+        network_of(address, self.limits.ipv6_prefix)
+    }
+}
+
+/// What counts as one address: an IPv4 address, or the network of an IPv6 address.
+pub(super) fn network_of(address: IpAddr, ipv6_prefix: u32) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) if !v6.is_loopback() => {
+            let host_bits = u128::MAX.checked_shr(ipv6_prefix).unwrap_or(0);
+            IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !host_bits))
         }
+        other => other,
     }
 }
 

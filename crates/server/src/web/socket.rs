@@ -7,16 +7,17 @@ use crate::{
     hub::Input,
     limits::{FIRST_MESSAGE_TIMEOUT_MS, IDLE_TIMEOUT_MS, SOCKET_READ_BUFFER_BYTES},
     outbox::{OutboxReader, Outgoing, outbox},
+    protection::{admits, is_dangerous, is_protected, remains_ms},
     sign_in::{self, RefusedSignIn},
-    store::DeviceRow,
+    store::{DeviceRow, ProtectionRow},
     switchboard::{CloseReason, RefusedRing, SessionId, VerifiedRing},
-    web::error::HttpError,
+    web::{error::HttpError, extract::Upgrade},
 };
 use axum::{
     Extension,
     extract::{
         State,
-        ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade},
+        ws::{CloseFrame, Message, WebSocket},
     },
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
@@ -45,6 +46,7 @@ const ORDERED_PINGS: Duration = Duration::from_secs(10);
 const CLOSE_POLICY: u16 = 1008;
 const CLOSE_REPLACED: u16 = 4001;
 const CLOSE_REVOKED: u16 = 4002;
+const CLOSE_LOCKED: u16 = 4003;
 
 static NEXT_SESSION: AtomicU64 = AtomicU64::new(1);
 
@@ -53,11 +55,12 @@ static NEXT_SESSION: AtomicU64 = AtomicU64::new(1);
 /// Messages are JSON text: `ClientMessage` to the server, `ServerMessage` to the device (see `docs/api`). The first message
 /// is `hello` with the version of the messages, within 5 s, answered by a challenge; the device must sign in within 30 s. Then
 /// at most 100 messages and 256 KiB a second, after 4 MiB at once. A connection without a message for 75 s is closed; devices send `ping`. Close codes: 1008 for a
-/// violation, 4001 when the device signed in elsewhere, 4002 when it was revoked.
+/// violation, 4001 when the device signed in elsewhere, 4002 when it was revoked, 4003 when its person must unlock it again.
 #[utoipa::path(
     get, path = "/ws", tag = "connections",
     responses(
         (status = 101, description = "The connection is a WebSocket now"),
+        (status = 400, description = "The request does not open a WebSocket", body = ref("#/components/schemas/ApiError")),
         (status = 403, description = "The Origin header is not the office's", body = ref("#/components/schemas/ApiError")),
         (status = 503, description = "Too many connections are signing in; retry", body = ref("#/components/schemas/ApiError")),
     ),
@@ -67,13 +70,17 @@ pub(super) async fn upgrade(
     Extension(ClientAddress { address, is_proxy }): Extension<ClientAddress>,
     Extension(connection_slot): Extension<SlotHandle>,
     headers: HeaderMap,
-    upgrade: WebSocketUpgrade,
+    upgrade: Upgrade,
 ) -> Response {
     if !same_origin(&headers, &app.info.domain) {
         count(&app.counters.refused);
         app.refused_origins.report(&headers, &app.info.domain, Instant::now());
         return HttpError::new(StatusCode::FORBIDDEN, "the origin of this page is not the office's").into_response();
     }
+    let upgrade = match upgrade.checked() {
+        Ok(upgrade) => upgrade,
+        Err(error) => return error.into_response(),
+    };
     let Some((slot, evicted)) = app.unauthenticated.acquire(address, is_proxy, Instant::now()) else {
         count(&app.counters.refused);
         return HttpError::new(StatusCode::SERVICE_UNAVAILABLE, "too many connections are signing in: try again soon")
@@ -117,6 +124,9 @@ struct Connection {
 
 struct SignedInAs {
     session: SessionId,
+    device: DeviceId,
+    /// How long it stays signed in, milliseconds.
+    remains_ms: u64,
     messages: OutboxReader,
     _token: super::tokens::TokenGuard,
 }
@@ -146,14 +156,15 @@ impl Connection {
         let nonce: [u8; 32] =
             random().ok_or(refused(RefusalCode::Unavailable, "the server cannot make random numbers"))?;
         self.send(&ServerMessage::Challenge { nonce: Blob(nonce.to_vec()), now_ms: now_ms() }).await;
-        let (ClientMessage::Prove { jws }, _) = self.read().await? else {
+        let (ClientMessage::Prove { jws, ticket }, _) = self.read().await? else {
             return Err(refused(RefusalCode::NotSignedIn, "the second message must be prove"));
         };
         let app = self.app.clone();
-        let checked = tokio::task::spawn_blocking(move || check_proof(&app, device, &nonce, &jws)).await;
+        let checked =
+            tokio::task::spawn_blocking(move || check_proof(&app, device, &nonce, &jws, ticket.as_deref())).await;
         let checked = checked.map_err(|_| refused(RefusalCode::Unavailable, "the server could not check the proof"))?;
-        let device_row = match checked {
-            Ok(row) => row,
+        let (device_row, protection) = match checked {
+            Ok(known) => known,
             Err(RefusedSignIn { message, not_proven }) => {
                 if not_proven {
                     self.app.hub.send(Input::SignInFailed(device)).await;
@@ -173,7 +184,11 @@ impl Connection {
         match self.app.hub.ask(connect).await {
             Some(Ok(_)) => {
                 count(&self.app.counters.signed_in);
-                Ok(SignedInAs { session, messages, _token: guard })
+                if is_protected(&protection) {
+                    super::protection::ticket_used(&self.app, device).await;
+                }
+                let remains_ms = remains_ms(&protection, now_ms());
+                Ok(SignedInAs { session, device, remains_ms, messages, _token: guard })
             }
             Some(Err(message)) => Err(Some(message)),
             None => Err(refused(RefusalCode::Unavailable, "the server is restarting: connect again")),
@@ -188,8 +203,18 @@ impl Connection {
         // Devices rely on the answer to a ping coming after everything that sign-in and their earlier messages caused, so the
         // switchboard answers pings after those. With nothing queued on an idle connection there is no order to keep.
         let mut in_order_until = Instant::now() + ORDERED_PINGS;
+        let mut unlocked_until = tokio::time::Instant::now() + Duration::from_millis(signed_in.remains_ms);
         let (code, why) = loop {
             tokio::select! {
+                () = tokio::time::sleep_until(unlocked_until) => {
+                    match super::protection::remains(&self.app, signed_in.device).await {
+                        0 => {
+                            self.send(&unlock_required()).await;
+                            break (CLOSE_LOCKED, "unlock the device");
+                        }
+                        remains_ms => unlocked_until = tokio::time::Instant::now() + Duration::from_millis(remains_ms),
+                    }
+                }
                 outgoing = signed_in.messages.recv() => match outgoing {
                     Some(Outgoing::Text(text)) => {
                         if !self.write(Message::Text(text.into())).await {
@@ -222,6 +247,13 @@ impl Connection {
                         break (CLOSE_POLICY, "rate limit");
                     }
                     count(&self.app.counters.messages);
+                    if is_dangerous(&message) && !super::protection::is_confirmed(&self.app, signed_in.device).await {
+                        let text = "confirm this with your passkey or PIN: the last confirmation is more than five minutes old";
+                        if let Some(message) = refused(RefusalCode::ConfirmationRequired, text) {
+                            self.send(&message).await;
+                        }
+                        continue;
+                    }
                     let input = match message {
                         ClientMessage::Ping { log_size } if Instant::now() < in_order_until || !signed_in.messages.is_empty() => {
                             Input::Ping(session, log_size)
@@ -252,8 +284,10 @@ impl Connection {
             }
         };
         // The token is revoked before the switchboard forgets the connection.
+        let device = signed_in.device;
         drop(signed_in);
         self.app.hub.send(Input::Disconnected(session)).await;
+        super::protection::disconnected(&self.app, device).await;
         self.close(code, why).await;
     }
 
@@ -300,8 +334,20 @@ async fn checkpoint(app: Arc<App>, from_size: u64) -> ServerMessage {
     read.unwrap_or_else(|_| crate::archive::Prover::unavailable())
 }
 
-/// Verifies a sign-in with what the store knows of the device.
-fn check_proof(app: &App, device: DeviceId, nonce: &[u8], jws: &str) -> Result<DeviceRow, RefusedSignIn> {
+/// A protected device's person must unlock it.
+fn unlock_required() -> ServerMessage {
+    let message = "unlock this device with its passkey or PIN: it was not unlocked, or too long ago".to_owned();
+    ServerMessage::Refused { call: None, code: RefusalCode::UnlockRequired, message }
+}
+
+/// Verifies a sign-in with what the store knows of the device. Also returns how it is protected.
+fn check_proof(
+    app: &App,
+    device: DeviceId,
+    nonce: &[u8],
+    jws: &str,
+    ticket: Option<&str>,
+) -> Result<(DeviceRow, ProtectionRow), RefusedSignIn> {
     let unreadable = |error| {
         tracing::error!(%error, "sign-in failed: the database cannot be read");
         let (code, message) = (RefusalCode::Unavailable, "the server failed: try again later".to_owned());
@@ -313,7 +359,14 @@ fn check_proof(app: &App, device: DeviceId, nonce: &[u8], jws: &str) -> Result<D
     {
         return Err(RefusedSignIn { message: sign_in::refuse_lost(&lost), not_proven: false });
     }
-    sign_in::check_proof(&app.office, row, device, nonce, jws, now_ms())
+    let now = now_ms();
+    let row = sign_in::check_proof(&app.office, row, device, nonce, jws, now)?;
+    // Only who has the device's key learns whether it is protected.
+    let protection = app.reader.protection(&device).map_err(unreadable)?;
+    if !admits(&protection, ticket, now) {
+        return Err(RefusedSignIn { message: Box::new(unlock_required()), not_proven: false });
+    }
+    Ok((row, protection))
 }
 
 /// Off the switchboard's thread: verifying signatures costs more than all that the switchboard does with a ring.

@@ -1,6 +1,7 @@
 //! An office on real sockets, and a minimal client: a WebSocket and a device key.
 #![allow(dead_code, reason = "each test binary uses its part of it")]
 
+pub mod authenticator;
 pub mod names;
 
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -9,7 +10,9 @@ use std::{
     sync::atomic::{AtomicU8, Ordering},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
-use telcon_identity::{Authority, DeviceKey, Invitation, InviteSpec, Office as Anchor, sign_in, sign_ring};
+use telcon_identity::{
+    Authority, CharterTerms, DeviceKey, Invitation, InviteSpec, Office as Anchor, sign_in, sign_ring,
+};
 use telcon_proto::{
     Blob, CallId, Card, ClientMessage, DeviceId, PersonId, RecordMode, Role, ServerMessage, SuiteName, WIRE_VERSION,
     http::{EnrolRequest, Enrolled, OfficeInfo},
@@ -91,10 +94,11 @@ impl Office {
         Self::start_with(RecordMode::LogOnly, SuiteName::Hybrid).await
     }
 
-    pub async fn start_with(floor: RecordMode, suite: SuiteName) -> Self {
+    pub async fn start_with(terms: impl Into<CharterTerms>, suite: SuiteName) -> Self {
+        let terms = terms.into();
         let dir = tempfile::tempdir().unwrap();
         let authority = Authority::create(suite, &[7; 32], DOMAIN, "Chancellery", now_ms() - 86_400_000).unwrap();
-        let charter = |log_key: &str| authority.office(log_key, floor, now_ms());
+        let charter = |log_key: &str| authority.office(log_key, terms, now_ms());
         let info = Server::init(&dir.path().join("server"), DOMAIN, charter).unwrap();
         let web = dir.path().join("web/assets");
         std::fs::create_dir_all(&web).unwrap();
@@ -287,7 +291,11 @@ impl Client {
     pub async fn prove(&mut self, device: &Device, domain: &str) {
         self.send(&ClientMessage::Hello { version: WIRE_VERSION, device: device.id }).await;
         let Some(ServerMessage::Challenge { nonce, .. }) = self.next().await else { panic!("not challenged") };
-        self.send(&ClientMessage::Prove { jws: sign_in(&device.key, domain, device.id, nonce.as_slice()) }).await;
+        self.send(&ClientMessage::Prove {
+            jws: sign_in(&device.key, domain, device.id, nonce.as_slice()),
+            ticket: None,
+        })
+        .await;
     }
 
     pub async fn send(&mut self, message: &ClientMessage) {

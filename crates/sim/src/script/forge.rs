@@ -105,6 +105,8 @@ impl OtherOffice {
             device: me.device(),
             cert_sha256: Digest::from_bytes(me.cert_sha256()),
             enrolment: me.enrolment_hex(),
+            person_sha256: Some(me.person_sha256()),
+            second_cert_sha256: None,
         };
         let proof = self.append(&value(&entry));
         (state, card, proof)

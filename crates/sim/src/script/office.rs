@@ -43,7 +43,7 @@ impl World {
             (ServerMessage::Challenge { nonce, .. }, Some(device)) => {
                 let id = device.me().device();
                 let jws = telcon_identity::sign_in(device.key(), domain().as_str(), id, nonce.as_slice());
-                self.send_up(d, &ClientMessage::Prove { jws });
+                self.send_up(d, &ClientMessage::Prove { jws, ticket: None });
             }
             (message, _) => self.devices[d].mail.get_or_insert_default().push(message),
         }

@@ -82,7 +82,7 @@ impl World {
                     &ServerMessage::Challenge { nonce: telcon_proto::Blob(nonce.to_vec()), now_ms: now },
                 );
             }
-            (Stage::Proof(device, nonce), ClientMessage::Prove { jws }) => {
+            (Stage::Proof(device, nonce), ClientMessage::Prove { jws, .. }) => {
                 let (device, nonce) = (*device, *nonce);
                 let row = self.server.store.device(&device);
                 let refused = |text: &str| {

@@ -40,7 +40,7 @@ export const call = {
   not_responding: 'not responding',
   use_microphone: 'Use the microphone',
   play_sound: 'Play the sound',
-  details: { suite: 'Encryption', epoch: 'Key round', opened: 'Log entry' },
+  details: { suite: 'Encryption', epoch: 'Key round', opened: 'Log entry', logs: 'Office’s log' },
   suites: { hybrid: 'ML-KEM-768 and X25519, AES-256-GCM', cnsa2: 'ML-KEM-1024, ML-DSA-87, AES-256-GCM' },
   why_not_recorded: {
     lost: 'The note-taker is not responding: what is said now may not be written down.',
@@ -157,5 +157,22 @@ export const call = {
     },
     log_entry: (n: string) => `log entry ${n}`,
     sealed_entry: (n: string) => `sealed in log entry ${n}`,
+  },
+  same_log: 'the same on another device of this call, which told this one',
+  two_logs: {
+    title: 'The office’s log has two versions',
+    how: {
+      roots_differ: 'This device and another one in your call were shown different histories.',
+      proof_refused:
+        'The server does not prove that another device in your call was shown the same history as this one.',
+      proof_overdue:
+        'The server has not proved in time that another device in your call was shown the same history as this one.',
+    },
+    meaning: 'Calls or devices may be hidden from you.',
+    what_to_do:
+      'Save the evidence, give it to the security officer by another way than this office’s server, and make no confidential calls until it is explained.',
+    own: 'What this device was shown, signed by the log:',
+    other: 'What the other device was shown, signed by the log:',
+    save: 'Save evidence',
   },
 };

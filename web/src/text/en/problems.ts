@@ -1,5 +1,7 @@
 // Problems that the page itself finds.
 
+import { plural } from '../format';
+
 export const problems = {
   no_answer: 'Your office did not answer. Check this device’s connection, then try again. The link is still valid.',
   office_unreachable: 'Your office did not answer. Check this device’s connection and try again.',
@@ -16,6 +18,24 @@ export const problems = {
   not_enrolled: 'This device is not enrolled.',
   record_unchecked: 'This record could not be checked.',
   log_grew: 'The office’s log grew twice while this record was being checked. Try again in a moment.',
+  keys_of_newer_version:
+    'A newer version of Telcon stored this device’s keys. Reload this page. If that does not help, tell your office.',
+  wrong_protector:
+    'This does not open this device’s keys. Use the passkey or PIN that you chose on this device, or ask your office for a new enrolment link.',
+  last_protector: 'This is the last passkey or PIN of this device. Add another one first.',
+  too_many_protectors: 'This device has too many passkeys. Remove one first.',
+  not_confirmed: 'Nothing was confirmed. Try again, and use the passkey of this device.',
+  no_prf: 'This passkey cannot protect keys. Use another authenticator or browser, or a PIN. Nothing was changed.',
+  passkey_there: 'This authenticator has a passkey of this device already. Use another one.',
+  passkey_failed: 'The passkey could not be used. Try again, or use another authenticator or a PIN.',
+  pin_wrong: (n: number, count: string) =>
+    `Wrong PIN. ${count} ${plural(n, { one: 'attempt is', other: 'attempts are' })} left.`,
+  pin_wait: (n: number, count: string) =>
+    `Too many wrong PINs. Wait ${count} ${plural(n, { one: 'second', other: 'seconds' })}, then try again.`,
+  pin_erased:
+    'After too many wrong PINs your office erased its part of the key. The PIN opens nothing any more. Use a passkey of this device, or ask your office for a new enrolment link.',
+  protected_elsewhere:
+    'This copy of the device is out of date. The device was protected by a passkey or PIN, and your office lets it sign in only with that. If you did not protect it, tell your security officer.',
   unknown: 'Something went wrong on this device. Reload this page and try again.',
   ask_office: 'Ask your office what to do.',
 };

@@ -5,7 +5,7 @@ export const records = {
   title: 'Calls',
   stale: 'Offline. This list may be out of date; it is refreshed when the connection is back.',
   failed: 'The list could not be loaded',
-  not_refreshed: 'This list may be out of date. Loading it again failed:',
+  not_refreshed: (why: string) => `This list may be out of date: it could not be loaded again. ${why}`,
   no_connection: {
     title: 'No connection',
     sentence: 'The list of calls is kept at your office. It is loaded when the connection is back.',
@@ -55,7 +55,7 @@ export const records = {
     pending: 'Pending: ',
     overdue: 'Overdue: ',
     not_passed: 'Failed: ',
-    stale: 'Checked earlier. Checking it again failed:',
+    not_refreshed: (why: string) => `Checked earlier. It could not be checked again. ${why}`,
   },
   fields: {
     participants: 'Participants',

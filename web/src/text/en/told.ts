@@ -11,22 +11,43 @@ export const told = {
   link_damaged:
     'This link is damaged or incomplete. Copy the whole link and open it again, or ask your office for a new one.',
   link_again: 'This browser’s keys were used already. Ask your office for another link.',
+  keys_unreadable: 'The keys that this browser stored cannot be read. Ask your office for another link.',
+  not_enrolled_here: (why: string) => `This device was not enrolled: ${why}. Ask your office for another link.`,
   cannot_ask: (why: string) => `This device’s request was not accepted: ${why}. Ask your office for another link.`,
-  not_registrar: 'This device may not invite or approve. The holder of the office’s authority has to appoint it.',
+  too_many_devices: (n: string) =>
+    `This person has ${n} devices already, which is the limit. Revoke one of them first.`,
+  not_registrar:
+    'This device may not invite, approve or revoke. The holder of the office’s authority has to appoint it first.',
+  appointment_over: 'this device’s appointment has ended',
   other_role: 'This device may not invite or approve people of that role.',
   not_invited: (why: string) => `The invitation was not made: ${why}.`,
   own_clock: 'An invitation is valid for up to seven days. Check this device’s clock.',
   too_many_invitations: 'Too many invitations are open. Withdraw some first.',
   invitation_closed: 'This invitation is closed already.',
-  other_words: (words: string) =>
-    `This person is enrolled as ${words}. Use “Add a device” beside their name, or have the devices under the old words revoked first.`,
+  other_words: (words: string, role: string, zone: string) =>
+    `This person is enrolled with other words: ${words}, ${role}, ${zone}. A further device needs a link with exactly those words; other words need the devices under them revoked first.`,
   looks_like: (name: string, other: string) =>
     `${name} looks the same as ${other}, who is known here already. If it is the same person, use “Add a device” beside their name. If it is another person, choose words that tell the two apart.`,
+  looks_like_link: (name: string, other: string) =>
+    `${name} looks the same as ${other}, who is enrolled already. A new link is needed, which says whether they are the same person.`,
   forged_request: 'The device that asked does not have the link of this invitation.',
+  made_elsewhere: 'This invitation was made on another device. Only that device can approve it.',
+  other_code: 'its code is not the one that you compared',
+  nobody_asked: 'no device has asked yet',
+  first_unverified: (why: string) => `The first security officer’s approval does not pass this device’s check: ${why}.`,
+  same_approver: 'You approved this device already. Another security officer has to approve it, too.',
+  appointed_later:
+    'This device was appointed after the first security officer approved. Ask them to approve once more, then approve.',
+  first_too_old: 'The first security officer’s approval is too old. Ask them to approve once more, then approve.',
+  first_changed: 'The first security officer has approved once more. Compare the code again, then approve.',
+  first_void: 'The first security officer’s approval does not count any more. Refuse this device, and invite again.',
   not_approved: (why: string) => `The device was not approved: ${why}.`,
   other_role_revoke: 'This device may not revoke devices of people of that role.',
   revoked_already: 'This device is revoked already.',
   not_revoked: (why: string) => `The device was not revoked: ${why}.`,
+  revocation_pending:
+    'The device is disconnected. Its revocation is not in the log yet: your office’s server tries again by itself.',
+  no_such_device: 'No such device is enrolled here.',
   verify_again: 'Your office’s server did not verify what you did. Do it again.',
   request_changed:
     'Your office’s server has another request than the one that you approved. Refuse it, and invite this person again.',
@@ -81,5 +102,23 @@ export const told = {
   server_failed: 'Your office’s server has a fault. Try again; if that does not help, tell your office.',
   too_often: 'Too many requests at once. Wait a moment, then try again.',
   too_long: 'Your office’s server sent more than this device accepts. It was ignored.',
+  no_such_call: 'Your office has no such call, or this device may not see it.',
+  list_changed: 'The list of calls changed meanwhile. Reload this page.',
+  log_behind:
+    'Your office’s server has less of the log than this device. Try again in a moment; if that does not help, tell your security officer.',
   nothing_said: 'nobody answered, so nothing was said',
+  certificate_expired: 'a device’s certificate has expired, and it has to be enrolled again',
+  certificate_early: 'a device’s certificate is not valid yet: check both devices’ clocks',
+  authority_ends: 'the certificate of the office’s authority ends too soon: tell the holder of the authority',
+  ring_old: 'the call is too old: check both devices’ clocks',
+  ring_future: 'the call is dated in the future: check both devices’ clocks',
+  ring_not_allowed: 'the call is not one that this office allows',
+  other_suite: 'it uses another cipher suite than your office: enrol this device again',
+  foreign: 'it is from another office',
+  bad_name: 'a name is empty, longer than 64 characters, or has characters that are not allowed',
+  bad_zone: 'the time zone has to be written as in Europe/Oslo',
+  bad_signature: 'a signature is invalid',
+  bad_certificate: 'a certificate is not one that this office issues',
+  not_in_log: 'the office’s log does not prove it',
+  not_genuine: 'it is not genuine',
 };

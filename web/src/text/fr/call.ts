@@ -40,7 +40,12 @@ export const call: Text['call'] = {
   not_responding: 'ne répond plus',
   use_microphone: 'Utiliser le micro',
   play_sound: 'Activer le son',
-  details: { suite: 'Chiffrement', epoch: 'Série de clés', opened: 'Inscription au journal' },
+  details: {
+    suite: 'Chiffrement',
+    epoch: 'Série de clés',
+    opened: 'Inscription au journal',
+    logs: 'Journal du cabinet',
+  },
   suites: { hybrid: 'ML-KEM-768 et X25519, AES-256-GCM', cnsa2: 'ML-KEM-1024, ML-DSA-87, AES-256-GCM' },
   why_not_recorded: {
     lost: 'Le rédacteur ne répond plus : ce qui se dit à présent n’est peut-être pas consigné.',
@@ -168,5 +173,22 @@ export const call: Text['call'] = {
     },
     log_entry: (n) => `inscription n° ${n} au journal`,
     sealed_entry: (n) => `scellé, inscription n° ${n} au journal`,
+  },
+  same_log: 'le même sur un autre appareil de cet appel, qui l’a dit à celui-ci',
+  two_logs: {
+    title: 'Le journal du cabinet a deux versions',
+    how: {
+      roots_differ: 'Cet appareil et un autre de votre appel ont reçu des historiques différents.',
+      proof_refused:
+        'Le serveur ne prouve pas qu’un autre appareil de votre appel a reçu le même historique que celui-ci.',
+      proof_overdue:
+        'Le serveur n’a pas prouvé à temps qu’un autre appareil de votre appel a reçu le même historique que celui-ci.',
+    },
+    meaning: 'Des appels ou des appareils vous sont peut-être cachés.',
+    what_to_do:
+      'Enregistrez les preuves, remettez-les au responsable de la sécurité par un autre moyen que le serveur de ce cabinet, et ne passez aucun appel confidentiel avant qu’elles ne soient expliquées.',
+    own: 'Ce que cet appareil a reçu, signé par le journal :',
+    other: 'Ce que l’autre appareil a reçu, signé par le journal :',
+    save: 'Enregistrer les preuves',
   },
 };

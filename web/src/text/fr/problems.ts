@@ -1,4 +1,5 @@
 import type { Text } from '..';
+import { plural } from '../format';
 
 export const problems: Text['problems'] = {
   no_answer:
@@ -20,6 +21,24 @@ export const problems: Text['problems'] = {
   record_unchecked: 'Ce procès-verbal n’a pu être vérifié.',
   log_grew:
     'Le journal du cabinet s’est allongé deux fois pendant la vérification de ce procès-verbal. Réessayez dans un instant.',
+  keys_of_newer_version:
+    'Une version plus récente de Telcon a enregistré les clés de cet appareil. Rechargez la page. Si cela ne suffit pas, prévenez votre cabinet.',
+  wrong_protector:
+    'Ceci n’ouvre pas les clés de cet appareil. Utilisez la clé d’accès ou le code choisis sur cet appareil, ou demandez un nouveau lien d’inscription à votre cabinet.',
+  last_protector: 'C’est la dernière clé d’accès ou le dernier code de cet appareil. Ajoutez-en d’abord un autre.',
+  too_many_protectors: 'Cet appareil a trop de clés d’accès. Supprimez-en d’abord une.',
+  not_confirmed: 'Rien n’a été confirmé. Réessayez avec la clé d’accès de cet appareil.',
+  no_prf:
+    'Cette clé d’accès ne peut protéger des clés. Utilisez un autre authentificateur ou navigateur, ou un code. Rien n’a été modifié.',
+  passkey_there: 'Cet authentificateur a déjà une clé d’accès de cet appareil. Utilisez-en un autre.',
+  passkey_failed: 'La clé d’accès n’a pu être utilisée. Réessayez, ou utilisez un autre authentificateur ou un code.',
+  pin_wrong: (n, count) => `Code erroné. Il reste ${count} ${plural(n, { one: 'essai', other: 'essais' })}.`,
+  pin_wait: (n, count) =>
+    `Trop de codes erronés. Attendez ${count} ${plural(n, { one: 'seconde', other: 'secondes' })}, puis réessayez.`,
+  pin_erased:
+    'Après trop de codes erronés, votre cabinet a effacé sa part de la clé. Le code n’ouvre plus rien. Utilisez une clé d’accès de cet appareil, ou demandez un nouveau lien d’inscription à votre cabinet.',
+  protected_elsewhere:
+    'Cette copie de l’appareil est périmée. L’appareil a été protégé par une clé d’accès ou un code, sans lesquels votre cabinet ne l’admet pas. Si vous ne l’avez pas protégé, prévenez votre responsable de la sécurité.',
   unknown: 'Une erreur s’est produite sur cet appareil. Rechargez la page, puis réessayez.',
   ask_office: 'Demandez à votre cabinet comment procéder.',
 };

@@ -6,7 +6,7 @@ export const records: Text['records'] = {
   title: 'Appels',
   stale: 'Hors ligne. Cette liste n’est peut-être plus à jour ; elle sera actualisée au retour de la connexion.',
   failed: 'La liste n’a pu être chargée',
-  not_refreshed: 'Cette liste n’est peut-être plus à jour. Son actualisation a échoué :',
+  not_refreshed: (why) => `Cette liste n’est peut-être plus à jour : elle n’a pu être actualisée. ${why}`,
   no_connection: {
     title: 'Pas de connexion',
     sentence: 'La liste des appels est conservée à votre cabinet. Elle sera chargée au retour de la connexion.',
@@ -58,7 +58,7 @@ export const records: Text['records'] = {
     pending: 'En attente : ',
     overdue: 'En retard : ',
     not_passed: 'Échec : ',
-    stale: 'Vérifié auparavant. La nouvelle vérification a échoué :',
+    not_refreshed: (why) => `Vérifié auparavant. Une nouvelle vérification n’a pas abouti. ${why}`,
   },
   fields: {
     participants: 'Participants',

@@ -3,6 +3,9 @@ import type { Text } from '..';
 /** Units as the engine names them. */
 const UNITS: Record<string, string> = { seconds: 'secondes', minutes: 'minutes', hours: 'heures' };
 
+/** Names as the server quotes them, with French quotation marks. */
+const quoted = (name: string): string => name.replace(/“(.*?)”/g, '« $1 »');
+
 export const told: Text['told'] = {
   other_office: 'Ce lien provient d’un autre cabinet. Ne poursuivez pas.',
   link_used: 'Ce lien a déjà servi. Chaque lien vaut pour un seul appareil : demandez-en un autre à votre cabinet.',
@@ -14,24 +17,47 @@ export const told: Text['told'] = {
   link_damaged:
     'Ce lien est altéré ou incomplet. Copiez-le en entier et ouvrez-le de nouveau, ou demandez-en un nouveau à votre cabinet.',
   link_again: 'Les clés de ce navigateur ont déjà servi. Demandez un autre lien à votre cabinet.',
+  keys_unreadable: 'Les clés conservées dans ce navigateur sont illisibles. Demandez un autre lien à votre cabinet.',
+  not_enrolled_here: (why) => `Cet appareil n’a pas été inscrit (${why}). Demandez un autre lien à votre cabinet.`,
   cannot_ask: (why) =>
     `La demande de cet appareil n’a pas été acceptée (${why}). Demandez un autre lien à votre cabinet.`,
+  too_many_devices: (n) => `Cette personne a déjà ${n} appareils, le maximum. Révoquez d’abord l’un d’eux.`,
   not_registrar:
-    'Cet appareil ne peut ni inviter ni approuver. Le détenteur de l’autorité du cabinet doit l’habiliter.',
+    'Cet appareil ne peut ni inviter, ni approuver, ni révoquer. Le détenteur de l’autorité du cabinet doit d’abord l’habiliter.',
+  appointment_over: 'l’habilitation de cet appareil a pris fin',
   other_role: 'Cet appareil ne peut ni inviter ni approuver de personnes de ce rôle.',
-  not_invited: (why) => `L’invitation n’a pas été faite (${why}).`,
+  not_invited: (why) => `L’invitation n’a pas été faite : ${why}.`,
   own_clock: 'Une invitation vaut sept jours au plus. Vérifiez l’horloge de cet appareil.',
   too_many_invitations: 'Trop d’invitations sont ouvertes. Retirez-en d’abord quelques-unes.',
   invitation_closed: 'Cette invitation est déjà close.',
-  other_words: (words) =>
-    `Cette personne est inscrite sous les termes suivants : ${words}. Utilisez « Ajouter un appareil » à côté de son nom, ou faites d’abord révoquer les appareils inscrits sous ces termes.`,
+  other_words: (words, role, zone) =>
+    `Cette personne est inscrite sous d’autres termes : ${quoted(words)}, ${role}, ${zone}. Il faut un lien qui porte exactement ces termes, ou que les appareils inscrits ainsi soient d’abord révoqués.`,
   looks_like: (name, other) =>
-    `${name} se confond avec ${other}, qui figure déjà ici. S’il s’agit de la même personne, utilisez « Ajouter un appareil » à côté de son nom. S’il s’agit d’une autre, choisissez des termes qui les distinguent.`,
+    `${quoted(name)} se confond avec ${quoted(other)}, qui figure déjà ici. S’il s’agit de la même personne, utilisez « Ajouter un appareil » à côté de son nom. S’il s’agit d’une autre, choisissez des termes qui les distinguent.`,
+  looks_like_link: (name, other) =>
+    `${quoted(name)} se confond avec ${quoted(other)}, qui est déjà inscrit. Il faut un nouveau lien, qui dise s’il s’agit de la même personne.`,
   forged_request: 'L’appareil qui a fait la demande ne détient pas le lien de cette invitation.',
-  not_approved: (why) => `L’appareil n’a pas été approuvé (${why}).`,
+  made_elsewhere: 'Cette invitation a été faite depuis un autre appareil. Lui seul peut approuver.',
+  other_code: 'son code n’est pas celui que vous avez comparé',
+  nobody_asked: 'aucun appareil n’a encore fait de demande',
+  first_unverified: (why) =>
+    `L’approbation du premier responsable de la sécurité n’a pas passé la vérification de cet appareil : ${why}.`,
+  same_approver: 'Vous avez déjà approuvé cet appareil. Un autre responsable de la sécurité doit aussi l’approuver.',
+  appointed_later:
+    'Cet appareil a été habilité après la première approbation. Demandez au premier responsable d’approuver de nouveau, puis approuvez.',
+  first_too_old:
+    'L’approbation du premier responsable de la sécurité est trop ancienne. Demandez-lui d’approuver de nouveau, puis approuvez.',
+  first_changed:
+    'Le premier responsable de la sécurité a approuvé de nouveau. Comparez encore le code, puis approuvez.',
+  first_void:
+    'L’approbation du premier responsable de la sécurité ne vaut plus. Refusez cet appareil, puis invitez de nouveau.',
+  not_approved: (why) => `L’appareil n’a pas été approuvé : ${why}.`,
   other_role_revoke: 'Cet appareil ne peut pas révoquer d’appareils de personnes de ce rôle.',
   revoked_already: 'Cet appareil est déjà révoqué.',
-  not_revoked: (why) => `L’appareil n’a pas été révoqué (${why}).`,
+  not_revoked: (why) => `L’appareil n’a pas été révoqué : ${why}.`,
+  revocation_pending:
+    'L’appareil est déconnecté. Sa révocation n’est pas encore au journal : le serveur de votre cabinet réessaie de lui-même.',
+  no_such_device: 'Cet appareil n’est pas inscrit ici.',
   verify_again: 'Le serveur de votre cabinet n’a pas vérifié votre action. Recommencez.',
   request_changed:
     'Le serveur de votre cabinet détient une autre demande que celle que vous avez approuvée. Refusez-la, puis invitez de nouveau cette personne.',
@@ -93,5 +119,23 @@ export const told: Text['told'] = {
   server_failed: 'Le serveur de votre cabinet est en panne. Réessayez ; si cela ne suffit pas, prévenez votre cabinet.',
   too_often: 'Trop de demandes à la fois. Patientez un instant, puis réessayez.',
   too_long: 'Le serveur de votre cabinet a envoyé plus que cet appareil n’accepte. L’envoi a été ignoré.',
+  no_such_call: 'Votre cabinet n’a pas cet appel, ou cet appareil ne peut pas le consulter.',
+  list_changed: 'La liste des appels a changé entre-temps. Rechargez la page.',
+  log_behind:
+    'Le serveur de votre cabinet connaît moins du journal que cet appareil. Réessayez dans un instant ; si cela ne suffit pas, prévenez votre responsable de la sécurité.',
   nothing_said: 'personne n’a répondu, rien n’a donc été dit',
+  certificate_expired: 'le certificat d’un appareil a expiré, il faut l’inscrire de nouveau',
+  certificate_early: 'le certificat d’un appareil n’est pas encore valable : vérifiez l’horloge des deux appareils',
+  authority_ends: 'le certificat de l’autorité du cabinet prend fin trop tôt : prévenez le détenteur de cette autorité',
+  ring_old: 'l’appel est trop ancien : vérifiez l’horloge des deux appareils',
+  ring_future: 'l’appel est daté de l’avenir : vérifiez l’horloge des deux appareils',
+  ring_not_allowed: 'cet appel n’est pas de ceux que le cabinet autorise',
+  other_suite: 'il ne s’agit pas de la suite cryptographique de votre cabinet : inscrivez de nouveau cet appareil',
+  foreign: 'l’envoi provient d’un autre cabinet',
+  bad_name: 'un nom est vide, dépasse 64 caractères ou contient des caractères qui ne sont pas admis',
+  bad_zone: 'le fuseau horaire s’écrit comme Europe/Oslo',
+  bad_signature: 'une signature n’est pas valable',
+  bad_certificate: 'un certificat n’est pas de ceux que délivre ce cabinet',
+  not_in_log: 'le journal du cabinet ne le prouve pas',
+  not_genuine: 'l’envoi n’est pas authentique',
 };

@@ -2,9 +2,14 @@
 
 use super::*;
 use telcon_core::{Device, DeviceState};
-use telcon_identity::{Authority, InviteSpec, Registrar, without_certificate};
+use telcon_identity::{Ask, Authority, CharterTerms, InviteSpec, Registrar, verify_request, without_certificate};
 use telcon_log::{DiskStorage, Log, LogSigner};
-use telcon_proto::{Card, PersonId, RecordMode, SuiteName, entry::Entry, http::OfficeInfo};
+use telcon_proto::{
+    Card, DeviceId, InvitationId, PersonId, RecordMode, SuiteName,
+    entry::{Entry, person_commitment},
+    http::{OfficeInfo, Registrars},
+};
+use telcon_record::sha256;
 
 /// An archive whose log is what a test makes it.
 struct Forger {
@@ -18,10 +23,15 @@ struct Forger {
 
 impl Forger {
     fn new() -> Self {
+        Self::with(RecordMode::LogOnly)
+    }
+
+    /// Of an office with these terms in its charter.
+    fn with(terms: impl Into<CharterTerms>) -> Self {
         let (dir, now_ms) = (tempfile::tempdir().unwrap(), now_ms());
         let authority = Authority::create(SuiteName::Hybrid, &[1; 32], "office.example", "Office", now_ms).unwrap();
         let signer = LogSigner::from_seed(&[2; 32], "office.example/archive").unwrap();
-        let info = authority.office(&signer.verifier_key().to_string(), RecordMode::LogOnly, now_ms).unwrap();
+        let info = authority.office(&signer.verifier_key().to_string(), terms, now_ms).unwrap();
         for folder in ["log", "devices", "issuers", "records"] {
             std::fs::create_dir(dir.path().join(folder)).unwrap();
         }
@@ -56,6 +66,8 @@ impl Forger {
             device: id,
             cert_sha256,
             enrolment: format!("{n}"),
+            person_sha256: Some(device.me().person_sha256()),
+            second_cert_sha256: None,
         });
         device
     }
@@ -71,6 +83,23 @@ impl Forger {
             cert_sha256,
         });
         registrar
+    }
+
+    /// A principal's device with these certificates, written as if the switchboard had enrolled it.
+    fn enrol_with(&mut self, person: PersonId, device: DeviceId, chain: &[Vec<u8>]) {
+        let certificates: Vec<Digest> = chain.chunks_exact(2).map(|pair| sha256(&pair[0])).collect();
+        for (cert_sha256, pair) in certificates.iter().zip(chain.chunks_exact(2)) {
+            self.write("devices", *cert_sha256, &pair[0]);
+            self.write("issuers", *cert_sha256, &pair[1]);
+        }
+        self.entries.push(Entry::DeviceEnrolled {
+            time_ms: self.now_ms,
+            device,
+            cert_sha256: certificates[0],
+            enrolment: "by registrars".into(),
+            person_sha256: Some(person_commitment(person, device, sha256)),
+            second_cert_sha256: certificates.get(1).copied(),
+        });
     }
 
     fn revoke(&mut self, device: &Device, jws: &str) {
@@ -128,5 +157,62 @@ fn no_revocation_counts_by_a_registrar_that_could_not_revoke() {
         let [problem] = &problems[..] else { panic!("{why}: {problems:?}") };
         assert!(problem.contains("was not revoked by the authority or a registrar"), "{problem}");
         assert!(problem.contains(why), "{why}: {problem}");
+    }
+}
+
+#[test]
+fn an_office_that_demands_two_registrars_has_no_device_of_one() {
+    const ASKING: DeviceId = DeviceId::from_bytes([9; 16]);
+    // Which approvals the server uses, who appointed whom, who was revoked before; and what the auditor says.
+    #[derive(Clone, Copy, PartialEq)]
+    enum Attack {
+        None,
+        FirstAlone,
+        SecondAlone,
+        OnePerson,
+        SecondNotAppointed,
+        SecondRevoked,
+    }
+    for (attack, why) in [
+        (Attack::None, None),
+        (Attack::FirstAlone, Some("certified by one registrar, and its office demands two")),
+        (Attack::SecondAlone, Some("certified by one registrar, and its office demands two")),
+        (Attack::OnePerson, Some("certified twice by the same person")),
+        (Attack::SecondNotAppointed, Some("was not appointed as a registrar before")),
+        (Attack::SecondRevoked, Some("was revoked before")),
+    ] {
+        let terms = CharterTerms { floor: RecordMode::LogOnly, registrars: Registrars::Two };
+        let mut forger = Forger::with(terms);
+        let (one, two) = (forger.enrol(1, Role::SecurityOfficer), forger.enrol(2, Role::SecurityOfficer));
+        let first = forger.appoint(&one, &[Role::Principal]);
+        let second = forger.appoint(&two, &[Role::Principal]);
+        if attack == Attack::SecondNotAppointed {
+            forger.entries.pop();
+        }
+        if attack == Attack::SecondRevoked {
+            let jws = forger.authority.revoke(two.me().device(), forger.now_ms).unwrap();
+            forger.revoke(&two, &jws);
+        }
+        let ask = Ask::new(SuiteName::Hybrid, [3; 32], [0; 32], InvitationId::from_bytes([4; 16]));
+        let key = telcon_identity::DeviceKey::from_seed(SuiteName::Hybrid, &[5; 32]);
+        let jws = ask.request(&key, ASKING, one.office().domain(), "x", forger.now_ms).unwrap();
+        let request = verify_request(&jws, one.office().domain(), &ask).unwrap();
+        let card = Card { role: Role::Principal, person: PersonId::from_bytes([7; 16]), ..one.me().card().clone() };
+        let chain = first.certify(one.key(), &request, &card, forger.now_ms).unwrap();
+        let approval = one.office().verify_approval(&chain, &request, &card, forger.now_ms).unwrap();
+        let own = second.certify_second(two.key(), &approval, forger.now_ms).unwrap();
+        let chain = match attack {
+            Attack::FirstAlone => chain,
+            Attack::SecondAlone => own,
+            Attack::OnePerson => [&chain[..], &chain[..]].concat(),
+            _ => [chain, own].concat(),
+        };
+        forger.enrol_with(card.person, ASKING, &chain);
+        let problems = forger.problems();
+        match (why, &problems[..]) {
+            (None, []) => {}
+            (Some(why), [problem]) => assert!(problem.contains(why), "{why}: {problem}"),
+            _ => panic!("{why:?}: {problems:?}"),
+        }
     }
 }

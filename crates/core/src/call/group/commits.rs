@@ -32,7 +32,8 @@ impl Session {
             return Ok(());
         }
         let (trust, proofs) = (context.device.trust(), std::slice::from_ref(logged));
-        let joining = admission::verify(trust, &self.ring.logged, &joiner.leaf, proofs, context.now_ms())?;
+        let joining =
+            admission::verify(trust, &self.ring.logged, &joiner.leaf, proofs, context.fresh_size, context.now_ms())?;
         if joining.device().device() != from {
             return Err(Refusal::NotAllowed("a key package of another device was handed over"));
         }
@@ -111,7 +112,8 @@ impl Session {
         let mut joined = Vec::new();
         for leaf in &change.added {
             let trust = context.device.trust();
-            let logged = admission::verify(trust, &self.ring.logged, leaf, proofs, context.now_ms())?;
+            let logged =
+                admission::verify(trust, &self.ring.logged, leaf, proofs, context.fresh_size, context.now_ms())?;
             membership.check_shown(logged.device().card())?;
             joined.push(logged);
         }

@@ -1,6 +1,6 @@
 //! Invitations over a store and a log that fail and crash at any point.
 
-use super::super::{Effects, Output, Policy, RequestId, Switchboard};
+use super::super::{Approved, Effects, NewDevice, Output, Policy, RequestId, Switchboard};
 use super::*;
 use crate::{
     archive::{LogWriter, Prover},
@@ -12,6 +12,8 @@ use std::collections::VecDeque;
 use telcon_log::LogSigner;
 use telcon_proto::limits::{MAX_DEVICE_REQUEST_CHARS, MAX_MESSAGE_BYTES};
 use telcon_proto::{Blob, Card, ClientMessage as C, Digest, OfficeName, PersonId, RecordMode, SuiteName};
+
+mod two_registrars;
 
 const START_MS: u64 = 1_000_000;
 const OFFICER: DeviceId = DeviceId::from_bytes([1; 16]);
@@ -36,7 +38,8 @@ fn new_device(device: DeviceId, card: Card, registrar: Option<DeviceId>) -> NewD
         card,
         chain: vec![Blob(vec![n]), Blob(b"registrar".to_vec())],
         cert_sha256: Digest::from_bytes([n; 32]),
-        registrar,
+        second_cert_sha256: None,
+        registrars: registrar.into_iter().collect(),
         enrolment: format!("{n}"),
         enrolment_is_used: false,
     }
@@ -143,7 +146,11 @@ impl Office {
     }
 
     fn send(&mut self, message: C) {
-        let effects = self.board.message(SESSION, message, self.now);
+        self.send_as(SESSION, message);
+    }
+
+    fn send_as(&mut self, session: SessionId, message: C) {
+        let effects = self.board.message(session, message, self.now);
         self.run(effects);
     }
 
@@ -165,7 +172,7 @@ impl Office {
 
     fn approve(&mut self) {
         let new = new_device(ASKING, card(2, Role::Principal), Some(OFFICER));
-        let effects = self.board.approve(SESSION, RequestId(4), INVITATION, Ok(new), self.now);
+        let effects = self.board.approve(SESSION, RequestId(4), INVITATION, Ok(Approved::Last(new)), self.now);
         self.run(effects);
     }
 
@@ -275,7 +282,7 @@ fn a_device_that_the_log_refuses_can_be_approved_again() {
     office.log_fails = false;
     let again = new_device(ASKING, card(2, Role::Principal), Some(OFFICER));
     let again = NewDevice { cert_sha256: Digest::from_bytes([0x77; 32]), ..again };
-    let effects = office.board.approve(SESSION, RequestId(5), INVITATION, Ok(again), office.now);
+    let effects = office.board.approve(SESSION, RequestId(5), INVITATION, Ok(Approved::Last(again)), office.now);
     office.run(effects);
     assert_eq!(office.entries(), ["made", "enrolled", "approved"]);
     assert_eq!(office.store.device(&ASKING).unwrap().unwrap().cert_sha256, Digest::from_bytes([2; 32]));

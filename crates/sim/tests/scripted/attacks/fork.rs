@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, rc::Rc};
 use telcon_log::{Log, MemoryStorage};
-use telcon_proto::{Blob, message::Logged};
+use telcon_proto::{Blob, ServerMessage, message::Logged};
 use telcon_sim::script::Scenario;
 
 /// A log under the office's key that has an entry which the office's log does not have.
@@ -28,6 +28,39 @@ impl Fork {
             ..logged.clone()
         }
     }
+
+    /// This log's answer to a ping: where it does not continue the tree that the device asks about, a proof of something else.
+    fn checkpoint(&self, from_size: u64) -> ServerMessage {
+        let newest = self.log.checkpoint();
+        let proof = if (1..newest.size()).contains(&from_size) {
+            self.log.consistency_proof(from_size, newest.size()).unwrap()
+        } else {
+            Vec::new()
+        };
+        let consistency = proof.iter().map(|hash| Blob(hash.0.to_vec())).collect();
+        ServerMessage::Checkpoint { checkpoint: newest.note().to_owned(), from_size, consistency }
+    }
+}
+
+/// From now on the server shows one device a log of its own, in everything: `ahead` entries longer than the others'. Nothing that
+/// this device alone is shown is inconsistent.
+pub(super) fn show_fork_to(world: &mut Scenario, node: usize, ahead: u64) {
+    let mut log = world.fork_log();
+    let entries: Vec<Vec<u8>> =
+        (0..ahead).map(|n| format!("{{\"type\":\"started\",\"n\":{n}}}").into_bytes()).collect();
+    if !entries.is_empty() {
+        log.append(&entries, world.now()).unwrap();
+    }
+    let mut fork = Fork { log, now_ms: world.now() };
+    world.tamper(move |to, mut message| {
+        if to == node {
+            message.proofs_mut().into_iter().for_each(|proof| *proof = fork.prove(proof));
+            if let ServerMessage::Checkpoint { from_size, .. } = message {
+                return vec![fork.checkpoint(from_size)];
+            }
+        }
+        vec![message]
+    });
 }
 
 /// From now on the server shows devices proofs from another log than the office's.

@@ -4,6 +4,7 @@ mod alerts;
 mod commits;
 mod forced_join;
 mod fork;
+mod gossip;
 mod listeners;
 mod office;
 mod offices;

@@ -166,8 +166,16 @@ fn a_flood_of_proofs_does_not_evict_the_evidence_of_a_fork() {
 #[test]
 fn claims_on_an_honest_log_are_settled_within_a_minute() {
     let mut world = Scenario::of_four(52);
-    world.call_of_four();
+    world.ring(0, 1);
+    world.settle();
     assert!(!world.state_of(0).claims.is_empty());
+    world.command(1, UserCommand::Answer { call: None });
+    world.settle();
+    for node in [2, 3] {
+        world.listen(node);
+        world.settle();
+    }
+    assert_eq!(world.state(3), CallState::Live);
     world.advance(60_000);
     for node in 0..4 {
         assert_eq!(world.state_of(node).claims, [], "of {node}");

@@ -1,0 +1,112 @@
+use super::*;
+use telcon_identity::Authority;
+use telcon_log::LogSigner;
+use telcon_proto::{RecordMode, SuiteName};
+
+const PERSON: PersonId = PersonId::from_bytes([7; 16]);
+const OTHER: PersonId = PersonId::from_bytes([8; 16]);
+const NOW: u64 = 1_790_000_000_000;
+
+fn device(n: u8) -> DeviceId {
+    DeviceId::from_bytes([n; 16])
+}
+
+fn authority(seed: u8) -> Authority {
+    Authority::create(SuiteName::Hybrid, &[seed; 32], "office.example", "Office", NOW).unwrap()
+}
+
+fn office(authority: &Authority) -> Office {
+    let key = LogSigner::from_seed(&[1; 32], "office.example/log").unwrap().verifier_key().to_string();
+    Office::pin(&authority.office(&key, RecordMode::Memo, NOW).unwrap(), None).unwrap()
+}
+
+fn enrolled(n: u8, person_sha256: Option<Digest>) -> Entry {
+    let (cert_sha256, enrolment) = (Digest::from_bytes([n; 32]), "ab".repeat(16));
+    Entry::DeviceEnrolled {
+        time_ms: 1,
+        device: device(n),
+        cert_sha256,
+        enrolment,
+        person_sha256,
+        second_cert_sha256: None,
+    }
+}
+
+fn of(person: PersonId, n: u8) -> Option<Digest> {
+    Some(person_commitment(person, device(n), sha256))
+}
+
+/// What somebody who watches the person is told of these entries: index, device, whose it is, and event.
+fn told(entries: &[Entry]) -> (Vec<(u64, u8, Whose, String)>, Counts) {
+    let (office, mut devices) = (office(&authority(1)), PersonDevices::new(PERSON));
+    let events: Vec<LoggedEvent> =
+        (0..).zip(entries).flat_map(|(index, entry)| devices.add(index, &entry.to_bytes(), &office)).collect();
+    let short = |event: LoggedEvent| {
+        let json = serde_json::to_value(&event).unwrap();
+        (event.entry, event.device.as_bytes()[0], event.whose, json["event"].as_str().unwrap().to_owned())
+    };
+    (events.into_iter().map(short).collect(), devices.counts())
+}
+
+#[test]
+fn devices_of_the_person_and_of_unknown_people_are_reported_and_no_others() {
+    let revoked = |n| Entry::DeviceRevoked { time_ms: 2, device: device(n), jws: None };
+    let appointed =
+        |n| Entry::RegistrarAppointed { time_ms: 3, device: device(n), cert_sha256: Digest::from_bytes([0; 32]) };
+    let (told, counts) = told(&[
+        enrolled(1, None),
+        enrolled(2, of(PERSON, 2)),
+        enrolled(3, of(OTHER, 3)),
+        revoked(1),
+        revoked(3),
+        appointed(2),
+        appointed(3),
+    ]);
+    let expected = [
+        (0, 1, Whose::Unknown, "device_enrolled"),
+        (1, 2, Whose::Person, "device_enrolled"),
+        (3, 1, Whose::Unknown, "device_revoked"),
+        (5, 2, Whose::Person, "registrar_appointed"),
+    ];
+    assert_eq!(told, expected.map(|(entry, device, whose, event)| (entry, device, whose, event.to_owned())));
+    assert_eq!(counts, Counts { of_person: 1, revoked: 0, unknown: 1 });
+}
+
+/// The server writes the entries. One that says something else of the person than the certificate is refused by devices
+/// (`crates/identity/src/attacks/logs.rs`), one that says nothing is reported to everybody who watches.
+#[test]
+fn a_server_hides_no_device_by_enrolling_its_identifier_again() {
+    let again = [enrolled(1, of(PERSON, 1)), enrolled(1, None), enrolled(1, of(OTHER, 1))];
+    let (told, counts) = told(&again);
+    assert!(told.len() == 3 && told.iter().all(|(.., whose, _)| *whose == Whose::Person), "{told:?}");
+    assert_eq!(counts, Counts { of_person: 1, revoked: 0, unknown: 0 });
+    // The digest of one device says nothing of another one, so that nobody can tell which devices are of one person.
+    assert_ne!(of(PERSON, 1), of(PERSON, 2));
+}
+
+#[test]
+fn only_a_statement_of_the_authority_about_this_device_is_called_the_authoritys() {
+    let (ours, stranger) = (authority(1), authority(2));
+    let office = office(&ours);
+    let by = |jws: Option<String>| revoker(device(1), jws.as_deref(), &office);
+    assert_eq!(by(Some(ours.revoke(device(1), NOW).unwrap())), Revoker::Authority);
+    assert_eq!(by(Some(ours.revoke(device(2), NOW).unwrap())), Revoker::Nobody);
+    assert_eq!(by(Some(stranger.revoke(device(1), NOW).unwrap())), Revoker::Nobody);
+    assert_eq!(by(Some("a.b.c".to_owned())), Revoker::Nobody);
+    assert_eq!(by(None), Revoker::Nobody);
+}
+
+#[test]
+fn an_approval_names_the_registrar_to_both_sides() {
+    let closed = Entry::InvitationClosed {
+        time_ms: 2,
+        invitation: InvitationId::from_bytes([9; 16]),
+        how: InvitationClosed::Approved,
+        by: Some(device(5)),
+        device: Some(device(1)),
+    };
+    let of_new_device = told(&[enrolled(1, of(PERSON, 1)), closed.clone()]).0;
+    assert_eq!(of_new_device[1], (1, 1, Whose::Person, "invitation_closed".to_owned()));
+    let of_registrar = told(&[enrolled(5, of(PERSON, 5)), closed]).0;
+    assert_eq!(of_registrar[1], (1, 5, Whose::Person, "answered_somebody".to_owned()));
+}

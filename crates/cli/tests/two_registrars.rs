@@ -1,0 +1,165 @@
+//! An office that demands two registrars, with the commands and a real server.
+
+mod office;
+
+use office::{Office, ok, telcon, until};
+use std::{
+    io::{BufRead as _, BufReader},
+    path::Path,
+    process::{Child, Stdio},
+};
+use telcon_client::endpoint::{Endpoint, NullSink};
+use telcon_core::{
+    UserCommand,
+    io::PersonToInvite,
+    view::{InvitationView, View},
+};
+use telcon_proto::Role;
+
+/// The device of a security officer of this name, appointed, and running in this process.
+async fn officer(office: &Office, name: &str) -> Endpoint {
+    let device = office.enrol(name, "security-officer");
+    appointed(office, &device).await
+}
+
+async fn appointed(office: &Office, device: &Path) -> Endpoint {
+    let request = device.with_extension("request");
+    let printed = ok(telcon().args(["request-appointment", "--device"]).arg(device)).stdout;
+    std::fs::write(&request, printed).unwrap();
+    let mut appoint = telcon();
+    ok(appoint.arg("appoint").arg("--data").arg(office.dir.path()).arg("--server").arg(office.url()).arg(&request));
+    let endpoint = office.endpoint(device, false, Box::new(NullSink));
+    until(&endpoint, "the appointment", |view| view.registrar.is_some()).await;
+    endpoint
+}
+
+/// `telcon enrol` with a registrar's link, and the code that it printed.
+fn ask(office: &Office, link: &str, device: &Path) -> (Child, String) {
+    let mut enrol = telcon();
+    enrol.args(["enrol", "--device"]).arg(device).arg(format!("{}/#enrol={link}", office.url()));
+    let mut child = enrol.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let code = line.trim().strip_prefix("Code: ").unwrap_or_else(|| panic!("no code: {line:?}")).to_owned();
+    (child, code)
+}
+
+async fn invitation(officer: &Endpoint, what: &str, so: impl Fn(&InvitationView) -> bool) -> InvitationView {
+    let view = until(officer, what, |view: &View| view.invitations.iter().any(&so)).await;
+    view.invitations.into_iter().find(so).unwrap()
+}
+
+/// The exit code of `telcon archive verify`, and what it said.
+fn verify(office: &Office) -> (Option<i32>, String) {
+    let output = telcon().args(["archive", "verify"]).arg(office.path("server/archive")).output().unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.code(), String::from_utf8_lossy(&said).into_owned())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_security_officers_approve_a_device_and_an_auditor_needs_both() {
+    let mut office = Office::with(&["--two-registrars"]);
+    let one = officer(&office, "Security officer").await;
+    let two = officer(&office, "Deputy security officer").await;
+    one.command(UserCommand::Invite(PersonToInvite {
+        person: None,
+        name: "The Minister".into(),
+        organisation: "Office of the President".into(),
+        role: Role::Principal,
+        zone: "Europe/Oslo".into(),
+        valid_ms: None,
+    }));
+    let invited = invitation(&one, "the invitation", |open| open.link.is_some()).await;
+    assert_eq!(invited.approvals_needed, 2);
+    let id = invited.invitation;
+    let device = office.path("minister.json");
+    let (mut asking, code) = ask(&office, invited.link.as_ref().unwrap(), &device);
+    let shown = invitation(&one, "the request", |open| open.request.is_some()).await;
+    assert_eq!(shown.request.unwrap().code.as_ref(), Some(&code));
+    // The second cannot verify the link's secret, so it shows no code and cannot approve first.
+    let shown = invitation(&two, "the request", |open| open.request.is_some()).await;
+    assert_eq!((shown.request.unwrap().code, shown.first_approval), (None, None));
+
+    one.command(UserCommand::ApproveDevice { invitation: id, code: code.clone() });
+    let mut said = BufReader::new(asking.stderr.take().unwrap()).lines();
+    assert!(said.by_ref().map_while(Result::ok).any(|line| line.contains("One of two approvals")));
+    let shown = invitation(&one, "the first approval", |open| open.first_approval.is_some()).await;
+    assert!(shown.first_approval.unwrap().own);
+    let shown = invitation(&two, "the first approval", |open| open.first_approval.is_some()).await;
+    let first = shown.first_approval.unwrap();
+    assert_eq!((first.by.name.as_str(), first.own), ("Security officer", false));
+    assert_eq!(shown.request.unwrap().code.as_ref(), Some(&code));
+    assert!(!device.exists());
+
+    // Another code than the person's: nothing is approved.
+    two.command(UserCommand::ApproveDevice { invitation: id, code: "000 000 000 000".into() });
+    until(&two, "the refusal", |view| !view.alerts.is_empty()).await;
+    two.command(UserCommand::ApproveDevice { invitation: id, code });
+    until(&two, "the end of the invitation", |view| view.invitations.is_empty()).await;
+    assert!(asking.wait().unwrap().success());
+    let minister = office.endpoint(&device, false, Box::new(NullSink));
+    let view = until(&minister, "the sign-in", |view| view.token.is_some()).await;
+    assert_eq!(view.you.unwrap().card.name, "The Minister");
+    office.kill_server();
+    assert_eq!(office.verify()["devices"], 3);
+
+    // An archive from which the second registrar's certificate is taken.
+    let state = telcon_core::DeviceState::parse(&std::fs::read_to_string(&device).unwrap()).unwrap();
+    let now_ms = telcon_client::endpoint::now_ms();
+    let me = telcon_core::Device::open(&state, now_ms).unwrap();
+    let second = telcon_proto::hex(&me.me().second_cert_sha256().unwrap());
+    for folder in ["devices", "issuers"] {
+        let path = office.path(&format!("server/archive/{folder}/{second}.der"));
+        let certificate = std::fs::read(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        let (exit, said) = verify(&office);
+        assert!(exit != Some(0) && said.contains(&me.me().device().to_hex()), "{exit:?}: {said}");
+        std::fs::write(path, certificate).unwrap();
+    }
+    // A server that starts again stores what is missing, and the device still signs in.
+    std::fs::remove_file(office.path(&format!("server/archive/devices/{second}.der"))).unwrap();
+    office.serve();
+    until(&minister, "the sign-in", |view| view.token.is_some()).await;
+    office.kill_server();
+    assert_eq!(office.verify()["devices"], 3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_security_officer_with_two_devices_is_one() {
+    let office = Office::with(&["--two-registrars"]);
+    let one = office.enrol("Security officer", "security-officer");
+    let person = {
+        let state = telcon_core::DeviceState::parse(&std::fs::read_to_string(&one).unwrap()).unwrap();
+        telcon_core::Device::open(&state, telcon_client::endpoint::now_ms()).unwrap().me().card().person.to_hex()
+    };
+    let mut invite = telcon();
+    invite.args(["invite", "--name", "Security officer", "--organisation", "Office of the President"]);
+    invite.args(["--role", "security-officer", "--person", &person]).arg("--data").arg(office.dir.path());
+    let link = String::from_utf8(ok(invite.arg("--server").arg(office.url())).stdout).unwrap();
+    let other = office.path("other.json");
+    ok(telcon().args(["enrol", "--device"]).arg(&other).arg(link.trim()));
+    let (one, other) = (appointed(&office, &one).await, appointed(&office, &other).await);
+    one.command(UserCommand::Invite(PersonToInvite {
+        person: None,
+        name: "The Minister".into(),
+        organisation: "Office of the President".into(),
+        role: Role::Principal,
+        zone: "Europe/Oslo".into(),
+        valid_ms: None,
+    }));
+    let invited = invitation(&one, "the invitation", |open| open.link.is_some()).await;
+    let (mut asking, code) = ask(&office, invited.link.as_ref().unwrap(), &office.path("minister.json"));
+    invitation(&one, "the request", |open| open.request.is_some()).await;
+    one.command(UserCommand::ApproveDevice { invitation: invited.invitation, code: code.clone() });
+    let shown = invitation(&other, "the first approval", |open| open.first_approval.is_some()).await;
+    assert!(shown.first_approval.unwrap().own);
+    other.command(UserCommand::ApproveDevice { invitation: invited.invitation, code });
+    let view = until(&other, "the refusal", |view| !view.alerts.is_empty()).await;
+    let expected =
+        "The device was not approved: you approved this device already: a second security officer has to approve it.";
+    assert_eq!(view.alerts[0].text, expected);
+    // The first withdraws.
+    one.command(UserCommand::CloseInvitation { invitation: invited.invitation });
+    until(&other, "the end of the invitation", |view| view.invitations.is_empty()).await;
+    assert!(!asking.wait().unwrap().success());
+}

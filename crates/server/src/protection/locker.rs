@@ -1,0 +1,87 @@
+//! How many PINs may be tried, and how fast.
+
+use crate::store::LockerRow;
+use telcon_proto::{Digest, limits::MAX_PIN_ATTEMPTS};
+
+/// Wrong PINs in a row that cost no waiting: people mistype.
+const FREE_ATTEMPTS: u64 = 3;
+/// Waiting after the first wrong PIN beyond them, milliseconds. It doubles with each further one.
+const FIRST_WAIT_MS: u64 = 30_000;
+
+/// What an attempt comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Attempt {
+    /// The proof is right.
+    Right,
+    /// It is wrong. The failure was counted before it was compared.
+    Wrong {
+        /// 0: the secret has to be erased.
+        attempts_left: u64,
+        wait_ms: u64,
+    },
+    /// Too soon: the proof is not looked at, and nothing is counted.
+    Wait { wait_ms: u64 },
+    /// There is no secret any more.
+    Erased,
+}
+
+/// How long the attempt after so many failures has to wait, milliseconds.
+pub(crate) fn wait_after(failures: u64) -> u64 {
+    if failures < FREE_ATTEMPTS { 0 } else { FIRST_WAIT_MS << (failures - FREE_ATTEMPTS).min(10) }
+}
+
+/// The outcome of an attempt on a locker.
+pub(crate) fn attempt(locker: &LockerRow, proof: &Digest, now_ms: u64) -> Attempt {
+    if locker.secret.is_none() || locker.failures >= MAX_PIN_ATTEMPTS {
+        return Attempt::Erased;
+    }
+    if now_ms < locker.retry_ms {
+        return Attempt::Wait { wait_ms: locker.retry_ms - now_ms };
+    }
+    if *proof == locker.proof {
+        return Attempt::Right;
+    }
+    let failures = locker.failures + 1;
+    Attempt::Wrong { attempts_left: MAX_PIN_ATTEMPTS - failures, wait_ms: wait_after(failures) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use telcon_proto::{Blob, DeviceId};
+
+    const NOW: u64 = 1_800_000_000_000;
+
+    fn locker(failures: u64, retry_ms: u64) -> LockerRow {
+        LockerRow {
+            locker: Digest::from_bytes([1; 32]),
+            device: DeviceId::from_bytes([2; 16]),
+            proof: Digest::from_bytes([3; 32]),
+            secret: Some(Blob(vec![4; 32])),
+            failures,
+            retry_ms,
+            confirmed: true,
+            made_ms: 0,
+        }
+    }
+
+    #[test]
+    fn wrong_pins_wait_longer_each_time_and_the_tenth_erases_the_secret() {
+        let wrong = Digest::from_bytes([9; 32]);
+        let waits: Vec<_> = (0..MAX_PIN_ATTEMPTS).map(|n| attempt(&locker(n, 0), &wrong, NOW)).collect();
+        let expected = [0, 0, 30, 60, 120, 240, 480, 960, 1_920, 3_840].into_iter().zip((0..10).rev());
+        let expected: Vec<_> =
+            expected.map(|(s, attempts_left)| Attempt::Wrong { attempts_left, wait_ms: s * 1_000 }).collect();
+        assert_eq!(waits, expected);
+        assert_eq!(attempt(&locker(MAX_PIN_ATTEMPTS, 0), &locker(0, 0).proof, NOW), Attempt::Erased);
+        let erased = LockerRow { secret: None, ..locker(0, 0) };
+        assert_eq!(attempt(&erased, &erased.proof, NOW), Attempt::Erased);
+    }
+
+    #[test]
+    fn the_right_pin_is_not_looked_at_before_its_time() {
+        let waiting = locker(5, NOW + 7);
+        assert_eq!(attempt(&waiting, &waiting.proof, NOW), Attempt::Wait { wait_ms: 7 });
+        assert_eq!(attempt(&waiting, &waiting.proof, NOW + 7), Attempt::Right);
+    }
+}

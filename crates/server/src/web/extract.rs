@@ -1,0 +1,55 @@
+//! Extractors whose rejections are documented errors of the API: axum's are plain text, and quote what was sent.
+
+use super::error::HttpError;
+use axum::{
+    extract::{self, FromRequestParts, rejection::PathRejection, ws::WebSocketUpgrade},
+    http::{StatusCode, request::Parts},
+};
+use serde::de::DeserializeOwned;
+
+/// Parameters in the path; 400 if one is malformed.
+pub(super) struct Path<T>(pub T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {
+    type Rejection = HttpError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, HttpError> {
+        let read: Result<extract::Path<T>, PathRejection> = extract::Path::from_request_parts(parts, state).await;
+        read.map(|extract::Path(value)| Self(value))
+            .map_err(|_| HttpError::new(StatusCode::BAD_REQUEST, "a parameter in the path is malformed"))
+    }
+}
+
+/// Parameters in the query; 400 if it does not have the documented form.
+pub(super) struct Query<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
+    type Rejection = HttpError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, HttpError> {
+        let text = "the query does not have the documented form: see /api/v1/openapi.json";
+        let read = extract::Query::from_request_parts(parts, state).await;
+        read.map(|extract::Query(value)| Self(value)).map_err(|_| HttpError::new(StatusCode::BAD_REQUEST, text))
+    }
+}
+
+/// A request to open a WebSocket, if it is one: whether its sender may is checked first.
+pub(super) struct Upgrade(Option<WebSocketUpgrade>);
+
+impl Upgrade {
+    /// The upgrade.
+    ///
+    /// # Errors
+    /// 400 if the request is an ordinary one.
+    pub fn checked(self) -> Result<WebSocketUpgrade, HttpError> {
+        self.0.ok_or_else(|| HttpError::new(StatusCode::BAD_REQUEST, "this address is for WebSocket connections"))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Upgrade {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
+        Ok(Self(WebSocketUpgrade::from_request_parts(parts, state).await.ok()))
+    }
+}

@@ -1,0 +1,74 @@
+// The office's side of a device's protection, over HTTP.
+
+import type { IssuedTicket, LockerAnswer, PasskeyOptions, ProtectionPolicy, RemoveProtector } from './contract';
+import { API_PREFIX } from './contract';
+import { post_to_office, refusal, type Fetch } from './enrol';
+import type { Problem } from './problem';
+
+/** How long the office may take, milliseconds. A device must open also while it cannot be reached. */
+const TIMEOUT_MS = 8_000;
+
+const limited: Fetch = (path, init) => fetch(path, { ...init, signal: AbortSignal.timeout(TIMEOUT_MS) });
+
+function with_token(token: string): Fetch {
+  return (path, init) => {
+    const headers = { ...(init?.headers as Record<string, string>), authorization: `Bearer ${token}` };
+    return limited(path, { ...init, headers });
+  };
+}
+
+async function answered(answer: Promise<Response>): Promise<Response> {
+  const response = await answer.catch(() => {
+    throw { code: 'office_unreachable' } satisfies Problem;
+  });
+  if (!response.ok) throw await refusal(response);
+  return response;
+}
+
+async function json<T>(answer: Promise<Response>): Promise<T> {
+  return (await answered(answer)).json() as Promise<T>;
+}
+
+/** Requests of the page. Each throws a `Problem`. */
+export interface ProtectionOffice {
+  policy(): Promise<ProtectionPolicy>;
+  begin_registration(token: string): Promise<PasskeyOptions>;
+  register(token: string, ceremony: string, credential: object): Promise<string>;
+  challenge(device: string): Promise<PasskeyOptions>;
+  /** A ticket; `null` if the office does not know the ceremony: it knows no passkey of this device. */
+  assertion(ceremony: string, credential: object): Promise<string | null>;
+  remove(token: string, which: RemoveProtector): Promise<void>;
+}
+
+export const protection_over_http: ProtectionOffice = {
+  policy: () => json(limited(`${API_PREFIX}/protection`, { cache: 'no-store' })),
+  begin_registration: (token) => json(post_to_office(with_token(token), '/passkeys/registration', {})),
+  async register(token, ceremony, credential) {
+    const body = { ceremony, credential };
+    return (await json<IssuedTicket>(post_to_office(with_token(token), '/passkeys', body))).ticket;
+  },
+  challenge: (device) => json(post_to_office(limited, '/passkeys/challenge', { device })),
+  async assertion(ceremony, credential) {
+    const answer = await post_to_office(limited, '/passkeys/assertion', { ceremony, credential });
+    if (answer.status === 410) return null;
+    if (answer.status >= 500) throw { code: 'unavailable' } satisfies Problem;
+    if (!answer.ok) throw await refusal(answer);
+    return ((await answer.json()) as IssuedTicket).ticket;
+  },
+  async remove(token, which) {
+    await answered(post_to_office(with_token(token), '/protection/remove', which));
+  },
+};
+
+/** Requests of the worker, which alone handles PINs. */
+export interface LockerOffice {
+  make(token: string, locker_sha256: string, proof_sha256: string): Promise<void>;
+  open(locker: string, proof: string): Promise<LockerAnswer>;
+}
+
+export const lockers_over_http: LockerOffice = {
+  async make(token, locker_sha256, proof_sha256) {
+    await answered(post_to_office(with_token(token), '/lockers', { locker_sha256, proof_sha256 }));
+  },
+  open: (locker, proof) => json(post_to_office(limited, '/lockers/open', { locker, proof })),
+};

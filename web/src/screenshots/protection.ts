@@ -1,0 +1,60 @@
+// Protecting, unlocking and confirming, in every state.
+
+import type { App } from '../app.svelte';
+import type { Protector } from '../engine/key_store';
+import { NOW, view } from '../fake/views';
+import type { Scene } from './scenes';
+
+const salt = new Uint8Array(32);
+const passkey = (n: number): Protector => ({
+  kind: 'passkey',
+  id: `p${n}`,
+  salt,
+  rp_id: 'office.example',
+  added_ms: NOW - n * 86_400_000,
+});
+const pin: Protector = { kind: 'pin', id: 'l', salt, added_ms: NOW - 86_400_000 };
+
+const at =
+  (status: 'locked' | 'protect' | 'on', protectors: Protector[], then?: (protection: App['protection'], app: App) => void): Scene =>
+  (app) => {
+    app.stage = { status };
+    if (status !== 'locked') app.view = view();
+    const { protection } = app;
+    protection.passkeys = true;
+    protection.required = false;
+    protection.known('d', protectors);
+    then?.(protection, app);
+  };
+const settings =
+  (protectors: Protector[]): Scene =>
+    at('on', protectors, (_, app) => (app.settings_open = true));
+
+export const protection_scenes: Record<string, Scene> = {
+  'protect': at('protect', []),
+  'protect-required': at('protect', [], (protection) => (protection.required = true)),
+  'protect-busy': at('protect', [], (protection) => (protection.busy = true)),
+  'protect-no-prf': at('protect', [], (protection) => (protection.problem = { code: 'no_prf' })),
+  'protect-pin': at('protect', [], (protection) => (protection.with_pin = true)),
+  'protect-no-passkeys': at('protect', [], (protection) => (protection.passkeys = false)),
+  'protect-offline': at('protect', [], (_, app) => (app.view = view({ phase: 'offline', token: null }))),
+  'unlock': at('locked', [passkey(1)]),
+  'unlock-either': at('locked', [passkey(1), pin]),
+  'unlock-pin': at('locked', [pin]),
+  'unlock-busy': at('locked', [passkey(1)], (protection) => (protection.busy = true)),
+  'unlock-cancelled': at('locked', [passkey(1)], (protection) => (protection.problem = { code: 'not_confirmed' })),
+  'unlock-pin-wrong': at('locked', [pin], (protection) => (protection.problem = { code: 'pin_wrong', count: 1 })),
+  'unlock-pin-erased': at('locked', [passkey(1), pin], (protection) => {
+    protection.with_pin = true;
+    protection.problem = { code: 'pin_erased' };
+  }),
+  'protected-elsewhere': (app) => (app.stage = { status: 'failed', problem: { code: 'protected_elsewhere' } }),
+  'confirm': at('on', [passkey(1), pin], (protection) => (protection.dialog = { is: 'confirm' })),
+  'confirm-failed': at('on', [passkey(1)], (protection) => {
+    protection.dialog = { is: 'confirm' };
+    protection.problem = { code: 'not_confirmed' };
+  }),
+  'confirm-new-pin': at('on', [pin], (protection) => (protection.dialog = { is: 'new_pin' })),
+  'settings-unprotected': settings([]),
+  'settings-protected': settings([passkey(3), passkey(2), pin]),
+};
