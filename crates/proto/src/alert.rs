@@ -27,7 +27,7 @@ pub enum AlertKind {
     RingRefused,
     /// A device reports that a certificate or a proof of a call did not verify.
     ProofInvalid,
-    /// A device reports that the office's log does not continue what it saw before.
+    /// A device reports that the office's log does not continue what it saw before, or what a member of its call follows.
     LogForked,
     /// A device reports that the server delivered a ring that did not verify.
     RingInvalid,

@@ -10,6 +10,7 @@ use crate::{
 };
 use telcon_proto::{
     Blob, CallId, ClientMessage,
+    alert::ReportedAlert,
     limits::{MAX_REFUSED_PEER_PROOFS, PEER_PROOF_INTERVAL_MS, PEER_PROOF_TIMEOUT_MS},
 };
 
@@ -164,6 +165,7 @@ impl Engine {
         let (call, device) = (peer.call, peer.device);
         let fork = LogFork { version: LOG_FORK_VERSION, found_ms: now_ms, how, call, device, own, other };
         if self.state.peer_log.keep(fork.clone()) {
+            self.report(ReportedAlert::LogForked, Some(call));
             self.out.push_back(Output::Event(Event::LogFork(fork)));
         }
         let known = self.state.peer_log.unproven.iter_mut().find(|known| known.checkpoint == peer.checkpoint);

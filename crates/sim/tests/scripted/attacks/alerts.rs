@@ -1,6 +1,9 @@
 //! What devices report to the office's security officers, and what a person's devices say of a new one.
 
-use super::{ask_for, fork::show_fork};
+use super::{
+    ask_for,
+    fork::{show_fork, show_fork_to},
+};
 use telcon_core::{Device, UserCommand};
 use telcon_proto::{AlertKind, DeviceId, OfficeAlert, Role, ServerMessage, SuiteName, entry::ReadEntry};
 use telcon_sim::script::{OtherOffice, START_MS, Scenario};
@@ -58,6 +61,19 @@ fn a_forked_log_is_reported_once_a_device_sees_it_and_is_connected() {
     }
     world.advance(200_000);
     assert!(raised(&world).contains(&(AlertKind::LogForked, Some(world.id(0)))), "{:?}", raised(&world));
+}
+
+#[test]
+fn a_log_that_the_members_of_a_call_see_differently_is_reported() {
+    let mut world = guarded(75);
+    show_fork_to(&mut world, 1, 1);
+    world.call();
+    world.command(0, UserCommand::HangUp);
+    world.settle();
+    world.advance(20_000);
+    let reported = raised(&world).into_iter().filter(|(kind, _)| *kind == AlertKind::LogForked);
+    let by = reported.map(|(_, device)| device.unwrap()).collect::<Vec<_>>();
+    assert!(!by.is_empty() && by.iter().all(|device| [world.id(0), world.id(1)].contains(device)), "{by:?}");
 }
 
 #[test]
