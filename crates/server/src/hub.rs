@@ -318,7 +318,11 @@ impl Hub {
             }
             Input::SignInFailed(device) => self.board.sign_in_failed(device, now),
             Input::LinkOpenedAgain(invitation) => self.board.link_opened_again(invitation, now),
-            Input::Message(session, message) => self.board.message(session, *message, now),
+            Input::Message(session, message) => match self.look_up_invitation(&message) {
+                Ok(false) => self.board.message(session, *message, now),
+                Ok(true) => self.board.invitation_exists(session, now),
+                Err(why) => self.board.invitation_unavailable(session, why, now),
+            },
             Input::Ring(session, ring) => {
                 let looked_up = ring.and_then(|ring| self.look_up_call(ring));
                 self.board.ring(session, looked_up, now)
@@ -415,6 +419,15 @@ impl Hub {
                 Err(RefusedRing::store_failed(ring.ring.call.id))
             }
         }
+    }
+
+    /// Whether a message is an invitation with an id that was used before: the switchboard knows only those that are not over.
+    fn look_up_invitation(&mut self, message: &ClientMessage) -> Result<bool, &'static str> {
+        let ClientMessage::Invite { invitation, .. } = message else { return Ok(false) };
+        self.parts.store.invitation_exists(invitation).map_err(|error| {
+            tracing::error!(%invitation, %error, "an invitation was refused: the store cannot be read; check the database");
+            failure::sentence(&error)
+        })
     }
 
     /// Whether a call with this id ever existed. Not looked up for calls in memory: live ones, and those with a pending

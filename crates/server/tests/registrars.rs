@@ -225,6 +225,45 @@ async fn a_link_that_is_opened_again_is_refused_and_the_registrar_is_told() {
     assert_eq!(refused(&mut client).await, RefusalCode::NotAllowed);
 }
 
+/// The id of an invitation is the registrar's choice, and ids of earlier ones are in the public log.
+#[tokio::test]
+async fn an_invitation_with_the_id_of_an_earlier_one_is_refused_and_disturbs_nobody() {
+    let mut office = Office::start().await;
+    let officer = Officer::appointed(&office, &[Role::Principal]).await;
+    let mut client = officer.sign_in(&office).await;
+    let card = office.card(Role::Principal);
+    let invitation = invite(&mut client, 1, &card).await;
+    let again = C::Invite {
+        invitation,
+        card: office.card(Role::Principal),
+        expires_ms: now_ms() + DAY_MS,
+        token_sha256: token(invitation),
+    };
+    let sentence = |message| match message {
+        S::Refused { code: RefusalCode::NotAllowed, message, .. } => Some(message),
+        _ => None,
+    };
+    let expected = "an invitation of this id exists, open or closed: make another";
+    client.send(&again).await;
+    assert_eq!(client.until(sentence).await, expected, "while it is open");
+    client.send(&C::CloseInvitation { invitation }).await;
+    assert_eq!(closed(&mut client).await, invitation);
+    // Once this one is in the log, the end of the first is, too, and the switchboard has forgotten it.
+    invite(&mut client, 2, &card).await;
+    client.send(&again).await;
+    assert_eq!(client.until(sentence).await, expected, "once it is closed");
+    // The switchboard went on: it would have closed this connection if its store had failed.
+    invite(&mut client, 3, &card).await;
+    office.stop().await;
+    office.run().await;
+    let mut client = officer.sign_in(&office).await;
+    client.send(&again).await;
+    assert_eq!(client.until(sentence).await, expected, "after a restart");
+    office.stop().await;
+    let of_it = |entry: &&Entry| matches!(entry, Entry::InvitationMade { invitation: made, .. } if *made == invitation);
+    assert_eq!(log(&office).iter().filter(of_it).count(), 1);
+}
+
 #[tokio::test]
 async fn an_approval_of_anything_but_the_device_that_asked_is_refused() {
     let office = Office::start().await;

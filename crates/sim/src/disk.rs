@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use telcon_log::{MemoryStorage, Reader, Storage, StorageError};
-use telcon_proto::{CallId, DeviceId};
+use telcon_proto::{CallId, DeviceId, InvitationId};
 use telcon_server::store::{DeviceRow, LogPosition, LostDevice, Snapshot, Store, StoreError, StoreLocation, Write};
 
 /// What goes wrong with a write.
@@ -225,6 +225,10 @@ impl Store for StoreDisk {
 
     fn call_exists(&mut self, call: &CallId) -> Result<bool, StoreError> {
         self.inner.call_exists(call)
+    }
+
+    fn invitation_exists(&mut self, invitation: &InvitationId) -> Result<bool, StoreError> {
+        self.inner.invitation_exists(invitation)
     }
 
     fn log_position(&mut self) -> Result<LogPosition, StoreError> {

@@ -2,7 +2,7 @@
 
 use super::{DeviceRow, LogPosition, LostDevice, Snapshot, Store, StoreError, Write};
 use std::sync::{Arc, Mutex, PoisonError};
-use telcon_proto::{CallId, DeviceId};
+use telcon_proto::{CallId, DeviceId, InvitationId};
 
 /// How the next transactions end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,6 +132,11 @@ impl Store for FaultyStore {
     fn call_exists(&mut self, call: &CallId) -> Result<bool, StoreError> {
         self.up()?;
         self.inner.call_exists(call)
+    }
+
+    fn invitation_exists(&mut self, invitation: &InvitationId) -> Result<bool, StoreError> {
+        self.up()?;
+        self.inner.invitation_exists(invitation)
     }
 
     fn log_position(&mut self) -> Result<LogPosition, StoreError> {

@@ -60,6 +60,11 @@ impl<D: Database> Store for Writer<D> {
         self.database.transaction(Access::Read, |t| Ok(!t.query(sql, values![call])?.is_empty()))
     }
 
+    fn invitation_exists(&mut self, invitation: &InvitationId) -> Result<bool, StoreError> {
+        let sql = "SELECT 1 FROM invitations WHERE invitation = $1";
+        self.database.transaction(Access::Read, |t| Ok(!t.query(sql, values![invitation])?.is_empty()))
+    }
+
     fn log_position(&mut self) -> Result<LogPosition, StoreError> {
         self.database.transaction(Access::Read, |t| {
             let mut position = LogPosition::default();

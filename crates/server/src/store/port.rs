@@ -101,6 +101,12 @@ pub trait Store: Send {
     /// [`StoreError`].
     fn call_exists(&mut self, call: &CallId) -> Result<bool, StoreError>;
 
+    /// Whether an invitation with this id ever existed.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn invitation_exists(&mut self, invitation: &InvitationId) -> Result<bool, StoreError>;
+
     /// How far the store has been reconciled with the log; advanced by [`Write::LogSeen`].
     ///
     /// # Errors

@@ -514,6 +514,9 @@ fn invitations_are_restored_until_the_log_has_their_end(disk: &TestStore) {
     assert_eq!(store.load().unwrap().invitations, std::slice::from_ref(&closed));
     store.apply(&[Write::InvitationClosedLogged(id, 5)]).unwrap();
     assert_eq!(store.load().unwrap().invitations, []);
+    assert!(
+        store.invitation_exists(&id).unwrap() && !store.invitation_exists(&InvitationId::from_bytes([9; 16])).unwrap()
+    );
     let reader = disk.reader();
     assert_eq!(reader.invitation(&id).unwrap(), Some(closed.clone()));
     // The device that was enrolled with it is listed with who approved it.

@@ -28,6 +28,8 @@ use telcon_proto::{
 const INVITATIONS_PER_MESSAGE: usize = 8;
 /// How long after the log refused an entry it is tried again, milliseconds.
 const RETRY_MS: u64 = 5_000;
+/// What a registrar is told whose invitation has the id of another one.
+const EXISTS: &str = "an invitation of this id exists, open or closed: make another";
 
 /// Who may enrol, and the invitations that are not closed or whose end is not in the log.
 #[derive(Default)]
@@ -162,7 +164,19 @@ impl Switchboard {
         is_officer && registrar.is_some_and(|row| role.is_none_or(|role| row.roles.contains(&role)))
     }
 
-    /// A registrar invites a person.
+    /// A device invites with an id that the store has, of an invitation that is open or closed.
+    pub fn invitation_exists(&mut self, session: SessionId, now_ms: u64) -> Effects {
+        self.context.refuse(session, None, RefusalCode::NotAllowed, EXISTS);
+        self.finish(now_ms)
+    }
+
+    /// The store could not be asked whether it has the id of an invitation.
+    pub fn invitation_unavailable(&mut self, session: SessionId, why: &str, now_ms: u64) -> Effects {
+        self.context.refuse(session, None, RefusalCode::Unavailable, why);
+        self.finish(now_ms)
+    }
+
+    /// A registrar invites a person, by an id that the store does not have.
     pub(super) fn invite(&mut self, session: SessionId, row: InvitationRow, now_ms: u64) {
         let InvitationRow { invitation, made_by: by, expires_ms, .. } = row;
         let card = &row.card;
@@ -178,7 +192,7 @@ impl Switchboard {
             Some((RefusalCode::TooMany, "too many invitations are open: withdraw some first".to_owned()))
         } else if self.invitations.open.contains_key(&invitation) || self.invitations.closing.contains_key(&invitation)
         {
-            Some((RefusalCode::NotAllowed, "an invitation of this id exists".to_owned()))
+            Some((RefusalCode::NotAllowed, EXISTS.to_owned()))
         } else {
             let other = self.other_words(card).or_else(|| self.looks_like_another(card));
             other.map(|text| (RefusalCode::NotAllowed, text))
