@@ -7,7 +7,7 @@
 //! | `write`, `load`, `read` | the SQL text that all databases share |
 //! | `database`, `over_sql` | the interface of a database, and the ports implemented over it |
 //! | `sqlite`, `postgres`, `schema` | the databases |
-//! | `protection` | passkeys, lockers and tickets: their rows, writes and queries |
+//! | `protection`, `protection_rows` | passkeys, lockers and tickets: writes and queries; rows |
 //! | `office` | the mark that binds a database to its office |
 //! | `migration` | copies a whole database to another one |
 //!
@@ -28,6 +28,7 @@ mod over_sql;
 mod port;
 mod postgres;
 mod protection;
+mod protection_rows;
 mod read;
 mod rows;
 mod schema;
@@ -37,7 +38,7 @@ mod write;
 
 pub use location::StoreLocation;
 pub use port::{LogPosition, Queries, Store, StoreError, StoredRecord};
-pub use protection::{LockerRow, PasskeyRow, ProtectionRow, ProtectionWrite, TicketRow};
+pub use protection_rows::{LockerRow, PasskeyRow, ProtectionRow, ProtectionWrite, TicketRow};
 pub use rows::{
     ActiveCall, Ask, CallRow, CallSummary, Certified, DeviceRow, DeviceSummary, FirstApprovalRow, Handshake,
     InvitationRow, IssuedLinkRow, LostDevice, RecordRow, RegistrarRow, Snapshot, Stage, Unfinished, Write,
