@@ -153,6 +153,8 @@ test('a security officer’s device is appointed, invites, shows the link, and a
   assert.equal(await dialog.count(), 1, 'no shortcut acts behind a dialog');
   await dialog.getByRole('button', { name: 'Close' }).click();
   await dialog.waitFor({ state: 'detached' });
+  // The shortcut is back when its button says so.
+  await page.locator('button[aria-keyshortcuts="Alt+N"]').waitFor();
   await page.keyboard.press('Alt+N');
   await dialog.getByRole('button', { name: 'Create the link' }).click();
   await dialog.getByText('Enter a name and an organisation.').waitFor();

@@ -265,7 +265,7 @@ test('a dangerous command asks again once the last confirmation is old, and then
     await form.getByLabel('Name or title').fill(name);
     await form.getByLabel('Organisation').fill('Office of the President');
     await form.getByLabel('Time zone').fill('Europe/Oslo');
-    await form.getByRole('button', { name: 'Make the link' }).click();
+    await form.getByRole('button', { name: 'Create the link' }).click();
     await page
       .getByRole('dialog', { name: /^Link for/ })
       .getByRole('button', { name: 'Close' })

@@ -98,7 +98,7 @@ pub struct ServeArgs {
     #[arg(long)]
     pub require_protection: bool,
     /// Origin of the web page, if it is not https:// and the office's domain: a host below that domain, for example
-    /// https://telcon.office.example. Can be repeated. Passkeys work there too.
+    /// `https://telcon.office.example`. Can be repeated. Passkeys work there too.
     #[arg(long, value_name = "ORIGIN")]
     pub page_origin: Vec<String>,
     #[command(flatten)]

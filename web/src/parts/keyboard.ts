@@ -14,7 +14,10 @@ export function shortcut(code: string): Attachment<HTMLElement> {
       else element.click();
     };
     addEventListener('keydown', press);
-    return () => removeEventListener('keydown', press);
+    return () => {
+      removeEventListener('keydown', press);
+      element.removeAttribute('aria-keyshortcuts');
+    };
   };
 }
 

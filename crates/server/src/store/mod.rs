@@ -8,7 +8,7 @@
 //! | `database`, `over_sql` | the interface of a database, and the ports implemented over it |
 //! | `sqlite`, `postgres`, `schema` | the databases |
 //! | `alerts` | the SQL text of alerts, and of devices that were added in somebody's name |
-//! | `protection` | passkeys, lockers and tickets: their rows, writes and queries |
+//! | `protection`, `protection_rows` | passkeys, lockers and tickets: writes and queries; rows |
 //! | `office` | the mark that binds a database to its office |
 //! | `migration` | copies a whole database to another one |
 //!
@@ -30,6 +30,7 @@ mod over_sql;
 mod port;
 mod postgres;
 mod protection;
+mod protection_rows;
 mod read;
 mod rows;
 mod schema;
@@ -39,7 +40,7 @@ mod write;
 
 pub use location::StoreLocation;
 pub use port::{LogPosition, Queries, Store, StoreError, StoredRecord};
-pub use protection::{LockerRow, PasskeyRow, ProtectionRow, ProtectionWrite, TicketRow};
+pub use protection_rows::{LockerRow, PasskeyRow, ProtectionRow, ProtectionWrite, TicketRow};
 pub use rows::{
     ActiveCall, AddedDeviceRow, AlertId, AlertRow, Ask, CallRow, CallSummary, Certified, DeviceRow, DeviceSummary,
     FirstApprovalRow, Handshake, InvitationRow, IssuedLinkRow, LostDevice, RecordRow, RegistrarRow, Snapshot, Stage,

@@ -1,0 +1,96 @@
+//! Rows of passkeys, lockers and tickets of devices, and their changes.
+
+use telcon_proto::{Blob, DeviceId, Digest};
+
+/// A passkey of a device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PasskeyRow {
+    /// The credential's identifier, base64url.
+    pub credential: String,
+    /// The device.
+    pub device: DeviceId,
+    /// Public key and counter, as JSON of the WebAuthn library.
+    pub passkey: String,
+    /// When it was registered, milliseconds since 1970 UTC.
+    pub added_ms: u64,
+}
+
+/// The ticket of a device. It has one at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TicketRow {
+    /// SHA-256 of the ticket.
+    pub sha256: Digest,
+    /// When the passkey or PIN was used, milliseconds since 1970 UTC.
+    pub issued_ms: u64,
+    /// When the device was last connected with it.
+    pub used_ms: u64,
+}
+
+/// What the office holds for one PIN.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LockerRow {
+    /// SHA-256 of its secret identifier.
+    pub locker: Digest,
+    /// The device that made it.
+    pub device: DeviceId,
+    /// SHA-256 of the proof of the PIN.
+    pub proof: Digest,
+    /// The secret; none once it was erased.
+    pub secret: Option<Blob>,
+    /// Wrong PINs since the last right one.
+    pub failures: u64,
+    /// Until when no attempt is looked at, milliseconds since 1970 UTC.
+    pub retry_ms: u64,
+    /// Whether it was ever opened. Until then it protects nothing.
+    pub confirmed: bool,
+    /// When it was made.
+    pub made_ms: u64,
+}
+
+/// What is known of the protection of a device.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProtectionRow {
+    /// Number of its passkeys.
+    pub passkeys: u64,
+    /// Number of its confirmed lockers.
+    pub lockers: u64,
+    /// Its ticket.
+    pub ticket: Option<TicketRow>,
+}
+
+/// A change of the protection of a device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ProtectionWrite {
+    /// A passkey was registered.
+    PasskeyAdded(Box<PasskeyRow>),
+    /// A passkey was used, and is stored anew with its counter.
+    PasskeyUsed {
+        /// The credential.
+        credential: String,
+        /// As [`PasskeyRow::passkey`].
+        passkey: String,
+    },
+    /// A passkey was removed.
+    PasskeyRemoved(DeviceId, String),
+    /// A ticket was issued. The one before is not valid any more.
+    TicketIssued(DeviceId, TicketRow),
+    /// The device was connected with its ticket until this time.
+    TicketUsed(DeviceId, u64),
+    /// A locker was made. Of the device's earlier ones, those that were never opened are removed.
+    LockerMade(Box<LockerRow>),
+    /// A PIN is about to be compared: how many wrong ones that makes if it is wrong, and until when none is looked at then.
+    LockerTried {
+        /// The locker.
+        locker: Digest,
+        /// Its failures.
+        failures: u64,
+        /// As [`LockerRow::retry_ms`].
+        retry_ms: u64,
+    },
+    /// The PIN was right.
+    LockerOpened(Digest),
+    /// The secret is erased.
+    LockerErased(Digest),
+    /// The locker was removed.
+    LockerRemoved(DeviceId, Digest),
+}
