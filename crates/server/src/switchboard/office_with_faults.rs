@@ -5,6 +5,7 @@ use super::{
 };
 use crate::{
     archive::LogWriter,
+    digest::sha256,
     limits::RECORD_DUE_MS,
     reconcile::reconcile,
     store::{InvitationRow, Queries, RegistrarRow, Snapshot, Store, StoreLocation},
@@ -22,7 +23,7 @@ pub(super) const START_MS: u64 = 1_000_000;
 /// A security officer's device, which is a registrar and connected by session 1.
 pub(super) const OFFICER: DeviceId = DeviceId::from_bytes([1; 16]);
 pub(super) const INVITATION: InvitationId = InvitationId::from_bytes([3; 16]);
-const TOKEN: Digest = Digest::from_bytes([4; 32]);
+pub(super) const TOKEN: Digest = Digest::from_bytes([4; 32]);
 
 pub(super) fn device(n: u8) -> DeviceId {
     DeviceId::from_bytes([n; 16])
@@ -83,16 +84,7 @@ impl Office {
             done: Vec::new(),
         };
         this.enrol(OFFICER, card(1, Role::SecurityOfficer));
-        let row = RegistrarRow {
-            device: OFFICER,
-            certificate: Blob(b"registrar".to_vec()),
-            cert_sha256: Digest::from_bytes([9; 32]),
-            roles: vec![Role::Principal],
-            appointed_ms: this.now,
-            log_index: None,
-        };
-        let effects = this.board.appoint(RequestId(2), row, this.now);
-        this.run(effects);
+        this.appoint(OFFICER, Blob(b"registrar".to_vec()), vec![Role::Principal]);
         this.connect(1, OFFICER);
         this
     }
@@ -103,7 +95,15 @@ impl Office {
         self.run(effects);
     }
 
-    fn new_device(&mut self, device: DeviceId, card: Card, registrar: Option<DeviceId>) -> NewDevice {
+    pub fn appoint(&mut self, device: DeviceId, certificate: Blob, roles: Vec<Role>) {
+        let cert_sha256 = sha256(certificate.as_slice());
+        let row = RegistrarRow { device, certificate, cert_sha256, roles, appointed_ms: self.now, log_index: None };
+        let effects = self.board.appoint(RequestId(2), row, self.now);
+        self.run(effects);
+    }
+
+    /// What the driver makes of a device's certificates.
+    pub fn new_device(&mut self, device: DeviceId, card: Card, registrar: Option<DeviceId>) -> NewDevice {
         let enrolment = device.to_hex();
         NewDevice {
             device,
@@ -194,7 +194,11 @@ impl Office {
 
     pub fn approve(&mut self, device: DeviceId, card: Card) {
         let new = self.new_device(device, card, Some(OFFICER));
-        let effects = self.board.approve(SessionId(1), RequestId(4), INVITATION, Ok(Approved::Last(new)), self.now);
+        self.approve_as(1, Approved::Last(new));
+    }
+
+    pub fn approve_as(&mut self, session: u64, approved: Approved) {
+        let effects = self.board.approve(SessionId(session), RequestId(4), INVITATION, Ok(approved), self.now);
         self.run(effects);
     }
 
@@ -212,20 +216,37 @@ impl Office {
         })
     }
 
-    /// The alerts that the log states, oldest first.
-    pub fn logged(&self) -> Vec<OfficeAlert> {
+    /// The messages to everybody, oldest first.
+    pub fn sent(&self) -> impl DoubleEndedIterator<Item = &ServerMessage> {
+        self.done.iter().filter_map(|done| match done {
+            Done::Sent(_, message) => Some(message),
+            Done::Replied(_) => None,
+        })
+    }
+
+    /// The newest answer to a request.
+    pub fn last_reply(&self) -> Option<&Result<Reply, Refusal>> {
+        self.done.iter().rev().find_map(|done| match done {
+            Done::Replied(answer) => Some(answer),
+            Done::Sent(..) => None,
+        })
+    }
+
+    /// The log, oldest first.
+    pub fn entries(&self) -> impl Iterator<Item = Entry> {
         let size = self.log.prover().checkpoint().0;
         let entries = self.log.prover().entries(0..size).unwrap();
-        let read = |(index, bytes): (u64, Vec<u8>)| OfficeAlert::of_entry(index, &ReadEntry::parse(&bytes).known()?);
-        (0..).zip(entries).filter_map(read).collect()
+        entries.into_iter().map(|bytes| ReadEntry::parse(&bytes).known().unwrap())
+    }
+
+    /// The alerts that the log states, oldest first.
+    pub fn logged(&self) -> Vec<OfficeAlert> {
+        (0..).zip(self.entries()).filter_map(|(index, entry)| OfficeAlert::of_entry(index, &entry)).collect()
     }
 
     /// How many entries the log has of alerts that no other entry states.
     pub fn raised(&self) -> usize {
-        let size = self.log.prover().checkpoint().0;
-        let entries = self.log.prover().entries(0..size).unwrap();
-        let is_raised = |bytes: &Vec<u8>| matches!(ReadEntry::parse(bytes).known(), Some(Entry::AlertRaised { .. }));
-        entries.iter().filter(|bytes| is_raised(bytes)).count()
+        self.entries().filter(|entry| matches!(entry, Entry::AlertRaised { .. })).count()
     }
 
     /// The list that officers are shown, oldest first, without who saw what: it must be what the log states.

@@ -6,9 +6,10 @@ use crate::{
     store::FirstApprovalRow,
     switchboard::{FirstApproved, Revocation},
 };
+use telcon_proto::Blob;
 
 const SECOND: DeviceId = DeviceId::from_bytes([5; 16]);
-const SECONDS_SESSION: SessionId = SessionId(2);
+const SECONDS_SESSION: u64 = 2;
 /// Another device of the first officer.
 const SAME_PERSON: DeviceId = DeviceId::from_bytes([6; 16]);
 const THIRD: DeviceId = DeviceId::from_bytes([7; 16]);
@@ -24,15 +25,15 @@ fn certificate(by: DeviceId) -> Blob {
 }
 
 fn first(by: DeviceId) -> Approved {
-    Approved::First(FirstApproved { device: ASKING, card: card(2, Role::Principal), chain: chain(by) })
+    Approved::First(FirstApproved { device: ASKING, card: invited(), chain: chain(by) })
 }
 
 /// What the driver makes of a second approval, after the first.
-fn last(after: &[Blob], by: DeviceId) -> Approved {
+fn last(office: &mut Office, after: &[Blob], by: DeviceId) -> Approved {
     let chain: Vec<Blob> = after.iter().cloned().chain(chain(by)).collect();
     let second_cert_sha256 = Some(sha256(chain[2].as_slice()));
     let registrars = vec![OFFICER, by];
-    let new = new_device(ASKING, card(2, Role::Principal), None);
+    let new = office.new_device(ASKING, invited(), None);
     Approved::Last(NewDevice { chain, second_cert_sha256, registrars, ..new })
 }
 
@@ -40,43 +41,21 @@ fn last(after: &[Blob], by: DeviceId) -> Approved {
 fn office() -> Office {
     let mut office = Office::new();
     for (device, person) in [(SECOND, 5), (SAME_PERSON, 1), (THIRD, 7)] {
-        let new = new_device(device, card(person, Role::SecurityOfficer), None);
-        let effects = office.board.enrol(RequestId(1), new, office.now);
-        office.run(effects);
-        let row = RegistrarRow {
-            device,
-            certificate: certificate(device),
-            cert_sha256: Digest::from_bytes(*device.as_bytes().repeat(2).first_chunk().unwrap()),
-            roles: vec![Role::Principal],
-            appointed_ms: office.now,
-            log_index: None,
-        };
-        let effects = office.board.appoint(RequestId(2), row, office.now);
-        office.run(effects);
+        office.enrol(device, card(person, Role::SecurityOfficer));
+        office.appoint(device, certificate(device), vec![Role::Principal]);
     }
-    connect(&mut office, SECOND);
+    assert!(office.connect(SECONDS_SESSION, SECOND));
     office
-}
-
-/// Signs another registrar in.
-fn connect(office: &mut Office, device: DeviceId) {
-    let (_, effects) = office.board.connected(SECONDS_SESSION, device, "token".into(), office.now).unwrap();
-    office.run(effects);
 }
 
 impl Office {
     fn approve_first(&mut self) {
-        let effects = self.board.approve(SESSION, RequestId(4), INVITATION, Ok(first(OFFICER)), self.now);
-        self.run(effects);
-    }
-
-    fn approve_as(&mut self, session: SessionId, approved: Approved) {
-        let effects = self.board.approve(session, RequestId(4), INVITATION, Ok(approved), self.now);
-        self.run(effects);
+        self.approve_as(1, first(OFFICER));
     }
 
     fn approve_second(&mut self) {
-        self.approve_as(SECONDS_SESSION, last(&chain(OFFICER), SECOND));
+        let approved = last(self, &chain(OFFICER), SECOND);
+        self.approve_as(SECONDS_SESSION, approved);
     }
 
     fn first_approval(&mut self) -> Option<FirstApprovalRow> {
@@ -84,18 +63,17 @@ impl Office {
     }
 
     fn was_refused(&self) -> bool {
-        matches!(self.replies.last(), Some(Err(_)))
-            && matches!(self.sent.last(), Some(S::Refused { code: RefusalCode::NotAllowed, .. }))
+        matches!(self.last_reply(), Some(Err(_)))
+            && matches!(self.sent().next_back(), Some(S::Refused { code: RefusalCode::NotAllowed, .. }))
     }
 
     /// The log's entries that say who certified and approved the device.
     fn enrolment(&self) -> (Option<Digest>, Option<DeviceId>) {
-        let size = self.prover().checkpoint().0;
         let (mut second, mut by) = (None, None);
-        for bytes in self.prover().entries(0..size).unwrap() {
-            match telcon_proto::entry::ReadEntry::parse(&bytes).known() {
-                Some(Entry::DeviceEnrolled { device: ASKING, second_cert_sha256, .. }) => second = second_cert_sha256,
-                Some(Entry::InvitationClosed { by: closer, .. }) => by = closer,
+        for entry in self.entries() {
+            match entry {
+                Entry::DeviceEnrolled { device: ASKING, second_cert_sha256, .. } => second = second_cert_sha256,
+                Entry::InvitationClosed { by: closer, .. } => by = closer,
                 _ => {}
             }
         }
@@ -108,23 +86,23 @@ fn two_approvals_survive_a_crash_at_any_point() {
     for crash in 0.. {
         let mut office = office();
         office.left = crash;
-        office.invite();
-        office.ask();
+        office.invite(invited());
+        office.ask(ASKING);
         office.approve_first();
         office.approve_second();
         let crashed = office.left == 0;
         office.restart();
-        connect(&mut office, SECOND);
+        assert!(office.connect(SECONDS_SESSION, SECOND));
         // Whoever saw no answer repeats what they did.
-        if office.entries().is_empty() {
-            office.invite();
+        if logged(&office).is_empty() {
+            office.invite(invited());
         }
-        office.ask();
+        office.ask(ASKING);
         if office.first_approval().is_none() {
             office.approve_first();
         }
         office.approve_second();
-        assert_eq!(office.entries(), ["made", "enrolled", "approved"], "after {crash} outputs");
+        assert_eq!(logged(&office), ["made", "enrolled", "approved"], "after {crash} outputs");
         let second = chain(SECOND)[0].clone();
         assert_eq!(office.enrolment(), (Some(sha256(second.as_slice())), Some(SECOND)), "after {crash} outputs");
         let stored = office.store.load().unwrap();
@@ -142,14 +120,13 @@ fn two_approvals_survive_a_crash_at_any_point() {
 #[test]
 fn one_approval_enrols_nothing_and_is_shown_to_all_registrars() {
     let mut office = office();
-    office.invite();
-    office.ask();
-    office.sent.clear();
+    office.invite(invited());
+    office.ask(ASKING);
+    office.done.clear();
     office.approve_first();
-    assert!(matches!(office.replies.last(), Some(Ok(Reply::ApprovedFirst))));
+    assert!(matches!(office.last_reply(), Some(Ok(Reply::ApprovedFirst))));
     let shown: Vec<_> = office
-        .sent
-        .iter()
+        .sent()
         .filter_map(|message| match message {
             S::Invitations { changed, .. } => changed[0].first_approval.clone(),
             _ => None,
@@ -158,24 +135,24 @@ fn one_approval_enrols_nothing_and_is_shown_to_all_registrars() {
     assert_eq!(shown.len(), 2, "both officers");
     assert!(shown.iter().all(|first| first.chain == chain(OFFICER) && first.at_ms == office.now));
     // The device learns it, and nothing more; sent again it stays the first.
-    office.ask();
-    assert!(matches!(office.replies.last(), Some(Ok(Reply::Asked(Asked::Waiting { approvals: 1, .. })))));
+    office.ask(ASKING);
+    assert!(matches!(office.last_reply(), Some(Ok(Reply::Asked(Asked::Waiting { approvals: 1, .. })))));
     office.approve_first();
-    assert_eq!(office.entries(), ["made"]);
+    assert_eq!(logged(&office), ["made"]);
     assert!(office.store.device(&ASKING).unwrap().is_none());
     // It ends with the invitation.
     office.wait(DEVICE_REQUEST_MS);
-    assert_eq!(office.entries(), ["made", "expired"]);
+    assert_eq!(logged(&office), ["made", "expired"]);
     office.approve_second();
     assert!(office.was_refused());
-    assert_eq!(office.entries(), ["made", "expired"]);
+    assert_eq!(logged(&office), ["made", "expired"]);
 }
 
 #[test]
 fn an_approval_that_could_not_be_first_or_second_is_refused() {
     let mut office = office();
-    office.invite();
-    office.ask();
+    office.invite(invited());
+    office.ask(ASKING);
     // Nobody approved first: neither second, nor first by a registrar who cannot verify what was asked.
     office.approve_second();
     assert!(office.was_refused());
@@ -183,24 +160,27 @@ fn an_approval_that_could_not_be_first_or_second_is_refused() {
     assert!(office.was_refused());
     office.approve_first();
     // The first officer's own approval again, as the second; with the connection of either.
-    for session in [SESSION, SECONDS_SESSION] {
-        office.approve_as(session, last(&chain(OFFICER), OFFICER));
+    for session in [1, SECONDS_SESSION] {
+        let approved = last(&mut office, &chain(OFFICER), OFFICER);
+        office.approve_as(session, approved);
         assert!(office.was_refused());
     }
     // After another approval than the one that is kept: of another time, or replayed from another invitation.
-    office.approve_as(SECONDS_SESSION, last(&[Blob(vec![2, 2]), Blob(b"registrar".to_vec())], SECOND));
+    let approved = last(&mut office, &[Blob(vec![2, 2]), Blob(b"registrar".to_vec())], SECOND);
+    office.approve_as(SECONDS_SESSION, approved);
     assert!(office.was_refused());
     // For another device or person than asked.
-    let Approved::Last(new) = last(&chain(OFFICER), SECOND) else { unreachable!() };
+    let Approved::Last(new) = last(&mut office, &chain(OFFICER), SECOND) else { unreachable!() };
     office.approve_as(SECONDS_SESSION, Approved::Last(NewDevice { device: THIRD, ..new.clone() }));
     assert!(office.was_refused());
     office.approve_as(SECONDS_SESSION, Approved::Last(NewDevice { card: card(3, Role::Principal), ..new }));
     assert!(office.was_refused());
     // By another device of the first officer.
-    connect(&mut office, SAME_PERSON);
-    office.approve_as(SECONDS_SESSION, last(&chain(OFFICER), SAME_PERSON));
+    assert!(office.connect(SECONDS_SESSION, SAME_PERSON));
+    let approved = last(&mut office, &chain(OFFICER), SAME_PERSON);
+    office.approve_as(SECONDS_SESSION, approved);
     assert!(office.was_refused());
-    assert_eq!(office.entries(), ["made"]);
+    assert_eq!(logged(&office), ["made"]);
     assert!(office.first_approval().is_some(), "the first approval stays");
 }
 
@@ -208,23 +188,14 @@ fn an_approval_that_could_not_be_first_or_second_is_refused() {
 fn the_approval_of_a_registrar_that_was_revoked_in_between_does_not_count() {
     for by_registrar in [false, true] {
         let mut office = office();
-        office.invite();
-        office.ask();
+        office.invite(invited());
+        office.ask(ASKING);
         office.approve_first();
         let effects = if by_registrar {
             // An officer who may revoke officers.
-            let row = RegistrarRow {
-                device: SECOND,
-                certificate: certificate(SECOND),
-                cert_sha256: Digest::from_bytes([77; 32]),
-                roles: vec![Role::Principal, Role::SecurityOfficer],
-                appointed_ms: office.now,
-                log_index: None,
-            };
-            let effects = office.board.appoint(RequestId(2), row, office.now);
-            office.run(effects);
+            office.appoint(SECOND, certificate(SECOND), vec![Role::Principal, Role::SecurityOfficer]);
             let revocation = Revocation { device: OFFICER, by: SECOND, statement: "jws~AAAA".into() };
-            office.board.revoke_as_registrar(SECONDS_SESSION, RequestId(5), Ok(revocation), office.now)
+            office.board.revoke_as_registrar(SessionId(SECONDS_SESSION), RequestId(5), Ok(revocation), office.now)
         } else {
             office.board.revoke(RequestId(5), OFFICER, "jws".into(), office.now)
         };
@@ -232,22 +203,22 @@ fn the_approval_of_a_registrar_that_was_revoked_in_between_does_not_count() {
         assert_eq!(office.first_approval(), None);
         office.approve_second();
         assert!(office.was_refused());
-        assert_eq!(office.entries(), ["made"]);
+        assert_eq!(logged(&office), ["made"]);
         // The others can still close it, and nobody can go on with it.
-        office.send_as(SECONDS_SESSION, C::CloseInvitation { invitation: INVITATION });
-        assert_eq!(office.entries(), ["made", "refused"]);
+        office.send(SECONDS_SESSION, C::CloseInvitation { invitation: INVITATION });
+        assert_eq!(logged(&office), ["made", "refused"]);
     }
 }
 
 #[test]
 fn the_first_registrar_withdraws_and_the_second_refuses() {
-    for session in [SESSION, SECONDS_SESSION] {
+    for session in [1, SECONDS_SESSION] {
         let mut office = office();
-        office.invite();
-        office.ask();
+        office.invite(invited());
+        office.ask(ASKING);
         office.approve_first();
-        office.send_as(session, C::CloseInvitation { invitation: INVITATION });
-        assert_eq!(office.entries(), ["made", "refused"]);
+        office.send(session, C::CloseInvitation { invitation: INVITATION });
+        assert_eq!(logged(&office), ["made", "refused"]);
         office.approve_second();
         assert!(office.was_refused());
         assert!(office.store.device(&ASKING).unwrap().is_none());
@@ -257,17 +228,18 @@ fn the_first_registrar_withdraws_and_the_second_refuses() {
 #[test]
 fn a_device_that_the_log_refused_keeps_the_certificates_of_its_two_registrars() {
     let mut office = office();
-    office.invite();
-    office.ask();
+    office.invite(invited());
+    office.ask(ASKING);
     office.approve_first();
     office.log_fails = true;
     office.approve_second();
-    assert!(matches!(office.sent.last(), Some(S::Refused { code: RefusalCode::Unavailable, .. })));
+    assert!(matches!(office.sent().next_back(), Some(S::Refused { code: RefusalCode::Unavailable, .. })));
     // A third registrar approves it: the entry may be in the log, so its certificate is not used, and the log names the second.
     office.log_fails = false;
-    connect(&mut office, THIRD);
-    office.approve_as(SECONDS_SESSION, last(&chain(OFFICER), THIRD));
-    assert_eq!(office.entries(), ["made", "enrolled", "approved"]);
+    assert!(office.connect(SECONDS_SESSION, THIRD));
+    let approved = last(&mut office, &chain(OFFICER), THIRD);
+    office.approve_as(SECONDS_SESSION, approved);
+    assert_eq!(logged(&office), ["made", "enrolled", "approved"]);
     let second = chain(SECOND)[0].clone();
     assert_eq!(office.enrolment(), (Some(sha256(second.as_slice())), Some(SECOND)));
 }
