@@ -117,8 +117,17 @@ fn ask_at(server: &str, fragment: &str, path: &Path) -> anyhow::Result<()> {
         let text = telcon_files::read_text_named(&waiting, MAX_DEVICE_BYTES)?;
         // Killed after a registrar's certificates were saved: only the name of the file is missing.
         let enrolled = DeviceState::parse(&text).and_then(|state| Device::open(&state, now_ms()));
-        if enrolled.is_ok_and(|device| !device.me().registrars().is_empty()) {
-            return finish();
+        if let Ok(device) = enrolled.as_ref()
+            && !device.me().registrars().is_empty()
+        {
+            finish()?;
+            let card = device.me().card();
+            crate::output::tell!(
+                "This finished an enrolment that was interrupted, as {}, {}. The link was not opened.",
+                crate::output::Printable(&card.name),
+                crate::output::Printable(&card.organisation)
+            );
+            return Ok(());
         }
         match AskingDevice::parse(&text) {
             Ok(asking) if asking.is_for(fragment) => asking,

@@ -5,9 +5,12 @@ use crate::output::{say, tell};
 use crate::questions::is_terminal;
 use crate::secret::{NewPassphraseArgs, file_content, new_passphrase};
 use crate::store::{private_dir, random, write_secret};
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
-use std::path::{Path, PathBuf};
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+};
 use telcon_client::endpoint::now_ms;
 use telcon_identity::{Authority, CharterTerms, Office};
 use telcon_proto::{RecordMode, SuiteName, http::Registrars};
@@ -99,53 +102,92 @@ pub struct NewOffice<'a> {
     pub terms: CharterTerms,
     /// The custodians. If there is none, a custodian's key is made beside the authority's.
     pub custodians: &'a [CustodianRecipient],
-    /// What protects the keys that are made; without one they are stored in plain.
+    /// What protects the keys that are made; without one they are stored unencrypted.
     pub passphrase: Option<&'a Passphrase>,
 }
 
-/// What the charter of a new office says.
+/// The charter's terms.
 pub fn terms(mode: Mode, two_registrars: bool) -> CharterTerms {
     let registrars = if two_registrars { Registrars::Two } else { Registrars::One };
     CharterTerms { floor: mode.into(), registrars }
 }
 
-/// Refuses a directory that contains an office.
+/// The parts of an office's directory, in the order in which they are published. The last one makes it an office.
+const PARTS: [&str; 4] = ["custodians.txt", "custodian", "server", "authority"];
+/// Where a new office is made before its parts are published.
+const STAGE: &str = ".new-office";
+/// In the stage: all parts are there.
+const COMPLETE: &str = "complete";
+
+/// Refuses a directory that contains an office or a part of one, whose keys must not be replaced. Finishes an office whose creation
+/// was interrupted while its parts were published.
 pub fn check_free(data: &Path) -> anyhow::Result<()> {
-    if data.join("authority/certificate.der").exists() {
-        bail!("{} already contains an office; nothing was changed", data.display());
+    let stage = data.join(STAGE);
+    if stage.join(COMPLETE).exists() {
+        publish(&stage, data)?;
+        bail!(
+            "{} contains a new office, whose creation was interrupted just before its end: it is complete now, with the keys and the \
+             passphrase of that attempt. Its digest is in authority/digest.txt",
+            data.display()
+        );
+    }
+    if let Some(part) = PARTS.iter().find(|part| data.join(part).exists()) {
+        bail!("{} already contains an office, or a part of one ({part}); nothing was changed", data.display());
     }
     Ok(())
 }
 
-/// Creates an office. Interrupted at any moment, it leaves a directory that the next attempt overwrites.
+/// Creates an office. Interrupted at any moment, it leaves nothing that the next attempt keeps, or the whole office.
 pub fn create_office(data: &Path, new: &NewOffice<'_>) -> anyhow::Result<(Office, Authority)> {
     check_free(data)?;
-    let authority_dir = data.join("authority");
+    let stage = data.join(STAGE);
+    private_dir(data)?;
+    // What an interrupted attempt left.
+    match fs::remove_dir_all(&stage) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(error).with_context(|| format!("cannot remove {}", stage.display()));
+        }
+        _ => private_dir(&stage)?,
+    }
+    let authority_dir = stage.join("authority");
     let seed = Zeroizing::new(random()?);
     let authority = Authority::create(new.suite, &seed, new.domain, new.name, now_ms())?;
     private_dir(&authority_dir)?;
     write_secret(&authority_dir.join("seed"), &file_content(&*seed, new.passphrase)?)?;
     let recipients: String = match new.custodians {
         [] => {
-            private_dir(&data.join("custodian"))?;
+            private_dir(&stage.join("custodian"))?;
             let identity = CustodianIdentity::from_seed(&Zeroizing::new(random()?));
             let content = file_content(identity_file_text(&identity).as_bytes(), new.passphrase)?;
-            write_secret(&data.join("custodian/identity.txt"), &content)?;
+            write_secret(&stage.join("custodian/identity.txt"), &content)?;
             format!("{}\n", identity.recipient())
         }
         given => given.iter().map(|custodian| format!("{custodian}\n")).collect(),
     };
-    write_secret(&data.join("custodians.txt"), recipients.as_bytes())?;
-    let info = crate::serve::init(&data.join("server"), &authority, new.terms)?;
+    write_secret(&stage.join("custodians.txt"), recipients.as_bytes())?;
+    let info = crate::serve::init(&stage.join("server"), &authority, new.terms)?;
     // Before anything is printed: auditors and relays need it, and a terminal may be closed.
     let digest = format!("{}\n", telcon_proto::hex(&authority.certificate_sha256()));
     write_secret(&authority_dir.join("digest.txt"), digest.as_bytes())?;
-    // Written last: it marks the office as complete.
     write_secret(&authority_dir.join("certificate.der"), authority.certificate_der())?;
+    write_secret(&stage.join(COMPLETE), b"")?;
+    publish(&stage, data)?;
     Ok((Office::pin(&info, Some(&authority.certificate_sha256()))?, authority))
 }
 
-/// Creates an office with keys in plain, for demonstrations and measurements.
+/// Moves the parts of a complete stage to their places; those that an interrupted attempt moved are there.
+fn publish(stage: &Path, data: &Path) -> anyhow::Result<()> {
+    let publish = || {
+        for part in PARTS.iter().filter(|part| stage.join(part).exists()) {
+            fs::rename(stage.join(part), data.join(part))?;
+        }
+        File::open(data)?.sync_all()?;
+        fs::remove_dir_all(stage)
+    };
+    publish().with_context(|| format!("cannot move the new office from {} to {}", stage.display(), data.display()))
+}
+
+/// Creates an office with unencrypted keys, for demonstrations and measurements.
 pub fn create(data: &Path, domain: &str, name: &str, suite: SuiteName, mode: RecordMode) -> anyhow::Result<Office> {
     let new = NewOffice { domain, name, suite, terms: mode.into(), custodians: &[], passphrase: None };
     Ok(create_office(data, &new)?.0)
@@ -161,13 +203,17 @@ pub fn init(args: &InitArgs) -> anyhow::Result<()> {
     if !custodians.is_empty() {
         check_list(&custodians)?;
     }
-    // A script that names no passphrase, and has no terminal to ask at, gets the keys in plain as it always did, and is told.
+    // Scripts of earlier versions name no passphrase and have no terminal: they get unencrypted keys as before, and a warning.
     let unattended = args.passphrase.passphrase_file.is_none() && !is_terminal();
     let no_passphrase = args.passphrase.no_passphrase || unattended;
     let given = NewPassphraseArgs { no_passphrase, ..args.passphrase.clone() };
     let passphrase = new_passphrase("the keys of the new office", &given)?;
     if unattended {
-        tell!("Add one: telcon authority passphrase --data {}", args.data.display());
+        let data = args.data.display();
+        tell!("Add one: telcon authority passphrase --data {data}");
+        if custodians.is_empty() {
+            tell!("         telcon custodian passphrase {data}/custodian/identity.txt");
+        }
     }
     let new = NewOffice {
         domain: &args.domain,

@@ -5,7 +5,7 @@ pub use crate::new_office::{Mode, Suite, create};
 
 use crate::output::Printable;
 use crate::qr::{PrintArgs, check_link, print_link};
-use crate::secret::{ChangeArgs, PassphraseArgs, change, read_seed};
+use crate::secret::{ChangeArgs, PassphraseArgs, change, read_seed, seed_of};
 use crate::store::random;
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand, ValueEnum};
@@ -82,7 +82,7 @@ pub fn authority_with(data: &Path, passphrase: &PassphraseArgs) -> anyhow::Resul
 fn certificate(data: &Path) -> anyhow::Result<Vec<u8>> {
     let path = data.join("authority/certificate.der");
     telcon_files::read_named(&path, MAX_CERTIFICATE_BYTES).with_context(|| {
-        format!("cannot read {}: --data must be the whole office directory that `telcon init` created", path.display())
+        format!("cannot read {}: --data must be the whole office directory that `telcon office init` or `telcon init` created", path.display())
     })
 }
 
@@ -118,8 +118,7 @@ pub fn authority_passphrase(AuthorityCommand::Passphrase(args): &AuthorityComman
     let der = certificate(&args.data)?;
     // A file that is not this authority's key is not touched.
     change(&args.data.join("authority/seed"), SEED_BYTES, &args.change, |seed| {
-        let seed = seed.try_into().ok().context("it is corrupt: a seed has 32 bytes")?;
-        matching(&args.data, seed, &der).map(drop)
+        matching(&args.data, seed_of(seed)?, &der).map(drop)
     })
 }
 

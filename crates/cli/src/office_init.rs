@@ -3,7 +3,7 @@
 use crate::custodian::{check_list, recipients_of};
 use crate::new_office::{Mode, NewOffice, Suite, check_free, create_office, terms};
 use crate::office::{card, enrolment_link, invitation, server_url};
-use crate::output::{Printable, say, tell};
+use crate::output::{Printable, say, tell, utc};
 use crate::qr::say_link;
 use crate::questions::{Question, Questions};
 use crate::secret::{NewPassphraseArgs, new_passphrase};
@@ -12,7 +12,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use std::path::{Path, PathBuf};
 use telcon_identity::{Authority, Invitation, check_card};
 use telcon_proto::{Card, OfficeName, PersonId, Role, hex};
-use telcon_record::{CustodianRecipient, local_time::utc_minute, seal::MAX_CUSTODIANS};
+use telcon_record::{CustodianRecipient, seal::MAX_CUSTODIANS};
 
 /// Default validity of the first security officer's link, hours: the server has to be set up before it is opened.
 const OFFICER_LINK_HOURS: u64 = 72;
@@ -81,7 +81,7 @@ pub fn run(OfficeCommand::Init(args): &OfficeCommand) -> anyhow::Result<()> {
         domain: answers.domain.as_str(),
         name: &answers.name,
         suite: answers.suite.into(),
-        terms: terms(answers.mode, args.two_registrars),
+        terms: terms(answers.mode, answers.two_registrars),
         custodians: &answers.custodians,
         passphrase: passphrase.as_ref(),
     };
@@ -97,6 +97,7 @@ struct Answers {
     name: String,
     suite: Suite,
     mode: Mode,
+    two_registrars: bool,
     officer: Card,
     custodians: Vec<CustodianRecipient>,
     server: String,
@@ -119,7 +120,7 @@ impl Answers {
             &Question {
                 flag: "--name",
                 title: "Displayed name of the office",
-                why: "Screens show it beside the domain; write it as your people say it.",
+                why: "Screens show it beside the domain.",
                 default: None,
             },
             args.name.as_deref(),
@@ -130,7 +131,7 @@ impl Answers {
             &Question {
                 flag: "--suite",
                 title: "Cipher suite (hybrid or cnsa2)",
-                why: "hybrid runs a classical and a post-quantum algorithm together; take cnsa2 only if a rule of yours demands CNSA 2.0.",
+                why: "hybrid runs a classical and a post-quantum algorithm together; choose cnsa2 only if your regulations require CNSA 2.0.",
                 default: Some("hybrid"),
             },
             suite.as_ref().map(|suite| suite.get_name()),
@@ -140,12 +141,26 @@ impl Answers {
         let mode = questions.ask(
             &Question {
                 flag: "--record-mode",
-                title: "Least that is kept of every call (log-only, memo or audio)",
-                why: "The charter fixes it, so that no caller and no server can ask for less; memo is notes and transcript.",
+                title: "Minimum record mode (log-only, memo or audio)",
+                why: "What is kept of every call at least: the charter fixes it, so that no caller and no server can keep less. memo is notes and transcript.",
                 default: Some("memo"),
             },
             mode.as_ref().map(|mode| mode.get_name()),
             value::<Mode>,
+        )?;
+        let two_registrars = questions.ask(
+            &Question {
+                flag: "--two-registrars",
+                title: "Two security officers have to approve each device (yes or no)",
+                why: "With yes no security officer alone can enrol anybody, and you need two of them at least; this cannot be changed later.",
+                default: Some("no"),
+            },
+            args.two_registrars.then_some("yes"),
+            |answer| match answer {
+                "yes" => Ok(true),
+                "no" => Ok(false),
+                _ => bail!("answer yes or no"),
+            },
         )?;
         let officer = officer(&questions, args, &domain, &name)?;
         let custodians = custodians(&questions, args)?;
@@ -160,7 +175,7 @@ impl Answers {
             args.server.as_deref(),
             server_url,
         )?;
-        Ok(Self { domain, name, suite, mode, officer, custodians, server })
+        Ok(Self { domain, name, suite, mode, two_registrars, officer, custodians, server })
     }
 }
 
@@ -195,7 +210,7 @@ fn officer(questions: &Questions, args: &OfficeInitArgs, domain: &OfficeName, of
         &Question {
             flag: "--officer",
             title: "Name of the first security officer",
-            why: "This person invites everybody else and approves their devices, and reads the digest below to people.",
+            why: "This person invites everybody else and approves their devices.",
             default: None,
         },
         args.officer.as_deref(),
@@ -254,7 +269,7 @@ fn report(dir: &Path, answers: &Answers, authority: &Authority, invitation: &Inv
     say!("What to keep where");
     let passphrase = match is_protected {
         true => "the passphrase      on paper, in another safe than authority/: nobody can restore it",
-        false => "no passphrase       authority/seed is in plain: whoever reads it can enrol anybody",
+        false => "no passphrase       authority/seed is unencrypted: whoever reads it can enrol anybody",
     };
     for line in [
         "authority/          on a medium that stays offline, and a copy of it: it enrols and revokes everybody",
@@ -264,19 +279,29 @@ fn report(dir: &Path, answers: &Answers, authority: &Authority, invitation: &Inv
     ] {
         say!("  {line}");
     }
-    say!("\nTo read to people, and to compare");
+    say!("\nFingerprints to verify by voice");
     say!("  Authority    {}", hex(&authority.certificate_sha256()));
     for (number, custodian) in answers.custodians.iter().enumerate() {
         say!("  Custodian {}  {}", number + 1, custodian.fingerprint());
     }
-    let expires = utc_minute(invitation.expires_ms());
-    say!("\nFor {}, security officer: the link works once, until {expires} UTC.", Printable(&officer.name));
+    let expires = utc(invitation.expires_ms());
+    say!("\nFor {}, security officer: the link works once, until {expires}.", Printable(&officer.name));
     say_link(&enrolment_link(server, invitation));
     say!("Next");
     say!("  1. Move server/ to the server, and start it:");
     say!("       telcon serve --data {dir}/server --web web/dist --media 0.0.0.0:3478");
     say!("  2. {} opens the link, and saves the request for appointment from the page.", Printable(&officer.name));
-    say!("  3. Appoint that device, which may then invite everybody else:");
+    let then = match answers.two_registrars {
+        true => "Appoint that device",
+        false => "Appoint that device, which may then invite everybody else",
+    };
+    say!("  3. {then}:");
     say!("       telcon appoint --data {dir} --server {server} appointment-request.txt");
+    if answers.two_registrars {
+        say!(
+            "  4. Invite a second security officer and appoint their device too: before that, nobody can be enrolled from the page."
+        );
+        say!("       telcon invite --data {dir} --server {server} --role security-officer --name … --organisation …");
+    }
     tell!("A new link, if this one expires: telcon invite --role security-officer (see its --help).");
 }

@@ -67,6 +67,11 @@ fn log_line(bytes: &[u8]) -> String {
     printable(text) + end
 }
 
+/// A time for people, to the minute. Milliseconds since 1970 UTC.
+pub fn utc(ms: u64) -> String {
+    format!("{} UTC", telcon_record::local_time::utc_minute(ms))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

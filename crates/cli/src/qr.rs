@@ -1,5 +1,6 @@
 //! Enrolment links as QR codes: in the terminal, and on a page to hand over.
 
+use crate::output::utc;
 use crate::output::{print, remark, say, tell};
 use anyhow::{Context as _, bail};
 use clap::Args;
@@ -7,7 +8,6 @@ use qrcode::{Color, EcLevel, QrCode, render::unicode::Dense1x2};
 use std::path::PathBuf;
 use telcon_identity::Invitation;
 use telcon_pdf::{InvitationSheet, invitation_pdf};
-use telcon_record::local_time::utc_minute;
 
 /// Most bytes in a QR code: version 40, level L, byte mode (ISO/IEC 18004, table 7).
 const MAX_QR_BYTES: usize = 2953;
@@ -65,7 +65,7 @@ pub fn terminal_code(link: &str) -> anyhow::Result<String> {
     let columns = text.lines().next().map_or(0, |line| line.chars().count());
     Ok(match terminal_size::terminal_size_of(std::io::stderr()) {
         Some((terminal_size::Width(width), _)) if usize::from(width) < columns => format!(
-            "The QR code takes {columns} columns, and this terminal has {width}: make it wider or its letters smaller, or print the code \
+            "The QR code takes {columns} columns, and this terminal has {width}: enlarge the window or reduce the font size, or print the code \
              with telcon invite --print.\n"
         ),
         _ => format!("{text}\n"),
@@ -91,7 +91,7 @@ pub fn print_link(args: &PrintArgs, link: &str, invitation: &Invitation) -> anyh
         role: &card.role.words(),
         office: card.office.as_str(),
         server: link.split("/#").next().unwrap_or_default(),
-        expires: &format!("{} UTC", utc_minute(invitation.expires_ms())),
+        expires: &utc(invitation.expires_ms()),
         modules: &modules,
         columns: code.width(),
         id: &invitation.enrolment(),

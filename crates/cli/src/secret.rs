@@ -8,14 +8,12 @@ use std::{
     fs,
     path::{Path, PathBuf},
 };
+use telcon_identity::SEED_BYTES;
 use telcon_record::secret_file::{
     MAX_PASSPHRASE_BYTES, Passphrase, SecretFileError, check_header, decrypt_secret, encrypt_secret, is_encrypted,
     max_encrypted_bytes,
 };
 use zeroize::Zeroizing;
-
-/// Size of an authority's seed, bytes.
-const SEED_BYTES: usize = 32;
 
 /// Where a passphrase comes from, as arguments.
 #[derive(Args, Clone, Debug, Default)]
@@ -31,7 +29,7 @@ pub struct NewPassphraseArgs {
     /// File whose first line is the passphrase for the new key; `-` is standard input. Without it the terminal asks.
     #[arg(long, value_name = "FILE", conflicts_with = "no_passphrase")]
     pub passphrase_file: Option<PathBuf>,
-    /// Store the key in plain: whoever reads the file has it. For tests and demonstrations.
+    /// Store the key unencrypted: whoever reads the file has it. For tests and demonstrations.
     #[arg(long)]
     pub no_passphrase: bool,
 }
@@ -44,7 +42,7 @@ pub struct ChangeArgs {
     /// File whose first line is the new passphrase; `-` is standard input. Without it the terminal asks.
     #[arg(long, value_name = "FILE", conflicts_with = "no_passphrase")]
     pub new_passphrase_file: Option<PathBuf>,
-    /// Store the key in plain: whoever reads the file has it.
+    /// Store the key unencrypted: whoever reads the file has it.
     #[arg(long)]
     pub no_passphrase: bool,
 }
@@ -78,13 +76,18 @@ pub fn read_secret(path: &Path, limit: usize, args: &PassphraseArgs) -> anyhow::
 /// As [`read_secret`]; when it is no seed.
 pub fn read_seed(path: &Path, args: &PassphraseArgs) -> anyhow::Result<Zeroizing<[u8; SEED_BYTES]>> {
     let bytes = read_secret(path, SEED_BYTES, args)?;
-    match <[u8; SEED_BYTES]>::try_from(bytes.as_slice()) {
-        Ok(seed) => Ok(Zeroizing::new(seed)),
-        Err(_) => bail!("{} is corrupt: it must contain {SEED_BYTES} bytes", path.display()),
-    }
+    seed_of(&bytes).with_context(|| path.display().to_string()).copied().map(Zeroizing::new)
 }
 
-/// The passphrase for a new key; none if it is to be stored in plain, which is said.
+/// A seed in a file's content.
+///
+/// # Errors
+/// When it has another length.
+pub fn seed_of(bytes: &[u8]) -> anyhow::Result<&[u8; SEED_BYTES]> {
+    bytes.try_into().ok().with_context(|| format!("it is corrupt: it must contain {SEED_BYTES} bytes"))
+}
+
+/// The passphrase for a new key; none if it is to be stored unencrypted, which is said.
 ///
 /// # Errors
 /// When there is none, or a weak one.
@@ -131,7 +134,7 @@ pub fn change(
     crate::store::write_secret(&path, &file_content(&secret, passphrase.as_ref())?)?;
     match passphrase {
         Some(_) => crate::output::say!("{} opens with the new passphrase.", path.display()),
-        None => crate::output::say!("{} is stored in plain.", path.display()),
+        None => crate::output::say!("{} is stored unencrypted.", path.display()),
     }
     tell!("Copies of the old file, such as backups, still open as before: replace or destroy them.");
     Ok(())
@@ -146,8 +149,8 @@ fn chosen_passphrase(of: &str, file: Option<&Path>) -> anyhow::Result<Passphrase
         let typed = file.is_none() && is_terminal();
         let problem = match passphrase.check() {
             Err(error) => error.to_string(),
-            Ok(()) if typed && one_passphrase("The same again", None)? != passphrase => {
-                "the two were different".to_owned()
+            Ok(()) if typed && one_passphrase("Repeat the passphrase", None)? != passphrase => {
+                "the passphrases do not match".to_owned()
             }
             Ok(()) => return Ok(passphrase),
         };

@@ -201,6 +201,7 @@ fn the_first_office_step_by_step() {
         "Office of the President",
         "",
         "",
+        "",
         "Ann Berg",
         "",
         "Europe/Oslo",

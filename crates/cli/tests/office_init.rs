@@ -2,6 +2,8 @@
 
 #[path = "office/foreign.rs"]
 mod foreign;
+#[path = "office/kill.rs"]
+mod kill;
 mod office;
 
 use office::{Office, ok, telcon};
@@ -78,6 +80,7 @@ fn the_first_officer_of_a_new_office_enrols_and_is_appointed() {
         "Office of the President",
         "hybrid",
         "memo",
+        "no",
         "Ann Berg",
         "",
         "Europe/Oslo",
@@ -119,7 +122,8 @@ fn the_first_officer_of_a_new_office_enrols_and_is_appointed() {
     let again = init(&data, &[], &answers);
     assert_eq!(again.status.code(), Some(1));
     assert!(
-        text(&again.stderr).contains("already contains an office; nothing was changed"),
+        text(&again.stderr)
+            .contains("already contains an office, or a part of one (custodians.txt); nothing was changed"),
         "before anything is asked"
     );
 }
@@ -175,7 +179,7 @@ fn a_custodians_secret_key_is_refused_and_nothing_is_created() {
         (file.as_str(), "this is a secret key"),
         (encrypted.as_str(), "encrypted file, perhaps the secret key itself"),
     ] {
-        let answers = ["office.example", "Office", "", "", "Ann", "", "", pasted, "", "", PASSPHRASE];
+        let answers = ["office.example", "Office", "", "", "", "Ann", "", "", pasted, "", "", PASSPHRASE];
         for output in [
             init(&data, &[], &answers),
             init(
@@ -224,4 +228,57 @@ fn a_link_that_no_code_holds_is_refused_before_it_is_made() {
         text(&output.stderr).contains("links of a cnsa2 office do not fit") && output.stdout.is_empty(),
         "{output:?}"
     );
+}
+
+#[test]
+fn a_kill_while_an_office_is_created_leaves_no_part_or_the_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("office");
+    let recipient = identity(1).recipient().to_string();
+    let answers =
+        ["office.example", "Office of the President", "", "", "", "Ann Berg", "", "Europe/Oslo", &recipient, "", ""];
+    let input = answers.join("\n") + "\n";
+    let command = || {
+        let mut command = telcon();
+        command.args(["office", "init", "--no-passphrase"]).arg(&data);
+        command
+    };
+    let mut kills = 0;
+    while kill::killed_after(kills + 1, dir.path(), &mut command(), &input) {
+        kills += 1;
+        let again = init(&data, &["--no-passphrase"], &answers);
+        let said = text(&again.stderr);
+        if !again.status.success() {
+            assert!(
+                said.contains("it is complete now") || said.contains("already contains an office"),
+                "{kills}: {said}"
+            );
+        }
+        // Keys, charter and log are those of one attempt.
+        assert!(kill::files(&data.join(".new-office")).is_empty(), "{kills}: {said}");
+        let digest = fs::read_to_string(data.join("authority/digest.txt")).unwrap();
+        let mut verify = telcon();
+        verify.args(["archive", "verify", "--authority", digest.trim()]).arg(data.join("server/archive"));
+        ok(&mut verify);
+        fs::remove_dir_all(&data).unwrap();
+    }
+    assert!(kills > 10, "only {kills} changes");
+}
+
+#[test]
+fn a_part_of_an_office_is_never_replaced() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("office");
+    let made =
+        |command: &mut Command| command.args(["--domain", "office.example", "--name", "Office"]).output().unwrap();
+    let mut first = telcon();
+    assert!(made(first.args(["init", "--no-passphrase", "--data"]).arg(&data)).status.success());
+    // As operators are told to: the keys are elsewhere.
+    fs::remove_dir_all(data.join("authority")).unwrap();
+    fs::remove_dir_all(data.join("custodian")).unwrap();
+    let before = files(&data);
+    let mut second = telcon();
+    let refused = made(second.args(["init", "--no-passphrase", "--data"]).arg(&data));
+    assert!(text(&refused.stderr).contains("a part of one (custodians.txt)"), "{}", text(&refused.stderr));
+    assert_eq!(files(&data), before);
 }

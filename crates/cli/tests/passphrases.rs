@@ -2,20 +2,17 @@
 
 #[path = "office/foreign.rs"]
 mod foreign;
+#[path = "office/kill.rs"]
+mod kill;
 mod office;
 
+use kill::{files, killed_after};
 use nix::{
     pty::openpty,
-    sys::{
-        ptrace,
-        termios::{LocalFlags, tcgetattr},
-        wait::{WaitStatus, waitpid},
-    },
-    unistd::Pid,
+    sys::termios::{LocalFlags, tcgetattr},
 };
 use office::{PATIENCE, ok, telcon};
 use std::{
-    collections::BTreeMap,
     fs,
     fs::File,
     io::{Read as _, Write as _},
@@ -156,45 +153,6 @@ fn an_older_offices_plain_keys_open_and_get_a_passphrase() {
     assert_eq!(fs::read(&seed_file).unwrap(), seed);
 }
 
-/// The files of a directory.
-fn state(dir: &Path) -> BTreeMap<String, Vec<u8>> {
-    let entries = fs::read_dir(dir).unwrap().flatten();
-    // A file may be renamed between listing and reading; the traced process stands still meanwhile.
-    entries.map(|entry| (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap())).collect()
-}
-
-/// Runs a command and kills it (SIGKILL) at the system call after which the directory has changed `changes` times. Returns whether it
-/// lived to be killed.
-fn killed_after(changes: usize, dir: &Path, command: &mut Command, input: &str) -> bool {
-    let mut child =
-        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("telcon starts");
-    let pid = Pid::from_raw(child.id().try_into().unwrap());
-    // It waits for its input, so that nothing happens before it is traced.
-    ptrace::seize(pid, ptrace::Options::PTRACE_O_TRACESYSGOOD).unwrap();
-    ptrace::interrupt(pid).unwrap();
-    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-    let (mut seen, mut left) = (state(dir), changes);
-    let killed = loop {
-        let signal = match waitpid(pid, None).unwrap() {
-            WaitStatus::Exited(..) => break false,
-            WaitStatus::Stopped(_, signal) => Some(signal),
-            _ => None,
-        };
-        let now = state(dir);
-        if now != seen {
-            (seen, left) = (now, left - 1);
-        }
-        if left == 0 {
-            child.kill().unwrap();
-            break true;
-        }
-        ptrace::syscall(pid, signal).unwrap();
-    };
-    // It fails for one that has exited, which was waited for above.
-    let _ = child.wait();
-    killed
-}
-
 #[test]
 fn a_kill_while_the_passphrase_changes_leaves_one_file_whole() {
     let dir = tempfile::tempdir().unwrap();
@@ -215,7 +173,7 @@ fn a_kill_while_the_passphrase_changes_leaves_one_file_whole() {
     assert_eq!(kills, 3, "the new file is created, written, and renamed");
     fs::write(&left_over, "half").unwrap();
     assert!(fed(&mut custodian("passphrase", &file), &format!("{SECOND}\n{FIRST}\n")).status.success());
-    assert_eq!(state(dir.path()).len(), 1, "what a killed process left is gone");
+    assert_eq!(files(dir.path()).len(), 1, "what a killed process left is gone");
 }
 
 /// A command at a terminal of its own.
@@ -275,10 +233,10 @@ fn a_person_types_unseen_and_has_three_attempts() {
         ("New passphrase for the custodian's key: ", "short"),
         ("at least 16 characters", ""),
         ("New passphrase for the custodian's key: ", FIRST),
-        ("The same again: ", SECOND),
-        ("the two were different", ""),
+        ("Repeat the passphrase: ", SECOND),
+        ("the passphrases do not match", ""),
         ("New passphrase for the custodian's key: ", FIRST),
-        ("The same again: ", FIRST),
+        ("Repeat the passphrase: ", FIRST),
     ] {
         new.shows(prompt);
         if !typed.is_empty() {

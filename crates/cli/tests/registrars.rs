@@ -122,7 +122,7 @@ async fn a_security_officer_invites_compares_the_code_and_approves() {
     let lines = String::from_utf8(ok(&mut watch).stdout).unwrap();
     let events: Vec<serde_json::Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let [enrolled, closed] = &events[..] else { panic!("{lines}") };
-    assert_eq!((&enrolled["event"], &enrolled["by_registrar"]), (&"device_enrolled".into(), &true.into()), "{lines}");
+    assert_eq!((&enrolled["event"], &enrolled["registrars"]), (&"device_enrolled".into(), &1.into()), "{lines}");
     assert_eq!((&closed["event"], &closed["how"]), (&"invitation_closed".into(), &"approved".into()), "{lines}");
     let registrar = officer.view().borrow().you.as_ref().unwrap().device.to_hex();
     assert_eq!((&closed["by"], &closed["invitation"]), (&registrar.into(), &id.to_hex().into()), "{lines}");

@@ -39,7 +39,7 @@ pub enum Flaw {
     #[error("a certificate or signed text is too long")]
     TooLong,
     /// A chain other than a device certificate and its issuer's, or two such pairs where the charter demands two registrars.
-    #[error("a certificate chain has not the certificates that its office demands")]
+    #[error("a certificate chain does not have the certificates that its office's charter requires")]
     ChainLength,
     /// Issued by another authority than the pinned one, whatever its name.
     #[error("a certificate was issued by another office's authority")]

@@ -68,8 +68,8 @@ pub use logged::{LoggedDevice, LoggedEntry, LoggedRing};
 pub use look::Look;
 pub use office::{Office, VerifiedRevocation};
 pub use registrar::{
-    APPOINTMENT_REQUEST_TYP, VerifiedApproval, check_card, claimed_revoker, request_appointment, with_certificate,
-    without_certificate,
+    APPOINTMENT_REQUEST_TYP, VerifiedApproval, check_card, claimed_revocation, claimed_revoker, request_appointment,
+    with_certificate, without_certificate,
 };
 pub use rights::Registrar;
 pub use ring::{RING_MAX_FUTURE_MS, RING_TYP, VerifiedRing, claimed_call, sign_ring};

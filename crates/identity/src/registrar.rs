@@ -218,11 +218,15 @@ impl Office {
     }
 }
 
-/// The registrar's device that a revocation names as its signer, unverified; none if it names none. A certificate beside it is
-/// ignored.
-pub fn claimed_revoker(statement: &str) -> Option<DeviceId> {
+/// What a revocation says, unverified; none if it is no statement. A certificate beside it is ignored.
+pub fn claimed_revocation(statement: &str) -> Option<Revocation> {
     let signed = jws::decode(without_certificate(statement)).ok()?;
-    serde_json::from_slice::<Revocation>(signed.claimed_payload()).ok()?.by
+    serde_json::from_slice(signed.claimed_payload()).ok()
+}
+
+/// The registrar's device that a revocation names as its signer, unverified; none if it names none.
+pub fn claimed_revoker(statement: &str) -> Option<DeviceId> {
+    claimed_revocation(statement)?.by
 }
 
 /// A revocation as it was signed, without the certificate beside it.

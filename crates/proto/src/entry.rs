@@ -205,6 +205,12 @@ pub fn person_commitment(person: PersonId, device: DeviceId, sha256: impl FnOnce
     sha256(&[b"telcon device of person 1\n", &person.as_bytes()[..], &device.as_bytes()[..]].concat())
 }
 
+/// Whether a registrar certified the device of an [`Entry::DeviceEnrolled`]: the enrolment's identifier is then the start of the
+/// certificate's digest. Otherwise the device was enrolled with a link of the authority, which has an identifier of its own.
+pub fn is_by_registrar(cert_sha256: &Digest, enrolment: &str) -> bool {
+    enrolment.len() == 32 && cert_sha256.to_string().starts_with(enrolment)
+}
+
 /// How an invitation ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

@@ -302,6 +302,7 @@ impl Audit {
         // A device of the authority has no registrar.
         for (by, issued) in found.registrars.iter().zip(chain.chunks_exact(2)) {
             let appointed = self
+                .history
                 .appointments(by, enrolled.index)
                 .map_err(|why| format!("was issued by a device that could not: {why}"))?;
             if !appointed.contains(&sha256(&issued[1])) {
@@ -309,19 +310,6 @@ impl Audit {
             }
         }
         Ok(())
-    }
-
-    /// The registrar certificates with which a device could act in the entry `index`, in the order of the log; otherwise why it
-    /// could not.
-    fn appointments(&self, by: &str, index: u64) -> Result<Vec<Digest>, String> {
-        let known = self.history.devices.get(by);
-        if known.and_then(|known| known.revoked).is_some_and(|revoked| revoked < index) {
-            return Err(format!("the registrar {by} was revoked before"));
-        }
-        let appointed = known.map(|known| known.appointed.as_slice()).unwrap_or_default();
-        let appointed = appointed.iter().take_while(|appointed| appointed.index < index);
-        let found: Vec<Digest> = appointed.map(|appointed| appointed.cert_sha256).collect();
-        if found.is_empty() { Err(format!("{by} was not appointed as a registrar before")) } else { Ok(found) }
     }
 
     /// Decides which revocations count: a server alone cannot disown a device's records. An entry of the first version has no
@@ -356,7 +344,7 @@ impl Audit {
         index: u64,
     ) -> Result<String, String> {
         let Some(by) = verifier.claimed_revoker(jws) else { return verifier.verify_revocation(jws, None) };
-        let appointed = self.appointments(&by, index)?;
+        let appointed = self.history.appointments(&by, index)?;
         let cert_sha256 = appointed.last().expect("invariant: an appointed device has a certificate");
         let registrar = issuer(archive, cert_sha256)
             .map_err(|error| format!("the certificate of the registrar {by} cannot be read: {error}"))?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::digest::{Digest, sha256};
 use crate::report::{Gap, Problem, ProblemKind};
-use telcon_proto::entry::{ArchivedRecord, Entry, LoggedSignature, ReadEntry};
+use telcon_proto::entry::{ArchivedRecord, Entry, LoggedSignature, ReadEntry, is_by_registrar};
 use telcon_proto::{Ended, InvitationId, OfficeAlert, RecordMode};
 
 /// A `record_archived` or `record_sealed` entry.
@@ -86,6 +86,8 @@ pub(crate) struct Enrolled {
     pub(crate) person_sha256: Option<Digest>,
     /// That of the certificate by the second of two registrars.
     pub(crate) second_cert_sha256: Option<Digest>,
+    /// Whether a registrar certified it, rather than a link of the authority.
+    pub(crate) by_registrar: bool,
 }
 
 impl Enrolled {
@@ -191,7 +193,9 @@ impl History {
                     self.problem(ProblemKind::Device, None, text);
                 }
                 self.persons_since = self.persons_since.or(person_sha256.map(|_| index));
-                let enrolled = Enrolled { index, time_ms, cert_sha256, person_sha256, second_cert_sha256 };
+                let by_registrar = is_by_registrar(&cert_sha256, &enrolment);
+                let enrolled =
+                    Enrolled { index, time_ms, cert_sha256, person_sha256, second_cert_sha256, by_registrar };
                 self.devices.entry(device).or_default().enrolled.push(enrolled);
             }
             Entry::DeviceRevoked { device, jws, .. } => {
@@ -303,6 +307,19 @@ impl History {
                 }
             }
         }
+    }
+
+    /// The registrar certificates with which a device could act in the entry `index`, in the order of the log; otherwise why it
+    /// could not. Revocations in earlier entries must have been decided.
+    pub(crate) fn appointments(&self, by: &str, index: u64) -> Result<Vec<Digest>, String> {
+        let known = self.devices.get(by);
+        if known.and_then(|known| known.revoked).is_some_and(|revoked| revoked < index) {
+            return Err(format!("the registrar {by} was revoked before"));
+        }
+        let appointed = known.map(|known| known.appointed.as_slice()).unwrap_or_default();
+        let appointed = appointed.iter().take_while(|appointed| appointed.index < index);
+        let found: Vec<Digest> = appointed.map(|appointed| appointed.cert_sha256).collect();
+        if found.is_empty() { Err(format!("{by} was not appointed as a registrar before")) } else { Ok(found) }
     }
 
     /// Reports calls with timestamps later than `until_ms`: a future timestamp would extend the grace period of a gap.

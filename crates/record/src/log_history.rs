@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use crate::archive::MAX_CLOCK_SKEW_MS;
-use crate::history::{Grace, History};
+use crate::history::{Enrolled, Grace, History, Revocation};
 use crate::report::{Gap, Problem, ProblemKind};
-use telcon_proto::RecordMode;
+use crate::signature::SignatureVerifier;
+use telcon_proto::{RecordMode, http::Registrars};
 
 /// The entries of a verified log in its order. The rules are those of [`crate::verify_archive`], as far as they need no other
 /// file: calls are opened once and ended once, an enrolment makes one device, who acts as a registrar was appointed, and so on.
@@ -36,9 +37,19 @@ impl LogHistory {
     }
 
     /// Applies the rules that concern the whole log. Calls that were opened or ended since `grace_since_ms` may still be live or
-    /// waiting for their record; `floor` is the lowest record mode of the office's charter. Times are milliseconds since 1970 UTC.
-    pub fn findings(self, floor: RecordMode, grace_since_ms: u64, now_ms: u64) -> LogFindings {
+    /// waiting for their record. `floor` and `registrars` are what the office's charter demands: the lowest record mode, and how many
+    /// registrars certify a device. Times are milliseconds since 1970 UTC.
+    pub fn findings(
+        self,
+        verifier: &dyn SignatureVerifier,
+        floor: RecordMode,
+        registrars: Registrars,
+        grace_since_ms: u64,
+        now_ms: u64,
+    ) -> LogFindings {
         let Self(mut history) = self;
+        check_revocations(&mut history, verifier);
+        check_registrars(&mut history, registrars);
         let until_ms = now_ms.saturating_add(MAX_CLOCK_SKEW_MS);
         history.check_timestamps(until_ms);
         history.check_floor(floor);
@@ -53,5 +64,43 @@ impl LogHistory {
             // A gap is in the list of gaps.
             problems: history.problems.into_iter().filter(|problem| problem.kind != ProblemKind::Gap).collect(),
         }
+    }
+}
+
+/// Reports revocations that nobody could make. The signature of a registrar's is left to whoever has its certificate; that it
+/// was appointed then is in the log.
+fn check_revocations(history: &mut History, verifier: &dyn SignatureVerifier) {
+    for Revocation { index, device, jws } in std::mem::take(&mut history.revocations) {
+        let Some(jws) = jws else { continue };
+        let flaw = match verifier.claimed_revoker(&jws) {
+            Some(by) => history.appointments(&by, index).err(),
+            None => match verifier.verify_revocation(&jws, None) {
+                Ok(revoked) if revoked == device => {
+                    history.devices.entry(device.clone()).or_default().revoked.get_or_insert(index);
+                    None
+                }
+                Ok(other) => Some(format!("the statement is about another device, {other}")),
+                Err(why) => Some(why),
+            },
+        };
+        if let Some(why) = flaw {
+            let text = format!("entry {index}: {device} was not revoked by the authority or a registrar: {why}");
+            history.problem(ProblemKind::Device, None, text);
+        }
+    }
+}
+
+/// Reports devices that one registrar enrolled where the charter demands two.
+fn check_registrars(history: &mut History, demanded: Registrars) {
+    if demanded == Registrars::One {
+        return;
+    }
+    let alone = |enrolled: &&Enrolled| enrolled.by_registrar && enrolled.second_cert_sha256.is_none();
+    let found = history.devices.iter().flat_map(|(device, known)| {
+        let alone = known.enrolled.iter().filter(alone);
+        alone.map(move |enrolled| format!("entry {}: {device} was enrolled by one registrar alone", enrolled.index))
+    });
+    for text in found.collect::<Vec<_>>() {
+        history.problem(ProblemKind::Device, None, text);
     }
 }

@@ -12,13 +12,13 @@ use age::secrecy::{ExposeSecret as _, SecretString};
 use age::{DecryptError, Decryptor, Encryptor, Identity, Recipient, scrypt};
 use zeroize::Zeroizing;
 
-/// Work factor of files that are written: scrypt with N = 2^18 and r = 8, as stock age writes. 256 MiB and about a second.
+/// Work factor of files that are written: scrypt with N = 2^18 and r = 8, as stock age writes: 256 MiB of memory for each attempt.
 pub const WORK_FACTOR: u8 = 18;
 
 /// Highest work factor that is opened: N = 2^20, 1 GiB. A file of others must not exhaust the memory.
 pub const MAX_WORK_FACTOR: u8 = 20;
 
-/// Fewest characters of a new passphrase. Four words of a list of 7,776 have as many, and 51 bits.
+/// Fewest characters of a new passphrase: what three or four random words have.
 pub const MIN_PASSPHRASE_CHARS: usize = 16;
 
 /// Fewest different characters of a new passphrase: repeating a few adds length, not strength.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use support::*;
 use telcon_log::{Cosigner, DiskStorage, Log, LogSigner};
 use telcon_proto::entry::Entry;
-use telcon_proto::{CallId, DeviceId, Ended, RecordMode, Role, SuiteName};
+use telcon_proto::{CallId, DeviceId, Ended, RecordMode, Role, SuiteName, http::Registrars};
 use telcon_record::*;
 
 /// The auditor's time, milliseconds.
@@ -895,4 +895,52 @@ fn unknown_entry_types_are_counted_and_malformed_ones_reported() {
     let report = verify_archive(archive.path(), &FakeVerifier, &options);
     assert_eq!(report.problems.iter().map(|p| p.kind).collect::<Vec<_>>(), [ProblemKind::Entry]);
     assert_eq!(report.entry_types["line_bound"], 1);
+}
+
+/// What is reported from the entries alone.
+#[test]
+fn a_log_alone_shows_revocations_and_enrolments_that_nobody_could_make() {
+    let problems = |entries: &[Entry], registrars: Registrars| -> Vec<String> {
+        let mut history = LogHistory::default();
+        (0..).zip(entries).for_each(|(index, entry)| history.add(index, &entry.to_bytes()));
+        let found = history.findings(&FakeVerifier, RecordMode::LogOnly, registrars, 0, u64::MAX / 2);
+        found.problems.into_iter().map(|problem| problem.text).collect()
+    };
+    let appointed = Entry::RegistrarAppointed { time_ms: 1, device: device("desk"), cert_sha256: sha256(b"registrar") };
+    let by_desk = Entry::DeviceRevoked {
+        time_ms: 2,
+        device: device("notes"),
+        jws: Some(format!("revoked.{}.{}", device("notes"), device("desk"))),
+    };
+    let both = [enrolled("desk", "e1"), enrolled("notes", "e2")];
+    let with = |more: &[Entry]| [&both[..], more].concat();
+    let none = Vec::<String>::new();
+    assert_eq!(problems(&with(&[appointed.clone(), by_desk.clone()]), Registrars::One), none);
+    assert_eq!(problems(&with(&[revoked(2, "notes", "notes")]), Registrars::One), none);
+    for (entries, expected) in [
+        (vec![by_desk.clone()], "was not appointed as a registrar before"),
+        (vec![appointed.clone(), revoked(2, "desk", "desk"), by_desk], "was revoked before"),
+        (vec![revoked(2, "notes", "desk")], "the statement is about another device"),
+        (
+            vec![Entry::DeviceRevoked { time_ms: 2, device: device("notes"), jws: Some("forged".into()) }],
+            "not signed by the authority",
+        ),
+    ] {
+        let found = problems(&with(&entries), Registrars::One);
+        assert!(found.len() == 1 && found[0].contains(expected), "{expected}: {found:?}");
+    }
+
+    let by_registrars = |second: Option<Digest>| {
+        let Entry::DeviceEnrolled { time_ms, device, cert_sha256, person_sha256, .. } = enrolled("new", "") else {
+            unreachable!()
+        };
+        let (enrolment, second_cert_sha256) = (cert_sha256.to_string()[..32].to_owned(), second);
+        Entry::DeviceEnrolled { time_ms, device, cert_sha256, enrolment, person_sha256, second_cert_sha256 }
+    };
+    let (one, two) = (by_registrars(None), by_registrars(Some(sha256(b"second"))));
+    assert_eq!(problems(std::slice::from_ref(&one), Registrars::One), none);
+    assert_eq!(problems(&[two], Registrars::Two), none);
+    assert_eq!(problems(&both, Registrars::Two), none, "with links of the authority");
+    let found = problems(&[one], Registrars::Two);
+    assert!(found.len() == 1 && found[0].contains("was enrolled by one registrar alone"), "{found:?}");
 }

@@ -7,7 +7,6 @@ use anyhow::{Context as _, bail};
 use std::path::{Path, PathBuf};
 use telcon_client::endpoint::now_ms;
 use telcon_identity::{Office, TrustStore};
-use telcon_log::{SignedCheckpoint, VerifierKey};
 use telcon_proto::{Role, http::OfficeInfo};
 use telcon_record::{
     ArchiveOptions, ArchiveReport, Devices, Digest, EnrolledDevice, Listing, RecordReference, RecordStanding,
@@ -22,11 +21,9 @@ const MAX_CHECKPOINT_BYTES: u64 = 64 * 1024;
 /// Maximum size of the office's description, bytes: certificates with post-quantum keys have some 10 kB.
 const MAX_OFFICE_BYTES: u64 = 1 << 20;
 
-/// Reads a checkpoint that somebody saw earlier, signed by the log with this key.
-pub fn read_checkpoint(key: &VerifierKey, path: &Path) -> anyhow::Result<SignedCheckpoint> {
-    let named = || path.display().to_string();
-    let note = telcon_files::read_text_named(path, MAX_CHECKPOINT_BYTES).with_context(named)?;
-    key.open(&note).with_context(|| format!("{} is not a checkpoint of this log", named()))
+/// Reads a checkpoint that somebody saw earlier, a signed note that is not verified yet.
+pub fn read_note(path: &Path) -> anyhow::Result<String> {
+    telcon_files::read_text_named(path, MAX_CHECKPOINT_BYTES).with_context(|| path.display().to_string())
 }
 
 /// What an auditor knows from sources other than the archive.
@@ -50,8 +47,18 @@ impl Known<'_> {
 /// An archive, the office that it claims to be of, and what the auditor knows.
 pub struct Auditor {
     dir: PathBuf,
-    trust: TrustStore,
+    verifier: Auditing,
     options: ArchiveOptions,
+}
+
+/// Verifies what people of an office signed.
+pub struct Auditing(TrustStore);
+
+impl Auditing {
+    /// With the office's authority.
+    pub fn new(office: Office) -> Self {
+        Self(office.into())
+    }
 }
 
 impl Auditor {
@@ -81,14 +88,16 @@ impl Auditor {
             floor: office.floor(),
         };
         for path in known.checkpoints {
-            options.known_checkpoints.push(read_checkpoint(&options.log_key, path)?.checkpoint().clone());
+            let seen = options.log_key.verify_checkpoint(&read_note(path)?);
+            let seen = seen.with_context(|| format!("{} is not a checkpoint of this log", path.display()))?;
+            options.known_checkpoints.push(seen);
         }
         for key in known.witnesses {
             let witness =
                 key.parse().map_err(|_| anyhow::anyhow!("{key:?} is not a witness key (NAME+HASH+BASE64)"))?;
             options.witnesses.push(witness);
         }
-        Ok(Self { dir: dir.to_owned(), trust: office.into(), options })
+        Ok(Self { dir: dir.to_owned(), verifier: Auditing::new(office), options })
     }
 
     /// The archive that contains this record, if it is in one.
@@ -108,33 +117,37 @@ impl Auditor {
 
     /// The office.
     pub fn office(&self) -> &Office {
-        self.trust.home()
+        self.verifier.0.home()
     }
 
     /// Verifies everything.
     pub fn verify(&self) -> ArchiveReport {
-        verify_archive(&self.dir, self, &self.options)
+        verify_archive(&self.dir, &self.verifier, &self.options)
     }
 
     /// Verifies the log and one record, of a call with these devices.
     pub fn verify_record(&self, name: &str, members: &[String]) -> RecordStanding {
-        verify_record(&self.dir, name, members, self, &self.options)
+        verify_record(&self.dir, name, members, &self.verifier, &self.options)
     }
 
     /// Lists the calls.
     pub fn list(&self) -> Listing {
-        list_calls(&self.dir, self, &self.options)
+        list_calls(&self.dir, &self.verifier, &self.options)
     }
 
     /// Whom a certificate names.
     pub fn person(&self, certificate: &telcon_record::ListedCertificate) -> Option<telcon_proto::Card> {
-        self.trust.verify_chain(&certificate.chain, certificate.enrolled_ms).ok().map(|device| device.card().clone())
+        self.verifier
+            .0
+            .verify_chain(&certificate.chain, certificate.enrolled_ms)
+            .ok()
+            .map(|device| device.card().clone())
     }
 }
 
-impl SignatureVerifier for Auditor {
+impl SignatureVerifier for Auditing {
     fn verify(&self, jws: &str, claims: &RecordReference, _: &Devices) -> Result<Signer, String> {
-        let signed = self.trust.verify_record(jws, claims.call, &claims.record_digest).map_err(|e| e.to_string())?;
+        let signed = self.0.verify_record(jws, claims.call, &claims.record_digest).map_err(|e| e.to_string())?;
         let device = signed.device();
         Ok(Signer {
             device: device.device().to_hex(),
@@ -146,7 +159,7 @@ impl SignatureVerifier for Auditor {
     }
 
     fn verify_enrolment(&self, chain: &[Vec<u8>], enrolled_ms: u64) -> Result<EnrolledDevice, String> {
-        let device = self.trust.verify_chain(chain, enrolled_ms).map_err(|e| e.to_string())?;
+        let device = self.0.verify_chain(chain, enrolled_ms).map_err(|e| e.to_string())?;
         let registrars = device.registrars().iter().map(|device| device.to_hex()).collect();
         let (role, person_sha256) = (device.card().role, device.person_sha256());
         Ok(EnrolledDevice { device: device.device().to_hex(), registrars, role, person_sha256 })
@@ -162,8 +175,8 @@ impl SignatureVerifier for Auditor {
             _ if telcon_identity::without_certificate(jws) != jws => {
                 return Err("a certificate stands beside the statement".to_owned());
             }
-            None => self.trust.home().verify_revocation(jws),
-            Some((der, _)) => self.trust.home().verify_revocation(&telcon_identity::with_certificate(jws, der)),
+            None => self.0.home().verify_revocation(jws),
+            Some((der, _)) => self.0.home().verify_revocation(&telcon_identity::with_certificate(jws, der)),
         };
         let revocation = revocation.map_err(|e| e.to_string())?;
         if registrar.is_some_and(|(_, role)| !revocation.is_allowed(role)) {

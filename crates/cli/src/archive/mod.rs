@@ -5,7 +5,7 @@ mod list;
 mod open;
 mod verify;
 
-pub use auditor::{Auditor, GRACE_MS, Known, read_checkpoint};
+pub use auditor::{Auditing, Auditor, GRACE_MS, Known, read_note};
 pub use open::open_record;
 
 use crate::office::digest;
@@ -76,9 +76,4 @@ fn checkpoint(args: &CheckpointArgs) -> anyhow::Result<()> {
     let seen = state.log.as_ref().context("this device has never connected, so it has no checkpoint")?;
     crate::output::print(&seen.checkpoint);
     Ok(())
-}
-
-/// A time for people, to the minute.
-fn utc(ms: u64) -> String {
-    format!("{} UTC", telcon_record::local_time::utc_minute(ms))
 }

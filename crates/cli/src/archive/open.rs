@@ -1,6 +1,7 @@
 //! `telcon archive open`: a record as a records officer can use it.
 
-use super::{Auditor, DAMAGED, GAPS, Known, KnownArgs, utc};
+use super::{Auditor, DAMAGED, GAPS, Known, KnownArgs};
+use crate::output::utc;
 use crate::{
     custodian::identities,
     output::{Printable, say, tell},

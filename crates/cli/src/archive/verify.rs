@@ -1,6 +1,7 @@
 //! `telcon archive verify`.
 
-use super::{Auditor, DAMAGED, GAPS, KnownArgs, utc};
+use super::{Auditor, DAMAGED, GAPS, KnownArgs};
+use crate::output::utc;
 use crate::output::{Printable, say, tell};
 use anyhow::Context as _;
 use clap::Args;

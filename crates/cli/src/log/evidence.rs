@@ -113,6 +113,14 @@ pub fn advise(finding: &Finding, evidence: &Path) {
         FindingKind::OtherKey => "THE LOG HAS ANOTHER KEY",
         FindingKind::Damaged => "THE LOG IS DAMAGED",
         FindingKind::Contradictory => "THE LOG CONTRADICTS ITSELF",
+        FindingKind::NotCosigned => {
+            return tell!(
+                "telcon: NOT COSIGNED: {}. The log itself verifies. Ask the witness and the office why, and try again: until then a \
+                 history that only you are shown is possible. The checkpoint is kept in {}.",
+                Printable(&finding.text),
+                evidence.display()
+            );
+        }
     };
     tell!(
         "telcon: {what}: {}. Tell the security officer, over another channel than this server, and hand over the file {}, which has \

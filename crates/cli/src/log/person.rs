@@ -1,22 +1,24 @@
 //! What a log says of the devices of one person.
 
 use serde::Serialize;
-use std::collections::BTreeMap;
-use telcon_identity::{Office, claimed_revoker};
+use std::collections::{BTreeMap, BTreeSet};
+use telcon_identity::{Office, claimed_revocation};
 use telcon_proto::{
     DeviceId, Digest, InvitationId, PersonId,
-    entry::{Entry, InvitationClosed, ReadEntry, person_commitment},
+    entry::{Entry, InvitationClosed, ReadEntry, is_by_registrar, person_commitment},
 };
 use telcon_record::sha256;
 
 /// Whose a device is, as far as the log says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Whose {
+pub enum Owner {
     /// The person's.
     Person,
-    /// Anybody's: its entry does not say, so it may be the person's.
+    /// Anybody's: its entry does not say, as those of version 0.1, so it may be the person's.
     Unknown,
+    /// Anybody's: its entry does not say, though earlier ones do. The server hides whose it is.
+    Hidden,
 }
 
 /// By whom a device was revoked.
@@ -25,9 +27,9 @@ pub enum Whose {
 pub enum Revoker {
     /// The office's authority, whose signature was verified.
     Authority,
-    /// The registrar's device with this identifier, as its statement says. Its certificate is not public, so that the signature is
-    /// left to devices and to whoever has the archive.
-    Registrar(DeviceId),
+    /// This device, which was appointed as a registrar before, as the statement claims. Registrars' certificates are not public:
+    /// that the signature is valid, and the registrar was allowed to, is verified by devices and with the archive.
+    ClaimedRegistrar(DeviceId),
     /// Nobody who could: there is no valid statement, and devices ignore the entry.
     Nobody,
 }
@@ -42,8 +44,8 @@ pub enum DeviceEvent {
         cert_sha256: Digest,
         /// The enrolment, hexadecimal.
         enrolment: String,
-        /// Whether a registrar certified it; otherwise a link of the authority did.
-        by_registrar: bool,
+        /// How many registrars certified it; 0 if it was enrolled with a link of the authority.
+        registrars: u8,
     },
     /// A registrar closed the invitation that it asked with.
     InvitationClosed {
@@ -65,20 +67,20 @@ pub enum DeviceEvent {
         /// SHA-256 of its registrar certificate.
         cert_sha256: Digest,
     },
-    /// As a registrar it invited somebody.
-    InvitedSomebody {
+    /// It made an invitation, as a registrar.
+    RegistrarInvited {
         /// The invitation.
         invitation: InvitationId,
     },
-    /// As a registrar it closed an invitation.
-    AnsweredSomebody {
+    /// It closed an invitation, as a registrar.
+    RegistrarAnswered {
         /// The invitation.
         invitation: InvitationId,
         /// How.
         how: InvitationClosed,
         /// The device that asked, if one did.
         #[serde(skip_serializing_if = "Option::is_none")]
-        other: Option<DeviceId>,
+        asked: Option<DeviceId>,
     },
 }
 
@@ -92,7 +94,7 @@ pub struct LoggedEvent {
     /// The device.
     pub device: DeviceId,
     /// Whose it is.
-    pub whose: Whose,
+    pub owner: Owner,
     /// What happened.
     #[serde(flatten)]
     pub event: DeviceEvent,
@@ -103,11 +105,16 @@ pub struct LoggedEvent {
 pub struct PersonDevices {
     person: PersonId,
     devices: BTreeMap<DeviceId, Known>,
+    /// Whether an entry said whose device was enrolled: all later ones have to.
+    owners_named: bool,
+    /// Devices that the log says were appointed as registrars and were not revoked by the authority.
+    registrars: BTreeSet<DeviceId>,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Known {
-    whose: Whose,
+    owner: Owner,
+    /// By the authority.
     revoked: bool,
 }
 
@@ -116,16 +123,18 @@ struct Known {
 pub struct Counts {
     /// In the person's name.
     pub of_person: usize,
-    /// Of these, revoked ones.
+    /// Of these, those that the authority revoked.
     pub revoked: usize,
-    /// Of which the log does not say whose they are.
+    /// Of which the log does not say whose they are, as those of version 0.1.
     pub unknown: usize,
+    /// Of which the server hides whose they are.
+    pub hidden: usize,
 }
 
 impl PersonDevices {
     /// Before the first entry.
     pub fn new(person: PersonId) -> Self {
-        Self { person, devices: BTreeMap::new() }
+        Self { person, devices: BTreeMap::new(), owners_named: false, registrars: BTreeSet::new() }
     }
 
     /// Adds the next entry of the office's log, and says what it means for a device of the person, or for one that may be.
@@ -134,67 +143,83 @@ impl PersonDevices {
         let ReadEntry::Known(entry) = ReadEntry::parse(bytes) else { return Vec::new() };
         let time_ms = entry.time_ms();
         let events: Vec<(DeviceId, DeviceEvent)> = match entry {
-            Entry::DeviceEnrolled { device, cert_sha256, enrolment, person_sha256, .. } => {
+            Entry::DeviceEnrolled { device, cert_sha256, enrolment, person_sha256, second_cert_sha256, .. } => {
                 self.enrolled(device, person_sha256);
-                // Identifier of an enrolment by a registrar: the start of the certificate's digest.
-                let by_registrar = cert_sha256.to_string().starts_with(&enrolment) && enrolment.len() == 32;
-                vec![(device, DeviceEvent::DeviceEnrolled { cert_sha256, enrolment, by_registrar })]
+                let registrars = if is_by_registrar(&cert_sha256, &enrolment) {
+                    1 + u8::from(second_cert_sha256.is_some())
+                } else {
+                    0
+                };
+                vec![(device, DeviceEvent::DeviceEnrolled { cert_sha256, enrolment, registrars })]
             }
             Entry::DeviceRevoked { device, jws, .. } => {
-                let by = revoker(device, jws.as_deref(), office);
-                if let Some(known) = self.devices.get_mut(&device) {
-                    known.revoked |= by != Revoker::Nobody;
+                let by = self.revoker(device, jws.as_deref(), office);
+                if by == Revoker::Authority {
+                    self.registrars.remove(&device);
+                    if let Some(known) = self.devices.get_mut(&device) {
+                        known.revoked = true;
+                    }
                 }
                 vec![(device, DeviceEvent::DeviceRevoked { by })]
             }
             Entry::RegistrarAppointed { device, cert_sha256, .. } => {
+                self.registrars.insert(device);
                 vec![(device, DeviceEvent::RegistrarAppointed { cert_sha256 })]
             }
-            Entry::InvitationMade { invitation, by, .. } => vec![(by, DeviceEvent::InvitedSomebody { invitation })],
+            Entry::InvitationMade { invitation, by, .. } => vec![(by, DeviceEvent::RegistrarInvited { invitation })],
             Entry::InvitationClosed { invitation, how, by, device, .. } => {
                 let asked = device.map(|device| (device, DeviceEvent::InvitationClosed { invitation, how, by }));
-                let answered = by.map(|by| (by, DeviceEvent::AnsweredSomebody { invitation, how, other: device }));
+                let answered = by.map(|by| (by, DeviceEvent::RegistrarAnswered { invitation, how, asked: device }));
                 asked.into_iter().chain(answered).collect()
             }
             _ => Vec::new(),
         };
         let logged = |(device, event)| {
-            let Known { whose, .. } = self.devices.get(&device)?;
-            Some(LoggedEvent { entry: index, time_ms, device, whose: *whose, event })
+            let Known { owner, .. } = self.devices.get(&device)?;
+            Some(LoggedEvent { entry: index, time_ms, device, owner: *owner, event })
         };
         events.into_iter().filter_map(logged).collect()
     }
 
     fn enrolled(&mut self, device: DeviceId, person_sha256: Option<Digest>) {
-        let whose = match person_sha256 {
-            None => Whose::Unknown,
-            Some(logged) if logged == person_commitment(self.person, device, sha256) => Whose::Person,
-            // An identifier that is enrolled twice stays the person's.
-            Some(_) => return,
+        let owner = match person_sha256 {
+            None if self.owners_named => Owner::Hidden,
+            None => Owner::Unknown,
+            Some(logged) => {
+                self.owners_named = true;
+                // An identifier that is enrolled twice stays the person's.
+                if logged != person_commitment(self.person, device, sha256) {
+                    return;
+                }
+                Owner::Person
+            }
         };
-        let known = self.devices.entry(device).or_insert(Known { whose, revoked: false });
-        if whose == Whose::Person {
-            known.whose = whose;
+        let known = self.devices.entry(device).or_insert(Known { owner, revoked: false });
+        if owner == Owner::Person {
+            known.owner = owner;
         }
     }
 
     /// How many devices were found.
     pub fn counts(&self) -> Counts {
-        let of_person = || self.devices.values().filter(|known| known.whose == Whose::Person);
+        let of = |owner| self.devices.values().filter(move |known| known.owner == owner);
         Counts {
-            of_person: of_person().count(),
-            revoked: of_person().filter(|known| known.revoked).count(),
-            unknown: self.devices.len() - of_person().count(),
+            of_person: of(Owner::Person).count(),
+            revoked: of(Owner::Person).filter(|known| known.revoked).count(),
+            unknown: of(Owner::Unknown).count(),
+            hidden: of(Owner::Hidden).count(),
         }
     }
-}
 
-fn revoker(device: DeviceId, jws: Option<&str>, office: &Office) -> Revoker {
-    let Some(jws) = jws else { return Revoker::Nobody };
-    match (claimed_revoker(jws), office.verify_revocation(jws)) {
-        (Some(registrar), _) => Revoker::Registrar(registrar),
-        (None, Ok(verified)) if verified.device() == device => Revoker::Authority,
-        (None, _) => Revoker::Nobody,
+    /// Who revoked a device with the statement of its entry.
+    fn revoker(&self, device: DeviceId, jws: Option<&str>, office: &Office) -> Revoker {
+        let Some(jws) = jws else { return Revoker::Nobody };
+        let claimed = claimed_revocation(jws).filter(|claimed| claimed.device == device);
+        match claimed.map(|claimed| claimed.by) {
+            Some(Some(by)) if self.registrars.contains(&by) => Revoker::ClaimedRegistrar(by),
+            Some(None) if office.verify_revocation(jws).is_ok() => Revoker::Authority,
+            _ => Revoker::Nobody,
+        }
     }
 }
 

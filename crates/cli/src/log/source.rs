@@ -52,8 +52,7 @@ pub struct Fork {
 }
 
 /// What is wrong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FindingKind {
     /// It signed two histories.
     Forked,
@@ -65,6 +64,28 @@ pub enum FindingKind {
     Damaged,
     /// Its entries contradict each other: the log itself is the evidence.
     Contradictory,
+    /// A witness that is required did not cosign the checkpoint.
+    NotCosigned,
+}
+
+impl FindingKind {
+    /// Its name in reports and evidence for programs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Forked => "forked",
+            Self::RolledBack => "rolled_back",
+            Self::OtherKey => "other_key",
+            Self::Damaged => "damaged",
+            Self::Contradictory => "contradictory",
+            Self::NotCosigned => "not_cosigned",
+        }
+    }
+}
+
+impl serde::Serialize for FindingKind {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
 }
 
 /// Why a log is not known to be consistent.
@@ -74,6 +95,8 @@ pub enum Failure {
     Finding(Finding),
     /// It could not be read.
     Unreachable(anyhow::Error),
+    /// This machine failed: a state that is damaged or cannot be written. Trying again does not help.
+    Local(anyhow::Error),
 }
 
 impl Finding {
@@ -95,7 +118,7 @@ impl Source {
         if found.authority_sha256() != *authority {
             bail!(
                 "the authority of the office at {server} is {}, not the one given: compare the digest with the one that \
-                 `telcon init` printed; if that is right, you are not talking to your office",
+                 `telcon office init` or `telcon init` printed; if that is right, you are not talking to your office",
                 telcon_proto::hex(&found.authority_sha256())
             );
         }

@@ -6,17 +6,17 @@ use super::{
     state::{State, StateFile},
 };
 use crate::{
-    archive::{GRACE_MS, read_checkpoint},
+    archive::{Auditing, GRACE_MS, read_note},
     office::digest,
-    output::{Printable, say},
+    output::{Printable, say, utc},
 };
 use anyhow::Context as _;
 use clap::Args;
 use serde::Serialize;
 use std::{collections::BTreeMap, path::PathBuf, process::ExitCode};
 use telcon_client::endpoint::now_ms;
-use telcon_log::{Checkpoint, CosignerKey, SignedCheckpoint};
-use telcon_record::{LogFindings, LogHistory, Problem, local_time::utc_minute};
+use telcon_log::{Checkpoint, CosignerKey, Note, NoteError, SignedCheckpoint};
+use telcon_record::{LogFindings, LogHistory, Problem};
 
 /// Version of the report for programs.
 const REPORT_VERSION: u16 = 1;
@@ -111,13 +111,13 @@ pub fn verify(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
     let opened = args.state.state.as_deref().map(|path| StateFile::open(path, &args.authority)).transpose()?;
     let (file, before) = opened.map_or((None, None), |(file, state)| (Some(file), state));
     let source = Source::open(&args.office, &args.authority)?;
-    let given = args.checkpoint.iter().map(|path| read_checkpoint(source.office.log_key(), path));
-    let given = given.collect::<anyhow::Result<Vec<SignedCheckpoint>>>()?;
-    let mut run = Run { args, source: &source, file: file.as_ref(), before: before.as_ref(), given: &given };
+    let given = args.checkpoint.iter().map(|path| read_note(path));
+    let given = given.collect::<anyhow::Result<Vec<String>>>()?;
+    let run = Run { args, source: &source, file: file.as_ref(), before: before.as_ref(), given: &given };
     match run.log() {
         Ok((checkpoint, verified)) => run.conclude(&checkpoint, &verified),
         Err(Failure::Finding(finding)) => run.report(&finding, None),
-        Err(Failure::Unreachable(error)) => Err(error),
+        Err(Failure::Unreachable(error) | Failure::Local(error)) => Err(error),
     }
 }
 
@@ -127,31 +127,51 @@ struct Run<'a> {
     source: &'a Source,
     file: Option<&'a StateFile>,
     before: Option<&'a State>,
-    given: &'a [SignedCheckpoint],
+    /// The signed notes that somebody else saw.
+    given: &'a [String],
 }
 
 impl Run<'_> {
     /// Verifies the log against everything that is known.
-    fn log(&mut self) -> Result<(SignedCheckpoint, Verified), Failure> {
+    fn log(&self) -> Result<(SignedCheckpoint, Verified), Failure> {
         let checkpoint = self.source.checkpoint()?;
         same_key(self.source, self.before, &checkpoint)?;
-        let mut remembered: Vec<Checkpoint> = self.given.iter().map(|seen| seen.checkpoint().clone()).collect();
-        remembered.extend(remembered_in(self.before).map_err(Failure::Unreachable)?);
+        let mut remembered: Vec<Checkpoint> =
+            self.given.iter().map(|note| self.seen(note, &checkpoint)).collect::<Result<_, Failure>>()?;
+        remembered.extend(remembered_in(self.before).map_err(Failure::Local)?);
         let mut history = LogHistory::default();
         let tree = self.source.verify(&checkpoint, &remembered, |index, entry| history.add(index, entry))?;
         let mut witnesses = BTreeMap::new();
         for witness in &self.args.witness {
             let time_s = witness.verify(&checkpoint).map_err(|error| {
-                let what = format!("the checkpoint is not cosigned by the witness {}: {error}", witness.name());
-                Failure::Finding(Finding::damaged(what, Some(checkpoint.note())))
+                let text = format!("the checkpoint is not cosigned by the witness {}: {error}", witness.name());
+                let newer = Some(checkpoint.note().to_owned());
+                Failure::Finding(Finding { kind: FindingKind::NotCosigned, text, newer, fork: None })
             })?;
             witnesses.insert(witness.name().to_owned(), time_s);
         }
         let now = now_ms();
-        let found = history.findings(self.source.office.floor(), now.saturating_sub(GRACE_MS), now);
+        let (office, grace_since_ms) = (&self.source.office, now.saturating_sub(GRACE_MS));
+        let verifier = Auditing::new(office.clone());
+        let found = history.findings(&verifier, office.floor(), office.registrars(), grace_since_ms, now);
         let (entries, tiles, note) = (checkpoint.size(), tree.tiles(), checkpoint.note().to_owned());
         let checkpoint_time_s = checkpoint.time_s();
         Ok((checkpoint, Verified { entries, tiles, checkpoint: note, checkpoint_time_s, witnesses, found }))
+    }
+
+    /// A checkpoint that somebody else saw.
+    fn seen(&self, note: &str, newest: &SignedCheckpoint) -> Result<Checkpoint, Failure> {
+        let key = self.source.office.log_key();
+        key.verify_checkpoint(note).map_err(|error| {
+            let named = Note::parse(note).and_then(|note| Checkpoint::parse(note.text()));
+            let is_of_this_log = named.is_ok_and(|seen| seen.origin == key.origin());
+            if is_of_this_log && error == NoteError::UnknownSigner {
+                let text = "a checkpoint of this log that was given is signed with another key than the authority certifies now";
+                let newer = Some(newest.note().to_owned());
+                return Failure::Finding(Finding { kind: FindingKind::OtherKey, text: text.to_owned(), newer, fork: None });
+            }
+            Failure::Local(anyhow::Error::from(error).context("a file given with --checkpoint is not a checkpoint of this log"))
+        })
     }
 
     /// Remembers and reports a log that verifies; its entries may still contradict each other.
@@ -179,18 +199,10 @@ impl Run<'_> {
 
     /// Keeps the evidence, and says what was found and what to do.
     fn report(&self, finding: &Finding, verified: Option<&Verified>) -> anyhow::Result<ExitCode> {
-        let given: Vec<String> = self.given.iter().map(|seen| seen.note().to_owned()).collect();
         let state = self.file.map(StateFile::path);
-        let path = evidence::keep(self.source, finding, self.before, &given, state, now_ms())?;
-        let verdict = match finding.kind {
-            FindingKind::Forked => "forked",
-            FindingKind::RolledBack => "rolled_back",
-            FindingKind::OtherKey => "other_key",
-            FindingKind::Damaged => "damaged",
-            FindingKind::Contradictory => "contradictory",
-        };
+        let path = evidence::keep(self.source, finding, self.before, self.given, state, now_ms())?;
         if self.args.json {
-            self.print_json(verdict, Some(&finding.text), Some(path.clone()), verified)?;
+            self.print_json(finding.kind.as_str(), Some(&finding.text), Some(path.clone()), verified)?;
         } else if let Some(verified) = verified {
             self.print(verified);
         }
@@ -227,7 +239,7 @@ impl Run<'_> {
         say!("entries     {} enrolled, {} opened", count(found.devices, "device"), count(found.calls, "call"));
         if found.devices_of_unknown_people > 0 {
             let unknown = count(found.devices_of_unknown_people, "device");
-            say!("note        {unknown} enrolled by an earlier version: the log does not say whose");
+            say!("note        {unknown} whose entry does not say whose it is: telcon log watch reports each");
         }
         if !found.gaps.is_empty() {
             say!(
@@ -288,8 +300,4 @@ pub(super) fn same_key(source: &Source, before: Option<&State>, checkpoint: &Sig
 
 fn count(number: u64, one: &str) -> String {
     if number == 1 { format!("1 {one}") } else { format!("{number} {one}s") }
-}
-
-fn utc(ms: u64) -> String {
-    format!("{} UTC", utc_minute(ms))
 }

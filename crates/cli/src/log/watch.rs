@@ -2,14 +2,14 @@
 
 use super::{
     NOT_CONSISTENT, StateArgs, evidence,
-    person::{DeviceEvent, LoggedEvent, PersonDevices, Revoker, Whose},
+    person::{DeviceEvent, LoggedEvent, Owner, PersonDevices, Revoker},
     source::{Failure, Source},
     state::{State, StateFile},
     verify::{remembered_in, same_key},
 };
 use crate::{
     office::digest,
-    output::{say, tell},
+    output::{say, tell, utc},
 };
 use anyhow::Context as _;
 use clap::Args;
@@ -19,7 +19,6 @@ use telcon_client::endpoint::now_ms;
 use telcon_core::Device;
 use telcon_log::{FollowedTree, SignedCheckpoint};
 use telcon_proto::{PersonId, entry::InvitationClosed};
-use telcon_record::local_time::utc_minute;
 
 /// Version of the lines for programs.
 const LINE_VERSION: u16 = 1;
@@ -75,7 +74,7 @@ pub fn watch(args: &WatchArgs) -> anyhow::Result<ExitCode> {
     let mut watch = Watch { args, source: &source, person, file, state, unreported: 0 };
     match watch.run() {
         Ok(()) => Ok(ExitCode::SUCCESS),
-        Err(Failure::Unreachable(error)) => Err(error),
+        Err(Failure::Unreachable(error) | Failure::Local(error)) => Err(error),
         Err(Failure::Finding(finding)) => {
             let path = watch.file.as_ref().map(StateFile::path);
             let kept = evidence::keep(&source, &finding, watch.state.as_ref(), &[], path, now_ms())?;
@@ -126,7 +125,7 @@ impl Watch<'_> {
                     reachable = false;
                     continue;
                 }
-                Err(finding) => return Err(finding),
+                Err(failure) => return Err(failure),
             }
             reachable = true;
         }
@@ -136,7 +135,7 @@ impl Watch<'_> {
     fn begin(&mut self, devices: &mut PersonDevices) -> Result<FollowedTree, Failure> {
         let checkpoint = self.source.checkpoint()?;
         same_key(self.source, self.state.as_ref(), &checkpoint)?;
-        let remembered = remembered_in(self.state.as_ref()).map_err(Failure::Unreachable)?;
+        let remembered = remembered_in(self.state.as_ref()).map_err(Failure::Local)?;
         let remembered: Vec<_> = remembered.into_iter().collect();
         self.unreported = self.state.as_ref().map_or(0, |state| state.first_unreported(self.person));
         let mut events = Vec::new();
@@ -145,7 +144,7 @@ impl Watch<'_> {
         })?;
         let counts = devices.counts();
         tell!(
-            "{} entries verified. Devices that were ever enrolled in this person's name: {}, of which revoked: {}.",
+            "{} entries verified. Devices that were ever enrolled in this person's name: {}, of which the authority revoked: {}.",
             checkpoint.size(),
             counts.of_person,
             counts.revoked
@@ -155,9 +154,15 @@ impl Watch<'_> {
         }
         if counts.unknown > 0 {
             tell!(
-                "Devices of which the log does not say whose they are, because an earlier version enrolled them: {}. Each is reported: \
-                 compare them with Your devices in Settings.",
+                "Devices of which the log does not say whose they are: {}. Each is reported: compare them with Your devices in Settings.",
                 counts.unknown
+            );
+        }
+        if counts.hidden > 0 {
+            tell!(
+                "THE LOG HIDES whose devices these are, though earlier entries say it: {}. They may be in this person's name: tell the \
+                 security officer.",
+                counts.hidden
             );
         }
         if self.state.is_none() {
@@ -203,14 +208,14 @@ impl Watch<'_> {
                     serde_json::to_string(&line).expect("invariant: an event has no map keys that JSON cannot hold");
                 say!("{line}");
             } else {
-                say!("entry {:<6} {} UTC  {}", event.entry, utc_minute(event.time_ms), words(event));
+                say!("entry {:<6} {}  {}", event.entry, utc(event.time_ms), words(event));
             }
         }
         self.unreported = checkpoint.size();
         let mut state = State::after(self.source, self.state.as_ref(), checkpoint, now_ms());
         state.reported.insert(self.person.to_hex(), checkpoint.size());
         if let Some(file) = &self.file {
-            file.write(&state).map_err(Failure::Unreachable)?;
+            file.write(&state).map_err(Failure::Local)?;
         }
         self.state = Some(state);
         Ok(())
@@ -221,7 +226,8 @@ impl Watch<'_> {
 fn words(event: &LoggedEvent) -> String {
     let device = event.device;
     let what = match &event.event {
-        DeviceEvent::DeviceEnrolled { by_registrar: true, .. } => "was enrolled by a registrar".to_owned(),
+        DeviceEvent::DeviceEnrolled { registrars: 2, .. } => "was enrolled by two registrars".to_owned(),
+        DeviceEvent::DeviceEnrolled { registrars: 1, .. } => "was enrolled by a registrar".to_owned(),
         DeviceEvent::DeviceEnrolled { enrolment, .. } => {
             format!("was enrolled with the authority's link {}", crate::output::Printable(enrolment))
         }
@@ -229,20 +235,23 @@ fn words(event: &LoggedEvent) -> String {
             format!("{} with the invitation {invitation}{}", closed(*how), by_registrar(*by))
         }
         DeviceEvent::DeviceRevoked { by: Revoker::Authority } => "was REVOKED by the authority".to_owned(),
-        DeviceEvent::DeviceRevoked { by: Revoker::Registrar(by) } => format!("was REVOKED{}", by_registrar(Some(*by))),
+        DeviceEvent::DeviceRevoked { by: Revoker::ClaimedRegistrar(by) } => {
+            format!("is said to be revoked{}, whose signature was not verified here", by_registrar(Some(*by)))
+        }
         DeviceEvent::DeviceRevoked { by: Revoker::Nobody } => {
             "is called revoked without a valid statement: devices ignore that".to_owned()
         }
         DeviceEvent::RegistrarAppointed { .. } => "was appointed as a REGISTRAR: it may enrol people".to_owned(),
-        DeviceEvent::InvitedSomebody { invitation } => format!("invited somebody, as a registrar: {invitation}"),
-        DeviceEvent::AnsweredSomebody { invitation, how, other } => {
-            let other = other.map_or_else(String::new, |other| format!(" of the device {other}"));
-            format!("as a registrar answered the invitation {invitation}{other}: {}", how.as_str())
+        DeviceEvent::RegistrarInvited { invitation } => format!("made the invitation {invitation}, as a registrar"),
+        DeviceEvent::RegistrarAnswered { invitation, how, asked } => {
+            let asked = asked.map_or_else(String::new, |asked| format!(" of the device {asked}"));
+            format!("closed the invitation {invitation}{asked}, as a registrar: {}", how.as_str())
         }
     };
-    match event.whose {
-        Whose::Person => format!("device {device} {what}"),
-        Whose::Unknown => format!("device {device} of an unknown person {what}"),
+    match event.owner {
+        Owner::Person => format!("device {device} {what}"),
+        Owner::Unknown => format!("device {device} of an unknown person {what}"),
+        Owner::Hidden => format!("device {device} of a person that the LOG HIDES {what}"),
     }
 }
 

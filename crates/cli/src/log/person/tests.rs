@@ -1,4 +1,6 @@
 use super::*;
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde_json::json;
 use telcon_identity::Authority;
 use telcon_log::LogSigner;
 use telcon_proto::{RecordMode, SuiteName};
@@ -36,14 +38,14 @@ fn of(person: PersonId, n: u8) -> Option<Digest> {
     Some(person_commitment(person, device(n), sha256))
 }
 
-/// What somebody who watches the person is told of these entries: index, device, whose it is, and event.
-fn told(entries: &[Entry]) -> (Vec<(u64, u8, Whose, String)>, Counts) {
+/// The events that a watch of the person reports for these entries: index, device, owner and event.
+fn reported(entries: &[Entry]) -> (Vec<(u64, u8, Owner, String)>, Counts) {
     let (office, mut devices) = (office(&authority(1)), PersonDevices::new(PERSON));
     let events: Vec<LoggedEvent> =
         (0..).zip(entries).flat_map(|(index, entry)| devices.add(index, &entry.to_bytes(), &office)).collect();
     let short = |event: LoggedEvent| {
         let json = serde_json::to_value(&event).unwrap();
-        (event.entry, event.device.as_bytes()[0], event.whose, json["event"].as_str().unwrap().to_owned())
+        (event.entry, event.device.as_bytes()[0], event.owner, json["event"].as_str().unwrap().to_owned())
     };
     (events.into_iter().map(short).collect(), devices.counts())
 }
@@ -53,7 +55,7 @@ fn devices_of_the_person_and_of_unknown_people_are_reported_and_no_others() {
     let revoked = |n| Entry::DeviceRevoked { time_ms: 2, device: device(n), jws: None };
     let appointed =
         |n| Entry::RegistrarAppointed { time_ms: 3, device: device(n), cert_sha256: Digest::from_bytes([0; 32]) };
-    let (told, counts) = told(&[
+    let (events, counts) = reported(&[
         enrolled(1, None),
         enrolled(2, of(PERSON, 2)),
         enrolled(3, of(OTHER, 3)),
@@ -63,13 +65,13 @@ fn devices_of_the_person_and_of_unknown_people_are_reported_and_no_others() {
         appointed(3),
     ]);
     let expected = [
-        (0, 1, Whose::Unknown, "device_enrolled"),
-        (1, 2, Whose::Person, "device_enrolled"),
-        (3, 1, Whose::Unknown, "device_revoked"),
-        (5, 2, Whose::Person, "registrar_appointed"),
+        (0, 1, Owner::Unknown, "device_enrolled"),
+        (1, 2, Owner::Person, "device_enrolled"),
+        (3, 1, Owner::Unknown, "device_revoked"),
+        (5, 2, Owner::Person, "registrar_appointed"),
     ];
-    assert_eq!(told, expected.map(|(entry, device, whose, event)| (entry, device, whose, event.to_owned())));
-    assert_eq!(counts, Counts { of_person: 1, revoked: 0, unknown: 1 });
+    assert_eq!(events, expected.map(|(entry, device, owner, event)| (entry, device, owner, event.to_owned())));
+    assert_eq!(counts, Counts { of_person: 1, revoked: 0, unknown: 1, hidden: 0 });
 }
 
 /// The server writes the entries. One that says something else of the person than the certificate is refused by devices
@@ -77,9 +79,9 @@ fn devices_of_the_person_and_of_unknown_people_are_reported_and_no_others() {
 #[test]
 fn a_server_hides_no_device_by_enrolling_its_identifier_again() {
     let again = [enrolled(1, of(PERSON, 1)), enrolled(1, None), enrolled(1, of(OTHER, 1))];
-    let (told, counts) = told(&again);
-    assert!(told.len() == 3 && told.iter().all(|(.., whose, _)| *whose == Whose::Person), "{told:?}");
-    assert_eq!(counts, Counts { of_person: 1, revoked: 0, unknown: 0 });
+    let (events, counts) = reported(&again);
+    assert!(events.len() == 3 && events.iter().all(|(.., owner, _)| *owner == Owner::Person), "{events:?}");
+    assert_eq!(counts, Counts { of_person: 1, revoked: 0, unknown: 0, hidden: 0 });
     // The digest of one device says nothing of another one, so that nobody can tell which devices are of one person.
     assert_ne!(of(PERSON, 1), of(PERSON, 2));
 }
@@ -88,7 +90,8 @@ fn a_server_hides_no_device_by_enrolling_its_identifier_again() {
 fn only_a_statement_of_the_authority_about_this_device_is_called_the_authoritys() {
     let (ours, stranger) = (authority(1), authority(2));
     let office = office(&ours);
-    let by = |jws: Option<String>| revoker(device(1), jws.as_deref(), &office);
+    let devices = PersonDevices::new(PERSON);
+    let by = |jws: Option<String>| devices.revoker(device(1), jws.as_deref(), &office);
     assert_eq!(by(Some(ours.revoke(device(1), NOW).unwrap())), Revoker::Authority);
     assert_eq!(by(Some(ours.revoke(device(2), NOW).unwrap())), Revoker::Nobody);
     assert_eq!(by(Some(stranger.revoke(device(1), NOW).unwrap())), Revoker::Nobody);
@@ -105,8 +108,45 @@ fn an_approval_names_the_registrar_to_both_sides() {
         by: Some(device(5)),
         device: Some(device(1)),
     };
-    let of_new_device = told(&[enrolled(1, of(PERSON, 1)), closed.clone()]).0;
-    assert_eq!(of_new_device[1], (1, 1, Whose::Person, "invitation_closed".to_owned()));
-    let of_registrar = told(&[enrolled(5, of(PERSON, 5)), closed]).0;
-    assert_eq!(of_registrar[1], (1, 5, Whose::Person, "answered_somebody".to_owned()));
+    let of_new_device = reported(&[enrolled(1, of(PERSON, 1)), closed.clone()]).0;
+    assert_eq!(of_new_device[1], (1, 1, Owner::Person, "invitation_closed".to_owned()));
+    let of_registrar = reported(&[enrolled(5, of(PERSON, 5)), closed]).0;
+    assert_eq!(of_registrar[1], (1, 5, Owner::Person, "registrar_answered".to_owned()));
+}
+
+/// The server writes the entries, and makes the person believe that the device it slipped in is revoked.
+#[test]
+fn a_statement_that_only_names_a_registrar_revokes_nothing() {
+    let claim = |revoked: u8, by: u8| {
+        let claimed = json!({ "office": "office.example", "device": device(revoked), "at_ms": NOW, "by": device(by) });
+        let part = |json: serde_json::Value| URL_SAFE_NO_PAD.encode(json.to_string());
+        let header = part(json!({ "alg": "EdDSA", "typ": "telcon-revocation+jws" }));
+        let jws = Some(format!("{header}.{}.{}", part(claimed), URL_SAFE_NO_PAD.encode([0; 64])));
+        Entry::DeviceRevoked { time_ms: 4, device: device(1), jws }
+    };
+    let appointed =
+        Entry::RegistrarAppointed { time_ms: 3, device: device(5), cert_sha256: Digest::from_bytes([0; 32]) };
+    let by = |entries: &[Entry]| {
+        let (office, mut devices) = (office(&authority(1)), PersonDevices::new(PERSON));
+        let entries = [&[enrolled(1, of(PERSON, 1))], entries].concat();
+        let events: Vec<LoggedEvent> =
+            (0..).zip(&entries).flat_map(|(index, entry)| devices.add(index, &entry.to_bytes(), &office)).collect();
+        let DeviceEvent::DeviceRevoked { by } = events.last().unwrap().event else { panic!("{events:?}") };
+        (by, devices.counts().revoked)
+    };
+    assert_eq!(by(&[claim(1, 5)]), (Revoker::Nobody, 0), "no registrar");
+    assert_eq!(by(&[appointed.clone(), claim(2, 5)]), (Revoker::Nobody, 0), "another device");
+    assert_eq!(
+        by(&[appointed, claim(1, 5)]),
+        (Revoker::ClaimedRegistrar(device(5)), 0),
+        "its signature was not verified"
+    );
+}
+
+#[test]
+fn an_entry_that_says_nothing_after_others_did_hides_its_device() {
+    let (events, counts) = reported(&[enrolled(1, None), enrolled(2, of(OTHER, 2)), enrolled(3, None)]);
+    let owners: Vec<Owner> = events.iter().map(|(.., owner, _)| *owner).collect();
+    assert_eq!(owners, [Owner::Unknown, Owner::Hidden]);
+    assert_eq!(counts, Counts { of_person: 0, revoked: 0, unknown: 1, hidden: 1 });
 }
