@@ -94,15 +94,15 @@ test('a security officer reads the office’s alerts and marks one as seen, whic
   const { context, page } = await person(browser, site.origin);
   await page.goto(`${site.origin}/#enrol=officer`);
   await page.getByRole('button', { name: 'Enrol this browser' }).click();
-  await page.getByRole('button', { name: 'Alerts 2 not seen' }).click();
-  const forked = page.getByRole('article', { name: 'A device was shown another log than before' });
+  await page.getByRole('button', { name: 'Alerts 2 unseen' }).click();
+  const forked = page.getByRole('article', { name: 'A device was shown a log that does not match the earlier one' });
   await forked.getByText('Stop confidential calls.').waitFor();
-  await forked.getByText('Chrome (Android), of the President').waitFor();
+  await forked.getByText('Device of the President: Chrome (Android)').waitFor();
   await page.getByRole('article', { name: 'A sign-in failed' }).getByText('12 times').waitFor();
   // The office says who saw it, and the list is read again.
   alerts[0].seen = { by: 'e'.repeat(32), at_ms: 1_795_340_600_000 };
   await forked.getByRole('button', { name: 'Mark as seen' }).click();
-  await page.getByRole('button', { name: 'Alerts 1 not seen' }).waitFor();
+  await page.getByRole('button', { name: 'Alerts 1 unseen' }).waitFor();
   await forked.getByText('Seen by a security officer').waitFor();
   assert.equal(await forked.getByRole('button', { name: 'Mark as seen' }).count(), 0);
   await page.reload();

@@ -25,12 +25,12 @@ after(async () => {
 });
 
 /** Enrols a person whose page stands at the offer to protect the device. `sent`: bodies of all requests of the page. */
-async function at_offer(name, { role = 'principal', prf = true } = {}) {
-  const { context, page } = await person(browser, office.origin, { protects: true });
+async function at_offer(name, { role = 'principal', prf = true, at = office } = {}) {
+  const { context, page } = await person(browser, at.origin, { protects: true });
   const key = await Authenticator.add(context, page, { prf });
   const sent = [];
   context.on('request', (request) => sent.push(request.postData() ?? ''));
-  await page.goto(await office.invite(name, role));
+  await page.goto(await at.invite(name, role));
   await page.getByRole('button', { name: 'Enrol this browser' }).click();
   await page.getByRole('heading', { name: 'Protect this device' }).waitFor();
   return { context, page, key, sent };
@@ -47,12 +47,51 @@ async function protected_by_passkey(name, options) {
 async function protected_by_pin(name) {
   const device = await at_offer(name, { prf: false });
   const { page } = device;
-  await page.getByRole('button', { name: 'Use a PIN' }).click();
-  await page.getByLabel('New PIN').fill(PIN);
-  await page.getByLabel('The same PIN again').fill(PIN);
-  await page.getByRole('button', { name: 'Set this PIN' }).click();
+  await set_pin(page);
   await page.getByRole('heading', { name: 'People' }).waitFor();
   return device;
+}
+
+async function set_pin(page) {
+  await page.getByRole('button', { name: 'Use a PIN' }).click();
+  await page.getByLabel('New PIN').fill(PIN);
+  await page.getByLabel('Repeat the PIN').fill(PIN);
+  await page.getByRole('button', { name: 'Set this PIN' }).click();
+}
+
+async function unlock_with_pin(page, pin) {
+  await page.getByLabel('PIN').fill(pin);
+  await page.getByRole('button', { name: 'Unlock with your PIN' }).click();
+}
+
+/** This device's identifier, of a locked profile. */
+async function locked_device(page) {
+  const [[, wraps]] = (await copy_profile(page)).filter(([name]) => name === 'lock');
+  return wraps.object.find(([name]) => name === 'device')[1].plain;
+}
+
+/** The office's answer to an assertion that a script makes with this credential, as HTTP status. */
+async function asserted(page, { credentialId }, userVerification = 'required') {
+  return page.evaluate(
+    async ({ device, credential, userVerification }) => {
+      const post = (path, body) =>
+        fetch(`/api/v1/passkeys/${path}`, {
+          method: 'POST',
+          headers: { 'content-type': 'application/json' },
+          body: JSON.stringify(body),
+        });
+      const { ceremony, options } = await (await post('challenge', { device })).json();
+      const id = credential.replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '');
+      const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON({
+        ...options,
+        userVerification,
+        allowCredentials: [{ type: 'public-key', id }],
+      });
+      const answer = await navigator.credentials.get({ publicKey });
+      return (await post('assertion', { ceremony, credential: answer.toJSON() })).status;
+    },
+    { device: await locked_device(page), credential: credentialId, userVerification },
+  );
 }
 
 const locked = (page) => page.getByRole('heading', { name: 'Unlock this device' }).waitFor();
@@ -65,6 +104,11 @@ async function unlock(page) {
   await page.getByRole('button', { name: UNLOCK }).click();
   await at_people(page);
   await is_connected(page);
+}
+
+async function erase(page) {
+  await page.getByRole('button', { name: /^Erase this device/ }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Erase it' }).click();
 }
 
 async function lock(page) {
@@ -136,7 +180,7 @@ test('a second passkey opens the device too; the first one opens nothing once it
     await second.is_touched(true);
     await route.fulfill({ response });
   });
-  await settings.getByRole('button', { name: 'Add another passkey' }).click();
+  await settings.getByRole('button', { name: 'Add a passkey' }).click();
   await rows.nth(1).waitFor();
   await settings.getByRole('button', { name: 'Lock now' }).click();
   await unlock(page);
@@ -154,15 +198,24 @@ test('a second passkey opens the device too; the first one opens nothing once it
   await key.is_touched(true);
   await page.reload();
   await locked(page);
+  const [removed] = await key.credentials();
+  assert.equal(await asserted(page, removed), 403, 'the office does not take the removed passkey any more');
+  const [kept] = await second.credentials();
+  await key.is_touched(false);
+  await second.is_touched(true);
+  assert.equal(await asserted(page, kept), 200, 'and takes the other one');
+  await key.is_touched(true);
   await second.remove();
   await page.getByRole('button', { name: UNLOCK }).click();
   await page.getByText('Nothing was confirmed.').waitFor();
-  // Who copied the profile before has the first passkey's wrap; the office does not take that passkey any more.
+  // Who copied the profile before has the first passkey's wrap, and without its PRF secret cannot open that either.
   const copy = await cloned(profile_with_first, true);
   await key.copy_to(copy.key);
+  const [copied] = await copy.key.credentials();
+  assert.equal(await asserted(copy.page, copied), 403, 'nor from a copy of the profile from before');
   await copy.page.getByRole('button', { name: UNLOCK }).click();
-  await copy.page.getByRole('alert').filter({ hasText: /\S/ }).first().waitFor();
-  assert.equal(await copy.page.evaluate(() => window.telcon.view?.phase ?? 'locked'), 'locked');
+  await copy.page.getByText('This passkey cannot protect keys').waitFor();
+  assert.equal(await copy.page.evaluate(() => window.telcon.view), null);
   await copy.context.close();
   await context.close();
 });
@@ -207,29 +260,8 @@ test('an authenticator that does not verify its user opens nothing, also if a sc
   await key.verifies(false);
   await page.getByRole('button', { name: UNLOCK }).click();
   await page.getByText('Nothing was confirmed.').waitFor();
-  const [{ credentialId }] = await key.credentials();
-  const [[, lock]] = (await copy_profile(page)).filter(([name]) => name === 'lock');
-  const device = lock.object.find(([name]) => name === 'device')[1].plain;
-  const status = await page.evaluate(
-    async ({ device, credential }) => {
-      const post = (path, body) =>
-        fetch(`/api/v1/passkeys/${path}`, {
-          method: 'POST',
-          headers: { 'content-type': 'application/json' },
-          body: JSON.stringify(body),
-        });
-      const { ceremony, options } = await (await post('challenge', { device })).json();
-      const id = credential.replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '');
-      const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON({
-        ...options,
-        userVerification: 'discouraged',
-        allowCredentials: [{ type: 'public-key', id }],
-      });
-      const answer = await navigator.credentials.get({ publicKey });
-      return (await post('assertion', { ceremony, credential: answer.toJSON() })).status;
-    },
-    { device, credential: credentialId },
-  );
+  const [credential] = await key.credentials();
+  const status = await asserted(page, credential, 'discouraged');
   assert.equal(status, 403, 'the office refuses an assertion without user verification');
   assert.equal(await page.evaluate(() => window.telcon.view), null);
   await context.close();
@@ -286,30 +318,26 @@ test('a PIN opens the device with the office’s help; a copied profile is limit
   const { context, page } = await protected_by_pin('The Minister of Justice');
   await page.reload();
   await locked(page);
-  const attempt = async (on, pin) => {
-    await on.getByLabel('PIN').fill(pin);
-    await on.getByRole('button', { name: 'Unlock with your PIN' }).click();
-  };
-  await attempt(page, PIN);
+  await unlock_with_pin(page, PIN);
   await at_people(page);
   await is_connected(page);
   const copy = await cloned(await copy_profile(page), false);
-  await attempt(copy.page, '000000');
+  await unlock_with_pin(copy.page, '000000');
   await copy.page.getByText('Wrong PIN. 9 attempts are left.').waitFor();
   for (const [pin, left] of [
     ['111111', 8],
     ['222222', 7],
   ]) {
-    await attempt(copy.page, pin);
+    await unlock_with_pin(copy.page, pin);
     await copy.page.getByText(`Wrong PIN. ${left} attempts are left.`).waitFor();
   }
-  await attempt(copy.page, PIN);
+  await unlock_with_pin(copy.page, PIN);
   await copy.page.getByText(/Too many wrong PINs\. Wait/).waitFor();
   await copy.context.close();
   await context.close();
 });
 
-test('after too many wrong PINs the device cannot be opened any more, also with the right one', async () => {
+test('after too many wrong PINs the device cannot be opened any more, also with the right one, and is erased on request', async () => {
   const { context, page } = await protected_by_pin('The Minister of Culture');
   await page.reload();
   await locked(page);
@@ -320,10 +348,12 @@ test('after too many wrong PINs the device cannot be opened any more, also with 
   await promisify(execFile)('python3', ['-c', python, join(office.dir, 'server/telcon.db'), sql]);
   await office.serve();
   for (const pin of ['000000', PIN]) {
-    await page.getByLabel('PIN').fill(pin);
-    await page.getByRole('button', { name: 'Unlock with your PIN' }).click();
+    await unlock_with_pin(page, pin);
     await page.getByText('your office erased its part of the key').waitFor();
   }
+  await erase(page);
+  await page.getByRole('heading', { name: 'This browser isn’t set up yet' }).waitFor();
+  assert.deepEqual(await copy_profile(page), [], 'nothing of the device is left');
   await context.close();
 });
 
@@ -336,20 +366,95 @@ test('a PIN is changed, and the one before opens nothing', async () => {
   await confirm.getByRole('button', { name: 'Confirm with your PIN' }).click();
   const choose = page.getByRole('dialog', { name: 'Choose a new PIN' });
   await choose.getByLabel('New PIN').fill('314159');
-  await choose.getByLabel('The same PIN again').fill('314159');
+  await choose.getByLabel('Repeat the PIN').fill('314159');
   await choose.getByRole('button', { name: 'Set this PIN' }).click();
   await choose.waitFor({ state: 'detached' });
   await page.reload();
   await locked(page);
-  const attempt = async (pin) => {
-    await page.getByLabel('PIN').fill(pin);
-    await page.getByRole('button', { name: 'Unlock with your PIN' }).click();
-  };
-  await attempt(PIN);
+  await unlock_with_pin(page, PIN);
   await page.getByText('Wrong PIN.').waitFor();
-  await attempt('314159');
+  await unlock_with_pin(page, '314159');
   await at_people(page);
   await context.close();
+});
+
+test('a link that is opened in a locked browser is not used, and enrols it once the device there is erased', async () => {
+  const { context, page } = await protected_by_passkey('The Minister of Education');
+  await page.reload();
+  await locked(page);
+  await page.goto(await office.invite('The Minister of Research', 'principal'));
+  await page.getByText('The enrolment link was not used.').waitFor();
+  assert.equal(new URL(page.url()).hash, '', 'the link’s secret is out of the address');
+  await page.getByRole('button', { name: /^Erase this device/ }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Keep it' }).click();
+  await erase(page);
+  await page.getByRole('button', { name: 'Enrol this browser' }).click();
+  await page.getByRole('heading', { name: 'Protect this device' }).waitFor();
+  await page.getByRole('button', { name: 'Not now' }).click();
+  await at_people(page);
+  assert.equal(await page.evaluate(() => window.telcon.view.you.name), 'The Minister of Research');
+  await context.close();
+});
+
+test('a PIN whose setting was interrupted after the office counted it opens the device', async () => {
+  const { context, page } = await at_offer('The Minister of Transport', { prf: false });
+  let opened = 0;
+  await context.route('**/lockers/open', async (route) => {
+    await route.fetch();
+    opened++;
+    await route.abort();
+  });
+  await set_pin(page);
+  await page.getByRole('alert').filter({ hasText: 'office' }).waitFor();
+  assert.equal(opened, 1, 'the office opened the locker, and its answer was lost');
+  await context.unroute('**/lockers/open');
+  await page.reload();
+  await locked(page);
+  await unlock_with_pin(page, '000000');
+  await page.getByText('Wrong PIN. 9 attempts are left.').waitFor();
+  await unlock_with_pin(page, PIN);
+  await at_people(page);
+  await is_connected(page);
+  await page.reload();
+  await locked(page);
+  await unlock_with_pin(page, PIN);
+  await at_people(page);
+  await context.close();
+});
+
+test('where the office requires a protection nobody goes on without one, also while it does not say so', async () => {
+  const strict = await Office.make({ require_protection: true });
+  try {
+    const { context, page } = await at_offer('The Minister of Energy', { at: strict });
+    const later = page.getByRole('button', { name: 'Not now' });
+    await page.getByText('Your office requires this.').waitFor();
+    assert.equal(await later.count(), 0);
+    let asked = 0;
+    await context.route('**/api/v1/protection', (route) => {
+      asked++;
+      return route.abort();
+    });
+    // A browser that does not know yet what the office wants, and one whose person had postponed it.
+    for (const [name, value] of [
+      ['telcon.unrelated', ''],
+      ['telcon.protect_later', '1'],
+    ]) {
+      await page.evaluate(([name, value]) => (localStorage.clear(), localStorage.setItem(name, value)), [name, value]);
+      const before = asked;
+      await page.reload();
+      await page.getByRole('button', { name: 'Use a passkey' }).and(page.locator(':enabled')).waitFor();
+      assert.ok(asked > before, 'the office was asked, in vain');
+      assert.equal(await later.count(), 0);
+      await page.getByRole('heading', { name: 'Protect this device' }).waitFor();
+    }
+    await context.unroute('**/api/v1/protection');
+    await page.getByText('Your office requires this.').waitFor();
+    await page.getByRole('button', { name: 'Use a passkey' }).click();
+    await at_people(page);
+    await context.close();
+  } finally {
+    await strict.close();
+  }
 });
 
 test('a reload during a call asks for one touch and rejoins the call', async () => {

@@ -7,14 +7,16 @@ import { load_call, save_call } from './engine/call_memory';
 import type { Alerts } from './engine/alerts';
 import { is_link_unused } from './engine/asking';
 import type { Devices } from './engine/devices';
-import { RECORDS_PER_PAGE, with_newest, type Records } from './engine/records';
+import { RECORD_PAGE, RECORDS_PER_PAGE, with_newest, type Records } from './engine/records';
 import type { MicrophoneState } from './engine/microphone';
-import { problem_of } from './engine/problem';
+import { problem_of, type Problem } from './engine/problem';
 import type { SoundKind } from './engine/sound_devices';
+import * as protection_memory from './engine/protection_memory';
 import type { ProtectionOffice } from './engine/protection_office';
 import { keep_storage } from './page_guard';
 import { Protection } from './protection.svelte';
 import { checked_record, type CheckedRecord } from './record_check';
+import { NumberedReads } from './numbered_reads';
 import { OfficeAlerts } from './office_alerts.svelte';
 import { Registrar } from './registrar.svelte';
 import { Sound } from './sound.svelte';
@@ -55,6 +57,8 @@ export class App {
   media_timed_out = $state(false);
   /** An enrolment link was opened in a browser that is enrolled already, or waits for a registrar. */
   unused_link = $state(false);
+  /** The person is asked whether this device is to be erased here, and what came of it. */
+  erasing = $state.raw<{ busy: boolean; problem: Problem | null } | null>(null);
   dismissed = $state<string | null>(null);
   /** Texts of amber alerts that the person dismissed; red alerts cannot be dismissed. */
   dismissed_alerts = $state.raw<ReadonlySet<string>>(new Set());
@@ -71,8 +75,13 @@ export class App {
   /** The call in which this device is muted only until it has a microphone. */
   #muted_without_microphone: string | null = null;
   #remembered: RememberedCall | null = null;
+  /** The link that was not used because this device's keys are locked: erasing the device here makes it usable. */
+  #kept_link: string | null = null;
+  /** The screen that offers a protection was shown without having been asked for. */
+  #offers = false;
   /** Calls older than those of the list can be fetched. */
   more_records = $state(false);
+  readonly #record_reads = new NumberedReads();
   #search_timer: ReturnType<typeof setTimeout> | undefined;
 
   readonly timings: { answer_ms: number | null; first_audio_ms: number | null } = {
@@ -89,7 +98,8 @@ export class App {
     readonly zone: string = local_zone(),
   ) {
     this.protection = new Protection(host, office, () => this.view?.token ?? null);
-    this.registrar = new Registrar(() => this.protection.guarded(host()), office);
+    this.protection.policy_known = () => this.#offer_protection();
+    this.registrar = new Registrar(host, office, (...command) => this.protection.confirmed_first(...command));
     this.office_alerts = new OfficeAlerts(host, office);
   }
 
@@ -100,7 +110,8 @@ export class App {
       const fragment = enrolment_of(location.hash);
       if (enrolled) {
         void keep_storage();
-        void this.#start_device();
+        this.#kept_link = null;
+        this.#start_device();
         if (fragment !== null) this.#ignore_link();
       } else if (asking) {
         // What it shows follows. It goes on with the request that it has: opening its link again must not count as another device.
@@ -112,10 +123,11 @@ export class App {
         this.stage = { status: 'unenrolled' };
       }
     },
-    protectors: (device, protectors) => this.protection.known(device, protectors),
+    protectors: (device, how) => this.protection.known(device, how),
     locked: () => {
       this.stage = { status: 'locked' };
-      if (enrolment_of(location.hash) !== null) this.#ignore_link();
+      this.protection.locked();
+      if (enrolment_of(location.hash) !== null) this.#keep_link();
     },
     link_read: (person, office, problem) => {
       this.stage = {
@@ -140,8 +152,7 @@ export class App {
       clear_fragment();
       this.unused_link = false;
       void keep_storage();
-      this.stage = { status: 'protect' };
-      void this.protection.read_policy();
+      this.protect();
     },
     enrol_failed: (problem) => {
       if (this.stage.status === 'enrol') this.stage = { ...this.stage, problem, busy: false };
@@ -169,11 +180,30 @@ export class App {
   };
 
   /** The device's keys are open. One that is not protected is offered a protection first. */
-  async #start_device(): Promise<void> {
+  #start_device(): void {
     this.stage = { status: 'on' };
     if (this.protection.protectors.length > 0) return;
-    await this.protection.read_policy();
-    if (this.stage.status === 'on' && this.protection.offered && !this.view?.call) this.stage = { status: 'protect' };
+    this.#offer_protection();
+    void this.protection.read_policy();
+  }
+
+  /** By what the office said last. Until it has said anything, nobody goes on unprotected: it may forbid that. */
+  #offer_protection(): void {
+    const { offered } = this.protection;
+    if (this.stage.status === 'on' && offered) {
+      this.#offers = true;
+      this.stage = { status: 'protect' };
+    } else if (this.stage.status === 'protect' && this.#offers && !offered) {
+      this.stage = { status: 'on' };
+    }
+  }
+
+  /** Shows the screen that offers a protection, also to somebody who postponed that. */
+  protect(): void {
+    this.settings_open = false;
+    this.#offers = false;
+    this.stage = { status: 'protect' };
+    void this.protection.read_policy();
   }
 
   /** The screen that offers a protection ends: it was chosen, or postponed. */
@@ -188,12 +218,40 @@ export class App {
     clear_fragment();
   }
 
+  /** As `#ignore_link`, where the link can still be used here: once the device is erased. */
+  #keep_link(): void {
+    this.#kept_link = enrolment_of(location.hash);
+    this.#ignore_link();
+  }
+
+  /** Erases this device's keys here, and loads the page again: with the link that was opened, if one was. */
+  async erase(): Promise<void> {
+    if (!this.erasing || this.erasing.busy) return;
+    this.erasing = { busy: true, problem: null };
+    try {
+      await this.host().erase();
+    } catch (error) {
+      this.erasing = { busy: false, problem: problem_of(error) };
+      return;
+    }
+    this.#forget();
+    if (this.#kept_link !== null) history.replaceState(null, '', `${location.pathname}#enrol=${this.#kept_link}`);
+    location.reload();
+  }
+
+  /** The device is erased: what the page remembers of it must not be taken for the next one's. */
+  #forget(): void {
+    forget_favourites();
+    protection_memory.forget();
+  }
+
   #show(shown: View): void {
     const before = this.view;
     const view = resume(shown, this.#remembered);
     this.view = view;
     if (view.you) this.protection.device = view.you.device;
     if (view.unlock_required && !before?.unlock_required) this.#lock_or_stop();
+    if (view.token !== null && view.token !== (before?.token ?? null)) void this.protection.signed_in();
     this.registrar.update(before, view);
     // A view before sign-in has no call yet, and must not make the page forget it.
     if (view.call || view.caught_up) {
@@ -215,7 +273,7 @@ export class App {
     if (call?.state === 'answering' || call?.state === 'live') this.timings.answer_ms ??= clock();
     const ended_now = call?.state === 'ended' && before?.call?.call === call.call && before.call.state !== 'ended';
     if (ended_now) this.ended_ms = Date.now();
-    if (view.phase === 'revoked') forget_favourites();
+    if (view.phase === 'revoked') this.#forget();
     // A record is verified against the log that this device follows: the size of that comes just after the sign-in.
     const known = (of: ShownView | null) => (of?.log ? of.token : null);
     const signed_in_again = known(view) !== null && known(before) !== known(view);
@@ -225,9 +283,13 @@ export class App {
     else if (before !== null && before.devices_changed !== view.devices_changed && this.#lists_devices()) this.reload();
   }
 
-  /** The office wants this device unlocked anew. A copy from before it was protected cannot be. */
+  /**
+   * The office wants this device unlocked anew: also by the PIN whose setting was interrupted here after the office had counted
+   * it. A copy from before it was protected cannot be.
+   */
   #lock_or_stop(): void {
-    if (this.protection.protectors.length > 0) this.protection.lock();
+    if (this.protection.protectors.length > 0) this.protection.lock_for_office();
+    else if (this.protection.begun) this.stage = { status: 'locked' };
     else this.stage = { status: 'failed', problem: { code: 'protected_elsewhere' } };
   }
 
@@ -403,7 +465,8 @@ export class App {
   /** Whether data on the screen is expected to change without a message that announces it, so that it must be polled. */
   #expects_changes(): boolean {
     const place = this.#place();
-    if (place === 'alerts') return needs_reading(this.office_alerts.list);
+    // Of the devices that alerts name, a list that could not be read would otherwise stay away.
+    if (place === 'alerts' && needs_reading(this.office_alerts.list)) return true;
     if (this.#lists_devices()) return this.registrar.expects_changes(this.now);
     if (place === 'record') {
       const { record } = this;
@@ -425,14 +488,16 @@ export class App {
   async #load_records(): Promise<void> {
     const token = this.view?.token;
     if (!token) return;
+    const read = this.#record_reads.start();
     try {
       const newest = await this.office.list(token);
+      if (!this.#record_reads.answered(read)) return;
       const known = this.records.status === 'ready' ? this.records.value : [];
-      const { lines, more } = with_newest(known, newest, this.more_records);
-      this.records = { status: 'ready', value: lines };
+      const { entries, more } = with_newest(known, newest, this.more_records, RECORD_PAGE);
+      this.records = { status: 'ready', value: entries };
       this.more_records = more;
     } catch (error) {
-      this.records = failed(this.records, problem_of(error));
+      if (this.#record_reads.answered(read)) this.records = failed(this.records, problem_of(error));
     }
   }
 
@@ -481,7 +546,9 @@ export class App {
       const { stage } = this;
       const over = stage.status === 'asking' && stage.asking.status === 'over';
       if ((stage.status === 'unenrolled' || over) && link) this.events.ready(false, false);
-      else if ((stage.status === 'on' || stage.status === 'asking') && link) this.#ignore_link();
+      else if ((stage.status === 'locked' || stage.status === 'failed') && link) this.#keep_link();
+      else if ((stage.status === 'on' || stage.status === 'protect' || stage.status === 'asking') && link)
+        this.#ignore_link();
       else this.show_route(route_of(location.hash.slice(1)));
     });
     for (const kind of ['pointerdown', 'keydown'] as const) addEventListener(kind, () => this.protection.used());

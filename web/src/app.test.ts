@@ -1,12 +1,17 @@
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { App } from './app.svelte';
+import type { Alerts } from './engine/alerts';
 import type { Asking } from './engine/asking';
-import type { Check, Report, UserCommand } from './engine/contract';
+import type { Check, RecordLine, Report, UserCommand } from './engine/contract';
 import type { Devices } from './engine/devices';
 import type { Host } from './engine/host';
+import type { Protector } from './engine/key_store';
 import type { Problem } from './engine/problem';
-import { protection_over_http } from './engine/protection_office';
+import { protection_over_http, type ProtectionOffice } from './engine/protection_office';
 import type { Records } from './engine/records';
+import { ALERTS, alerted } from './fake/alerts';
+import { DEVICES } from './fake/devices';
+import { page_storage } from './fake/storage';
 import { CALL, NOW, call, incoming, live, record_line, view } from './fake/views';
 
 function app_with_host() {
@@ -15,12 +20,14 @@ function app_with_host() {
   const list = vi.fn<Records['list']>();
   const proof = vi.fn<Records['proof']>();
   const check = vi.fn<Host['check']>();
+  const erase = vi.fn<Host['erase']>(async () => undefined);
   const host = {
     command: (command: UserCommand) => void commands.push(command),
     open_link: vi.fn(),
     stop_asking: vi.fn(),
     request_appointment: vi.fn(),
-    protection: vi.fn<Host['protection']>(),
+    protection: vi.fn<Host['protection']>(async () => ({ protectors: [], begun: false, proof: null })),
+    erase,
     enrol: vi.fn(),
     check,
     request_microphone: vi.fn(),
@@ -29,13 +36,12 @@ function app_with_host() {
     choose_device: vi.fn(),
   };
   const devices = vi.fn<Devices['devices']>();
-  const app = new App(
-    () => host,
-    { list, proof, devices, alerts: () => Promise.resolve({ alerts: [], unseen: 0 }), ...protection_over_http },
-    'Europe/Lisbon',
-  );
+  const alerts = vi.fn<Alerts['alerts']>();
+  const policy = vi.fn<ProtectionOffice['policy']>(async () => ({ required: false }));
+  const office = { list, proof, devices, alerts, ...protection_over_http, policy };
+  const app = new App(() => host, office, 'Europe/Lisbon');
   app.stage = { status: 'on' };
-  return { app, commands, retry_microphone, list, proof, devices, check };
+  return { app, commands, retry_microphone, list, proof, devices, alerts, check, erase, policy };
 }
 
 describe('a device without a microphone', () => {
@@ -91,6 +97,9 @@ describe('a ring', () => {
   });
 });
 
+/** After everything that is settled was acted on. */
+const all_settled = () => new Promise((resolve) => setTimeout(resolve));
+
 const line = record_line();
 const problem: Problem = { code: 'office_unreachable' };
 
@@ -107,6 +116,20 @@ describe('the list of calls', () => {
     list.mockResolvedValueOnce([line]);
     app.reload();
     await vi.waitFor(() => expect(app.records).toEqual({ status: 'ready', value: [line] }));
+  });
+
+  it('is not replaced by the answer to an earlier read', async () => {
+    const { app, list } = app_with_host();
+    app.events.view(view());
+    const answers: ((lines: RecordLine[]) => void)[] = [];
+    list.mockImplementation(() => new Promise((resolve) => void answers.push(resolve)));
+    app.show_route({ at: 'calls' });
+    app.reload();
+    answers[1]!([line]);
+    await vi.waitFor(() => expect(app.records).toEqual({ status: 'ready', value: [line] }));
+    answers[0]!([]);
+    await all_settled();
+    expect(app.records).toEqual({ status: 'ready', value: [line] });
   });
 
   it('that never was there says why', async () => {
@@ -142,6 +165,40 @@ describe('the list of devices', () => {
   });
 });
 
+describe('the alerts’ two lists', () => {
+  beforeEach(() => void vi.useFakeTimers({ now: NOW }));
+  afterEach(() => {
+    vi.unstubAllGlobals();
+    vi.useRealTimers();
+  });
+
+  /** An officer’s page that shows the alerts, with its clock running. */
+  function at_alerts() {
+    vi.stubGlobal('location', { hash: '#alerts', pathname: '/' });
+    vi.stubGlobal('document', { hidden: false });
+    vi.stubGlobal('addEventListener', vi.fn());
+    const opened = app_with_host();
+    opened.alerts.mockResolvedValue({ alerts: ALERTS, unseen: 0 });
+    opened.devices.mockResolvedValue(DEVICES);
+    opened.app.start();
+    return opened;
+  }
+
+  it.each(['alerts', 'devices'] as const)('are both read again when %s could not be', async (which) => {
+    const { app, ...office } = at_alerts();
+    office[which].mockRejectedValueOnce(problem);
+    app.events.view(alerted());
+    await vi.advanceTimersByTimeAsync(0);
+    const lists = { alerts: app.office_alerts.list, devices: app.registrar.list };
+    expect(lists[which]).toEqual({ status: 'failed', problem });
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect([app.office_alerts.list, app.registrar.list]).toEqual([
+      { status: 'ready', value: ALERTS },
+      { status: 'ready', value: DEVICES },
+    ]);
+  });
+});
+
 describe('a registrar’s link', () => {
   afterEach(() => vi.unstubAllGlobals());
 
@@ -173,6 +230,121 @@ describe('a registrar’s link', () => {
     app.events.asking(asking);
     expect(app.stage).toEqual({ status: 'asking', asking });
     expect(replaceState).toHaveBeenCalledTimes(clears ? 1 : 0);
+  });
+});
+
+const PIN: Protector = { kind: 'pin', id: 'bG9ja2Vy', salt: new Uint8Array(32), added_ms: 5 };
+const PROTECTED = { protectors: [PIN], begun: false };
+const UNPROTECTED = { protectors: [], begun: false };
+
+/** A browser whose address is this one. */
+function at_address(hash: string) {
+  const reload = vi.fn();
+  const replaceState = vi.fn<(state: null, unused: string, address: string) => void>();
+  const stored = new Map([
+    ['telcon.protect_later', '1'],
+    ['telcon.protection_required', 'no'],
+  ]);
+  const listeners = new Map<string, () => void>();
+  vi.stubGlobal('location', { hash, pathname: '/', reload });
+  vi.stubGlobal('history', { replaceState });
+  vi.stubGlobal('localStorage', page_storage(stored));
+  vi.stubGlobal('sessionStorage', page_storage());
+  vi.stubGlobal('addEventListener', (kind: string, listener: () => void) => listeners.set(kind, listener));
+  return {
+    reload,
+    replaceState,
+    stored,
+    paste: (link: string) => ((location.hash = link), listeners.get('popstate')!()),
+  };
+}
+
+describe('a device that cannot be opened any more', () => {
+  beforeEach(() => void vi.useFakeTimers({ now: NOW }));
+  afterEach(() => {
+    vi.unstubAllGlobals();
+    vi.useRealTimers();
+  });
+
+  it('is erased here, and the link that was opened meanwhile enrols the browser then', async () => {
+    for (const how of ['opened', 'pasted', 'none'] as const) {
+      const browser = at_address(how === 'opened' ? '#enrol=link' : '');
+      const { app, erase } = app_with_host();
+      app.start();
+      app.events.protectors('d', PROTECTED);
+      app.events.locked();
+      if (how === 'pasted') browser.paste('#enrol=link');
+      expect([app.stage.status, app.unused_link]).toEqual(['locked', how !== 'none']);
+      if (how !== 'none') expect(browser.replaceState.mock.calls, 'it leaves the address').toEqual([[null, '', '/']]);
+      await app.erase();
+      expect(erase, 'the person is asked first').not.toHaveBeenCalled();
+      app.erasing = { busy: false, problem: null };
+      await app.erase();
+      expect([erase.mock.calls.length, browser.reload.mock.calls.length, browser.stored.size]).toEqual([1, 1, 0]);
+      expect(browser.replaceState.mock.calls.at(-1)?.[2]).toBe(how === 'none' ? undefined : '/#enrol=link');
+    }
+  });
+
+  it('stays when it could not be erased', async () => {
+    const { reload, stored } = at_address('');
+    const { app, erase } = app_with_host();
+    app.events.failed({ code: 'start_failed' });
+    app.erasing = { busy: false, problem: null };
+    erase.mockRejectedValueOnce({ code: 'not_erased' });
+    await app.erase();
+    expect(app.erasing).toEqual({ busy: false, problem: { code: 'not_erased' } });
+    expect([reload.mock.calls.length, stored.size]).toEqual([0, 2]);
+  });
+
+  it.each([
+    ['the reason is told where it is unlocked', PROTECTED, { status: 'locked-by-reload' }],
+    ['the PIN whose setting was interrupted opens it', { protectors: [], begun: true }, { status: 'locked' }],
+    [
+      'a copy from before it was protected is out of date',
+      UNPROTECTED,
+      { status: 'failed', problem: { code: 'protected_elsewhere' } },
+    ],
+  ])('because the office wants it unlocked anew: %s', (_, how, stage) => {
+    const { reload } = at_address('');
+    const { app } = app_with_host();
+    app.events.protectors('d', how);
+    app.events.view(view({ unlock_required: true, token: null }));
+    if (stage.status === 'locked-by-reload') {
+      expect(reload).toHaveBeenCalledOnce();
+      app.events.locked();
+      expect(app.protection.problem).toEqual({ code: 'unlock_again' });
+    } else expect([app.stage, reload.mock.calls.length]).toEqual([stage, 0]);
+  });
+});
+
+describe('an unprotected device that starts', () => {
+  afterEach(() => vi.unstubAllGlobals());
+
+  /** `remembered`: what the office said last. */
+  function starting(remembered: 'yes' | 'no' | null, answer: Promise<{ required: boolean }>) {
+    const { stored } = at_address('');
+    if (remembered) stored.set('telcon.protection_required', remembered);
+    else stored.delete('telcon.protection_required');
+    const made = app_with_host();
+    made.policy.mockReturnValueOnce(answer);
+    made.app.events.protectors('d', UNPROTECTED);
+    made.app.events.ready(true, false);
+    return made.app;
+  }
+
+  it.each([
+    [null, null, 'protect', null],
+    [null, true, 'protect', true],
+    [null, false, 'on', false],
+    ['no', null, 'on', false],
+    ['no', true, 'protect', true],
+    ['yes', null, 'protect', true],
+    ['yes', false, 'on', false],
+  ] as const)('and was told %s before and %s now, after “Not now”: %s', async (before, now, stage, required) => {
+    const app = starting(before, now === null ? Promise.reject(problem) : Promise.resolve({ required: now }));
+    if (before !== 'no') expect(app.stage.status, 'before the answer').toBe('protect');
+    await all_settled();
+    expect([app.stage.status, app.protection.required]).toEqual([stage, required]);
   });
 });
 

@@ -1,15 +1,19 @@
 // What the page does for the office's alerts: the list, and marking what an officer has seen.
 
-import { ALERTS_PER_PAGE, type Alerts } from './engine/alerts';
+import { ALERT_PAGE, ALERTS_PER_PAGE, type Alerts } from './engine/alerts';
 import type { OfficeAlert } from './engine/contract';
 import type { Host } from './engine/host';
 import { problem_of } from './engine/problem';
+import { with_newest } from './engine/records';
+import { NumberedReads } from './numbered_reads';
 import { failed, type Loadable } from './view/loadable';
 
 export class OfficeAlerts {
   list = $state.raw<Loadable<OfficeAlert[]>>({ status: 'loading' });
   /** Alerts older than those of the list can be fetched. */
   more = $state(false);
+  /** Of the newest page. */
+  readonly #reads = new NumberedReads();
 
   constructor(
     private readonly host: () => Host,
@@ -19,17 +23,16 @@ export class OfficeAlerts {
   /** Reads the newest page. Older alerts that were read before stay, if the pages overlap. */
   async load(token: string | null | undefined): Promise<void> {
     if (!token) return;
+    const read = this.#reads.start();
     try {
       const { alerts } = await this.office.alerts(token);
-      const oldest = alerts.at(-1)?.log_index ?? 0;
-      const full = alerts.length === ALERTS_PER_PAGE;
+      if (!this.#reads.answered(read)) return;
       const known = this.list.status === 'ready' ? this.list.value : [];
-      const overlaps = full && known.some((alert) => alert.log_index === oldest);
-      const older = overlaps ? known.filter((alert) => alert.log_index < oldest) : [];
-      this.list = { status: 'ready', value: [...alerts, ...older] };
-      if (older.length === 0) this.more = full;
+      const { entries, more } = with_newest(known, alerts, this.more, ALERT_PAGE);
+      this.list = { status: 'ready', value: entries };
+      this.more = more;
     } catch (error) {
-      this.list = failed(this.list, problem_of(error));
+      if (this.#reads.answered(read)) this.list = failed(this.list, problem_of(error));
     }
   }
 
@@ -38,13 +41,15 @@ export class OfficeAlerts {
     const { list } = this;
     const oldest = list.status === 'ready' ? list.value.at(-1)?.log_index : undefined;
     if (!token || oldest === undefined) return;
+    const read = this.#reads.start();
     try {
       const { alerts } = await this.office.alerts(token, oldest);
       if (this.list.status !== 'ready' || this.list.value.at(-1)?.log_index !== oldest) return;
-      this.list = { status: 'ready', value: [...this.list.value, ...alerts] };
+      // An older page says nothing about the newest one: the list stays as out of date as it was, and reads of that one still count.
+      this.list = { ...this.list, value: [...this.list.value, ...alerts] };
       this.more = alerts.length === ALERTS_PER_PAGE;
     } catch (error) {
-      this.list = failed(this.list, problem_of(error));
+      if (!this.#reads.is_overtaken(read)) this.list = failed(this.list, problem_of(error));
     }
   }
 

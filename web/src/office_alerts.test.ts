@@ -21,7 +21,7 @@ function office(total: { now: number }) {
       return Promise.resolve({ alerts: page, unseen: 0 });
     },
   });
-  return { alerts, commands, fail: () => (fails = true) };
+  return { alerts, commands, fail: (on = true) => void (fails = on) };
 }
 
 const indices = ({ list }: OfficeAlerts) => (list.status === 'ready' ? list.value.map((one) => one.log_index) : null);
@@ -61,6 +61,48 @@ describe('the list of alerts', () => {
     await alerts.load('token');
     expect(alerts.list).toMatchObject({ status: 'ready', stale: { code: 'office_unreachable' } });
     expect(indices(alerts)).toEqual([5, 4, 3, 2, 1]);
+  });
+
+  it('is not replaced by the answer to an earlier read, nor by its failure, also where older ones are read meanwhile', async () => {
+    const answers: { resolve: (alerts: OfficeAlert[]) => void; reject: (problem: unknown) => void }[] = [];
+    const alerts = new OfficeAlerts(() => ({}) as Host, {
+      alerts: () =>
+        new Promise((resolve, reject) => {
+          answers.push({ resolve: (page) => resolve({ alerts: page, unseen: 0 }), reject });
+        }),
+    });
+    const first = alerts.load('token');
+    answers[0]!.resolve(range(100, 50));
+    await first;
+    // Three reads are under way, and are answered in the opposite order.
+    const reads = [alerts.load('token'), alerts.load_older('token'), alerts.load('token')];
+    answers[3]!.resolve(range(102, 52));
+    await reads[2];
+    answers[2]!.resolve(range(50, 0));
+    await reads[1];
+    answers[1]!.resolve(range(101, 51));
+    await reads[0];
+    expect(indices(alerts)).toEqual(range(102, 0).map((one) => one.log_index));
+    expect(alerts.more).toBe(true);
+    const failing = [alerts.load('token'), alerts.load_older('token'), alerts.load('token')];
+    answers[6]!.resolve(range(103, 53));
+    await failing[2];
+    answers[5]!.reject({ code: 'office_unreachable' });
+    answers[4]!.reject({ code: 'office_unreachable' });
+    await Promise.all(failing);
+    expect(alerts.list).not.toHaveProperty('stale');
+    expect(indices(alerts)).toEqual(range(103, 0).map((one) => one.log_index));
+  });
+
+  it('stays as out of date as it was when older ones are read', async () => {
+    const { alerts, fail } = office({ now: ALERTS_PER_PAGE + 20 });
+    await alerts.load('token');
+    fail();
+    await alerts.load('token');
+    fail(false);
+    await alerts.load_older('token');
+    expect(indices(alerts)).toHaveLength(ALERTS_PER_PAGE + 20);
+    expect(alerts.list).toHaveProperty('stale');
   });
 
   it('is marked as seen by a command', () => {

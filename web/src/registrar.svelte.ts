@@ -4,6 +4,8 @@ import type { Card, InvitationView, ListedDevice, UserCommand, View } from './en
 import type { Devices } from './engine/devices';
 import type { Host } from './engine/host';
 import { problem_of, type Problem } from './engine/problem';
+import type { Protection } from './protection.svelte';
+import { NumberedReads } from './numbered_reads';
 import { told_name } from './text/told';
 import { failed, needs_reading, type Loadable } from './view/loadable';
 
@@ -32,6 +34,8 @@ const UNRELATED_ALERTS: readonly (string | null)[] = ['clock', 'log_rewritten', 
 export class Registrar {
   list = $state.raw<Loadable<ListedDevice[]>>({ status: 'loading' });
   dialog = $state.raw<RegistrarDialog | null>(null);
+  /** A command waits until the person has confirmed it; nothing was sent. */
+  confirming = $state(false);
   /** An invitation was sent, and the office has not logged it yet. */
   inviting = $state(false);
   /** Why the last invitation was not made. */
@@ -42,15 +46,15 @@ export class Registrar {
   not_saved = $state.raw<Problem | null>(null);
   /** When the list was read last, milliseconds since 1970 UTC. */
   #read_ms = 0;
-  /** Number of reads of the list that were started, and of the newest one that was answered. */
-  #reads_started = 0;
-  #read_answered = 0;
+  readonly #reads = new NumberedReads();
   #invite_timeout: ReturnType<typeof setTimeout> | undefined;
   #answer_timeout: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
     private readonly host: () => Host,
     private readonly office: Devices,
+    /** Has the person confirm a command first, where that is needed. */
+    private readonly confirmed_first: Protection['confirmed_first'] = (command, send) => send(command),
   ) {}
 
   /** The view changed: a link opens by itself, and a dialog about what is not there any more closes. */
@@ -89,10 +93,27 @@ export class Registrar {
   }
 
   invite(person: Invited): void {
-    this.inviting = true;
     this.not_invited = null;
-    this.#invite_timeout = setTimeout(() => this.#invited({ code: 'unavailable' }), ACTION_TIMEOUT_MS);
-    this.host().command({ type: 'invite', ...person });
+    const sent = () => {
+      this.inviting = true;
+      this.#invite_timeout = setTimeout(() => this.#invited({ code: 'unavailable' }), ACTION_TIMEOUT_MS);
+    };
+    this.#send({ type: 'invite', ...person }, sent, (why) => (this.not_invited = why));
+  }
+
+  /** The time in which the office has to act begins when the person has confirmed the command. */
+  #send(command: UserCommand, sent: () => void, cancelled: (why: Problem) => void = () => undefined): void {
+    if (this.confirming) return;
+    this.confirming = true;
+    const send = () => {
+      this.confirming = false;
+      sent();
+      this.host().command(command);
+    };
+    this.confirmed_first(command, send, (why) => {
+      this.confirming = false;
+      cancelled(why);
+    });
   }
 
   #invited(problem: Problem | null): void {
@@ -103,23 +124,22 @@ export class Registrar {
 
   /** `code`: the one that was compared. */
   approve(invitation: string, code: string): void {
-    this.#answer(invitation);
-    this.host().command({ type: 'approve_device', invitation, code });
+    this.dialog = null;
+    this.#send({ type: 'approve_device', invitation, code }, () => this.#answered(invitation));
   }
 
   /** Withdraws an invitation, or refuses the device that asked with it. */
   close(invitation: string): void {
-    this.#answer(invitation);
-    this.host().command({ type: 'close_invitation', invitation });
+    this.dialog = null;
+    this.#send({ type: 'close_invitation', invitation }, () => this.#answered(invitation));
   }
 
   revoke(device: string): void {
     this.dialog = null;
-    this.host().command({ type: 'revoke_device', device });
+    this.#send({ type: 'revoke_device', device }, () => undefined);
   }
 
-  #answer(invitation: string): void {
-    this.dialog = null;
+  #answered(invitation: string): void {
     this.answered = new Set([...this.answered, invitation]);
     clearTimeout(this.#answer_timeout);
     this.#answer_timeout = setTimeout(() => this.#forget_answers(), ACTION_TIMEOUT_MS);
@@ -153,14 +173,12 @@ export class Registrar {
 
   async load(token: string | null | undefined): Promise<void> {
     if (!token) return;
-    const read = ++this.#reads_started;
+    const read = this.#reads.start();
     const list = await this.office.devices(token).then(
       (value): Loadable<ListedDevice[]> => ({ status: 'ready', value }),
       (error: unknown) => failed(this.list, problem_of(error)),
     );
-    // Answers may come in another order than the reads were started: a newer one stays.
-    if (read < this.#read_answered) return;
-    this.#read_answered = read;
+    if (!this.#reads.answered(read)) return;
     this.list = list;
     if (!needs_reading(list)) this.#read_ms = Date.now();
   }

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { ListedDevice, UserCommand } from './engine/contract';
 import type { Host } from './engine/host';
+import type { Problem } from './engine/problem';
 import { ASK_CODE, DEVICES, asks, guarded, invitation } from './fake/devices';
 import { president } from './fake/people';
 import { NOW } from './fake/views';
@@ -9,13 +10,14 @@ import { Registrar } from './registrar.svelte';
 beforeEach(() => void vi.useFakeTimers({ now: NOW }));
 afterEach(() => void vi.useRealTimers());
 
-function registrar() {
+/** `confirmed_first`: what has the person confirm a command; without one, nothing is to be confirmed. */
+function registrar(confirmed_first?: ConstructorParameters<typeof Registrar>[2]) {
   const commands: UserCommand[] = [];
   const devices = vi.fn<(token: string) => Promise<ListedDevice[]>>();
   const request_appointment = vi.fn<Host['request_appointment']>();
   const host = { command: (command: UserCommand) => void commands.push(command), request_appointment };
   return {
-    registrar: new Registrar(() => host as unknown as Host, { devices }),
+    registrar: new Registrar(() => host as unknown as Host, { devices }, confirmed_first),
     commands,
     devices,
     request_appointment,
@@ -188,6 +190,51 @@ describe('an answer', () => {
     of.open({ is: 'close', invitation: id });
     of.update(waiting, guarded());
     expect(of.dialog).toBeNull();
+  });
+});
+
+describe('a command that the person has to confirm', () => {
+  const { invitation: id } = asks();
+
+  /** The person takes their time. */
+  function asking() {
+    const waiting: { confirm: () => void; cancel: (why: Problem) => void }[] = [];
+    const made = registrar((command, send, cancel) => void waiting.push({ confirm: () => send(command), cancel }));
+    return { of: made.registrar, commands: made.commands, waiting };
+  }
+
+  const COMMANDS: [string, (of: Registrar) => void, (of: Registrar) => boolean][] = [
+    ['an invitation', (of) => of.invite({ name, organisation, role, zone }), (of) => of.inviting],
+    ['an approval', (of) => of.approve(id, ASK_CODE), (of) => of.answered.has(id)],
+    ['a withdrawal', (of) => of.close(id), (of) => of.answered.has(id)],
+  ];
+
+  it.each(COMMANDS)('is on its way only then, and the office has its whole time: %s', (_, give, on_its_way) => {
+    const { of, commands, waiting } = asking();
+    give(of);
+    vi.advanceTimersByTime(60_000);
+    expect([of.confirming, on_its_way(of), of.not_invited, commands]).toEqual([true, false, null, []]);
+    give(of);
+    expect(waiting, 'it is asked for once').toHaveLength(1);
+    waiting[0]!.confirm();
+    expect([of.confirming, on_its_way(of), commands.length]).toEqual([false, true, 1]);
+    vi.advanceTimersByTime(9_999);
+    expect(on_its_way(of)).toBe(true);
+    vi.advanceTimersByTime(1);
+    expect(on_its_way(of)).toBe(false);
+  });
+
+  it.each(COMMANDS)('ends at once if the person does not: %s', (what, give, on_its_way) => {
+    const { of, commands, waiting } = asking();
+    give(of);
+    const why: Problem = { code: 'not_confirmed' };
+    waiting[0]!.cancel(why);
+    expect([of.confirming, on_its_way(of), commands]).toEqual([false, false, []]);
+    expect(of.not_invited).toEqual(what === 'an invitation' ? why : null);
+    vi.advanceTimersByTime(60_000);
+    expect(of.not_invited, 'nothing times out').toEqual(what === 'an invitation' ? why : null);
+    give(of);
+    expect(waiting, 'it can be tried again').toHaveLength(2);
   });
 });
 

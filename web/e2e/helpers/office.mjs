@@ -26,11 +26,19 @@ export async function free_port() {
 export class Office {
   #children = new Set();
 
-  /** @param {{ suite?: 'hybrid' | 'cnsa2', media?: string, media_addr?: string, turn?: string[], two_registrars?: boolean }} [options] */
-  static async make({ suite = 'hybrid', media = '127.0.0.1:0', media_addr, turn = [], two_registrars = false } = {}) {
+  /** @param {{ suite?: 'hybrid' | 'cnsa2', media?: string, media_addr?: string, turn?: string[], two_registrars?: boolean, require_protection?: boolean }} [options] */
+  static async make({
+    suite = 'hybrid',
+    media = '127.0.0.1:0',
+    media_addr,
+    turn = [],
+    two_registrars = false,
+    require_protection = false,
+  } = {}) {
     if (!TELCON || !WEB) throw new Error('TELCON_BIN and TELCON_WEB are not set: run this by `cargo xtask e2e`');
     const office = new Office();
     office.media = ['--media', media, ...(media_addr ? ['--media-addr', media_addr] : []), ...turn];
+    office.policy = require_protection ? ['--require-protection'] : [];
     office.dir = await mkdtemp(join(tmpdir(), 'telcon-e2e-'));
     const init = ['init', '--data', office.dir, '--domain', 'office.example', '--name', 'Office of the President'];
     const terms = ['--record-mode', 'audio', ...(two_registrars ? ['--two-registrars'] : [])];
@@ -61,7 +69,8 @@ export class Office {
   }
 
   async serve() {
-    const at = ['--listen', `127.0.0.1:${this.port}`, '--admin-listen', '127.0.0.1:0', ...this.media, '--web', WEB];
+    const listen = ['--listen', `127.0.0.1:${this.port}`, '--admin-listen', '127.0.0.1:0'];
+    const at = [...listen, ...this.media, ...this.policy, '--web', WEB];
     this.server = await this.#start(['serve', '--data', join(this.dir, 'server'), ...at], 'ready at');
   }
 

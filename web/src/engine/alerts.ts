@@ -1,10 +1,13 @@
 // The office's alerts over its HTTP API, for security officers.
 
-import type { AlertList } from './contract';
+import type { AlertList, OfficeAlert } from './contract';
 import { get_from_office } from './records';
 
 /** Alerts in one page of the list. */
 export const ALERTS_PER_PAGE = 50;
+
+/** A page of the list, for `with_newest`. */
+export const ALERT_PAGE = { size: ALERTS_PER_PAGE, id: (alert: OfficeAlert): number => alert.log_index };
 
 export interface Alerts {
   /** The newest alerts, or those before the alert with the log index `before`; at most `ALERTS_PER_PAGE`. */

@@ -141,4 +141,24 @@ describe('the driver', () => {
     driver.command({ type: 'answer' });
     expect(actions).toHaveLength(2);
   });
+
+  it('that is stopped saves nothing more once that is done', async () => {
+    const { outputs, actions, saves, driver } = pair();
+    outputs.push({ type: 'persist', state: 's1' }, { type: 'persist', state: 's2' });
+    driver.connected();
+    await settle();
+    let stopped = false;
+    const stopping = driver.stop().then(() => (stopped = true));
+    for (const n of [0, 1]) {
+      await settle();
+      expect(stopped, 'it waits for what was begun').toBe(false);
+      saves[n]?.resolve();
+    }
+    await stopping;
+    outputs.push({ type: 'persist', state: 's3' });
+    driver.connected();
+    driver.tick();
+    await settle();
+    expect(actions).toEqual(['save s1', 'save s2']);
+  });
 });

@@ -37,6 +37,13 @@ export class Driver {
     return this.#stopped;
   }
 
+  /** Stops the engine. Resolves once nothing more is saved. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#cancel_wakeup?.();
+    await this.#saving;
+  }
+
   /** The ticket with which this device signs in from now on. */
   set_ticket(ticket: string): void {
     this.engine.set_ticket(ticket);

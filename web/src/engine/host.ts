@@ -5,9 +5,8 @@ import { Media } from './media';
 import type { Asking } from './asking';
 import type { FromWorker, ToWorker } from './messages';
 import type { MicrophoneState } from './microphone';
-import type { Protector } from './key_store';
 import type { Problem } from './problem';
-import type { ProtectionRequest } from './protection';
+import type { Proof, Protected, ProtectionRequest } from './protection';
 import { IceServerCache, fetch_ice_servers } from './ice_servers';
 import { save_chosen_device, watch_sound_devices, type SoundDevices, type SoundKind } from './sound_devices';
 
@@ -16,7 +15,7 @@ export interface HostEvents {
   /** `asking`: this device is not enrolled, and waits for a registrar. */
   ready(enrolled: boolean, asking: boolean): void;
   /** How this device is protected. */
-  protectors(device: string, protectors: Protector[]): void;
+  protectors(device: string, how: Protected): void;
   /** The keys have to be opened first. */
   locked(): void;
   asking(asking: Asking): void;
@@ -35,6 +34,9 @@ export interface HostEvents {
   sound_devices(devices: SoundDevices): void;
 }
 
+/** How the device is protected now, and a proof if one was asked for. */
+export type ProtectionAnswer = Protected & { proof: Proof | null };
+
 /** Settles a promise of the page. */
 interface Answer<T> {
   resolve: (value: T) => void;
@@ -49,8 +51,10 @@ export interface Host {
   stop_asking(): void;
   /** A text with which the holder of the authority appoints this device as a registrar. */
   request_appointment(): Promise<string>;
-  /** Has the worker do something about the protection of this device. Returns how it is protected then; rejects with a `Problem`. */
-  protection(request: ProtectionRequest): Promise<Protector[]>;
+  /** Has the worker do something about the protection of this device. Rejects with a `Problem`. */
+  protection(request: ProtectionRequest): Promise<ProtectionAnswer>;
+  /** Erases keys and state; the page has to be loaded anew then. Rejects with a `Problem`. */
+  erase(): Promise<void>;
   enrol(fragment: string): void;
   check(proof: string): Promise<Report>;
   /** Called from the gesture that rings or answers: requests the microphone early, so that nobody waits for it later. */
@@ -82,7 +86,8 @@ export function start_host(worker: Worker, events: HostEvents): Host {
   });
   const checks = new Map<number, Answer<Report>>();
   const appointments = new Map<number, Answer<string>>();
-  const protections = new Map<number, Answer<Protector[]>>();
+  const protections = new Map<number, Answer<ProtectionAnswer>>();
+  const erasures = new Map<number, Answer<void>>();
   let next_id = 0;
 
   worker.onmessage = ({ data }: MessageEvent<FromWorker>) => {
@@ -90,13 +95,23 @@ export function start_host(worker: Worker, events: HostEvents): Host {
       case 'ready':
         return events.ready(data.enrolled, data.asking);
       case 'protectors':
-        return events.protectors(data.device, data.protectors);
+        return events.protectors(data.device, data.how);
       case 'locked':
         return events.locked();
       case 'protection': {
         const answer = protections.get(data.id);
         protections.delete(data.id);
-        return data.problem ? answer?.reject(data.problem) : answer?.resolve(data.protectors);
+        if (data.problem) {
+          // What was begun may have changed all the same.
+          events.protectors('', data.how);
+          return answer?.reject(data.problem);
+        }
+        return answer?.resolve({ ...data.how, proof: data.proof });
+      }
+      case 'erased_here': {
+        const answer = erasures.get(data.id);
+        erasures.delete(data.id);
+        return data.problem ? answer?.reject(data.problem) : answer?.resolve();
       }
       case 'asking':
         return events.asking(data.asking);
@@ -166,6 +181,13 @@ export function start_host(worker: Worker, events: HostEvents): Host {
       return new Promise((resolve, reject) => {
         protections.set(id, { resolve, reject });
         post({ type: 'protection', id, request });
+      });
+    },
+    erase() {
+      const id = next_id++;
+      return new Promise((resolve, reject) => {
+        erasures.set(id, { resolve, reject });
+        post({ type: 'erase', id });
       });
     },
     enrol: (fragment) => post({ type: 'enrol', fragment }),

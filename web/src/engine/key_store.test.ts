@@ -1,25 +1,11 @@
 import { describe, expect, it } from 'vitest';
+import { memory_storage as profile } from '../fake/storage';
 import type { Storage } from './key_storage';
-import { KeyStore, MAX_PROTECTORS, type Protector } from './key_store';
-
-/** A profile's storage in memory. */
-function profile(values = new Map<string, unknown>()): Storage & { values: Map<string, unknown> } {
-  return {
-    values,
-    get: async (name) => values.get(name),
-    async put(changed) {
-      for (const [name, value] of Object.entries(changed)) {
-        if (value === undefined) values.delete(name);
-        else values.set(name, value);
-      }
-    },
-    clear: async () => values.clear(),
-  };
-}
+import { KeyStore, MAX_PROTECTORS, type PinProtector, type Protector } from './key_store';
 
 const bytes = (n: number) => new Uint8Array(32).fill(n);
 const passkey = (id: string): Protector => ({ kind: 'passkey', id, salt: bytes(9), rp_id: 'localhost', added_ms: 5 });
-const pin = (id: string): Protector => ({ kind: 'pin', id, salt: bytes(8), added_ms: 6 });
+const pin = (id: string): PinProtector => ({ kind: 'pin', id, salt: bytes(8), added_ms: 6 });
 
 async function protected_profile() {
   const storage = profile();
@@ -70,9 +56,9 @@ describe('the key store', () => {
 
   it('refuses a wrap that was moved to another protector', async () => {
     const { storage } = await protected_profile();
-    const lock = structuredClone(storage.values.get('lock')) as { wraps: { id: string }[] };
-    lock.wraps[0]!.id = 'other';
-    storage.values.set('lock', lock);
+    const stored = structuredClone(storage.values.get('lock')) as { wraps: { id: string }[] };
+    stored.wraps[0]!.id = 'other';
+    storage.values.set('lock', stored);
     await expect(opened(storage, 'other', bytes(1))).rejects.toEqual({ code: 'wrong_protector' });
   });
 

@@ -16,8 +16,12 @@ export type { Protector } from './key_wrap';
 const NONCE_BYTES = 12;
 /** Data key, bytes: AES-256. */
 const DATA_KEY_BYTES = 32;
-/** Version of a stored lock. */
-const LOCK_VERSION = 2;
+/** Version of stored key wraps. */
+const WRAPS_VERSION = 2;
+/** Name of the stored key wraps. Version 2 called them so, and another name would lose the keys of protected browsers. */
+const WRAPS = 'lock';
+/** Name of the PINs whose setting was begun on a device that is not protected yet. */
+const BEGUN = 'begun_pins';
 /** Most protectors of one device: passkeys and a PIN. */
 export const MAX_PROTECTORS = 8;
 
@@ -26,12 +30,21 @@ interface SealedState {
   sealed: ArrayBuffer;
 }
 
+export type PinProtector = Extract<Protector, { kind: 'pin' }>;
+
+/** A protector that opens nothing here, and that the office may still know. */
+export type Unused = Pick<Protector, 'kind' | 'id'>;
+
 /** What a protected profile has beside its state. */
-interface Lock {
-  version: typeof LOCK_VERSION;
+interface KeyWraps {
+  version: typeof WRAPS_VERSION;
   /** The device's identifier: the page needs it before the state is open. */
   device: string;
   wraps: Wrap[];
+  /** They stay here until the office has confirmed their removal. Absent: none. */
+  unused?: Unused[];
+  /** The passkey that protected the device first, until the office is known to have registered it. */
+  unregistered?: string;
 }
 
 /** A protector and the secret that it gives. */
@@ -45,7 +58,8 @@ export type StoreState =
 
 export class KeyStore {
   #key: CryptoKey | undefined;
-  #lock: Lock | undefined;
+  #wraps: KeyWraps | undefined;
+  #begun: PinProtector[] = [];
   /** Writes run one after the other: a state must not be saved with a key that another write is replacing. */
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -53,17 +67,28 @@ export class KeyStore {
 
   /** Reads what is stored. Throws a `Problem` if a newer version wrote it. */
   async open(): Promise<StoreState> {
-    const lock = (await this.storage.get('lock')) as Lock | undefined;
-    if (lock && lock.version !== LOCK_VERSION) throw { code: 'keys_of_newer_version' } satisfies Problem;
-    this.#lock = lock;
-    if (lock) return { status: 'locked', device: lock.device, protectors: this.protectors };
+    const wraps = (await this.storage.get(WRAPS)) as KeyWraps | undefined;
+    if (wraps && wraps.version !== WRAPS_VERSION) throw { code: 'keys_of_newer_version' } satisfies Problem;
+    this.#wraps = wraps;
+    if (wraps) return { status: 'locked', device: wraps.device, protectors: this.protectors };
+    this.#begun = ((await this.storage.get(BEGUN)) as PinProtector[] | undefined) ?? [];
     this.#key = (await this.storage.get('key')) as CryptoKey | undefined;
     return { status: this.#key && (await this.storage.get('state')) ? 'open' : 'empty' };
   }
 
   /** The protectors of this device; none if it is unprotected. */
   get protectors(): Protector[] {
-    return (this.#lock?.wraps ?? []).map(({ nonce: _nonce, wrapped: _wrapped, ...protector }) => protector);
+    return (this.#wraps?.wraps ?? []).map(({ nonce: _nonce, wrapped: _wrapped, ...protector }) => protector);
+  }
+
+  /** PINs whose setting was begun on this unprotected device, newest first: the office may count each as its protection. */
+  get begun_pins(): readonly PinProtector[] {
+    return this.#begun;
+  }
+
+  /** What the office has to remove. */
+  get unused(): readonly Unused[] {
+    return this.#wraps?.unused ?? [];
   }
 
   /** Unwraps the data key. Throws a `Problem` if the secret is not the protector's. */
@@ -84,7 +109,7 @@ export class KeyStore {
   save(state: string): Promise<void> {
     return this.#in_turn(async () => {
       if (this.#key) return this.storage.put({ state: await seal(this.#key, state) });
-      if (this.#lock) throw new Error('the key store is locked');
+      if (this.#wraps) throw new Error('the key store is locked');
       const made = await crypto.subtle.generateKey({ name: 'AES-GCM', length: 256 }, false, ['encrypt', 'decrypt']);
       await this.storage.put({ key: made, state: await seal(made, state) });
       this.#key = made;
@@ -92,64 +117,110 @@ export class KeyStore {
   }
 
   /**
-   * Protects an unprotected device: its state is encrypted anew with another data key, and the unprotected key is deleted in
-   * the same transaction.
+   * Keeps what identifies a PIN before the office can count it, which it does when it releases the secret: if that answer is
+   * lost, an unprotected device asks for this PIN again, and a protected one has the office remove it.
    */
-  protect(device: string, protector: Protector, secret: Uint8Array<ArrayBuffer>): Promise<void> {
+  begin_pin(protector: PinProtector): Promise<void> {
     return this.#in_turn(async () => {
-      if (this.#lock) throw new Error('the device is protected already');
+      if (this.#wraps) return this.#replace({ unused: with_unused(this.#wraps, [protector]) });
+      const begun = [protector, ...this.#begun];
+      await this.storage.put({ [BEGUN]: begun });
+      this.#begun = begun;
+    });
+  }
+
+  /** As `begin_pin`, for a further passkey before it is registered with the office. */
+  begin_passkey(id: string): Promise<void> {
+    return this.#in_turn(() => this.#replace({ unused: with_unused(this.#known_wraps(), [{ kind: 'passkey', id }]) }));
+  }
+
+  /** The office has registered this passkey. */
+  registered(id: string): Promise<void> {
+    return this.#in_turn(async () => {
+      if (this.#wraps?.unregistered === id) await this.#replace({ unregistered: undefined });
+    });
+  }
+
+  /** The office has confirmed the removal. */
+  removed(id: string): Promise<void> {
+    return this.#in_turn(() => this.#replace({ unused: this.unused.filter((one) => one.id !== id) }));
+  }
+
+  /**
+   * Protects an unprotected device: its state is encrypted anew with another data key, and the unprotected key is deleted in
+   * the same transaction. `registered`: whether the office is known to have the protector.
+   */
+  protect(
+    device: string,
+    protector: Protector,
+    secret: Uint8Array<ArrayBuffer>,
+    registered: boolean = true,
+  ): Promise<void> {
+    return this.#in_turn(async () => {
+      if (this.#wraps) throw new Error('the device is protected already');
       const state = await this.load();
       if (state === undefined) throw { code: 'not_enrolled' } satisfies Problem;
       const raw = crypto.getRandomValues(new Uint8Array(DATA_KEY_BYTES));
-      const lock: Lock = { version: LOCK_VERSION, device, wraps: [await wrapped(protector, secret, raw)] };
+      const wraps: KeyWraps = { version: WRAPS_VERSION, device, wraps: [await wrapped(protector, secret, raw)] };
+      wraps.unused = with_unused(wraps, this.#begun);
+      if (!registered) wraps.unregistered = protector.id;
       const key = await import_data_key(raw);
-      await this.storage.put({ lock, key: undefined, state: await seal(key, state) });
-      [this.#lock, this.#key] = [lock, key];
+      await this.storage.put({ [WRAPS]: wraps, key: undefined, [BEGUN]: undefined, state: await seal(key, state) });
+      [this.#wraps, this.#key, this.#begun] = [wraps, key, []];
     });
   }
 
   /**
    * Adds a protector, or replaces the one of the same kind that `replaces` names. `by` opens one that is there: who only has the
-   * unlocked page cannot add another.
+   * unlocked page cannot add another. A first passkey that the office is not known to have is replaced by what is added.
    */
   add(protector: Protector, secret: Uint8Array<ArrayBuffer>, by: Opened, replaces?: string): Promise<void> {
     return this.#in_turn(async () => {
-      const lock = this.#known_lock();
+      const before = this.#known_wraps();
       const raw = await this.#unwrap(by);
       const added = await wrapped(protector, secret, raw);
       raw.fill(0);
-      const others = lock.wraps.filter((wrap) => wrap.id !== protector.id && wrap.id !== replaces);
+      const gone = [protector.id, replaces, before.unregistered];
+      const others = before.wraps.filter(({ id }) => !gone.includes(id));
       if (others.length >= MAX_PROTECTORS) throw { code: 'too_many_protectors' } satisfies Problem;
-      await this.#replace_wraps(lock, [...others, added]);
+      await this.#replace_wraps([...others, added]);
     });
   }
 
-  /** Removes a protector. Throws a `Problem` if it is the last one. */
+  /** Removes a protector, which the office has to remove then. Throws a `Problem` if it is the last one. */
   remove(id: string): Promise<void> {
     return this.#in_turn(async () => {
-      const lock = this.#known_lock();
-      const others = lock.wraps.filter((wrap) => wrap.id !== id);
+      const others = this.#known_wraps().wraps.filter((wrap) => wrap.id !== id);
       if (others.length === 0) throw { code: 'last_protector' } satisfies Problem;
-      await this.#replace_wraps(lock, others);
+      await this.#replace_wraps(others);
     });
   }
 
-  /** Erases state and keys: the device was revoked. */
+  /** Erases state and keys: the device was revoked, or its person wants to enrol it anew. */
   erase(): Promise<void> {
     return this.#in_turn(async () => {
       await this.storage.clear();
-      this.#key = this.#lock = undefined;
+      this.#key = this.#wraps = undefined;
+      this.#begun = [];
     });
   }
 
-  async #replace_wraps(lock: Lock, wraps: Wrap[]): Promise<void> {
-    const next = { ...lock, wraps };
-    await this.storage.put({ lock: next });
-    this.#lock = next;
+  /** In the same write, those that are not there any more become what the office has to remove. */
+  async #replace_wraps(wraps: Wrap[]): Promise<void> {
+    const before = this.#known_wraps();
+    const next = { ...before, wraps };
+    const unregistered = wraps.some(({ id }) => id === before.unregistered) ? before.unregistered : undefined;
+    await this.#replace({ wraps, unused: with_unused(next, before.wraps), unregistered });
+  }
+
+  async #replace(changed: Partial<KeyWraps>): Promise<void> {
+    const next = { ...this.#known_wraps(), ...changed };
+    await this.storage.put({ [WRAPS]: next });
+    this.#wraps = next;
   }
 
   async #unwrap({ id, secret }: Opened): Promise<Uint8Array<ArrayBuffer>> {
-    const wrap = this.#known_lock().wraps.find((one) => one.id === id);
+    const wrap = this.#known_wraps().wraps.find((one) => one.id === id);
     if (!wrap) throw { code: 'wrong_protector' } satisfies Problem;
     const key = await derive_wrapping_key(wrap.kind, secret);
     try {
@@ -159,9 +230,9 @@ export class KeyStore {
     }
   }
 
-  #known_lock(): Lock {
-    if (!this.#lock) throw new Error('the device is not protected');
-    return this.#lock;
+  #known_wraps(): KeyWraps {
+    if (!this.#wraps) throw new Error('the device is not protected');
+    return this.#wraps;
   }
 
   #in_turn<T>(work: () => Promise<T>): Promise<T> {
@@ -169,6 +240,13 @@ export class KeyStore {
     this.#turn = done.catch(() => undefined);
     return done;
   }
+}
+
+/** What the office has to remove: what it had before and these, without what opens the keys. */
+function with_unused({ wraps, unused = [] }: KeyWraps, more: readonly Unused[]): Unused[] {
+  const all = new Map([...unused, ...more].map(({ kind, id }) => [id, { kind, id }]));
+  for (const { id } of wraps) all.delete(id);
+  return [...all.values()];
 }
 
 async function wrapped(

@@ -16,7 +16,7 @@ export type Protector =
     }
   | {
       kind: 'pin';
-      /** The secret identifier of the office's locker, base64url. */
+      /** The secret identifier of the office's locker, 16 bytes as standard base64: as the office gets it. */
       id: string;
       /** Salt of Argon2id, 32 bytes. */
       salt: Uint8Array<ArrayBuffer>;

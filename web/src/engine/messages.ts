@@ -2,9 +2,8 @@
 
 import type { Card, UserCommand, Report, View } from './contract';
 import type { Asking } from './asking';
-import type { Protector } from './key_store';
 import type { Problem } from './problem';
-import type { ProtectionRequest } from './protection';
+import type { Proof, Protected, ProtectionRequest } from './protection';
 
 export type ToWorker =
   | { type: 'command'; command: UserCommand }
@@ -18,6 +17,8 @@ export type ToWorker =
   | { type: 'request_appointment'; id: number }
   /** About the protection of this device. Answered by `protection`. */
   | { type: 'protection'; id: number; request: ProtectionRequest }
+  /** Erase this device here: keys and state. Answered by `erased_here`; nothing can be done afterwards but a reload. */
+  | { type: 'erase'; id: number }
   /** The network changed: reconnect without waiting for the backoff. */
   | { type: 'connect_now' };
 
@@ -25,10 +26,10 @@ export type FromWorker =
   /** `asking`: it waits for a registrar. */
   | { type: 'ready'; enrolled: boolean; asking: boolean }
   /** How this device is protected, before `ready` or `locked`, and when a device was enrolled. */
-  | { type: 'protectors'; device: string; protectors: Protector[] }
+  | { type: 'protectors'; device: string; how: Protected }
   /** The keys have to be opened first. */
   | { type: 'locked' }
-  | { type: 'protection'; id: number; protectors: Protector[]; problem: Problem | null }
+  | { type: 'protection'; id: number; how: Protected; proof: Proof | null; problem: Problem | null }
   | { type: 'asking'; asking: Asking }
   /** The request was forgotten. */
   | { type: 'asking_stopped' }
@@ -46,6 +47,7 @@ export type FromWorker =
   | { type: 'record_checked'; id: number; report: Report | null; problem: Problem | null }
   | { type: 'appointment_requested'; id: number; text: string | null; problem: Problem | null }
   | { type: 'erased' }
+  | { type: 'erased_here'; id: number; problem: Problem | null }
   /** The engine stopped. Nothing is encrypted or decrypted after this. */
   | { type: 'failed'; problem: Problem };
 

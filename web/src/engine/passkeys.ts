@@ -23,8 +23,8 @@ export const passkeys_supported = (): boolean =>
   'PublicKeyCredential' in globalThis && 'parseCreationOptionsFromJSON' in PublicKeyCredential;
 
 /**
- * Makes a passkey with the office's options. Throws a `Problem`: `no_prf` if the authenticator cannot protect keys; then nothing
- * was registered with the office.
+ * Makes a passkey with the office's options. Throws a `Problem`: `no_prf_new` if the authenticator cannot protect keys; then nothing
+ * was registered with the office, and the authenticator keeps a passkey of no use.
  */
 export async function create_passkey(
   options: PublicKeyCredentialCreationOptionsJSON,
@@ -39,7 +39,7 @@ export async function create_passkey(
   const credential = without_secrets(made);
   const prf = made.getClientExtensionResults().prf;
   if (prf?.results) return { protector, touch: { id: made.id, secret: prf_secret(made), credential } };
-  if (!prf?.enabled) throw { code: 'no_prf' } satisfies Problem;
+  if (!prf?.enabled) throw { code: 'no_prf_new' } satisfies Problem;
   // Some authenticators give the output only when the passkey is used: a second touch.
   const used = await use_passkey(local_options(rp_id), [protector]);
   return { protector, touch: { ...used, credential } };

@@ -20,6 +20,14 @@ export type ProblemCode =
   | 'too_many_protectors'
   | 'not_confirmed'
   | 'no_prf'
+  | 'no_prf_new'
+  | 'not_registered'
+  | 'passkey_not_added'
+  | 'passkey_unknown'
+  | 'not_removed_at_office'
+  | 'opened_without_office'
+  | 'unlock_again'
+  | 'not_erased'
   | 'passkey_there'
   | 'passkey_failed'
   | 'pin_wrong'
@@ -34,7 +42,7 @@ export type ProblemCode =
  */
 export type Problem = { code: ProblemCode; status?: number; count?: number } | { told: string };
 
-const is_problem = (error: unknown): error is Problem =>
+export const is_problem = (error: unknown): error is Problem =>
   typeof error === 'object' && error !== null && ('code' in error || 'told' in error) && !(error instanceof Error);
 
 /** Whatever was thrown as a problem. */

@@ -1,26 +1,46 @@
 // The worker's side of a device's protection: it opens the keys, and adds and removes what opens them.
 
-import type { LockerAnswer } from './contract';
-import type { KeyStore, Opened, Protector } from './key_store';
+import type { LockerAnswer, RemoveProtector } from './contract';
+import type { KeyStore, Opened, PinProtector, Protector, Unused } from './key_store';
 import type { LockerOffice } from './protection_office';
-import type { Problem } from './problem';
+import { problem_of, type Problem } from './problem';
 
 /** What proves that the person is there. */
 export type Presence = { is: 'passkey'; opened: Opened; ticket: string | null } | { is: 'pin'; pin: string };
 
+/** A presence that was proved: the worker keeps its secret until it is used or forgotten, so that one PIN is tried once. */
+export interface Proof {
+  handle: number;
+  /** Whether the office confirmed it with a ticket. */
+  ticket: boolean;
+}
+
 /** A request of the page. */
 export type ProtectionRequest =
-  /** Opens the keys and starts the device. */
+  /** Opens the keys and starts the device; a PIN whose setting was interrupted protects it first. */
   | { do: 'unlock'; by: Presence }
-  /** The person confirmed a dangerous command: only the ticket is taken. */
-  | { do: 'confirm'; by: Presence }
-  /** The first passkey of an unprotected device, or a further one: then `by` opens one that is there. */
-  | { do: 'add_passkey'; protector: Protector; secret: Uint8Array<ArrayBuffer>; by: Presence | null }
+  /** Takes the ticket of a presence and keeps its secret. Answered with a `Proof`, which replaces the one before. */
+  | { do: 'prove'; by: Presence }
+  /** The proof is not needed any more. */
+  | { do: 'forget' }
+  /** A further passkey is about to be registered with the office. */
+  | { do: 'begin_passkey'; id: string }
+  /** The first passkey of an unprotected device, or a further one: `proof` opens one that is there. */
+  | { do: 'add_passkey'; protector: Protector; secret: Uint8Array<ArrayBuffer>; proof: number | null }
+  /** The office has registered a passkey. */
+  | { do: 'registered'; id: string; ticket: string }
   /** A PIN for an unprotected device, or in place of the one before. `token`: bearer token. */
-  | { do: 'set_pin'; pin: string; token: string; by: Presence | null }
+  | { do: 'set_pin'; pin: string; token: string; proof: number | null }
   | { do: 'remove'; id: string }
-  /** The ticket of a passkey that was registered with the office. */
-  | { do: 'ticket'; ticket: string };
+  /** Has the office remove what opens nothing here. Needs a recent confirmation. */
+  | { do: 'tidy'; token: string };
+
+/** How the device is protected once a request was carried out. */
+export interface Protected {
+  protectors: Protector[];
+  /** A PIN may protect it at the office whose setting was interrupted here. */
+  begun: boolean;
+}
 
 export interface ProtectionEnvironment {
   store: KeyStore;
@@ -31,7 +51,7 @@ export interface ProtectionEnvironment {
   device(): string;
   now_ms(): number;
   set_ticket(ticket: string): void;
-  /** Starts the device from its opened keys. */
+  /** Starts the device from its opened keys, or connects it again with its new ticket. */
   start(): Promise<void>;
 }
 
@@ -40,81 +60,190 @@ const SALT_BYTES = 32;
 /** As in `telcon_proto::protection`. */
 const LOCKER_ID_BYTES = 16;
 
+/** What a PIN gives: a part of the secret, and what proves the PIN to the office. */
+interface Stretched {
+  key: Uint8Array;
+  proof: Uint8Array;
+}
+
 export class ProtectionWorker {
+  #proof: { handle: number; opened: Opened } | undefined;
+  #handles = 0;
+  /** Protectors that are being added: the office must not remove them meanwhile. */
+  #begun = new Set<string>();
+  /** The protector with which the office gave the last ticket: it has that one. */
+  #at_office: string | undefined;
+
   constructor(private readonly environment: ProtectionEnvironment) {}
 
   /** Throws a `Problem` or a sentence. */
-  async handle(request: ProtectionRequest): Promise<void> {
+  async handle(request: ProtectionRequest): Promise<Proof | null> {
     const { environment } = this;
     const { store } = environment;
     switch (request.do) {
-      case 'unlock': {
-        const opened = await this.#open(request.by);
-        await store.unlock(opened);
-        return environment.start();
-      }
-      case 'confirm':
-        return void (await this.#open(request.by));
+      case 'unlock':
+        await this.#unlock(request.by);
+        await environment.start();
+        return null;
+      case 'prove':
+        return this.#prove(request.by);
+      case 'forget':
+        this.#proof = undefined;
+        return null;
+      case 'begin_passkey':
+        this.#begun.add(request.id);
+        await store.begin_passkey(request.id);
+        return null;
       case 'add_passkey': {
-        if (store.protectors.length === 0) {
-          return store.protect(environment.device(), request.protector, request.secret);
-        }
-        return store.add(request.protector, request.secret, await this.#presence(request.by));
+        const { protector, secret, proof } = request;
+        if (store.protectors.length === 0) await store.protect(environment.device(), protector, secret, false);
+        else await store.add(protector, secret, this.#opened(proof));
+        this.#begun.delete(protector.id);
+        return null;
       }
+      case 'registered':
+        await this.#take_ticket(request.id, request.ticket);
+        return null;
       case 'set_pin':
-        return this.#set_pin(request.pin, request.token, request.by);
+        await this.#set_pin(request.pin, request.token, request.proof);
+        return null;
       case 'remove':
-        return store.remove(request.id);
-      case 'ticket':
-        return environment.set_ticket(request.ticket);
+        await store.remove(request.id);
+        return null;
+      case 'tidy':
+        await this.#tidy(request.token);
+        return null;
     }
   }
 
-  async #presence(by: Presence | null): Promise<Opened> {
-    if (!by) throw { code: 'not_confirmed' } satisfies Problem;
-    return this.#open(by);
+  async #unlock(by: Presence): Promise<void> {
+    const { store } = this.environment;
+    if (store.protectors.length > 0) return store.unlock((await this.#open(by)).opened);
+    const problem: Problem | null = by.is === 'pin' ? await this.#finish(by.pin) : { code: 'wrong_protector' };
+    if (problem) throw problem;
+  }
+
+  async #prove(by: Presence): Promise<Proof> {
+    this.#proof = undefined;
+    const { opened, ticket } = await this.#open(by);
+    const handle = ++this.#handles;
+    this.#proof = { handle, opened };
+    return { handle, ticket };
+  }
+
+  #opened(handle: number | null): Opened {
+    if (!this.#proof || this.#proof.handle !== handle) throw { code: 'not_confirmed' } satisfies Problem;
+    return this.#proof.opened;
   }
 
   /** What opens a protector; takes the ticket that comes with it. */
-  async #open(by: Presence): Promise<Opened> {
+  async #open(by: Presence): Promise<{ opened: Opened; ticket: boolean }> {
+    const { store } = this.environment;
     if (by.is === 'passkey') {
-      if (by.ticket) this.environment.set_ticket(by.ticket);
-      return by.opened;
+      if (by.ticket) await this.#take_ticket(by.opened.id, by.ticket);
+      return { opened: by.opened, ticket: by.ticket !== null };
     }
-    const protector = this.environment.store.protectors.find(({ kind }) => kind === 'pin');
+    const protector = store.protectors.find((one): one is PinProtector => one.kind === 'pin');
     if (!protector) throw { code: 'wrong_protector' } satisfies Problem;
-    const { key, proof } = this.#stretch(by.pin, protector.salt);
-    return { id: protector.id, secret: await this.#open_locker(protector.id, key, proof) };
+    return {
+      opened: { id: protector.id, secret: await this.#open_locker(protector, this.#stretch(by.pin, protector.salt)) },
+      ticket: true,
+    };
   }
 
-  async #open_locker(id: string, key: Uint8Array, proof: Uint8Array): Promise<Uint8Array<ArrayBuffer>> {
-    const answer = await this.environment.office.open(base64(from_base64(id)), base64(proof));
+  async #take_ticket(id: string, ticket: string): Promise<void> {
+    this.environment.set_ticket(ticket);
+    this.#at_office = id;
+    await this.environment.store.registered(id);
+  }
+
+  async #open_locker({ id }: PinProtector, { key, proof }: Stretched): Promise<Uint8Array<ArrayBuffer>> {
+    const answer = await this.environment.office.open(id, base64(proof));
     if (answer.state !== 'opened') throw problem_of_locker(answer);
-    this.environment.set_ticket(answer.ticket);
+    await this.#take_ticket(id, answer.ticket);
     return joined(key, from_base64(answer.secret));
   }
 
-  async #set_pin(pin: string, token: string, by: Presence | null): Promise<void> {
-    const { environment } = this;
-    const { store } = environment;
+  async #set_pin(pin: string, token: string, handle: number | null): Promise<void> {
+    const { store, office, now_ms, device } = this.environment;
+    const is_protected = store.protectors.length > 0;
+    if (!is_protected && store.begun_pins.length > 0 && (await this.#finish(pin)) === null) return;
+    const opened = is_protected ? this.#opened(handle) : null;
     const before = store.protectors.find(({ kind }) => kind === 'pin');
-    const opened = store.protectors.length === 0 ? null : await this.#presence(by);
-    const locker = crypto.getRandomValues(new Uint8Array(LOCKER_ID_BYTES));
-    const salt = crypto.getRandomValues(new Uint8Array(SALT_BYTES));
-    const { key, proof } = this.#stretch(pin, salt);
-    await environment.office.make(token, await sha256_hex(locker), await sha256_hex(proof));
-    // Opened before it is relied on: that the office has it is known then, and it counts as a protection.
-    const id = base64(locker);
-    const secret = await this.#open_locker(id, key, proof);
-    const protector: Protector = { kind: 'pin', id, salt, added_ms: environment.now_ms() };
-    if (opened) await store.add(protector, secret, opened, before?.id);
-    else await store.protect(environment.device(), protector, secret);
+    // The office keeps few lockers of a device. What it still has to remove is in the way of a new one.
+    if (opened) await this.#tidy(token).catch(() => undefined);
+    const protector: PinProtector = {
+      kind: 'pin',
+      id: base64(crypto.getRandomValues(new Uint8Array(LOCKER_ID_BYTES))),
+      salt: crypto.getRandomValues(new Uint8Array(SALT_BYTES)),
+      added_ms: now_ms(),
+    };
+    const stretched = this.#stretch(pin, protector.salt);
+    await office.make(token, await locker_sha256(protector.id), await sha256_hex(stretched.proof));
+    this.#begun.add(protector.id);
+    try {
+      // Commit: the office counts the locker as a protection when it is opened, and only then gives what the wrap needs.
+      await store.begin_pin(protector);
+      const secret = await this.#open_locker(protector, stretched);
+      if (opened) await store.add(protector, secret, opened, before?.id);
+      else await store.protect(device(), protector, secret);
+    } finally {
+      this.#begun.delete(protector.id);
+    }
   }
 
-  #stretch(pin: string, salt: Uint8Array): { key: Uint8Array; proof: Uint8Array } {
+  /** Protects the device by a PIN whose setting was interrupted after the office may have counted it. Returns why not. */
+  async #finish(pin: string): Promise<Problem | null> {
+    const { store, device } = this.environment;
+    let why: Problem = { code: 'wrong_protector' };
+    for (const protector of store.begun_pins) {
+      let secret;
+      try {
+        secret = await this.#open_locker(protector, this.#stretch(pin, protector.salt));
+      } catch (error) {
+        const problem = problem_of(error);
+        if (!is_of_locker(problem)) throw problem;
+        // The office has no locker of one that it never counted, and answers as for one that it erased.
+        if (!is_of_locker(why) || why.code === 'pin_erased') why = problem;
+        continue;
+      }
+      await store.protect(device(), protector, secret);
+      return null;
+    }
+    return why;
+  }
+
+  /** Throws the last problem, after everything was tried. */
+  async #tidy(token: string): Promise<void> {
+    const { store, office } = this.environment;
+    const at_office = store.protectors.some(({ id }) => id === this.#at_office);
+    let failed: unknown = null;
+    for (const one of store.unused.filter(({ id }) => !this.#begun.has(id))) {
+      try {
+        const answer = await office.remove(token, await named(one));
+        // It is not there if the last one is another that is in use here.
+        if (answer === 'removed' || at_office) await store.removed(one.id);
+      } catch (error) {
+        failed = error;
+      }
+    }
+    if (failed !== null) throw problem_of(failed);
+  }
+
+  #stretch(pin: string, salt: Uint8Array): Stretched {
     const stretched = this.environment.stretch(pin.normalize('NFKC'), salt);
     return { key: stretched.slice(0, 32), proof: stretched.slice(32) };
   }
+}
+
+/** Whether an office that was reached gave this answer about a locker. */
+const is_of_locker = (problem: Problem): problem is Extract<Problem, { code: string }> =>
+  'code' in problem && (problem.code === 'pin_wrong' || problem.code === 'pin_wait' || problem.code === 'pin_erased');
+
+/** A protector as the office knows it. */
+async function named({ kind, id }: Unused): Promise<RemoveProtector> {
+  if (kind === 'passkey') return { kind, credential: id };
+  return { kind: 'locker', locker_sha256: await locker_sha256(id) };
 }
 
 function problem_of_locker(answer: Exclude<LockerAnswer, { state: 'opened' }>): Problem {
@@ -145,4 +274,4 @@ export async function sha256_hex(bytes: Uint8Array<ArrayBufferLike>): Promise<st
 }
 
 /** The digest by which the office knows a locker. */
-export const locker_sha256 = (id: string): Promise<string> => sha256_hex(from_base64(id));
+const locker_sha256 = (id: string): Promise<string> => sha256_hex(from_base64(id));

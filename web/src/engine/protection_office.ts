@@ -37,7 +37,6 @@ export interface ProtectionOffice {
   challenge(device: string): Promise<PasskeyOptions>;
   /** A ticket; `null` if the office does not know the ceremony: it knows no passkey of this device. */
   assertion(ceremony: string, credential: object): Promise<string | null>;
-  remove(token: string, which: RemoveProtector): Promise<void>;
 }
 
 export const protection_over_http: ProtectionOffice = {
@@ -55,15 +54,14 @@ export const protection_over_http: ProtectionOffice = {
     if (!answer.ok) throw await refusal(answer);
     return ((await answer.json()) as IssuedTicket).ticket;
   },
-  async remove(token, which) {
-    await answered(post_to_office(with_token(token), '/protection/remove', which));
-  },
 };
 
-/** Requests of the worker, which alone handles PINs. */
+/** Requests of the worker, which alone handles PINs and knows what the office has to remove. */
 export interface LockerOffice {
   make(token: string, locker_sha256: string, proof_sha256: string): Promise<void>;
   open(locker: string, proof: string): Promise<LockerAnswer>;
+  /** `last`: the office has no other protector of this device, and may not have this one. */
+  remove(token: string, which: RemoveProtector): Promise<'removed' | 'last'>;
 }
 
 export const lockers_over_http: LockerOffice = {
@@ -71,4 +69,10 @@ export const lockers_over_http: LockerOffice = {
     await answered(post_to_office(with_token(token), '/lockers', { locker_sha256, proof_sha256 }));
   },
   open: (locker, proof) => json(post_to_office(limited, '/lockers/open', { locker, proof })),
+  async remove(token, which) {
+    const answer = await post_to_office(with_token(token), '/protection/remove', which);
+    if (answer.status === 409) return 'last';
+    await answered(Promise.resolve(answer));
+    return 'removed';
+  },
 };

@@ -12,6 +12,9 @@ export interface RecordProof {
 /** Lines in one page of the list. */
 export const RECORDS_PER_PAGE = 200;
 
+/** A page of the list, for `with_newest`. */
+export const RECORD_PAGE = { size: RECORDS_PER_PAGE, id: (line: RecordLine): string => line.call };
+
 export interface Records {
   /** The newest calls, or those before `oldest`; at most `RECORDS_PER_PAGE`. */
   list(token: string, oldest?: RecordLine): Promise<RecordLine[]>;
@@ -30,20 +33,21 @@ export const records_over_http: Records = {
 };
 
 /**
- * The list after its newest page was read again, newest first: older calls that were read before stay, if the pages overlap.
- * `more`: whether there were more before.
+ * A list after its newest page was read again, newest first: older entries that were read before stay, if the pages overlap.
+ * `more`: whether there were more before. `page`: entries in a full page, and what identifies one.
  */
-export function with_newest(
-  known: RecordLine[],
-  newest: RecordLine[],
+export function with_newest<T>(
+  known: T[],
+  newest: T[],
   more: boolean,
-): { lines: RecordLine[]; more: boolean } {
-  const full = newest.length === RECORDS_PER_PAGE;
+  page: { size: number; id: (entry: T) => unknown },
+): { entries: T[]; more: boolean } {
+  const full = newest.length === page.size;
   const last = newest.at(-1);
-  const overlap = known.findIndex((line) => line.call === last?.call);
-  if (!full || overlap < 0) return { lines: newest, more: full };
+  const overlap = last === undefined ? -1 : known.findIndex((entry) => page.id(entry) === page.id(last));
+  if (!full || overlap < 0) return { entries: newest, more: full };
   const older = known.slice(overlap + 1);
-  return { lines: [...newest, ...older], more: older.length === 0 || more };
+  return { entries: [...newest, ...older], more: older.length === 0 || more };
 }
 
 /** Reads a path of the API with a bearer token. Throws a `Problem`. */

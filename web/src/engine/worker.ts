@@ -9,8 +9,8 @@ import { frame_transform } from './frame_transform';
 import { KeyStore } from './key_store';
 import type { FromWorker, ToWorker, TransformOptions } from './messages';
 import { MediaKeepAlive } from './media_keepalive';
-import { problem_of, type Problem } from './problem';
-import { ProtectionWorker } from './protection';
+import { is_problem, problem_of, type Problem } from './problem';
+import { ProtectionWorker, type Protected } from './protection';
 import { lockers_over_http } from './protection_office';
 import { speaks, writes_records } from './roles';
 import { Socket } from './socket';
@@ -128,9 +128,14 @@ async function save_enrolled(state: string): Promise<void> {
   }
   start(state);
   asking = undefined;
-  post({ type: 'protectors', device, protectors: key_store.protectors });
+  post({ type: 'protectors', device, how: how_protected() });
   post({ type: 'enrolled' });
 }
+
+const how_protected = (): Protected => ({
+  protectors: key_store.protectors,
+  begun: key_store.begun_pins.length > 0,
+});
 
 const protection = new ProtectionWorker({
   store: key_store,
@@ -145,7 +150,10 @@ const protection = new ProtectionWorker({
   async start() {
     const state = await key_store.load();
     if (state === undefined) throw { code: 'not_enrolled' } satisfies Problem;
-    if (!driver) start(state);
+    if (driver) {
+      socket?.reconnect();
+      socket?.connect_now();
+    } else start(state);
     post({ type: 'ready', enrolled: true, asking: false });
   },
 });
@@ -154,13 +162,13 @@ const started = init().then(async () => {
   const stored = await key_store.open();
   if (stored.status === 'locked') {
     device = stored.device;
-    post({ type: 'protectors', device, protectors: stored.protectors });
+    post({ type: 'protectors', device, how: how_protected() });
     return post({ type: 'locked' });
   }
   const state = await key_store.load();
   const waits = state !== undefined && Telcon.is_asking(state);
   if (state !== undefined && !waits) start(state);
-  post({ type: 'protectors', device, protectors: key_store.protectors });
+  post({ type: 'protectors', device, how: how_protected() });
   post({ type: 'ready', enrolled: driver !== undefined, asking: waits });
   if (!waits) return;
   asking = asking_device();
@@ -168,10 +176,13 @@ const started = init().then(async () => {
 });
 started.catch((error: unknown) => {
   console.error('start', error);
-  post({ type: 'failed', problem: { code: 'start_failed' } });
+  // An error of the browser or the engine is worded for programmers.
+  post({ type: 'failed', problem: is_problem(error) ? error : { code: 'start_failed' } });
 });
 
 self.onmessage = async ({ data }: MessageEvent<ToWorker>) => {
+  // Also where it did not start.
+  if (data.type === 'erase') return post(await erase(data.id));
   await started;
   switch (data.type) {
     case 'command':
@@ -196,10 +207,10 @@ self.onmessage = async ({ data }: MessageEvent<ToWorker>) => {
     case 'protection': {
       const { id } = data;
       try {
-        await protection.handle(data.request);
-        return post({ type: 'protection', id, protectors: key_store.protectors, problem: null });
+        const proof = await protection.handle(data.request);
+        return post({ type: 'protection', id, how: how_protected(), proof, problem: null });
       } catch (error) {
-        return post({ type: 'protection', id, protectors: key_store.protectors, problem: problem_of(error) });
+        return post({ type: 'protection', id, how: how_protected(), proof: null, problem: problem_of(error) });
       }
     }
     case 'check_record':
@@ -208,6 +219,20 @@ self.onmessage = async ({ data }: MessageEvent<ToWorker>) => {
       return post(request_appointment(data.id));
   }
 };
+
+/** Nothing may save the state again: what runs is stopped first. */
+async function erase(id: number): Promise<FromWorker> {
+  await started.catch(() => undefined);
+  socket?.stop();
+  try {
+    if (driver) await driver.stop();
+    await key_store.erase();
+    return { type: 'erased_here', id, problem: null };
+  } catch (error) {
+    console.error('erase', error);
+    return { type: 'erased_here', id, problem: { code: 'not_erased' } };
+  }
+}
 
 /** A registrar's link is used at once: nothing else may use it up before. The authority's waits for a press. */
 async function open_link(fragment: string, label: string): Promise<void> {

@@ -17,6 +17,7 @@ const host: Host = {
   stop_asking: nothing,
   request_appointment: () => Promise.reject('not here'),
   protection: () => Promise.reject('not here'),
+  erase: () => Promise.reject('not here'),
   enrol: nothing,
   check: () => Promise.reject('not here'),
   request_microphone: nothing,

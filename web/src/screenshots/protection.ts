@@ -23,7 +23,7 @@ const at =
     const { protection } = app;
     protection.passkeys = true;
     protection.required = false;
-    protection.known('d', protectors);
+    protection.known('d', { protectors, begun: false });
     then?.(protection, app);
   };
 const settings =
@@ -34,7 +34,7 @@ export const protection_scenes: Record<string, Scene> = {
   'protect': at('protect', []),
   'protect-required': at('protect', [], (protection) => (protection.required = true)),
   'protect-busy': at('protect', [], (protection) => (protection.busy = true)),
-  'protect-no-prf': at('protect', [], (protection) => (protection.problem = { code: 'no_prf' })),
+  'protect-no-prf': at('protect', [], (protection) => (protection.problem = { code: 'no_prf_new' })),
   'protect-pin': at('protect', [], (protection) => (protection.with_pin = true)),
   'protect-no-passkeys': at('protect', [], (protection) => (protection.passkeys = false)),
   'protect-offline': at('protect', [], (_, app) => (app.view = view({ phase: 'offline', token: null }))),
@@ -48,13 +48,34 @@ export const protection_scenes: Record<string, Scene> = {
     protection.with_pin = true;
     protection.problem = { code: 'pin_erased' };
   }),
+  'unlock-link': at('locked', [passkey(1)], (_, app) => (app.unused_link = true)),
+  'unlock-refused': at('locked', [passkey(1)], (protection) => (protection.problem = { code: 'passkey_unknown' })),
+  'unlock-begun': at('locked', [], (protection) => (protection.begun = true)),
+  'unlock-erase': at('locked', [passkey(1)], (_, app) => (app.erasing = { busy: false, problem: null })),
+  'unlock-erase-link': at('locked', [passkey(1)], (_, app) => {
+    app.unused_link = true;
+    app.erasing = { busy: false, problem: { code: 'not_erased' } };
+  }),
   'protected-elsewhere': (app) => (app.stage = { status: 'failed', problem: { code: 'protected_elsewhere' } }),
-  'confirm': at('on', [passkey(1), pin], (protection) => (protection.dialog = { is: 'confirm' })),
+  'confirm': at('on', [passkey(1), pin], (protection) => (protection.dialog = { is: 'confirm', why: 'office' })),
+  'confirm-own': at('on', [passkey(1)], (protection) => (protection.dialog = { is: 'confirm', why: 'own' })),
+  'confirm-busy': at('on', [passkey(1)], (protection) => {
+    protection.dialog = { is: 'confirm', why: 'office' };
+    protection.answering = true;
+  }),
+  'confirm-pin-wrong': at('on', [pin], (protection) => {
+    protection.dialog = { is: 'confirm', why: 'office' };
+    protection.problem = { code: 'pin_wrong', count: 7 };
+  }),
   'confirm-failed': at('on', [passkey(1)], (protection) => {
-    protection.dialog = { is: 'confirm' };
+    protection.dialog = { is: 'confirm', why: 'office' };
     protection.problem = { code: 'not_confirmed' };
   }),
   'confirm-new-pin': at('on', [pin], (protection) => (protection.dialog = { is: 'new_pin' })),
+  'settings-not-removed': at('on', [passkey(3)], (protection, app) => {
+    app.settings_open = true;
+    protection.problem = { code: 'not_removed_at_office' };
+  }),
   'settings-unprotected': settings([]),
   'settings-protected': settings([passkey(3), passkey(2), pin]),
 };

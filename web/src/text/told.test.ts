@@ -32,13 +32,13 @@ describe('sentences of the engine and the server', () => {
 
   it('that answer a person’s action all have a wording', () => {
     const server = found(
-      /(?:let text = (?:format!\()?|Err\(\(?(?:\w+, )?|ok_or\(|Some\(|TooMany::\w+ => |Refusal(?:Code|Kind)::\w+, |format!\()\s*"([^"]+)"/g,
+      /(?:let text = (?:format!\()?|const \w+: &str = |Err\(\(?(?:\w+, )?|ok_or\(|Some\(|TooMany::\w+ => |Refusal(?:Code|Kind)::\w+, |format!\()\s*"([^"]+)"/g,
       /switchboard\/(ring|silence|legs|group|invitations|approvals|enrolment|issued_links)\.rs$/,
     );
     expect(server.length).toBeGreaterThan(50);
     // Only a program that breaks the protocol, a note-taker, or the authority on a command line reads these.
     const of_programs =
-      /commit|can send to the others|message is too long|offer is|another note-taker|record mode is below|is not admitted|only a note-taker|names another office|of this id exists|registrar is not connected|changes who is in the call|cannot remove itself|--person \{\}; if|have not expired|^ of call|^\\u\{201c\}/;
+      /commit|can send to the others|message is too long|offer is|another note-taker|record mode is below|is not admitted|only a note-taker|names another office|registrar is not connected|changes who is in the call|cannot remove itself|--person \{\}; if|have not expired|^ of call|^\\u\{201c\}/;
     expect(server.filter((text) => !of_programs.test(text) && told_name(text) === null)).toEqual([]);
   });
 
@@ -66,6 +66,36 @@ describe('sentences of the engine and the server', () => {
     // Only note-takers send records. The log that cannot be read is an error 503 with another sentence.
     const of_programs = /note-taker|upload|the log cannot be read/;
     expect(sentences.filter((text) => !of_programs.test(text) && told_name(text) === null)).toEqual([]);
+  });
+
+  it('about the protection of a device, and about alerts, all have a wording', () => {
+    const pattern =
+      /(?:HttpError::new\(\s*StatusCode::\w+,|let (?:text|message) =|#\[error\(|refused\(RefusalCode::\w+,|RefusedRing::unavailable\(None,)\s*(?:format!\(\s*)?"([^"]+)"/g;
+    for (const [file, count] of [
+      ['server/src/web/passkeys.rs', 5],
+      ['server/src/web/lockers.rs', 2],
+      ['server/src/web/protection.rs', 3],
+      ['server/src/web/socket.rs', 10],
+      ['server/src/web/alerts.rs', 2],
+      ['core/src/pin.rs', 3],
+    ] as const) {
+      const sentences = found(pattern, new RegExp(`/${file.replaceAll('.', '\\.')}$`));
+      expect(sentences.length, file).toBeGreaterThanOrEqual(count);
+      // The operator, or whoever builds a client, reads these; of a ring, the reason is part of a sentence that has a wording.
+      const of_programs =
+        /cannot be an origin|message must be (hello|prove)|messages are JSON text|^the server could not verify it$/;
+      expect(sentences.filter((text) => !of_programs.test(text) && told_name(text) === null)).toEqual([]);
+    }
+  });
+
+  it('say what to do about a confirmation and a passkey, in every language', () => {
+    const old = 'confirm this with your passkey or PIN: the last confirmation is more than five minutes old';
+    expect(told(old)).toMatch(/^Confirm this with your passkey or PIN/);
+    set_locale('fr');
+    expect(told(old)).toMatch(/^Confirmez avec votre clé d’accès ou votre code PIN/);
+    expect(told("the passkey was not accepted: try again, and choose this device's passkey")).toMatch(
+      /^La clé d’accès/,
+    );
   });
 
   it('that say why something does not verify all have a wording', () => {
@@ -102,11 +132,11 @@ describe('sentences of the engine and the server', () => {
       `“Ada”, Treasury, note-taker looks the same as “Ada.”, Treasury, duty officer, who is enrolled: ${end}`;
     expect(told(compared)).toBe(compared);
     expect(told(closed)).toBe('The device was not approved: this invitation is closed already.');
-    expect(told(words)).toMatch(/with other words: Ada, Treasury, Note-taker, Europe\/Oslo\./);
+    expect(told(words)).toMatch(/under other words: Ada, Treasury, Note-taker, Europe\/Oslo\./);
     expect(told(like('ask your office for another link'))).toMatch(
       /^“Ada”, Treasury looks the same as “Ada\.”, Treasury,/,
     );
-    expect(told('the person has 16 devices, which is the limit: revoke one first')).toMatch(/has 16 devices already/);
+    expect(told('the person has 16 devices, which is the limit: revoke one first')).toMatch(/already has 16 devices/);
     set_locale('fr');
     expect(told(compared)).toBe(
       'L’appareil n’a pas été approuvé\u00a0: son code n’est pas celui que vous avez comparé.',

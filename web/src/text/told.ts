@@ -44,6 +44,7 @@ export const KNOWN: readonly (readonly [RegExp, Told])[] = [
   [/may not approve devices of people of that role|for a role that its registrar may not enrol/i, 'other_role'],
   [/an invitation is valid for up to seven days/i, 'own_clock'],
   [/too many invitations are open/i, 'too_many_invitations'],
+  [/an invitation of this id exists/i, 'invitation_exists'],
   [/the invitation is closed|this invitation is closed already/i, 'invitation_closed'],
   [
     /this person is enrolled as (.+), (?<role>[^,]+), (\S+): ask your office for a link with those words/i,
@@ -72,10 +73,26 @@ export const KNOWN: readonly (readonly [RegExp, Told])[] = [
   [/no such device is enrolled here/i, 'no_such_device'],
   [/(did not|could not) verify (this|the) (revocation|certificate): /i, 'verify_again'],
   [/sent another device's appointment|does not match the registrar's certificate/i, 'other_appointment'],
+  // Protection of a device's keys.
+  [/^confirm this with your passkey or PIN/i, 'confirm_again'],
+  [/^unlock this device with its passkey or PIN/i, 'unlock_first'],
+  [/the passkey was not accepted: try again/i, 'passkey_refused'],
+  [/the passkey was not accepted: reload|the passkey's answer is malformed/i, 'passkey_unusable'],
+  [/this took too long, or was answered already/i, 'too_late'],
+  [/this device has too many passkeys/i, 'too_many_passkeys'],
+  [/this device has too many PINs/i, 'too_many_pins'],
+  [/this is the last passkey or PIN/i, 'last_protector'],
+  [/a PIN has \d+ to \d+ characters/i, 'pin_length'],
+  [/the salt of the PIN is damaged/i, 'pin_damaged'],
+  [/too little free memory for the PIN/i, 'no_memory'],
+  [/the origin of this page is not the office's/i, 'other_address'],
+  // The office's alerts.
+  [/only a security officer may see the office's alerts/i, 'officers_only'],
   // Versions.
   [/uses version \S+ of the protocol|this server speaks version|this server's API is at/i, 'update_device'],
   [/not a message of this version|something this version does not understand/i, 'update_device'],
   [/the body (is (too long|not readable)|does not have)|send the body with|nothing at this address/i, 'update_device'],
+  [/a locker's identifier has|the query is \?limit=/i, 'update_device'],
   // Ringing.
   [/end the present call|leave the present call|you are in another call: end it/i, 'in_a_call'],
   [/not in the office's list/i, 'not_listed'],

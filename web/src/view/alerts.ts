@@ -4,7 +4,9 @@ import type { AlertKind, ListedDevice, OfficeAlert, View } from '../engine/contr
 import { t } from '../text';
 import { format_number } from '../text/format';
 import { date_time } from './clock';
+import { device_title } from './devices';
 import type { Level } from './labels';
+import type { Loadable } from './loadable';
 
 export interface AlertRow {
   log_index: number;
@@ -28,7 +30,6 @@ export interface AlertRow {
 
 export interface AlertsScreen {
   rows: AlertRow[];
-  offline: string | null;
   /** How many no officer has seen, of the whole list. */
   unseen: string | null;
   /** Those of `rows` that no officer has seen. */
@@ -55,25 +56,38 @@ export const unseen_alerts = (view: View | null): number => view?.office_alerts?
 export function alerts_screen(
   view: View,
   alerts: OfficeAlert[],
-  devices: ListedDevice[],
+  devices: Loadable<ListedDevice[]>,
   local_zone: string,
 ): AlertsScreen {
-  const known = new Map(devices.map((device) => [device.device, device]));
+  const known = known_devices(devices);
   const unseen = unseen_alerts(view);
   return {
     rows: alerts.map((alert) => alert_row(alert, known, local_zone)),
-    offline: view.token === null ? t().alerts.stale : null,
     unseen: unseen > 0 ? t().alerts.unseen(unseen, format_number(unseen)) : null,
     not_seen: alerts.filter((alert) => !alert.seen).map((alert) => alert.log_index),
   };
 }
 
-function alert_row(alert: OfficeAlert, known: ReadonlyMap<string, ListedDevice>, local_zone: string): AlertRow {
+interface KnownDevices {
+  by_id: ReadonlyMap<string, ListedDevice>;
+  /** The list is there and current: a device that it does not have is in no list. */
+  complete: boolean;
+}
+
+function known_devices(list: Loadable<ListedDevice[]>): KnownDevices {
+  const devices = list.status === 'ready' ? list.value : [];
+  return {
+    by_id: new Map(devices.map((device) => [device.device, device])),
+    complete: list.status === 'ready' && list.stale === undefined,
+  };
+}
+
+function alert_row(alert: OfficeAlert, known: KnownDevices, local_zone: string): AlertRow {
   const texts = t().alerts;
   const { what, means, act } = texts.kinds[alert.kind];
   const level = LEVELS[alert.kind];
   const at = (ms: number) => date_time(ms, local_zone) ?? '';
-  const officer = alert.seen && known.get(alert.seen.by)?.card.name;
+  const officer = alert.seen && known.by_id.get(alert.seen.by)?.card.name;
   return {
     log_index: alert.log_index,
     level,
@@ -87,17 +101,18 @@ function alert_row(alert: OfficeAlert, known: ReadonlyMap<string, ListedDevice>,
     entry: texts.entry(format_number(alert.log_index)),
     times: alert.count > 1 ? texts.times(format_number(alert.count)) : null,
     about: about(alert, known),
-    shows_devices: alert.device !== undefined && known.has(alert.device),
+    shows_devices: alert.device !== undefined && known.by_id.has(alert.device),
     seen: alert.seen ? texts.seen(officer ?? texts.an_officer, at(alert.seen.at_ms)) : null,
   };
 }
 
-function about(alert: OfficeAlert, known: ReadonlyMap<string, ListedDevice>): string | null {
+function about(alert: OfficeAlert, known: KnownDevices): string | null {
   const texts = t().alerts;
   if (alert.device === undefined) return alert.kind === 'sign_in_failed' ? texts.not_enrolled : null;
-  const device = known.get(alert.device);
-  if (!device) return alert.kind === 'device_asked' || alert.kind === 'device_refused' ? null : texts.unknown_device;
-  return texts.device_of(device.label || t().devices.by_link, device.card.name);
+  const device = known.by_id.get(alert.device);
+  if (device) return texts.device_of(device_title(device), device.card.name);
+  const in_no_list = alert.kind === 'device_asked' || alert.kind === 'device_refused';
+  return in_no_list || !known.complete ? null : texts.unknown_device;
 }
 
 /** A device that was added in this person's name: what it says it is, and who approved it, as the office states it. */
@@ -110,8 +125,11 @@ export function added_device_notices(view: View | null, local_zone: string): Add
   const texts = t().alerts.added;
   return (view?.added_devices ?? []).map(({ device, label, approved_by, enrolled_ms }) => {
     const when = date_time(enrolled_ms, local_zone) ?? '';
+    // Whether an officer approved it is stated by `approved_by` alone: a device need not say what it is.
     const text =
-      label === undefined || approved_by === undefined ? texts.by_link(when) : texts.approved(label, approved_by, when);
+      approved_by === undefined
+        ? texts.by_link(when)
+        : texts.approved(device_title({ label, approved_by }), approved_by, when);
     return { device, text };
   });
 }

@@ -116,8 +116,7 @@ function alarms(
   const why = unrecorded_reason(call, now);
   if (why) raised.push({ ...not_recorded_alarm(`${why} ${words.why_not_recorded.tell_office}`), action: null });
   if (call.logs === 'different') {
-    const { title, meaning, what_to_do } = words.two_logs;
-    raised.push({ level: 'red', shape: 'alert', title, sentence: `${meaning} ${what_to_do}`, action: null });
+    raised.push({ level: 'red', shape: 'alert', ...words.two_logs.in_call, action: null });
   }
   if (call.problem) raised.push({ ...problem_alarm(call.problem), action: null });
   if (microphone === 'denied') raise('muted', texts.denied, 'microphone');

@@ -195,6 +195,12 @@ function device_rows(
   return [...own].sort((a, b) => rank(a) - rank(b)).map((device) => device_row(device, names, this_device, local_zone));
 }
 
+/** What a device said it was when it was enrolled. One that did not say is enrolled by the authority's link, unless it was approved. */
+export function device_title({ label, approved_by }: { label?: string; approved_by?: string }): string {
+  const { devices } = t();
+  return label || (approved_by === undefined ? devices.by_link : devices.unnamed);
+}
+
 function device_row(
   device: ListedDevice,
   names: ReadonlyMap<string, string>,
@@ -207,7 +213,7 @@ function device_row(
   const revoked = device.revoked_ms !== undefined;
   return {
     device: device.device,
-    title: device.label || (device.approved_by === undefined ? devices.by_link : devices.unnamed),
+    title: device_title(device),
     details: [
       devices.enrolled(at(device.enrolled_ms)),
       ...(approved === null ? [] : [approved]),

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import type { Role } from '../engine/contract';
+import type { LogFork, Role } from '../engine/contract';
 import { asks, guarded } from '../fake/devices';
 import { president } from '../fake/people';
 import { CALL, call, desk, device, incoming, live, view } from '../fake/views';
-import { alerts_to_show, fragment_of, route_of, screen_name, tab_title, type Route } from './screen';
+import { alert_key, alerts_to_show, fragment_of, route_of, screen_name, tab_title, type Route } from './screen';
 
 const HOME: Route = { at: 'home' };
 const shown = (of: ReturnType<typeof view>, route: Route = HOME, dismissed: string | null = null) =>
@@ -78,6 +78,16 @@ describe('which screen', () => {
   });
 });
 
+const FORK: LogFork = {
+  version: 1,
+  found_ms: 0,
+  how: 'roots_differ',
+  call: '0a'.repeat(16),
+  device: '0b'.repeat(16),
+  own: '',
+  other: '',
+};
+
 describe('alerts', () => {
   it('appear once each, red first, and only amber ones can be dismissed', () => {
     const amber = { level: 'amber' as const, text: 'due' };
@@ -86,6 +96,21 @@ describe('alerts', () => {
     expect(alerts_to_show(shown, new Set())).toEqual([red, amber]);
     expect(alerts_to_show(shown, new Set(['due', 'refused']))).toEqual([red]);
     expect(alerts_to_show(null, new Set())).toEqual([]);
+  });
+
+  it('about forks appear once for each evidence, which nobody else has', () => {
+    const forked = (n: number, how: LogFork['how'] = 'roots_differ') => ({
+      level: 'red' as const,
+      text: how,
+      fork: { ...FORK, how, other: `office.example/log\n${n}\n` },
+    });
+    const forks = [forked(1), forked(2), forked(3, 'proof_overdue')];
+    const shown = alerts_to_show(
+      view({ alerts: [...forks, forks[0]!, { level: 'red', text: 'roots_differ' }] }),
+      new Set(),
+    );
+    expect(shown.map((one) => one.fork?.other)).toEqual([...forks.map((one) => one.fork.other), undefined]);
+    expect(new Set(shown.map(alert_key)).size, 'keys of the list on the screen').toBe(shown.length);
   });
 });
 

@@ -108,9 +108,12 @@ export function place_of(view: View, route: Route): Place {
 export const waiting_devices = (view: View | null): number =>
   view?.invitations.filter((invitation) => invitation.request !== null).length ?? 0;
 
+/** Which alert it is. Forks share their sentence, and each has evidence of its own to save. */
+export const alert_key = (alert: Alert): string => alert.fork?.other ?? alert.text;
+
 /** Each alert once, red before amber, without dismissed amber ones. */
 export function alerts_to_show(view: View | null, dismissed_alerts: ReadonlySet<string>): Alert[] {
-  const once = new Map((view?.alerts ?? []).map((alert) => [alert.text, alert]));
+  const once = new Map((view?.alerts ?? []).map((alert) => [alert_key(alert), alert]));
   const shown = [...once.values()].filter((alert) => alert.level === 'red' || !dismissed_alerts.has(alert.text));
   return [...shown.filter((alert) => alert.level === 'red'), ...shown.filter((alert) => alert.level === 'amber')];
 }

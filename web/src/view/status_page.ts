@@ -1,6 +1,6 @@
 // Screens without controls: why Telcon cannot be used here, and what to do.
 
-import type { Problem } from '../engine/problem';
+import type { Problem, ProblemCode } from '../engine/problem';
 import { t, type Text } from '../text';
 import { problem_text } from './problem';
 
@@ -11,7 +11,12 @@ export interface StatusPage {
   /** Severity; a word is shown besides the colour. */
   level: 'plain' | 'red';
   reload: boolean;
+  /** Offers to erase this device here: nothing else lets this browser be enrolled again. */
+  erase: boolean;
 }
+
+/** Problems that a reload may not end. */
+const LASTING: readonly ProblemCode[] = ['protected_elsewhere', 'start_failed', 'keys_of_newer_version'];
 
 export type StatusPageName = keyof Text['status'];
 
@@ -22,5 +27,6 @@ export function status_page(which: StatusPageName, problem?: Problem): StatusPag
     sentences: problem ? [problem_text(problem)] : page.sentences,
     level: which === 'revoked' || which === 'failed' ? 'red' : 'plain',
     reload: which === 'failed',
+    erase: which === 'failed' && problem !== undefined && 'code' in problem && LASTING.includes(problem.code),
   };
 }

@@ -8,15 +8,15 @@ export const alerts = {
   title: 'Alerts',
   intro:
     'Each alert is an entry of the office’s log: an auditor can check that none is missing here. Marking one as seen hides nothing.',
-  unseen: (n: number, count: string) => `${count} ${plural(n, { one: 'alert', other: 'alerts' })} not seen`,
+  unseen: (n: number, count: string) => `${count} ${plural(n, { one: 'unseen alert', other: 'unseen alerts' })}`,
   /** Read out after a number of alerts. */
-  not_seen: (n: number) => plural(n, { one: 'not seen', other: 'not seen' }),
+  not_seen: (n: number) => plural(n, { one: 'unseen', other: 'unseen' }),
   levels: { red: 'Act now', amber: 'Check', quiet: 'For your information' },
   means: 'What it means',
   act: 'What to do',
   entry: (index: string) => `Log entry ${index}`,
-  times: (count: string) => `${count} times since the alert before`,
-  device_of: (title: string, name: string) => `${isolate(title)}, of ${mid(name)}`,
+  times: (count: string) => `${count} times since the previous alert`,
+  device_of: (title: string, name: string) => `Device of ${mid(name)}: ${isolate(title)}`,
   not_enrolled: 'Devices that are not enrolled here',
   unknown_device: 'A device that is not in the list',
   show_devices: 'Show devices',
@@ -34,7 +34,7 @@ export const alerts = {
     },
     device_enrolled: {
       what: 'A device was enrolled',
-      means: 'It can now ring, answer or listen as its person’s role allows.',
+      means: 'It can now ring, answer or listen as the person’s role allows.',
       act: 'If you did not expect it, revoke it at once and ask who approved it.',
     },
     device_refused: {
@@ -45,12 +45,12 @@ export const alerts = {
     device_revoked: {
       what: 'A device was revoked',
       means: 'It is signed out, its calls have ended, and it erases its keys when it connects.',
-      act: 'If you did not expect it, ask the other officers and the holder of the authority.',
+      act: 'If you did not expect it, ask the other officers and the holder of the authority what happened.',
     },
     link_opened_again: {
       what: 'An invitation’s link was opened on a second device',
       means: 'Either the person tried another device, or somebody else has the link.',
-      act: 'Ask the person. If it was not them, refuse the device and send a new link over another channel.',
+      act: 'Ask the person whether it was them. If not, refuse the device and send a new link over another channel.',
     },
     registrar_appointed: {
       what: 'A device was appointed as a registrar',
@@ -60,45 +60,45 @@ export const alerts = {
     sign_in_failed: {
       what: 'A sign-in failed',
       means:
-        'Somebody named a device without having its key, or a device that is not enrolled. Nothing was opened to them.',
-      act: 'A single one may be a browser whose data was restored. If it repeats, ask the person, and tell the server’s operator.',
+        'Somebody signed in as a device without having its key, or as one that is not enrolled. They gained no access.',
+      act: 'A single failure may come from a browser whose data was restored. If it repeats, ask the person, and tell the server’s operator.',
     },
     ring_refused: {
       what: 'A device sent a ring that does not verify',
       means:
         'Its signature or certificate is wrong. Telcon’s own programs do not send such rings. It was not put through.',
-      act: 'Ask the person of the device to stop using it. Revoke it unless there is a harmless explanation.',
+      act: 'Ask the person to stop using the device. Revoke it unless there is a harmless explanation.',
     },
     proof_invalid: {
-      what: 'On a device, a proof did not check',
+      what: 'A device received a proof that does not verify',
       means:
         'A certificate, signature or log proof in a call was wrong. The device ended the call or kept somebody out.',
-      act: 'Speak to its person by other means. Have the server examined before the next confidential call.',
+      act: 'Speak to the person by other means. Have the server examined before the next confidential call.',
     },
     log_forked: {
-      what: 'A device was shown another log than before',
+      what: 'A device was shown a log that does not match the earlier one',
       means:
-        'The log does not continue what the device saw. Somebody may have rewritten it, or shows people different ones.',
+        'The log does not continue what the device saw. It may have been rewritten, or different people may be shown different logs.',
       act: 'Stop confidential calls. Keep a copy of the archive, verify it with the device’s checkpoint, and have the server examined.',
     },
     ring_invalid: {
       what: 'The server delivered a ring that does not verify',
       means:
         'Somebody tried to ring under a false name, or the server changed the ring. It was not shown to the person as a call.',
-      act: 'Speak to its person by other means. Have the server examined, and compare the calls in the log.',
+      act: 'Speak to the person by other means. Have the server examined, and compare the calls in the log.',
     },
   },
   added: {
     approved: (label: string, name: string, time: string) =>
-      `A new device was added in your name: ${isolate(label)}, approved by ${mid(name)}, ${time}. If you do not expect it, tell your security officer now.`,
+      `A new device was added in your name: ${isolate(label)}, approved by ${mid(name)}, ${time}. If you did not expect it, tell your security officer now.`,
     by_link: (time: string) =>
-      `A new device was added in your name, with a link of your office, ${time}. If you do not expect it, tell your security officer now.`,
+      `A new device was added in your name, with a link from your office, ${time}. If you did not expect it, tell your security officer now.`,
     done: 'I expected it',
   },
   empty: { title: 'No alerts', sentence: 'What concerns the security of this office appears here.' },
-  loading: { title: 'One moment', sentence: 'The list of alerts is being read.' },
+  loading: { title: 'One moment', sentence: 'The list of alerts is loading.' },
   no_connection: { title: 'No connection', sentence: 'The list of alerts appears when the connection is back.' },
-  failed: 'The alerts could not be read',
+  failed: 'The list of alerts could not be loaded',
   stale: 'Offline. This list may be out of date, and nothing can be marked until the connection is back.',
-  not_refreshed: 'This list could not be read again and may be out of date.',
+  not_refreshed: (why: string) => `This list may be out of date: it could not be loaded again. ${why}`,
 };

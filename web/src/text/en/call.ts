@@ -158,19 +158,22 @@ export const call = {
     log_entry: (n: string) => `log entry ${n}`,
     sealed_entry: (n: string) => `sealed in log entry ${n}`,
   },
-  same_log: 'the same on another device of this call, which told this one',
+  same_log: 'Matches the log seen by another device in this call',
   two_logs: {
-    title: 'The office’s log has two versions',
-    how: {
-      roots_differ: 'This device and another one in your call were shown different histories.',
-      proof_refused:
-        'The server does not prove that another device in your call was shown the same history as this one.',
-      proof_overdue:
-        'The server has not proved in time that another device in your call was shown the same history as this one.',
+    /** In the call in which it was found. */
+    in_call: {
+      title: 'The office’s log has two versions',
+      sentence:
+        'Calls or devices may be hidden from you. Save the evidence, give it to the security officer by some means other than this office’s server, and make no confidential calls until this is explained.',
     },
-    meaning: 'Calls or devices may be hidden from you.',
-    what_to_do:
-      'Save the evidence, give it to the security officer by another way than this office’s server, and make no confidential calls until it is explained.',
+    how: {
+      roots_differ:
+        'The office’s log has two versions: this device and another one in your call were shown different histories. Calls or devices may be hidden from you. Save the evidence, give it to the security officer by some means other than this office’s server, and make no confidential calls until this is explained.',
+      proof_refused:
+        'The office’s log seems to have two versions: the server does not prove that another device in your call was shown the same history as this one. Calls or devices may be hidden from you. Save the evidence, give it to the security officer by some means other than this office’s server, and make no confidential calls until this is explained.',
+      proof_overdue:
+        'The office’s log seems to have two versions: the server has not proved in time that another device in your call was shown the same history as this one. Calls or devices may be hidden from you. Save the evidence, give it to the security officer by some means other than this office’s server, and make no confidential calls until this is explained.',
+    },
     own: 'What this device was shown, signed by the log:',
     other: 'What the other device was shown, signed by the log:',
     save: 'Save evidence',

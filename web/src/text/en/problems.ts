@@ -25,17 +25,31 @@ export const problems = {
   last_protector: 'This is the last passkey or PIN of this device. Add another one first.',
   too_many_protectors: 'This device has too many passkeys. Remove one first.',
   not_confirmed: 'Nothing was confirmed. Try again, and use the passkey of this device.',
-  no_prf: 'This passkey cannot protect keys. Use another authenticator or browser, or a PIN. Nothing was changed.',
-  passkey_there: 'This authenticator has a passkey of this device already. Use another one.',
+  no_prf: 'This passkey cannot protect keys. Use another authenticator or browser, or a PIN.',
+  no_prf_new:
+    'This passkey cannot protect keys. Use another authenticator or browser, or a PIN. The authenticator keeps the new passkey: you can delete it there.',
+  not_registered:
+    'This passkey now opens this device, but your office did not confirm it. Choose a passkey or a PIN once more: it will replace this one.',
+  passkey_not_added:
+    'Your office did not confirm the new passkey, so it was not added. You can delete it from the authenticator and try again.',
+  passkey_unknown:
+    'This passkey opens this device, but your office did not accept it. Use another passkey or the PIN of this device. If you have none, ask your office for a new enrolment link.',
+  opened_without_office:
+    'Your office could not be reached when you unlocked this device. It can be reached again: unlock the device once more.',
+  unlock_again: 'Your office asks you to unlock this device again.',
+  not_removed_at_office:
+    'It was removed from this device, but your office does not know that yet. This device will tell your office when you next unlock it.',
+  not_erased: 'This browser could not erase the device. Reload this page and try again.',
+  passkey_there: 'This authenticator already has a passkey for this device. Use another one.',
   passkey_failed: 'The passkey could not be used. Try again, or use another authenticator or a PIN.',
   pin_wrong: (n: number, count: string) =>
     `Wrong PIN. ${count} ${plural(n, { one: 'attempt is', other: 'attempts are' })} left.`,
   pin_wait: (n: number, count: string) =>
     `Too many wrong PINs. Wait ${count} ${plural(n, { one: 'second', other: 'seconds' })}, then try again.`,
   pin_erased:
-    'After too many wrong PINs your office erased its part of the key. The PIN opens nothing any more. Use a passkey of this device, or ask your office for a new enrolment link.',
+    'After too many wrong PINs your office erased its part of the key. The PIN no longer opens anything. Use a passkey of this device, or ask your office for a new enrolment link.',
   protected_elsewhere:
-    'This copy of the device is out of date. The device was protected by a passkey or PIN, and your office lets it sign in only with that. If you did not protect it, tell your security officer.',
+    'This copy of the device is out of date. The device was protected by a passkey or PIN, and your office lets it sign in only that way. If you did not protect it, tell your security officer.',
   unknown: 'Something went wrong on this device. Reload this page and try again.',
   ask_office: 'Ask your office what to do.',
 };

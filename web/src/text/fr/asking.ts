@@ -15,7 +15,7 @@ export const asking: Text['asking'] = {
     next: 'Dès son accord, Telcon s’ouvre ici de lui-même. Vous pouvez fermer cette page et la rouvrir.',
     until: (time) => `Votre responsable de la sécurité peut répondre jusqu’au ${time}.`,
     first_approved:
-      'Une approbation sur deux : un responsable de la sécurité a approuvé cet appareil. Lisez aussi le code au second.',
+      'Première des deux approbations : un responsable de la sécurité a approuvé cet appareil. Lisez aussi le code au second.',
     unreachable: 'Votre cabinet ne répond pas. Cette page réessaie d’elle-même.',
     other_link: 'Le lien que vous avez ouvert n’a pas servi : ce navigateur attend déjà.',
   },
@@ -29,21 +29,21 @@ export const asking: Text['asking'] = {
   },
   unverified: {
     title: 'Cet appareil a été approuvé, mais cette approbation n’a pas pu être vérifiée',
-    sentence: (why) => `L’envoi de votre cabinet n’a pas passé la vérification de cet appareil. ${why}`,
+    sentence: (why) => `Cet appareil n’a pas pu vérifier la réponse de votre cabinet. ${why}`,
     next: 'Vérifiez l’horloge de cet appareil, puis rechargez la page. Si cela ne suffit pas, prévenez votre responsable de la sécurité.',
     kept: 'Ce navigateur garde ses clés, et refera la demande après le rechargement.',
   },
   not_saved: 'Cet appareil a été approuvé, mais n’est pas encore inscrit',
   stop: {
     action: 'Arrêter et effacer cette demande',
-    why: 'La demande perd toute valeur, et ce navigateur peut ouvrir un autre lien.',
+    why: 'La demande ne sera plus valable, et ce navigateur pourra ouvrir un autre lien.',
     failed: 'Cette demande n’a pas été effacée',
     failed_why:
       'Ce navigateur n’a pas pu effacer ses clés. Réessayez, ou rechargez la page pour poursuivre la demande.',
   },
   used: { kind: 'Alerte', title: 'Un autre appareil a ouvert ce lien avant celui-ci' },
   used_sentences: [
-    'Si ce n’était pas vous, prévenez aussitôt votre cabinet, par téléphone ou de vive voix : quelqu’un d’autre a peut-être ce lien.',
+    'Si ce n’était pas vous, prévenez immédiatement votre cabinet, par téléphone ou de vive voix : quelqu’un d’autre a peut-être ce lien.',
     'Si c’était vous, dans un autre navigateur, poursuivez dans celui-ci, ou demandez un autre lien à votre cabinet.',
   ],
   erased: 'Rien n’est conservé dans ce navigateur.',

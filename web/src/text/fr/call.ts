@@ -174,19 +174,21 @@ export const call: Text['call'] = {
     log_entry: (n) => `inscription n° ${n} au journal`,
     sealed_entry: (n) => `scellé, inscription n° ${n} au journal`,
   },
-  same_log: 'le même sur un autre appareil de cet appel, qui l’a dit à celui-ci',
+  same_log: 'Concorde avec le journal vu par un autre appareil de cet appel',
   two_logs: {
-    title: 'Le journal du cabinet a deux versions',
-    how: {
-      roots_differ: 'Cet appareil et un autre de votre appel ont reçu des historiques différents.',
-      proof_refused:
-        'Le serveur ne prouve pas qu’un autre appareil de votre appel a reçu le même historique que celui-ci.',
-      proof_overdue:
-        'Le serveur n’a pas prouvé à temps qu’un autre appareil de votre appel a reçu le même historique que celui-ci.',
+    in_call: {
+      title: 'Le journal du cabinet a deux versions',
+      sentence:
+        'Des appels ou des appareils vous sont peut-être cachés. Enregistrez les preuves, remettez-les au responsable de la sécurité par un autre moyen que le serveur de ce cabinet, et ne passez aucun appel confidentiel tant que l’explication n’est pas connue.',
     },
-    meaning: 'Des appels ou des appareils vous sont peut-être cachés.',
-    what_to_do:
-      'Enregistrez les preuves, remettez-les au responsable de la sécurité par un autre moyen que le serveur de ce cabinet, et ne passez aucun appel confidentiel avant qu’elles ne soient expliquées.',
+    how: {
+      roots_differ:
+        'Le journal du cabinet a deux versions : cet appareil et un autre appareil de votre appel ont reçu des historiques différents. Des appels ou des appareils vous sont peut-être cachés. Enregistrez les preuves, remettez-les au responsable de la sécurité par un autre moyen que le serveur de ce cabinet, et ne passez aucun appel confidentiel tant que l’explication n’est pas connue.',
+      proof_refused:
+        'Le journal du cabinet semble avoir deux versions : le serveur ne prouve pas qu’un autre appareil de votre appel a reçu le même historique que celui-ci. Des appels ou des appareils vous sont peut-être cachés. Enregistrez les preuves, remettez-les au responsable de la sécurité par un autre moyen que le serveur de ce cabinet, et ne passez aucun appel confidentiel tant que l’explication n’est pas connue.',
+      proof_overdue:
+        'Le journal du cabinet semble avoir deux versions : le serveur n’a pas prouvé à temps qu’un autre appareil de votre appel a reçu le même historique que celui-ci. Des appels ou des appareils vous sont peut-être cachés. Enregistrez les preuves, remettez-les au responsable de la sécurité par un autre moyen que le serveur de ce cabinet, et ne passez aucun appel confidentiel tant que l’explication n’est pas connue.',
+    },
     own: 'Ce que cet appareil a reçu, signé par le journal :',
     other: 'Ce que l’autre appareil a reçu, signé par le journal :',
     save: 'Enregistrer les preuves',

@@ -28,7 +28,7 @@ export const devices: Text['devices'] = {
   },
   answered_elsewhere: 'Invitation faite depuis un autre appareil. Lui seul peut approuver.',
   first_elsewhere:
-    'Invité depuis un autre appareil. Celui-ci doit approuver d’abord, puis un second responsable de la sécurité.',
+    'Invité depuis un autre appareil. C’est d’abord à lui d’approuver, puis à un second responsable de la sécurité.',
   first: {
     two: 'Deux responsables de la sécurité doivent approuver cet appareil.',
     own: 'Vous avez approuvé cet appareil. Un second responsable de la sécurité doit aussi l’approuver.',
@@ -78,7 +78,7 @@ export const devices: Text['devices'] = {
     withdraw_yes: 'Retirer',
     revoke: 'Révoquer cet appareil ?',
     revoke_then:
-      'Il est aussitôt déconnecté et ses appels prennent fin. Il efface ses clés à sa prochaine connexion. C’est irréversible : pour le réutiliser, il faudra un nouveau lien.',
+      'Il est immédiatement déconnecté et ses appels prennent fin. Il efface ses clés à sa prochaine connexion. C’est irréversible : pour le réutiliser, il faudra un nouveau lien.',
     revoke_yes: 'Révoquer cet appareil',
     back: 'Retour',
   },
@@ -124,7 +124,7 @@ export const devices: Text['devices'] = {
   not_refreshed: (why) => `Cette liste est peut-être périmée : elle n’a pas pu être actualisée. ${why}`,
   own: {
     title: 'Vos appareils',
-    unknown: 'Si vous ne reconnaissez pas un appareil, prévenez aussitôt votre responsable de la sécurité.',
+    unknown: 'Si vous ne reconnaissez pas un appareil, prévenez immédiatement votre responsable de la sécurité.',
     open: 'Vos appareils',
   },
 };

@@ -24,21 +24,37 @@ export const problems: Text['problems'] = {
   keys_of_newer_version:
     'Une version plus récente de Telcon a enregistré les clés de cet appareil. Rechargez la page. Si cela ne suffit pas, prévenez votre cabinet.',
   wrong_protector:
-    'Ceci n’ouvre pas les clés de cet appareil. Utilisez la clé d’accès ou le code choisis sur cet appareil, ou demandez un nouveau lien d’inscription à votre cabinet.',
-  last_protector: 'C’est la dernière clé d’accès ou le dernier code de cet appareil. Ajoutez-en d’abord un autre.',
+    'Cela ne permet pas d’ouvrir les clés de cet appareil. Utilisez la clé d’accès ou le code PIN que vous avez choisi sur cet appareil, ou demandez un nouveau lien d’inscription à votre cabinet.',
+  last_protector:
+    'C’est la dernière clé d’accès ou le dernier code PIN de cet appareil. Ajoutez d’abord une autre clé d’accès ou un autre code PIN.',
   too_many_protectors: 'Cet appareil a trop de clés d’accès. Supprimez-en d’abord une.',
   not_confirmed: 'Rien n’a été confirmé. Réessayez avec la clé d’accès de cet appareil.',
   no_prf:
-    'Cette clé d’accès ne peut protéger des clés. Utilisez un autre authentificateur ou navigateur, ou un code. Rien n’a été modifié.',
-  passkey_there: 'Cet authentificateur a déjà une clé d’accès de cet appareil. Utilisez-en un autre.',
-  passkey_failed: 'La clé d’accès n’a pu être utilisée. Réessayez, ou utilisez un autre authentificateur ou un code.',
-  pin_wrong: (n, count) => `Code erroné. Il reste ${count} ${plural(n, { one: 'essai', other: 'essais' })}.`,
+    'Cette clé d’accès ne peut pas protéger les clés de cet appareil. Utilisez un autre authentificateur ou navigateur, ou un code PIN.',
+  no_prf_new:
+    'Cette clé d’accès ne peut pas protéger les clés de cet appareil. Utilisez un autre authentificateur ou navigateur, ou un code PIN. L’authentificateur conserve la nouvelle clé d’accès : vous pouvez l’y supprimer.',
+  not_registered:
+    'Cette clé d’accès ouvre désormais cet appareil, mais votre cabinet ne l’a pas confirmée. Choisissez de nouveau une clé d’accès ou un code PIN, qui remplacera celle-ci.',
+  passkey_not_added:
+    'Votre cabinet n’a pas confirmé la nouvelle clé d’accès : elle n’a pas été ajoutée. Vous pouvez la supprimer de l’authentificateur, puis réessayer.',
+  passkey_unknown:
+    'Cette clé d’accès ouvre cet appareil, mais votre cabinet ne l’a pas acceptée. Utilisez une autre clé d’accès ou le code PIN de cet appareil. Si vous n’en avez pas, demandez un nouveau lien d’inscription à votre cabinet.',
+  opened_without_office:
+    'Votre cabinet était injoignable lorsque vous avez déverrouillé cet appareil. Il répond de nouveau : déverrouillez l’appareil encore une fois.',
+  unlock_again: 'Votre cabinet vous demande de déverrouiller de nouveau cet appareil.',
+  not_removed_at_office:
+    'La suppression est faite sur cet appareil, mais votre cabinet l’ignore encore. Cet appareil l’en informera lors de votre prochain déverrouillage.',
+  not_erased: 'Ce navigateur n’a pas pu effacer l’appareil. Rechargez la page, puis réessayez.',
+  passkey_there: 'Cet authentificateur a déjà une clé d’accès pour cet appareil. Utilisez-en un autre.',
+  passkey_failed:
+    'La clé d’accès n’a pas pu être utilisée. Réessayez, ou utilisez un autre authentificateur ou un code PIN.',
+  pin_wrong: (n, count) => `Code PIN erroné. Il reste ${count} ${plural(n, { one: 'essai', other: 'essais' })}.`,
   pin_wait: (n, count) =>
-    `Trop de codes erronés. Attendez ${count} ${plural(n, { one: 'seconde', other: 'secondes' })}, puis réessayez.`,
+    `Trop de codes PIN erronés. Attendez ${count} ${plural(n, { one: 'seconde', other: 'secondes' })}, puis réessayez.`,
   pin_erased:
-    'Après trop de codes erronés, votre cabinet a effacé sa part de la clé. Le code n’ouvre plus rien. Utilisez une clé d’accès de cet appareil, ou demandez un nouveau lien d’inscription à votre cabinet.',
+    'Après trop de codes PIN erronés, votre cabinet a effacé sa part de la clé. Ce code PIN n’ouvre plus rien. Utilisez une clé d’accès de cet appareil, ou demandez un nouveau lien d’inscription à votre cabinet.',
   protected_elsewhere:
-    'Cette copie de l’appareil est périmée. L’appareil a été protégé par une clé d’accès ou un code, sans lesquels votre cabinet ne l’admet pas. Si vous ne l’avez pas protégé, prévenez votre responsable de la sécurité.',
+    'Cette copie de l’appareil est périmée. L’appareil a été protégé par une clé d’accès ou un code PIN, sans lesquels votre cabinet ne l’admet pas. Si vous ne l’avez pas protégé, prévenez votre responsable de la sécurité.',
   unknown: 'Une erreur s’est produite sur cet appareil. Rechargez la page, puis réessayez.',
   ask_office: 'Demandez à votre cabinet comment procéder.',
 };

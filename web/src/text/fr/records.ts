@@ -4,9 +4,9 @@ import { mid } from './names';
 
 export const records: Text['records'] = {
   title: 'Appels',
-  stale: 'Hors ligne. Cette liste n’est peut-être plus à jour ; elle sera actualisée au retour de la connexion.',
+  stale: 'Hors ligne. Cette liste est peut-être périmée ; elle sera actualisée au retour de la connexion.',
   failed: 'La liste n’a pu être chargée',
-  not_refreshed: (why) => `Cette liste n’est peut-être plus à jour : elle n’a pu être actualisée. ${why}`,
+  not_refreshed: (why) => `Cette liste est peut-être périmée : elle n’a pas pu être actualisée. ${why}`,
   no_connection: {
     title: 'Pas de connexion',
     sentence: 'La liste des appels est conservée à votre cabinet. Elle sera chargée au retour de la connexion.',

@@ -10,7 +10,7 @@ export const told: Text['told'] = {
   other_office: 'Ce lien provient d’un autre cabinet. Ne poursuivez pas.',
   link_used: 'Ce lien a déjà servi. Chaque lien vaut pour un seul appareil : demandez-en un autre à votre cabinet.',
   link_used_elsewhere:
-    'Un autre appareil a ouvert ce lien avant celui-ci. Si ce n’était pas vous, prévenez aussitôt votre cabinet, par téléphone ou de vive voix : quelqu’un d’autre a peut-être ce lien.',
+    'Un autre appareil a ouvert ce lien avant celui-ci. Si ce n’était pas vous, prévenez immédiatement votre cabinet, par téléphone ou de vive voix : quelqu’un d’autre a peut-être ce lien.',
   link_closed: 'Ce lien n’est plus valable. Demandez-en un autre à votre cabinet.',
   link_expired: 'Ce lien a expiré. Demandez-en un nouveau à votre cabinet.',
   link_early: 'Ce lien n’est pas encore valable. Vérifiez l’horloge de cet appareil.',
@@ -31,17 +31,18 @@ export const told: Text['told'] = {
   too_many_invitations: 'Trop d’invitations sont ouvertes. Retirez-en d’abord quelques-unes.',
   invitation_closed: 'Cette invitation est déjà close.',
   other_words: (words, role, zone) =>
-    `Cette personne est inscrite sous d’autres termes : ${quoted(words)}, ${role}, ${zone}. Il faut un lien qui porte exactement ces termes, ou que les appareils inscrits ainsi soient d’abord révoqués.`,
+    `Cette personne est inscrite sous d’autres termes : ${quoted(words)}, ${role}, ${zone}. Pour un autre appareil, il faut un lien qui porte exactement ces termes. Pour employer d’autres termes, révoquez d’abord les appareils déjà inscrits.`,
   looks_like: (name, other) =>
     `${quoted(name)} se confond avec ${quoted(other)}, qui figure déjà ici. S’il s’agit de la même personne, utilisez « Ajouter un appareil » à côté de son nom. S’il s’agit d’une autre, choisissez des termes qui les distinguent.`,
   looks_like_link: (name, other) =>
-    `${quoted(name)} se confond avec ${quoted(other)}, qui est déjà inscrit. Il faut un nouveau lien, qui dise s’il s’agit de la même personne.`,
+    `${quoted(name)} se confond avec ${quoted(other)}, qui est déjà inscrit. Il faut un nouveau lien, qui précise s’il s’agit de la même personne.`,
+  invitation_exists: 'Une invitation de même identifiant existe déjà. Invitez de nouveau.',
   forged_request: 'L’appareil qui a fait la demande ne détient pas le lien de cette invitation.',
   made_elsewhere: 'Cette invitation a été faite depuis un autre appareil. Lui seul peut approuver.',
   other_code: 'son code n’est pas celui que vous avez comparé',
   nobody_asked: 'aucun appareil n’a encore fait de demande',
   first_unverified: (why) =>
-    `L’approbation du premier responsable de la sécurité n’a pas passé la vérification de cet appareil : ${why}.`,
+    `L’approbation du premier responsable de la sécurité n’a pas pu être vérifiée par cet appareil : ${why}.`,
   same_approver: 'Vous avez déjà approuvé cet appareil. Un autre responsable de la sécurité doit aussi l’approuver.',
   appointed_later:
     'Cet appareil a été habilité après la première approbation. Demandez au premier responsable d’approuver de nouveau, puis approuvez.',
@@ -50,13 +51,13 @@ export const told: Text['told'] = {
   first_changed:
     'Le premier responsable de la sécurité a approuvé de nouveau. Comparez encore le code, puis approuvez.',
   first_void:
-    'L’approbation du premier responsable de la sécurité ne vaut plus. Refusez cet appareil, puis invitez de nouveau.',
+    'L’approbation du premier responsable de la sécurité n’est plus valable. Refusez cet appareil, puis invitez de nouveau.',
   not_approved: (why) => `L’appareil n’a pas été approuvé : ${why}.`,
   other_role_revoke: 'Cet appareil ne peut pas révoquer d’appareils de personnes de ce rôle.',
   revoked_already: 'Cet appareil est déjà révoqué.',
   not_revoked: (why) => `L’appareil n’a pas été révoqué : ${why}.`,
   revocation_pending:
-    'L’appareil est déconnecté. Sa révocation n’est pas encore au journal : le serveur de votre cabinet réessaie de lui-même.',
+    'L’appareil est déconnecté. Sa révocation n’est pas encore inscrite au journal : le serveur de votre cabinet réessaie de lui-même.',
   no_such_device: 'Cet appareil n’est pas inscrit ici.',
   verify_again: 'Le serveur de votre cabinet n’a pas vérifié votre action. Recommencez.',
   request_changed:
@@ -115,27 +116,45 @@ export const told: Text['told'] = {
   clock: (n, unit) =>
     `L’horloge de cet appareil et celle de votre cabinet diffèrent de ${n} ${UNITS[unit] ?? unit}. Des appels peuvent échouer tant qu’elles ne sont pas à l’heure.`,
   no_connection: 'La connexion à votre cabinet est interrompue. Réessayez à son retour.',
+  confirm_again:
+    'Confirmez avec votre clé d’accès ou votre code PIN : votre dernière confirmation remonte à plus de cinq minutes.',
+  unlock_first: 'Déverrouillez cet appareil avec sa clé d’accès ou son code PIN.',
+  passkey_refused: 'La clé d’accès n’a pas été acceptée. Réessayez avec celle de cet appareil.',
+  passkey_unusable: 'La réponse de la clé d’accès n’a pas pu être utilisée. Rechargez la page, puis réessayez.',
+  too_late: 'Le délai est écoulé, ou la demande a déjà été traitée. Réessayez.',
+  too_many_passkeys: 'Cet appareil a trop de clés d’accès. Supprimez-en d’abord une.',
+  too_many_pins: 'Cet appareil a trop de codes PIN. Supprimez-en d’abord un.',
+  last_protector:
+    'C’est la dernière clé d’accès ou le dernier code PIN de cet appareil. Ajoutez d’abord une autre clé d’accès ou un autre code PIN.',
+  pin_length: 'Un code PIN comporte de 6 à 64 caractères. Choisissez-en un autre.',
+  pin_damaged:
+    'Ce que cet appareil a conservé de son code PIN est altéré. Utilisez une clé d’accès, ou demandez un nouveau lien d’inscription à votre cabinet.',
+  no_memory:
+    'Cet appareil manque de mémoire libre pour vérifier un code PIN. Fermez d’autres programmes, puis réessayez.',
+  other_address:
+    'Cette page n’est pas à l’adresse de votre cabinet. Ouvrez Telcon à l’adresse que votre cabinet vous a donnée.',
+  officers_only: 'Seul un responsable de la sécurité peut voir les alertes.',
   disk_full: 'Le disque du serveur de votre cabinet est plein. Prévenez votre cabinet.',
   server_failed: 'Le serveur de votre cabinet est en panne. Réessayez ; si cela ne suffit pas, prévenez votre cabinet.',
   too_often: 'Trop de demandes à la fois. Patientez un instant, puis réessayez.',
   too_long: 'Le serveur de votre cabinet a envoyé plus que cet appareil n’accepte. L’envoi a été ignoré.',
-  no_such_call: 'Votre cabinet n’a pas cet appel, ou cet appareil ne peut pas le consulter.',
+  no_such_call: 'Votre cabinet ne connaît pas cet appel, ou cet appareil ne peut pas le consulter.',
   list_changed: 'La liste des appels a changé entre-temps. Rechargez la page.',
   log_behind:
-    'Le serveur de votre cabinet connaît moins du journal que cet appareil. Réessayez dans un instant ; si cela ne suffit pas, prévenez votre responsable de la sécurité.',
+    'Le serveur de votre cabinet a une version moins avancée du journal que cet appareil. Réessayez dans un instant ; si cela ne suffit pas, prévenez votre responsable de la sécurité.',
   nothing_said: 'personne n’a répondu, rien n’a donc été dit',
   certificate_expired: 'le certificat d’un appareil a expiré, il faut l’inscrire de nouveau',
   certificate_early: 'le certificat d’un appareil n’est pas encore valable : vérifiez l’horloge des deux appareils',
   authority_ends: 'le certificat de l’autorité du cabinet prend fin trop tôt : prévenez le détenteur de cette autorité',
   ring_old: 'l’appel est trop ancien : vérifiez l’horloge des deux appareils',
-  ring_future: 'l’appel est daté de l’avenir : vérifiez l’horloge des deux appareils',
+  ring_future: 'l’appel est daté du futur : vérifiez l’horloge des deux appareils',
   ring_not_allowed: 'cet appel n’est pas de ceux que le cabinet autorise',
   other_suite: 'il ne s’agit pas de la suite cryptographique de votre cabinet : inscrivez de nouveau cet appareil',
-  foreign: 'l’envoi provient d’un autre cabinet',
+  foreign: 'les données proviennent d’un autre cabinet',
   bad_name: 'un nom est vide, dépasse 64 caractères ou contient des caractères qui ne sont pas admis',
-  bad_zone: 'le fuseau horaire s’écrit comme Europe/Oslo',
+  bad_zone: 'le fuseau horaire doit s’écrire comme dans Europe/Oslo',
   bad_signature: 'une signature n’est pas valable',
   bad_certificate: 'un certificat n’est pas de ceux que délivre ce cabinet',
   not_in_log: 'le journal du cabinet ne le prouve pas',
-  not_genuine: 'l’envoi n’est pas authentique',
+  not_genuine: 'les données ne sont pas authentiques',
 };

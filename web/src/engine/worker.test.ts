@@ -1,0 +1,75 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { memory_storage } from '../fake/storage';
+import type { FromWorker, ToWorker } from './messages';
+import type { Problem } from './problem';
+
+const storage = vi.hoisted(() => ({ now: undefined as unknown }));
+vi.mock('./key_storage', () => ({ indexed_storage: () => storage.now }));
+
+/** The worker's own types are of another global scope, so that it is not imported by name. */
+const [start] = Object.values(import.meta.glob('./worker.ts'));
+
+beforeEach(() => {
+  vi.resetModules();
+  vi.spyOn(console, 'error').mockImplementation(() => undefined);
+});
+afterEach(() => {
+  vi.unstubAllGlobals();
+  vi.restoreAllMocks();
+});
+
+/** Starts the worker in a browser profile with this content. */
+async function worker(profile = memory_storage()) {
+  storage.now = profile;
+  const posted: FromWorker[] = [];
+  const scope = {
+    postMessage: (message: FromWorker) => void posted.push(message),
+    onmessage: undefined as unknown as (event: { data: ToWorker }) => Promise<void>,
+  };
+  vi.stubGlobal('self', scope);
+  await start!();
+  return { posted, profile, tell: (data: ToWorker) => scope.onmessage({ data }) };
+}
+
+/** Keys that a newer version of Telcon stored. */
+const newer = () => memory_storage(new Map<string, unknown>([['lock', { version: 99, wraps: [] }]]));
+
+describe('a worker that cannot start', () => {
+  it.each<[string, () => ReturnType<typeof memory_storage>, Problem]>([
+    ['says which problem it is', newer, { code: 'keys_of_newer_version' }],
+    [
+      'does not show an error that is worded for programmers',
+      () => ({ ...memory_storage(), get: () => Promise.reject(new DOMException('Internal error.', 'UnknownError')) }),
+      { code: 'start_failed' },
+    ],
+  ])('%s', async (_, profile, problem) => {
+    const { posted } = await worker(profile());
+    await vi.waitFor(() => expect(posted).toEqual([{ type: 'failed', problem }]));
+  });
+
+  it('erases the device all the same, or says that it could not', async () => {
+    const erased = await worker(newer());
+    await erased.tell({ type: 'erase', id: 7 });
+    expect([erased.posted.at(-1), erased.profile.values.size]).toEqual([
+      { type: 'erased_here', id: 7, problem: null },
+      0,
+    ]);
+    vi.resetModules();
+    const failing = await worker({ ...newer(), clear: () => Promise.reject(new Error('full')) });
+    await failing.tell({ type: 'erase', id: 8 });
+    expect(failing.posted.at(-1)).toEqual({ type: 'erased_here', id: 8, problem: { code: 'not_erased' } });
+  });
+});
+
+describe('a worker that waits to be unlocked', () => {
+  it('erases the device, and nothing of it is left', async () => {
+    const wraps = { version: 2, device: 'd', wraps: [], unused: [{ kind: 'pin', id: 'x' }] };
+    const locked = await worker(memory_storage(new Map<string, unknown>(Object.entries({ lock: wraps, state: {} }))));
+    await vi.waitFor(() => expect(locked.posted.at(-1)).toEqual({ type: 'locked' }));
+    await locked.tell({ type: 'erase', id: 9 });
+    expect([locked.posted.at(-1), locked.profile.values.size]).toEqual([
+      { type: 'erased_here', id: 9, problem: null },
+      0,
+    ]);
+  });
+});

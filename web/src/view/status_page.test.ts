@@ -1,0 +1,20 @@
+import { describe, expect, it } from 'vitest';
+import type { ProblemCode } from '../engine/problem';
+import { status_page } from './status_page';
+
+describe('a page without controls', () => {
+  it('offers to erase the device where a reload may never help, and nowhere else', () => {
+    const erases = (code: ProblemCode) => status_page('failed', { code }).erase;
+    const lasting: ProblemCode[] = ['protected_elsewhere', 'start_failed', 'keys_of_newer_version'];
+    for (const code of lasting) expect([code, erases(code)]).toEqual([code, true]);
+    for (const code of ['engine_fault', 'keys_not_saved', 'office_unreachable'] as const)
+      expect([code, erases(code)]).toEqual([code, false]);
+    expect(status_page('failed', { told: 'x' }).erase).toBe(false);
+    expect(status_page('unenrolled').erase).toBe(false);
+  });
+
+  it('says which problem it is', () => {
+    const [sentence] = status_page('failed', { code: 'keys_of_newer_version' }).sentences;
+    expect(sentence).toContain('newer version of Telcon');
+  });
+});
