@@ -124,8 +124,10 @@ impl Engine {
                 self.with_call(|call, context| problem = call.handle(context, message));
                 self.receive_checkpoints();
                 if let Some(problem) = problem {
-                    self.report(ReportedAlert::ProofInvalid, concerned);
-                    self.alert(AlertLevel::Red, problem);
+                    if problem.refusal.is_hostile() {
+                        self.report(ReportedAlert::ProofInvalid, concerned);
+                    }
+                    self.alert(AlertLevel::Red, problem.text);
                 } else {
                     self.record_log_claims(relied_on, now_ms);
                 }

@@ -88,6 +88,19 @@ fn a_device_without_a_valid_certificate_that_asks_to_join_is_reported() {
 }
 
 #[test]
+fn a_device_whose_clock_is_wrong_refuses_others_and_accuses_nobody() {
+    let mut world = guarded(76);
+    let (state, _, proof) = world.enrol_only(9, Role::DutyOfficer);
+    let device = Device::open(&state, world.now()).unwrap();
+    world.call();
+    // By this clock all certificates have expired.
+    world.set_clock(0, 20 * 365 * 86_400_000);
+    ask_for(&mut world, &device, proof, false);
+    assert!(world.red(0).iter().any(|text| text.contains("refused admission")), "{:?}", world.problems());
+    assert_eq!(raised(&world), []);
+}
+
+#[test]
 fn a_ring_from_a_device_whose_clock_is_wrong_accuses_nobody() {
     let mut world = guarded(73);
     world.set_clock(0, -10 * 60_000);
