@@ -165,8 +165,11 @@ impl Engine {
     /// Each entry point that is given the time calls this first.
     fn advance_clock(&mut self, now_ms: u64) {
         let before = self.clock.uptime_ms;
-        self.clock.advance(now_ms);
+        // A connected device sleeps until its next ping at most; without a connection nothing that is waited for can come.
+        let wait_ms = self.next_wakeup_ms().map_or(0, |at| at.saturating_sub(self.clock.wall_ms));
+        self.clock.advance(now_ms, wait_ms.min(PING_INTERVAL_MS));
         self.keepalive.advance(self.clock.uptime_ms - before);
+        self.freshness.age(self.clock.elapsed_ms);
     }
 
     /// Whether a note-taker's program can record now. Heartbeats are sent only while it can; the default is that it cannot.

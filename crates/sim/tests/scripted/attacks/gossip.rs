@@ -286,3 +286,44 @@ fn a_proof_under_an_old_tree_is_refused() {
     ask_for(&mut world, &device, fresh, false);
     assert!(added(&world), "the age of the proof was the only reason");
 }
+
+#[test]
+fn a_proof_grows_old_on_an_idle_device() {
+    for idle_ms in [0, 3 * MAX_PROOF_AGE_MS] {
+        let mut world = Scenario::of_two(78);
+        let old = world.proof(0);
+        for person in 20..24 {
+            world.enrol_only(person, Role::DutyOfficer);
+        }
+        world.advance(1_000 + idle_ms);
+        world.tamper(move |_, message| match message {
+            ServerMessage::Ringing { jws, opened, .. } => {
+                vec![ServerMessage::Ringing { jws, opened, device: old.clone() }]
+            }
+            message => vec![message],
+        });
+        world.ring(0, 1);
+        world.settle();
+        let refused = world.red(1).iter().any(|text| text.contains("old state of its log"));
+        assert_eq!(refused, idle_ms > 0, "{:?}", world.problems());
+    }
+}
+
+#[test]
+fn a_proof_grows_old_while_a_device_is_suspended() {
+    for suspended_ms in [0, 2 * MAX_PROOF_AGE_MS] {
+        let mut world = Scenario::of_two(79);
+        world.call();
+        let (state, _, old) = world.enrol_only(20, Role::DutyOfficer);
+        let device = Device::open(&state, world.now()).unwrap();
+        for person in 21..25 {
+            world.enrol_only(person, Role::DutyOfficer);
+        }
+        // It verifies the newest tree, and its connection survives the suspension.
+        world.advance(25_000);
+        world.set_clock(0, suspended_ms as i64);
+        ask_for(&mut world, &device, old, false);
+        let refused = world.red(0).iter().any(|text| text.contains("old state of its log"));
+        assert_eq!(refused, suspended_ms > 0, "{:?}", world.problems());
+    }
+}
