@@ -519,13 +519,13 @@ impl Call {
     // ---- time
 
     /// When [`Call::tick`] is due, milliseconds since 1970 UTC.
-    pub(crate) fn next_wakeup_ms(&self, clock: Clock, log: Option<&LogHead>, attends: bool) -> Option<u64> {
+    pub(crate) fn next_wakeup_ms(&self, clock: Clock, log: Option<&LogHead>, unattended: bool) -> Option<u64> {
         let wall_ms = |uptime_ms: u64| clock.wall_ms + uptime_ms.saturating_sub(clock.uptime_ms);
         let session = self.phase.session();
         let expiry = session.and_then(|session| session.membership.keys.next_expiry_ms());
         let heartbeat = session.and_then(|session| session.heartbeat_due_ms).map(wall_ms);
         let captions = session.and_then(|session| session.captions.due_ms()).map(wall_ms);
-        let checkpoint = session.and_then(|session| session.checkpoint_due_ms(log, attends)).map(wall_ms);
+        let checkpoint = session.and_then(|session| session.checkpoint_due_ms(log, unattended)).map(wall_ms);
         let (lost, rekey) = match &*self.phase {
             Phase::Live(live) if live.connected => {
                 (live.session.presence.next_deadline_ms().map(wall_ms), live.session.rekey_due_ms.map(wall_ms))
