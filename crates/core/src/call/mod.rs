@@ -444,6 +444,7 @@ impl Call {
         }
         if let Some(session) = self.phase.session_mut() {
             session.presence.grant_grace(context.clock.uptime_ms);
+            session.checkpoints.on_resumed(context.clock.uptime_ms);
             let after = session.membership.seq;
             context.out.push_back(Output::Send(ClientMessage::Resume { call: self.id, after }));
             context.out.extend(session.membership.pending_message().map(Output::Send));

@@ -76,6 +76,23 @@ fn members_of_a_call_compare_the_honest_log_and_find_it_the_same() {
 }
 
 #[test]
+fn a_member_that_was_away_gets_the_checkpoints_that_it_missed() {
+    let mut world = Scenario::of_two(77);
+    world.tamper(|to, message| match message {
+        ServerMessage::Application { .. } if to == 0 => vec![],
+        message => vec![message],
+    });
+    world.call();
+    world.advance(30_000);
+    assert_eq!([logs(&world, 0), logs(&world, 1)], [LogComparison::Unknown, LogComparison::Same]);
+    world.disconnect(0);
+    world.stop_tampering();
+    world.connect(0);
+    world.advance(30_000);
+    assert_eq!(logs(&world, 0), LogComparison::Same);
+}
+
+#[test]
 fn a_server_that_shows_two_devices_two_histories_is_found_out_by_their_first_call() {
     // Trees of one size, and of different sizes in both directions.
     for (ahead, behind) in [(1, 1), (1, 0), (1, 4), (5, 0)] {
