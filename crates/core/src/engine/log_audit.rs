@@ -82,16 +82,36 @@ impl Engine {
     /// A checkpoint with its consistency proof, in answer to a ping.
     pub(super) fn on_checkpoint(&mut self, checkpoint: &str, from_size: u64, proof: &[Blob], now_ms: u64) {
         let Some(head) = self.state.log.clone() else { return };
-        self.settle_log_claims(&head, checkpoint, from_size, proof, now_ms);
-        if head.size != from_size {
-            return self.settle_peer_checkpoints(checkpoint, from_size, proof, now_ms);
+        if head.size == from_size {
+            if let Err(error) = self.continue_log(&head, checkpoint, proof, now_ms) {
+                let text = "The office's log does not continue what this device saw before";
+                self.report_log_problem(format!("{text}: {error}. Tell the security officer."), now_ms);
+            }
+            self.next_ping_ms = Some(now_ms + PING_INTERVAL_MS);
         }
-        if let Err(error) = self.continue_log(&head, checkpoint, proof, now_ms) {
-            let text = "The office's log does not continue what this device saw before";
-            self.report_log_problem(format!("{text}: {error}. Tell the security officer."), now_ms);
+        if from_size == 0 {
+            self.on_reports_confirmed();
         }
-        self.settle_peer_checkpoints(checkpoint, from_size, proof, now_ms);
-        self.next_ping_ms = Some(now_ms + PING_INTERVAL_MS);
+        let asked = self.peer_checkpoints_of(from_size);
+        let claimed = self.state.claims.iter().any(|claim| claim.size == from_size);
+        if asked.is_empty() && !claimed {
+            return;
+        }
+        let followed = self.is_followed(checkpoint);
+        if let Some(followed) = followed {
+            self.settle_log_claims(checkpoint, from_size, proof, followed, now_ms);
+        }
+        self.settle_peer_checkpoints(asked, checkpoint, proof, followed == Some(true), now_ms);
+    }
+
+    /// Whether a checkpoint is of the tree that this device follows; none if the log did not sign it.
+    fn is_followed(&self, checkpoint: &str) -> Option<bool> {
+        let (office, head) = (self.device.office(), self.state.log.as_ref()?);
+        if head.checkpoint == checkpoint {
+            return Some(true);
+        }
+        let size = office.verify_checkpoint(checkpoint).ok()?;
+        Some(size == head.size && office.verify_continues(&head.checkpoint, checkpoint, &[]).is_ok())
     }
 
     /// Records checkpoints that an accepted proof rests on: the log must be shown to continue them. A server that showed this
@@ -169,14 +189,13 @@ impl Engine {
         })
     }
 
-    fn settle_log_claims(&mut self, head: &LogHead, newest: &str, from_size: u64, proof: &[Blob], now_ms: u64) {
+    /// The office's answer about the claims of `from_size` entries. Only a proof that leads to the tree that this device follows,
+    /// `followed`, settles one.
+    fn settle_log_claims(&mut self, newest: &str, from_size: u64, proof: &[Blob], followed: bool, now_ms: u64) {
         let office = self.device.office();
-        let Ok(newest_size) = office.verify_checkpoint(newest) else { return };
         let mut forked = None;
         let mut settled = Vec::new();
         for claim in self.state.claims.iter().filter(|claim| claim.size == from_size) {
-            // The proof must lead to the tree head that this device follows.
-            let followed = newest_size == head.size && office.verify_continues(&head.checkpoint, newest, &[]).is_ok();
             match office.verify_continues(&claim.checkpoint, newest, proof) {
                 Ok(_) if followed => settled.push(claim.checkpoint.clone()),
                 Ok(_) => {}

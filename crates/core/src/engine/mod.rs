@@ -543,9 +543,11 @@ impl Engine {
     }
 
     /// The connection is lost. Calls and keys stay; media continues as long as the relay works.
-    pub fn disconnected(&mut self, _now_ms: u64) {
+    pub fn disconnected(&mut self, now_ms: u64) {
+        self.advance_clock(now_ms);
         if self.phase != ConnectionState::Revoked {
             self.phase = ConnectionState::Offline;
+            self.pause_comparisons();
         }
         self.token = None;
         self.caught_up = false;
@@ -562,6 +564,7 @@ impl Engine {
         self.keepalive.on_ping_sent();
         self.request_log_proofs(now_ms);
         self.ask_for_reported_checkpoints();
+        self.confirm_reports();
         self.next_ping_ms = Some(now_ms + PING_INTERVAL_MS);
     }
 

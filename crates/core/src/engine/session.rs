@@ -122,7 +122,7 @@ impl Engine {
                 let relied_on: Vec<String> = proofs.into_iter().map(|proof| proof.checkpoint.clone()).collect();
                 let (mut problem, concerned) = (None, message.call());
                 self.with_call(|call, context| problem = call.handle(context, message));
-                self.receive_checkpoints();
+                self.receive_checkpoints(now_ms);
                 if let Some(problem) = problem {
                     if problem.refusal.is_hostile() {
                         self.report(ReportedAlert::ProofInvalid, concerned);
