@@ -1,5 +1,5 @@
-//! Cost of the end-to-end encryption: SFrame per frame, MLS per membership change; and of verifying a ring before it is shown. The same code runs natively and, with
-//! the browser's build of the engine, in WebAssembly (`make bench` does both).
+//! Cost of the end-to-end encryption: SFrame per frame, MLS per membership change; and of verifying a ring before it is shown. The
+//! same code runs natively and, with the browser's build of the engine, in WebAssembly (`make bench` does both).
 
 #![allow(missing_docs, reason = "criterion_group! makes a public function without any")]
 

@@ -7,7 +7,6 @@ use crate::{
 };
 use chacha20::ChaCha20Rng;
 use std::collections::VecDeque;
-use telcon_proto::policy::{Action, allows};
 
 /// What a call is given with each input.
 pub(crate) struct Context<'a> {
@@ -15,6 +14,9 @@ pub(crate) struct Context<'a> {
     pub(crate) clock: Clock,
     /// Whether this note-taker's program can record.
     pub(crate) recording: bool,
+    /// Whether this device may send the members messages that do not depend on a person: while it is signed in, and a note-taker
+    /// only while it can record, because the switchboard takes any message of a note-taker for attendance.
+    pub(crate) may_send_unattended: bool,
     /// The newest tree of the home office's log that this device verified.
     pub(crate) log: Option<&'a LogHead>,
     /// Least size of the tree that an inclusion proof of the home office may lead to: see
@@ -25,12 +27,6 @@ pub(crate) struct Context<'a> {
 }
 
 impl Context<'_> {
-    /// Whether this device sends messages that do not depend on a person. The switchboard takes any message of a note-taker for
-    /// attendance: one that cannot record sends none.
-    pub(crate) fn attends(&self) -> bool {
-        self.recording || !allows(self.device.me().card().role, Action::WriteRecord)
-    }
-
     /// Milliseconds since 1970 UTC, by the device's clock.
     pub(crate) fn now_ms(&self) -> u64 {
         self.clock.wall_ms

@@ -181,6 +181,6 @@ pub enum Event {
         /// The party's device that announced it to all members under its own signature. None: only the switchboard did.
         signed_by: Option<DeviceId>,
     },
-    /// The office's log has two versions.
+    /// The office's log has two versions, or the server does not prove that it has one: see [`LogFork::how`].
     LogFork(LogFork),
 }

@@ -6,13 +6,13 @@ use hkdf::Hkdf;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-/// Shortest PIN, characters. The office limits attempts; six digits withstand the ten that it allows.
+/// Shortest PIN, characters: the office allows [`telcon_proto::limits::MAX_PIN_ATTEMPTS`] wrong ones in a row.
 pub const MIN_PIN_CHARS: usize = 6;
 /// Longest PIN, characters.
 pub const MAX_PIN_CHARS: usize = 64;
 /// Length of the salt, bytes.
 pub const SALT_BYTES: usize = 32;
-/// RFC 9106, section 4, second recommended option: 64 MiB, three passes, four lanes. A browser computes it in about a second.
+/// RFC 9106, section 4, second recommended option: 64 MiB, three passes, four lanes.
 const MEMORY_KIB: u32 = 64 * 1024;
 const PASSES: u32 = 3;
 const LANES: u32 = 4;
@@ -29,7 +29,7 @@ pub struct Stretched {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PinError {
     /// Too short or too long.
-    #[error("a PIN has 6 to 64 characters: choose another")]
+    #[error("a PIN has {MIN_PIN_CHARS} to {MAX_PIN_CHARS} characters: choose another")]
     Length,
     /// The salt has another length: the stored protector is damaged.
     #[error("the salt of the PIN is damaged: use a passkey, or ask your office for a new enrolment link")]
@@ -97,6 +97,7 @@ mod tests {
         for pin in ["", "12345", &"1".repeat(65)] {
             assert_eq!(stretch(pin, &[7; SALT_BYTES]).err(), Some(PinError::Length), "{pin}");
         }
+        assert_eq!(PinError::Length.to_string(), "a PIN has 6 to 64 characters: choose another");
         assert_eq!(stretch("123456", &[7; 8]).err(), Some(PinError::Salt));
     }
 }

@@ -203,9 +203,10 @@ pub struct CallView {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum LogComparison {
-    /// No member's checkpoint was compared yet: an older program sends none, and a server can withhold them.
+    /// At least one other member's checkpoint was not compared yet: older programs and note-takers that cannot record send none, and
+    /// a server can withhold them.
     Unknown,
-    /// Every checkpoint that was compared is part of the log that this device follows.
+    /// A checkpoint of every other member of this device's office was compared, and is part of the log that this device follows.
     Same,
     /// One is not: see the alert.
     Different,

@@ -2,15 +2,17 @@
 //! natively and in WebAssembly.
 
 use telcon_core::{
-    AskingDevice, Device, DeviceState,
+    AskingDevice, Device, DeviceState, Engine,
+    device::KeptInvitation,
     mls::{group::CallGroup, join::PendingJoin, key_package::read_key_package},
 };
 use telcon_identity::{Ask, Authority, CharterTerms, InviteSpec, Registrar, verify_request};
 use telcon_log::LogSigner;
 use telcon_proto::{
-    Blob, CallId, Card, InvitationId, PersonId, RecordMode, Role, SuiteName,
+    Blob, CallId, Card, InvitationId, PersonId, RecordMode, Role, ServerMessage, SuiteName,
     http::{OfficeInfo, Registrars},
     limits::{MAX_COMMIT_BYTES, MAX_MEMBERS, MAX_MESSAGE_BYTES, MAX_NAME_CHARS, max_key_package_bytes},
+    message::{FirstApproval, OpenInvitation},
 };
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -26,6 +28,8 @@ struct Office {
     authority: Authority,
     info: OfficeInfo,
     registrars: [(Device, Registrar); 2],
+    /// The first registrar's device, at rest.
+    stored: String,
 }
 
 /// A card with the longest names, in characters of four bytes.
@@ -46,18 +50,20 @@ impl Office {
         let log = LogSigner::from_seed(&[2; 32], "office.example/log").unwrap();
         let terms = CharterTerms { floor: RecordMode::Memo, registrars: Registrars::Two };
         let info = authority.office(&log.verifier_key().to_string(), terms, NOW - 1_000).unwrap();
+        let mut stored = Vec::new();
         let registrars = [101, 102].map(|n| {
             let card = card(&authority, n, Role::SecurityOfficer);
             let spec =
                 InviteSpec { card, enrolment_id: [n; 16], enrolment_seed: [n; 32], now_ms: NOW, ttl_ms: 3_600_000 };
             let link = authority.invite(&spec).unwrap().to_fragment();
             let state = DeviceState::enrol(&link, info.clone(), &[n + 20; 32], NOW).unwrap();
+            stored.push(state.to_text().to_string());
             let device = Device::open(&state, NOW).unwrap();
             let der = authority.appoint(device.me(), &telcon_proto::policy::ROLES, NOW).unwrap();
             let registrar = device.office().verify_registrar(&der, NOW).unwrap();
             (device, registrar)
         });
-        Self { authority, info, registrars }
+        Self { authority, info, registrars, stored: stored.swap_remove(0) }
     }
 
     /// What a device asked, and the certificates with which both registrars approved it.
@@ -102,6 +108,35 @@ fn a_full_call_of_such_devices_fits_the_limits() {
         }
         assert_eq!(group.members().unwrap().len(), MAX_MEMBERS);
         assert!(longest <= MAX_COMMIT_BYTES, "{suite:?}: commit and welcome of {longest} bytes");
+    }
+}
+
+#[test]
+fn the_device_that_made_an_invitation_shows_that_its_first_approval_does_not_verify() {
+    let office = Office::new(SuiteName::Hybrid);
+    let mut state = DeviceState::parse(&office.stored).unwrap();
+    let (invitation, card) = (InvitationId::from_bytes([1; 16]), card(&office.authority, 1, Role::Principal));
+    state.invitations.push(KeptInvitation::new(invitation, &[1; 32], NOW + 3_600_000));
+    let mut engine = Engine::new(state, [3; 32], NOW).unwrap();
+    let ((asking, own), (_, other)) = (office.approved(1), office.approved(2));
+    for (approval, verifies) in [(own, true), (other, false)] {
+        let chain = approval[..2].iter().cloned().map(Blob).collect();
+        let open = OpenInvitation {
+            invitation,
+            card: card.clone(),
+            by: office.registrars[0].0.me().device(),
+            made_ms: NOW,
+            expires_ms: NOW + 3_600_000,
+            request: Some(asking.request().to_owned()),
+            refused_requests: 0,
+            first_approval: Some(FirstApproval { chain, at_ms: NOW }),
+        };
+        engine.handle(NOW, ServerMessage::Invitations { changed: vec![open], closed: vec![] });
+        let [shown] = &engine.view().invitations[..] else { panic!("one invitation") };
+        let request = shown.request.as_ref().unwrap();
+        assert_eq!((request.code.is_some(), shown.first_approval.is_some()), (verifies, verifies));
+        let problem = request.problem.as_deref().unwrap_or_default();
+        assert_eq!(problem.contains("the first approval does not verify"), !verifies, "{problem}");
     }
 }
 

@@ -116,15 +116,16 @@ pub const CHECKPOINT_GOSSIP_INTERVAL_MS: u64 = 10_000;
 pub const CHECKPOINT_GOSSIP_BURST: u32 = 4;
 /// Longest checkpoint of a member that is read, bytes: the log's signature and those of 20 witnesses with Ed25519.
 pub const MAX_GOSSIP_CHECKPOINT_BYTES: usize = 4 * 1024;
-/// Checkpoints of members that wait for a consistency proof: one in work and one waiting for each member.
+/// Checkpoints of members that wait for a consistency proof: for each member one whose proof was asked for and one that waits.
 pub const MAX_PEER_CHECKPOINTS: usize = 2 * MAX_MEMBERS;
 /// Least time between two consistency proofs that a device asks for because of members' checkpoints, milliseconds. One is asked
 /// for at a time, so that members cannot have a device load its server.
 pub const PEER_PROOF_INTERVAL_MS: u64 = 2_000;
 /// How often the server may answer with a wrong consistency proof for one checkpoint of a member before the person is alerted.
 pub const MAX_REFUSED_PEER_PROOFS: u32 = 3;
-/// Until when the server must have proven a member's checkpoint, milliseconds of one connection: longer than a restart of
-/// the log's storage.
+/// Until when the server must have proven a member's checkpoint, milliseconds for which a device waited while it was connected, over
+/// all its connections: longer than a restart of the log's storage.
 pub const PEER_PROOF_TIMEOUT_MS: u64 = 60_000;
-/// Forks of a log that a device keeps the evidence of. The first one proves it; the oldest are kept.
+/// Forks of a log that a device keeps the evidence of. The first one proves it; the oldest are kept, and two roots of one size evict
+/// a missing proof.
 pub const MAX_LOG_FORKS: usize = 4;

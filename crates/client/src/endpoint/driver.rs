@@ -24,7 +24,7 @@ use std::{
 };
 use telcon_core::{
     Engine, Event, Output, UserCommand,
-    peer_log::LogFork,
+    peer_log::{ForkFinding, LogFork},
     view::{CallState, ConnectionState, Direction, View},
 };
 use telcon_proto::{
@@ -99,12 +99,20 @@ fn jittered(backoff: Duration) -> Duration {
     backoff.mul_f64(0.5 + f64::from(u32::from_le_bytes(random)) / f64::from(u32::MAX) / 2.0)
 }
 
-/// Logs both signed checkpoints of a fork of the office's log: the log of a program outlives its device file.
+/// Logs both signed checkpoints of a fork of the office's log: the log of a program outlives its device file. Two roots prove the
+/// fork; a missing proof does not, because a failing server does not give it either.
 fn log_fork(LogFork { how, call, device, own, other, .. }: &LogFork) {
-    tracing::error!(
-        ?how, %call, %device, ?own, ?other,
-        "the office's log has two versions: give both signed checkpoints to the security officer"
-    );
+    match how {
+        ForkFinding::RootsDiffer => tracing::error!(
+            ?how, %call, %device, ?own, ?other,
+            "the office's log has two versions: give both signed checkpoints to the security officer"
+        ),
+        ForkFinding::ProofRefused | ForkFinding::ProofOverdue => tracing::warn!(
+            ?how, %call, %device, ?own, ?other,
+            "the server does not prove that the office's log has one version: restore the log's storage if it fails; otherwise give \
+             both signed checkpoints to the security officer"
+        ),
+    }
 }
 
 impl Driver {

@@ -21,13 +21,32 @@ pub(crate) enum Refusal {
     /// Everything is authentic, but the device does not belong in this call.
     #[error("{0}")]
     NotAllowed(&'static str),
+    /// A limit of this device is reached.
+    #[error("{0}")]
+    TooMany(&'static str),
 }
 
 impl Refusal {
-    /// Whether no honest device or office causes it: a certificate that has expired, or another version, accuses nobody.
+    /// Whether no honest device or office causes it. What has expired, is of another version, exceeds a limit, crossed another message
+    /// on its way, or is a bug of this program accuses nobody.
     pub(crate) fn is_hostile(&self) -> bool {
-        !matches!(self, Self::Identity(IdentityError::Expired(_) | IdentityError::Incompatible(_)))
+        match self {
+            Self::Identity(IdentityError::Hostile(_)) | Self::Group(GroupError::Hostile(_)) | Self::NotAllowed(_) => {
+                true
+            }
+            Self::Identity(IdentityError::Incompatible(_) | IdentityError::Expired(_) | IdentityError::Misuse(_))
+            | Self::Group(GroupError::WrongEpoch { .. } | GroupError::OtherKeyPackage | GroupError::Misuse(_))
+            | Self::TooMany(_) => false,
+        }
     }
+}
+
+/// Why a call was ended, or a device was not admitted to it, because something did not verify.
+pub(crate) struct Problem {
+    /// What did not verify.
+    pub(crate) refusal: Refusal,
+    /// A sentence for the person.
+    pub(crate) text: String,
 }
 
 /// Verifies a leaf and admits it to the call of `ring`: its certificates lead to a trusted office, the leaf's key is the certified
@@ -55,8 +74,9 @@ pub(super) fn verify(
     Err(last)
 }
 
-/// A proof has to lead to a tree of at least `fresh_size` entries of the home office's log ([`telcon_proto::limits::MAX_PROOF_AGE_MS`]): under an old
-/// tree a server could show a device what it has hidden from everybody since.
+/// A proof has to lead to a tree of at least `fresh_size` entries of the home office's log
+/// ([`telcon_proto::limits::MAX_PROOF_AGE_MS`]): under an old tree a server could show a device what it has hidden from everybody
+/// since.
 pub(super) fn check_fresh(trust: &TrustStore, entry: &LoggedEntry, fresh_size: u64) -> Result<(), Refusal> {
     if entry.office() == trust.home().domain() && entry.size() < fresh_size {
         return Err(Refusal::NotAllowed("the office proved it with an old state of its log"));

@@ -2,7 +2,7 @@
 
 use super::{
     Call,
-    admission::{self, Refusal},
+    admission::{self, Problem, Refusal},
     group::Processed,
     message::GroupMessage,
     phase::{Joining, Live, Phase, Placing, Ringing, Welcome},
@@ -15,8 +15,8 @@ use crate::{
 use telcon_proto::{Blob, ClientMessage, DeviceId, ServerMessage, message::Logged};
 
 impl Call {
-    /// Handles a message about this call. Gives the alert for the person, if the call had to be ended or a device was refused.
-    pub(crate) fn handle(&mut self, context: &mut Context<'_>, message: ServerMessage) -> Option<String> {
+    /// Handles a message about this call. Gives the problem, if the call had to be ended or a device was refused.
+    pub(crate) fn handle(&mut self, context: &mut Context<'_>, message: ServerMessage) -> Option<Problem> {
         if self.is_over() || message.call() != Some(self.id) {
             return None;
         }
@@ -27,7 +27,10 @@ impl Call {
                 match session.on_join_request(context, from, key_package.0, &device, answer) {
                     Ok(()) => self.commit_queued(context),
                     // A device that may not join concerns the security officer; the call goes on.
-                    Err(refusal) => return Some(format!("Somebody was refused admission to the call: {refusal}.")),
+                    Err(refusal) => {
+                        let text = format!("Somebody was refused admission to the call: {refusal}.");
+                        return Some(Problem { refusal, text });
+                    }
                 }
             }
             ServerMessage::RemoveAsked { devices, .. } => {
@@ -65,10 +68,10 @@ impl Call {
             _ => Ok(()),
         };
         let refusal = result.err()?;
-        let problem = format!("The call was ended because it could not be trusted: {refusal}.");
+        let text = format!("The call was ended because it could not be trusted: {refusal}.");
         context.out.push_back(Output::Send(ClientMessage::HangUp { call: self.id, failed: true }));
-        self.give_up(problem.clone(), context);
-        Some(problem)
+        self.give_up(text.clone(), context);
+        Some(Problem { refusal, text })
     }
 
     /// The office proves to the caller that the opening is in the log.

@@ -38,7 +38,7 @@ pub enum GroupMessage {
         /// A sealed JSON array of [`Caption`], padded with spaces to [`super::captions::BATCH_BYTES`].
         sealed: Blob,
     },
-    /// The newest checkpoint of the sender's office's log that the sender verified. Programs of before this message ignore it.
+    /// The newest checkpoint of the sender's office's log that the sender verified. Older programs ignore it.
     Checkpoint {
         /// [`super::checkpoints::CHECKPOINT_MESSAGE_VERSION`]; readers ignore others.
         version: u16,

@@ -22,7 +22,7 @@ use crate::{
     io::{Event, Output},
     media::{keyring::OpenError, keyring::OpenedFrame, rate::RateController, rate::SendProfile},
     mls::{GroupError, group::CallGroup, join::PendingJoin},
-    view::{Direction, LogComparison},
+    view::Direction,
 };
 use admission::Refusal;
 use captions::Caption;
@@ -32,7 +32,7 @@ use glare::Glare;
 use message::GroupMessage;
 use phase::{AwaitingWelcome, Current, Ended, ExpectedRing, Incoming, Joining, Phase, Placing, Ringing, SentRing};
 use ring::OpenedRing;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use telcon_identity::{LoggedDevice, VerifiedDevice};
 use telcon_proto::{
     Blob, CallId, Card, ClientMessage, DeviceId, RecordMode, SuiteName,
@@ -63,8 +63,12 @@ pub(crate) struct Call {
     muted: bool,
     /// Log index of its sealed record, and whether every note-taker reported its record as incomplete.
     pub(crate) record: Option<(u64, bool)>,
-    /// Whether the members were shown the same log.
-    pub(crate) logs: LogComparison,
+    /// Members of whom a checkpoint was compared and is part of the log that this device follows.
+    same_log: BTreeSet<DeviceId>,
+    /// The newest checkpoint of each member, until it was compared.
+    uncompared: BTreeMap<DeviceId, String>,
+    /// Whether a member was shown another log, or may have been.
+    pub(crate) log_differs: bool,
     /// Checkpoints of members that the log did not sign.
     pub(crate) invalid_checkpoints: u32,
     phase: Current,
@@ -186,7 +190,9 @@ impl Call {
             parties: None,
             muted: false,
             record: None,
-            logs: LogComparison::Unknown,
+            same_log: BTreeSet::new(),
+            uncompared: BTreeMap::new(),
+            log_differs: false,
             invalid_checkpoints: 0,
             phase: Current::new(phase),
         }
@@ -378,7 +384,26 @@ impl Call {
 
     /// The checkpoints that members sent since the last time.
     pub(crate) fn take_checkpoints(&mut self) -> BTreeMap<DeviceId, String> {
-        self.phase.session_mut().map(|session| session.checkpoints.take_received()).unwrap_or_default()
+        let Some(session) = self.phase.session_mut() else { return BTreeMap::new() };
+        self.same_log.retain(|device| session.membership.contains(*device));
+        self.uncompared.retain(|device, _| session.membership.contains(*device));
+        session.checkpoints.take_received()
+    }
+
+    /// A member sent a checkpoint that the log signed. Several members send the same one.
+    pub(crate) fn await_comparison(&mut self, device: DeviceId, checkpoint: String) {
+        self.uncompared.insert(device, checkpoint);
+    }
+
+    /// A checkpoint is part of the log that this device follows: so are those of all members who sent it.
+    pub(crate) fn mark_same_log(&mut self, checkpoint: &str) {
+        let same = self.uncompared.extract_if(.., |_, uncompared| uncompared.as_str() == checkpoint);
+        self.same_log.extend(same.map(|(device, _)| device));
+    }
+
+    /// A member's checkpoint cannot be compared.
+    pub(crate) fn mark_unknown_log(&mut self, device: DeviceId) {
+        self.same_log.remove(&device);
     }
 
     /// Asks for a media leg, replacing one that is there.
@@ -444,6 +469,7 @@ impl Call {
         }
         if let Some(session) = self.phase.session_mut() {
             session.presence.grant_grace(context.clock.uptime_ms);
+            session.checkpoints.on_resumed(context.clock.uptime_ms);
             let after = session.membership.seq;
             context.out.push_back(Output::Send(ClientMessage::Resume { call: self.id, after }));
             context.out.extend(session.membership.pending_message().map(Output::Send));
@@ -519,13 +545,13 @@ impl Call {
     // ---- time
 
     /// When [`Call::tick`] is due, milliseconds since 1970 UTC.
-    pub(crate) fn next_wakeup_ms(&self, clock: Clock, log: Option<&LogHead>, attends: bool) -> Option<u64> {
+    pub(crate) fn next_wakeup_ms(&self, clock: Clock, log: Option<&LogHead>, unattended: bool) -> Option<u64> {
         let wall_ms = |uptime_ms: u64| clock.wall_ms + uptime_ms.saturating_sub(clock.uptime_ms);
         let session = self.phase.session();
         let expiry = session.and_then(|session| session.membership.keys.next_expiry_ms());
         let heartbeat = session.and_then(|session| session.heartbeat_due_ms).map(wall_ms);
         let captions = session.and_then(|session| session.captions.due_ms()).map(wall_ms);
-        let checkpoint = session.and_then(|session| session.checkpoint_due_ms(log, attends)).map(wall_ms);
+        let checkpoint = session.and_then(|session| session.checkpoint_due_ms(log, unattended)).map(wall_ms);
         let (lost, rekey) = match &*self.phase {
             Phase::Live(live) if live.connected => {
                 (live.session.presence.next_deadline_ms().map(wall_ms), live.session.rekey_due_ms.map(wall_ms))

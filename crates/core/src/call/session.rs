@@ -111,17 +111,18 @@ impl Session {
         self.send_checkpoint(context);
     }
 
-    /// When [`Session::send_checkpoint`] has something to send, by engine uptime. `attends`: see [`Context::attends`].
-    pub(super) fn checkpoint_due_ms(&self, head: Option<&LogHead>, attends: bool) -> Option<u64> {
+    /// When [`Session::send_checkpoint`] has something to send, by engine uptime. `unattended`: see
+    /// [`Context::may_send_unattended`].
+    pub(super) fn checkpoint_due_ms(&self, head: Option<&LogHead>, unattended: bool) -> Option<u64> {
         let others = self.membership.devices().nth(1).is_some();
-        head.filter(|_| attends && others && self.membership.can_encrypt())
+        head.filter(|_| unattended && others && self.membership.can_encrypt())
             .and_then(|head| self.checkpoints.due_ms(head))
     }
 
     /// Sends the newest verified checkpoint of the log to the members, if they do not have it yet and the rate allows it.
     pub(super) fn send_checkpoint(&mut self, context: &mut Context<'_>) {
         let uptime_ms = context.clock.uptime_ms;
-        let due_ms = self.checkpoint_due_ms(context.log, context.attends());
+        let due_ms = self.checkpoint_due_ms(context.log, context.may_send_unattended);
         let (Some(head), true) = (context.log, due_ms.is_some_and(|due_ms| uptime_ms >= due_ms)) else { return };
         if let Some(message) = self.checkpoints.message(context.device.office().domain(), head, uptime_ms) {
             self.send(&message, context.out);

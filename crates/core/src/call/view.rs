@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     mls::phrase::Phrase,
-    view::{CallView, Direction, MemberView},
+    view::{CallView, Direction, LogComparison, MemberView},
 };
 use telcon_proto::DeviceId;
 
@@ -28,9 +28,22 @@ impl Call {
         // The record is reported after the end too.
         view.kept_index = self.record.map(|(index, _)| index);
         view.partial = self.record.is_some_and(|(_, partial)| partial);
-        // So are consistency proofs.
-        (view.logs, view.invalid_checkpoints) = (self.logs, self.invalid_checkpoints);
+        // Consistency proofs, too, arrive after the end.
+        (view.logs, view.invalid_checkpoints) = (self.log_comparison(&view.members), self.invalid_checkpoints);
         view
+    }
+
+    /// The same only when the checkpoint of every other member of this office was compared: a server could withhold one member's.
+    fn log_comparison(&self, members: &[MemberView]) -> LogComparison {
+        let home = &self.me.card().office;
+        let mut others = members.iter().filter(|member| !member.you && member.card.office == *home).peekable();
+        if self.log_differs {
+            LogComparison::Different
+        } else if others.peek().is_some() && others.all(|member| self.same_log.contains(&member.device)) {
+            LogComparison::Same
+        } else {
+            LogComparison::Unknown
+        }
     }
 
     fn view_of_phase(&self) -> CallView {
@@ -77,7 +90,7 @@ impl Call {
             opened_ms: opened.map(|(_, time)| time),
             kept_index: None,
             partial: false,
-            logs: self.logs,
+            logs: LogComparison::Unknown,
             invalid_checkpoints: self.invalid_checkpoints,
             captions: session.map(|session| session.captions.lines().to_vec()).unwrap_or_default(),
             captions_behind_ms: session.and_then(|session| session.captions.latency_ms()).filter(|_| note_taker),

@@ -12,7 +12,8 @@ use telcon_proto::{
     printable::printable,
 };
 
-/// Reports that wait for a sign-in. Each kind is reported for one call at a time; more says nothing new.
+/// Reports that wait for a sign-in, one of each kind and call. Further ones are dropped: the office counts the reports of one kind by
+/// one device together.
 const MAX_WAITING_REPORTS: usize = 8;
 /// How much of what the office says of an added device is shown, characters.
 const MAX_SHOWN_CHARS: usize = 128;
@@ -24,7 +25,7 @@ pub(super) struct Alerts {
     office: Option<OfficeAlertsView>,
     /// Devices that were added in this person's name and not acknowledged here.
     added: Vec<AddedDevice>,
-    /// What did not verify while the office could not be told.
+    /// Reports that wait for a sign-in.
     waiting: Vec<(ReportedAlert, Option<CallId>)>,
 }
 
@@ -41,7 +42,8 @@ impl Engine {
         }
     }
 
-    /// At sign-in: what follows is the whole state, and what waited is reported.
+    /// At sign-in: what follows is the whole list of added devices, and what waited is reported. The office's alerts stay: they
+    /// are entries of its log, and what follows is merged into them.
     pub(super) fn reset_alerts(&mut self) {
         self.alerts_known.added.clear();
         for (kind, call) in std::mem::take(&mut self.alerts_known.waiting) {

@@ -5,11 +5,12 @@ use crate::{
     Engine,
     device::LogHead,
     io::{Event, Output},
-    peer_log::{ForkFinding, LOG_FORK_VERSION, LogFork, PeerCheckpoint},
-    view::{Alert, AlertLevel, ConnectionState, LogComparison, LogState},
+    peer_log::{Added, ForkFinding, KeptFork, LOG_FORK_VERSION, LogFork, PeerCheckpoint},
+    view::{Alert, AlertLevel, ConnectionState, LogState},
 };
+use std::collections::BTreeSet;
 use telcon_proto::{
-    Blob, CallId, ClientMessage,
+    Blob, CallId, ClientMessage, DeviceId,
     alert::ReportedAlert,
     limits::{MAX_REFUSED_PEER_PROOFS, PEER_PROOF_INTERVAL_MS, PEER_PROOF_TIMEOUT_MS},
 };
@@ -37,29 +38,38 @@ impl Gossip {
 
 impl Engine {
     /// Takes the checkpoints that members of the call sent.
-    pub(super) fn receive_checkpoints(&mut self) {
+    pub(super) fn receive_checkpoints(&mut self, now_ms: u64) {
         let Some(call) = &mut self.call else { return };
-        let mut same = Vec::new();
         for (device, checkpoint) in call.take_checkpoints() {
-            if self.state.log.as_ref().is_some_and(|head| head.checkpoint == checkpoint) {
-                same.push(call.id);
-                continue;
-            }
-            match self.device.office().verify_checkpoint(&checkpoint) {
-                // The log did not sign it: that accuses the sender's program, and not the server.
-                Err(_) => call.invalid_checkpoints = call.invalid_checkpoints.saturating_add(1),
-                // Every tree continues the empty one.
-                Ok(0) => {}
-                Ok(size) => {
-                    let (call, reported, refused, since_ms) = (call.id, false, 0, None);
-                    let new = PeerCheckpoint { call, device, size, checkpoint, reported, refused, since_ms };
-                    if self.state.peer_log.add(new) {
-                        self.out.push_back(Output::Persist);
-                    }
-                }
-            }
+            self.receive_checkpoint(device, checkpoint, now_ms);
         }
-        same.into_iter().for_each(|call| self.mark_call(call));
+    }
+
+    fn receive_checkpoint(&mut self, device: DeviceId, checkpoint: String, now_ms: u64) {
+        let Some(call) = &mut self.call else { return };
+        let id = call.id;
+        let Some(head) = self.state.log.clone() else { return };
+        if head.checkpoint == checkpoint {
+            call.await_comparison(device, checkpoint);
+            return self.mark_call(Some(&head.checkpoint));
+        }
+        let size = match self.device.office().verify_checkpoint(&checkpoint) {
+            // The log did not sign it: that accuses the sender's program, and not the server.
+            Err(_) => return call.invalid_checkpoints = call.invalid_checkpoints.saturating_add(1),
+            // Every tree continues the empty one.
+            Ok(0) => return,
+            Ok(size) => size,
+        };
+        call.await_comparison(device, checkpoint.clone());
+        let (reported, refused, waited_ms, since_ms) = (false, 0, 0, None);
+        let new = PeerCheckpoint { call: id, device, size, checkpoint, reported, refused, waited_ms, since_ms };
+        match self.state.peer_log.add(new.clone()) {
+            Added::New => self.out.push_back(Output::Persist),
+            Added::Known => {}
+            // A server that withholds many proofs must not gain that other roots are not seen, or that they count as compared.
+            Added::NoRoom if size == head.size => self.compare_equal_size(&head, &new, now_ms),
+            Added::NoRoom => call.mark_unknown_log(device),
+        }
     }
 
     /// Compares what can be compared without the server, reports what is overdue, and asks for the next proof.
@@ -70,10 +80,7 @@ impl Engine {
             return;
         }
         let uptime_ms = self.clock.uptime_ms;
-        let overdue = |peer: &PeerCheckpoint| {
-            !peer.reported
-                && peer.since_ms.is_some_and(|since_ms| uptime_ms.saturating_sub(since_ms) > PEER_PROOF_TIMEOUT_MS)
-        };
+        let overdue = |peer: &PeerCheckpoint| !peer.reported && peer.total_wait_ms(uptime_ms) > PEER_PROOF_TIMEOUT_MS;
         while let Some(peer) = self.state.peer_log.unproven.iter().find(|peer| overdue(peer)).cloned() {
             self.report_fork(&head, &peer, ForkFinding::ProofOverdue, now_ms);
         }
@@ -81,8 +88,13 @@ impl Engine {
             return;
         }
         let Some(peer) = self.state.peer_log.unproven.iter_mut().find(|peer| !peer.reported) else { return };
-        peer.since_ms.get_or_insert(uptime_ms);
+        let repeated = peer.since_ms.is_some();
+        peer.waited_ms = peer.total_wait_ms(uptime_ms);
+        peer.since_ms = Some(uptime_ms);
         let log_size = peer.size;
+        if repeated {
+            self.out.push_back(Output::Persist);
+        }
         self.gossip = Gossip { asked_ms: Some(uptime_ms), outstanding: true };
         // First for the newest tree, so that the proof leads to the one that this device follows then.
         self.send(ClientMessage::Ping { log_size: head.size });
@@ -100,30 +112,38 @@ impl Engine {
     fn compare_equal_sizes(&mut self, head: &LogHead, now_ms: u64) {
         let equal = self.state.peer_log.unproven.iter().filter(|peer| peer.size == head.size);
         for peer in equal.cloned().collect::<Vec<_>>() {
-            match self.device.office().verify_continues(&head.checkpoint, &peer.checkpoint, &[]) {
-                Ok(_) => self.settle_peer_checkpoint(&peer),
-                Err(_) => {
-                    self.report_fork(head, &peer, ForkFinding::RootsDiffer, now_ms);
-                    // The two notes prove it: there is nothing more to ask for.
-                    self.state.peer_log.unproven.retain(|known| known.checkpoint != peer.checkpoint);
-                }
-            }
+            self.compare_equal_size(head, &peer, now_ms);
         }
     }
 
-    /// The office's answer to a ping, after this device follows the newest tree as far as that is proven.
-    pub(super) fn settle_peer_checkpoints(&mut self, newest: &str, from_size: u64, proof: &[Blob], now_ms: u64) {
-        let Some(head) = self.state.log.clone() else { return };
-        let asked = self.state.peer_log.unproven.iter().filter(|peer| peer.size == from_size);
-        let asked: Vec<PeerCheckpoint> = asked.cloned().collect();
-        self.gossip.outstanding &= asked.iter().all(|peer| peer.reported);
-        // A proof that leads to another tree than the followed one shows nothing. The log may have grown between two answers.
-        let office = self.device.office();
-        if !office.verify_checkpoint(newest).is_ok_and(|size| size == head.size)
-            || office.verify_continues(&head.checkpoint, newest, &[]).is_err()
-        {
-            return;
+    fn compare_equal_size(&mut self, head: &LogHead, peer: &PeerCheckpoint, now_ms: u64) {
+        if self.device.office().verify_continues(&head.checkpoint, &peer.checkpoint, &[]).is_ok() {
+            return self.settle_peer_checkpoint(peer);
         }
+        self.report_fork(head, peer, ForkFinding::RootsDiffer, now_ms);
+        // The two notes prove it: once they are kept there is nothing more to ask for.
+        if self.state.peer_log.has_evidence(&peer.checkpoint) {
+            self.state.peer_log.unproven.retain(|known| known.checkpoint != peer.checkpoint);
+        }
+    }
+
+    /// Members' checkpoints of this size that are not proven.
+    pub(super) fn peer_checkpoints_of(&self, size: u64) -> Vec<PeerCheckpoint> {
+        self.state.peer_log.unproven.iter().filter(|peer| peer.size == size).cloned().collect()
+    }
+
+    /// The office's answer about the checkpoints `asked`. `followed` is whether the answer leads to the tree that this device
+    /// follows: otherwise it shows nothing. The log may have grown between two answers.
+    pub(super) fn settle_peer_checkpoints(
+        &mut self,
+        asked: Vec<PeerCheckpoint>,
+        newest: &str,
+        proof: &[Blob],
+        followed: bool,
+        now_ms: u64,
+    ) {
+        self.gossip.outstanding &= asked.iter().all(|peer| peer.reported);
+        let Some(head) = self.state.log.clone().filter(|_| followed) else { return };
         for peer in asked {
             if self.device.office().verify_continues(&peer.checkpoint, newest, proof).is_ok() {
                 self.settle_peer_checkpoint(&peer);
@@ -146,50 +166,112 @@ impl Engine {
         }
     }
 
-    /// After signing in: what was asked for before is asked for again, and its time begins anew.
+    /// The connection ended: what was waited over it counts, and no less than the time between two requests, so that a server that
+    /// closes the connection at each request is found out too. A device that is suspended or offline waits for nothing.
+    pub(super) fn pause_comparisons(&mut self) {
+        let uptime_ms = self.clock.uptime_ms;
+        for peer in self.state.peer_log.unproven.iter_mut().filter(|peer| peer.since_ms.is_some()) {
+            let least_ms = peer.waited_ms + PEER_PROOF_INTERVAL_MS;
+            peer.waited_ms = peer.total_wait_ms(uptime_ms).max(least_ms);
+            peer.since_ms = None;
+            self.out.push_back(Output::Persist);
+        }
+    }
+
+    /// After signing in: what was asked for before is asked for again, and what the office may not have got is reported again.
     pub(super) fn restart_comparisons(&mut self) {
+        self.pause_comparisons();
         self.gossip = Gossip::default();
-        self.state.peer_log.unproven.iter_mut().for_each(|peer| peer.since_ms = None);
+        self.state.peer_log.forks.iter_mut().for_each(|fork| fork.sent = false);
+        self.report_forks();
+    }
+
+    /// Reports the forks that the office was not told of, one report for each call. The office does not acknowledge a report, but it
+    /// answers in order: its answer to a ping that was sent after the report shows that it got it.
+    fn report_forks(&mut self) {
+        if self.phase != ConnectionState::Ready || self.awaits_report() {
+            return;
+        }
+        let new = self.state.peer_log.forks.iter_mut().filter(|fork| !fork.reported);
+        let calls: BTreeSet<CallId> = new
+            .map(|fork| {
+                fork.sent = true;
+                fork.evidence.call
+            })
+            .collect();
+        for call in &calls {
+            self.report(ReportedAlert::LogForked, Some(*call));
+        }
+        self.confirm_reports();
+    }
+
+    /// Whether a report was sent, and the office may not have got it.
+    fn awaits_report(&self) -> bool {
+        self.state.peer_log.forks.iter().any(|fork| fork.sent && !fork.reported)
+    }
+
+    /// Asks the office for what shows that it got the reports: nothing else asks about the empty tree, and the answer needs no proof.
+    pub(super) fn confirm_reports(&mut self) {
+        if self.awaits_report() {
+            self.send(ClientMessage::Ping { log_size: 0 });
+        }
+    }
+
+    /// The office answered what [`Engine::confirm_reports`] asked.
+    pub(super) fn on_reports_confirmed(&mut self) {
+        for fork in self.state.peer_log.forks.iter_mut().filter(|fork| fork.sent && !fork.reported) {
+            fork.reported = true;
+            self.out.push_back(Output::Persist);
+        }
+        // What was found meanwhile.
+        self.report_forks();
     }
 
     fn settle_peer_checkpoint(&mut self, peer: &PeerCheckpoint) {
         self.state.peer_log.settle(&peer.checkpoint);
-        self.mark_call(peer.call);
+        self.mark_call(Some(&peer.checkpoint));
         self.out.push_back(Output::Persist);
         self.view_changed();
     }
 
-    /// Keeps both checkpoints. The alert and the state of the log follow from them, also after a restart.
+    /// Reports a fork, and keeps both checkpoints. The alert and the state of the log follow from them, also after a restart.
     fn report_fork(&mut self, head: &LogHead, peer: &PeerCheckpoint, how: ForkFinding, now_ms: u64) {
         let (own, other) = (head.checkpoint.clone(), peer.checkpoint.clone());
         let (call, device) = (peer.call, peer.device);
         let fork = LogFork { version: LOG_FORK_VERSION, found_ms: now_ms, how, call, device, own, other };
-        if self.state.peer_log.keep(fork.clone()) {
-            self.report(ReportedAlert::LogForked, Some(call));
-            self.out.push_back(Output::Event(Event::LogFork(fork)));
+        let kept = self.state.peer_log.keep(fork.clone());
+        if !kept && peer.reported {
+            return;
         }
+        match kept {
+            true => self.report_forks(),
+            // The office was told of other forks; this one is not kept, and is reported once.
+            false => self.report(ReportedAlert::LogForked, Some(call)),
+        }
+        self.out.push_back(Output::Event(Event::LogFork(fork)));
         let known = self.state.peer_log.unproven.iter_mut().find(|known| known.checkpoint == peer.checkpoint);
         if let Some(known) = known {
             known.reported = true;
         }
-        self.mark_call(call);
+        self.mark_call(None);
         self.out.push_back(Output::Persist);
         self.view_changed();
     }
 
-    /// A checkpoint that came in this call was compared.
-    fn mark_call(&mut self, id: CallId) {
-        if let Some(call) = self.call.as_mut().filter(|call| call.id == id) {
-            let different = self.state.peer_log.is_forked_in(id);
-            call.logs = if different { LogComparison::Different } else { LogComparison::Same };
+    /// A checkpoint was compared: `same` is part of the log that this device follows.
+    fn mark_call(&mut self, same: Option<&str>) {
+        let Some(call) = &mut self.call else { return };
+        call.log_differs = self.state.peer_log.is_forked_in(call.id);
+        if let Some(checkpoint) = same {
+            call.mark_same_log(checkpoint);
         }
     }
 
     /// The alerts that the evidence calls for.
     pub(super) fn fork_alerts(&self) -> impl Iterator<Item = Alert> {
-        let alert = |fork: &LogFork| {
-            let text = fork_text(fork.how).to_owned();
-            Alert { level: AlertLevel::Red, text, fork: Some(fork.clone()) }
+        let alert = |fork: &KeptFork| {
+            let text = fork_text(fork.evidence.how).to_owned();
+            Alert { level: AlertLevel::Red, text, fork: Some(fork.evidence.clone()) }
         };
         self.state.peer_log.forks.iter().map(alert)
     }
@@ -198,7 +280,9 @@ impl Engine {
     pub(super) fn log_state(&self) -> Option<LogState> {
         let log = self.log.clone()?;
         Some(match self.state.peer_log.forks.first() {
-            Some(fork) if log.ok => LogState { ok: false, problem: Some(fork_text(fork.how).to_owned()), ..log },
+            Some(fork) if log.ok => {
+                LogState { ok: false, problem: Some(fork_text(fork.evidence.how).to_owned()), ..log }
+            }
             _ => log,
         })
     }

@@ -19,29 +19,48 @@ const CLAIMS_PER_PING: usize = 8;
 const CLAIM_TIMEOUT_MS: u64 = 120_000;
 
 /// Which trees are too old for an inclusion proof, for [`MAX_PROOF_AGE_MS`]. Checkpoints carry no date; their age is measured by when
-/// this device verified a larger one.
+/// this device verified a larger one. Times are [`crate::clock::Clock::elapsed_ms`]: a suspended device asks for no checkpoint, and
+/// what it had verified grows old.
 #[derive(Default)]
 pub(super) struct Freshness {
     least_size: u64,
-    /// The size of a tree that was verified over this connection, and when, by the engine's uptime. It becomes `least_size` after
-    /// half the time, the next one after at most the other half.
-    next: Option<(u64, u64)>,
+    /// A tree that was verified over this connection. Its size becomes `least_size` after half the time.
+    next: Option<Verified>,
+    /// The newest such tree: it takes the place of `next`, after at most the other half.
+    newest: Option<Verified>,
+}
+
+#[derive(Clone, Copy)]
+struct Verified {
+    size: u64,
+    at_ms: u64,
 }
 
 impl Freshness {
     /// What this device verified before it signed in is as old as its time offline.
     pub(super) fn at_sign_in(size: u64) -> Self {
-        Self { least_size: size, next: None }
+        Self { least_size: size, ..Self::default() }
     }
 
     /// The tree that this device follows has this size now.
-    fn on_verified(&mut self, size: u64, uptime_ms: u64) {
-        if self.next.is_some_and(|(_, at_ms)| uptime_ms.saturating_sub(at_ms) >= MAX_PROOF_AGE_MS / 2)
-            && let Some((aged, _)) = self.next.take()
-        {
-            self.least_size = aged.max(self.least_size);
+    fn on_verified(&mut self, size: u64, elapsed_ms: u64) {
+        self.age(elapsed_ms);
+        let verified = Verified { size, at_ms: elapsed_ms };
+        self.next.get_or_insert(verified);
+        self.newest = Some(verified);
+    }
+
+    /// Time passed.
+    pub(super) fn age(&mut self, elapsed_ms: u64) {
+        let is_old = |verified: &mut Verified| elapsed_ms.saturating_sub(verified.at_ms) >= MAX_PROOF_AGE_MS / 2;
+        if let Some(old) = self.next.take_if(is_old) {
+            self.least_size = self.least_size.max(old.size);
+            self.next = self.newest;
         }
-        self.next.get_or_insert((size, uptime_ms));
+        if let Some(old) = self.newest.take_if(is_old) {
+            self.least_size = self.least_size.max(old.size);
+            self.next = None;
+        }
     }
 
     /// Least size of a tree that a proof may lead to.
@@ -63,16 +82,36 @@ impl Engine {
     /// A checkpoint with its consistency proof, in answer to a ping.
     pub(super) fn on_checkpoint(&mut self, checkpoint: &str, from_size: u64, proof: &[Blob], now_ms: u64) {
         let Some(head) = self.state.log.clone() else { return };
-        self.settle_log_claims(&head, checkpoint, from_size, proof, now_ms);
-        if head.size != from_size {
-            return self.settle_peer_checkpoints(checkpoint, from_size, proof, now_ms);
+        if head.size == from_size {
+            if let Err(error) = self.continue_log(&head, checkpoint, proof, now_ms) {
+                let text = "The office's log does not continue what this device saw before";
+                self.report_log_problem(format!("{text}: {error}. Tell the security officer."), now_ms);
+            }
+            self.next_ping_ms = Some(now_ms + PING_INTERVAL_MS);
         }
-        if let Err(error) = self.continue_log(&head, checkpoint, proof, now_ms) {
-            let text = "The office's log does not continue what this device saw before";
-            self.report_log_problem(format!("{text}: {error}. Tell the security officer."), now_ms);
+        if from_size == 0 {
+            self.on_reports_confirmed();
         }
-        self.settle_peer_checkpoints(checkpoint, from_size, proof, now_ms);
-        self.next_ping_ms = Some(now_ms + PING_INTERVAL_MS);
+        let asked = self.peer_checkpoints_of(from_size);
+        let claimed = self.state.claims.iter().any(|claim| claim.size == from_size);
+        if asked.is_empty() && !claimed {
+            return;
+        }
+        let followed = self.is_followed(checkpoint);
+        if let Some(followed) = followed {
+            self.settle_log_claims(checkpoint, from_size, proof, followed, now_ms);
+        }
+        self.settle_peer_checkpoints(asked, checkpoint, proof, followed == Some(true), now_ms);
+    }
+
+    /// Whether a checkpoint is of the tree that this device follows; none if the log did not sign it.
+    fn is_followed(&self, checkpoint: &str) -> Option<bool> {
+        let (office, head) = (self.device.office(), self.state.log.as_ref()?);
+        if head.checkpoint == checkpoint {
+            return Some(true);
+        }
+        let size = office.verify_checkpoint(checkpoint).ok()?;
+        Some(size == head.size && office.verify_continues(&head.checkpoint, checkpoint, &[]).is_ok())
     }
 
     /// Records checkpoints that an accepted proof rests on: the log must be shown to continue them. A server that showed this
@@ -150,14 +189,13 @@ impl Engine {
         })
     }
 
-    fn settle_log_claims(&mut self, head: &LogHead, newest: &str, from_size: u64, proof: &[Blob], now_ms: u64) {
+    /// The office's answer about the claims of `from_size` entries. Only a proof that leads to the tree that this device follows,
+    /// `followed`, settles one.
+    fn settle_log_claims(&mut self, newest: &str, from_size: u64, proof: &[Blob], followed: bool, now_ms: u64) {
         let office = self.device.office();
-        let Ok(newest_size) = office.verify_checkpoint(newest) else { return };
         let mut forked = None;
         let mut settled = Vec::new();
         for claim in self.state.claims.iter().filter(|claim| claim.size == from_size) {
-            // The proof must lead to the tree head that this device follows.
-            let followed = newest_size == head.size && office.verify_continues(&head.checkpoint, newest, &[]).is_ok();
             match office.verify_continues(&claim.checkpoint, newest, proof) {
                 Ok(_) if followed => settled.push(claim.checkpoint.clone()),
                 Ok(_) => {}
@@ -196,7 +234,7 @@ impl Engine {
     fn accept_log_head(&mut self, size: u64, checkpoint: &str, now_ms: u64) {
         let grown = self.state.log.as_ref().is_none_or(|head| head.size != size);
         self.state.log = Some(LogHead { size, checkpoint: checkpoint.to_owned() });
-        self.freshness.on_verified(size, self.clock.uptime_ms);
+        self.freshness.on_verified(size, self.clock.elapsed_ms);
         let problem = self.log.take().and_then(|log| log.problem).filter(|_| self.log_forked);
         self.log = Some(LogState { size, checked_ms: now_ms, ok: !self.log_forked, problem });
         if grown {
@@ -209,5 +247,36 @@ impl Engine {
         self.log = Some(LogState { size, checked_ms: now_ms, ok: false, problem: Some(problem.clone()) });
         self.report(ReportedAlert::LogForked, None);
         self.alert(AlertLevel::Red, problem);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn no_tree_is_fresh_for_longer_than_the_bound() {
+        // One that is verified with each ping, for ten minutes: the log grows by an entry a second.
+        let mut freshness = Freshness::at_sign_in(5);
+        for second in (0..600).step_by(20) {
+            freshness.on_verified(10 + second, second * 1_000);
+            let least_age_ms = (10 + second - freshness.least_size()) * 1_000;
+            assert!(second * 1_000 < MAX_PROOF_AGE_MS || least_age_ms <= MAX_PROOF_AGE_MS, "{least_age_ms} ms");
+            assert!(least_age_ms >= MAX_PROOF_AGE_MS / 2 || freshness.least_size() == 5, "an honest proof is accepted");
+        }
+    }
+
+    #[test]
+    fn what_was_verified_before_a_suspension_is_old_after_it() {
+        let mut freshness = Freshness::at_sign_in(5);
+        freshness.on_verified(10, 0);
+        freshness.on_verified(20, MAX_PROOF_AGE_MS / 2 - 1);
+        assert_eq!(freshness.least_size(), 5);
+        freshness.age(MAX_PROOF_AGE_MS / 2);
+        assert_eq!(freshness.least_size(), 10);
+        freshness.age(600_000);
+        assert_eq!(freshness.least_size(), 20, "and not only the tree before it");
     }
 }

@@ -151,8 +151,8 @@ impl Engine {
 
     /// When [`Engine::tick`] wants to be called, milliseconds since 1970 UTC.
     pub fn next_wakeup_ms(&self) -> Option<u64> {
-        let (log, attends) = (self.state.log.as_ref(), self.attends());
-        let call = self.call.as_ref().and_then(|call| call.next_wakeup_ms(self.clock, log, attends));
+        let (log, unattended) = (self.state.log.as_ref(), self.may_send_unattended());
+        let call = self.call.as_ref().and_then(|call| call.next_wakeup_ms(self.clock, log, unattended));
         let keepalive = self.keepalive.next_check_ms(self.in_call()).filter(|_| self.is_connected());
         let keepalive = keepalive.map(|ms| self.clock.wall_ms + ms);
         [self.next_ping_ms, call, keepalive, self.next_comparison_ms()].into_iter().flatten().min()
@@ -165,8 +165,11 @@ impl Engine {
     /// Each entry point that is given the time calls this first.
     fn advance_clock(&mut self, now_ms: u64) {
         let before = self.clock.uptime_ms;
-        self.clock.advance(now_ms);
+        // A connected device sleeps until its next ping at most; without a connection nothing that is waited for can come.
+        let wait_ms = self.next_wakeup_ms().map_or(0, |at| at.saturating_sub(self.clock.wall_ms));
+        self.clock.advance(now_ms, wait_ms.min(PING_INTERVAL_MS));
         self.keepalive.advance(self.clock.uptime_ms - before);
+        self.freshness.age(self.clock.elapsed_ms);
     }
 
     /// Whether a note-taker's program can record now. Heartbeats are sent only while it can; the default is that it cannot.
@@ -451,21 +454,24 @@ impl Engine {
 
     /// Acts on the call, if there is one that is not over.
     fn with_call(&mut self, act: impl FnOnce(&mut Call, &mut Context<'_>)) {
-        let Self { device, clock, recording, rng, out, call, state, freshness, .. } = self;
-        let (log, fresh_size) = (state.log.as_ref(), freshness.least_size());
-        if let Some(call) = call.as_mut().filter(|call| !call.is_over()) {
-            act(call, &mut Context { device, clock: *clock, recording: *recording, log, fresh_size, rng, out });
+        let Some(mut call) = self.call.take() else { return };
+        if !call.is_over() {
+            act(&mut call, &mut self.context());
         }
+        self.call = Some(call);
     }
 
     fn context(&mut self) -> Context<'_> {
+        let may_send_unattended = self.may_send_unattended();
         let Self { device, clock, recording, rng, out, state, freshness, .. } = self;
         let (log, fresh_size) = (state.log.as_ref(), freshness.least_size());
-        Context { device, clock: *clock, recording: *recording, log, fresh_size, rng, out }
+        Context { device, clock: *clock, recording: *recording, may_send_unattended, log, fresh_size, rng, out }
     }
 
-    fn attends(&self) -> bool {
-        self.recording || !allows(self.device.me().card().role, Action::WriteRecord)
+    /// See [`Context::may_send_unattended`].
+    fn may_send_unattended(&self) -> bool {
+        let takes_notes = allows(self.device.me().card().role, Action::WriteRecord);
+        self.phase == ConnectionState::Ready && (self.recording || !takes_notes)
     }
 
     /// Whether there is a call that is not over, ringing ones too.
@@ -537,9 +543,11 @@ impl Engine {
     }
 
     /// The connection is lost. Calls and keys stay; media continues as long as the relay works.
-    pub fn disconnected(&mut self, _now_ms: u64) {
+    pub fn disconnected(&mut self, now_ms: u64) {
+        self.advance_clock(now_ms);
         if self.phase != ConnectionState::Revoked {
             self.phase = ConnectionState::Offline;
+            self.pause_comparisons();
         }
         self.token = None;
         self.caught_up = false;
@@ -556,6 +564,7 @@ impl Engine {
         self.keepalive.on_ping_sent();
         self.request_log_proofs(now_ms);
         self.ask_for_reported_checkpoints();
+        self.confirm_reports();
         self.next_ping_ms = Some(now_ms + PING_INTERVAL_MS);
     }
 

@@ -170,15 +170,20 @@ impl Engine {
             let chain: Vec<&[u8]> = first.chain.iter().map(|der| der.as_slice()).collect();
             Ok((office.verify_approval(&chain, &request, &open.card, now_ms)?, request))
         });
+        let first: Option<(VerifiedApproval, VerifiedRequest)> = match first.transpose() {
+            Ok(first) => first,
+            Err::<_, IdentityError>(error) => {
+                return (Some(Err(format!("the first approval does not verify: {error}"))), None);
+            }
+        };
         match (self.ask(open.invitation), first) {
             // With the secret that only the device has which made the invitation.
             (Some(ask), first) => {
                 let verified = verify_request(request, office.domain(), &ask).map_err(|error| error.to_string());
-                (Some(verified), first.and_then(|first: Result<_, IdentityError>| first.ok()).map(|(first, _)| first))
+                (Some(verified), first.map(|(first, _)| first))
             }
             // The first registrar certified that the sender had the link; the code that is compared is the request's.
-            (None, Some(Ok((first, request)))) => (Some(Ok(request)), Some(first)),
-            (None, Some(Err(error))) => (Some(Err(format!("the first approval does not verify: {error}"))), None),
+            (None, Some((first, request))) => (Some(Ok(request)), Some(first)),
             (None, None) => (Some(Err("it was made on another device, which has to answer it".to_owned())), None),
         }
     }

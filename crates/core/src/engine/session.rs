@@ -122,10 +122,12 @@ impl Engine {
                 let relied_on: Vec<String> = proofs.into_iter().map(|proof| proof.checkpoint.clone()).collect();
                 let (mut problem, concerned) = (None, message.call());
                 self.with_call(|call, context| problem = call.handle(context, message));
-                self.receive_checkpoints();
+                self.receive_checkpoints(now_ms);
                 if let Some(problem) = problem {
-                    self.report(ReportedAlert::ProofInvalid, concerned);
-                    self.alert(AlertLevel::Red, problem);
+                    if problem.refusal.is_hostile() {
+                        self.report(ReportedAlert::ProofInvalid, concerned);
+                    }
+                    self.alert(AlertLevel::Red, problem.text);
                 } else {
                     self.record_log_claims(relied_on, now_ms);
                 }

@@ -42,7 +42,7 @@ impl Session {
         }
         membership.check_shown(joining.device().card())?;
         if membership.queue.len() >= MAX_QUEUED {
-            return Err(Refusal::NotAllowed("too many devices asked to join at once"));
+            return Err(Refusal::TooMany("too many devices asked to join at once"));
         }
         membership.queue.retain(|change| !matches!(change, MembershipChange::Join { device, .. } if *device == from));
         membership.queue.push(MembershipChange::Join { device: from, key_package, logged: Box::new(joining) });

@@ -5,7 +5,7 @@ use super::{
     fork::{show_fork, show_fork_to},
 };
 use telcon_core::{Device, UserCommand};
-use telcon_proto::{AlertKind, DeviceId, OfficeAlert, Role, ServerMessage, SuiteName, entry::ReadEntry};
+use telcon_proto::{AlertKind, ClientMessage, DeviceId, OfficeAlert, Role, ServerMessage, SuiteName, entry::ReadEntry};
 use telcon_sim::script::{OtherOffice, START_MS, Scenario};
 
 /// Alerts in the log that no other entry states.
@@ -85,6 +85,72 @@ fn a_device_without_a_valid_certificate_that_asks_to_join_is_reported() {
     let device = Device::open(&state, world.now()).unwrap();
     ask_for(&mut world, &device, proof, false);
     assert_eq!(raised(&world), [(AlertKind::ProofInvalid, Some(world.id(0)))]);
+}
+
+#[test]
+fn a_device_whose_clock_is_wrong_refuses_others_and_accuses_nobody() {
+    let mut world = guarded(76);
+    let (state, _, proof) = world.enrol_only(9, Role::DutyOfficer);
+    let device = Device::open(&state, world.now()).unwrap();
+    world.call();
+    // By this clock all certificates have expired.
+    world.set_clock(0, 20 * 365 * 86_400_000);
+    ask_for(&mut world, &device, proof, false);
+    assert!(world.red(0).iter().any(|text| text.contains("refused admission")), "{:?}", world.problems());
+    assert_eq!(raised(&world), []);
+}
+
+/// A member sends a checkpoint of a log that differs in its last entry, of the size that node 0 follows.
+fn say_other_log(world: &mut Scenario) {
+    let mut entries = world.log_entries();
+    entries.truncate(world.screen_of(0).log.unwrap().size as usize);
+    *entries.last_mut().unwrap() = br#"{"type":"started"}"#.to_vec();
+    let other = world.log_of(&entries).checkpoint().note().to_owned();
+    super::gossip::say_checkpoint(world, &other);
+}
+
+fn reports(world: &Scenario, node: usize) -> usize {
+    world.sent(node, |message| matches!(message, ClientMessage::ReportAlert { .. }).then_some(())).len()
+}
+
+#[test]
+fn a_fork_is_reported_once_however_often_the_device_connects() {
+    let mut world = guarded(77);
+    world.call();
+    world.advance(30_000);
+    say_other_log(&mut world);
+    world.settle();
+    for _ in 0..3 {
+        world.disconnect(0);
+        world.connect(0);
+        world.advance(30_000);
+    }
+    world.reload(0);
+    world.advance(30_000);
+    assert_eq!((reports(&world, 0), raised(&world)), (1, vec![(AlertKind::LogForked, Some(world.id(0)))]));
+}
+
+#[test]
+fn a_report_of_a_fork_that_was_lost_with_the_connection_is_sent_again() {
+    for restart in [false, true] {
+        let mut world = guarded(78);
+        world.call();
+        world.advance(30_000);
+        // The connection is dead: nothing that the device sends arrives.
+        world.tamper_up(|from, message| if from == 0 { vec![] } else { vec![message] });
+        say_other_log(&mut world);
+        world.settle();
+        world.stop_tampering();
+        assert_eq!(raised(&world), []);
+        world.disconnect(0);
+        if restart {
+            world.reload(0);
+        } else {
+            world.connect(0);
+        }
+        world.advance(30_000);
+        assert_eq!(raised(&world), [(AlertKind::LogForked, Some(world.id(0)))], "restart: {restart}");
+    }
 }
 
 #[test]

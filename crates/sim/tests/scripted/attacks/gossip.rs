@@ -22,9 +22,9 @@ fn logs(world: &Scenario, node: usize) -> LogComparison {
     world.view(node).logs
 }
 
-/// Pings of a device: with each it asks for a consistency proof.
+/// Pings of a device with which it asks for a consistency proof.
 fn pings(world: &Scenario, node: usize) -> usize {
-    world.sent(node, |message| matches!(message, ClientMessage::Ping { .. }).then_some(())).len()
+    world.sent(node, |message| matches!(message, ClientMessage::Ping { log_size: 1.. }).then_some(())).len()
 }
 
 /// The checkpoint that a device follows, as its office signed it.
@@ -39,7 +39,7 @@ fn say(world: &mut Scenario, message: &serde_json::Value) {
     world.inject(0, ServerMessage::Application { call, from, message });
 }
 
-fn say_checkpoint(world: &mut Scenario, checkpoint: &str) {
+pub(super) fn say_checkpoint(world: &mut Scenario, checkpoint: &str) {
     let office = world.card(0).office;
     say(world, &json!({ "say": "checkpoint", "version": 1, "office": office, "checkpoint": checkpoint }));
 }
@@ -48,6 +48,22 @@ fn say_checkpoint(world: &mut Scenario, checkpoint: &str) {
 fn earlier_checkpoints(world: &Scenario) -> Vec<String> {
     let entries = world.log_entries();
     (1..entries.len()).map(|n| world.log_of(&entries[..n]).checkpoint().note().to_owned()).collect()
+}
+
+/// A checkpoint of another log, of the size that node 0 follows: they differ in the last entry, by `n`.
+fn other_log(world: &Scenario, n: usize) -> String {
+    let mut entries = world.log_entries();
+    entries.truncate(world.screen_of(0).log.unwrap().size as usize);
+    *entries.last_mut().unwrap() = format!("{{\"type\":\"started\",\"n\":{n}}}").into_bytes();
+    world.log_of(&entries).checkpoint().note().to_owned()
+}
+
+/// The server proves node 0 no checkpoint of these sizes.
+fn withhold(world: &mut Scenario, sizes: std::ops::RangeInclusive<u64>) {
+    world.tamper(move |to, message| match message {
+        ServerMessage::Checkpoint { from_size, .. } if to == 0 && sizes.contains(&from_size) => vec![],
+        message => vec![message],
+    });
 }
 
 /// A call whose two devices have compared their logs.
@@ -65,14 +81,79 @@ fn compared() -> Scenario {
 #[test]
 fn members_of_a_call_compare_the_honest_log_and_find_it_the_same() {
     let mut world = Scenario::of_four(70);
+    world.set_recording(3, false);
     world.call_of_four();
     world.advance(30_000);
+    // A note-taker that cannot record sends nothing, and still compares what it gets.
+    let of_all = |world: &Scenario| [0, 1, 2, 3].map(|node| logs(world, node));
+    assert_eq!(of_all(&world), [0, 1, 2, 3].map(|node| [LogComparison::Unknown, LogComparison::Same][node / 3]));
+    world.set_recording(3, true);
+    world.advance(30_000);
+    assert_eq!(of_all(&world), [LogComparison::Same; 4]);
     for node in 0..4 {
-        // A note-taker that cannot record sends nothing, and still compares what it gets.
-        assert_eq!(logs(&world, node), LogComparison::Same, "node {node}");
         assert_eq!((world.view(node).invalid_checkpoints, forks(&world, node)), (0, vec![]));
     }
     assert!(world.problems().is_empty());
+}
+
+#[test]
+fn the_logs_are_the_same_only_once_every_member_was_compared() {
+    let mut world = Scenario::of_four(75);
+    // The server keeps one member's messages from one other member.
+    let withheld = world.id(2);
+    world.tamper(move |to, message| match message {
+        ServerMessage::Application { from, .. } if (to, from) == (0, withheld) => vec![],
+        message => vec![message],
+    });
+    world.call_of_four();
+    world.advance(60_000);
+    assert_eq!(logs(&world, 0), LogComparison::Unknown);
+    assert_eq!([1, 2, 3].map(|node| logs(&world, node)), [LogComparison::Same; 3]);
+    // That member leaves, and all others were compared.
+    world.command(2, UserCommand::Leave);
+    world.advance(60_000);
+    assert_eq!(logs(&world, 0), LogComparison::Same);
+}
+
+#[test]
+fn one_checkpoint_of_two_members_is_compared_once_and_counts_for_both() {
+    let mut world = Scenario::of_four(76);
+    world.call_of_four();
+    world.advance(30_000);
+    let call = world.seen().id;
+    // A device that rejoins gets nothing of them but one old checkpoint.
+    world.tamper(|to, message| match message {
+        ServerMessage::Application { .. } if to == 0 => vec![],
+        message => vec![message],
+    });
+    world.reload(0);
+    world.advance(60_000);
+    assert_eq!(logs(&world, 0), LogComparison::Unknown);
+    let (office, old) = (world.card(0).office, earlier_checkpoints(&world)[0].clone());
+    let message = json!({ "say": "checkpoint", "version": 1, "office": office, "checkpoint": old }).to_string();
+    for node in 1..4 {
+        let (from, message) = (world.id(node), world.encrypt(node, message.as_bytes()));
+        world.inject(0, ServerMessage::Application { call, from, message });
+    }
+    world.settle();
+    assert_eq!(logs(&world, 0), LogComparison::Same);
+}
+
+#[test]
+fn a_member_that_was_away_gets_the_checkpoints_that_it_missed() {
+    let mut world = Scenario::of_two(77);
+    world.tamper(|to, message| match message {
+        ServerMessage::Application { .. } if to == 0 => vec![],
+        message => vec![message],
+    });
+    world.call();
+    world.advance(30_000);
+    assert_eq!([logs(&world, 0), logs(&world, 1)], [LogComparison::Unknown, LogComparison::Same]);
+    world.disconnect(0);
+    world.stop_tampering();
+    world.connect(0);
+    world.advance(30_000);
+    assert_eq!(logs(&world, 0), LogComparison::Same);
 }
 
 #[test]
@@ -108,11 +189,7 @@ fn a_server_that_shows_two_devices_two_histories_is_found_out_by_their_first_cal
 #[test]
 fn two_roots_of_one_size_are_a_fork_without_asking_the_server() {
     let mut world = compared();
-    let (pinged, mut entries) = (pings(&world, 0), world.log_entries());
-    let size = world.screen_of(0).log.unwrap().size as usize;
-    entries.truncate(size);
-    entries[size - 1] = br#"{"type":"started"}"#.to_vec();
-    let other = world.log_of(&entries).checkpoint().note().to_owned();
+    let (pinged, other) = (pings(&world, 0), other_log(&world, 0));
     say_checkpoint(&mut world, &other);
     let [fork] = &forks(&world, 0)[..] else { panic!("{:?}", world.problems()) };
     assert_eq!((fork.how, &fork.other), (ForkFinding::RootsDiffer, &other));
@@ -125,14 +202,7 @@ fn two_roots_of_one_size_are_a_fork_without_asking_the_server() {
 #[test]
 fn the_evidence_of_a_fork_survives_a_restart_and_is_bounded() {
     let mut world = compared();
-    let entries = world.log_entries();
-    let size = world.screen_of(0).log.unwrap().size as usize;
-    let fork = |world: &Scenario, n: usize| {
-        let mut entries = entries[..size].to_vec();
-        entries[size - 1] = format!("{{\"type\":\"started\",\"n\":{n}}}").into_bytes();
-        world.log_of(&entries).checkpoint().note().to_owned()
-    };
-    let others: Vec<String> = (0..MAX_LOG_FORKS + 3).map(|n| fork(&world, n)).collect();
+    let others: Vec<String> = (0..MAX_LOG_FORKS + 3).map(|n| other_log(&world, n)).collect();
     for other in &others {
         say_checkpoint(&mut world, other);
         world.advance(5_000);
@@ -144,6 +214,23 @@ fn the_evidence_of_a_fork_survives_a_restart_and_is_bounded() {
     world.settle();
     assert_eq!(forks(&world, 0), kept);
     assert!(!world.screen_of(0).log.unwrap().ok && !world.red(0).is_empty());
+}
+
+#[test]
+fn withheld_proofs_do_not_keep_out_the_evidence_of_two_roots() {
+    let mut world = compared();
+    let old = earlier_checkpoints(&world);
+    withhold(&mut world, 1..=MAX_LOG_FORKS as u64 + 1);
+    for old in &old[..=MAX_LOG_FORKS] {
+        say_checkpoint(&mut world, old);
+        world.advance(PEER_PROOF_TIMEOUT_MS + 20_000);
+    }
+    let found = |world: &Scenario| forks(world, 0).into_iter().map(|fork| fork.how).collect::<Vec<_>>();
+    assert_eq!(found(&world), [ForkFinding::ProofOverdue; MAX_LOG_FORKS]);
+    let other = other_log(&world, 0);
+    say_checkpoint(&mut world, &other);
+    assert_eq!(found(&world).len(), MAX_LOG_FORKS);
+    assert!(forks(&world, 0).iter().any(|fork| fork.how == ForkFinding::RootsDiffer && fork.other == other));
 }
 
 #[test]
@@ -200,22 +287,40 @@ fn a_member_that_floods_checkpoints_causes_one_request_at_a_time() {
 fn a_withheld_proof_is_reported_after_its_deadline_and_withdrawn_by_a_later_one() {
     let mut world = compared();
     let old = earlier_checkpoints(&world)[0].clone();
-    world.tamper(|to, message| match message {
-        ServerMessage::Checkpoint { from_size: 1, .. } if to == 0 => vec![],
-        message => vec![message],
-    });
+    withhold(&mut world, 1..=1);
     say_checkpoint(&mut world, &old);
     world.advance(PEER_PROOF_TIMEOUT_MS - 5_000);
     assert!(forks(&world, 0).is_empty());
-    // The request survives a restart, and its time begins anew with the connection.
+    // The request survives a restart, and so does the time for which it was waited, up to the last request.
     world.reload(0);
     world.settle();
-    world.advance(PEER_PROOF_TIMEOUT_MS + 5_000);
+    world.advance(20_000);
     assert_eq!(forks(&world, 0).iter().map(|fork| fork.how).collect::<Vec<_>>(), [ForkFinding::ProofOverdue]);
     world.stop_tampering();
     world.advance(60_000);
     assert!(forks(&world, 0).is_empty() && world.screen_of(0).log.unwrap().ok);
     assert!(world.problems().is_empty(), "{:?}", world.problems());
+}
+
+#[test]
+fn a_server_that_closes_the_connection_gains_no_time_for_a_proof() {
+    // Long connections, and such that are closed at the first request.
+    for connected_ms in [15_000, 100] {
+        let mut world = compared();
+        let old = earlier_checkpoints(&world)[0].clone();
+        withhold(&mut world, 1..=1);
+        say_checkpoint(&mut world, &old);
+        let connections = PEER_PROOF_TIMEOUT_MS / connected_ms.max(PEER_PROOF_INTERVAL_MS) + 2;
+        for _ in 0..connections {
+            world.advance(connected_ms);
+            world.disconnect(0);
+            world.connect(0);
+            world.settle();
+        }
+        world.advance(1_000);
+        let found: Vec<_> = forks(&world, 0).iter().map(|fork| fork.how).collect();
+        assert_eq!(found, [ForkFinding::ProofOverdue], "{connected_ms} ms");
+    }
 }
 
 #[test]
@@ -285,4 +390,45 @@ fn a_proof_under_an_old_tree_is_refused() {
     let fresh = world.proof_of(id);
     ask_for(&mut world, &device, fresh, false);
     assert!(added(&world), "the age of the proof was the only reason");
+}
+
+#[test]
+fn a_proof_grows_old_on_an_idle_device() {
+    for idle_ms in [0, 3 * MAX_PROOF_AGE_MS] {
+        let mut world = Scenario::of_two(78);
+        let old = world.proof(0);
+        for person in 20..24 {
+            world.enrol_only(person, Role::DutyOfficer);
+        }
+        world.advance(1_000 + idle_ms);
+        world.tamper(move |_, message| match message {
+            ServerMessage::Ringing { jws, opened, .. } => {
+                vec![ServerMessage::Ringing { jws, opened, device: old.clone() }]
+            }
+            message => vec![message],
+        });
+        world.ring(0, 1);
+        world.settle();
+        let refused = world.red(1).iter().any(|text| text.contains("old state of its log"));
+        assert_eq!(refused, idle_ms > 0, "{:?}", world.problems());
+    }
+}
+
+#[test]
+fn a_proof_grows_old_while_a_device_is_suspended() {
+    for suspended_ms in [0, 2 * MAX_PROOF_AGE_MS] {
+        let mut world = Scenario::of_two(79);
+        world.call();
+        let (state, _, old) = world.enrol_only(20, Role::DutyOfficer);
+        let device = Device::open(&state, world.now()).unwrap();
+        for person in 21..25 {
+            world.enrol_only(person, Role::DutyOfficer);
+        }
+        // It verifies the newest tree, and its connection survives the suspension.
+        world.advance(25_000);
+        world.set_clock(0, suspended_ms as i64);
+        ask_for(&mut world, &device, old, false);
+        let refused = world.red(0).iter().any(|text| text.contains("old state of its log"));
+        assert_eq!(refused, suspended_ms > 0, "{:?}", world.problems());
+    }
 }
