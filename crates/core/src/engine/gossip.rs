@@ -293,13 +293,13 @@ fn fork_text(how: ForkFinding) -> &'static str {
     match how {
         ForkFinding::RootsDiffer => {
             "The office's log has two versions: this device and another one in your call were shown different histories. Calls \
-             or devices may be hidden from you. Save the evidence, give it to the security officer by another way than this \
+             or devices may be hidden from you. Save the evidence, give it to the security officer by some means other than this \
              office's server, and make no confidential calls until it is explained."
         }
         ForkFinding::ProofRefused | ForkFinding::ProofOverdue => {
             "The office's log seems to have two versions: the server does not prove that another device in your call was shown \
              the same history as this one. Calls or devices may be hidden from you. Save the evidence, give it to the security \
-             officer by another way than this office's server, and make no confidential calls until it is explained."
+             officer by some means other than this office's server, and make no confidential calls until this is explained."
         }
     }
 }
