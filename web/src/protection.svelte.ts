@@ -1,6 +1,6 @@
 // What the page does for the protection of this device: protect it, unlock it, confirm dangerous commands, lock it.
 
-import { CONFIRMATION_MAX_AGE_MS, type UserCommand } from './engine/contract';
+import { CONFIRMATION_MAX_AGE_MS, NEED_CONFIRMATION, type UserCommand } from './engine/contract';
 import type { Host } from './engine/host';
 import { MAX_PROTECTORS, type Protector } from './engine/key_store';
 import {
@@ -24,9 +24,6 @@ const CONFIRMATION_MARGIN_MS = 30_000;
 export const LOCK_AFTER_IDLE_MS = 4 * 60 * 60 * 1000;
 /** How often the office is asked for its policy until it answers, milliseconds. */
 const POLICY_INTERVAL_MS = 5_000;
-
-/** Commands that the office takes from a protected device only with a recent confirmation. */
-const DANGEROUS: readonly UserCommand['type'][] = ['invite', 'close_invitation', 'approve_device', 'revoke_device'];
 
 /** What a dialog asks for. */
 export type ProtectionDialog =
@@ -248,7 +245,7 @@ export class Protection {
    * `cancelled` if they do not.
    */
   confirmed_first(command: UserCommand, send: (command: UserCommand) => void, cancelled: (why: Problem) => void): void {
-    const asks = this.protectors.length > 0 && DANGEROUS.includes(command.type);
+    const asks = this.protectors.length > 0 && NEED_CONFIRMATION.includes(command.type);
     if (!asks || this.#is_confirmed()) return send(command);
     this.confirm().then(
       () => send(command),

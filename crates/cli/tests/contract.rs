@@ -172,7 +172,16 @@ fn page() -> Value {
         "type": "object",
         "properties": properties,
         "$defs": types.all,
-        "x-constants": { "API_PREFIX": http::API_PREFIX, "RECEIVE_SLOTS": limits::RECEIVE_SLOTS, "CONFIRMATION_MAX_AGE_MS": limits::CONFIRMATION_MAX_AGE_MS },
+        "x-constants": {
+            "API_PREFIX": http::API_PREFIX,
+            "CONFIRMATION_MAX_AGE_MS": limits::CONFIRMATION_MAX_AGE_MS,
+            "LOCKER_ID_BYTES": protection::LOCKER_ID_BYTES,
+            "MAX_PIN_CHARS": protection::MAX_PIN_CHARS,
+            "MIN_PIN_CHARS": protection::MIN_PIN_CHARS,
+            "NEED_CONFIRMATION": message::ClientMessage::NEED_CONFIRMATION,
+            "RECEIVE_SLOTS": limits::RECEIVE_SLOTS,
+            "SALT_BYTES": protection::SALT_BYTES,
+        },
     })
 }
 

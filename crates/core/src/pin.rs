@@ -6,12 +6,8 @@ use hkdf::Hkdf;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-/// Shortest PIN, characters: the office allows [`telcon_proto::limits::MAX_PIN_ATTEMPTS`] wrong ones in a row.
-pub const MIN_PIN_CHARS: usize = 6;
-/// Longest PIN, characters.
-pub const MAX_PIN_CHARS: usize = 64;
-/// Length of the salt, bytes.
-pub const SALT_BYTES: usize = 32;
+pub use telcon_proto::protection::{MAX_PIN_CHARS, MIN_PIN_CHARS, SALT_BYTES};
+
 /// RFC 9106, section 4, second recommended option: 64 MiB, three passes, four lanes.
 const MEMORY_KIB: u32 = 64 * 1024;
 const PASSES: u32 = 3;

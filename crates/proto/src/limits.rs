@@ -59,10 +59,12 @@ pub const MAX_LABEL_CHARS: usize = 64;
 pub const MAX_PASSKEYS_PER_DEVICE: usize = 8;
 /// How long a ticket signs a protected device in after its person unlocked it, milliseconds: a working day.
 pub const TICKET_MAX_AGE_MS: u64 = 12 * 60 * 60 * 1000;
-/// How long a ticket stays valid while its device is not connected, milliseconds: a closed laptop's meeting.
+/// How long a ticket stays valid while its device is not connected and in no call, milliseconds: a closed laptop's meeting.
 pub const TICKET_MAX_IDLE_MS: u64 = 60 * 60 * 1000;
 /// How long after a passkey or PIN was used dangerous commands are accepted, milliseconds.
 pub const CONFIRMATION_MAX_AGE_MS: u64 = 5 * 60 * 1000;
+/// Longest message of a device that has not signed in, bytes: a signature with ML-DSA-87 takes 6 kB in base64url.
+pub const MAX_SIGN_IN_MESSAGE_BYTES: usize = 32 * 1024;
 /// Wrong PINs in a row after which a locker's secret is erased.
 pub const MAX_PIN_ATTEMPTS: u64 = 10;
 /// Sustained rate limit of a signed-in device, messages per second; above it the connection is closed. A call's busiest moment,

@@ -7,6 +7,14 @@ use crate::{Blob, DeviceId, Digest};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+/// Longest identifier of a credential, bytes (WebAuthn Level 3, section 4).
+pub const MAX_CREDENTIAL_ID_BYTES: usize = 1023;
+/// Shortest PIN, characters. The office limits attempts; six digits withstand the ten that it allows.
+pub const MIN_PIN_CHARS: usize = 6;
+/// Longest PIN, characters.
+pub const MAX_PIN_CHARS: usize = 64;
+/// Length of the salt with which a PIN or a passkey's secret is stretched, bytes.
+pub const SALT_BYTES: usize = 32;
 /// Length of a locker's secret identifier, bytes.
 pub const LOCKER_ID_BYTES: usize = 16;
 /// Length of a locker's secret and of the proof of a PIN, bytes.
@@ -87,7 +95,7 @@ pub struct OpenLocker {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum LockerAnswer {
-    /// The PIN is right.
+    /// The PIN is correct.
     Opened {
         /// The secret that opens the device's keys, together with the PIN.
         secret: Blob,
@@ -117,7 +125,7 @@ pub enum LockerAnswer {
 pub enum RemoveProtector {
     /// A passkey.
     Passkey {
-        /// The credential's identifier, base64url without padding.
+        /// The credential's identifier, base64url without padding, of at most 1023 bytes.
         credential: String,
     },
     /// The locker of a PIN.

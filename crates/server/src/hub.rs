@@ -15,8 +15,8 @@ use crate::{
     reconcile::{CertificateSource, ReconcileError, reconcile},
     store::{IssuedLinkRow, ProtectionWrite, RegistrarRow, Store, StoreError, Write},
     switchboard::{
-        Approved, DeviceAsked, Effects, Gauges, LegRefusal, NewDevice, Output, Policy, Refusal, RefusalKind,
-        RefusedRing, RelayCommand, Reply, RequestId, Revocation, Seal, SessionId, SignedIn, Switchboard, Ticket,
+        Approved, DeviceAsked, Effects, Gauges, LegRefusal, NewDevice, Output, PendingAppend, Policy, Refusal,
+        RefusalKind, RefusedRing, RelayCommand, Reply, RequestId, Revocation, Seal, SessionId, SignedIn, Switchboard,
         VerifiedRing,
     },
 };
@@ -83,16 +83,17 @@ pub enum Input {
     /// A record is in the archive.
     Seal(Box<Seal>, oneshot::Sender<Answer>),
     /// The result of a log append: the entry's index, or none if it is not known to be in the log.
-    Logged(Ticket, Option<u64>),
+    Logged(PendingAppend, Option<u64>),
     /// All entries of the log below this size have been reported by [`Input::Logged`].
     LogReported(u64),
     /// The relay answered an offer, or refused it.
     LegAdded(CallId, DeviceId, SessionId, Result<String, LegRefusal>),
     /// The relay lost a leg.
     LegLost(CallId, DeviceId),
-    /// The protection of a device changed: answered once that is durable.
-    Protection(Vec<ProtectionWrite>, oneshot::Sender<()>),
-    /// Whether a device is in a call now.
+    /// A request changes the protection of a device: answered once that is durable, with false if the condition of the first
+    /// write did not hold.
+    Protection(Vec<ProtectionWrite>, oneshot::Sender<bool>),
+    /// Whether a device is in a call now, or the record of one is expected from it.
     IsInCall(DeviceId, oneshot::Sender<bool>),
     /// Numbers for the operator.
     Gauges(oneshot::Sender<Gauges>),
@@ -171,7 +172,8 @@ const RETRY_PAUSE: Duration = Duration::from_secs(1);
 enum Step {
     Output(Output),
     Checkpoint(SessionId, u64),
-    Stored(oneshot::Sender<()>),
+    /// Answers whether the condition of this write of the batch held.
+    Stored(oneshot::Sender<bool>, usize),
     Admit(oneshot::Sender<Result<SignedIn, Box<ServerMessage>>>, Result<SignedIn, Box<ServerMessage>>),
 }
 
@@ -318,7 +320,7 @@ impl Hub {
             }
             Input::SignInFailed(device) => self.board.sign_in_failed(device, now),
             Input::LinkOpenedAgain(invitation) => self.board.link_opened_again(invitation, now),
-            Input::Message(session, message) => match self.look_up_invitation(&message) {
+            Input::Message(session, message) => match self.look_up_invitation(session, &message) {
                 Ok(false) => self.board.message(session, *message, now),
                 Ok(true) => self.board.invitation_exists(session, now),
                 Err(why) => self.board.invitation_unavailable(session, why, now),
@@ -395,11 +397,11 @@ impl Hub {
             Input::LegAdded(call, device, session, answer) => self.board.leg_added(call, device, session, answer, now),
             Input::LegLost(call, device) => self.board.leg_lost(call, device, now),
             Input::Protection(writes, reply) => {
-                batch.writes.extend(writes.into_iter().map(Write::Protection));
-                return batch.steps.push(Step::Stored(reply));
+                batch.writes.push(Write::Protection(writes));
+                return batch.steps.push(Step::Stored(reply, batch.writes.len() - 1));
             }
             Input::IsInCall(device, reply) => {
-                let _ = reply.send(self.board.device_is_in_call(&device));
+                let _ = reply.send(self.board.device_is_in_call(&device, now));
                 return;
             }
             Input::Gauges(reply) => {
@@ -422,8 +424,12 @@ impl Hub {
     }
 
     /// Whether a message is an invitation with an id that was used before: the switchboard knows only those that are not over.
-    fn look_up_invitation(&mut self, message: &ClientMessage) -> Result<bool, &'static str> {
-        let ClientMessage::Invite { invitation, .. } = message else { return Ok(false) };
+    /// Not looked up for a device that may not invite: it is refused without costing the database a read.
+    fn look_up_invitation(&mut self, session: SessionId, message: &ClientMessage) -> Result<bool, &'static str> {
+        let ClientMessage::Invite { invitation, card, .. } = message else { return Ok(false) };
+        if !self.board.may_invite(session, card.role) {
+            return Ok(false);
+        }
         self.parts.store.invitation_exists(invitation).map_err(|error| {
             tracing::error!(%invitation, %error, "an invitation was refused: the store cannot be read; check the database");
             failure::sentence(&error)
@@ -456,13 +462,16 @@ impl Hub {
             // log.
             batch.writes.extend(self.log_reported.take().map(Write::LogSeen));
         }
-        if let Err(error) = self.parts.store.apply(&batch.writes) {
-            tracing::error!(
-                %error,
-                "the store failed: all connections are closed, and the switchboard recovers from what is durable"
-            );
-            return self.recover(&batch.steps, failure::sentence(&error));
-        }
+        let applied = match self.parts.store.apply(&batch.writes) {
+            Ok(applied) => applied,
+            Err(error) => {
+                tracing::error!(
+                    %error,
+                    "the store failed: all connections are closed, and the switchboard recovers from what is durable"
+                );
+                return self.recover(&batch.steps, failure::sentence(&error));
+            }
+        };
         for step in batch.steps {
             match step {
                 Step::Output(output) => self.carry_out(output),
@@ -470,7 +479,7 @@ impl Hub {
                     let message = self.parts.prover.checkpoint_message(from_size);
                     self.send(session, message);
                 }
-                Step::Stored(reply) => drop(reply.send(())),
+                Step::Stored(reply, at) => drop(reply.send(!applied.refused.contains(&at))),
                 Step::Admit(reply, answer) => {
                     // The receiver is gone if the connection was lost meanwhile, which is reported separately.
                     let _ = reply.send(answer);

@@ -29,6 +29,7 @@ mod outbox;
 pub mod placement;
 mod places;
 mod protection;
+mod random;
 mod reconcile;
 mod server;
 pub mod sign_in;

@@ -78,7 +78,20 @@ pub const CEREMONY_TTL_MS: u64 = 5 * 60 * 1000;
 pub const MAX_CEREMONIES: usize = 4096;
 /// WebAuthn ceremonies under way from one address: an office behind one address unlocks its devices in the morning.
 pub const MAX_CEREMONIES_FROM_ONE_ADDRESS: usize = 64;
+/// WebAuthn ceremonies under way for one device from one address, or from a proxy that does not tell addresses: several tabs, and
+/// attempts that were given up.
+pub const MAX_CEREMONIES_OF_ONE_DEVICE: usize = 8;
+/// Attempts at the PIN of one locker that wait for the one before: a person makes one at a time, a page that is reloaded a few.
+pub const MAX_WAITING_PIN_ATTEMPTS: usize = 32;
+/// Attempts at all PINs that wait, each with a task and an open request.
+pub const MAX_WAITING_PIN_ATTEMPTS_TOTAL: usize = 1024;
+/// How often the use of a connected device's ticket is stored, milliseconds: what a server that is killed loses of it counts as
+/// idle. Far below [`telcon_proto::limits::TICKET_MAX_IDLE_MS`], so that restarting the server locks nobody.
+pub const TICKET_USE_STORED_MS: u64 = 5 * 60 * 1000;
+/// Approved devices whose certificates are stored in the archive at the same time. More wait; registrars do not wait for it.
+pub const MAX_ARCHIVING: usize = 4;
 /// Lockers of one device: the one of its PIN, and the one of the next while it is changed.
 pub const MAX_LOCKERS_PER_DEVICE: u64 = 2;
-/// How often a device in a call, whose ticket has expired, is looked at again, milliseconds: it is not locked during the call.
-pub const EXPIRED_IN_CALL_MS: u64 = 60_000;
+/// How often a device whose ticket has expired is looked at again, milliseconds, while it is in a call or the record of one is
+/// expected from it: it is not locked during that.
+pub const EXPIRED_IN_USE_MS: u64 = 60_000;

@@ -3,7 +3,7 @@
 use crate::{
     archive::{ArchivedDevices, Certificates, LogEvent, LogWriter, RecordError, RecordStore, now_ms},
     hub::{self, Hub, HubHandle, Input, Parts},
-    limits::{INCOMING_KEPT_MS, MAX_CONFIGURATION_BYTES, RECORD_DUE_MS},
+    limits::{INCOMING_KEPT_MS, MAX_ARCHIVING, MAX_CONFIGURATION_BYTES, RECORD_DUE_MS},
     media,
     objects::{ObjectError, ObjectsLocation},
     places::{Places, PlacesError},
@@ -30,7 +30,11 @@ use telcon_identity::{IdentityError, Office};
 use telcon_log::{KeyError, LogSigner, log::Error as LogError};
 use telcon_proto::{OfficeName, http::OfficeInfo};
 use telcon_relay::RelayConfig;
-use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle as Task};
+use tokio::{
+    net::TcpListener,
+    sync::{Semaphore, oneshot},
+    task::JoinHandle as Task,
+};
 
 /// Configuration of a server.
 #[derive(Clone, Debug)]
@@ -190,8 +194,7 @@ impl Server {
         private.recursive(true).mode(0o700);
         private.create(data_dir).map_err(at(data_dir))?;
         fs::create_dir_all(&archive).map_err(at(&archive))?;
-        let mut seed = [0; 32];
-        getrandom::fill(&mut seed).map_err(|e| StartError::System(io::Error::other(e)))?;
+        let seed = crate::random::random().map_err(|e| StartError::System(io::Error::other(e)))?;
         let signer = signer(domain, &seed)?;
         let info = charter(&signer.verifier_key().to_string())?;
         let pinned = Office::pin(&info, None)?;
@@ -304,6 +307,7 @@ impl Server {
             .spawn(move || engine.run(inputs, &runtime))
             .map_err(StartError::System)?;
 
+        let archiving = Arc::new(Semaphore::new(MAX_ARCHIVING));
         let app = Arc::new(App {
             hub: hub.clone(),
             liveness: Liveness::new(std::time::Instant::now()),
@@ -326,11 +330,13 @@ impl Server {
             refused_origins: RefusedOrigins::new(std::time::Instant::now()),
             turn: config.turn.clone(),
             protection,
+            archiving: archiving.clone(),
         });
         tokio::spawn(web::adopt_records(app.clone(), pending));
         let for_certificates = app.clone();
         tokio::task::spawn_blocking(move || store_missing_certificates(&for_certificates));
         let cleanup = tokio::spawn(remove_stale_uploads_daily(app.clone()));
+        let ticket_uses = tokio::spawn(web::store_ticket_uses(app.clone()));
         let (probed, for_probes) = (app.clone(), hub.clone());
         let probes = tokio::spawn(async move { probed.liveness.probe(for_probes).await });
         let (stop, stopped) = oneshot::channel::<()>();
@@ -351,8 +357,9 @@ impl Server {
             threads: vec![hub_thread, log_thread],
             http_task,
             admin_task,
-            tasks: vec![media_handle.task, cleanup, probes],
+            tasks: vec![media_handle.task, cleanup, ticket_uses, probes],
             relay_task,
+            archiving,
         })
     }
 }
@@ -375,13 +382,14 @@ pub struct Running {
     admin_task: Task<io::Result<()>>,
     tasks: Vec<Task<()>>,
     relay_task: Task<io::Result<()>>,
+    archiving: Arc<Semaphore>,
 }
 
 impl Running {
     /// Shuts down: closes connections and completes writes in progress. Calls continue at the next start, if that is
     /// before their devices give up.
     pub async fn shutdown(self) {
-        let Self { hub, stop, stop_admin, threads, http_task, admin_task, tasks, relay_task, .. } = self;
+        let Self { hub, stop, stop_admin, threads, http_task, admin_task, tasks, relay_task, archiving, .. } = self;
         let _ = stop.send(());
         let _ = stop_admin.send(());
         hub.send(Input::Stop).await;
@@ -389,6 +397,10 @@ impl Running {
         // The hub's end drops all outboxes, which closes connections; those that linger are aborted.
         if tokio::time::timeout(SHUTDOWN_GRACE, http_task).await.is_err() {
             tracing::warn!("connections aborted: they did not close in time");
+        }
+        let stored = tokio::time::timeout(SHUTDOWN_GRACE, archiving.acquire_many(MAX_ARCHIVING as u32)).await.is_ok();
+        if !stored {
+            tracing::warn!("certificates of approved devices are not in the archive yet: the next start stores them");
         }
         admin_task.abort();
         for task in tasks {
@@ -510,9 +522,7 @@ fn relay_token(path: &Path) -> Result<String, StartError> {
 }
 
 fn new_relay_token(path: &Path) -> Result<String, StartError> {
-    let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes).map_err(|e| StartError::System(io::Error::other(e)))?;
-    let token = URL_SAFE_NO_PAD.encode(bytes);
+    let token = URL_SAFE_NO_PAD.encode(crate::random::random().map_err(|e| StartError::System(io::Error::other(e)))?);
     write_private(path, token.as_bytes()).map_err(|source| StartError::File { path: path.to_owned(), source })?;
     Ok(token)
 }

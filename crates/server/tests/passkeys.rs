@@ -9,6 +9,7 @@ use common::{
 use serde_json::{Value, json};
 use telcon_proto::{
     ClientMessage as C, InvitationId, Role, ServerMessage as S, WIRE_VERSION,
+    limits::{MAX_SIGN_IN_MESSAGE_BYTES, TICKET_MAX_AGE_MS, TICKET_MAX_IDLE_MS},
     message::RefusalCode,
     protection::{ChallengeRequest, IssuedTicket, PasskeyAnswer, PasskeyOptions, ProtectionPolicy, RemoveProtector},
 };
@@ -181,6 +182,11 @@ async fn a_cloned_authenticator_whose_counter_goes_back_is_refused() {
     assert_eq!(assert(&office, &device, &key).await.status, 403);
     key.counter = 8;
     ticket(&assert(&office, &device, &key).await);
+    // Both copies begin before either answers.
+    let (one, two) = (challenge(&office, &device).await, challenge(&office, &device).await);
+    key.counter = 9;
+    ticket(&answer(&office, one.ceremony, key.get(&one.options)).await);
+    assert_eq!(answer(&office, two.ceremony, key.get(&two.options)).await.status, 403);
 }
 
 /// The attacker asks for challenges of all devices that the log names.
@@ -198,7 +204,34 @@ async fn a_challenge_does_not_tell_whether_a_device_has_passkeys() {
     assert_eq!(with.ceremony.len(), without.ceremony.len());
     assert_eq!(with.options["challenge"].as_str().unwrap().len(), without.options["challenge"].as_str().unwrap().len());
     assert!(!with.options.to_string().contains(&key.credential()));
-    assert_eq!(answer(&office, without.ceremony, key.get(&without.options)).await.status, 410);
+    // What is answered to one does not tell either.
+    let stranger = Authenticator::new(9, ORIGIN);
+    let refused = answer(&office, with.ceremony, stranger.get(&with.options)).await;
+    let same = answer(&office, without.ceremony.clone(), stranger.get(&without.options)).await;
+    assert_eq!((refused.status, refused.text()), (403, same.text()));
+    assert_eq!(same.status, 403);
+    assert_eq!(answer(&office, without.ceremony, stranger.get(&without.options)).await.status, 410);
+    let (with, without) = (challenge(&office, &device).await, challenge(&office, &other).await);
+    for PasskeyOptions { ceremony, .. } in [with, without] {
+        assert_eq!(answer(&office, ceremony, json!({})).await.status, 422);
+    }
+}
+
+/// The attacker asks for many challenges of somebody's device, which is being unlocked.
+#[tokio::test]
+async fn challenges_of_one_device_displace_no_others() {
+    let office = Office::start().await;
+    let (device, key, _client, _) = protected(&office, Role::Principal).await;
+    let other = office.person(Role::Principal).await;
+    let others = sign_in(&office, &other, None).await.unwrap();
+    let others_key = Authenticator::new(2, ORIGIN);
+    ticket(&register(&office, &others, &others_key).await);
+    let PasskeyOptions { ceremony, options } = challenge(&office, &device).await;
+    for _ in 0..80 {
+        challenge(&office, &other).await;
+    }
+    ticket(&answer(&office, ceremony, key.get(&options)).await);
+    ticket(&assert(&office, &other, &others_key).await);
 }
 
 #[tokio::test]
@@ -298,4 +331,82 @@ async fn a_ticket_that_is_too_old_or_was_not_used_does_not_sign_in() {
         issued = ticket(&assert(&office, &device, &key).await);
         assert_eq!(refusal(&office, &device, Some(&issued)).await, None, "{column}");
     }
+}
+
+/// Runs a statement in the database of a running office.
+fn change(office: &Office, sql: &str) {
+    let database = rusqlite::Connection::open(office.dir.path().join("server/telcon.db")).unwrap();
+    database.busy_timeout(std::time::Duration::from_secs(10)).unwrap();
+    assert!(database.execute(sql, []).unwrap() > 0);
+}
+
+const LOCKED: Option<RefusalCode> = Some(RefusalCode::UnlockRequired);
+
+#[tokio::test]
+async fn a_ticket_is_not_idle_while_its_device_is_connected() {
+    let office = Office::start().await;
+    let (device, _, client, issued) = protected(&office, Role::Principal).await;
+    let idle = format!("UPDATE tickets SET used_ms = used_ms - {TICKET_MAX_IDLE_MS}");
+    change(&office, &idle);
+    // Its network changed, and the server has not noticed the end of the connection before.
+    let again = sign_in(&office, &device, Some(&issued)).await.expect("it is connected");
+    assert_eq!(refusal(&office, &device, None).await, LOCKED, "without the ticket");
+    drop((client, again));
+}
+
+#[tokio::test]
+async fn a_device_in_a_call_signs_in_whatever_the_age_of_its_ticket() {
+    let office = Office::start().await;
+    let (device, _, mut client, issued) = protected(&office, Role::Principal).await;
+    let old = format!(
+        "UPDATE tickets SET used_ms = used_ms - {TICKET_MAX_AGE_MS}, issued_ms = issued_ms - {TICKET_MAX_AGE_MS}"
+    );
+    let callee = office.person(Role::Counterpart).await;
+    let mut there = Client::sign_in(office.addr(), &callee).await;
+    let call = telcon_proto::CallId::from_bytes([7; 16]);
+    client.send(&office.ring(&device, callee.person(), call, telcon_proto::RecordMode::LogOnly)).await;
+    there.until(|message| matches!(message, S::Ringing { .. }).then_some(())).await;
+    change(&office, &old);
+    assert_eq!(refusal(&office, &device, None).await, LOCKED, "without the ticket");
+    let mut again = sign_in(&office, &device, Some(&issued)).await.expect("it is in a call");
+    again.send(&C::HangUp { call, failed: false }).await;
+    again.until(|message| matches!(message, S::Ended { .. }).then_some(())).await;
+    assert_eq!(refusal(&office, &device, Some(&issued)).await, LOCKED, "the call is over");
+}
+
+#[tokio::test]
+async fn a_connected_device_is_locked_when_its_ticket_ends() {
+    let office = Office::start().await;
+    let (device, _, client, issued) = protected(&office, Role::Principal).await;
+    drop(client);
+    let left_ms = 2_000;
+    change(&office, &format!("UPDATE tickets SET issued_ms = {}", common::now_ms() + left_ms - TICKET_MAX_AGE_MS));
+    let mut client = sign_in(&office, &device, Some(&issued)).await.expect("it has not ended");
+    let is_locked = |message| matches!(message, S::Refused { code: RefusalCode::UnlockRequired, .. }).then_some(());
+    client.until(is_locked).await;
+    assert_eq!(client.closed().await, Some(4003));
+}
+
+/// PostgreSQL stores no NUL: such text would fail as an error of the server.
+#[tokio::test]
+async fn text_with_nul_or_without_bound_is_refused() {
+    let office = Office::start().await;
+    let (device, key, client, _) = protected(&office, Role::Principal).await;
+    let remove = |credential: String| RemoveProtector::Passkey { credential };
+    let valid = key.credential();
+    for credential in ["\0".to_owned(), format!("{valid}\0"), "a b".into(), "A".repeat(1_368)] {
+        let answer = post(&office, "/protection/remove", Some(&client), &remove(credential)).await;
+        assert_eq!(answer.status, 422, "{}", answer.text());
+    }
+    assert_eq!(post(&office, "/passkeys/challenge", None, &json!({ "device": "\0" })).await.status, 422);
+    let mut client = Client::sign_in(office.addr(), &office.person(Role::Principal).await).await;
+    client.send(&C::FindPeople { name: "a\0b".into() }).await;
+    let malformed = |message| matches!(message, S::Refused { code: RefusalCode::Malformed, .. }).then_some(());
+    client.until(malformed).await;
+    // Nobody has signed in yet.
+    let mut client = Client::raw(office.addr(), None).await.unwrap();
+    client.send(&C::Hello { version: WIRE_VERSION, device: device.id }).await;
+    client.until(|message| matches!(message, S::Challenge { .. }).then_some(())).await;
+    client.send(&C::Prove { jws: "a".repeat(MAX_SIGN_IN_MESSAGE_BYTES), ticket: None }).await;
+    client.until(malformed).await;
 }

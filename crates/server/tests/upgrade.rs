@@ -46,6 +46,12 @@ fn databases_of_earlier_versions_are_upgraded_without_loss() {
         assert_eq!(devices, expected, "version {version}");
         // Cards of these versions name no office: they belong to the home office.
         assert!(found.devices.iter().all(|row| row.card.office == home()));
+        // Devices of versions before 11 are found by their person.
+        let reader = location.reader(&home()).unwrap();
+        for row in &found.devices {
+            let own: Vec<_> = reader.listed_devices(Some(row.card.person)).unwrap();
+            assert_eq!(own.iter().map(|own| own.device).collect::<Vec<_>>(), [row.device], "version {version}");
+        }
         let [live] = &found.active[..] else { panic!("{version}: {found:?}") };
         assert_eq!((live.row.call, live.row.stage, live.row.epoch), (call(0xc3), Stage::Live, 1));
         assert_eq!(live.members, [device(1), device(2), device(5)]);
@@ -54,7 +60,6 @@ fn databases_of_earlier_versions_are_upgraded_without_loss() {
         // One call's record is stored; the other's is still awaited.
         assert_eq!(found.unfinished.iter().map(|unfinished| unfinished.row.call).collect::<Vec<_>>(), [call(0xc2)]);
         assert_eq!(found.unfinished[0].row.how, Some(Ended::HungUp));
-        let reader = location.reader(&home()).unwrap();
         let calls = reader.calls(None, None, 9).unwrap().unwrap();
         let records: Vec<_> = calls.iter().map(|call| reader.record(&call.call).unwrap().unwrap().0).collect();
         let kept: Vec<_> = records.iter().flat_map(|stored| &stored.records).collect();

@@ -3,7 +3,9 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use telcon_log::{MemoryStorage, Reader, Storage, StorageError};
 use telcon_proto::{CallId, DeviceId, InvitationId};
-use telcon_server::store::{DeviceRow, LogPosition, LostDevice, Snapshot, Store, StoreError, StoreLocation, Write};
+use telcon_server::store::{
+    Applied, DeviceRow, LogPosition, LostDevice, Snapshot, Store, StoreError, StoreLocation, Write,
+};
 
 /// What goes wrong with a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -196,15 +198,13 @@ impl StoreDisk {
 }
 
 impl Store for StoreDisk {
-    fn apply(&mut self, writes: &[Write]) -> Result<(), StoreError> {
+    fn apply(&mut self, writes: &[Write]) -> Result<Applied, StoreError> {
         if writes.is_empty() {
-            return Ok(());
+            return Ok(Applied::default());
         }
         let (applied, reported) = self.faults.next();
-        if applied {
-            self.inner.apply(writes)?;
-        }
-        if reported { Ok(()) } else { Err(StoreError::Database("injected fault".into())) }
+        let result = if applied { self.inner.apply(writes)? } else { Applied::default() };
+        if reported { Ok(result) } else { Err(StoreError::Database("injected fault".into())) }
     }
 
     fn load(&mut self) -> Result<Snapshot, StoreError> {

@@ -11,7 +11,7 @@ use telcon_server::{
     placement::Placement,
     store::Write,
     switchboard::{
-        Effects, LegRefusal, Output, RefusedRing, RequestId, Seal, SessionId, SignedIn, Switchboard, Ticket,
+        Effects, LegRefusal, Output, PendingAppend, RefusedRing, RequestId, Seal, SessionId, SignedIn, Switchboard,
         VerifiedRing,
     },
 };
@@ -36,7 +36,7 @@ pub enum HubInput {
     /// An HTTP request.
     Http(Request),
     /// What became of a log entry.
-    Logged(Ticket, Option<u64>),
+    Logged(PendingAppend, Option<u64>),
     /// All entries below were reported.
     LogReported(u64),
     /// An answer of a relay.
@@ -100,7 +100,7 @@ pub struct Process {
     /// When it takes it.
     pub hub_at: Option<u64>,
     /// What waits for the log.
-    pub entries: VecDeque<(Ticket, Entry)>,
+    pub entries: VecDeque<(PendingAppend, Entry)>,
     /// Whether the log's thread will run.
     pub log_busy: bool,
     /// Connections that are signed in.

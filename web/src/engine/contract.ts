@@ -4,7 +4,12 @@
 
 export const API_PREFIX = '/api/v1';
 export const CONFIRMATION_MAX_AGE_MS = 300000;
+export const LOCKER_ID_BYTES = 16;
+export const MAX_PIN_CHARS = 64;
+export const MIN_PIN_CHARS = 6;
+export const NEED_CONFIRMATION = ['approve_device', 'close_invitation', 'invite', 'revoke_device'];
 export const RECEIVE_SLOTS = 7;
+export const SALT_BYTES = 32;
 
 /**
  * What an alert is about.
@@ -221,7 +226,7 @@ export type RecordMode = 'log_only' | 'memo' | 'audio';
 export type RemoveProtector =
   | {
       /**
-       * The credential's identifier, base64url without padding.
+       * The credential's identifier, base64url without padding, of at most 1023 bytes.
        */
       credential: string;
       kind: 'passkey';

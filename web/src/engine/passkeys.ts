@@ -17,7 +17,7 @@ export interface Touch {
 }
 
 /** Input of the PRF extension, bytes. */
-const SALT_BYTES = 32;
+const PRF_SALT_BYTES = 32;
 
 export const passkeys_supported = (): boolean =>
   'PublicKeyCredential' in globalThis && 'parseCreationOptionsFromJSON' in PublicKeyCredential;
@@ -30,7 +30,7 @@ export async function create_passkey(
   options: PublicKeyCredentialCreationOptionsJSON,
   now_ms: number,
 ): Promise<{ protector: PasskeyProtector; touch: Touch }> {
-  const salt = crypto.getRandomValues(new Uint8Array(SALT_BYTES));
+  const salt = crypto.getRandomValues(new Uint8Array(PRF_SALT_BYTES));
   const publicKey = PublicKeyCredential.parseCreationOptionsFromJSON(options);
   publicKey.extensions = { ...publicKey.extensions, prf: { eval: { first: salt } } };
   const made = await ceremony(() => navigator.credentials.create({ publicKey }));

@@ -1,6 +1,6 @@
 // The worker's side of a device's protection: it opens the keys, and adds and removes what opens them.
 
-import type { LockerAnswer, RemoveProtector } from './contract';
+import { LOCKER_ID_BYTES, SALT_BYTES, type LockerAnswer, type RemoveProtector } from './contract';
 import type { KeyStore, Opened, PinProtector, Protector, Unused } from './key_store';
 import type { LockerOffice } from './protection_office';
 import { problem_of, type Problem } from './problem';
@@ -54,11 +54,6 @@ export interface ProtectionEnvironment {
   /** Starts the device from its opened keys, or connects it again with its new ticket. */
   start(): Promise<void>;
 }
-
-/** As in `telcon_core::pin`. */
-const SALT_BYTES = 32;
-/** As in `telcon_proto::protection`. */
-const LOCKER_ID_BYTES = 16;
 
 /** What a PIN gives: a part of the secret, and what proves the PIN to the office. */
 interface Stretched {

@@ -173,3 +173,52 @@ pub enum ClientMessage {
     /// This note-taker is available for assignment ([`super::ServerMessage::Assigned`]).
     Available {},
 }
+
+impl ClientMessage {
+    /// Types of the messages that a protected device sends only after its person confirmed within
+    /// [`crate::limits::CONFIRMATION_MAX_AGE_MS`] that they are there: with them an unlocked device that was left alone could do
+    /// lasting harm, because they decide who is enrolled. Acknowledging an added device is not among them: it ends a reminder on
+    /// that device alone, while the log, the list of devices and the person's other devices still show what was added.
+    pub const NEED_CONFIRMATION: [&'static str; 4] = ["approve_device", "close_invitation", "invite", "revoke_device"];
+
+    /// Whether the message is of one of [`ClientMessage::NEED_CONFIRMATION`].
+    pub fn needs_confirmation(&self) -> bool {
+        matches!(
+            self,
+            Self::ApproveDevice { .. } | Self::CloseInvitation { .. } | Self::Invite { .. } | Self::RevokeDevice { .. }
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_of_messages_that_need_a_confirmation_is_the_rule() {
+        let (id, other) = ("00".repeat(16), "00".repeat(32));
+        let card = format!(
+            r#"{{"person":"{id}","office":"office.example","name":"A","organisation":"B","role":"principal","zone":"UTC"}}"#
+        );
+        let messages = [
+            format!(r#"{{"type":"approve_device","invitation":"{id}","chain":[]}}"#),
+            format!(r#"{{"type":"close_invitation","invitation":"{id}"}}"#),
+            format!(r#"{{"type":"invite","invitation":"{id}","card":{card},"expires_ms":0,"token_sha256":"{other}"}}"#),
+            r#"{"type":"revoke_device","statement":""}"#.to_owned(),
+            r#"{"type":"ring","jws":""}"#.to_owned(),
+            r#"{"type":"see_alerts","alerts":[]}"#.to_owned(),
+            format!(r#"{{"type":"acknowledge_device","device":"{id}"}}"#),
+            format!(r#"{{"type":"silence","person":"{id}","on":true}}"#),
+            r#"{"type":"available"}"#.to_owned(),
+        ];
+        let mut found = Vec::new();
+        for text in &messages {
+            let message: ClientMessage = serde_json::from_str(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+            let value = serde_json::to_value(&message).unwrap();
+            let name = value["type"].as_str().unwrap().to_owned();
+            assert_eq!(message.needs_confirmation(), ClientMessage::NEED_CONFIRMATION.contains(&&*name), "{name}");
+            found.push(name);
+        }
+        assert!(ClientMessage::NEED_CONFIRMATION.iter().all(|name| found.iter().any(|other| other == name)));
+    }
+}

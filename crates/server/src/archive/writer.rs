@@ -2,7 +2,7 @@
 //! meantime share the next flush.
 
 use super::Prover;
-use crate::{limits::LOG_RETRY_MS, switchboard::Ticket};
+use crate::{limits::LOG_RETRY_MS, switchboard::PendingAppend};
 use std::{
     collections::{HashMap, VecDeque},
     path::Path,
@@ -25,7 +25,7 @@ pub struct LogWriter<S = DiskStorage> {
     /// Entries of an append with unknown outcome, and the log's size before it.
     unresolved: Option<(u64, Vec<Vec<u8>>)>,
     /// Appenders of entries with unknown outcome: they were told that the append failed.
-    reported_failed: Vec<(Vec<u8>, Ticket)>,
+    reported_failed: Vec<(Vec<u8>, PendingAppend)>,
     /// Recently appended entries, to deduplicate: a byte-identical entry is a retry after a failure.
     recent: HashMap<Vec<u8>, u64>,
     order: VecDeque<Vec<u8>>,
@@ -158,7 +158,7 @@ impl<S: Storage> LogWriter<S> {
 
     /// Appends entries, and reports the outcome of each. An entry that was reported as failed and turns out to be in the log
     /// is reported again with its index: a call whose opening was given up still needs its end in the log.
-    pub fn append_batch(&mut self, batch: Vec<(Ticket, Entry)>, now_ms: u64) -> Vec<LogEvent> {
+    pub fn append_batch(&mut self, batch: Vec<(PendingAppend, Entry)>, now_ms: u64) -> Vec<LogEvent> {
         let entries: Vec<Vec<u8>> = batch.iter().map(|(_, entry)| entry.to_bytes()).collect();
         let reported_failed = std::mem::take(&mut self.reported_failed);
         let indices = self.append(&entries, now_ms);
@@ -187,7 +187,7 @@ impl<S: Storage> LogWriter<S> {
     where
         S: Send + 'static,
     {
-        let (sender, jobs) = mpsc::channel::<(Ticket, Entry)>();
+        let (sender, jobs) = mpsc::channel::<(PendingAppend, Entry)>();
         let run = move || {
             loop {
                 let first = if self.has_unresolved() {
@@ -214,18 +214,18 @@ impl<S: Storage> LogWriter<S> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LogEvent {
     /// An entry has this index, or is not known to be in the log.
-    Appended(Ticket, Option<u64>),
+    Appended(PendingAppend, Option<u64>),
     /// All entries of the log below this size have been reported.
     Reported(u64),
 }
 
 /// Sends entries to the log's thread.
 #[derive(Clone)]
-pub struct Appender(mpsc::Sender<(Ticket, Entry)>);
+pub struct Appender(mpsc::Sender<(PendingAppend, Entry)>);
 
 impl Appender {
     /// Queues an entry. `false` if the thread is gone.
-    pub fn append(&self, ticket: Ticket, entry: Entry) -> bool {
+    pub fn append(&self, ticket: PendingAppend, entry: Entry) -> bool {
         self.0.send((ticket, entry)).is_ok()
     }
 }
@@ -304,9 +304,9 @@ mod tests {
         writer.append(&[entry.to_bytes()], 2);
         writer.recent.clear();
         writer.unresolved = Some((0, vec![entry.to_bytes()]));
-        writer.reported_failed = vec![(entry.to_bytes(), Ticket::Opened(call))];
+        writer.reported_failed = vec![(entry.to_bytes(), PendingAppend::Opened(call))];
         assert!(writer.has_unresolved());
-        let late = LogEvent::Appended(Ticket::Opened(call), Some(0));
+        let late = LogEvent::Appended(PendingAppend::Opened(call), Some(0));
         assert_eq!(writer.append_batch(Vec::new(), 3), [late, LogEvent::Reported(1)]);
         assert_eq!(writer.append_batch(Vec::new(), 3), [LogEvent::Reported(1)], "once");
     }

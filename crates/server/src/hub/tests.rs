@@ -9,7 +9,7 @@ use crate::{
     limits::RECORD_DUE_MS,
     outbox::{OutboxReader, outbox},
     store::{
-        StoreLocation,
+        PasskeyRow, StoreLocation,
         faulty::{Fault, FaultControl, FaultyStore},
     },
 };
@@ -368,4 +368,46 @@ fn a_call_id_in_the_store_cannot_be_reused() {
     let (reply, mut answer) = oneshot::channel();
     world.handle(Input::Enrol(Box::new(NewDevice { device: device(9), ..new_device(1) }), reply));
     assert_eq!(answer.try_recv().unwrap().unwrap_err().kind, RefusalKind::Gone);
+}
+
+/// The attacker is signed in, and invites with one new id after the other.
+#[test]
+fn a_device_that_may_not_invite_costs_the_store_no_read() {
+    let mut world = World::new();
+    let mut sender = world.connect(1, 1);
+    drain(&mut sender);
+    world.store.take_down();
+    let invite = ClientMessage::Invite {
+        invitation: InvitationId::from_bytes([3; 16]),
+        card: new_device(3).card,
+        expires_ms: u64::MAX,
+        token_sha256: telcon_proto::Digest::from_bytes([4; 32]),
+    };
+    world.handle(Input::Message(SessionId(1), Box::new(invite)));
+    let (messages, closed) = drain(&mut sender);
+    let is_refused =
+        |message: &ServerMessage| matches!(message, ServerMessage::Refused { code: RefusalCode::NotAllowed, .. });
+    assert!(messages.iter().any(is_refused) && !closed, "{messages:?}");
+}
+
+#[test]
+fn each_change_of_a_batch_is_answered_with_its_own_outcome() {
+    let mut world = World::new();
+    let change = |writes: Vec<ProtectionWrite>| {
+        let (reply, answer) = oneshot::channel();
+        (Input::Protection(writes, reply), answer)
+    };
+    let passkey = |n: u8| {
+        let row = PasskeyRow { credential: "a".into(), device: device(n), passkey: "{}".into(), added_ms: 1 };
+        vec![ProtectionWrite::PasskeyAdded(Box::new(row))]
+    };
+    let removed = || vec![ProtectionWrite::PasskeyRemoved(device(1), "a".into())];
+    let (inputs, answers): (Vec<_>, Vec<_>) =
+        [passkey(1), passkey(2), removed(), vec![ProtectionWrite::TicketsUsed(vec![device(1)], 5)]]
+            .into_iter()
+            .map(change)
+            .unzip();
+    world.handle_all(inputs);
+    let held: Vec<bool> = answers.into_iter().map(|mut answer| answer.try_recv().unwrap()).collect();
+    assert_eq!(held, [true, false, false, true]);
 }

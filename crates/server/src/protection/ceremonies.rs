@@ -2,8 +2,10 @@
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
+    hash::Hash,
     net::IpAddr,
 };
+use telcon_proto::DeviceId;
 
 /// Limits of [`Ceremonies`].
 #[derive(Clone, Copy, Debug)]
@@ -14,49 +16,77 @@ pub(crate) struct CeremonyLimits {
     pub total: usize,
     /// Of one address. One more takes the place of its oldest, so that an address alone displaces nobody else's.
     pub per_address: usize,
+    /// Of one device from one address, or of one device from all clients of proxies. One more takes the place of the oldest.
+    pub per_device: usize,
+}
+
+/// Who began a ceremony, as far as that is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Origin {
+    /// The client's address; none if it came through a proxy that does not tell it: all clients have the proxy's address then, which
+    /// is not limited.
+    pub address: Option<IpAddr>,
+    /// The device that it is for. Whoever begins an assertion names it without proof.
+    pub device: DeviceId,
 }
 
 struct Pending<T> {
     order: u64,
-    address: IpAddr,
+    origin: Origin,
     expires_ms: u64,
     state: T,
 }
 
 /// Ceremonies by their random names.
+///
+/// Invariant: `by_age`, `by_address` and `by_origin` refer to exactly those in `pending`, by their order; `by_address` only to those
+/// whose address is known. Only [`Ceremonies::begin`] adds, and only [`Ceremonies::remove`] removes. Orders rise with time and all
+/// ceremonies take equally long, so that the first of `by_age` expires first.
 pub(crate) struct Ceremonies<T> {
     limits: CeremonyLimits,
     pending: HashMap<String, Pending<T>>,
     by_age: BTreeMap<u64, String>,
     by_address: HashMap<IpAddr, VecDeque<u64>>,
+    by_origin: HashMap<Origin, VecDeque<u64>>,
     next: u64,
 }
 
 impl<T> Ceremonies<T> {
     pub fn new(limits: CeremonyLimits) -> Self {
-        Self { limits, pending: HashMap::new(), by_age: BTreeMap::new(), by_address: HashMap::new(), next: 0 }
+        Self {
+            limits,
+            pending: HashMap::new(),
+            by_age: BTreeMap::new(),
+            by_address: HashMap::new(),
+            by_origin: HashMap::new(),
+            next: 0,
+        }
     }
 
     /// Begins a ceremony under this name, which has to be random.
-    pub fn begin(&mut self, name: String, address: IpAddr, state: T, now_ms: u64) {
+    pub fn begin(&mut self, name: String, origin: Origin, state: T, now_ms: u64) {
         while let Some((_, oldest)) = self.by_age.first_key_value()
             && self.pending.get(oldest).is_none_or(|pending| pending.expires_ms <= now_ms)
         {
             self.remove(&oldest.clone());
         }
-        let of_address = self.by_address.get(&address).filter(|own| own.len() >= self.limits.per_address);
-        let displaced = match of_address.and_then(|own| own.front()) {
-            Some(order) => self.by_age.get(order).cloned(),
-            None if self.pending.len() >= self.limits.total => self.by_age.values().next().cloned(),
-            None => None,
-        };
-        displaced.iter().for_each(|name| drop(self.remove(name)));
+        let full = |own: Option<&VecDeque<u64>>, limit| own.filter(|own| own.len() >= limit)?.front().copied();
+        let of_address = origin.address.and_then(|address| self.by_address.get(&address));
+        let displaced = full(self.by_origin.get(&origin), self.limits.per_device)
+            .or_else(|| full(of_address, self.limits.per_address))
+            .or_else(|| self.by_age.keys().next().copied().filter(|_| self.pending.len() >= self.limits.total));
+        if let Some(name) = displaced.and_then(|order| self.by_age.get(&order).cloned()) {
+            self.remove(&name);
+        }
         let order = self.next;
         self.next += 1;
         let expires_ms = now_ms + self.limits.ttl_ms;
         self.by_age.insert(order, name.clone());
-        self.by_address.entry(address).or_default().push_back(order);
-        self.pending.insert(name, Pending { order, address, expires_ms, state });
+        if let Some(address) = origin.address {
+            self.by_address.entry(address).or_default().push_back(order);
+        }
+        self.by_origin.entry(origin).or_default().push_back(order);
+        self.pending.insert(name, Pending { order, origin, expires_ms, state });
     }
 
     /// Ends a ceremony, and returns its state if it has not expired. It cannot be ended again.
@@ -67,13 +97,20 @@ impl<T> Ceremonies<T> {
     fn remove(&mut self, name: &str) -> Option<Pending<T>> {
         let removed = self.pending.remove(name)?;
         self.by_age.remove(&removed.order);
-        if let Some(own) = self.by_address.get_mut(&removed.address) {
-            own.retain(|order| *order != removed.order);
-            if own.is_empty() {
-                self.by_address.remove(&removed.address);
-            }
+        if let Some(address) = removed.origin.address {
+            forget(&mut self.by_address, &address, removed.order);
         }
+        forget(&mut self.by_origin, &removed.origin, removed.order);
         Some(removed)
+    }
+}
+
+fn forget<K: Eq + Hash>(orders: &mut HashMap<K, VecDeque<u64>>, key: &K, order: u64) {
+    if let Some(own) = orders.get_mut(key) {
+        own.retain(|other| *other != order);
+        if own.is_empty() {
+            orders.remove(key);
+        }
     }
 }
 
@@ -81,43 +118,64 @@ impl<T> Ceremonies<T> {
 mod tests {
     use super::*;
 
-    const LIMITS: CeremonyLimits = CeremonyLimits { ttl_ms: 100, total: 6, per_address: 3 };
+    const LIMITS: CeremonyLimits = CeremonyLimits { ttl_ms: 100, total: 6, per_address: 3, per_device: 2 };
 
-    fn address(n: u8) -> IpAddr {
-        IpAddr::from([192, 0, 2, n])
+    fn from(address: u8, device: u8) -> Origin {
+        Origin { address: Some(IpAddr::from([192, 0, 2, address])), device: DeviceId::from_bytes([device; 16]) }
+    }
+
+    fn sizes<T>(table: &Ceremonies<T>) -> [usize; 4] {
+        [table.pending.len(), table.by_age.len(), table.by_address.len(), table.by_origin.len()]
     }
 
     #[test]
     fn a_ceremony_ends_once_and_in_time() {
         let mut table = Ceremonies::new(LIMITS);
-        table.begin("a".into(), address(1), 1, 0);
-        table.begin("b".into(), address(1), 2, 0);
+        table.begin("a".into(), from(1, 1), 1, 0);
+        table.begin("b".into(), from(1, 1), 2, 0);
         assert_eq!(table.end("a", 99), Some(1));
         assert_eq!(table.end("a", 99), None, "it was used");
         assert_eq!(table.end("b", 100), None, "it expired");
         assert_eq!(table.end("c", 0), None, "it never began");
+        assert_eq!(sizes(&table), [0; 4]);
     }
 
-    /// The attacker begins as many as they like from one address while somebody else unlocks a device.
+    /// The attacker begins as many as they like from one address while somebody else unlocks a device, also for that device.
     #[test]
     fn one_address_displaces_its_own_ceremonies_only() {
         let mut table = Ceremonies::new(LIMITS);
-        table.begin("victim".into(), address(1), 0, 0);
+        table.begin("victim".into(), from(1, 1), 0, 0);
         for n in 1..1_000 {
-            table.begin(format!("{n}"), address(2), n, 0);
+            table.begin(format!("{n}"), from(2, n as u8), n, 0);
         }
         assert_eq!(table.pending.len(), 4);
         assert_eq!((table.end("996", 0), table.end("997", 0), table.end("victim", 0)), (None, Some(997), Some(0)));
+    }
+
+    /// All clients have the address of a proxy that does not tell theirs.
+    #[test]
+    fn behind_a_proxy_a_device_displaces_its_own_ceremonies_only() {
+        let mut table = Ceremonies::new(LIMITS);
+        let via_proxy = |device| Origin { address: None, ..from(0, device) };
+        for device in 1..=4 {
+            table.begin(format!("of {device}"), via_proxy(device), u32::from(device), 0);
+        }
+        for n in 10..1_000 {
+            table.begin(format!("{n}"), via_proxy(4), n, 0);
+        }
+        assert_eq!((table.end("of 1", 0), table.end("of 2", 0), table.end("of 3", 0)), (Some(1), Some(2), Some(3)));
+        assert_eq!((table.end("997", 0), table.end("998", 0), table.end("999", 0)), (None, Some(998), Some(999)));
+        assert_eq!(sizes(&table), [0; 4]);
     }
 
     #[test]
     fn the_table_is_bounded_and_forgets_what_expired() {
         let mut table = Ceremonies::new(LIMITS);
         for n in 0..100 {
-            table.begin(format!("{n}"), address(n), n, 0);
+            table.begin(format!("{n}"), from(n, n), n, 0);
         }
-        assert_eq!((table.pending.len(), table.by_age.len(), table.by_address.len()), (6, 6, 6));
-        table.begin("late".into(), address(1), 1, 100);
-        assert_eq!((table.pending.len(), table.by_age.len(), table.by_address.len()), (1, 1, 1));
+        assert_eq!(sizes(&table), [6; 4]);
+        table.begin("late".into(), from(1, 1), 1, 100);
+        assert_eq!(sizes(&table), [1; 4]);
     }
 }

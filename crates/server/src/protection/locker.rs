@@ -11,10 +11,12 @@ const FIRST_WAIT_MS: u64 = 30_000;
 /// What an attempt comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Attempt {
-    /// The proof is right.
-    Right,
-    /// It is wrong. The failure was counted before it was compared.
+    /// The proof is correct.
+    Correct,
+    /// It is wrong.
     Wrong {
+        /// Failures that this one makes.
+        failures: u64,
         /// 0: the secret has to be erased.
         attempts_left: u64,
         wait_ms: u64,
@@ -26,7 +28,7 @@ pub(crate) enum Attempt {
 }
 
 /// How long the attempt after so many failures has to wait, milliseconds.
-pub(crate) fn wait_after(failures: u64) -> u64 {
+fn wait_after(failures: u64) -> u64 {
     if failures < FREE_ATTEMPTS { 0 } else { FIRST_WAIT_MS << (failures - FREE_ATTEMPTS).min(10) }
 }
 
@@ -39,10 +41,10 @@ pub(crate) fn attempt(locker: &LockerRow, proof: &Digest, now_ms: u64) -> Attemp
         return Attempt::Wait { wait_ms: locker.retry_ms - now_ms };
     }
     if *proof == locker.proof {
-        return Attempt::Right;
+        return Attempt::Correct;
     }
     let failures = locker.failures + 1;
-    Attempt::Wrong { attempts_left: MAX_PIN_ATTEMPTS - failures, wait_ms: wait_after(failures) }
+    Attempt::Wrong { failures, attempts_left: MAX_PIN_ATTEMPTS - failures, wait_ms: wait_after(failures) }
 }
 
 #[cfg(test)]
@@ -70,8 +72,13 @@ mod tests {
         let wrong = Digest::from_bytes([9; 32]);
         let waits: Vec<_> = (0..MAX_PIN_ATTEMPTS).map(|n| attempt(&locker(n, 0), &wrong, NOW)).collect();
         let expected = [0, 0, 30, 60, 120, 240, 480, 960, 1_920, 3_840].into_iter().zip((0..10).rev());
-        let expected: Vec<_> =
-            expected.map(|(s, attempts_left)| Attempt::Wrong { attempts_left, wait_ms: s * 1_000 }).collect();
+        let expected: Vec<_> = expected
+            .map(|(s, attempts_left)| Attempt::Wrong {
+                failures: MAX_PIN_ATTEMPTS - attempts_left,
+                attempts_left,
+                wait_ms: s * 1_000,
+            })
+            .collect();
         assert_eq!(waits, expected);
         assert_eq!(attempt(&locker(MAX_PIN_ATTEMPTS, 0), &locker(0, 0).proof, NOW), Attempt::Erased);
         let erased = LockerRow { secret: None, ..locker(0, 0) };
@@ -82,6 +89,6 @@ mod tests {
     fn the_right_pin_is_not_looked_at_before_its_time() {
         let waiting = locker(5, NOW + 7);
         assert_eq!(attempt(&waiting, &waiting.proof, NOW), Attempt::Wait { wait_ms: 7 });
-        assert_eq!(attempt(&waiting, &waiting.proof, NOW + 7), Attempt::Right);
+        assert_eq!(attempt(&waiting, &waiting.proof, NOW + 7), Attempt::Correct);
     }
 }

@@ -1,43 +1,50 @@
-//! The rules of protected devices: when a ticket signs one in, which commands need a recent confirmation, how many PINs may be
-//! tried, and which WebAuthn ceremonies are under way. Time is an argument.
+//! The rules of protected devices: when a ticket signs one in and counts as a recent confirmation, how many PINs may be tried, and
+//! which WebAuthn ceremonies are under way. Time is an argument. Which commands need a confirmation is defined with the messages
+//! ([`telcon_proto::ClientMessage::needs_confirmation`]).
 
 mod ceremonies;
 mod locker;
+mod turns;
 
-pub(crate) use ceremonies::{Ceremonies, CeremonyLimits};
-pub(crate) use locker::{Attempt, attempt, wait_after};
+pub(crate) use ceremonies::{Ceremonies, CeremonyLimits, Origin};
+pub(crate) use locker::{Attempt, attempt};
+pub(crate) use turns::{TurnLimits, Turns};
 
-use crate::store::ProtectionRow;
-use sha2::{Digest as _, Sha256};
-use telcon_proto::{
-    ClientMessage, Digest,
-    limits::{CONFIRMATION_MAX_AGE_MS, TICKET_MAX_AGE_MS, TICKET_MAX_IDLE_MS},
-};
-
-/// SHA-256, as it is stored of tickets, lockers and proofs.
-pub(crate) fn sha256(bytes: &[u8]) -> Digest {
-    Digest::from_bytes(Sha256::digest(bytes).into())
-}
+use crate::{digest::sha256, store::ProtectionRow};
+use telcon_proto::limits::{CONFIRMATION_MAX_AGE_MS, TICKET_MAX_AGE_MS, TICKET_MAX_IDLE_MS};
 
 /// Whether a device needs a ticket.
 pub(crate) fn is_protected(row: &ProtectionRow) -> bool {
     row.passkeys + row.lockers > 0
 }
 
-/// Whether a device may sign in. A protected one needs its newest ticket, which ends by age and by idleness.
-pub(crate) fn admits(row: &ProtectionRow, ticket: Option<&str>, now_ms: u64) -> bool {
+/// What a device that signs in is doing already. Each waives what those before it waive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum InUse {
+    /// Nothing.
+    No,
+    /// It is connected: its network changed, and the server has not noticed the end of the former connection. The stored use of its
+    /// ticket is older than its last use, so that idleness cannot be measured.
+    Connected,
+    /// It is in a call, during which no device is locked, whatever the age of its ticket.
+    InCall,
+}
+
+/// Whether a device may sign in. A protected one needs its newest ticket, which ends by age and by idleness unless the device is in
+/// use.
+pub(crate) fn admits(row: &ProtectionRow, ticket: Option<&str>, in_use: InUse, now_ms: u64) -> bool {
     if !is_protected(row) {
         return true;
     }
     let (Some(known), Some(presented)) = (row.ticket, ticket) else { return false };
     // Digests of random secrets: comparing them leaks nothing through its time.
     sha256(presented.as_bytes()) == known.sha256
-        && now_ms.saturating_sub(known.issued_ms) < TICKET_MAX_AGE_MS
-        && now_ms.saturating_sub(known.used_ms) < TICKET_MAX_IDLE_MS
+        && (in_use >= InUse::InCall || now_ms.saturating_sub(known.issued_ms) < TICKET_MAX_AGE_MS)
+        && (in_use >= InUse::Connected || now_ms.saturating_sub(known.used_ms) < TICKET_MAX_IDLE_MS)
 }
 
 /// How long a connected device stays signed in, milliseconds; 0 if its person has to unlock it again.
-pub(crate) fn remains_ms(row: &ProtectionRow, now_ms: u64) -> u64 {
+pub(crate) fn session_remaining_ms(row: &ProtectionRow, now_ms: u64) -> u64 {
     match row.ticket {
         _ if !is_protected(row) => TICKET_MAX_AGE_MS,
         Some(ticket) => TICKET_MAX_AGE_MS.saturating_sub(now_ms.saturating_sub(ticket.issued_ms)),
@@ -49,17 +56,6 @@ pub(crate) fn remains_ms(row: &ProtectionRow, now_ms: u64) -> u64 {
 pub(crate) fn is_confirmed(row: &ProtectionRow, now_ms: u64) -> bool {
     !is_protected(row)
         || row.ticket.is_some_and(|ticket| now_ms.saturating_sub(ticket.issued_ms) < CONFIRMATION_MAX_AGE_MS)
-}
-
-/// Commands with which an unlocked device that was left alone could do lasting harm.
-pub(crate) fn is_dangerous(message: &ClientMessage) -> bool {
-    matches!(
-        message,
-        ClientMessage::Invite { .. }
-            | ClientMessage::CloseInvitation { .. }
-            | ClientMessage::ApproveDevice { .. }
-            | ClientMessage::RevokeDevice { .. }
-    )
 }
 
 #[cfg(test)]
@@ -76,24 +72,32 @@ mod tests {
 
     #[test]
     fn a_protected_device_needs_its_newest_ticket() {
-        assert!(admits(&ProtectionRow::default(), None, NOW), "an unprotected device needs none");
-        assert!(admits(&row(NOW, NOW), Some("ticket"), NOW));
-        for other in [None, Some(""), Some("ticket "), Some("other")] {
-            assert!(!admits(&row(NOW, NOW), other, NOW), "{other:?}");
+        assert!(admits(&ProtectionRow::default(), None, InUse::No, NOW), "an unprotected device needs none");
+        assert!(admits(&row(NOW, NOW), Some("ticket"), InUse::No, NOW));
+        let never_unlocked = ProtectionRow { lockers: 1, ..ProtectionRow::default() };
+        for in_use in [InUse::No, InUse::Connected, InUse::InCall] {
+            for other in [None, Some(""), Some("ticket "), Some("other")] {
+                assert!(!admits(&row(NOW, NOW), other, in_use, NOW), "{other:?} {in_use:?}");
+            }
+            assert!(!admits(&never_unlocked, Some("ticket"), in_use, NOW), "{in_use:?}");
         }
-        assert!(!admits(&ProtectionRow { lockers: 1, ..ProtectionRow::default() }, Some("ticket"), NOW));
     }
 
     #[test]
     fn a_ticket_ends_by_age_and_by_idleness() {
-        let at = |issued_ago, used_ago| admits(&row(NOW - issued_ago, NOW - used_ago), Some("ticket"), NOW);
+        let used =
+            |issued_ago, used_ago, in_use| admits(&row(NOW - issued_ago, NOW - used_ago), Some("ticket"), in_use, NOW);
+        let at = |issued_ago, used_ago| used(issued_ago, used_ago, InUse::No);
         assert!(at(TICKET_MAX_AGE_MS - 1, 0) && !at(TICKET_MAX_AGE_MS, 0), "age");
         assert!(
             at(TICKET_MAX_IDLE_MS, TICKET_MAX_IDLE_MS - 1) && !at(TICKET_MAX_IDLE_MS, TICKET_MAX_IDLE_MS),
             "idleness"
         );
-        assert_eq!(remains_ms(&row(NOW - TICKET_MAX_AGE_MS + 7, NOW), NOW), 7);
-        assert_eq!(remains_ms(&row(NOW - TICKET_MAX_AGE_MS - 7, NOW), NOW), 0);
+        assert!(used(TICKET_MAX_AGE_MS - 1, TICKET_MAX_IDLE_MS, InUse::Connected), "connected is not idle");
+        assert!(!used(TICKET_MAX_AGE_MS, 0, InUse::Connected), "and ages");
+        assert!(used(2 * TICKET_MAX_AGE_MS, TICKET_MAX_IDLE_MS, InUse::InCall), "a call is not interrupted");
+        assert_eq!(session_remaining_ms(&row(NOW - TICKET_MAX_AGE_MS + 7, NOW), NOW), 7);
+        assert_eq!(session_remaining_ms(&row(NOW - TICKET_MAX_AGE_MS - 7, NOW), NOW), 0);
     }
 
     #[test]

@@ -42,7 +42,7 @@ pub(super) fn put_added(t: &mut dyn Statements, row: &AddedDeviceRow) -> Result<
     t.execute(
         "INSERT INTO added_devices (told, device, label, approved_by, enrolled_ms) VALUES ($1, $2, $3, $4, $5)
          ON CONFLICT (told, device) DO NOTHING",
-        values![&row.told, &row.device, row.label.as_ref(), row.approved_by.as_ref(), row.enrolled_ms],
+        values![&row.notified, &row.device, row.label.as_ref(), row.approved_by.as_ref(), row.enrolled_ms],
     )
     .map(drop)
 }
@@ -65,7 +65,7 @@ pub(super) fn added(t: &mut dyn Statements) -> Result<Vec<AddedDeviceRow>, Store
     let sql = "SELECT told, device, label, approved_by, enrolled_ms FROM added_devices ORDER BY told, device";
     let read = |row: &Row| {
         Ok(AddedDeviceRow {
-            told: row.device(0)?,
+            notified: row.device(0)?,
             device: row.device(1)?,
             label: row.optional_text(2)?,
             approved_by: row.optional_device(3)?,

@@ -1,6 +1,6 @@
 //! Fault injection: a store that fails on command, over a real one.
 
-use super::{DeviceRow, LogPosition, LostDevice, Snapshot, Store, StoreError, Write};
+use super::{Applied, DeviceRow, LogPosition, LostDevice, Snapshot, Store, StoreError, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 use telcon_proto::{CallId, DeviceId, InvitationId};
 
@@ -94,9 +94,9 @@ fn injected() -> StoreError {
 }
 
 impl Store for FaultyStore {
-    fn apply(&mut self, writes: &[Write]) -> Result<(), StoreError> {
+    fn apply(&mut self, writes: &[Write]) -> Result<Applied, StoreError> {
         if writes.is_empty() {
-            return Ok(());
+            return Ok(Applied::default());
         }
         match self.control.next() {
             None => self.inner.apply(writes),

@@ -105,7 +105,7 @@ fn invitation_row(row: &Row, home: &OfficeName) -> Result<InvitationRow, StoreEr
             }
             None => None,
         },
-        second_approved_by: row.optional_device(18)?,
+        last_approved_by: row.optional_device(18)?,
     })
 }
 

@@ -39,7 +39,7 @@ mod value;
 mod write;
 
 pub use location::StoreLocation;
-pub use port::{LogPosition, Queries, Store, StoreError, StoredRecord};
+pub use port::{Applied, LogPosition, Queries, Store, StoreError, StoredRecord};
 pub use protection_rows::{LockerRow, PasskeyRow, ProtectionRow, ProtectionWrite, TicketRow};
 pub use rows::{
     ActiveCall, AddedDeviceRow, AlertId, AlertRow, Ask, CallRow, CallSummary, Certified, DeviceRow, DeviceSummary,

@@ -1,7 +1,7 @@
 //! The ports over any [`Database`].
 
 use super::{
-    CallSummary, DeviceRow, DeviceSummary, InvitationRow, LockerRow, LogPosition, LostDevice, PasskeyRow,
+    Applied, CallSummary, DeviceRow, DeviceSummary, InvitationRow, LockerRow, LogPosition, LostDevice, PasskeyRow,
     ProtectionRow, Queries, RegistrarRow, Snapshot, Store, StoreError, StoredRecord, Write, alerts,
     database::{Access, Database, Statements},
     load, office, protection, read,
@@ -30,11 +30,19 @@ impl<D: Database> Writer<D> {
 }
 
 impl<D: Database> Store for Writer<D> {
-    fn apply(&mut self, writes: &[Write]) -> Result<(), StoreError> {
+    fn apply(&mut self, writes: &[Write]) -> Result<Applied, StoreError> {
+        let mut applied = Applied::default();
         if writes.is_empty() {
-            return Ok(());
+            return Ok(applied);
         }
-        self.database.transaction(Access::Write, |t| writes.iter().try_for_each(|one| write::apply(t, one)))
+        self.database.transaction(Access::Write, |t| {
+            for (at, one) in writes.iter().enumerate() {
+                if !write::apply(t, one)? {
+                    applied.refused.insert(at);
+                }
+            }
+            Ok(applied)
+        })
     }
 
     fn load(&mut self) -> Result<Snapshot, StoreError> {

@@ -61,6 +61,13 @@ pub struct LogPosition {
     pub reread: bool,
 }
 
+/// The result of a transaction.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// Indices of the [`Write::Protection`]s whose condition did not hold: they changed nothing.
+    pub refused: BTreeSet<usize>,
+}
+
 /// The only writer. A transaction is durable when [`Store::apply`] returns `Ok`; after an error its outcome is unknown,
 /// and the caller restarts from [`Store::load`].
 pub trait Store: Send {
@@ -69,7 +76,7 @@ pub trait Store: Send {
     ///
     /// # Errors
     /// [`StoreError`]; earlier transactions stay durable.
-    fn apply(&mut self, writes: &[Write]) -> Result<(), StoreError>;
+    fn apply(&mut self, writes: &[Write]) -> Result<Applied, StoreError>;
 
     /// Loads the live state: calls that have not ended or of which something is pending, and the devices.
     ///

@@ -6,23 +6,46 @@ use super::{
     load::all,
     value::{Row, Value, values},
 };
-use telcon_proto::{DeviceId, Digest};
+use crate::limits::MAX_LOCKERS_PER_DEVICE;
+use telcon_proto::{
+    DeviceId, Digest,
+    limits::{MAX_PASSKEYS_PER_DEVICE, MAX_PIN_ATTEMPTS},
+};
 
 const LOCKER_COLUMNS: &str = "locker, device, proof, secret, failures, retry_ms, confirmed, made_ms";
 
-pub(super) fn apply(t: &mut dyn Statements, write: &ProtectionWrite) -> Result<(), StoreError> {
-    use ProtectionWrite as W;
-    let mut run = |sql: &str, values: &[Value]| t.execute(sql, values).map(drop);
-    match write {
-        W::PasskeyAdded(row) => run(
-            "INSERT INTO passkeys (credential, device, passkey, added_ms) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
-            values![&row.credential, &row.device, &row.passkey, row.added_ms],
-        ),
-        W::PasskeyUsed { credential, passkey } => {
-            run("UPDATE passkeys SET passkey = $1 WHERE credential = $2", values![passkey, credential])
+/// Applies the writes of one request, unless the condition of the first does not hold: then nothing changes, and it returns false.
+pub(super) fn apply(t: &mut dyn Statements, writes: &[ProtectionWrite]) -> Result<bool, StoreError> {
+    for (at, write) in writes.iter().enumerate() {
+        if !apply_one(t, write)? && at == 0 {
+            return Ok(false);
         }
+    }
+    Ok(true)
+}
+
+/// Applies one write; returns whether its condition held.
+fn apply_one(t: &mut dyn Statements, write: &ProtectionWrite) -> Result<bool, StoreError> {
+    use ProtectionWrite as W;
+    let mut run = |sql: &str, values: &[Value]| t.execute(sql, values).map(|changed| changed > 0);
+    match write {
+        W::PasskeyAdded(row) => add_passkey(t, row),
+        W::PasskeyUsed { credential, before, passkey } => run(
+            "UPDATE passkeys SET passkey = $1 WHERE credential = $2 AND passkey = $3",
+            values![passkey, credential, before],
+        ),
         W::PasskeyRemoved(device, credential) => {
-            run("DELETE FROM passkeys WHERE device = $1 AND credential = $2", values![device, credential])
+            let known = "SELECT 1 FROM passkeys WHERE device = $1 AND credential = $2";
+            if t.query(known, values![device, credential])?.is_empty() {
+                return Ok(true);
+            }
+            let others = "SELECT COUNT(*) FROM passkeys WHERE device = $1 AND credential <> $2";
+            let others = count(t, others, values![device, credential])?;
+            if others + count(t, OPENABLE_LOCKERS, values![device])? == 0 {
+                return Ok(false);
+            }
+            t.execute("DELETE FROM passkeys WHERE device = $1 AND credential = $2", values![device, credential])?;
+            Ok(true)
         }
         W::TicketIssued(device, ticket) => run(
             "INSERT INTO tickets (device, ticket_sha256, issued_ms, used_ms) VALUES ($1, $2, $3, $4)
@@ -30,45 +53,107 @@ pub(super) fn apply(t: &mut dyn Statements, write: &ProtectionWrite) -> Result<(
                  used_ms = excluded.used_ms",
             values![device, &ticket.sha256, ticket.issued_ms, ticket.used_ms],
         ),
-        W::TicketUsed(device, ms) => run("UPDATE tickets SET used_ms = $1 WHERE device = $2", values![*ms, device]),
-        W::LockerMade(row) => {
-            run("DELETE FROM lockers WHERE device = $1 AND confirmed = 0", values![&row.device])?;
+        W::TicketsUsed(devices, ms) => {
+            for device in devices {
+                run("UPDATE tickets SET used_ms = $1 WHERE device = $2", values![*ms, device])?;
+            }
+            Ok(true)
+        }
+        W::LockerMade(row) => make_locker(t, row),
+        W::LockerFailed { locker, failures, retry_ms } => {
+            if *failures >= MAX_PIN_ATTEMPTS {
+                run("UPDATE lockers SET secret = NULL WHERE locker = $1", values![locker])?;
+            }
             run(
-                &format!(
-                    "INSERT INTO lockers ({LOCKER_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING"
-                ),
-                &[
-                    Value::from(&row.locker),
-                    (&row.device).into(),
-                    (&row.proof).into(),
-                    row.secret.as_ref().into(),
-                    row.failures.into(),
-                    row.retry_ms.into(),
-                    row.confirmed.into(),
-                    row.made_ms.into(),
-                ],
+                "UPDATE lockers SET failures = $1, retry_ms = $2 WHERE locker = $3",
+                values![*failures, *retry_ms, locker],
             )
         }
-        W::LockerTried { locker, failures, retry_ms } => run(
-            "UPDATE lockers SET failures = $1, retry_ms = $2 WHERE locker = $3",
-            values![*failures, *retry_ms, locker],
-        ),
         W::LockerOpened(locker) => run(
             "UPDATE lockers SET failures = 0, retry_ms = 0, confirmed = 1 WHERE locker = $1 AND secret IS NOT NULL",
             values![locker],
         ),
-        W::LockerErased(locker) => run("UPDATE lockers SET secret = NULL WHERE locker = $1", values![locker]),
         W::LockerRemoved(device, locker) => {
-            run("DELETE FROM lockers WHERE device = $1 AND locker = $2", values![device, locker])
+            // One that was never opened protects nothing, and one that does not exist is removed already.
+            let confirmed = "SELECT 1 FROM lockers WHERE device = $1 AND locker = $2 AND confirmed = 1";
+            if !t.query(confirmed, values![device, locker])?.is_empty() {
+                let others = format!("{OPENABLE_LOCKERS} AND locker <> $2");
+                let others = count(t, &others, values![device, locker])?;
+                if others + count(t, PASSKEYS, values![device])? == 0 {
+                    return Ok(false);
+                }
+            }
+            t.execute("DELETE FROM lockers WHERE device = $1 AND locker = $2", values![device, locker])?;
+            Ok(true)
         }
     }
 }
 
+const PASSKEYS: &str = "SELECT COUNT(*) FROM passkeys WHERE device = $1";
+const CONFIRMED_LOCKERS: &str = "SELECT COUNT(*) FROM lockers WHERE device = $1 AND confirmed = 1";
+/// Lockers that still unlock their device: an erased one does not.
+const OPENABLE_LOCKERS: &str =
+    "SELECT COUNT(*) FROM lockers WHERE device = $1 AND confirmed = 1 AND secret IS NOT NULL";
+
+fn count(t: &mut dyn Statements, sql: &str, values: &[Value]) -> Result<u64, StoreError> {
+    t.query(sql, values)?.first().map_or(Ok(0), |row| row.number(0))
+}
+
+/// A request that was under way when its device was revoked must not store anything after it.
+fn is_revoked(t: &mut dyn Statements, device: &DeviceId) -> Result<bool, StoreError> {
+    let sql = "SELECT 1 FROM devices WHERE device = $1 AND revoked_ms IS NOT NULL";
+    Ok(!t.query(sql, values![device])?.is_empty())
+}
+
+fn add_passkey(t: &mut dyn Statements, row: &PasskeyRow) -> Result<bool, StoreError> {
+    if is_revoked(t, &row.device)? || count(t, PASSKEYS, values![&row.device])? >= MAX_PASSKEYS_PER_DEVICE as u64 {
+        return Ok(false);
+    }
+    let changed = t.execute(
+        "INSERT INTO passkeys (credential, device, passkey, added_ms) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+        values![&row.credential, &row.device, &row.passkey, row.added_ms],
+    )?;
+    Ok(changed > 0)
+}
+
+fn make_locker(t: &mut dyn Statements, row: &LockerRow) -> Result<bool, StoreError> {
+    if is_revoked(t, &row.device)? || count(t, CONFIRMED_LOCKERS, values![&row.device])? >= MAX_LOCKERS_PER_DEVICE {
+        return Ok(false);
+    }
+    let changed = t.execute(
+        &format!(
+            "INSERT INTO lockers ({LOCKER_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING"
+        ),
+        &[
+            Value::from(&row.locker),
+            (&row.device).into(),
+            (&row.proof).into(),
+            row.secret.as_ref().into(),
+            row.failures.into(),
+            row.retry_ms.into(),
+            row.confirmed.into(),
+            row.made_ms.into(),
+        ],
+    )?;
+    if changed == 0 {
+        return Ok(false);
+    }
+    let earlier = "DELETE FROM lockers WHERE device = $1 AND confirmed = 0 AND locker <> $2";
+    t.execute(earlier, values![&row.device, &row.locker])?;
+    Ok(true)
+}
+
+/// Erases what protected a device that is revoked: nothing may unlock it any more.
+pub(super) fn erase(t: &mut dyn Statements, device: &DeviceId) -> Result<(), StoreError> {
+    for table in ["passkeys", "tickets", "lockers"] {
+        t.execute(&format!("DELETE FROM {table} WHERE device = $1"), values![device])?;
+    }
+    Ok(())
+}
+
 pub(super) fn protection(t: &mut dyn Statements, device: &DeviceId) -> Result<ProtectionRow, StoreError> {
     let key = values![device];
-    let count = |rows: Vec<Row>| rows.first().map_or(Ok(0), |row| row.number(0));
-    let passkeys = count(t.query("SELECT COUNT(*) FROM passkeys WHERE device = $1", key)?)?;
-    let lockers = count(t.query("SELECT COUNT(*) FROM lockers WHERE device = $1 AND confirmed = 1", key)?)?;
+    let (passkeys, lockers) = (count(t, PASSKEYS, key)?, count(t, CONFIRMED_LOCKERS, key)?);
     let sql = "SELECT ticket_sha256, issued_ms, used_ms FROM tickets WHERE device = $1";
     let ticket =
         |row: &Row| Ok(TicketRow { sha256: row.digest(0)?, issued_ms: row.number(1)?, used_ms: row.number(2)? });

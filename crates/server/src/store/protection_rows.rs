@@ -52,45 +52,48 @@ pub struct LockerRow {
 pub struct ProtectionRow {
     /// Number of its passkeys.
     pub passkeys: u64,
-    /// Number of its confirmed lockers.
+    /// Number of its confirmed lockers, also of those whose secret was erased: they still demand a ticket.
     pub lockers: u64,
     /// Its ticket.
     pub ticket: Option<TicketRow>,
 }
 
-/// A change of the protection of a device.
+/// A change of the protection of a device. Some have a condition, which is decided in the transaction that applies them, because
+/// parallel requests read the same state. The first of a request ([`super::Write::Protection`]) decides about all of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ProtectionWrite {
-    /// A passkey was registered.
+    /// A passkey was registered. Condition: the credential is new, the device is not revoked and has fewer passkeys than
+    /// [`telcon_proto::limits::MAX_PASSKEYS_PER_DEVICE`].
     PasskeyAdded(Box<PasskeyRow>),
-    /// A passkey was used, and is stored anew with its counter.
+    /// A passkey was used, and is stored anew with its counter. Condition: it is stored as it was when the counter was compared.
     PasskeyUsed {
         /// The credential.
         credential: String,
-        /// As [`PasskeyRow::passkey`].
+        /// [`PasskeyRow::passkey`] as it was read.
+        before: String,
+        /// The same with the new counter.
         passkey: String,
     },
-    /// A passkey was removed.
+    /// A passkey was removed, if it was there. Condition: the device can still be unlocked with another passkey or PIN.
     PasskeyRemoved(DeviceId, String),
     /// A ticket was issued. The one before is not valid any more.
     TicketIssued(DeviceId, TicketRow),
-    /// The device was connected with its ticket until this time.
-    TicketUsed(DeviceId, u64),
-    /// A locker was made. Of the device's earlier ones, those that were never opened are removed.
+    /// These devices were connected with their tickets until this time.
+    TicketsUsed(Vec<DeviceId>, u64),
+    /// A locker was made. Of the device's earlier ones, those that were never opened are removed. Condition: its identifier is
+    /// new, the device is not revoked and has fewer confirmed lockers than [`crate::limits::MAX_LOCKERS_PER_DEVICE`].
     LockerMade(Box<LockerRow>),
-    /// A PIN is about to be compared: how many wrong ones that makes if it is wrong, and until when none is looked at then.
-    LockerTried {
+    /// The PIN was wrong. The secret is erased with the last of [`telcon_proto::limits::MAX_PIN_ATTEMPTS`] failures.
+    LockerFailed {
         /// The locker.
         locker: Digest,
-        /// Its failures.
+        /// Its failures, this one included.
         failures: u64,
         /// As [`LockerRow::retry_ms`].
         retry_ms: u64,
     },
-    /// The PIN was right.
+    /// The PIN was correct. Condition: the locker has its secret.
     LockerOpened(Digest),
-    /// The secret is erased.
-    LockerErased(Digest),
-    /// The locker was removed.
+    /// The locker was removed, if it was there. Condition: as of [`ProtectionWrite::PasskeyRemoved`].
     LockerRemoved(DeviceId, Digest),
 }

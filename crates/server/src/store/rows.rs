@@ -260,7 +260,8 @@ pub enum Write {
     EnrolmentFound(Box<LostDevice>, Option<Box<Certified>>),
     /// Removes all devices without a log entry, whose enrolment was interrupted: their enrolments can be used again.
     UnloggedDevicesForgotten,
-    /// A device was revoked, at this time, by this signed revocation if it is known.
+    /// A device was revoked, at this time, by this signed revocation if it is known. What protected it is erased, and it notifies
+    /// nobody any more of devices that were added.
     DeviceRevoked(DeviceId, u64, Option<String>),
     /// The entry of the revocation is in the log.
     RevocationLogged(DeviceId, u64),
@@ -328,14 +329,14 @@ pub enum Write {
     /// The first of two registrars approved the device that asked, again perhaps; or, if none, that approval does not count any
     /// more.
     FirstApproval(InvitationId, Option<Box<FirstApprovalRow>>),
-    /// The second registrar's device approved it: its enrolment is being logged.
-    SecondApproval(InvitationId, DeviceId),
+    /// This registrar's device approved the device that asked, alone or second: its enrolment is being logged.
+    LastApproval(InvitationId, DeviceId),
     /// It was closed in this way, by this registrar's device, at this time.
     InvitationClosed(InvitationId, InvitationClosed, Option<DeviceId>, u64),
     /// The entry about that is in the log.
     InvitationClosedLogged(InvitationId, u64),
-    /// The protection of a device changed.
-    Protection(super::ProtectionWrite),
+    /// One request about the protection of a device: all or none, as the condition of the first decides.
+    Protection(Vec<super::ProtectionWrite>),
     /// An alert, with its log index once it has one; the same again adds that.
     Alert(Box<AlertRow>),
     /// A security officer's device saw the alert of this log index first, at this time.
@@ -402,11 +403,11 @@ impl From<OfficeAlert> for AlertRow {
     }
 }
 
-/// A device that was added in a person's name, of which one of their other devices tells them until it is acknowledged there.
+/// A device that was added in a person's name, of which one of their other devices notifies them until it is acknowledged there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AddedDeviceRow {
-    /// The device that tells them.
-    pub told: DeviceId,
+    /// The device that notifies them.
+    pub notified: DeviceId,
     /// The device that was added.
     pub device: DeviceId,
     /// What it said it was.
@@ -474,8 +475,8 @@ pub struct InvitationRow {
     pub made_index: Option<u64>,
     /// The first of two registrars' approvals.
     pub first_approval: Option<FirstApprovalRow>,
-    /// The registrar's device that approved second.
-    pub second_approved_by: Option<DeviceId>,
+    /// The registrar's device whose approval enrols the device that asked: the only one, or the second of two. None before that.
+    pub last_approved_by: Option<DeviceId>,
 }
 
 impl InvitationRow {
@@ -502,7 +503,7 @@ impl InvitationRow {
             closed: None,
             made_index: None,
             first_approval: None,
-            second_approved_by: None,
+            last_approved_by: None,
         }
     }
 }

@@ -4,8 +4,10 @@ use super::{faulty::*, testing::TestStore, *};
 use crate::peers::PostgresServer;
 use std::collections::BTreeSet;
 use telcon_proto::{
-    AlertKind, Blob, CallId, Card, DeviceId, Digest, Ended, InvitationId, PersonId, RecordMode, Role, alert::AlertSeen,
+    AlertKind, Blob, CallId, Card, DeviceId, Digest, Ended, InvitationId, PersonId, RecordMode, Role,
+    alert::AlertSeen,
     entry::InvitationClosed,
+    limits::{MAX_PASSKEYS_PER_DEVICE, MAX_PIN_ATTEMPTS},
 };
 
 const CALL: CallId = CallId::from_bytes([0xca; 16]);
@@ -103,6 +105,9 @@ const SUITE: &[Case] = &[
     ("invitations_are_restored_until_the_log_has_their_end", invitations_are_restored_until_the_log_has_their_end),
     ("a_device_keeps_the_certificates_of_two_registrars", a_device_keeps_the_certificates_of_two_registrars),
     ("passkeys_lockers_and_tickets_are_stored", passkeys_lockers_and_tickets_are_stored),
+    ("a_device_found_after_a_restore_is_notified_of", a_device_found_after_a_restore_is_notified_of),
+    ("a_device_keeps_what_unlocks_it", a_device_keeps_what_unlocks_it),
+    ("a_revoked_device_loses_what_protected_it", a_revoked_device_loses_what_protected_it),
     ("alerts_are_listed_once_the_log_has_them", alerts_are_listed_once_the_log_has_them),
     ("added_devices_are_kept_until_they_are_acknowledged", added_devices_are_kept_until_they_are_acknowledged),
     ("a_revocation_keeps_its_first_time", a_revocation_keeps_its_first_time),
@@ -504,8 +509,8 @@ fn invitations_are_restored_until_the_log_has_their_end(disk: &TestStore) {
     assert_eq!(store.load().unwrap().invitations[0].first_approval, Some(approval(2)));
     store.apply(&[first(None)]).unwrap();
     assert_eq!(store.load().unwrap().invitations, std::slice::from_ref(&asked));
-    store.apply(&[first(Some(approval(3))), Write::SecondApproval(id, device(1))]).unwrap();
-    let asked = InvitationRow { first_approval: Some(approval(3)), second_approved_by: Some(device(1)), ..asked };
+    store.apply(&[first(Some(approval(3))), Write::LastApproval(id, device(1))]).unwrap();
+    let asked = InvitationRow { first_approval: Some(approval(3)), last_approved_by: Some(device(1)), ..asked };
     // The first end stays.
     let approved = (InvitationClosed::Approved, Some(device(1)), 11);
     store.apply(&[Write::InvitationClosed(id, approved.0, approved.1, approved.2)]).unwrap();
@@ -561,20 +566,25 @@ fn passkeys_lockers_and_tickets_are_stored(disk: &TestStore) {
     };
     let ticket = |n: u8| TicketRow { sha256: Digest::from_bytes([n; 32]), issued_ms: 7, used_ms: 7 };
     let mut store = disk.writer();
-    let mut apply =
-        |writes: Vec<W>| store.apply(&writes.into_iter().map(Write::Protection).collect::<Vec<_>>()).unwrap();
-    apply(vec![
+    // Each is a request of its own; returns those whose condition did not hold.
+    let mut apply = |writes: Vec<W>| {
+        let writes: Vec<Write> = writes.into_iter().map(|one| Write::Protection(vec![one])).collect();
+        store.apply(&writes).unwrap().refused.into_iter().collect::<Vec<_>>()
+    };
+    let refused = apply(vec![
         W::PasskeyAdded(Box::new(passkey("b", 1))),
         W::PasskeyAdded(Box::new(passkey("a", 1))),
         // Identifiers are the authenticators': one that exists is not taken over by another device.
         W::PasskeyAdded(Box::new(passkey("a", 2))),
         W::TicketIssued(device(1), ticket(1)),
         W::TicketIssued(device(1), ticket(2)),
-        W::TicketUsed(device(1), 8),
+        W::TicketsUsed(vec![device(1), device(7)], 8),
         W::LockerMade(Box::new(locker(1, false))),
         // Replaces the one that was never opened.
         W::LockerMade(Box::new(locker(2, false))),
+        W::LockerMade(Box::new(LockerRow { device: device(2), ..locker(2, false) })),
     ]);
+    assert_eq!(refused, [2, 8]);
     let reader = disk.reader();
     let known =
         |passkeys, lockers| ProtectionRow { passkeys, lockers, ticket: Some(TicketRow { used_ms: 8, ..ticket(2) }) };
@@ -583,20 +593,112 @@ fn passkeys_lockers_and_tickets_are_stored(disk: &TestStore) {
     assert_eq!(reader.passkeys(&device(1)).unwrap(), [passkey("a", 1), passkey("b", 1)]);
     assert_eq!(reader.locker(&locker(1, false).locker).unwrap(), None);
     let id = locker(2, false).locker;
-    apply(vec![W::LockerOpened(id), W::LockerTried { locker: id, failures: 3, retry_ms: 99 }]);
+    let failed = |failures| W::LockerFailed { locker: id, failures, retry_ms: 99 };
+    assert_eq!(apply(vec![W::LockerOpened(id), failed(3)]), [0; 0]);
     assert_eq!(reader.protection(&device(1)).unwrap(), known(2, 1));
     let tried = LockerRow { failures: 3, retry_ms: 99, ..locker(2, true) };
     assert_eq!(reader.locker(&id).unwrap(), Some(tried.clone()));
-    apply(vec![W::LockerErased(id), W::LockerOpened(id), W::PasskeyRemoved(device(2), "a".into())]);
-    assert_eq!(reader.locker(&id).unwrap(), Some(LockerRow { secret: None, ..tried }));
+    assert_eq!(apply(vec![failed(10), W::LockerOpened(id), W::PasskeyRemoved(device(2), "a".into())]), [1]);
+    assert_eq!(reader.locker(&id).unwrap(), Some(LockerRow { secret: None, failures: 10, ..tried }));
     assert_eq!(reader.protection(&device(1)).unwrap(), known(2, 1), "an erased locker still protects");
-    apply(vec![
-        W::PasskeyUsed { credential: "a".into(), passkey: "{1}".into() },
-        W::PasskeyRemoved(device(1), "b".into()),
-        W::LockerRemoved(device(1), id),
-    ]);
+    let used = |before: &str, passkey: &str| W::PasskeyUsed {
+        credential: "a".into(),
+        before: before.into(),
+        passkey: passkey.into(),
+    };
+    // The second was compared with what the first has changed.
+    assert_eq!(apply(vec![used("{}", "{1}"), used("{}", "{2}"), W::PasskeyRemoved(device(1), "b".into())]), [1]);
     assert_eq!(reader.passkeys(&device(1)).unwrap(), [PasskeyRow { passkey: "{1}".into(), ..passkey("a", 1) }]);
+    let gone = W::LockerFailed { locker: Digest::from_bytes([77; 32]), failures: 1, retry_ms: 0 };
+    assert_eq!(apply(vec![W::LockerRemoved(device(1), id), gone]), [1]);
     assert_eq!(reader.protection(&device(1)).unwrap(), known(1, 0));
+}
+
+fn a_device_keeps_what_unlocks_it(disk: &TestStore) {
+    use ProtectionWrite as W;
+    let mut store = disk.writer();
+    let mut apply = |requests: Vec<Vec<W>>| {
+        let writes: Vec<Write> = requests.into_iter().map(Write::Protection).collect();
+        store.apply(&writes).unwrap().refused.into_iter().collect::<Vec<_>>()
+    };
+    let passkey = |id: &str| {
+        let row = PasskeyRow { credential: id.into(), device: device(1), passkey: "{}".into(), added_ms: 1 };
+        vec![W::PasskeyAdded(Box::new(row))]
+    };
+    let locker = |n: u8| LockerRow {
+        locker: Digest::from_bytes([n; 32]),
+        device: device(1),
+        proof: Digest::from_bytes([9; 32]),
+        secret: Some(Blob(vec![n; 32])),
+        failures: 0,
+        retry_ms: 0,
+        confirmed: true,
+        made_ms: 5,
+    };
+    let (first, second) = (locker(1).locker, locker(2).locker);
+    let remove = |id: &str| vec![W::PasskeyRemoved(device(1), id.into())];
+    let ticket = TicketRow { sha256: Digest::from_bytes([1; 32]), issued_ms: 7, used_ms: 7 };
+    // Two requests at once, each of which the other protector would allow.
+    assert_eq!(apply(vec![passkey("a"), passkey("b"), remove("a"), remove("b"), remove("unknown")]), [3]);
+    // A locker whose secret is erased unlocks nothing.
+    let erased = vec![W::LockerFailed { locker: first, failures: MAX_PIN_ATTEMPTS, retry_ms: 0 }];
+    assert_eq!(apply(vec![vec![W::LockerMade(Box::new(locker(1)))], erased, remove("b")]), [2]);
+    assert_eq!(apply(vec![vec![W::LockerMade(Box::new(locker(2)))], remove("b")]), [0; 0]);
+    assert_eq!(apply(vec![vec![W::LockerRemoved(device(1), second)]]), [0], "the erased one would be left");
+    assert_eq!(apply(vec![vec![W::LockerMade(Box::new(locker(3)))]]), [0], "it has two");
+    assert_eq!(apply(vec![vec![W::LockerRemoved(device(1), first)]]), [0; 0]);
+    // If the condition of the first does not hold, the others of the request are not written either.
+    let unopened = LockerRow { confirmed: false, ..locker(4) };
+    let opened = |id| vec![W::LockerOpened(id), W::TicketIssued(device(1), ticket)];
+    assert_eq!(apply(vec![opened(Digest::from_bytes([77; 32]))]), [0]);
+    let reader = disk.reader();
+    assert_eq!(reader.protection(&device(1)).unwrap(), ProtectionRow { passkeys: 0, lockers: 1, ticket: None });
+    assert_eq!(apply(vec![vec![W::LockerMade(Box::new(unopened))], opened(second)]), [0; 0]);
+    assert_eq!(reader.protection(&device(1)).unwrap().ticket, Some(ticket));
+    // Passkeys are limited.
+    let many: Vec<_> = (0..MAX_PASSKEYS_PER_DEVICE + 1).map(|n| passkey(&n.to_string())).collect();
+    assert_eq!(apply(many), [MAX_PASSKEYS_PER_DEVICE]);
+}
+
+fn a_revoked_device_loses_what_protected_it(disk: &TestStore) {
+    use ProtectionWrite as W;
+    let mut store = disk.writer();
+    let passkey = |n: u8| {
+        let row = PasskeyRow { credential: format!("{n}"), device: device(n), passkey: "{}".into(), added_ms: 1 };
+        W::PasskeyAdded(Box::new(row))
+    };
+    let locker = |n: u8, confirmed| {
+        W::LockerMade(Box::new(LockerRow {
+            locker: Digest::from_bytes([n; 32]),
+            device: device(1),
+            proof: Digest::from_bytes([9; 32]),
+            secret: Some(Blob(vec![n; 32])),
+            failures: 0,
+            retry_ms: 0,
+            confirmed,
+            made_ms: 5,
+        }))
+    };
+    let ticket = TicketRow { sha256: Digest::from_bytes([1; 32]), issued_ms: 7, used_ms: 7 };
+    let all = vec![passkey(1), locker(1, true), locker(2, false), W::TicketIssued(device(1), ticket)];
+    let notified = |by: u8| {
+        let row =
+            AddedDeviceRow { notified: device(by), device: device(9), label: None, approved_by: None, enrolled_ms: 4 };
+        Write::DeviceAdded(Box::new(row))
+    };
+    store.apply(&[enrolled(1), enrolled(2), enrolled(9), notified(1), notified(2)]).unwrap();
+    store.apply(&[Write::Protection(all), Write::Protection(vec![passkey(2)])]).unwrap();
+    store.apply(&[Write::DeviceRevoked(device(1), 4, None)]).unwrap();
+    let reader = disk.reader();
+    let lockers = [1, 2].map(|n| reader.locker(&Digest::from_bytes([n; 32])).unwrap());
+    assert_eq!((reader.protection(&device(1)).unwrap(), lockers), (ProtectionRow::default(), [None, None]));
+    assert_eq!(reader.protection(&device(2)).unwrap().passkeys, 1, "another device keeps its own");
+    let notified: Vec<_> = store.load().unwrap().added_devices.iter().map(|row| row.notified).collect();
+    assert_eq!(notified, [device(2)]);
+    // Requests that were under way.
+    let late = [passkey(1), locker(3, false)].map(|write| Write::Protection(vec![write]));
+    assert_eq!(store.apply(&late).unwrap().refused, [0, 1].into());
+    assert_eq!(reader.protection(&device(1)).unwrap(), ProtectionRow::default());
 }
 
 fn alerts_are_listed_once_the_log_has_them(disk: &TestStore) {
@@ -635,8 +737,8 @@ fn alerts_are_listed_once_the_log_has_them(disk: &TestStore) {
 
 fn added_devices_are_kept_until_they_are_acknowledged(disk: &TestStore) {
     let mut store = disk.writer();
-    let row = |told: u8, label: Option<&str>| AddedDeviceRow {
-        told: device(told),
+    let row = |notified: u8, label: Option<&str>| AddedDeviceRow {
+        notified: device(notified),
         device: device(9),
         label: label.map(str::to_owned),
         approved_by: label.map(|_| device(3)),
@@ -651,6 +753,33 @@ fn added_devices_are_kept_until_they_are_acknowledged(disk: &TestStore) {
     let about_nothing = AddedDeviceRow { device: device(8), ..row(2, None) };
     store.apply(&[added(about_nothing), Write::UnloggedDevicesForgotten]).unwrap();
     assert_eq!(store.load().unwrap().added_devices, [row(1, Some("Firefox"))]);
+}
+
+fn a_device_found_after_a_restore_is_notified_of(disk: &TestStore) {
+    let mut store = disk.writer();
+    let lost = |n: u8, enrolled_ms| LostDevice {
+        device: device(n),
+        cert_sha256: Digest::from_bytes([n; 32]),
+        enrolment: format!("{n:02}").repeat(16),
+        enrolled_ms,
+        log_index: n.into(),
+        revoked_ms: None,
+        revocation: None,
+        revoked_index: None,
+        second_cert_sha256: None,
+    };
+    let found = |n: u8, enrolled_ms| {
+        let certified = Certified { card: card(1), chain: vec![Blob(vec![n]), Blob(vec![n])] };
+        Write::EnrolmentFound(Box::new(lost(n, enrolled_ms)), Some(Box::new(certified)))
+    };
+    let Write::Device(third) = enrolled(3) else { unreachable!() };
+    let third = Write::Device(Box::new(DeviceRow { card: card(1), ..*third }));
+    store.apply(&[enrolled(1), enrolled(2), third, Write::DeviceRevoked(device(3), 5, None)]).unwrap();
+    store.apply(&[found(8, 1_000_000), found(9, 1_000_001), found(9, 1_000_001)]).unwrap();
+    let facts = |row: &AddedDeviceRow| (row.notified, row.device, row.enrolled_ms);
+    let rows: Vec<_> = store.load().unwrap().added_devices.iter().map(facts).collect();
+    let [one, eight, nine] = [1, 8, 9].map(device);
+    assert_eq!(rows, [(one, eight, 1_000_000), (one, nine, 1_000_001), (eight, nine, 1_000_001)]);
 }
 
 fn a_revocation_keeps_its_first_time(disk: &TestStore) {
@@ -847,6 +976,9 @@ fn a_postgres_database_of_version_5_is_upgraded() {
     let mut store = disk.writer();
     assert_eq!(store.log_position().unwrap(), LogPosition { seen: 7, reread: true });
     assert_eq!((store.lost_devices().unwrap(), store.load().unwrap().devices.len()), (vec![], 1));
+    // Devices of versions before 11 are found by their person.
+    let own: Vec<_> = disk.reader().listed_devices(Some(card(1).person)).unwrap();
+    assert_eq!(own.iter().map(|row| row.device).collect::<Vec<_>>(), [device(1)]);
 }
 
 #[test]

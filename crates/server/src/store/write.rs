@@ -7,7 +7,15 @@ use super::{
 };
 use telcon_proto::CallId;
 
-pub(super) fn apply(t: &mut dyn Statements, write: &Write) -> Result<(), StoreError> {
+/// Applies a write; false if it has a condition that does not hold ([`Write::Protection`]).
+pub(super) fn apply(t: &mut dyn Statements, write: &Write) -> Result<bool, StoreError> {
+    match write {
+        Write::Protection(writes) => super::protection::apply(t, writes),
+        other => change(t, other).map(|()| true),
+    }
+}
+
+fn change(t: &mut dyn Statements, write: &Write) -> Result<(), StoreError> {
     let mut run = |sql: &str, values: &[Value]| t.execute(sql, values).map(drop);
     match write {
         Write::Device(row) => insert_device(t, row, ""),
@@ -17,6 +25,12 @@ pub(super) fn apply(t: &mut dyn Statements, write: &Write) -> Result<(), StoreEr
         }
         Write::UnloggedDevicesForgotten => {
             run("DELETE FROM devices WHERE log_index IS NULL", &[])?;
+            // The approvals that led to them came to nothing, too.
+            run(
+                "UPDATE invitations SET second_approved_by = NULL
+                 WHERE closed IS NULL AND device NOT IN (SELECT device FROM devices)",
+                &[],
+            )?;
             run("DELETE FROM added_devices WHERE device NOT IN (SELECT device FROM devices)", &[])
         }
         Write::DeviceRevoked(device, ms, jws) => {
@@ -27,7 +41,8 @@ pub(super) fn apply(t: &mut dyn Statements, write: &Write) -> Result<(), StoreEr
                 );
                 run(&sql, values![*ms, jws.as_ref(), device])?;
             }
-            Ok(())
+            run("DELETE FROM added_devices WHERE told = $1", values![device])?;
+            super::protection::erase(t, device)
         }
         Write::RevocationLogged(device, index) => {
             for table in ["devices", "lost_devices"] {
@@ -179,7 +194,7 @@ pub(super) fn apply(t: &mut dyn Statements, write: &Write) -> Result<(), StoreEr
                 ],
             )
         }
-        Write::SecondApproval(id, by) => {
+        Write::LastApproval(id, by) => {
             run("UPDATE invitations SET second_approved_by = $1 WHERE invitation = $2", values![by, id])
         }
         Write::InvitationClosed(id, how, by, ms) => run(
@@ -189,15 +204,15 @@ pub(super) fn apply(t: &mut dyn Statements, write: &Write) -> Result<(), StoreEr
         Write::InvitationClosedLogged(id, index) => {
             run("UPDATE invitations SET closed_index = $1 WHERE invitation = $2", values![*index, id])
         }
-        Write::Protection(write) => super::protection::apply(t, write),
+        Write::Protection(writes) => super::protection::apply(t, writes).map(drop),
         Write::Alert(row) => alerts::put(t, row),
         Write::AlertSeen(index, by, ms) => run(
             "UPDATE alerts SET seen_by = $1, seen_ms = $2 WHERE log_index = $3 AND seen_ms IS NULL",
             values![by, *ms, *index],
         ),
         Write::DeviceAdded(row) => alerts::put_added(t, row),
-        Write::AddedDeviceAcknowledged(told, device) => {
-            run("DELETE FROM added_devices WHERE told = $1 AND device = $2", values![told, device])
+        Write::AddedDeviceAcknowledged(notified, device) => {
+            run("DELETE FROM added_devices WHERE told = $1 AND device = $2", values![notified, device])
         }
         Write::LogSeen(size) => {
             run(
@@ -262,6 +277,16 @@ fn enrolment_found(t: &mut dyn Statements, lost: &LostDevice, found: Option<&Cer
         };
         // It conflicts with a device that an earlier version enrolled with the same link, after a restore.
         insert_device(t, &row, "ON CONFLICT DO NOTHING")?;
+        // Which of the person's other devices had notified them is not known any more: all do that were there before it.
+        t.execute(
+            "INSERT INTO added_devices (told, device, enrolled_ms)
+             SELECT other.device, added.device, added.enrolled_ms FROM devices added JOIN devices other
+                 ON other.person = added.person AND other.device <> added.device
+             WHERE added.device = $1 AND added.cert_sha256 = $2 AND other.enrolled_ms <= added.enrolled_ms
+                 AND other.log_index IS NOT NULL AND other.revoked_ms IS NULL
+             ON CONFLICT (told, device) DO NOTHING",
+            values![&lost.device, &lost.cert_sha256],
+        )?;
     }
     let key = values![&lost.cert_sha256];
     if !t.query("SELECT 1 FROM devices WHERE cert_sha256 = $1", key)?.is_empty() {

@@ -1,7 +1,7 @@
-//! Devices that were added in somebody's name: the person's other devices tell them, each until it is acknowledged there. Only on
+//! Devices that were added in somebody's name: the person's other devices notify them, each until it is acknowledged there. Only on
 //! that device: whoever holds the added one cannot silence the others.
 //!
-//! What they are to tell is durable with the added device, before its entry is in the log. They are sent it before anybody else
+//! What they are to show is durable with the added device, before its entry is in the log. They are sent it before anybody else
 //! learns that the log has it, and so before the added device can sign in.
 
 use super::{Switchboard, port::SessionId};
@@ -10,20 +10,20 @@ use std::collections::{BTreeMap, HashMap};
 use telcon_identity::label_of;
 use telcon_proto::{DeviceId, ServerMessage, alert::AddedDevice, limits::MAX_ADDED_DEVICES};
 
-/// What each device has to tell.
+/// Of what each device has to notify its person.
 #[derive(Debug, Default)]
 pub(super) struct AddedDevices(HashMap<DeviceId, BTreeMap<DeviceId, AddedDeviceRow>>);
 
 impl AddedDevices {
     pub fn restore(&mut self, stored: Vec<AddedDeviceRow>) {
         for row in stored {
-            self.0.entry(row.told).or_default().insert(row.device, row);
+            self.0.entry(row.notified).or_default().insert(row.device, row);
         }
     }
 }
 
 impl Switchboard {
-    /// The person's other devices are to tell them of this one. It is called when the enrolment begins and when the log has it:
+    /// The person's other devices are to notify them of this one. It is called when the enrolment begins and when the log has it:
     /// devices may have been added in between.
     pub(super) fn note_added_device(&mut self, device: DeviceId) {
         let directory = &self.context.directory;
@@ -40,31 +40,31 @@ impl Switchboard {
         let approval = self.enrolling.get(&device).and_then(|enrolling| enrolling.approval);
         let request = approval.and_then(|approval| self.request_of(&approval.invitation));
         let label = request.and_then(|request| label_of(request, &self.context.policy.domain));
-        for told in others {
-            let known = self.added_devices.0.entry(told).or_default();
+        for notified in others {
+            let known = self.added_devices.0.entry(notified).or_default();
             // The oldest are kept: a flood must not push out the first one.
             if known.contains_key(&device) || known.len() >= MAX_ADDED_DEVICES {
                 continue;
             }
             let approved_by = approval.map(|approval| approval.by);
-            let row = AddedDeviceRow { told, device, label: label.clone(), approved_by, enrolled_ms };
+            let row = AddedDeviceRow { notified, device, label: label.clone(), approved_by, enrolled_ms };
             known.insert(device, row.clone());
             self.context.write(Write::DeviceAdded(Box::new(row)));
         }
     }
 
-    /// Sends the person's other devices that are connected what they have to tell of this one, which the log has.
-    pub(super) fn tell_added_device(&mut self, device: DeviceId) {
+    /// Sends the person's other devices that are connected what they have to show of this one, which the log has.
+    pub(super) fn send_added_device(&mut self, device: DeviceId) {
         let Some(person) = self.context.directory.card(&device).map(|card| card.person) else { return };
-        for told in self.context.directory.online_devices_of(person) {
-            if self.added_devices.0.get(&told).is_some_and(|known| known.contains_key(&device)) {
-                let message = self.devices_added(&told);
-                self.context.tell(&told, message);
+        for notified in self.context.directory.online_devices_of(person) {
+            if self.added_devices.0.get(&notified).is_some_and(|known| known.contains_key(&device)) {
+                let message = self.devices_added(&notified);
+                self.context.tell(&notified, message);
             }
         }
     }
 
-    /// What a device that signs in has to tell, if there is anything.
+    /// What a device that signs in has to show of added devices, if there is anything.
     pub(super) fn send_devices_added(&mut self, session: SessionId, device: DeviceId) {
         match self.devices_added(&device) {
             ServerMessage::DevicesAdded { devices } if devices.is_empty() => {}
@@ -72,10 +72,10 @@ impl Switchboard {
         }
     }
 
-    fn devices_added(&self, told: &DeviceId) -> ServerMessage {
+    fn devices_added(&self, notified: &DeviceId) -> ServerMessage {
         let directory = &self.context.directory;
         let in_log = |row: &&AddedDeviceRow| directory.device(&row.device).is_some_and(|one| one.log_index.is_some());
-        let rows = self.added_devices.0.get(told).into_iter().flat_map(BTreeMap::values).filter(in_log);
+        let rows = self.added_devices.0.get(notified).into_iter().flat_map(BTreeMap::values).filter(in_log);
         let mut devices: Vec<AddedDevice> = rows
             .map(|row| AddedDevice {
                 device: row.device,
@@ -88,18 +88,23 @@ impl Switchboard {
         ServerMessage::DevicesAdded { devices }
     }
 
+    /// A device is revoked: it notifies nobody any more. The store forgets it with the revocation.
+    pub(super) fn forget_notified(&mut self, device: &DeviceId) {
+        self.added_devices.0.remove(device);
+    }
+
     /// The person read on this device that the other one was added.
-    pub(super) fn acknowledge_device(&mut self, told: DeviceId, device: DeviceId) {
-        let Some(known) = self.added_devices.0.get_mut(&told) else { return };
+    pub(super) fn acknowledge_device(&mut self, notified: DeviceId, device: DeviceId) {
+        let Some(known) = self.added_devices.0.get_mut(&notified) else { return };
         if known.remove(&device).is_none() {
             return;
         }
         if known.is_empty() {
-            self.added_devices.0.remove(&told);
+            self.added_devices.0.remove(&notified);
         }
-        self.context.write(Write::AddedDeviceAcknowledged(told, device));
-        let message = self.devices_added(&told);
-        self.context.tell(&told, message);
+        self.context.write(Write::AddedDeviceAcknowledged(notified, device));
+        let message = self.devices_added(&notified);
+        self.context.tell(&notified, message);
     }
 }
 

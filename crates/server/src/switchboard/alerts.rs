@@ -1,10 +1,12 @@
 //! Alerts for security officers. An alert is an entry of the log: officers are told once the log has it, and a restart appends
 //! what is missing. What happens again within [`ALERT_INTERVAL_MS`] is counted into the next entry about the same.
+//! Such counts are in memory until that entry: a restart of the server loses those of the running interval, at most, and never the
+//! first of a kind.
 
 use super::{
     Effects, Switchboard,
     context::{Context, Timer},
-    port::{SessionId, Ticket},
+    port::{PendingAppend, SessionId},
 };
 use crate::{
     allowance::{Allowance, Rate},
@@ -94,7 +96,7 @@ impl Alerts {
             match row.shown() {
                 Some(alert) => this.newest.push_back(alert),
                 None => {
-                    context.append(Ticket::Alert(row.id()), entry(&row));
+                    context.append(PendingAppend::Alert(row.id()), entry(&row));
                     this.pending.insert(row.id(), row);
                 }
             }
@@ -121,7 +123,7 @@ impl Alerts {
 
     fn append(&mut self, row: AlertRow, context: &mut Context) {
         context.write(Write::Alert(Box::new(row.clone())));
-        context.append(Ticket::Alert(row.id()), entry(&row));
+        context.append(PendingAppend::Alert(row.id()), entry(&row));
         self.pending.insert(row.id(), row);
     }
 
@@ -129,7 +131,7 @@ impl Alerts {
     pub fn due(&mut self, context: &mut Context, now_ms: u64) {
         if self.retry_ms.take_if(|at| *at <= now_ms).is_some() {
             for (id, row) in &self.pending {
-                context.append(Ticket::Alert(*id), entry(row));
+                context.append(PendingAppend::Alert(*id), entry(row));
             }
         }
         let is_due = |repeated: &Repeated| repeated.count > 0 && repeated.due_ms <= now_ms;

@@ -35,13 +35,8 @@ impl Switchboard {
         match checked {
             Ok(Approved::First(first)) => self.keep_first_approval(request, by, invitation, first, now_ms),
             Ok(Approved::Last(new)) => {
-                if new.second_cert_sha256.is_some() {
-                    self.context.write(Write::SecondApproval(invitation, by));
-                    if let Some(row) = self.invitations.open.get_mut(&invitation) {
-                        row.second_approved_by = Some(by);
-                    }
-                }
-                self.enrol_approved(request, new, Approval { invitation, by, session }, now_ms);
+                let approval = Approval { invitation, by, session: Some(session) };
+                self.enrol_approved(request, new, approval, session, now_ms);
             }
             Err(text) => self.refuse_registrar(session, request, RefusalKind::Forbidden, &text),
         }

@@ -3,7 +3,7 @@
 use super::{
     contacts::Contacts,
     directory::Directory,
-    port::{CloseReason, Effects, Output, Policy, RelayCommand, SessionId, Ticket},
+    port::{CloseReason, Effects, Output, PendingAppend, Policy, RelayCommand, SessionId},
 };
 use crate::{assignment::Assignment, store::Write, timers::Timers};
 use telcon_proto::{
@@ -81,7 +81,7 @@ impl Context {
         self.send(to, ServerMessage::Refused { call, code, message: message.to_owned() });
     }
 
-    pub fn append(&mut self, ticket: Ticket, entry: Entry) {
+    pub fn append(&mut self, ticket: PendingAppend, entry: Entry) {
         self.output(Output::Append(ticket, entry));
     }
 

@@ -5,7 +5,8 @@ use super::{
     context::Context,
     directory::Device,
     port::{
-        CloseReason, Effects, NewDevice, Output, Refusal, RefusalKind, Reply, RequestId, Revocation, SessionId, Ticket,
+        CloseReason, Effects, NewDevice, Output, PendingAppend, Refusal, RefusalKind, Reply, RequestId, Revocation,
+        SessionId,
     },
 };
 use crate::{
@@ -40,8 +41,8 @@ pub(super) struct Approval {
     pub invitation: InvitationId,
     /// The registrar's device.
     pub by: DeviceId,
-    /// Its connection.
-    pub session: SessionId,
+    /// Its connection; none after a restart.
+    pub session: Option<SessionId>,
 }
 
 impl Switchboard {
@@ -62,7 +63,14 @@ impl Switchboard {
 
     /// Enrols a device that a registrar approved. The invitation is closed once the log has the device. If the log failed
     /// before, the certificate of the first approval is the one that it gets.
-    pub(super) fn enrol_approved(&mut self, request: RequestId, new: NewDevice, approval: Approval, now_ms: u64) {
+    pub(super) fn enrol_approved(
+        &mut self,
+        request: RequestId,
+        new: NewDevice,
+        approval: Approval,
+        session: SessionId,
+        now_ms: u64,
+    ) {
         if let Some(begun) = self.enrolling.get_mut(&new.device)
             && begun.approval.is_some_and(|before| before.invitation == approval.invitation)
         {
@@ -74,7 +82,7 @@ impl Switchboard {
         }
         let refused = self.may_enrol(&new).and_then(|()| self.may_be_named(&new.card, &new.enrolment, now_ms)).err();
         match refused {
-            Some(refusal) => self.refuse_registrar(approval.session, request, refusal.kind, &refusal.message),
+            Some(refusal) => self.refuse_registrar(session, request, refusal.kind, &refusal.message),
             None => self.begin_enrolment(request, new, Some(approval), now_ms),
         }
     }
@@ -82,7 +90,7 @@ impl Switchboard {
     /// Appends the entry of a device again whose enrolment has begun: the same entry, so that it is in the log once.
     fn append_enrolment(&mut self, request: RequestId, device: DeviceId) -> bool {
         let Some(entry) = self.enrolment_entry(device) else { return false };
-        self.context.append(Ticket::Enrolled(device, request), entry);
+        self.context.append(PendingAppend::Enrolled(device, request), entry);
         true
     }
 
@@ -115,6 +123,13 @@ impl Switchboard {
             second_cert_sha256: new.second_cert_sha256,
             approval,
         };
+        if let Some(Approval { invitation, by, .. }) = approval {
+            // Durable with the device: a restart closes the invitation as approved by this registrar, and by nobody otherwise.
+            self.context.write(Write::LastApproval(invitation, by));
+            if let Some(row) = self.invitations.open.get_mut(&invitation) {
+                row.last_approved_by = Some(by);
+            }
+        }
         self.enrolling.insert(new.device, enrolling);
         let card = Arc::new(new.card.clone());
         let device = Device { card, enrolled_ms: now_ms, revoked_ms: None, revocation: None, log_index: None };
@@ -133,7 +148,7 @@ impl Switchboard {
         };
         self.context.write(Write::Device(Box::new(row)));
         self.note_added_device(new.device);
-        self.context.append(Ticket::Enrolled(new.device, request), entry);
+        self.context.append(PendingAppend::Enrolled(new.device, request), entry);
     }
 
     /// If the person is enrolled under other words than a card has: what to say.
@@ -173,8 +188,9 @@ impl Switchboard {
 
     pub(super) fn enrolment_logged(&mut self, device: DeviceId, request: RequestId, index: Option<u64>, now_ms: u64) {
         let Some(index) = index else {
-            if let Some(approval) = self.enrolling.get(&device).and_then(|enrolling| enrolling.approval) {
-                self.context.refuse(approval.session, None, RefusalCode::Unavailable, &log_failed().message);
+            let approval = self.enrolling.get(&device).and_then(|enrolling| enrolling.approval);
+            if let Some(session) = approval.and_then(|approval| approval.session) {
+                self.context.refuse(session, None, RefusalCode::Unavailable, &log_failed().message);
             }
             // The entry may be in the log: the device stays known, here and in the store, and its enrolment used, until the
             // log reports the entry, the request is repeated, or a restart has reconciled store and log.
@@ -187,7 +203,7 @@ impl Switchboard {
         let Some(card) = self.context.directory.logged(device, index) else { return };
         self.context.write(Write::DeviceLogged(device, index));
         // Before anybody learns that it can sign in.
-        self.tell_added_device(device);
+        self.send_added_device(device);
         if let Some(entry) = entry {
             self.entry_is_alert(index, &entry);
         }
@@ -274,6 +290,7 @@ impl Switchboard {
             self.tell_devices_changed(card.person);
         }
         self.void_first_approvals(device);
+        self.forget_notified(&device);
         self.finish(now_ms)
     }
 
@@ -311,7 +328,7 @@ impl Switchboard {
 pub(super) fn append_revocation(context: &mut Context, device: DeviceId, time_ms: u64, request: Option<RequestId>) {
     // Without the certificate of a registrar, which names people.
     let jws = context.directory.revocation(&device).map(|statement| without_certificate(statement).to_owned());
-    context.append(Ticket::Revoked(device, request), Entry::DeviceRevoked { time_ms, device, jws });
+    context.append(PendingAppend::Revoked(device, request), Entry::DeviceRevoked { time_ms, device, jws });
 }
 
 /// The answer to a request when the log failed.

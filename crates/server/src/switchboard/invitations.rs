@@ -6,9 +6,11 @@
 use super::{
     Switchboard,
     alerts::Topic,
-    port::{DeviceAsked, Output, Refusal, RefusalKind, Reply, RequestId, SessionId, Ticket},
+    enrolment::Approval,
+    port::{DeviceAsked, Output, PendingAppend, Refusal, RefusalKind, Reply, RequestId, SessionId},
 };
 use crate::{
+    limits::LOG_RETRY_MS,
     store::{InvitationRow, RegistrarRow, Write},
     switchboard::{Effects, context::Timer},
 };
@@ -26,8 +28,6 @@ use telcon_proto::{
 /// Invitations in one message: with requests and first approvals of the CNSA 2.0 profile, 12 kB and 22 kB each, it stays below
 /// [`telcon_proto::limits::MAX_MESSAGE_BYTES`].
 const INVITATIONS_PER_MESSAGE: usize = 8;
-/// How long after the log refused an entry it is tried again, milliseconds.
-const RETRY_MS: u64 = 5_000;
 /// What a registrar is told whose invitation has the id of another one.
 const EXISTS: &str = "an invitation of this id exists, open or closed: make another";
 
@@ -47,29 +47,29 @@ impl Switchboard {
     pub(super) fn restore_invitations(&mut self, registrars: Vec<RegistrarRow>, stored: Vec<InvitationRow>) {
         for row in registrars {
             if row.log_index.is_none() {
-                self.context.append(Ticket::Appointed(row.device, None), appointment(&row));
+                self.context.append(PendingAppend::Appointed(row.device, None), appointment(&row));
             }
             self.invitations.registrars.insert(row.device, row);
         }
         for row in stored {
             let id = row.invitation;
             if row.made_index.is_none() {
-                self.context.append(Ticket::InvitationMade(id), made(&row));
+                self.context.append(PendingAppend::InvitationMade(id), made(&row));
             }
             if row.closed.is_some() {
-                self.context.append(Ticket::InvitationClosed(id), closed(&row));
+                self.context.append(PendingAppend::InvitationClosed(id), closed(&row));
                 self.invitations.closing.insert(id, row);
                 continue;
             }
             self.context.timers.set(Timer::Invitation(id), Some(row.expires_ms));
-            // The process ended after the enrolment and before the invitation was closed.
-            let enrolled = row.device.filter(|device| {
-                self.context.directory.device(device).is_some_and(|device| device.log_index.is_some())
-            });
-            // Only the device that made it approves, or approves first.
-            let by = row.second_approved_by.unwrap_or(row.made_by);
+            let approved = row.device.zip(row.last_approved_by);
             self.invitations.open.insert(id, row);
-            if enrolled.is_some() {
+            let Some((device, by)) = approved else { continue };
+            if let Some(begun) = self.enrolling.get_mut(&device) {
+                // The log may have it: the invitation is closed when it says so.
+                begun.approval = Some(Approval { invitation: id, by, session: None });
+            } else if self.context.directory.device(&device).is_some_and(|device| device.log_index.is_some()) {
+                // The engine ended after the enrolment and before the invitation was closed.
                 self.close(id, InvitationClosed::Approved, Some(by), self.started_ms);
             }
         }
@@ -130,7 +130,7 @@ impl Switchboard {
             return self.finish(now_ms);
         }
         self.context.write(Write::Registrar(Box::new(row.clone())));
-        self.context.append(Ticket::Appointed(device, Some(request)), appointment(&row));
+        self.context.append(PendingAppend::Appointed(device, Some(request)), appointment(&row));
         self.invitations.registrars.insert(device, row);
         self.finish(now_ms)
     }
@@ -162,6 +162,11 @@ impl Switchboard {
         let is_officer = self.context.directory.role(device).is_some_and(|own| allows(own, Action::EnrolDevices));
         let registrar = self.invitations.registrars.get(device).filter(|row| row.log_index.is_some());
         is_officer && registrar.is_some_and(|row| role.is_none_or(|role| row.roles.contains(&role)))
+    }
+
+    /// Whether the device of a connection may invite people of this role.
+    pub fn may_invite(&self, session: SessionId, role: Role) -> bool {
+        self.context.directory.session(session).is_some_and(|from| self.may_enrol_role(&from.device, Some(role)))
     }
 
     /// A device invites with an id that the store has, of an invitation that is open or closed.
@@ -201,7 +206,7 @@ impl Switchboard {
             return self.context.refuse(session, None, code, &text);
         }
         self.context.write(Write::Invitation(Box::new(row.clone())));
-        self.context.append(Ticket::InvitationMade(invitation), made(&row));
+        self.context.append(PendingAppend::InvitationMade(invitation), made(&row));
         self.context.timers.set(Timer::Invitation(invitation), Some(expires_ms));
         self.invitations.asked_by.insert(invitation, session);
         self.invitations.open.insert(invitation, row);
@@ -234,24 +239,38 @@ impl Switchboard {
             let text = "this invitation is closed already";
             return self.context.refuse(session, None, RefusalCode::NotAllowed, text);
         };
+        if self.is_being_enrolled(row) {
+            let text = "a security officer approved this device, and it is being enrolled: approve it again if that takes longer \
+                        than a minute, or revoke the device then";
+            return self.context.refuse(session, None, RefusalCode::NotAllowed, text);
+        }
         let how = if row.request.is_some() { InvitationClosed::Refused } else { InvitationClosed::Withdrawn };
         self.close(id, how, Some(by), now_ms);
     }
 
     pub(super) fn invitation_expired(&mut self, id: InvitationId, now_ms: u64) {
         match self.invitations.open.get(&id) {
+            Some(row) if self.is_being_enrolled(row) => {
+                self.context.timers.set(Timer::Invitation(id), Some(row.expires_ms.max(now_ms + LOG_RETRY_MS)));
+            }
             Some(row) if row.expires_ms <= now_ms => self.close(id, InvitationClosed::Expired, None, now_ms),
             Some(row) => self.context.timers.set(Timer::Invitation(id), Some(row.expires_ms)),
             // The log failed before.
             None => {
                 if let Some(row) = self.invitations.closing.get(&id) {
                     if row.made_index.is_none() {
-                        self.context.append(Ticket::InvitationMade(id), made(row));
+                        self.context.append(PendingAppend::InvitationMade(id), made(row));
                     }
-                    self.context.append(Ticket::InvitationClosed(id), closed(row));
+                    self.context.append(PendingAppend::InvitationClosed(id), closed(row));
                 }
             }
         }
+    }
+
+    /// Whether the device that asked with an invitation was approved, and the log has not said yet whether it is enrolled: until
+    /// then nothing else ends the invitation, so that the log never says that an enrolled device was refused.
+    fn is_being_enrolled(&self, row: &InvitationRow) -> bool {
+        row.last_approved_by.is_some() && row.device.is_some_and(|device| self.enrolling.contains_key(&device))
     }
 
     /// Closes an invitation, if it is open.
@@ -261,10 +280,10 @@ impl Switchboard {
         self.context.write(Write::InvitationClosed(id, how, by, now_ms));
         if row.made_index.is_some() {
             self.context.timers.set(Timer::Invitation(id), None);
-            self.context.append(Ticket::InvitationClosed(id), closed(&row));
+            self.context.append(PendingAppend::InvitationClosed(id), closed(&row));
         } else {
             // The log failed: both entries follow.
-            self.context.timers.set(Timer::Invitation(id), Some(now_ms + RETRY_MS));
+            self.context.timers.set(Timer::Invitation(id), Some(now_ms + LOG_RETRY_MS));
         }
         self.invitations.closing.insert(id, row);
         self.tell_registrars(&ServerMessage::Invitations { changed: Vec::new(), closed: vec![id] });
@@ -279,7 +298,7 @@ impl Switchboard {
                     self.entry_is_alert(index, &entry);
                 }
             }
-            None => self.context.timers.set(Timer::Invitation(id), Some(now_ms + RETRY_MS)),
+            None => self.context.timers.set(Timer::Invitation(id), Some(now_ms + LOG_RETRY_MS)),
         }
     }
 

@@ -55,8 +55,8 @@ mod ring_limits;
 mod silence;
 
 pub use port::{
-    Approved, CloseReason, DeviceAsked, Effects, FirstApproved, LegRefusal, NewDevice, Output, Policy, Refusal,
-    RefusalKind, RefusedRing, RelayCommand, Reply, RequestId, Revocation, Seal, SessionId, Ticket, VerifiedRing,
+    Approved, CloseReason, DeviceAsked, Effects, FirstApproved, LegRefusal, NewDevice, Output, PendingAppend, Policy,
+    Refusal, RefusalKind, RefusedRing, RelayCommand, Reply, RequestId, Revocation, Seal, SessionId, VerifiedRing,
 };
 
 use crate::{
@@ -258,9 +258,10 @@ impl Switchboard {
         Ok((SignedIn { device, role: card.role }, self.finish(now_ms)))
     }
 
-    /// Whether a device takes part in a call now.
-    pub fn device_is_in_call(&self, device: &DeviceId) -> bool {
+    /// Whether a device takes part in a call now, or the record of one is expected from it.
+    pub fn device_is_in_call(&self, device: &DeviceId, now_ms: u64) -> bool {
         self.calls.of_device(device).iter().filter_map(|id| self.calls.get(id)).any(|call| call.takes_part(device))
+            || self.pending.is_expected_from(device, now_ms)
     }
 
     /// Sends notices of the newest calls, and of the device's own, to staff that signs in.
@@ -373,18 +374,20 @@ impl Switchboard {
     }
 
     /// The result of [`Output::Append`]: the entry's index, or none if the append failed.
-    pub fn logged(&mut self, ticket: Ticket, index: Option<u64>, now_ms: u64) -> Effects {
+    pub fn logged(&mut self, ticket: PendingAppend, index: Option<u64>, now_ms: u64) -> Effects {
         match ticket {
-            Ticket::Enrolled(device, request) => self.enrolment_logged(device, request, index, now_ms),
-            Ticket::Alert(id) => self.alerts.logged(id, index, &mut self.context, now_ms),
-            Ticket::Appointed(device, request) => self.appointment_logged(device, request, index),
-            Ticket::InvitationMade(id) => self.invitation_logged(id, index, now_ms),
-            Ticket::InvitationClosed(id) => self.invitation_close_logged(id, index, now_ms),
-            Ticket::Revoked(device, request) => self.revocation_logged(device, request, index, now_ms),
-            Ticket::Opened(call) => self.opened(call, index, now_ms),
-            Ticket::Ended(call) => self.pending.end_logged(call, index, &mut self.context, now_ms),
-            Ticket::Sealed(seal, request) => self.pending.sealed(*seal, request, index, &mut self.context, now_ms),
-            Ticket::Missing(call) => self.pending.missing_logged(call, index, &mut self.context, now_ms),
+            PendingAppend::Enrolled(device, request) => self.enrolment_logged(device, request, index, now_ms),
+            PendingAppend::Alert(id) => self.alerts.logged(id, index, &mut self.context, now_ms),
+            PendingAppend::Appointed(device, request) => self.appointment_logged(device, request, index),
+            PendingAppend::InvitationMade(id) => self.invitation_logged(id, index, now_ms),
+            PendingAppend::InvitationClosed(id) => self.invitation_close_logged(id, index, now_ms),
+            PendingAppend::Revoked(device, request) => self.revocation_logged(device, request, index, now_ms),
+            PendingAppend::Opened(call) => self.opened(call, index, now_ms),
+            PendingAppend::Ended(call) => self.pending.end_logged(call, index, &mut self.context, now_ms),
+            PendingAppend::Sealed(seal, request) => {
+                self.pending.sealed(*seal, request, index, &mut self.context, now_ms)
+            }
+            PendingAppend::Missing(call) => self.pending.missing_logged(call, index, &mut self.context, now_ms),
         }
         self.finish(now_ms)
     }

@@ -167,6 +167,16 @@ impl Office {
         self.connect(1, OFFICER);
     }
 
+    /// The store failed: the engine starts again within the process. What was given to the log may still be written.
+    pub fn restart_engine(&mut self) {
+        self.log_fails = false;
+        reconcile(&mut *self.store, &self.log.prover(), &(), false).unwrap();
+        let (board, effects) = Switchboard::new(policy(), self.store.load().unwrap(), self.now);
+        self.board = board;
+        self.run(effects);
+        self.connect(1, OFFICER);
+    }
+
     pub fn send(&mut self, session: u64, message: ClientMessage) {
         let effects = self.board.message(SessionId(session), message, self.now);
         self.run(effects);

@@ -84,7 +84,7 @@ pub enum Output {
     /// Close the connection. The session is already forgotten.
     Close(SessionId, CloseReason),
     /// Append to the log, and report the result to [`super::Switchboard::logged`].
-    Append(Ticket, Entry),
+    Append(PendingAppend, Entry),
     /// A command to the relay.
     Relay(RelayCommand),
     /// Answer the HTTP request.
@@ -102,7 +102,7 @@ pub enum CloseReason {
 
 /// Identifies a log append when its result is reported.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ticket {
+pub enum PendingAppend {
     /// A device is enrolled, requested by this request.
     Enrolled(DeviceId, RequestId),
     /// A device is revoked, requested by this request if it still waits.

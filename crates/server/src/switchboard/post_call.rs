@@ -5,7 +5,7 @@ use super::{
     Switchboard,
     context::{Context, Timer},
     enrolment::{append_revocation, log_failed},
-    port::{Effects, Output, Refusal, RefusalKind, Reply, RequestId, Seal, Ticket},
+    port::{Effects, Output, PendingAppend, Refusal, RefusalKind, Reply, RequestId, Seal},
 };
 use crate::{
     digest::sha256,
@@ -49,6 +49,8 @@ struct Pending {
     unconfirmed: BTreeMap<DeviceId, Entry>,
     /// Time in the *record missing* entry, kept for the same reason.
     missing_ms: Option<u64>,
+    /// Until when their records are expected. They are accepted later, too.
+    expected_until_ms: u64,
     /// When the record is to be logged as missing; none once that was appended.
     due_ms: Option<u64>,
     /// Whether the entry of a record is being appended.
@@ -99,7 +101,7 @@ impl Switchboard {
                     partial: seal.partial,
                 });
                 pending.unconfirmed.insert(seal.device, entry.clone());
-                self.context.append(Ticket::Sealed(Box::new(seal), request), entry);
+                self.context.append(PendingAppend::Sealed(Box::new(seal), request), entry);
             }
             (refused, _) => {
                 let refusal = refused.unwrap_or_else(|| Refusal::new(RefusalKind::NotFound, NO_RECORD_PENDING));
@@ -235,8 +237,18 @@ impl PendingRecords {
         let due_ms = (row.missing_index.is_none() && kept == Kept::Nothing).then_some(due_ms);
         let digests = records.iter().map(|record| record.digest).collect();
         let (unconfirmed, missing_ms, arriving) = (BTreeMap::new(), None, false);
-        let pending =
-            Pending { why, participants, note_takers, kept, digests, unconfirmed, missing_ms, due_ms, arriving };
+        let pending = Pending {
+            why,
+            participants,
+            note_takers,
+            kept,
+            digests,
+            unconfirmed,
+            missing_ms,
+            expected_until_ms: ended_ms.saturating_add(context.policy.record_due_ms),
+            due_ms,
+            arriving,
+        };
         pending.schedule(row.call, context);
         self.without_record += usize::from(kept == Kept::Nothing);
         self.records.insert(row.call, pending);
@@ -249,6 +261,14 @@ impl PendingRecords {
         }
     }
 
+    /// Whether the record of a call that was answered is expected from this device.
+    pub fn is_expected_from(&self, device: &DeviceId, now_ms: u64) -> bool {
+        let expected = |pending: &Pending| {
+            (pending.arriving || now_ms < pending.expected_until_ms) && pending.note_takers.contains(device)
+        };
+        self.records.values().any(expected)
+    }
+
     /// Number of calls that should have a record and have none.
     pub fn without_record(&self) -> usize {
         self.without_record
@@ -259,7 +279,7 @@ impl PendingRecords {
         pending.due_ms = None;
         let time_ms = *pending.missing_ms.get_or_insert(now_ms);
         let entry = Entry::RecordMissing { time_ms, call, why: pending.why.to_owned() };
-        context.append(Ticket::Missing(call), entry);
+        context.append(PendingAppend::Missing(call), entry);
     }
 
     pub fn retry_revocation(&mut self, device: DeviceId, revoked_ms: u64, now_ms: u64, context: &mut Context) {
@@ -351,6 +371,6 @@ impl End {
     fn append(&self, call: CallId, context: &mut Context) {
         let Self { how, answered_ms, time_ms, .. } = *self;
         let answered = Some(answered_ms.is_some());
-        context.append(Ticket::Ended(call), Entry::CallEnded { time_ms, call, how, answered, answered_ms });
+        context.append(PendingAppend::Ended(call), Entry::CallEnded { time_ms, call, how, answered, answered_ms });
     }
 }

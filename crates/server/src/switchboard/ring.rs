@@ -5,7 +5,7 @@ use super::{
     alerts::Topic,
     call::Call,
     context::Context,
-    port::{Effects, RefusedRing, RelayCommand, SessionId, Ticket, VerifiedRing, entry_at},
+    port::{Effects, PendingAppend, RefusedRing, RelayCommand, SessionId, VerifiedRing, entry_at},
     ring_limits::TooMany,
 };
 use crate::{
@@ -181,7 +181,7 @@ impl Switchboard {
             devices: vec![row.from_device],
         };
         self.context.write(Write::Call(Box::new(row.clone())));
-        self.context.append(Ticket::Opened(row.call), entry);
+        self.context.append(PendingAppend::Opened(row.call), entry);
         self.calls.insert(Call::new(row, session));
     }
 

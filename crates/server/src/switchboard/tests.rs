@@ -340,3 +340,16 @@ fn inputs_look_only_at_the_calls_that_they_concern() {
     office.run(effects);
     assert_eq!(office.board.settled, 0);
 }
+
+#[test]
+fn a_device_is_in_use_during_a_call_and_while_its_record_is_expected() {
+    let mut office = Office::in_call();
+    let in_use = |office: &Office| [1, 2, 3, 4].map(|n| office.board.device_is_in_call(&device(n), office.now));
+    assert_eq!(in_use(&office), [true, true, true, false]);
+    office.send(1, C::HangUp { call: CALL, failed: false });
+    assert_eq!(in_use(&office), [false, false, true, false], "the note-taker delivers its record");
+    office.pass(RECORD_DUE_MS - 1);
+    assert_eq!(in_use(&office), [false, false, true, false]);
+    office.pass(1);
+    assert_eq!(in_use(&office), [false; 4], "a record that does not come keeps no device unlocked");
+}

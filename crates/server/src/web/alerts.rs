@@ -1,6 +1,10 @@
 //! The list of alerts, for security officers.
 
-use super::{App, error::HttpError, extract::Query};
+use super::{
+    App,
+    error::HttpError,
+    extract::{Query, page_limit},
+};
 use axum::{
     Json,
     extract::State,
@@ -55,10 +59,8 @@ pub(super) async fn list(
         HttpError::new(StatusCode::BAD_REQUEST, text)
     };
     let Query(AlertsQuery { limit, after }) = query?;
-    let limit = limit.unwrap_or(MAX_ALERTS_PER_PAGE as u32);
-    if !(1..=MAX_ALERTS_PER_PAGE as u32).contains(&limit) {
-        return Err(malformed());
-    }
+    let most = MAX_ALERTS_PER_PAGE as u32;
+    let limit = page_limit(limit, most, most).ok_or_else(malformed)?;
     let (alerts, unseen) = app.record_reader.read(bearer.device, move |store| Ok(store.alerts(after, limit)?)).await?;
     Ok(Json(AlertList { alerts, unseen }))
 }

@@ -3,13 +3,10 @@
 use super::{
     App,
     error::{HttpError, blocking},
+    extract::Body,
 };
 use crate::{archive::now_ms, digest::sha256, hub::Input, store::IssuedLinkRow, switchboard::NewDevice};
-use axum::{
-    Json,
-    extract::{State, rejection::JsonRejection},
-    http::StatusCode,
-};
+use axum::{Json, extract::State, http::StatusCode};
 use std::sync::Arc;
 use telcon_identity::{IdentityError, Office, VerifiedDevice};
 use telcon_log::{Log, LogSigner, MemoryStorage};
@@ -40,9 +37,9 @@ use telcon_proto::{
 )]
 pub(super) async fn invite(
     State(app): State<Arc<App>>,
-    request: Result<Json<InviteRequest>, JsonRejection>,
+    request: Result<Body<InviteRequest>, HttpError>,
 ) -> Result<Json<Invited>, HttpError> {
-    let Json(InviteRequest { jws }) = request?;
+    let Body(InviteRequest { jws }) = request?;
     let for_check = app.clone();
     let issued = blocking(move || {
         let checked = for_check.office.verify_issued_invitation(&jws, now_ms());
@@ -77,9 +74,9 @@ pub(super) async fn invite(
 )]
 pub(super) async fn enrol(
     State(app): State<Arc<App>>,
-    request: Result<Json<EnrolRequest>, JsonRejection>,
+    request: Result<Body<EnrolRequest>, HttpError>,
 ) -> Result<(StatusCode, Json<Enrolled>), HttpError> {
-    let Json(EnrolRequest { chain }) = request?;
+    let Body(EnrolRequest { chain }) = request?;
     let for_check = app.clone();
     let new = blocking(move || {
         let new = check(&for_check.office, chain, now_ms()).map_err(|why| {
@@ -181,9 +178,9 @@ fn rehearse(office: &Office, device: VerifiedDevice, new: &NewDevice, now_ms: u6
 )]
 pub(super) async fn revoke(
     State(app): State<Arc<App>>,
-    request: Result<Json<RevokeRequest>, JsonRejection>,
+    request: Result<Body<RevokeRequest>, HttpError>,
 ) -> Result<Json<Logged>, HttpError> {
-    let Json(RevokeRequest { jws }) = request?;
+    let Body(RevokeRequest { jws }) = request?;
     let (for_check, signed) = (app.clone(), jws.clone());
     let device = blocking(move || {
         let checked = for_check.office.verify_revocation(&jws);

@@ -2,7 +2,8 @@
 
 use super::error::HttpError;
 use axum::{
-    extract::{self, FromRequestParts, rejection::PathRejection, ws::WebSocketUpgrade},
+    body::Bytes,
+    extract::{self, FromRequest, FromRequestParts, Request, rejection::PathRejection, ws::WebSocketUpgrade},
     http::{StatusCode, request::Parts},
 };
 use serde::de::DeserializeOwned;
@@ -30,6 +31,37 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
         let text = "the query does not have the documented form: see /api/v1/openapi.json";
         let read = extract::Query::from_request_parts(parts, state).await;
         read.map(|extract::Query(value)| Self(value)).map_err(|_| HttpError::new(StatusCode::BAD_REQUEST, text))
+    }
+}
+
+/// How many lines of a list a request asks for; none if not between 1 and `most`.
+pub(super) fn page_limit(asked: Option<u32>, default: u32, most: u32) -> Option<u32> {
+    Some(asked.unwrap_or(default)).filter(|limit| (1..=most).contains(limit))
+}
+
+/// Whether JSON text holds the character NUL, which no text of Telcon has and PostgreSQL does not store. In JSON it is an escape; as a
+/// byte it is not valid there.
+pub(super) fn holds_nul(json: &[u8]) -> bool {
+    json.windows(NUL.len()).any(|window| window == NUL)
+}
+
+const NUL: &[u8] = b"\\u0000";
+
+/// A JSON body. 422 if it holds NUL or does not have the documented form.
+pub(super) struct Body<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
+    type Rejection = HttpError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, HttpError> {
+        let (parts, body) = request.into_parts();
+        let bytes = Bytes::from_request(Request::from_parts(parts.clone(), body), state).await?;
+        if holds_nul(&bytes) {
+            let text = "the body holds the character NUL, which no text may have: remove it";
+            return Err(HttpError::new(StatusCode::UNPROCESSABLE_ENTITY, text));
+        }
+        let axum::Json(value) = axum::Json::from_request(Request::from_parts(parts, bytes.into()), state).await?;
+        Ok(Self(value))
     }
 }
 

@@ -31,6 +31,7 @@ pub(crate) use connections::serve;
 pub use metrics::Counters;
 pub(crate) use metrics::relay_metrics;
 pub use pages::Page;
+pub(crate) use protection::store_ticket_uses;
 pub use protection::{OriginError, Protection, ProtectionConfig};
 pub use proxies::{Network, NetworkError, TrustedProxies};
 pub use record_reader::RecordReader;
@@ -108,6 +109,8 @@ pub struct App {
     pub turn: Option<Turn>,
     /// Passkeys and PINs of devices.
     pub protection: Protection,
+    /// [`crate::limits::MAX_ARCHIVING`] permits, one for each device whose certificates are being stored in the archive.
+    pub archiving: Arc<tokio::sync::Semaphore>,
 }
 
 impl App {

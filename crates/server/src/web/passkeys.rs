@@ -5,17 +5,19 @@ use super::{
     App,
     connections::ClientAddress,
     error::{HttpError, blocking},
-    protection::{Begun, Ceremony, Party, confirmed_bearer, new_ticket, random, random_text, store},
+    extract::Body,
+    protection::{Begun, Ceremony, Party, confirmed_bearer, new_ticket, random_bytes, random_text, store},
     slots::network_of,
 };
 use crate::{
     archive::now_ms,
     limits::UNSIGNED_IPV6_PREFIX,
+    protection::Origin,
     store::{PasskeyRow, ProtectionWrite},
 };
 use axum::{
     Extension, Json,
-    extract::{State, rejection::JsonRejection},
+    extract::State,
     http::{HeaderMap, StatusCode},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -31,9 +33,10 @@ use webauthn_rs::prelude::{Passkey, PasskeyRegistration, Uuid};
 
 fn begin(app: &App, address: ClientAddress, begun: Begun, options: Value) -> Result<PasskeyOptions, HttpError> {
     let ceremony = random_text()?;
-    let network = network_of(address.address, UNSIGNED_IPV6_PREFIX);
+    let network = (!address.is_proxy).then(|| network_of(address.address, UNSIGNED_IPV6_PREFIX));
+    let origin = Origin { address: network, device: begun.device };
     let mut ceremonies = app.protection.ceremonies.lock().unwrap_or_else(PoisonError::into_inner);
-    ceremonies.begin(ceremony.clone(), network, begun, now_ms());
+    ceremonies.begin(ceremony.clone(), origin, begun, now_ms());
     Ok(PasskeyOptions { ceremony, options })
 }
 
@@ -56,10 +59,20 @@ fn parse<T: DeserializeOwned>(credential: Value) -> Result<T, HttpError> {
     })
 }
 
+fn read_passkey<T: DeserializeOwned>(stored: &str) -> Result<T, HttpError> {
+    serde_json::from_str(stored).map_err(|error| HttpError::internal(&error, "read a passkey"))
+}
+
+fn write_passkey(passkey: &Passkey) -> Result<String, HttpError> {
+    serde_json::to_string(passkey).map_err(|error| HttpError::internal(&error, "write a passkey"))
+}
+
 fn rows(app: &App, device: &DeviceId) -> Result<Vec<Passkey>, HttpError> {
-    let rows = app.reader.passkeys(device)?;
-    let parsed = rows.iter().map(|row| serde_json::from_str(&row.passkey));
-    parsed.collect::<Result<_, _>>().map_err(|error| HttpError::internal(&error, "read a passkey"))
+    app.reader.passkeys(device)?.iter().map(|row| read_passkey(&row.passkey)).collect()
+}
+
+fn too_many() -> HttpError {
+    HttpError::new(StatusCode::CONFLICT, "this device has too many passkeys, or this one already: remove one first")
 }
 
 /// Begins the registration of a passkey of the bearer's device.
@@ -87,7 +100,7 @@ pub(super) async fn begin_registration(
     blocking(move || {
         let known = rows(&app, &device)?;
         if known.len() >= MAX_PASSKEYS_PER_DEVICE {
-            return Err(HttpError::new(StatusCode::CONFLICT, "this device has too many passkeys: remove one first"));
+            return Err(too_many());
         }
         let row = app.reader.device(&device)?.ok_or_else(HttpError::unauthorized)?;
         let exclude = known.iter().map(|passkey| passkey.cred_id().clone()).collect();
@@ -122,6 +135,7 @@ fn registration_options(options: &impl serde::Serialize) -> Result<Value, HttpEr
         (status = 400, description = "The body is not JSON", body = ref("#/components/schemas/ApiError")),
         (status = 401, description = "No valid token", body = ref("#/components/schemas/ApiError")),
         (status = 403, description = "Not accepted: for example, the authenticator did not verify its user", body = ref("#/components/schemas/ApiError")),
+        (status = 409, description = "The device has too many passkeys, or this one already", body = ref("#/components/schemas/ApiError")),
         (status = 410, description = "The ceremony expired or was answered already", body = ref("#/components/schemas/ApiError")),
         (status = 413, description = "The body is longer than 64 KB", body = ref("#/components/schemas/ApiError")),
         (status = 415, description = "The content type is not application/json", body = ref("#/components/schemas/ApiError")),
@@ -132,9 +146,9 @@ fn registration_options(options: &impl serde::Serialize) -> Result<Value, HttpEr
 pub(super) async fn register(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
-    request: Result<Json<PasskeyAnswer>, JsonRejection>,
+    request: Result<Body<PasskeyAnswer>, HttpError>,
 ) -> Result<Json<IssuedTicket>, HttpError> {
-    let Json(PasskeyAnswer { ceremony, credential }) = request?;
+    let Body(PasskeyAnswer { ceremony, credential }) = request?;
     let bearer = app.tokens.bearer(&headers).ok_or_else(HttpError::unauthorized)?;
     let Begun { device, party, ceremony: Ceremony::Registration(state) } = end(&app, &ceremony)? else {
         return Err(not_accepted(&"a registration answers another ceremony", bearer.device));
@@ -145,7 +159,9 @@ pub(super) async fn register(
     let for_check = app.clone();
     let passkey = blocking(move || verify_registration(&for_check, device, party, &state, credential)).await?;
     let (ticket, issued) = new_ticket(device)?;
-    store(&app, vec![ProtectionWrite::PasskeyAdded(Box::new(passkey)), issued]).await?;
+    if !store(&app, vec![ProtectionWrite::PasskeyAdded(Box::new(passkey)), issued]).await? {
+        return Err(too_many());
+    }
     Ok(Json(ticket))
 }
 
@@ -159,20 +175,18 @@ fn verify_registration(
     let answer = parse(credential)?;
     let passkey = app.protection.party(party).finish_passkey_registration(&answer, state);
     let passkey = passkey.map_err(|why| not_accepted(&why, device))?;
-    if rows(app, &device)?.len() >= MAX_PASSKEYS_PER_DEVICE {
-        return Err(HttpError::new(StatusCode::CONFLICT, "this device has too many passkeys: remove one first"));
-    }
     Ok(PasskeyRow {
         credential: URL_SAFE_NO_PAD.encode(passkey.cred_id()),
         device,
-        passkey: serde_json::to_string(&passkey).map_err(|error| HttpError::internal(&error, "write a passkey"))?,
+        passkey: write_passkey(&passkey)?,
         added_ms: now_ms(),
     })
 }
 
 /// Begins an assertion: a device is to be unlocked, or a command confirmed.
 ///
-/// Needs no sign-in, which the assertion is for. The answer has the same form for devices that do not exist or have no passkey.
+/// Needs no sign-in, which the assertion is for. The answer has the same form for devices that do not exist or have no passkey, and
+/// an assertion for them is refused as one with an unknown passkey.
 /// Body: at most 64 KB.
 #[utoipa::path(
     post, path = "/passkeys/challenge", tag = "protection",
@@ -191,20 +205,20 @@ pub(super) async fn challenge(
     State(app): State<Arc<App>>,
     Extension(address): Extension<ClientAddress>,
     headers: HeaderMap,
-    request: Result<Json<ChallengeRequest>, JsonRejection>,
+    request: Result<Body<ChallengeRequest>, HttpError>,
 ) -> Result<Json<PasskeyOptions>, HttpError> {
-    let Json(ChallengeRequest { device }) = request?;
+    let Body(ChallengeRequest { device }) = request?;
     let party = app.protection.party_of(&headers, &app.info.domain)?;
     blocking(move || {
         let passkeys = rows(&app, &device)?;
         let rp_id = if party == Party::Local { "localhost" } else { app.info.domain.as_str() };
-        if passkeys.is_empty() {
-            let (ceremony, challenge) = (random_text()?, random()?);
-            return Ok(Json(PasskeyOptions { ceremony, options: assertion_options(&challenge, rp_id) }));
-        }
-        let begun = app.protection.party(party).start_passkey_authentication(&passkeys);
-        let (options, state) = begun.map_err(|error| HttpError::internal(&error, "begin an assertion"))?;
-        let options = assertion_options(&options.public_key.challenge, rp_id);
+        let (options, state) = if passkeys.is_empty() {
+            (assertion_options(&random_bytes()?, rp_id), None)
+        } else {
+            let begun = app.protection.party(party).start_passkey_authentication(&passkeys);
+            let (options, state) = begun.map_err(|error| HttpError::internal(&error, "begin an assertion"))?;
+            (assertion_options(&options.public_key.challenge, rp_id), Some(state))
+        };
         begin(&app, address, Begun { device, party, ceremony: Ceremony::Assertion(state) }, options).map(Json)
     })
     .await
@@ -230,6 +244,7 @@ fn assertion_options(challenge: &[u8], rp_id: &str) -> Value {
         (status = 200, description = "Accepted", body = ref("#/components/schemas/IssuedTicket")),
         (status = 400, description = "The body is not JSON", body = ref("#/components/schemas/ApiError")),
         (status = 403, description = "Not accepted: for example, the authenticator did not verify its user", body = ref("#/components/schemas/ApiError")),
+        (status = 409, description = "The passkey was used elsewhere at the same time; retry", body = ref("#/components/schemas/ApiError")),
         (status = 410, description = "The ceremony expired or was answered already", body = ref("#/components/schemas/ApiError")),
         (status = 413, description = "The body is longer than 64 KB", body = ref("#/components/schemas/ApiError")),
         (status = 415, description = "The content type is not application/json", body = ref("#/components/schemas/ApiError")),
@@ -239,30 +254,51 @@ fn assertion_options(challenge: &[u8], rp_id: &str) -> Value {
 )]
 pub(super) async fn assert(
     State(app): State<Arc<App>>,
-    request: Result<Json<PasskeyAnswer>, JsonRejection>,
+    request: Result<Body<PasskeyAnswer>, HttpError>,
 ) -> Result<Json<IssuedTicket>, HttpError> {
-    let Json(PasskeyAnswer { ceremony, credential }) = request?;
+    let Body(PasskeyAnswer { ceremony, credential }) = request?;
     let Begun { device, party, ceremony: Ceremony::Assertion(state) } = end(&app, &ceremony)? else {
         return Err(HttpError::new(StatusCode::FORBIDDEN, "the passkey was not accepted: reload the page"));
     };
     let for_check = app.clone();
-    let mut writes = blocking(move || {
+    let used = blocking(move || {
         let answer = parse(credential)?;
+        let state = state.ok_or_else(|| not_accepted(&"the device has no passkeys", device))?;
         let result = for_check.protection.party(party).finish_passkey_authentication(&answer, &state);
         let result = result.map_err(|why| not_accepted(&why, device))?;
-        // Removed meanwhile: not accepted any more.
-        let mut known = rows(&for_check, &device)?;
-        let used = known.iter_mut().find(|passkey| passkey.cred_id() == result.cred_id());
-        let used = used.ok_or_else(|| not_accepted(&"it was removed", device))?;
-        if used.update_credential(&result) != Some(true) {
-            return Ok(Vec::new());
+        // As it is stored now: it may have been used or removed since the ceremony began.
+        let credential = URL_SAFE_NO_PAD.encode(result.cred_id());
+        let stored = for_check.reader.passkeys(&device)?.into_iter().find(|row| row.credential == credential);
+        let before = stored.ok_or_else(|| not_accepted(&"it was removed", device))?.passkey;
+        let last = read_passkey::<StoredPasskey>(&before)?.cred.counter;
+        if !counter_rises(last, result.counter()) {
+            return Err(not_accepted(&"its signature counter did not rise: it may have been copied", device));
         }
-        let passkey = serde_json::to_string(used).map_err(|error| HttpError::internal(&error, "write a passkey"))?;
-        Ok(vec![ProtectionWrite::PasskeyUsed { credential: URL_SAFE_NO_PAD.encode(used.cred_id()), passkey }])
+        let mut used: Passkey = read_passkey(&before)?;
+        used.update_credential(&result);
+        Ok(ProtectionWrite::PasskeyUsed { credential, before, passkey: write_passkey(&used)? })
     })
     .await?;
     let (ticket, issued) = new_ticket(device)?;
-    writes.push(issued);
-    store(&app, writes).await?;
+    if !store(&app, vec![used, issued]).await? {
+        let text = "this passkey was used elsewhere at the same time, or removed: try again";
+        return Err(HttpError::new(StatusCode::CONFLICT, text));
+    }
     Ok(Json(ticket))
+}
+
+/// The part of a stored passkey that the library does not give out.
+#[derive(serde::Deserialize)]
+struct StoredPasskey {
+    cred: StoredCredential,
+}
+
+#[derive(serde::Deserialize)]
+struct StoredCredential {
+    counter: u32,
+}
+
+/// Whether a signature counter is above the last one (WebAuthn Level 3, section 7.2, step 22). Authenticators without one say 0.
+fn counter_rises(last: u32, now: u32) -> bool {
+    now > last || (now == 0 && last == 0)
 }

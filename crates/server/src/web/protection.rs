@@ -3,27 +3,36 @@
 use super::{
     App,
     error::{HttpError, blocking},
+    extract::Body,
     security::same_origin,
     tokens::Bearer,
 };
 use crate::{
     archive::now_ms,
+    digest::sha256,
     hub::Input,
-    limits::{CEREMONY_TTL_MS, EXPIRED_IN_CALL_MS, MAX_CEREMONIES, MAX_CEREMONIES_FROM_ONE_ADDRESS},
-    protection::{Ceremonies, CeremonyLimits, is_protected, remains_ms, sha256},
+    limits::{
+        CEREMONY_TTL_MS, EXPIRED_IN_USE_MS, MAX_CEREMONIES, MAX_CEREMONIES_FROM_ONE_ADDRESS,
+        MAX_CEREMONIES_OF_ONE_DEVICE, MAX_WAITING_PIN_ATTEMPTS, MAX_WAITING_PIN_ATTEMPTS_TOTAL, TICKET_USE_STORED_MS,
+    },
+    protection::{Ceremonies, CeremonyLimits, InUse, TurnLimits, Turns, admits, is_protected, session_remaining_ms},
+    random::random,
     store::{ProtectionRow, ProtectionWrite, TicketRow},
 };
 use axum::{
     Json,
-    extract::{State, rejection::JsonRejection},
+    extract::State,
     http::{HeaderMap, StatusCode, header},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 use telcon_proto::{
     DeviceId,
     http::OfficeInfo,
-    protection::{IssuedTicket, ProtectionPolicy, RemoveProtector},
+    protection::{IssuedTicket, MAX_CREDENTIAL_ID_BYTES, ProtectionPolicy, RemoveProtector},
 };
 use url::Url;
 use webauthn_rs::prelude::{PasskeyAuthentication, PasskeyRegistration, Webauthn, WebauthnBuilder};
@@ -48,7 +57,8 @@ pub struct OriginError {
 /// State of a WebAuthn ceremony.
 pub(super) enum Ceremony {
     Registration(PasskeyRegistration),
-    Assertion(PasskeyAuthentication),
+    /// None for a device that has no passkeys, or does not exist: who begins one does not learn that, whatever they answer.
+    Assertion(Option<PasskeyAuthentication>),
 }
 
 /// A ceremony under way.
@@ -73,8 +83,8 @@ pub struct Protection {
     office: Webauthn,
     local: Webauthn,
     pub(super) ceremonies: Mutex<Ceremonies<Begun>>,
-    /// PINs are tried one after the other, so that parallel attempts are counted like others.
-    pub(super) lockers: tokio::sync::Mutex<()>,
+    /// Attempts at PINs.
+    pub(super) turns: Arc<Turns>,
 }
 
 impl Protection {
@@ -106,13 +116,15 @@ impl Protection {
             ttl_ms: CEREMONY_TTL_MS,
             total: MAX_CEREMONIES,
             per_address: MAX_CEREMONIES_FROM_ONE_ADDRESS,
+            per_device: MAX_CEREMONIES_OF_ONE_DEVICE,
         };
+        let turns = TurnLimits { per_locker: MAX_WAITING_PIN_ATTEMPTS, total: MAX_WAITING_PIN_ATTEMPTS_TOTAL };
         Ok(Self {
             required: config.required,
             office: office.build().map_err(|_| wrong(&own))?,
             local: local.build().map_err(|_| wrong("http://localhost"))?,
             ceremonies: Mutex::new(Ceremonies::new(limits)),
-            lockers: tokio::sync::Mutex::default(),
+            turns: Turns::new(turns),
         })
     }
 
@@ -135,19 +147,17 @@ impl Protection {
 }
 
 /// 32 random bytes.
-pub(super) fn random() -> Result<[u8; 32], HttpError> {
-    let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes).map_err(|error| HttpError::internal(&error, "make random numbers"))?;
-    Ok(bytes)
+pub(super) fn random_bytes() -> Result<[u8; 32], HttpError> {
+    random().map_err(|error| HttpError::internal(&error, "make random numbers"))
 }
 
 /// A random text: the name of a ceremony, or a ticket.
 pub(super) fn random_text() -> Result<String, HttpError> {
-    random().map(|bytes| URL_SAFE_NO_PAD.encode(bytes))
+    random_bytes().map(|bytes| URL_SAFE_NO_PAD.encode(bytes))
 }
 
-/// Makes changes durable.
-pub(super) async fn store(app: &App, writes: Vec<ProtectionWrite>) -> Result<(), HttpError> {
+/// Makes the changes of one request durable; false if the condition of the first does not hold: then nothing was changed.
+pub(super) async fn store(app: &App, writes: Vec<ProtectionWrite>) -> Result<bool, HttpError> {
     app.hub.ask(|reply| Input::Protection(writes, reply)).await.ok_or_else(HttpError::unavailable)
 }
 
@@ -164,12 +174,31 @@ pub(super) async fn read(app: &Arc<App>, device: DeviceId) -> Result<ProtectionR
     blocking(move || Ok(app.reader.protection(&device)?)).await
 }
 
-/// How long a connected device stays signed in, milliseconds; 0 if it has to be unlocked now. During a call it is not.
-pub(super) async fn remains(app: &Arc<App>, device: DeviceId) -> u64 {
-    let Ok(row) = read(app, device).await else { return EXPIRED_IN_CALL_MS };
-    match remains_ms(&row, now_ms()) {
-        0 if app.hub.ask(|reply| Input::IsInCall(device, reply)).await != Some(false) => EXPIRED_IN_CALL_MS,
-        remains => remains,
+/// What a device is doing. If the switchboard does not answer it is taken to be in a call, so that its restart locks nobody.
+async fn in_use(app: &App, device: DeviceId) -> InUse {
+    match app.hub.ask(|reply| Input::IsInCall(device, reply)).await {
+        Some(false) if app.tokens.is_connected(&device) => InUse::Connected,
+        Some(false) => InUse::No,
+        Some(true) | None => InUse::InCall,
+    }
+}
+
+/// Whether a device whose key was proven may sign in with this ticket.
+pub(super) async fn may_sign_in(app: &App, device: DeviceId, row: &ProtectionRow, ticket: Option<&str>) -> bool {
+    if admits(row, ticket, InUse::No, now_ms()) {
+        return true;
+    }
+    // The switchboard is asked only where its answer decides.
+    admits(row, ticket, InUse::InCall, now_ms()) && admits(row, ticket, in_use(app, device).await, now_ms())
+}
+
+/// How long a connected device stays signed in, milliseconds; 0 if it has to be unlocked now, which it is not in a call or while the
+/// record of one is expected from it.
+pub(super) async fn session_remaining(app: &Arc<App>, device: DeviceId) -> u64 {
+    let Ok(row) = read(app, device).await else { return EXPIRED_IN_USE_MS };
+    match session_remaining_ms(&row, now_ms()) {
+        0 if in_use(app, device).await == InUse::InCall => EXPIRED_IN_USE_MS,
+        remaining => remaining,
     }
 }
 
@@ -178,16 +207,28 @@ pub(super) async fn is_confirmed(app: &Arc<App>, device: DeviceId) -> bool {
     read(app, device).await.is_ok_and(|row| crate::protection::is_confirmed(&row, now_ms()))
 }
 
-/// The device is or was connected with its ticket until now.
-pub(super) async fn ticket_used(app: &App, device: DeviceId) {
-    // Without it the ticket ends sooner by idleness.
-    let _ = store(app, vec![ProtectionWrite::TicketUsed(device, now_ms())]).await;
+/// These devices are or were connected with their tickets until now.
+pub(super) async fn tickets_used(app: &App, devices: Vec<DeviceId>) {
+    // Without it the tickets end sooner by idleness.
+    let _ = store(app, vec![ProtectionWrite::TicketsUsed(devices, now_ms())]).await;
+}
+
+/// Stores the use of the tickets of all connected devices from time to time, so that they are not idle if the server is killed.
+pub(crate) async fn store_ticket_uses(app: Arc<App>) {
+    let mut interval = tokio::time::interval(Duration::from_millis(TICKET_USE_STORED_MS));
+    loop {
+        interval.tick().await;
+        let connected = app.tokens.connected();
+        if !connected.is_empty() {
+            tickets_used(&app, connected).await;
+        }
+    }
 }
 
 /// The connection of a device ended. The device may have been protected since it signed in.
 pub(super) async fn disconnected(app: &Arc<App>, device: DeviceId) {
     if read(app, device).await.is_ok_and(|row| is_protected(&row)) {
-        ticket_used(app, device).await;
+        tickets_used(app, vec![device]).await;
     }
 }
 
@@ -226,7 +267,7 @@ pub(super) async fn policy(State(app): State<Arc<App>>) -> Json<ProtectionPolicy
         (status = 400, description = "The body is not JSON", body = ref("#/components/schemas/ApiError")),
         (status = 401, description = "No valid token", body = ref("#/components/schemas/ApiError")),
         (status = 403, description = "Not confirmed", body = ref("#/components/schemas/ApiError")),
-        (status = 409, description = "It is the last one", body = ref("#/components/schemas/ApiError")),
+        (status = 409, description = "It is the last one that unlocks the device", body = ref("#/components/schemas/ApiError")),
         (status = 413, description = "The body is longer than 64 KB", body = ref("#/components/schemas/ApiError")),
         (status = 415, description = "The content type is not application/json", body = ref("#/components/schemas/ApiError")),
         (status = 422, description = "The body does not have the documented form", body = ref("#/components/schemas/ApiError")),
@@ -236,19 +277,26 @@ pub(super) async fn policy(State(app): State<Arc<App>>) -> Json<ProtectionPolicy
 pub(super) async fn remove(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
-    request: Result<Json<RemoveProtector>, JsonRejection>,
+    request: Result<Body<RemoveProtector>, HttpError>,
 ) -> Result<StatusCode, HttpError> {
-    let Json(which) = request?;
-    let (bearer, row) = confirmed_bearer(&app, &headers).await?;
-    if row.passkeys + row.lockers < 2 {
-        let text = "this is the last passkey or PIN of the device: add another one first";
-        return Err(HttpError::new(StatusCode::CONFLICT, text));
-    }
+    let Body(which) = request?;
+    let (bearer, _) = confirmed_bearer(&app, &headers).await?;
     let write = match which {
-        RemoveProtector::Passkey { credential } => ProtectionWrite::PasskeyRemoved(bearer.device, credential),
+        RemoveProtector::Passkey { credential } => {
+            let is_id = URL_SAFE_NO_PAD.decode(&credential).is_ok_and(|id| id.len() <= MAX_CREDENTIAL_ID_BYTES);
+            if !is_id {
+                let text =
+                    "a credential's identifier is base64url without padding, of at most 1023 bytes: reload the page";
+                return Err(HttpError::new(StatusCode::UNPROCESSABLE_ENTITY, text));
+            }
+            ProtectionWrite::PasskeyRemoved(bearer.device, credential)
+        }
         RemoveProtector::Locker { locker_sha256 } => ProtectionWrite::LockerRemoved(bearer.device, locker_sha256),
     };
-    store(&app, vec![write]).await?;
+    if !store(&app, vec![write]).await? {
+        let text = "nothing else unlocks this device: add another passkey or PIN first";
+        return Err(HttpError::new(StatusCode::CONFLICT, text));
+    }
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -3,7 +3,7 @@
 use super::{
     App, Bearer,
     error::{HttpError, blocking},
-    extract::{Path, Query},
+    extract::{Path, Query, page_limit},
     metrics::count,
 };
 use crate::{
@@ -330,11 +330,8 @@ pub(super) async fn list(
         HttpError::new(StatusCode::BAD_REQUEST, text)
     };
     let Query(query) = query?;
-    let limit = query.limit.unwrap_or(DEFAULT_LINES);
+    let limit = page_limit(query.limit, DEFAULT_LINES, MAX_LINES).ok_or_else(malformed)?;
     let after = query.after.as_deref().map(str::parse).transpose().map_err(|_| malformed())?;
-    if !(1..=MAX_LINES).contains(&limit) {
-        return Err(malformed());
-    }
     let party = match (allows(bearer.role, Action::SeeAllRecords), allows(bearer.role, Action::SeeOwnRecords)) {
         (true, _) => None,
         (false, true) => Some(bearer.person),

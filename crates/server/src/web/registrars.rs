@@ -4,6 +4,7 @@ use super::{
     App,
     devices::{archive_certificates, check},
     error::{HttpError, blocking},
+    extract::Body,
 };
 use crate::{
     archive::now_ms,
@@ -13,7 +14,7 @@ use crate::{
 };
 use axum::{
     Json,
-    extract::{State, rejection::JsonRejection},
+    extract::State,
     http::{HeaderMap, StatusCode},
 };
 use std::sync::Arc;
@@ -43,9 +44,9 @@ use telcon_proto::{
 )]
 pub(super) async fn appoint(
     State(app): State<Arc<App>>,
-    request: Result<Json<AppointRequest>, JsonRejection>,
+    request: Result<Body<AppointRequest>, HttpError>,
 ) -> Result<Json<Appointed>, HttpError> {
-    let Json(AppointRequest { certificate }) = request?;
+    let Body(AppointRequest { certificate }) = request?;
     let for_check = app.clone();
     let row = blocking(move || {
         let now = now_ms();
@@ -113,9 +114,9 @@ pub(super) async fn appoint(
 )]
 pub(super) async fn ask(
     State(app): State<Arc<App>>,
-    request: Result<Json<AskRequest>, JsonRejection>,
+    request: Result<Body<AskRequest>, HttpError>,
 ) -> Result<Json<Asked>, HttpError> {
-    let Json(AskRequest { request: jws }) = request?;
+    let Body(AskRequest { request: jws }) = request?;
     let for_check = app.clone();
     let asked = blocking(move || {
         let office = &for_check.office;
@@ -167,8 +168,11 @@ pub(super) async fn approve(app: Arc<App>, session: SessionId, invitation: Invit
     let answer = app.hub.ask(|reply| Input::Approve(session, invitation, Box::new(approved), reply)).await;
     // A refusal was sent to the registrar's connection.
     if let (Some(device), Some(Ok(_))) = (device, answer) {
-        let stored = tokio::task::spawn_blocking(move || archive_certificates(&app, device));
-        let _ = stored.await;
+        // Not awaited: a slow archive must not keep this connection from its messages. What is not stored, the next start stores.
+        tokio::spawn(async move {
+            let Ok(_permit) = app.archiving.clone().acquire_owned().await else { return };
+            let _ = tokio::task::spawn_blocking(move || archive_certificates(&app, device)).await;
+        });
     }
 }
 

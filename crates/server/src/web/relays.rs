@@ -1,6 +1,7 @@
 //! The WebSocket of standalone relays (`telcon relay`), authenticated by the office's relay token.
 
 use super::{App, extract::Upgrade, slots::SlotHandle};
+use crate::digest::sha256;
 use crate::{media::RelayInput, placement::RelayId};
 use axum::{
     Extension,
@@ -11,7 +12,6 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use sha2::{Digest as _, Sha256};
 use std::{
     net::SocketAddr,
     sync::{
@@ -38,13 +38,13 @@ pub struct RelayToken([u8; 32]);
 impl RelayToken {
     /// Hashes the token.
     pub fn new(token: &str) -> Self {
-        Self(Sha256::digest(token).into())
+        Self(*sha256(token.as_bytes()).as_bytes())
     }
 
     fn is_presented(&self, headers: &HeaderMap) -> bool {
         let presented =
             headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
-        presented.is_some_and(|token| <[u8; 32]>::from(Sha256::digest(token)) == self.0)
+        presented.is_some_and(|token| *sha256(token.as_bytes()).as_bytes() == self.0)
     }
 }
 

@@ -7,11 +7,15 @@ use crate::{
     hub::Input,
     limits::{FIRST_MESSAGE_TIMEOUT_MS, IDLE_TIMEOUT_MS, SOCKET_READ_BUFFER_BYTES},
     outbox::{OutboxReader, Outgoing, outbox},
-    protection::{admits, is_dangerous, is_protected, remains_ms},
+    protection::{is_protected, session_remaining_ms},
+    random::random,
     sign_in::{self, RefusedSignIn},
     store::{DeviceRow, ProtectionRow},
     switchboard::{CloseReason, RefusedRing, SessionId, VerifiedRing},
-    web::{error::HttpError, extract::Upgrade},
+    web::{
+        error::HttpError,
+        extract::{Upgrade, holds_nul},
+    },
 };
 use axum::{
     Extension,
@@ -32,7 +36,10 @@ use std::{
 };
 use telcon_proto::{
     Blob, ClientMessage, DeviceId, ServerMessage, WIRE_VERSION,
-    limits::{CHALLENGE_TTL_MS, MAX_BYTE_BURST, MAX_BYTES_PER_SECOND, MAX_MESSAGE_BYTES, MAX_MESSAGES_PER_SECOND},
+    limits::{
+        CHALLENGE_TTL_MS, MAX_BYTE_BURST, MAX_BYTES_PER_SECOND, MAX_MESSAGE_BYTES, MAX_MESSAGES_PER_SECOND,
+        MAX_SIGN_IN_MESSAGE_BYTES,
+    },
     message::RefusalCode,
 };
 use tokio::time::{timeout, timeout_at};
@@ -54,8 +61,9 @@ static NEXT_SESSION: AtomicU64 = AtomicU64::new(1);
 ///
 /// Messages are JSON text: `ClientMessage` to the server, `ServerMessage` to the device (see `docs/api`). The first message
 /// is `hello` with the version of the messages, within 5 s, answered by a challenge; the device must sign in within 30 s. Then
-/// at most 100 messages and 256 KiB a second, after 4 MiB at once. A connection without a message for 75 s is closed; devices send `ping`. Close codes: 1008 for a
-/// violation, 4001 when the device signed in elsewhere, 4002 when it was revoked, 4003 when its person must unlock it again.
+/// at most 100 messages and 256 KiB a second, after 7 MiB at once. A
+/// connection without a message for 75 s is closed; devices send `ping`. Close codes: 1008 for a violation, 4001 when the device
+/// signed in elsewhere, 4002 when it was revoked, 4003 when its person must unlock it again.
 #[utoipa::path(
     get, path = "/ws", tag = "connections",
     responses(
@@ -126,7 +134,7 @@ struct SignedInAs {
     session: SessionId,
     device: DeviceId,
     /// How long it stays signed in, milliseconds.
-    remains_ms: u64,
+    remaining_ms: u64,
     messages: OutboxReader,
     _token: super::tokens::TokenGuard,
 }
@@ -140,7 +148,8 @@ fn refused(code: RefusalCode, message: &str) -> Refused {
 
 impl Connection {
     async fn sign_in(&mut self) -> Result<SignedInAs, Refused> {
-        let first = timeout(Duration::from_millis(FIRST_MESSAGE_TIMEOUT_MS), self.read()).await;
+        let first =
+            timeout(Duration::from_millis(FIRST_MESSAGE_TIMEOUT_MS), self.read(MAX_SIGN_IN_MESSAGE_BYTES)).await;
         let Ok(first) = first else {
             return Err(refused(RefusalCode::NotSignedIn, "the first message did not come in time: connect again"));
         };
@@ -153,15 +162,15 @@ impl Connection {
             }
             _ => return Err(refused(RefusalCode::NotSignedIn, "the first message must be hello")),
         };
-        let nonce: [u8; 32] =
-            random().ok_or(refused(RefusalCode::Unavailable, "the server cannot make random numbers"))?;
+        let no_random =
+            |_| refused(RefusalCode::Unavailable, "the server cannot make random numbers: tell its operator");
+        let nonce = random().map_err(no_random)?;
         self.send(&ServerMessage::Challenge { nonce: Blob(nonce.to_vec()), now_ms: now_ms() }).await;
-        let (ClientMessage::Prove { jws, ticket }, _) = self.read().await? else {
+        let (ClientMessage::Prove { jws, ticket }, _) = self.read(MAX_SIGN_IN_MESSAGE_BYTES).await? else {
             return Err(refused(RefusalCode::NotSignedIn, "the second message must be prove"));
         };
         let app = self.app.clone();
-        let checked =
-            tokio::task::spawn_blocking(move || check_proof(&app, device, &nonce, &jws, ticket.as_deref())).await;
+        let checked = tokio::task::spawn_blocking(move || check_proof(&app, device, &nonce, &jws)).await;
         let checked = checked.map_err(|_| refused(RefusalCode::Unavailable, "the server could not check the proof"))?;
         let (device_row, protection) = match checked {
             Ok(known) => known,
@@ -172,9 +181,11 @@ impl Connection {
                 return Err(Some(message));
             }
         };
-        let token: [u8; 32] =
-            random().ok_or(refused(RefusalCode::Unavailable, "the server cannot make random numbers"))?;
-        let token = URL_SAFE_NO_PAD.encode(token);
+        // Only who has the device's key learns whether it is protected.
+        if !super::protection::may_sign_in(&self.app, device, &protection, ticket.as_deref()).await {
+            return Err(Some(Box::new(unlock_required())));
+        }
+        let token = URL_SAFE_NO_PAD.encode(random().map_err(no_random)?);
         let session = SessionId(NEXT_SESSION.fetch_add(1, Ordering::Relaxed));
         // Valid before the device learns it. If the sign-in fails, the guard is dropped and the token with it.
         let bearer = Bearer { device, person: device_row.card.person, role: device_row.card.role };
@@ -185,10 +196,10 @@ impl Connection {
             Some(Ok(_)) => {
                 count(&self.app.counters.signed_in);
                 if is_protected(&protection) {
-                    super::protection::ticket_used(&self.app, device).await;
+                    super::protection::tickets_used(&self.app, vec![device]).await;
                 }
-                let remains_ms = remains_ms(&protection, now_ms());
-                Ok(SignedInAs { session, device, remains_ms, messages, _token: guard })
+                let remaining_ms = session_remaining_ms(&protection, now_ms());
+                Ok(SignedInAs { session, device, remaining_ms, messages, _token: guard })
             }
             Some(Err(message)) => Err(Some(message)),
             None => Err(refused(RefusalCode::Unavailable, "the server is restarting: connect again")),
@@ -203,16 +214,16 @@ impl Connection {
         // Devices rely on the answer to a ping coming after everything that sign-in and their earlier messages caused, so the
         // switchboard answers pings after those. With nothing queued on an idle connection there is no order to keep.
         let mut in_order_until = Instant::now() + ORDERED_PINGS;
-        let mut unlocked_until = tokio::time::Instant::now() + Duration::from_millis(signed_in.remains_ms);
+        let mut unlocked_until = tokio::time::Instant::now() + Duration::from_millis(signed_in.remaining_ms);
         let (code, why) = loop {
             tokio::select! {
                 () = tokio::time::sleep_until(unlocked_until) => {
-                    match super::protection::remains(&self.app, signed_in.device).await {
+                    match super::protection::session_remaining(&self.app, signed_in.device).await {
                         0 => {
                             self.send(&unlock_required()).await;
                             break (CLOSE_LOCKED, "unlock the device");
                         }
-                        remains_ms => unlocked_until = tokio::time::Instant::now() + Duration::from_millis(remains_ms),
+                        remaining => unlocked_until = tokio::time::Instant::now() + Duration::from_millis(remaining),
                     }
                 }
                 outgoing = signed_in.messages.recv() => match outgoing {
@@ -225,7 +236,7 @@ impl Connection {
                     Some(Outgoing::Close(CloseReason::Revoked)) => break (CLOSE_REVOKED, "revoked"),
                     None => break (CLOSE_POLICY, "connect again"),
                 },
-                read = timeout_at(idle_at, self.read()) => {
+                read = timeout_at(idle_at, self.read(MAX_MESSAGE_BYTES)) => {
                     let (message, bytes) = match read {
                         Ok(Ok(read)) => read,
                         Ok(Err(refused)) => {
@@ -247,7 +258,7 @@ impl Connection {
                         break (CLOSE_POLICY, "rate limit");
                     }
                     count(&self.app.counters.messages);
-                    if is_dangerous(&message) && !super::protection::is_confirmed(&self.app, signed_in.device).await {
+                    if message.needs_confirmation() && !super::protection::is_confirmed(&self.app, signed_in.device).await {
                         let text = "confirm this with your passkey or PIN: the last confirmation is more than five minutes old";
                         if let Some(message) = refused(RefusalCode::ConfirmationRequired, text) {
                             self.send(&message).await;
@@ -291,8 +302,8 @@ impl Connection {
         self.close(code, why).await;
     }
 
-    /// The next message of the peer, and its length in bytes. Cancel safe.
-    async fn read(&mut self) -> Result<(ClientMessage, usize), Refused> {
+    /// The next message of the peer, of at most `limit` bytes, and its length. Cancel safe.
+    async fn read(&mut self, limit: usize) -> Result<(ClientMessage, usize), Refused> {
         loop {
             let text = match self.socket.recv().await {
                 Some(Ok(Message::Text(text))) => text,
@@ -302,6 +313,12 @@ impl Connection {
                 }
                 Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(None),
             };
+            if text.len() > limit {
+                return Err(refused(RefusalCode::Malformed, "the message is too long: update this device"));
+            }
+            if holds_nul(text.as_bytes()) {
+                return Err(refused(RefusalCode::Malformed, "the message holds the character NUL: update this device"));
+            }
             return serde_json::from_str(&text).map(|message| (message, text.len())).map_err(|error| {
                 // The position only: a parser's message may quote the content.
                 let text = format!("not a message of this version (column {}): update this device", error.column());
@@ -346,7 +363,6 @@ fn check_proof(
     device: DeviceId,
     nonce: &[u8],
     jws: &str,
-    ticket: Option<&str>,
 ) -> Result<(DeviceRow, ProtectionRow), RefusedSignIn> {
     let unreadable = |error| {
         tracing::error!(%error, "sign-in failed: the database cannot be read");
@@ -359,13 +375,8 @@ fn check_proof(
     {
         return Err(RefusedSignIn { message: sign_in::refuse_lost(&lost), not_proven: false });
     }
-    let now = now_ms();
-    let row = sign_in::check_proof(&app.office, row, device, nonce, jws, now)?;
-    // Only who has the device's key learns whether it is protected.
+    let row = sign_in::check_proof(&app.office, row, device, nonce, jws, now_ms())?;
     let protection = app.reader.protection(&device).map_err(unreadable)?;
-    if !admits(&protection, ticket, now) {
-        return Err(RefusedSignIn { message: Box::new(unlock_required()), not_proven: false });
-    }
     Ok((row, protection))
 }
 
@@ -379,12 +390,6 @@ async fn verify_ring(app: Arc<App>, jws: String) -> Result<VerifiedRing, Refused
         tracing::info!(call, why, "a ring was refused: its device is told why");
     }
     verified
-}
-
-fn random() -> Option<[u8; 32]> {
-    let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes).ok()?;
-    Some(bytes)
 }
 
 const MESSAGE_RATE: Rate = Rate::per_second(MAX_MESSAGES_PER_SECOND, MAX_MESSAGES_PER_SECOND);

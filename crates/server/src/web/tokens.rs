@@ -1,7 +1,7 @@
 //! Bearer tokens: each belongs to one open WebSocket and is revoked when it closes.
 
+use crate::digest::sha256;
 use axum::http::{HeaderMap, header};
-use sha2::{Digest as _, Sha256};
 use std::{
     collections::HashMap,
     sync::{Arc, PoisonError, RwLock},
@@ -75,7 +75,7 @@ pub struct TokenGuard {
 impl Tokens {
     /// Makes a token valid while the guard exists.
     pub fn hold(&self, token: &str, bearer: Bearer) -> TokenGuard {
-        let digest: TokenDigest = Sha256::digest(token).into();
+        let digest: TokenDigest = *sha256(token.as_bytes()).as_bytes();
         self.0.write().unwrap_or_else(PoisonError::into_inner).insert(digest, bearer);
         TokenGuard { held: self.0.clone(), digest }
     }
@@ -90,10 +90,15 @@ impl Tokens {
         self.0.read().unwrap_or_else(PoisonError::into_inner).by_device.contains_key(device)
     }
 
+    /// The devices that are connected.
+    pub fn connected(&self) -> Vec<DeviceId> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).by_device.keys().copied().collect()
+    }
+
     /// The bearer of the request's token, if it is valid.
     pub fn bearer(&self, headers: &HeaderMap) -> Option<Bearer> {
         let token = headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")?;
-        let digest: TokenDigest = Sha256::digest(token).into();
+        let digest: TokenDigest = *sha256(token.as_bytes()).as_bytes();
         self.0.read().unwrap_or_else(PoisonError::into_inner).bearers.get(&digest).copied()
     }
 }

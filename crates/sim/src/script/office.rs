@@ -18,7 +18,7 @@ use telcon_proto::{
 };
 use telcon_server::{
     limits::CONTACTS_INTERVAL_MS,
-    switchboard::{CloseReason, Refusal, RelayCommand, Reply, Seal, SessionId, Switchboard, Ticket},
+    switchboard::{CloseReason, PendingAppend, Refusal, RelayCommand, Reply, Seal, SessionId, Switchboard},
 };
 
 /// The call of most tests.
@@ -403,12 +403,12 @@ impl ScriptedOffice {
     }
 
     /// Takes the newest entry that waits.
-    pub fn take_waiting_entry(&mut self) -> Option<(Ticket, Entry)> {
+    pub fn take_waiting_entry(&mut self) -> Option<(PendingAppend, Entry)> {
         self.scenario.world.server.process.as_mut()?.entries.pop_back()
     }
 
     /// The log's thread reports an append to the switchboard.
-    pub fn report(&mut self, ticket: Ticket, index: Option<u64>) {
+    pub fn report(&mut self, ticket: PendingAppend, index: Option<u64>) {
         self.scenario.world.input(HubInput::Logged(ticket, index));
         self.scenario.settle();
     }

@@ -7,7 +7,7 @@ use telcon_log::MAX_APPEND_ENTRIES;
 use telcon_proto::entry::Entry;
 use telcon_server::archive::LogEvent;
 use telcon_server::limits::LOG_RETRY_MS;
-use telcon_server::switchboard::Ticket;
+use telcon_server::switchboard::PendingAppend;
 
 impl World {
     /// Appends what waits, and reports it.
@@ -22,7 +22,7 @@ impl World {
         let Some(process) = self.process() else { return };
         process.log_busy = false;
         let many = process.entries.len().min(MAX_APPEND_ENTRIES);
-        let batch: Vec<(Ticket, Entry)> = process.entries.drain(..many).collect();
+        let batch: Vec<(PendingAppend, Entry)> = process.entries.drain(..many).collect();
         let events = process.writer.append_batch(batch, now);
         let in_doubt = process.writer.has_unresolved();
         if self.server.disk.has_crashed() {

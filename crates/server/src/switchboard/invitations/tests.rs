@@ -71,7 +71,7 @@ fn an_invitation_that_the_log_refuses_is_withdrawn_and_the_registrar_told() {
     assert!(matches!(office.last_reply(), Some(Ok(Reply::NoOpenInvitation))));
     // The entry may be in the log all the same, so the log gets the end as soon as it can.
     office.log_fails = false;
-    office.wait(RETRY_MS);
+    office.wait(LOG_RETRY_MS);
     assert_eq!(logged(&office), ["made", "withdrawn"]);
     office.restart();
     assert_eq!(logged(&office), ["made", "withdrawn"]);
@@ -150,4 +150,65 @@ fn there_is_a_limit_of_open_invitations() {
     assert_eq!(parts.iter().sum::<usize>(), MAX_OPEN_INVITATIONS);
     let longest = parts.iter().max().unwrap() * (MAX_DEVICE_REQUEST_CHARS + 1024);
     assert!(longest < MAX_MESSAGE_BYTES, "{longest}");
+}
+
+/// The log fails while the approved device is enrolled, so that it is not known whether the log has it.
+fn enrolling() -> Office {
+    let mut office = Office::new();
+    office.invite(invited());
+    office.ask(ASKING);
+    office.log_fails = true;
+    office.approve(ASKING, invited());
+    office.log_fails = false;
+    assert_eq!(logged(&office), ["made"]);
+    office
+}
+
+#[test]
+fn an_approval_survives_a_restart_of_the_engine() {
+    let mut office = enrolling();
+    office.restart_engine();
+    office.approve(ASKING, invited());
+    assert_eq!(logged(&office), ["made", "enrolled", "approved"]);
+    let by = office.entries().find_map(|entry| match entry {
+        Entry::InvitationClosed { by, .. } => by,
+        _ => None,
+    });
+    assert_eq!(by, Some(OFFICER));
+    assert!(office.store.load().unwrap().invitations.is_empty());
+}
+
+#[test]
+fn a_restart_states_no_approval_that_nobody_gave() {
+    // The office's authority enrols the device that asked, and nobody approved it.
+    let mut office = Office::new();
+    office.invite(invited());
+    office.ask(ASKING);
+    office.enrol(ASKING, invited());
+    office.restart();
+    assert_eq!(logged(&office), ["made", "enrolled"]);
+    office.restart_engine();
+    assert_eq!(logged(&office), ["made", "enrolled"]);
+    // An approval that came to nothing is not taken for one of the enrolment after it.
+    let mut office = enrolling();
+    office.restart();
+    office.enrol(ASKING, invited());
+    office.restart();
+    assert_eq!(logged(&office), ["made", "enrolled"]);
+}
+
+#[test]
+fn an_invitation_ends_in_no_other_way_while_its_device_is_enrolled() {
+    let mut office = enrolling();
+    office.send(1, C::CloseInvitation { invitation: INVITATION });
+    assert!(matches!(office.sent().next_back(), Some(S::Refused { code: RefusalCode::NotAllowed, .. })));
+    office.wait(DEVICE_REQUEST_MS + LOG_RETRY_MS);
+    assert_eq!(logged(&office), ["made"]);
+    office.approve(ASKING, invited());
+    assert_eq!(logged(&office), ["made", "enrolled", "approved"]);
+    // Without an approval it expires as before.
+    let mut office = enrolling();
+    office.restart();
+    office.wait(DEVICE_REQUEST_MS);
+    assert_eq!(logged(&office), ["made", "expired"]);
 }

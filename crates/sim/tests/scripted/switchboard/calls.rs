@@ -12,7 +12,7 @@ use telcon_proto::{
 };
 use telcon_server::{
     limits::LOG_RETRY_MS,
-    switchboard::{CloseReason, RefusalKind, RelayCommand, Reply, RequestId, Seal, Ticket},
+    switchboard::{CloseReason, PendingAppend, RefusalKind, RelayCommand, Reply, RequestId, Seal},
 };
 use telcon_sim::script::{CALL, RECORD_DUE_MS, ScriptedOffice, blob};
 
