@@ -36,6 +36,7 @@ export const KNOWN: readonly (readonly [RegExp, Told])[] = [
   [/this device is not enrolled/i, 'not_enrolled'],
   [/stored keys cannot be read/i, 'keys_unreadable'],
   // People's devices.
+  [/approved this device, and it is being enrolled/i, 'being_enrolled'],
   [/device of this id is enrolled already/i, 'link_again'],
   [/the person has (\S+) devices, which is the limit/i, 'too_many_devices'],
   [/not a registrar any more/i, 'appointment_over'],
@@ -81,7 +82,9 @@ export const KNOWN: readonly (readonly [RegExp, Told])[] = [
   [/this took too long, or was answered already/i, 'too_late'],
   [/this device has too many passkeys/i, 'too_many_passkeys'],
   [/this device has too many PINs/i, 'too_many_pins'],
-  [/this is the last passkey or PIN/i, 'last_protector'],
+  [/nothing else unlocks this device/i, 'last_protector'],
+  [/this passkey was used elsewhere at the same time/i, 'passkey_used_elsewhere'],
+  [/too many attempts at this PIN wait/i, 'pin_attempts_wait'],
   [/a PIN has \d+ to \d+ characters/i, 'pin_length'],
   [/the salt of the PIN is damaged/i, 'pin_damaged'],
   [/too little free memory for the PIN/i, 'no_memory'],

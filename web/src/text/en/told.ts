@@ -107,6 +107,10 @@ export const told = {
   too_many_passkeys: 'This device has too many passkeys. Remove one first.',
   too_many_pins: 'This device has too many PINs. Remove one first.',
   last_protector: 'This is the last passkey or PIN of this device. Add another one first.',
+  passkey_used_elsewhere: 'This passkey was used elsewhere at the same moment. Try again.',
+  pin_attempts_wait: 'Too many attempts at this PIN are waiting. Try again in a minute.',
+  being_enrolled:
+    'A security officer approved this device, and it is being enrolled. If that takes longer than a minute, approve it again. To undo it, revoke the device afterwards.',
   pin_length: 'A PIN has 6 to 64 characters. Choose another one.',
   pin_damaged:
     'What this device stored about its PIN is damaged. Use a passkey, or ask your office for a new enrolment link.',

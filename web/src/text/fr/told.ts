@@ -126,6 +126,10 @@ export const told: Text['told'] = {
   too_many_pins: 'Cet appareil a trop de codes PIN. Supprimez-en d’abord un.',
   last_protector:
     'C’est la dernière clé d’accès ou le dernier code PIN de cet appareil. Ajoutez d’abord une autre clé d’accès ou un autre code PIN.',
+  passkey_used_elsewhere: 'Cette clé d’accès vient d’être utilisée ailleurs au même moment. Réessayez.',
+  pin_attempts_wait: 'Trop d’essais de ce code PIN sont en attente. Réessayez dans une minute.',
+  being_enrolled:
+    'Un responsable de la sécurité a approuvé cet appareil, qui est en cours d’inscription. Si cela dure plus d’une minute, approuvez-le de nouveau. Pour l’annuler, révoquez ensuite l’appareil.',
   pin_length: 'Un code PIN comporte de 6 à 64 caractères. Choisissez-en un autre.',
   pin_damaged:
     'Ce que cet appareil a conservé de son code PIN est altéré. Utilisez une clé d’accès, ou demandez un nouveau lien d’inscription à votre cabinet.',
