@@ -35,11 +35,16 @@ impl TestStore {
 
     /// Opens for writing. PostgreSQL releases the lock of a writer that was dropped once it has noticed the end of its connection.
     pub fn writer(&self) -> Box<dyn Store> {
+        self.writer_of(&home()).unwrap()
+    }
+
+    /// As [`Self::writer`], for this office.
+    pub fn writer_of(&self, office: &OfficeName) -> Result<Box<dyn Store>, StoreError> {
         let start = Instant::now();
         loop {
-            match self.location.writer(&home()) {
+            match self.location.writer(office) {
                 Err(StoreError::InUse) if start.elapsed() < LOCK_PATIENCE => std::thread::yield_now(),
-                opened => return opened.unwrap(),
+                opened => return opened,
             }
         }
     }

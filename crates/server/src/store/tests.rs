@@ -881,18 +881,18 @@ fn a_database_belongs_to_one_office(disk: &TestStore) {
     refused(disk.location.reader(&another).map(drop));
     store.apply(&[enrolled(1)]).unwrap();
     drop(store);
-    refused(disk.location.writer(&another).map(drop));
+    refused(disk.writer_of(&another).map(drop));
     // A database of an earlier version: its devices tell the office, which marks it.
     disk.execute("DELETE FROM marks WHERE name LIKE 'office %'");
-    refused(disk.location.writer(&another).map(drop));
+    refused(disk.writer_of(&another).map(drop));
     drop(disk.writer());
     assert_eq!(disk.number("SELECT count(*) FROM marks WHERE name = 'office office.example'"), 1);
     // An empty one of an earlier version becomes that of the office that starts with it.
     disk.execute("DELETE FROM marks WHERE name LIKE 'office %'; DELETE FROM devices");
-    drop(disk.location.writer(&another).unwrap());
-    assert!(matches!(disk.location.writer(&testing::home()), Err(StoreError::OtherOffice { .. })));
+    drop(disk.writer_of(&another).unwrap());
+    assert!(matches!(disk.writer_of(&testing::home()), Err(StoreError::OtherOffice { .. })));
     disk.execute("UPDATE marks SET value = 2 WHERE name LIKE 'office %'");
-    assert!(matches!(disk.location.writer(&another), Err(StoreError::Newer { found: 2, known: 1 })));
+    assert!(matches!(disk.writer_of(&another), Err(StoreError::Newer { found: 2, known: 1 })));
 }
 
 fn lost(n: u8) -> LostDevice {

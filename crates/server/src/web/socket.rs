@@ -5,7 +5,7 @@ use crate::{
     allowance::{Allowance, Rate},
     archive::now_ms,
     hub::Input,
-    limits::{FIRST_MESSAGE_TIMEOUT_MS, IDLE_TIMEOUT_MS, SOCKET_READ_BUFFER_BYTES},
+    limits::{EXPIRED_IN_USE_MS, FIRST_MESSAGE_TIMEOUT_MS, IDLE_TIMEOUT_MS, SOCKET_READ_BUFFER_BYTES},
     outbox::{OutboxReader, Outgoing, outbox},
     protection::{is_protected, session_remaining_ms},
     random::random,
@@ -198,7 +198,11 @@ impl Connection {
                 if is_protected(&protection) {
                     super::protection::tickets_used(&self.app, vec![device]).await;
                 }
-                let remaining_ms = session_remaining_ms(&protection, now_ms());
+                let remaining_ms = match session_remaining_ms(&protection, now_ms()) {
+                    // It was admitted because it is in a call.
+                    0 => EXPIRED_IN_USE_MS,
+                    remaining => remaining,
+                };
                 Ok(SignedInAs { session, device, remaining_ms, messages, _token: guard })
             }
             Some(Err(message)) => Err(Some(message)),

@@ -277,9 +277,9 @@ impl Client {
         }
     }
 
-    /// Connects and signs in.
+    /// Connects and signs in; retries while others have just begun to sign in, as devices do.
     pub async fn sign_in(addr: SocketAddr, device: &Device) -> Self {
-        let mut client = Self::raw(addr, None).await.unwrap();
+        let mut client = Self::insist(addr, None).await;
         client.prove(device, DOMAIN).await;
         let message = client.next().await.unwrap();
         let ServerMessage::SignedIn { token, .. } = &message else { panic!("not signed in: {message:?}") };
