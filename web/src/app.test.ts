@@ -7,6 +7,7 @@ import type { Host } from './engine/host';
 import type { Problem } from './engine/problem';
 import { protection_over_http } from './engine/protection_office';
 import type { Records } from './engine/records';
+import { forget_link, opened_link } from './link';
 import { CALL, NOW, call, incoming, live, record_line, view } from './fake/views';
 
 function app_with_host() {
@@ -156,23 +157,26 @@ describe('a registrar’s link', () => {
   };
 
   it.each<[string, Asking, boolean]>([
-    ['stays in the address while nothing was sent', { status: 'starting', unreachable: true }, false],
+    ['stays in the tab while nothing was sent', { status: 'starting', unreachable: true }, true],
     [
-      'stays in the address where its keys could not be stored',
+      'stays in the tab where its keys could not be stored',
       { status: 'over', office: null, why: { code: 'keys_not_saved' }, kept: false },
-      false,
+      true,
     ],
-    ['leaves the address once its keys are stored', waiting, true],
-    ['leaves the address when it is of no use', { status: 'over', office, why: 'refused', kept: false }, true],
-  ])('%s', (_, asking, clears) => {
-    const replaceState = vi.fn();
+    ['is forgotten once its keys are stored', waiting, false],
+    ['is forgotten when it is of no use', { status: 'over', office, why: 'refused', kept: false }, false],
+  ])('%s', (_, asking, stays) => {
+    const replaceState = vi.fn(() => (location.hash = ''));
     vi.stubGlobal('location', { hash: '#enrol=ask', pathname: '/' });
     vi.stubGlobal('history', { replaceState });
+    vi.stubGlobal('navigator', { userAgent: '' });
     const { app } = app_with_host();
-    app.stage = { status: 'enrol', name: null, office: null, problem: null, busy: true };
+    app.events.ready(false, false);
+    expect([replaceState.mock.calls.length, opened_link()]).toEqual([1, 'ask']);
     app.events.asking(asking);
     expect(app.stage).toEqual({ status: 'asking', asking });
-    expect(replaceState).toHaveBeenCalledTimes(clears ? 1 : 0);
+    expect(opened_link()).toBe(stays ? 'ask' : null);
+    forget_link();
   });
 });
 

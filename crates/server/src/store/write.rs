@@ -3,6 +3,7 @@
 use super::{
     CallRow, Certified, DeviceRow, Handshake, LostDevice, StoreError, Write, alerts,
     database::Statements,
+    push,
     value::{Value, json, values},
 };
 use telcon_proto::CallId;
@@ -27,7 +28,7 @@ pub(super) fn apply(t: &mut dyn Statements, write: &Write) -> Result<(), StoreEr
                 );
                 run(&sql, values![*ms, jws.as_ref(), device])?;
             }
-            Ok(())
+            push::end(t, device)
         }
         Write::RevocationLogged(device, index) => {
             for table in ["devices", "lost_devices"] {
@@ -190,6 +191,7 @@ pub(super) fn apply(t: &mut dyn Statements, write: &Write) -> Result<(), StoreEr
             run("UPDATE invitations SET closed_index = $1 WHERE invitation = $2", values![*index, id])
         }
         Write::Protection(write) => super::protection::apply(t, write),
+        Write::Push(write) => push::apply(t, write),
         Write::Alert(row) => alerts::put(t, row),
         Write::AlertSeen(index, by, ms) => run(
             "UPDATE alerts SET seen_by = $1, seen_ms = $2 WHERE log_index = $3 AND seen_ms IS NULL",

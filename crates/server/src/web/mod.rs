@@ -15,6 +15,7 @@ mod pages;
 mod passkeys;
 mod protection;
 mod proxies;
+mod push;
 mod record_reader;
 mod records;
 mod registrars;
@@ -108,6 +109,8 @@ pub struct App {
     pub turn: Option<Turn>,
     /// Passkeys and PINs of devices.
     pub protection: Protection,
+    /// What sends push messages, if the office does.
+    pub push: Option<Arc<crate::push::Client>>,
 }
 
 impl App {
