@@ -102,9 +102,10 @@ test('link in history or referrer: the secret leaves address, history and reques
   await leave();
   for (const { url, referer } of requests) {
     const sent = url.split('#')[0];
-    assert.ok(!sent.includes(secret) && referer === undefined, `${sent} ${referer}`);
+    assert.ok(!sent.includes(secret) && !referer, `${sent} ${referer}`);
   }
-  assert.ok(got.length > 0 && got.every(({ headers }) => headers.referer === undefined));
+  const left = got.filter(({ url }) => url === '/somewhere');
+  assert.ok(left.length > 0 && left.every(({ headers }) => headers.referer === undefined));
   await page.close();
 });
 
@@ -137,10 +138,6 @@ test('CSRF: a page of another site sends nothing that counts, and reads nothing'
   pages.set('/csrf', '<!doctype html>');
   assert.deepEqual(await context.cookies(), [], 'there is nothing that a browser would add');
   const page = await context.newPage();
-  const statuses = new Map();
-  page.on('response', (response) =>
-    statuses.set(`${response.request().method()} ${response.url()}`, response.status()),
-  );
   await page.goto(`${evil.origin}/csrf`);
   const found = await page.evaluate(async (origin) => {
     const tried = async (path, init) => {
@@ -154,7 +151,11 @@ test('CSRF: a page of another site sends nothing that counts, and reads nothing'
     const body = JSON.stringify({ chain: [], jws: '', endpoint: 'https://evil.example/' });
     const form = { method: 'POST', mode: 'no-cors', body, headers: { 'content-type': 'text/plain' } };
     const json = { body, headers: { 'content-type': 'application/json' } };
-    const socket = new WebSocket(`${origin.replace('http', 'ws')}/ws`);
+    const socket = new Promise((resolve) => {
+      const opened = new WebSocket(`${origin.replace('http', 'ws')}/ws`);
+      opened.onopen = () => resolve('open');
+      opened.onerror = () => resolve('refused');
+    });
     return {
       forms: [await tried('/devices', form), await tried('/revocations', form), await tried('/device-requests', form)],
       asked: [
@@ -163,19 +164,14 @@ test('CSRF: a page of another site sends nothing that counts, and reads nothing'
         await tried('/push', { method: 'DELETE' }),
       ],
       read: [await tried('/office', {}), await tried('/office', { mode: 'no-cors' })],
-      socket: await new Promise((resolve) => {
-        socket.onopen = () => resolve('open');
-        socket.onerror = () => resolve('refused');
-      }),
+      socket: await socket,
     };
   }, office.origin);
-  assert.ok(found.forms.every((one) => one === 'opaque' || one === 'blocked'));
+  // They arrive, and are refused by their form (crates/server/tests/attacks.rs); not even that can be told.
+  assert.deepEqual(found.forms, ['blocked', 'blocked', 'blocked']);
   assert.deepEqual(found.asked, ['blocked', 'blocked', 'blocked']);
   assert.deepEqual(found.read, ['blocked', 'blocked'], 'neither by CORS nor as a resource of the page');
   assert.equal(found.socket, 'refused');
-  for (const [request, status] of statuses)
-    if (request.startsWith('POST')) assert.equal(status, 415, `${request}: refused by its form`);
-  assert.ok([...statuses.keys()].some((request) => request.startsWith('POST')));
   await page.close();
 });
 
