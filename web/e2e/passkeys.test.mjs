@@ -423,7 +423,7 @@ test('a PIN whose setting was interrupted after the office counted it opens the 
 });
 
 test('where the office requires a protection nobody goes on without one, also while it does not say so', async () => {
-  const strict = await Office.make({ require_protection: true });
+  const strict = await Office.make({ serve: ['--require-protection'] });
   try {
     const { context, page } = await at_offer('The Minister of Energy', { at: strict });
     const later = page.getByRole('button', { name: 'Not now' });

@@ -10,18 +10,21 @@ import type { Devices } from './engine/devices';
 import { RECORD_PAGE, RECORDS_PER_PAGE, with_newest, type Records } from './engine/records';
 import type { MicrophoneState } from './engine/microphone';
 import { problem_of, type Problem } from './engine/problem';
+import { sees_alerts } from './engine/roles';
 import type { SoundKind } from './engine/sound_devices';
 import * as protection_memory from './engine/protection_memory';
 import type { ProtectionOffice } from './engine/protection_office';
+import { forget_link, opened_link } from './link';
 import { keep_storage } from './page_guard';
 import { Protection } from './protection.svelte';
 import { checked_record, type CheckedRecord } from './record_check';
 import { NumberedReads } from './numbered_reads';
 import { OfficeAlerts } from './office_alerts.svelte';
+import { PushSwitch } from './push.svelte';
 import { Registrar } from './registrar.svelte';
 import { Sound } from './sound.svelte';
 import { choose_locale } from './text';
-import type { Locale } from './text/state.svelte';
+import { current_locale, type Locale } from './text/state.svelte';
 import { local_zone } from './view/clock';
 import { device_label } from './view/device_label';
 import { failed, needs_reading, type Loadable } from './view/loadable';
@@ -53,6 +56,7 @@ export class App {
   readonly registrar: Registrar;
   readonly office_alerts: OfficeAlerts;
   readonly protection: Protection;
+  readonly push = new PushSwitch(current_locale);
   /** Frames from the other side are expected and none arrived within the keepalive timeout. */
   media_timed_out = $state(false);
   /** An enrolment link was opened in a browser that is enrolled already, or waits for a registrar. */
@@ -107,7 +111,7 @@ export class App {
 
   readonly events: HostEvents = {
     ready: (enrolled, asking) => {
-      const fragment = enrolment_of(location.hash);
+      const fragment = opened_link();
       if (enrolled) {
         void keep_storage();
         this.#kept_link = null;
@@ -127,9 +131,10 @@ export class App {
     locked: () => {
       this.stage = { status: 'locked' };
       this.protection.locked();
-      if (enrolment_of(location.hash) !== null) this.#keep_link();
+      if (opened_link() !== null) this.#keep_link();
     },
     link_read: (person, office, problem) => {
+      if (problem && ends_link(problem)) forget_link();
       this.stage = {
         status: 'enrol',
         name: person?.name ?? null,
@@ -140,7 +145,7 @@ export class App {
     },
     asking: (asking) => {
       // A link that is still unused is opened again by a reload.
-      if (!is_link_unused(asking) && enrolment_of(location.hash) !== null) clear_fragment();
+      if (!is_link_unused(asking) && opened_link() !== null) forget_link();
       if (this.stage.status !== 'asking') void keep_storage();
       this.stage = { status: 'asking', asking };
     },
@@ -149,12 +154,13 @@ export class App {
       this.stage = { status: 'unenrolled' };
     },
     enrolled: () => {
-      clear_fragment();
+      forget_link();
       this.unused_link = false;
       void keep_storage();
       this.protect();
     },
     enrol_failed: (problem) => {
+      if (ends_link(problem)) forget_link();
       if (this.stage.status === 'enrol') this.stage = { ...this.stage, problem, busy: false };
     },
     view: (view) => this.#show(view),
@@ -215,12 +221,12 @@ export class App {
   /** A link works once: it is not consumed in a browser that is enrolled already. */
   #ignore_link(): void {
     this.unused_link = true;
-    clear_fragment();
+    forget_link();
   }
 
   /** As `#ignore_link`, where the link can still be used here: once the device is erased. */
   #keep_link(): void {
-    this.#kept_link = enrolment_of(location.hash);
+    this.#kept_link = opened_link();
     this.#ignore_link();
   }
 
@@ -273,10 +279,12 @@ export class App {
     if (call?.state === 'answering' || call?.state === 'live') this.timings.answer_ms ??= clock();
     const ended_now = call?.state === 'ended' && before?.call?.call === call.call && before.call.state !== 'ended';
     if (ended_now) this.ended_ms = Date.now();
+    if (view.phase === 'revoked' && before?.phase !== 'revoked') void this.push.forget();
     if (view.phase === 'revoked') this.#forget();
     // A record is verified against the log that this device follows: the size of that comes just after the sign-in.
     const known = (of: ShownView | null) => (of?.log ? of.token : null);
     const signed_in_again = known(view) !== null && known(before) !== known(view);
+    if (signed_in_again && view.token && view.you && sees_alerts(view.you.role)) void this.push.check(view.token);
     const alerts_changed = before !== null && before.office_alerts?.changes !== view.office_alerts?.changes;
     if (alerts_changed && this.#place() === 'alerts') void this.office_alerts.load(view.token);
     if (signed_in_again || (ended_now && view.token !== null)) this.reload();
@@ -385,7 +393,7 @@ export class App {
   }
 
   enrol(): void {
-    const fragment = enrolment_of(location.hash);
+    const fragment = opened_link();
     if (fragment === null || this.stage.status !== 'enrol' || this.stage.busy) return;
     this.stage = { ...this.stage, problem: null, busy: true };
     this.host().enrol(fragment);
@@ -414,6 +422,7 @@ export class App {
 
   choose_language(locale: Locale): void {
     choose_locale(locale, navigator.languages);
+    void this.push.speak(locale);
   }
 
   navigate(route: Route): void {
@@ -539,10 +548,11 @@ export class App {
   start(): void {
     this.favourites = load_favourites();
     this.#remembered = load_call();
+    opened_link();
     this.route = route_of(location.hash.slice(1));
     addEventListener('popstate', () => {
       // An enrolment link was pasted into a tab that is open already.
-      const link = enrolment_of(location.hash) !== null;
+      const link = location.hash.startsWith('#enrol=') && opened_link() !== null;
       const { stage } = this;
       const over = stage.status === 'asking' && stage.asking.status === 'over';
       if ((stage.status === 'unenrolled' || over) && link) this.events.ready(false, false);
@@ -553,9 +563,16 @@ export class App {
     });
     for (const kind of ['pointerdown', 'keydown'] as const) addEventListener(kind, () => this.protection.used());
     setInterval(() => this.#on_second(), 1000);
+    // A notification was pressed: the worker, of which nobody else is, asks for the alerts.
+    navigator.serviceWorker?.addEventListener('message', ({ data }) => {
+      if (data === 'alerts' && this.route.at !== 'alerts') this.navigate({ at: 'alerts' });
+    });
     this.notifications = 'Notification' in globalThis ? Notification.permission : 'unsupported';
   }
 }
+
+/** Whether the link will never work: the office or the engine says so. What failed otherwise is tried again by a reload. */
+const ends_link = (problem: Problem): boolean => 'told' in problem || problem.code === 'refused';
 
 /** Whether the others hear nothing from this device. */
 const is_inaudible = (microphone: MicrophoneState): boolean =>
@@ -568,12 +585,3 @@ const POLL_INTERVAL_S = 5;
 
 /** Milliseconds since 1970 UTC with fractions, on the same time base as the worker's. */
 const clock = () => performance.timeOrigin + performance.now();
-
-function enrolment_of(hash: string): string | null {
-  return hash.startsWith('#enrol=') ? hash.slice('#enrol='.length) : null;
-}
-
-/** The link's secret must not stay in the address bar or the history, used or not. */
-function clear_fragment(): void {
-  history.replaceState(null, '', location.pathname);
-}

@@ -12,6 +12,7 @@ import type { Records } from './engine/records';
 import { ALERTS, alerted } from './fake/alerts';
 import { DEVICES } from './fake/devices';
 import { page_storage } from './fake/storage';
+import { forget_link, opened_link } from './link';
 import { CALL, NOW, call, incoming, live, record_line, view } from './fake/views';
 
 function app_with_host() {
@@ -177,6 +178,7 @@ describe('the alerts’ two lists', () => {
     vi.stubGlobal('location', { hash: '#alerts', pathname: '/' });
     vi.stubGlobal('document', { hidden: false });
     vi.stubGlobal('addEventListener', vi.fn());
+    vi.stubGlobal('navigator', { userAgent: '' });
     const opened = app_with_host();
     opened.alerts.mockResolvedValue({ alerts: ALERTS, unseen: 0 });
     opened.devices.mockResolvedValue(DEVICES);
@@ -213,23 +215,26 @@ describe('a registrar’s link', () => {
   };
 
   it.each<[string, Asking, boolean]>([
-    ['stays in the address while nothing was sent', { status: 'starting', unreachable: true }, false],
+    ['stays in the tab while nothing was sent', { status: 'starting', unreachable: true }, true],
     [
-      'stays in the address where its keys could not be stored',
+      'stays in the tab where its keys could not be stored',
       { status: 'over', office: null, why: { code: 'keys_not_saved' }, kept: false },
-      false,
+      true,
     ],
-    ['leaves the address once its keys are stored', waiting, true],
-    ['leaves the address when it is of no use', { status: 'over', office, why: 'refused', kept: false }, true],
-  ])('%s', (_, asking, clears) => {
-    const replaceState = vi.fn();
+    ['is forgotten once its keys are stored', waiting, false],
+    ['is forgotten when it is of no use', { status: 'over', office, why: 'refused', kept: false }, false],
+  ])('%s', (_, asking, stays) => {
+    const replaceState = vi.fn(() => (location.hash = ''));
     vi.stubGlobal('location', { hash: '#enrol=ask', pathname: '/' });
     vi.stubGlobal('history', { replaceState });
+    vi.stubGlobal('navigator', { userAgent: '' });
     const { app } = app_with_host();
-    app.stage = { status: 'enrol', name: null, office: null, problem: null, busy: true };
+    app.events.ready(false, false);
+    expect([replaceState.mock.calls.length, opened_link()]).toEqual([1, 'ask']);
     app.events.asking(asking);
     expect(app.stage).toEqual({ status: 'asking', asking });
-    expect(replaceState).toHaveBeenCalledTimes(clears ? 1 : 0);
+    expect(opened_link()).toBe(stays ? 'ask' : null);
+    forget_link();
   });
 });
 
@@ -248,6 +253,7 @@ function at_address(hash: string) {
   const listeners = new Map<string, () => void>();
   vi.stubGlobal('location', { hash, pathname: '/', reload });
   vi.stubGlobal('history', { replaceState });
+  vi.stubGlobal('navigator', { userAgent: '' });
   vi.stubGlobal('localStorage', page_storage(stored));
   vi.stubGlobal('sessionStorage', page_storage());
   vi.stubGlobal('addEventListener', (kind: string, listener: () => void) => listeners.set(kind, listener));

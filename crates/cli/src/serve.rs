@@ -10,8 +10,8 @@ use telcon_client::endpoint::now_ms;
 use telcon_identity::{Authority, CharterTerms};
 use telcon_proto::http::OfficeInfo;
 use telcon_server::{
-    MAX_TURN_SECRET_BYTES, Network, ProtectionConfig, Running, Server, ServerConfig, TrustedProxies, Turn,
-    objects::ObjectsLocation, store::StoreLocation,
+    MAX_TURN_SECRET_BYTES, Network, ProtectionConfig, PushConfig, PushService, Running, Server, ServerConfig,
+    TrustedProxies, Turn, objects::ObjectsLocation, store::StoreLocation,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -101,6 +101,14 @@ pub struct ServeArgs {
     /// `https://telcon.office.example`. Can be repeated. Passkeys work there too.
     #[arg(long, value_name = "ORIGIN")]
     pub page_origin: Vec<String>,
+    /// Push service in a private network to which the server may send: its origin, for example
+    /// `https://push.office.example:8443`; http only on loopback. Can be repeated. Public push services need no naming.
+    #[arg(long, value_name = "ORIGIN", conflicts_with = "no_push")]
+    pub push_service: Vec<PushService>,
+    /// Send no push messages: the server connects to no push service, and security officers are told of alerts only while the
+    /// page is open.
+    #[arg(long)]
+    pub no_push: bool,
     #[command(flatten)]
     pub store: StoreArgs,
     #[command(flatten)]
@@ -175,6 +183,7 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
         media_addrs: args.media_addr.into_iter().collect(),
         web_dir: args.web,
         turn,
+        push: PushConfig { enabled: !args.no_push, services: args.push_service },
         protection: ProtectionConfig { required: args.require_protection, origins: args.page_origin },
         ..ServerConfig::local(&args.data)
     };

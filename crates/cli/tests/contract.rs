@@ -13,7 +13,7 @@ use telcon_core::{
     page::{PageAsking, PageEnrolment, PageOutput},
     proof::Report,
 };
-use telcon_proto::{entry::Entry, http, limits, message, node, protection, seal::Seal};
+use telcon_proto::{entry::Entry, http, limits, message, node, protection, push, seal::Seal};
 
 /// Set by `cargo xtask contract --write`.
 const WRITE: &str = "TELCON_CONTRACT_WRITE";
@@ -153,6 +153,9 @@ fn page() -> Value {
         .written::<http::Asked>()
         .written::<http::DeviceList>()
         .written::<http::AlertList>()
+        .written::<push::PushSettings>()
+        .written::<push::PushMessage>()
+        .read::<push::PushSubscription>()
         .written::<protection::ProtectionPolicy>()
         .written::<protection::PasskeyOptions>()
         .written::<protection::IssuedTicket>()
@@ -200,6 +203,8 @@ fn openapi() -> Value {
         .written::<http::Asked>()
         .written::<http::DeviceList>()
         .written::<http::AlertList>()
+        .written::<push::PushSettings>()
+        .read::<push::PushSubscription>()
         .read::<protection::ChallengeRequest>()
         .read::<protection::PasskeyAnswer>()
         .read::<protection::MakeLocker>()

@@ -17,6 +17,7 @@ pub mod participant;
 pub mod policy;
 pub mod printable;
 pub mod protection;
+pub mod push;
 pub mod seal;
 pub mod sealing;
 pub mod statement;

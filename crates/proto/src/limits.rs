@@ -47,6 +47,8 @@ pub const ALERTS_AT_SIGN_IN: usize = 16;
 /// Added devices that one device keeps telling its person of, until they are acknowledged. More than the devices that a person may
 /// have at once ([`MAX_DEVICES_PER_PERSON`]) several times over.
 pub const MAX_ADDED_DEVICES: usize = 32;
+/// Longest address of a Web Push subscription, bytes. Those of push services in use have up to about 600.
+pub const MAX_PUSH_ENDPOINT_BYTES: usize = 2048;
 /// Longest life of an invitation, milliseconds: seven days. What is not used by then is forgotten in a drawer.
 pub const MAX_INVITATION_MS: u64 = 7 * 24 * 60 * 60 * 1000;
 /// How long a device's request waits for a registrar, milliseconds: a day, for offices in other time zones.

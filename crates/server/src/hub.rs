@@ -12,8 +12,9 @@ use crate::{
     clock::{Clock, ClockStep},
     limits::{INBOX_MESSAGES, MAX_BATCH, MAX_INBOX_BYTES},
     outbox::{NotQueued, Outbox, Outgoing},
+    push::Commands as PushCommands,
     reconcile::{CertificateSource, ReconcileError, reconcile},
-    store::{IssuedLinkRow, ProtectionWrite, RegistrarRow, Store, StoreError, Write},
+    store::{IssuedLinkRow, ProtectionWrite, PushRow, RegistrarRow, Store, StoreError, Write},
     switchboard::{
         Approved, DeviceAsked, Effects, Gauges, LegRefusal, NewDevice, Output, PendingAppend, Policy, Refusal,
         RefusalKind, RefusedRing, RelayCommand, Reply, RequestId, Revocation, Seal, SessionId, SignedIn, Switchboard,
@@ -25,7 +26,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use telcon_proto::{CallId, ClientMessage, DeviceId, InvitationId, ServerMessage};
+use telcon_proto::{CallId, ClientMessage, DeviceId, InvitationId, ServerMessage, push::PushAbout};
 use tokio::{
     runtime::Handle,
     sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
@@ -93,6 +94,12 @@ pub enum Input {
     /// A request changes the protection of a device: answered once that is durable, with false if the condition of the first
     /// write did not hold.
     Protection(Vec<ProtectionWrite>, oneshot::Sender<bool>),
+    /// A device subscribes to push messages, or ends its subscription.
+    Subscribe(DeviceId, Option<Box<PushRow>>, oneshot::Sender<Answer>),
+    /// A push message needs not be sent again.
+    Pushed(DeviceId, PushAbout),
+    /// A push service does not know this address of the device any more.
+    PushGone(DeviceId, String),
     /// Whether a device is in a call now, or the record of one is expected from it.
     IsInCall(DeviceId, oneshot::Sender<bool>),
     /// Numbers for the operator.
@@ -163,6 +170,8 @@ pub struct Parts {
     pub archive: Box<dyn CertificateSource>,
     /// The relay.
     pub relay: mpsc::UnboundedSender<RelayCommand>,
+    /// The task that sends push messages.
+    pub push: PushCommands,
 }
 
 /// Delay between attempts to recover while the store fails.
@@ -400,6 +409,15 @@ impl Hub {
                 batch.writes.push(Write::Protection(writes));
                 return batch.steps.push(Step::Stored(reply, batch.writes.len() - 1));
             }
+            Input::Subscribe(device, row, reply) => {
+                let request = self.request(reply);
+                match row {
+                    Some(row) => self.board.subscribe(request, *row, now),
+                    None => self.board.unsubscribe(request, device, now),
+                }
+            }
+            Input::Pushed(device, about) => self.board.pushed(device, about, now),
+            Input::PushGone(device, endpoint) => self.board.push_gone(device, &endpoint, now),
             Input::IsInCall(device, reply) => {
                 let _ = reply.send(self.board.device_is_in_call(&device, now));
                 return;
@@ -506,6 +524,7 @@ impl Hub {
                 // Fails only while the server stops.
                 let _ = self.parts.relay.send(command);
             }
+            Output::Push(command) => self.parts.push.send(command),
             Output::Reply(request, answer) => {
                 if let Some(reply) = self.requests.remove(&request) {
                     let _ = reply.send(answer);

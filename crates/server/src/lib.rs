@@ -5,11 +5,12 @@
 //!  devices ◄─ socket, records ◄──┘│ │                                  which note-taker records a call)
 //!                                 │ └───► store       (SQLite or PostgreSQL: durable before anything is sent)
 //!                                 ├─────► archive     (log, records, certificates: what auditors get)
+//!                                 ├─────► push        (engine: what devices are sent while their page is closed)
 //!                                 └─────► media ────► placement       (engine: which relay a call is on)
 //!                                           └───────► relay
 //! ```
 //!
-//! Engines (`switchboard`, `assignment`, `placement`) have no clock, socket, disk or randomness; `hub` and `media` drive them.
+//! Engines (`switchboard`, `assignment`, `placement`, `push::queue`) have no clock, socket, disk or randomness; `hub` and `media` drive them.
 //!
 //! What must not exist here: code that could decrypt content. This crate depends neither on the crate with the group
 //! keys nor on the one that opens sealed records.
@@ -29,6 +30,7 @@ mod outbox;
 pub mod placement;
 mod places;
 mod protection;
+mod push;
 mod random;
 mod reconcile;
 mod server;
@@ -40,8 +42,9 @@ mod web;
 
 pub use migrate::{MigrateError, Progress as MigrateProgress, Report as MigrateReport, migrate};
 pub use places::PlacesError;
+pub use push::{PushService, PushServiceError};
 pub use reconcile::{CertificateSource, ReconcileError, reconcile};
-pub use server::{Running, Server, ServerConfig, StartError};
+pub use server::{PushConfig, Running, Server, ServerConfig, StartError};
 pub use web::openapi;
 pub use web::{
     ConnectionLimits, MAX_TURN_SECRET_BYTES, MAX_TURN_URLS, Network, NetworkError, OriginError, ProtectionConfig,

@@ -95,3 +95,24 @@ pub const MAX_LOCKERS_PER_DEVICE: u64 = 2;
 /// How often a device whose ticket has expired is looked at again, milliseconds, while it is in a call or the record of one is
 /// expected from it: it is not locked during that.
 pub const EXPIRED_IN_USE_MS: u64 = 60_000;
+/// Web Push subscriptions of the office. Security officers have a few devices each.
+pub const MAX_PUSH_SUBSCRIPTIONS: usize = 1024;
+/// How long a push message about an alert is of use, milliseconds: an officer whose devices were off for longer sees the list.
+pub const ALERT_PUSH_TTL_MS: u64 = 24 * 60 * 60 * 1000;
+/// Push messages that wait for one device. A further one replaces the oldest: the page that they lead to shows all.
+pub const MAX_PUSHES_PER_DEVICE: usize = 8;
+/// Push messages under way at once.
+pub const MAX_PUSHES_AT_ONCE: usize = 16;
+/// Commands that wait for the task that sends push messages.
+pub const PUSH_COMMANDS: usize = 1024;
+/// Sustained interval between push messages to one device, milliseconds, and how many are sent at once.
+pub const PUSH_PAUSE_MS: u64 = 30_000;
+/// See [`PUSH_PAUSE_MS`].
+pub const PUSHES_AT_ONCE: u32 = 10;
+/// How long one request to a push service may take, milliseconds, from the resolution of its name to its answer.
+pub const PUSH_TIMEOUT_MS: u64 = 15_000;
+/// Delay before a push message is sent again, milliseconds: the first, which doubles each time, and the longest. A push service may
+/// ask for a longer one, up to the time for which the message is of use.
+pub const PUSH_RETRY_MS: u64 = 5_000;
+/// See [`PUSH_RETRY_MS`].
+pub const MAX_PUSH_RETRY_MS: u64 = 60 * 60 * 1000;

@@ -7,6 +7,7 @@ use crate::{
     media,
     objects::{ObjectError, ObjectsLocation},
     places::{Places, PlacesError},
+    push::{self, PushService, Services, Vapid},
     reconcile::{ReconcileError, reconcile},
     store::{StoreError, StoreLocation},
     switchboard::Policy,
@@ -66,6 +67,23 @@ pub struct ServerConfig {
     pub turn: Option<Turn>,
     /// What the office wants of devices in browsers.
     pub protection: ProtectionConfig,
+    /// Web Push.
+    pub push: PushConfig,
+}
+
+/// How devices are told of alerts while their page is closed.
+#[derive(Clone, Debug)]
+pub struct PushConfig {
+    /// Whether they are. Then the server connects to the push services of the devices' browsers.
+    pub enabled: bool,
+    /// Push services that may be in a private network.
+    pub services: Vec<PushService>,
+}
+
+impl Default for PushConfig {
+    fn default() -> Self {
+        Self { enabled: true, services: Vec::new() }
+    }
 }
 
 impl ServerConfig {
@@ -87,6 +105,7 @@ impl ServerConfig {
             connections: ConnectionLimits::default(),
             turn: None,
             protection: ProtectionConfig::default(),
+            push: PushConfig::default(),
         }
     }
 }
@@ -167,6 +186,7 @@ const OFFICE_FILE: &str = "office.json";
 const OFFICE_VERSION: u64 = 1;
 const SEED_FILE: &str = "log.seed";
 const RELAY_TOKEN_FILE: &str = "relay.token";
+const PUSH_KEY_FILE: &str = "push.key";
 
 impl Server {
     /// Creates the directory of an office's server: the log with its key (`log.seed`, readable by its owner only), the
@@ -274,6 +294,8 @@ impl Server {
         .await?;
 
         let relay_token = relay_token(&config.data_dir.join(RELAY_TOKEN_FILE))?;
+        let push = push_client(&config, &info.domain)?;
+        let (push_commands, for_push) = push::channel();
         let (hub, inputs) = hub::channel();
         let for_log = hub.clone();
         let (log, log_thread) = writer
@@ -300,6 +322,7 @@ impl Server {
             prover: prover.clone(),
             archive: Box::new(archived),
             relay: media_handle.commands,
+            push: push_commands,
         };
         let engine = blocking(move || Ok(Hub::new(parts, now_ms())?)).await?;
         let hub_thread = std::thread::Builder::new()
@@ -331,7 +354,10 @@ impl Server {
             turn: config.turn.clone(),
             protection,
             archiving: archiving.clone(),
+            push: push.clone(),
         });
+        let to_hub = hub.clone();
+        let pushes = tokio::spawn(push::run(push, for_push, move |event| report_push(to_hub.clone(), event)));
         tokio::spawn(web::adopt_records(app.clone(), pending));
         let for_certificates = app.clone();
         tokio::task::spawn_blocking(move || store_missing_certificates(&for_certificates));
@@ -357,7 +383,7 @@ impl Server {
             threads: vec![hub_thread, log_thread],
             http_task,
             admin_task,
-            tasks: vec![media_handle.task, cleanup, ticket_uses, probes],
+            tasks: vec![media_handle.task, cleanup, ticket_uses, probes, pushes],
             relay_task,
             archiving,
         })
@@ -410,6 +436,27 @@ impl Running {
         // They end when their channels close; joining them waits until the disk has been flushed.
         let _ = tokio::task::spawn_blocking(move || threads.into_iter().for_each(|t| drop(t.join()))).await;
     }
+}
+
+/// What sends push messages, if the office does.
+fn push_client(config: &ServerConfig, domain: &str) -> Result<Option<Arc<push::Client>>, StartError> {
+    if !config.push.enabled {
+        return Ok(None);
+    }
+    let path = config.data_dir.join(PUSH_KEY_FILE);
+    let vapid = Vapid::open(&path, domain).map_err(|source| StartError::File { path, source })?;
+    let client = push::Client::new(Services::new(config.push.services.clone()), Arc::new(vapid));
+    Ok(Some(Arc::new(client.map_err(StartError::System)?)))
+}
+
+/// Tells the switchboard what became of a push message.
+async fn report_push(hub: HubHandle, event: push::Event) {
+    // Fails only while the server stops; after the next start it is stated again.
+    hub.send(match event {
+        push::Event::Told(device, about) => Input::Pushed(device, about),
+        push::Event::Gone(device, endpoint) => Input::PushGone(device, endpoint),
+    })
+    .await;
 }
 
 /// At start, stores certificates that a killed process did not: those of devices and registrars are archived after their log

@@ -11,8 +11,17 @@ const EXECUTABLE = process.env.TELCON_CHROMIUM ?? '/usr/bin/chromium';
  * @param {{ microphone?: string, args?: string[] }} [options] `microphone`: a WAV file that is looped as microphone
  * input; without one the fake device beeps.
  */
-export function launch({ microphone, args = [] } = {}) {
-  return chromium.launch({
+export function launch(options = {}) {
+  return chromium.launch(settings(options));
+}
+
+/** A browser with a profile on disk, as its one context. */
+export function launch_profile(folder, { args, ...options } = {}) {
+  return chromium.launchPersistentContext(folder, { ...settings({ args }), ...options });
+}
+
+function settings({ microphone, args = [] } = {}) {
+  return {
     executablePath: EXECUTABLE,
     headless: true,
     args: [
@@ -24,11 +33,11 @@ export function launch({ microphone, args = [] } = {}) {
       ...(microphone ? [`--use-file-for-fake-audio-capture=${microphone}`] : []),
       ...args,
     ],
-  });
+  };
 }
 
 /** Presses “Not now” on the screen that offers to protect a device: most tests are not about it. */
-function protect_later() {
+export function protect_later() {
   const press = () => document.querySelector('[data-protect="later"]:enabled')?.click();
   new MutationObserver(press).observe(document, { subtree: true, childList: true, attributes: true });
 }

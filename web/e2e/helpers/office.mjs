@@ -26,19 +26,19 @@ export async function free_port() {
 export class Office {
   #children = new Set();
 
-  /** @param {{ suite?: 'hybrid' | 'cnsa2', media?: string, media_addr?: string, turn?: string[], two_registrars?: boolean, require_protection?: boolean }} [options] */
+  /** @param {{ suite?: 'hybrid' | 'cnsa2', media?: string, media_addr?: string, turn?: string[], two_registrars?: boolean, serve?: string[] }} [options] `serve`: more arguments of `telcon serve` */
   static async make({
     suite = 'hybrid',
     media = '127.0.0.1:0',
     media_addr,
     turn = [],
     two_registrars = false,
-    require_protection = false,
+    serve = [],
   } = {}) {
     if (!TELCON || !WEB) throw new Error('TELCON_BIN and TELCON_WEB are not set: run this by `cargo xtask e2e`');
     const office = new Office();
     office.media = ['--media', media, ...(media_addr ? ['--media-addr', media_addr] : []), ...turn];
-    office.policy = require_protection ? ['--require-protection'] : [];
+    office.arguments = serve;
     office.dir = await mkdtemp(join(tmpdir(), 'telcon-e2e-'));
     const init = ['init', '--data', office.dir, '--domain', 'office.example', '--name', 'Office of the President'];
     const terms = ['--record-mode', 'audio', ...(two_registrars ? ['--two-registrars'] : [])];
@@ -70,7 +70,7 @@ export class Office {
 
   async serve() {
     const listen = ['--listen', `127.0.0.1:${this.port}`, '--admin-listen', '127.0.0.1:0'];
-    const at = [...listen, ...this.media, ...this.policy, '--web', WEB];
+    const at = [...listen, ...this.media, ...this.arguments, '--web', WEB];
     this.server = await this.#start(['serve', '--data', join(this.dir, 'server'), ...at], 'ready at');
   }
 
@@ -86,6 +86,11 @@ export class Office {
     const who = ['--name', name, '--organisation', 'Office of the President', '--role', role, '--zone', zone];
     const { stdout } = await run(TELCON, ['invite', '--data', this.dir, '--server', this.origin, ...who]);
     return stdout.trim();
+  }
+
+  /** Enrols a native device of a new person: each enrolment is an alert. */
+  async enrol_device(name, role = 'principal') {
+    await run(TELCON, ['enrol', '--device', join(this.dir, `${name}.json`), await this.invite(name, role)]);
   }
 
   /** Appoints a security officer's device as a registrar, by the request that it saved. */

@@ -217,6 +217,37 @@ export type Role = 'principal' | 'duty_officer' | 'note_taker' | 'counterpart' |
  */
 export type PersonId = string;
 /**
+ * Content of a push message, as JSON. It names nobody: who opens the page sees the rest there, verified.
+ */
+export type PushMessage = {
+  /**
+   * `PUSH_VERSION`.
+   */
+  version: number;
+} & PushMessage1;
+export type PushMessage1 = {
+  about: 'alert';
+  /**
+   * Index of its entry in the log. The same entry is shown once.
+   */
+  entry: number;
+  /**
+   * What happened.
+   */
+  kind:
+    | 'device_asked'
+    | 'device_enrolled'
+    | 'device_refused'
+    | 'device_revoked'
+    | 'link_opened_again'
+    | 'registrar_appointed'
+    | 'sign_in_failed'
+    | 'ring_refused'
+    | 'proof_invalid'
+    | 'log_forked'
+    | 'ring_invalid';
+};
+/**
  * Record mode: what is kept of a call. The screen of every participant shows it.
  */
 export type RecordMode = 'log_only' | 'memo' | 'audio';
@@ -234,7 +265,7 @@ export type RemoveProtector =
   | {
       kind: 'locker';
       /**
-       * SHA-256 of its secret identifier.
+       * SHA-256 as 64 lowercase hexadecimal digits.
        */
       locker_sha256: string;
     };
@@ -438,6 +469,9 @@ export interface Contract {
   PasskeyOptions?: PasskeyOptions;
   PersonId?: PersonId;
   ProtectionPolicy?: ProtectionPolicy;
+  PushMessage?: PushMessage;
+  PushSettings?: PushSettings;
+  PushSubscription?: PushSubscription;
   RecordLine?: RecordLine;
   RecordMode?: RecordMode;
   RegistrarView?: RegistrarView;
@@ -1572,6 +1606,33 @@ export interface ProtectionPolicy {
    * Whether the page lets nobody go on without protecting the device. The page enforces it.
    */
   required: boolean;
+}
+/**
+ * `GET /api/v1/push`: Web Push of the office, and of the bearer's device.
+ */
+export interface PushSettings {
+  endpoint_sha256?: Digest;
+  /**
+   * Public key of the office for push services (VAPID, RFC 8292), base64url without padding: a subscription is made for it and is of no use under another one. None if the office sends no push messages.
+   */
+  key?: string;
+}
+/**
+ * `PUT /api/v1/push`: the subscription of the bearer's device, as its browser made it. It replaces the one before.
+ */
+export interface PushSubscription {
+  /**
+   * The browser's authentication secret of 16 bytes, base64url without padding.
+   */
+  auth: string;
+  /**
+   * Address at the push service, at most `MAX_PUSH_ENDPOINT_BYTES`. Whoever knows it and the office's key may send.
+   */
+  endpoint: string;
+  /**
+   * The browser's public key (P-256, uncompressed), base64url without padding.
+   */
+  p256dh: string;
 }
 /**
  * One line of `GET /api/v1/records`.

@@ -33,7 +33,24 @@ const long = {
   organisation: 'Secretariat of the Southern African Union of River States',
 };
 
+/** The settings of an officer, with notifications while the page is closed in this state. */
+const push =
+  (state: App['push']['state'], problem: App['push']['problem'] = null): Scene =>
+  (app) => {
+    on(alerted())(app);
+    app.registrar.list = { status: 'ready', value: DEVICES };
+    app.push.state = state;
+    app.push.problem = problem;
+    app.settings_open = true;
+  };
+
 export const alert_scenes: Record<string, Scene> = {
+  'settings-push-off': push('off'),
+  'settings-push-on': push('on'),
+  'settings-push-blocked': push('blocked'),
+  'settings-push-unsupported': push('unsupported'),
+  'settings-push-none': push('no_push'),
+  'settings-push-failed': push('off', { code: 'office_unreachable' }),
   alerts: alerts(ready(ALERTS)),
   'alerts-more': (app) => {
     alerts(ready(ALERTS.slice(0, 3)))(app);

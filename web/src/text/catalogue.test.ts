@@ -61,6 +61,7 @@ describe('the catalogues', () => {
         'call.suites.cnsa2',
         'dir',
         'nav.label',
+        'push.shown.other_title',
         'records.fields.date',
         'records.fields.participants',
         'status.starting.kind',

@@ -10,6 +10,7 @@ import { enrol } from './en/enrol';
 import { people } from './en/people';
 import { problems } from './en/problems';
 import { protection } from './en/protection';
+import { push } from './en/push';
 import { records } from './en/records';
 import { ring } from './en/ring';
 import { settings } from './en/settings';
@@ -30,6 +31,7 @@ export const en = {
   people,
   problems,
   protection,
+  push,
   records,
   ring,
   settings,

@@ -11,6 +11,7 @@ import { enrol } from './fr/enrol';
 import { people } from './fr/people';
 import { problems } from './fr/problems';
 import { protection } from './fr/protection';
+import { push } from './fr/push';
 import { records } from './fr/records';
 import { ring } from './fr/ring';
 import { settings } from './fr/settings';
@@ -29,6 +30,7 @@ export const fr: Text = {
   people,
   problems,
   protection,
+  push,
   records,
   ring,
   settings,

@@ -56,6 +56,7 @@ impl World {
             prover,
             archive: Box::new(()),
             relay,
+            push: crate::push::channel().0,
         };
         let hub = Hub::new(parts, 1_000_000).unwrap();
         let mut world = Self { hub, store, logged, _relay: commands, _dir: dir };

@@ -4,6 +4,7 @@ use super::{
     ActiveCall, Ask, CallRow, DeviceRow, FirstApprovalRow, Handshake, InvitationRow, IssuedLinkRow, LostDevice,
     RecordRow, RegistrarRow, Snapshot, Stage, StoreError, Unfinished, alerts,
     database::Statements,
+    push,
     value::{Row, values},
 };
 use telcon_proto::{CallId, DeviceId, InvitationId, OfficeName};
@@ -58,6 +59,7 @@ pub(super) fn snapshot(t: &mut dyn Statements, home: &OfficeName) -> Result<Snap
         alerts: alerts::recent(t)?,
         unseen_alerts: alerts::unseen(t)?,
         added_devices: alerts::added(t)?,
+        push: push::subscriptions(t)?,
     })
 }
 

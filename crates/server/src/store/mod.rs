@@ -9,6 +9,7 @@
 //! | `sqlite`, `postgres`, `schema` | the databases |
 //! | `alerts` | the SQL text of alerts, and of devices that were added in somebody's name |
 //! | `protection`, `protection_rows` | passkeys, lockers and tickets: writes and queries; rows |
+//! | `push` | Web Push subscriptions: rows, writes and queries |
 //! | `office` | the mark that binds a database to its office |
 //! | `migration` | copies a whole database to another one |
 //!
@@ -31,6 +32,7 @@ mod port;
 mod postgres;
 mod protection;
 mod protection_rows;
+mod push;
 mod read;
 mod rows;
 mod schema;
@@ -41,6 +43,7 @@ mod write;
 pub use location::StoreLocation;
 pub use port::{Applied, LogPosition, Queries, Store, StoreError, StoredRecord};
 pub use protection_rows::{LockerRow, PasskeyRow, ProtectionRow, ProtectionWrite, TicketRow};
+pub use push::{PushRow, PushWrite};
 pub use rows::{
     ActiveCall, AddedDeviceRow, AlertId, AlertRow, Ask, CallRow, CallSummary, Certified, DeviceRow, DeviceSummary,
     FirstApprovalRow, Handshake, InvitationRow, IssuedLinkRow, LostDevice, RecordRow, RegistrarRow, Snapshot, Stage,

@@ -4,7 +4,7 @@ use super::{
     Applied, CallSummary, DeviceRow, DeviceSummary, InvitationRow, LockerRow, LogPosition, LostDevice, PasskeyRow,
     ProtectionRow, Queries, RegistrarRow, Snapshot, Store, StoreError, StoredRecord, Write, alerts,
     database::{Access, Database, Statements},
-    load, office, protection, read,
+    load, office, protection, push, read,
     value::values,
     write,
 };
@@ -162,6 +162,10 @@ impl<D: Database> Queries for Reader<D> {
 
     fn locker(&self, locker: &Digest) -> Result<Option<LockerRow>, StoreError> {
         self.read(|t| protection::locker(t, locker))
+    }
+
+    fn push_endpoint(&self, device: &DeviceId) -> Result<Option<String>, StoreError> {
+        self.read(|t| push::subscription(t, device))
     }
 
     fn record_names(&self) -> Result<BTreeSet<String>, StoreError> {

@@ -235,6 +235,12 @@ pub trait Queries: Send + Sync {
     /// [`StoreError`].
     fn locker(&self, locker: &Digest) -> Result<Option<LockerRow>, StoreError>;
 
+    /// Address of the Web Push subscription of a device.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn push_endpoint(&self, device: &DeviceId) -> Result<Option<String>, StoreError>;
+
     /// Names of all records; see [`crate::archive::RecordStore`].
     ///
     /// # Errors

@@ -337,6 +337,8 @@ pub enum Write {
     InvitationClosedLogged(InvitationId, u64),
     /// One request about the protection of a device: all or none, as the condition of the first decides.
     Protection(Vec<super::ProtectionWrite>),
+    /// A Web Push subscription changed.
+    Push(super::PushWrite),
     /// An alert, with its log index once it has one; the same again adds that.
     Alert(Box<AlertRow>),
     /// A security officer's device saw the alert of this log index first, at this time.
@@ -561,6 +563,8 @@ pub struct Snapshot {
     pub unseen_alerts: Vec<u64>,
     /// Devices that were added in somebody's name, and not acknowledged.
     pub added_devices: Vec<AddedDeviceRow>,
+    /// Web Push subscriptions.
+    pub push: Vec<super::PushRow>,
 }
 
 /// The person of a device row, for indices.

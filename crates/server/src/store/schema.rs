@@ -3,7 +3,7 @@
 use super::{StoreError, database::Statements, value::values};
 
 /// Version that this program writes.
-pub(super) const VERSION: i64 = 14;
+pub(super) const VERSION: i64 = 15;
 
 /// A table, common to all databases: the unit of a migration between databases.
 pub(super) struct Table {
@@ -15,7 +15,7 @@ pub(super) struct Table {
 }
 
 /// All tables of [`VERSION`].
-pub(super) const TABLES: [Table; 18] = [
+pub(super) const TABLES: [Table; 19] = [
     Table {
         name: "devices",
         columns: &[
@@ -144,6 +144,7 @@ pub(super) const TABLES: [Table; 18] = [
         key: 3,
     },
     Table { name: "added_devices", columns: &["told", "device", "label", "approved_by", "enrolled_ms"], key: 2 },
+    Table { name: "push_subscriptions", columns: &["device", "endpoint", "browser_key", "auth", "told_below"], key: 1 },
     Table { name: "marks", columns: &["name", "value"], key: 1 },
 ];
 
@@ -344,6 +345,13 @@ CREATE TABLE added_devices (
     PRIMARY KEY (told, device)
 ) STRICT, WITHOUT ROWID;
 ",
+    // Web Push subscriptions.
+    "
+CREATE TABLE push_subscriptions (
+    device BLOB PRIMARY KEY, endpoint TEXT NOT NULL, browser_key BLOB NOT NULL, auth BLOB NOT NULL,
+    told_below INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+",
 ];
 
 /// PostgreSQL databases begin with version 5, in which they are created; the version is a mark. `COLLATE "C"` orders as
@@ -499,6 +507,13 @@ CREATE INDEX alerts_unseen ON alerts (log_index) WHERE seen_ms IS NULL;
 CREATE TABLE added_devices (
     told BYTEA NOT NULL, device BYTEA NOT NULL, label TEXT, approved_by BYTEA, enrolled_ms BIGINT NOT NULL,
     PRIMARY KEY (told, device)
+);
+",
+    // Web Push subscriptions.
+    "
+CREATE TABLE push_subscriptions (
+    device BYTEA PRIMARY KEY, endpoint TEXT NOT NULL, browser_key BYTEA NOT NULL, auth BYTEA NOT NULL,
+    told_below BIGINT NOT NULL
 );
 "];
 

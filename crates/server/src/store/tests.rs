@@ -110,6 +110,10 @@ const SUITE: &[Case] = &[
     ("a_revoked_device_loses_what_protected_it", a_revoked_device_loses_what_protected_it),
     ("alerts_are_listed_once_the_log_has_them", alerts_are_listed_once_the_log_has_them),
     ("added_devices_are_kept_until_they_are_acknowledged", added_devices_are_kept_until_they_are_acknowledged),
+    (
+        "push_subscriptions_are_one_of_a_device_and_erased_with_its_revocation",
+        push_subscriptions_are_one_of_a_device_and_erased_with_its_revocation,
+    ),
     ("a_revocation_keeps_its_first_time", a_revocation_keeps_its_first_time),
     ("devices_without_log_entry_can_be_removed", devices_without_log_entry_can_be_removed),
     ("the_log_position_is_stored", the_log_position_is_stored),
@@ -412,7 +416,7 @@ fn the_people_of_older_calls_are_found_after_the_upgrade(disk: &TestStore) {
          CREATE INDEX calls_opened ON calls (opened_ms); ALTER TABLE calls DROP COLUMN from_person;
          ALTER TABLE calls DROP COLUMN to_person; DROP TABLE silenced; DROP TABLE issued_links;
          DROP TABLE registrars; DROP TABLE invitations; DROP TABLE passkeys; DROP TABLE tickets; DROP TABLE lockers;
-         DROP TABLE alerts; DROP TABLE added_devices; DROP INDEX devices_person; ALTER TABLE devices DROP COLUMN person;
+         DROP TABLE alerts; DROP TABLE push_subscriptions; DROP TABLE added_devices; DROP INDEX devices_person; ALTER TABLE devices DROP COLUMN person;
          ALTER TABLE devices DROP COLUMN second_certificate; ALTER TABLE devices DROP COLUMN second_issuer; {version}"
     ));
     drop(disk.writer());
@@ -782,6 +786,32 @@ fn a_device_found_after_a_restore_is_notified_of(disk: &TestStore) {
     assert_eq!(rows, [(one, eight, 1_000_000), (one, nine, 1_000_001), (eight, nine, 1_000_001)]);
 }
 
+fn push_subscriptions_are_one_of_a_device_and_erased_with_its_revocation(disk: &TestStore) {
+    let mut store = disk.writer();
+    let row = |n: u8, address: &str| PushRow {
+        device: device(n),
+        endpoint: format!("https://push.example/{address}"),
+        key: Blob(vec![4; 65]),
+        auth: Blob(vec![n; 16]),
+        told_below: 5,
+    };
+    let write = |write| Write::Push(write);
+    let subscribed = |n, address| write(PushWrite::Subscribed(Box::new(row(n, address))));
+    store.apply(&[enrolled(1), enrolled(2), enrolled(3)]).unwrap();
+    store.apply(&[subscribed(1, "old"), subscribed(2, "b"), subscribed(3, "c"), subscribed(1, "new")]).unwrap();
+    store.apply(&[write(PushWrite::Told(device(1), 9)), write(PushWrite::Told(device(1), 7))]).unwrap();
+    store.apply(&[write(PushWrite::Told(device(4), 9)), write(PushWrite::Ended(device(3)))]).unwrap();
+    drop(store);
+    let mut store = disk.writer();
+    let first = PushRow { told_below: 9, ..row(1, "new") };
+    assert_eq!(store.load().unwrap().push, [first.clone(), row(2, "b")]);
+    assert_eq!(disk.reader().push_endpoint(&device(1)).unwrap().as_deref(), Some("https://push.example/new"));
+    store.apply(&[Write::DeviceRevoked(device(2), 8, None)]).unwrap();
+    assert_eq!(store.load().unwrap().push, [first]);
+    assert_eq!(disk.number("SELECT COUNT(*) FROM push_subscriptions"), 1, "the address is erased");
+    assert_eq!(disk.reader().push_endpoint(&device(2)).unwrap(), None);
+}
+
 fn a_revocation_keeps_its_first_time(disk: &TestStore) {
     let mut store = disk.writer();
     store.apply(&[enrolled(1), Write::DeviceRevoked(device(1), 4, None)]).unwrap();
@@ -965,7 +995,7 @@ fn a_postgres_database_of_version_5_is_upgraded() {
     disk.execute(
         "DROP TABLE lost_devices; DROP TABLE silenced; DROP TABLE issued_links; DROP TABLE registrars; DROP TABLE invitations;
          DROP TABLE passkeys; DROP TABLE tickets; DROP TABLE lockers;
-         DROP TABLE alerts; DROP TABLE added_devices;
+         DROP TABLE alerts; DROP TABLE push_subscriptions; DROP TABLE added_devices;
          DROP INDEX devices_person; ALTER TABLE devices DROP COLUMN person;
          ALTER TABLE devices DROP COLUMN second_certificate; ALTER TABLE devices DROP COLUMN second_issuer;
          DROP INDEX calls_logged; DROP INDEX calls_from; DROP INDEX calls_to; ALTER TABLE calls DROP COLUMN from_person; ALTER TABLE calls DROP COLUMN to_person;

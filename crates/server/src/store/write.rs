@@ -3,6 +3,7 @@
 use super::{
     CallRow, Certified, DeviceRow, Handshake, LostDevice, StoreError, Write, alerts,
     database::Statements,
+    push,
     value::{Value, json, values},
 };
 use telcon_proto::CallId;
@@ -42,6 +43,7 @@ fn change(t: &mut dyn Statements, write: &Write) -> Result<(), StoreError> {
                 run(&sql, values![*ms, jws.as_ref(), device])?;
             }
             run("DELETE FROM added_devices WHERE told = $1", values![device])?;
+            push::end(t, device)?;
             super::protection::erase(t, device)
         }
         Write::RevocationLogged(device, index) => {
@@ -205,6 +207,7 @@ fn change(t: &mut dyn Statements, write: &Write) -> Result<(), StoreError> {
             run("UPDATE invitations SET closed_index = $1 WHERE invitation = $2", values![*index, id])
         }
         Write::Protection(writes) => super::protection::apply(t, writes).map(drop),
+        Write::Push(write) => push::apply(t, write),
         Write::Alert(row) => alerts::put(t, row),
         Write::AlertSeen(index, by, ms) => run(
             "UPDATE alerts SET seen_by = $1, seen_ms = $2 WHERE log_index = $3 AND seen_ms IS NULL",

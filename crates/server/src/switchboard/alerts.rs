@@ -176,6 +176,7 @@ impl Alerts {
         let at = self.newest.iter().position(|other| other.log_index < alert.log_index);
         self.newest.insert(at.unwrap_or(self.newest.len()), alert.clone());
         self.newest.truncate(RECENT_ALERTS);
+        context.push_alert(&alert);
         self.tell(vec![alert], context);
     }
 
@@ -185,6 +186,11 @@ impl Alerts {
         for session in sessions {
             context.send(session, ServerMessage::Alerts { changed: changed.clone(), unseen: self.unseen.len() as u64 });
         }
+    }
+
+    /// The newest that are in the log, oldest first.
+    pub fn newest(&self) -> impl Iterator<Item = &OfficeAlert> {
+        self.newest.iter().rev()
     }
 
     /// What an officer's device is sent that signs in.

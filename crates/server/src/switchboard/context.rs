@@ -4,6 +4,7 @@ use super::{
     contacts::Contacts,
     directory::Directory,
     port::{CloseReason, Effects, Output, PendingAppend, Policy, RelayCommand, SessionId},
+    push::PushSubscriptions,
 };
 use crate::{assignment::Assignment, store::Write, timers::Timers};
 use telcon_proto::{
@@ -39,6 +40,7 @@ pub(super) struct Context {
     pub contacts: Contacts,
     pub assignment: Assignment,
     pub timers: Timers<Timer>,
+    pub push: PushSubscriptions,
     effects: Effects,
 }
 
@@ -50,6 +52,7 @@ impl Context {
             contacts: Contacts::default(),
             assignment: Assignment::default(),
             timers: Timers::default(),
+            push: PushSubscriptions::default(),
             effects: Effects::default(),
         }
     }

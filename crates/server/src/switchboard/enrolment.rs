@@ -265,6 +265,7 @@ impl Switchboard {
         }
         let card = self.context.directory.revoke(device, now_ms, &jws);
         self.context.write(Write::DeviceRevoked(device, now_ms, Some(jws.clone())));
+        self.forget_push(device);
         append_revocation(&mut self.context, device, now_ms, Some(request));
         if let Some(session) = self.context.directory.session_of(&device) {
             self.context.send(session, ServerMessage::Revoked { jws: Some(jws) });

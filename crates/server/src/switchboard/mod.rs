@@ -20,6 +20,7 @@
 //! | `ring` | opening, ringing, answering, ending |
 //! | `ring_limits` | how often people may ring |
 //! | `alerts` | what security officers are told, and the log with them |
+//! | `push` | which devices are told of alerts while their page is closed |
 //! | `added_devices` | devices added in somebody's name, of which their other devices tell them |
 //! | `invitations` | registrars, their invitations, devices that ask |
 //! | `approvals` | registrars' approvals of those devices |
@@ -50,13 +51,15 @@ mod namesakes;
 mod note_takers;
 mod port;
 mod post_call;
+mod push;
 mod ring;
 mod ring_limits;
 mod silence;
 
 pub use port::{
-    Approved, CloseReason, DeviceAsked, Effects, FirstApproved, LegRefusal, NewDevice, Output, PendingAppend, Policy,
-    Refusal, RefusalKind, RefusedRing, RelayCommand, Reply, RequestId, Revocation, Seal, SessionId, VerifiedRing,
+    Approved, CloseReason, DeviceAsked, Effects, FirstApproved, LegRefusal, NewDevice, Output, PendingAppend, Policy, Push,
+    PushCommand, Refusal, RefusalKind, RefusedRing, RelayCommand, Reply, RequestId, Revocation, Seal, SessionId,
+    VerifiedRing,
 };
 
 use crate::{
@@ -185,6 +188,7 @@ impl Switchboard {
         }
         this.alerts = Alerts::restore(stored.alerts, stored.unseen_alerts, &mut this.context, now_ms);
         this.added_devices.restore(stored.added_devices);
+        this.restore_push(stored.push, now_ms);
         this.restore_invitations(stored.registrars, stored.invitations);
         this.context.contacts.load(&this.context.directory);
         this.context.relay(RelayCommand::KeepOnly(stored.active.iter().map(|active| active.row.call).collect()));

@@ -1,7 +1,8 @@
 //! A switchboard over a real store and log, for tests: its process dies after so many outputs, and its log fails when told to.
 
 use super::{
-    Approved, DeviceAsked, Effects, NewDevice, Output, Policy, Refusal, Reply, RequestId, SessionId, Switchboard,
+    Approved, DeviceAsked, Effects, NewDevice, Output, Policy, PushCommand, Refusal, Reply, RequestId, SessionId,
+    Switchboard,
 };
 use crate::{
     archive::LogWriter,
@@ -48,6 +49,7 @@ fn policy() -> Policy {
 pub(super) enum Done {
     Sent(SessionId, ServerMessage),
     Replied(Result<Reply, Refusal>),
+    Pushed(PushCommand),
 }
 
 pub(super) struct Office {
@@ -151,6 +153,7 @@ impl Office {
                     }
                     Output::Send(session, message) => self.done.push(Done::Sent(session, *message)),
                     Output::Reply(_, answer) => self.done.push(Done::Replied(answer)),
+                    Output::Push(command) => self.done.push(Done::Pushed(command)),
                     Output::Close(..) | Output::Relay(_) => {}
                 }
             }
@@ -230,7 +233,7 @@ impl Office {
     pub fn sent(&self) -> impl DoubleEndedIterator<Item = &ServerMessage> {
         self.done.iter().filter_map(|done| match done {
             Done::Sent(_, message) => Some(message),
-            Done::Replied(_) => None,
+            Done::Replied(_) | Done::Pushed(_) => None,
         })
     }
 
@@ -238,7 +241,7 @@ impl Office {
     pub fn last_reply(&self) -> Option<&Result<Reply, Refusal>> {
         self.done.iter().rev().find_map(|done| match done {
             Done::Replied(answer) => Some(answer),
-            Done::Sent(..) => None,
+            Done::Sent(..) | Done::Pushed(_) => None,
         })
     }
 

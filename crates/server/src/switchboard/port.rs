@@ -1,12 +1,13 @@
 //! Inputs and outputs of the switchboard.
 
-use crate::store::{AlertId, Write};
+use crate::store::{AlertId, PushRow, Write};
 use std::collections::BTreeSet;
 use telcon_proto::{
     Blob, CallId, Card, DeviceId, Digest, InvitationId, OfficeName, RecordMode, ServerMessage, SuiteName,
     entry::Entry,
     http::Asked,
     message::{Logged, RefusalCode, Ring},
+    push::PushAbout,
 };
 
 /// One signed-in connection, numbered by the driver. Numbers are never used twice.
@@ -89,6 +90,30 @@ pub enum Output {
     Relay(RelayCommand),
     /// Answer the HTTP request.
     Reply(RequestId, Result<Reply, Refusal>),
+    /// A command to the task that sends Web Push messages.
+    Push(PushCommand),
+}
+
+/// What the task is to do that sends Web Push messages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PushCommand {
+    /// The switchboard starts: what waits is stated anew.
+    Restart,
+    /// Send a message.
+    Send(Box<Push>),
+    /// Send nothing more to this device: its subscription ended, or is another one.
+    Forget(DeviceId),
+}
+
+/// A message to one device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Push {
+    /// Its subscription.
+    pub to: PushRow,
+    /// What it says.
+    pub about: PushAbout,
+    /// Until when it is of use, milliseconds since 1970 UTC.
+    pub until_ms: u64,
 }
 
 /// Why a connection is closed by the server.
@@ -167,6 +192,8 @@ pub enum Reply {
     Logged(u64),
     /// The link is known.
     LinkKept,
+    /// The subscription is stored, or erased.
+    PushStored,
     /// What became of a device's request.
     Asked(Asked),
     /// There is no such open invitation: the store knows how it ended, if there was one.
@@ -183,7 +210,7 @@ impl Reply {
     pub fn logged(self) -> Result<u64, Refusal> {
         match self {
             Self::Logged(index) => Ok(index),
-            Self::LinkKept | Self::Asked(_) | Self::NoOpenInvitation | Self::ApprovedFirst => {
+            Self::LinkKept | Self::PushStored | Self::Asked(_) | Self::NoOpenInvitation | Self::ApprovedFirst => {
                 Err(Refusal::new(RefusalKind::Unavailable, "the server gave another answer: try again"))
             }
         }

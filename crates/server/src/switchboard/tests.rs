@@ -191,6 +191,7 @@ fn cost(office: &mut Office, effects: Effects) -> (usize, Vec<String>) {
         Output::Relay(RelayCommand::OpenCall(..)) => "open".into(),
         Output::Relay(_) => "relay".into(),
         Output::Reply(..) => "reply".into(),
+        Output::Push(_) => "push".into(),
     });
     let counted = (effects.writes.len(), kinds.collect());
     office.run(effects);

@@ -7,7 +7,7 @@
 use super::{
     App, alerts, devices,
     error::{HttpError, NOTHING_HERE},
-    lockers, log_files, office, passkeys, protection, records, registrars, relays, socket, turn,
+    lockers, log_files, office, passkeys, protection, push, records, registrars, relays, socket, turn,
 };
 use crate::limits::MAX_JSON_BODY_BYTES;
 use axum::{
@@ -93,6 +93,9 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(registrars::ask).layer(json()))
         .routes(routes!(registrars::list_devices))
         .routes(routes!(alerts::list))
+        .routes(routes!(push::read))
+        .routes(routes!(push::subscribe).layer(json()))
+        .routes(routes!(push::unsubscribe))
         .routes(routes!(protection::policy))
         .routes(routes!(protection::remove).layer(json()))
         .routes(routes!(passkeys::begin_registration))

@@ -15,6 +15,7 @@ mod pages;
 mod passkeys;
 mod protection;
 mod proxies;
+mod push;
 mod record_reader;
 mod records;
 mod registrars;
@@ -111,6 +112,8 @@ pub struct App {
     pub protection: Protection,
     /// [`crate::limits::MAX_ARCHIVING`] permits, one for each device whose certificates are being stored in the archive.
     pub archiving: Arc<tokio::sync::Semaphore>,
+    /// What sends push messages, if the office does.
+    pub push: Option<Arc<crate::push::Client>>,
 }
 
 impl App {

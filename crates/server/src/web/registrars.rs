@@ -144,7 +144,7 @@ pub(super) async fn ask(
                 }
             }
         }
-        Reply::Logged(_) | Reply::LinkKept | Reply::ApprovedFirst => Err(HttpError::unavailable()),
+        Reply::Logged(_) | Reply::LinkKept | Reply::PushStored | Reply::ApprovedFirst => Err(HttpError::unavailable()),
     }
 }
 

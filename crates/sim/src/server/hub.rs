@@ -218,6 +218,8 @@ impl World {
                     RelayCommand::RemoveLeg(call, device) => Placed::LegClosed(call, device),
                 });
             }
+            // Nobody subscribes here.
+            Output::Push(_) => {}
             Output::Reply(id, answer) => {
                 if let Some(request) = process.requests.remove(&id) {
                     if let Some(script) = &mut self.script {

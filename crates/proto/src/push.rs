@@ -1,0 +1,92 @@
+//! Web Push: what a device asks its office for, and what it is sent while no page is open. A push service carries the messages and
+//! cannot read them (RFC 8291).
+
+use crate::{AlertKind, Digest};
+use serde::{Deserialize, Serialize};
+
+/// Version of [`PushMessage`]. A worker that does not know it shows that there is something to see, and not what.
+pub const PUSH_VERSION: u16 = 1;
+
+/// `GET /api/v1/push`: Web Push of the office, and of the bearer's device.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct PushSettings {
+    /// Public key of the office for push services (VAPID, RFC 8292), base64url without padding: a subscription is made for it and is
+    /// of no use under another one. None if the office sends no push messages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// SHA-256 of the address of the device's subscription; none without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint_sha256: Option<Digest>,
+}
+
+/// `PUT /api/v1/push`: the subscription of the bearer's device, as its browser made it. It replaces the one before.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct PushSubscription {
+    /// Address at the push service, at most [`crate::limits::MAX_PUSH_ENDPOINT_BYTES`]. Whoever knows it and the office's key may send.
+    pub endpoint: String,
+    /// The browser's public key (P-256, uncompressed), base64url without padding.
+    pub p256dh: String,
+    /// The browser's authentication secret of 16 bytes, base64url without padding.
+    pub auth: String,
+}
+
+/// Names neither address nor secret.
+impl std::fmt::Debug for PushSubscription {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("PushSubscription")
+    }
+}
+
+/// Content of a push message, as JSON. It names nobody: who opens the page sees the rest there, verified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct PushMessage {
+    /// [`PUSH_VERSION`].
+    pub version: u16,
+    /// What it is about.
+    #[serde(flatten)]
+    pub about: PushAbout,
+}
+
+/// What a push message is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(tag = "about", rename_all = "snake_case")]
+pub enum PushAbout {
+    /// An alert of the office, to security officers.
+    Alert {
+        /// What happened.
+        kind: AlertKind,
+        /// Index of its entry in the log. The same entry is shown once.
+        entry: u64,
+    },
+}
+
+impl From<PushAbout> for PushMessage {
+    fn from(about: PushAbout) -> Self {
+        Self { version: PUSH_VERSION, about }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_names_its_kind_and_entry_and_nobody() {
+        let message = PushMessage::from(PushAbout::Alert { kind: AlertKind::DeviceAsked, entry: 42 });
+        let text = serde_json::to_string(&message).unwrap();
+        assert_eq!(text, r#"{"version":1,"about":"alert","kind":"device_asked","entry":42}"#);
+        assert_eq!(serde_json::from_str::<PushMessage>(&text).unwrap(), message);
+    }
+
+    #[test]
+    fn a_subscription_in_a_log_line_shows_neither_address_nor_secret() {
+        let subscription =
+            PushSubscription { endpoint: "https://push.example/secret".into(), p256dh: "key".into(), auth: "s".into() };
+        assert_eq!(format!("{subscription:?}"), "PushSubscription");
+    }
+}

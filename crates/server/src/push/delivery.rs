@@ -1,0 +1,352 @@
+//! One request to a push service (RFC 8030): name, connection, request and head of the answer, all within one time limit. Redirects
+//! are not followed and bodies are not read.
+
+use super::{
+    encryption::BrowserKeys,
+    endpoint::{Endpoint, Services},
+    queue::{Attempt, Outcome},
+    vapid::Vapid,
+};
+use crate::limits::PUSH_TIMEOUT_MS;
+use axum::{
+    body::Body,
+    http::{Request, StatusCode, header},
+};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use sha2::{Digest as _, Sha256};
+use std::{io, net::IpAddr, sync::Arc, time::Duration};
+use telcon_proto::push::{PushAbout, PushMessage};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpStream, lookup_host},
+};
+use tokio_rustls::{
+    TlsConnector,
+    rustls::{
+        ClientConfig, RootCertStore,
+        crypto::aws_lc_rs,
+        pki_types::ServerName,
+        version::{TLS12, TLS13},
+    },
+};
+
+/// Longest head of an answer, bytes.
+const MAX_HEAD_BYTES: usize = 16 * 1024;
+/// Most headers of an answer.
+const MAX_HEADERS: usize = 100;
+/// Addresses of a push service that are tried.
+const MAX_ADDRESSES: usize = 4;
+/// Bytes of a topic: 32 characters, the most that a push service takes (RFC 8030, section 5.4).
+const TOPIC_BYTES: usize = 24;
+/// How often a push service is asked again that is too busy and does not say when, at least, milliseconds.
+const BUSY_MS: u64 = 60_000;
+
+/// Sends messages.
+pub struct Client {
+    tls: TlsConnector,
+    services: Services,
+    vapid: Arc<Vapid>,
+}
+
+impl Client {
+    /// With the roots that this machine trusts.
+    ///
+    /// # Errors
+    /// If TLS cannot be set up.
+    pub fn new(services: Services, vapid: Arc<Vapid>) -> io::Result<Self> {
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        Self::with_roots(services, vapid, roots)
+    }
+
+    fn with_roots(services: Services, vapid: Arc<Vapid>, roots: RootCertStore) -> io::Result<Self> {
+        let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_protocol_versions(&[&TLS13, &TLS12])
+            .map_err(io::Error::other)?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Ok(Self { tls: TlsConnector::from(Arc::new(config)), services, vapid })
+    }
+
+    /// The push services that the operator named.
+    pub fn services(&self) -> &Services {
+        &self.services
+    }
+
+    /// The office's key.
+    pub fn vapid(&self) -> &Vapid {
+        &self.vapid
+    }
+
+    /// Sends one message.
+    pub(super) async fn deliver(&self, attempt: &Attempt, now_ms: u64) -> Outcome {
+        let row = &attempt.push.to;
+        // Stored by a server with other push services named, or damaged: the device subscribes again.
+        let Ok(endpoint) = Endpoint::parse(&row.endpoint, &self.services) else { return Outcome::Gone };
+        let Ok(keys) = BrowserKeys::from_bytes(row.key.as_slice(), row.auth.as_slice()) else { return Outcome::Gone };
+        let sent = self.send(attempt, &endpoint, &keys, now_ms);
+        match tokio::time::timeout(Duration::from_millis(PUSH_TIMEOUT_MS), sent).await {
+            Ok(Ok((status, retry_ms))) => outcome(status, retry_ms, &endpoint),
+            Ok(Err(error)) => {
+                tracing::warn!(service = %endpoint.origin(), %error, "a push message was not sent: it is tried again");
+                Outcome::Failed { retry_ms: None }
+            }
+            Err(_) => {
+                tracing::warn!(service = %endpoint.origin(), "a push service did not answer in time: it is tried again");
+                Outcome::Failed { retry_ms: None }
+            }
+        }
+    }
+
+    async fn send(
+        &self,
+        attempt: &Attempt,
+        endpoint: &Endpoint,
+        keys: &BrowserKeys,
+        now_ms: u64,
+    ) -> io::Result<(StatusCode, Option<u64>)> {
+        let about = attempt.push.about;
+        let content = serde_json::to_vec(&PushMessage::from(about))?;
+        let body = keys.encrypt(&content).map_err(|_| io::Error::other("the message could not be encrypted"))?;
+        let request = Request::post(endpoint.target())
+            .header(header::HOST, endpoint.authority())
+            .header(header::AUTHORIZATION, self.vapid.authorization(&endpoint.origin(), now_ms)?)
+            .header(header::CONTENT_ENCODING, "aes128gcm")
+            .header(header::CONTENT_TYPE, "application/octet-stream")
+            .header(header::CONTENT_LENGTH, body.len())
+            .header("ttl", attempt.ttl_s)
+            .header("urgency", urgency(about))
+            .header("topic", topic(about, keys))
+            .body(Body::from(body))
+            .map_err(io::Error::other)?;
+        let stream = connect(endpoint).await?;
+        if !endpoint.is_encrypted() {
+            return exchange(stream, request).await;
+        }
+        let name = ServerName::try_from(endpoint.host()).map_err(io::Error::other)?;
+        exchange(self.tls.connect(name, stream).await?, request).await
+    }
+}
+
+/// How much a push service may delay a message to save a battery (RFC 8030, section 5.3).
+fn urgency(about: PushAbout) -> &'static str {
+    match about {
+        PushAbout::Alert { .. } => "high",
+    }
+}
+
+/// Replaces the same message that waits at the push service, if its answer was lost. The push service learns nothing from it: the
+/// secret is the browser's.
+fn topic(about: PushAbout, keys: &BrowserKeys) -> String {
+    let PushAbout::Alert { entry, .. } = about;
+    let digest = Sha256::new()
+        .chain_update(b"telcon push topic 1")
+        .chain_update(keys.auth())
+        .chain_update(entry.to_be_bytes())
+        .finalize();
+    URL_SAFE_NO_PAD.encode(&digest[..TOPIC_BYTES])
+}
+
+/// Connects to an address that was checked: a name that resolves to another one in the next moment gains nothing.
+async fn connect(endpoint: &Endpoint) -> io::Result<TcpStream> {
+    let host = endpoint.host();
+    let resolved: Vec<_> = match host.parse::<IpAddr>() {
+        Ok(at) => vec![(at, endpoint.port()).into()],
+        Err(_) => lookup_host((host.as_str(), endpoint.port())).await?.collect(),
+    };
+    let mut failed = io::Error::other("the push service has no public address: see `telcon serve --push-service`");
+    for at in resolved.into_iter().filter(|at| endpoint.may_reach(at.ip())).take(MAX_ADDRESSES) {
+        match TcpStream::connect(at).await {
+            Ok(stream) => return Ok(stream),
+            Err(error) => failed = error,
+        }
+    }
+    Err(failed)
+}
+
+async fn exchange(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    request: Request<Body>,
+) -> io::Result<(StatusCode, Option<u64>)> {
+    let mut http = http1::Builder::new();
+    http.max_buf_size(MAX_HEAD_BYTES).max_headers(MAX_HEADERS);
+    let (mut sender, connection) = http.handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
+    let mut connection = std::pin::pin!(connection);
+    let mut answer = std::pin::pin!(sender.send_request(request));
+    let response = tokio::select! {
+        response = &mut answer => response,
+        // It ends by itself only when the answer is there, or never will be.
+        ended = &mut connection => match ended {
+            Ok(()) => answer.await,
+            Err(error) => Err(error),
+        },
+    };
+    let response = response.map_err(io::Error::other)?;
+    Ok((response.status(), retry_after(response.headers())))
+}
+
+/// `Retry-After` in seconds; a date is not read, because clocks differ.
+fn retry_after(headers: &header::HeaderMap) -> Option<u64> {
+    let seconds: u64 = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(seconds.saturating_mul(1000))
+}
+
+fn outcome(status: StatusCode, retry_ms: Option<u64>, endpoint: &Endpoint) -> Outcome {
+    let service = endpoint.origin();
+    match status {
+        status if status.is_success() => Outcome::Taken,
+        StatusCode::NOT_FOUND | StatusCode::GONE => {
+            tracing::info!(%service, "a subscription to push messages ended: the device subscribes again when it is opened");
+            Outcome::Gone
+        }
+        StatusCode::TOO_MANY_REQUESTS => Outcome::Failed { retry_ms: Some(retry_ms.unwrap_or(BUSY_MS)) },
+        StatusCode::REQUEST_TIMEOUT => Outcome::Failed { retry_ms },
+        status if status.is_server_error() => Outcome::Failed { retry_ms },
+        status => {
+            let status = status.as_u16();
+            tracing::warn!(%service, status, "a push service refused a message: it is not sent again; the alert is in the list");
+            Outcome::Refused
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{store::PushRow, switchboard::Push};
+    use telcon_proto::{AlertKind, Blob, DeviceId};
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::TcpListener,
+    };
+    use tokio_rustls::rustls::{
+        ServerConfig,
+        pki_types::{CertificateDer, PrivateKeyDer},
+    };
+
+    #[test]
+    fn answers_decide_what_becomes_of_a_message() {
+        let endpoint = Endpoint::parse("https://push.example/x", &Services::default()).unwrap();
+        let of = |status: u16, retry_ms| outcome(StatusCode::from_u16(status).unwrap(), retry_ms, &endpoint);
+        for status in [200, 201, 202, 204] {
+            assert_eq!(of(status, None), Outcome::Taken, "{status}");
+        }
+        for status in [404, 410] {
+            assert_eq!(of(status, None), Outcome::Gone, "{status}");
+        }
+        assert_eq!(of(429, Some(7_000)), Outcome::Failed { retry_ms: Some(7_000) });
+        assert_eq!(of(429, None), Outcome::Failed { retry_ms: Some(BUSY_MS) });
+        assert_eq!(of(503, Some(9_000)), Outcome::Failed { retry_ms: Some(9_000) });
+        assert_eq!(of(500, None), Outcome::Failed { retry_ms: None });
+        for status in [301, 302, 307, 308, 400, 401, 403, 413] {
+            assert_eq!(of(status, None), Outcome::Refused, "{status}: a redirect is not followed");
+        }
+    }
+
+    #[test]
+    fn seconds_of_retry_after_are_read_and_nothing_else() {
+        let of =
+            |text: &str| retry_after(&header::HeaderMap::from_iter([(header::RETRY_AFTER, text.parse().unwrap())]));
+        assert_eq!((of("120"), of(" 5 "), of("0")), (Some(120_000), Some(5_000), Some(0)));
+        assert_eq!(of("18446744073709551615"), Some(u64::MAX));
+        for bad in ["-1", "soon", "Fri, 31 Dec 1999 23:59:59 GMT", "99999999999999999999999"] {
+            assert_eq!(of(bad), None, "{bad}");
+        }
+    }
+
+    fn keys(n: u8) -> BrowserKeys {
+        let public = URL_SAFE_NO_PAD
+            .decode("BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4")
+            .unwrap();
+        BrowserKeys::from_bytes(&public, &[n; 16]).unwrap()
+    }
+
+    fn attempt(endpoint: &str) -> Attempt {
+        let keys = keys(1);
+        let to = PushRow {
+            device: DeviceId::from_bytes([1; 16]),
+            endpoint: endpoint.to_owned(),
+            key: Blob(keys.public().to_vec()),
+            auth: Blob(keys.auth().to_vec()),
+            told_below: 0,
+        };
+        let about = PushAbout::Alert { kind: AlertKind::LogForked, entry: 1 };
+        Attempt { id: 1, push: Push { to, about, until_ms: 60_000 }, ttl_s: 60 }
+    }
+
+    fn vapid() -> Arc<Vapid> {
+        let dir = tempfile::tempdir().unwrap();
+        Arc::new(Vapid::open(&dir.path().join("push.key"), "office.example").unwrap())
+    }
+
+    /// A push service with a certificate for this name; returns its root and its port.
+    async fn tls_service(name: &str) -> (CertificateDer<'static>, u16) {
+        let made = rcgen::generate_simple_self_signed(vec![name.to_owned()]).unwrap();
+        let root = made.cert.der().clone();
+        let key = PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
+        let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![root.clone()], key)
+            .unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let Ok(mut stream) = acceptor.accept(stream).await else { continue };
+                let mut bytes = [0; 8192];
+                assert!(stream.read(&mut bytes).await.unwrap() > 0);
+                let _ = stream.write_all(b"HTTP/1.1 201 Created\r\ncontent-length: 0\r\n\r\n").await;
+                while matches!(stream.read(&mut bytes).await, Ok(n) if n > 0) {}
+            }
+        });
+        (root, port)
+    }
+
+    #[tokio::test]
+    async fn a_push_service_is_reached_over_tls_if_its_certificate_is_for_its_name_and_trusted() {
+        let failed = Outcome::Failed { retry_ms: None };
+        for (name, trusted, expected) in
+            [("localhost", true, Outcome::Taken), ("localhost", false, failed), ("other.example", true, failed)]
+        {
+            let (root, port) = tls_service(name).await;
+            let origin = format!("https://localhost:{port}");
+            let mut roots = RootCertStore::empty();
+            if trusted {
+                roots.add(root).unwrap();
+            }
+            let services = Services::new(vec![origin.parse().unwrap()]);
+            let client = Client::with_roots(services, vapid(), roots).unwrap();
+            assert_eq!(client.deliver(&attempt(&format!("{origin}/x")), 1_000).await, expected, "{name} {trusted}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_public_name_that_resolves_to_this_machine_is_not_connected_to() {
+        let endpoint = Endpoint::parse("https://localhost/x", &Services::default()).unwrap();
+        assert!(connect(&endpoint).await.unwrap_err().to_string().contains("no public address"));
+        let client = Client::with_roots(Services::default(), vapid(), RootCertStore::empty()).unwrap();
+        assert_eq!(client.deliver(&attempt("https://localhost/x"), 1_000).await, Outcome::Failed { retry_ms: None });
+    }
+
+    #[tokio::test]
+    async fn a_stored_address_that_may_not_be_reached_any_more_is_given_up() {
+        let client = Client::with_roots(Services::default(), vapid(), RootCertStore::empty()).unwrap();
+        for address in ["http://127.0.0.1:9/x", "https://10.0.0.1/x", "no address"] {
+            assert_eq!(client.deliver(&attempt(address), 1_000).await, Outcome::Gone, "{address}");
+        }
+    }
+
+    #[test]
+    fn a_topic_is_of_one_entry_and_one_subscription() {
+        let about = |entry| PushAbout::Alert { kind: AlertKind::LogForked, entry };
+        let first = topic(about(1), &keys(1));
+        assert_eq!(first.len(), 32);
+        assert_eq!(first, topic(about(1), &keys(1)));
+        assert!(first != topic(about(2), &keys(1)) && first != topic(about(1), &keys(2)));
+    }
+}

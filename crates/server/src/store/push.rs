@@ -1,0 +1,88 @@
+//! Web Push subscriptions of devices: rows, writes and queries.
+
+use super::{
+    StoreError,
+    database::Statements,
+    load::all,
+    value::{Value, values},
+};
+use telcon_proto::{Blob, DeviceId};
+
+/// A device's subscription. A device has one.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PushRow {
+    /// The device.
+    pub device: DeviceId,
+    /// Address at its push service.
+    pub endpoint: String,
+    /// Public key of its browser: an uncompressed point of P-256.
+    pub key: Blob,
+    /// Authentication secret of its browser.
+    pub auth: Blob,
+    /// Log index below which the device was told of every alert, or the alert was too old.
+    pub told_below: u64,
+}
+
+/// Whoever knows the address may send: it is in no log line.
+impl std::fmt::Debug for PushRow {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PushRow")
+            .field("device", &self.device)
+            .field("told_below", &self.told_below)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A change of subscriptions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PushWrite {
+    /// A device subscribed, in place of its subscription before.
+    Subscribed(Box<PushRow>),
+    /// Its subscription ended.
+    Ended(DeviceId),
+    /// It was told of alerts: see [`PushRow::told_below`].
+    Told(DeviceId, u64),
+}
+
+pub(super) fn apply(t: &mut dyn Statements, write: &PushWrite) -> Result<(), StoreError> {
+    let mut run = |sql: &str, values: &[Value]| t.execute(sql, values).map(drop);
+    match write {
+        PushWrite::Subscribed(row) => run(
+            "INSERT INTO push_subscriptions (device, endpoint, browser_key, auth, told_below) VALUES ($1, $2, $3, $4, $5)
+             ON CONFLICT (device) DO UPDATE SET endpoint = excluded.endpoint, browser_key = excluded.browser_key,
+                 auth = excluded.auth, told_below = excluded.told_below",
+            values![&row.device, &row.endpoint, &row.key, &row.auth, row.told_below],
+        ),
+        PushWrite::Ended(device) => end(t, device),
+        PushWrite::Told(device, below) => run(
+            "UPDATE push_subscriptions SET told_below = $1 WHERE device = $2 AND told_below < $1",
+            values![*below, device],
+        ),
+    }
+}
+
+/// Erases a device's subscription.
+pub(super) fn end(t: &mut dyn Statements, device: &DeviceId) -> Result<(), StoreError> {
+    t.execute("DELETE FROM push_subscriptions WHERE device = $1", values![device]).map(drop)
+}
+
+/// The subscriptions of devices that are not revoked.
+pub(super) fn subscriptions(t: &mut dyn Statements) -> Result<Vec<PushRow>, StoreError> {
+    let sql = "SELECT device, endpoint, browser_key, auth, told_below FROM push_subscriptions
+         WHERE device IN (SELECT device FROM devices WHERE revoked_ms IS NULL) ORDER BY device";
+    all(t, sql, &[], |row| {
+        Ok(PushRow {
+            device: row.device(0)?,
+            endpoint: row.text(1)?,
+            key: row.blob(2)?,
+            auth: row.blob(3)?,
+            told_below: row.number(4)?,
+        })
+    })
+}
+
+/// The subscription of one device.
+pub(super) fn subscription(t: &mut dyn Statements, device: &DeviceId) -> Result<Option<String>, StoreError> {
+    let sql = "SELECT endpoint FROM push_subscriptions WHERE device = $1";
+    Ok(all(t, sql, values![device], |row| row.text(0))?.pop())
+}

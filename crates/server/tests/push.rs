@@ -1,0 +1,461 @@
+//! Web Push on real sockets: server, a push service of ours on loopback, and another implementation that decrypts.
+
+mod common;
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use common::{Answer, Client, Device, Office, PATIENCE, now_ms};
+use sha2::{Digest as _, Sha256};
+use std::{
+    collections::BTreeSet,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+use telcon_proto::{
+    AlertKind, ClientMessage as C, Role, ServerMessage as S,
+    alert::ReportedAlert,
+    push::{PushAbout, PushMessage, PushSettings, PushSubscription},
+};
+use telcon_server::{PushConfig, ServerConfig};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+    sync::mpsc,
+};
+use web_push_native::{
+    Auth,
+    p256::{
+        PublicKey, SecretKey,
+        ecdsa::{Signature, VerifyingKey, signature::Verifier as _},
+        elliptic_curve::sec1::ToEncodedPoint as _,
+    },
+};
+
+/// What the push service does with a request.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Does {
+    Answer(&'static str),
+    /// Says nothing, and keeps the connection.
+    Nothing,
+    /// Sends headers without end.
+    EndlessHead,
+    /// Sends a body without end.
+    EndlessBody,
+}
+
+const TAKES: Does = Does::Answer("HTTP/1.1 201 Created\r\ncontent-length: 0\r\n\r\n");
+const GONE: Does = Does::Answer("HTTP/1.1 410 Gone\r\ncontent-length: 0\r\n\r\n");
+const BUSY: Does = Does::Answer("HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\n\r\n");
+
+/// A request that the push service received.
+struct Received {
+    request: Answer,
+    path: String,
+}
+
+impl Received {
+    fn header(&self, name: &str) -> String {
+        self.request.header(name).unwrap_or_else(|| panic!("no {name}: {}", self.request.head))
+    }
+}
+
+/// A push service. The path decides what it does: `/0` the first, and so on.
+struct PushService {
+    addr: SocketAddr,
+    received: mpsc::UnboundedReceiver<Received>,
+    connections: Arc<AtomicUsize>,
+}
+
+impl PushService {
+    async fn start(does: Vec<Does>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        let (sender, received) = mpsc::unbounded_channel();
+        let connections = Arc::new(AtomicUsize::new(0));
+        let counted = connections.clone();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                counted.fetch_add(1, Ordering::SeqCst);
+                tokio::spawn(serve(stream, does.clone(), sender.clone()));
+            }
+        });
+        Self { addr, received, connections }
+    }
+
+    fn config(&self, office: &Office) -> ServerConfig {
+        let mut config = ServerConfig::local(office.dir.path().join("server"));
+        config.push = PushConfig { enabled: true, services: vec![self.origin().parse().unwrap()] };
+        config
+    }
+
+    fn origin(&self) -> String {
+        format!("http://{}", self.addr)
+    }
+
+    async fn next(&mut self) -> Received {
+        tokio::time::timeout(PATIENCE, self.received.recv()).await.expect("a push message in time").unwrap()
+    }
+}
+
+async fn serve(mut stream: TcpStream, does: Vec<Does>, sender: mpsc::UnboundedSender<Received>) {
+    let mut bytes = Vec::new();
+    let (head, length) = loop {
+        let mut piece = [0; 4096];
+        match stream.read(&mut piece).await {
+            Ok(n) if n > 0 => bytes.extend_from_slice(&piece[..n]),
+            _ => return,
+        }
+        if let Some(end) = bytes.windows(4).position(|w| w == b"\r\n\r\n") {
+            let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap().parse().unwrap();
+            bytes.drain(..end + 4);
+            break (head, length);
+        }
+    };
+    while bytes.len() < length {
+        let mut piece = [0; 4096];
+        match stream.read(&mut piece).await {
+            Ok(n) if n > 0 => bytes.extend_from_slice(&piece[..n]),
+            _ => return,
+        }
+    }
+    let path = head.split(' ').nth(1).unwrap().to_owned();
+    assert!(head.starts_with("POST "), "{head}");
+    let number: usize = path.trim_start_matches('/').parse().unwrap();
+    let request = Answer { status: 0, head, body: bytes };
+    let _ = sender.send(Received { request, path });
+    match does[number] {
+        Does::Answer(text) => drop(stream.write_all(text.as_bytes()).await),
+        Does::Nothing => {}
+        Does::EndlessHead => {
+            let _ = stream.write_all(b"HTTP/1.1 201 Created\r\n").await;
+            while stream.write_all(b"x-more: and more of it\r\n").await.is_ok() {}
+        }
+        Does::EndlessBody => {
+            let _ = stream.write_all(b"HTTP/1.1 201 Created\r\ntransfer-encoding: chunked\r\n\r\n").await;
+            while stream.write_all(b"4\r\nmore\r\n").await.is_ok() {}
+        }
+    }
+    // Kept open until the server closes.
+    while matches!(stream.read(&mut [0; 64]).await, Ok(n) if n > 0) {}
+}
+
+/// A browser's subscription.
+struct Browser {
+    secret: SecretKey,
+    auth: [u8; 16],
+}
+
+impl Browser {
+    fn new(n: u8) -> Self {
+        Self { secret: SecretKey::from_slice(&[n; 32]).unwrap(), auth: [n; 16] }
+    }
+
+    fn subscription(&self, endpoint: String) -> PushSubscription {
+        PushSubscription {
+            endpoint,
+            p256dh: URL_SAFE_NO_PAD.encode(self.secret.public_key().to_encoded_point(false).as_bytes()),
+            auth: URL_SAFE_NO_PAD.encode(self.auth),
+        }
+    }
+
+    /// Decrypts with another implementation.
+    fn open(&self, received: &Received) -> PushMessage {
+        let auth = Auth::clone_from_slice(&self.auth);
+        let bytes = web_push_native::decrypt(received.request.body.clone(), &self.secret, &auth).expect("it opens");
+        // This implementation leaves delimiter and padding to its caller.
+        let end = bytes.iter().rposition(|byte| *byte == b'}').unwrap() + 1;
+        serde_json::from_slice(&bytes[..end]).unwrap()
+    }
+}
+
+/// Verifies the VAPID header as RFC 8292 has it; returns the key.
+fn verify_vapid(received: &Received, origin: &str) -> String {
+    let header = received.header("authorization");
+    let (token, key) = header.strip_prefix("vapid t=").unwrap().split_once(", k=").unwrap();
+    let (signed, signature) = token.rsplit_once('.').unwrap();
+    let decoded = |text: &str| URL_SAFE_NO_PAD.decode(text).unwrap();
+    let public = PublicKey::from_sec1_bytes(&decoded(key)).unwrap();
+    let signature = Signature::from_slice(&decoded(signature)).unwrap();
+    VerifyingKey::from(public).verify(signed.as_bytes(), &signature).expect("ES256 over header and claims");
+    let (head, claims) = signed.split_once('.').unwrap();
+    let json = |text: &str| serde_json::from_slice::<serde_json::Value>(&decoded(text)).unwrap();
+    assert_eq!(json(head), serde_json::json!({ "typ": "JWT", "alg": "ES256" }));
+    let claims = json(claims);
+    assert_eq!(claims["aud"], origin);
+    assert_eq!(claims["sub"], "https://office.example");
+    let now_s = now_ms() / 1000;
+    let expires = claims["exp"].as_u64().unwrap();
+    assert!(expires > now_s && expires <= now_s + 24 * 3600, "{expires}");
+    key.to_owned()
+}
+
+async fn put(office: &Office, client: &Client, subscription: &PushSubscription) -> Answer {
+    let headers = [("authorization", client.bearer()), ("content-type", "application/json".to_owned())];
+    let headers = headers.each_ref().map(|(name, value)| (*name, value.as_str()));
+    office.http("PUT", "/api/v1/push", &headers, &serde_json::to_vec(subscription).unwrap()).await
+}
+
+async fn settings(office: &Office, client: &Client) -> PushSettings {
+    let answer = office.http("GET", "/api/v1/push", &[("authorization", &client.bearer())], b"").await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    answer.json()
+}
+
+/// An officer who is signed in and subscribed at this path of the push service.
+async fn officer(office: &Office, service: &PushService, browser: &Browser, path: &str) -> (Device, Client) {
+    let device = office.person(Role::SecurityOfficer).await;
+    let client = Client::sign_in(office.addr(), &device).await;
+    let answer = put(office, &client, &browser.subscription(format!("{}{path}", service.origin()))).await;
+    assert_eq!(answer.status, 204, "{}", answer.text());
+    (device, client)
+}
+
+async fn start(does: Vec<Does>) -> (Office, PushService) {
+    let mut office = Office::start().await;
+    let service = PushService::start(does).await;
+    office.stop().await;
+    let config = service.config(&office);
+    office.run_as(config).await;
+    (office, service)
+}
+
+/// Somebody's device reports; returns the entry of the alert as the officer is told of it.
+async fn raise(officer: &mut Client, reporter: &mut Client, kind: ReportedAlert) -> (AlertKind, u64) {
+    reporter.send(&C::ReportAlert { kind, call: None }).await;
+    let kind = AlertKind::from(kind);
+    let entry = officer
+        .until(|message| match message {
+            S::Alerts { changed, .. } => {
+                changed.into_iter().find(|alert| alert.kind == kind).map(|alert| alert.log_index)
+            }
+            _ => None,
+        })
+        .await;
+    (kind, entry)
+}
+
+fn about((kind, entry): (AlertKind, u64)) -> PushMessage {
+    PushAbout::Alert { kind, entry }.into()
+}
+
+async fn reporter(office: &Office) -> Client {
+    let device = office.person(Role::Principal).await;
+    Client::sign_in(office.addr(), &device).await
+}
+
+#[tokio::test]
+async fn an_alert_reaches_the_push_service_signed_encrypted_and_of_one_size() {
+    let (office, mut service) = start(vec![TAKES, TAKES]).await;
+    let (first, second) = (Browser::new(1), Browser::new(2));
+    let mut theirs = reporter(&office).await;
+    let (device, mut client) = officer(&office, &service, &first, "/0").await;
+    let key = settings(&office, &client).await.key.unwrap();
+    let (mut sizes, mut topics) = (BTreeSet::new(), BTreeSet::new());
+    for kind in [ReportedAlert::LogForked, ReportedAlert::ProofInvalid] {
+        let raised = raise(&mut client, &mut theirs, kind).await;
+        let received = service.next().await;
+        assert_eq!(received.path, "/0");
+        assert_eq!(verify_vapid(&received, &service.origin()), key, "the key that devices subscribe with");
+        assert_eq!(received.header("content-encoding"), "aes128gcm");
+        let ttl: u64 = received.header("ttl").parse().unwrap();
+        assert!((86_000..=86_400).contains(&ttl), "{ttl}");
+        assert_eq!(received.header("urgency"), "high");
+        topics.insert(received.header("topic"));
+        sizes.insert(received.request.body.len());
+        assert_eq!(first.open(&received), about(raised));
+        let auth = Auth::clone_from_slice(&second.auth);
+        assert!(web_push_native::decrypt(received.request.body.clone(), &second.secret, &auth).is_err());
+        let head = received.request.head.to_ascii_lowercase();
+        for private in [device.card.name.as_str(), "secret", "log_forked", "proof", &device.id.to_hex()] {
+            assert!(!head.contains(&private.to_ascii_lowercase()), "{private}: {head}");
+        }
+    }
+    // The enrolment of another officer, too, is an alert; and both are told of what follows.
+    let (_, other) = officer(&office, &service, &second, "/1").await;
+    let enrolled = service.next().await;
+    assert!(matches!(first.open(&enrolled).about, PushAbout::Alert { kind: AlertKind::DeviceEnrolled, .. }));
+    sizes.insert(enrolled.request.body.len());
+    let raised = raise(&mut client, &mut theirs, ReportedAlert::RingInvalid).await;
+    let mut paths = BTreeSet::new();
+    for _ in 0..2 {
+        let received = service.next().await;
+        let browser = if received.path == "/0" { &first } else { &second };
+        assert_eq!(browser.open(&received), about(raised));
+        sizes.insert(received.request.body.len());
+        topics.insert(received.header("topic"));
+        paths.insert(received.path);
+    }
+    assert_eq!(paths.len(), 2);
+    assert_eq!((sizes.len(), topics.len()), (1, 4), "one size, and a topic for each entry and subscription");
+    // Unsubscribed: it is told nothing more.
+    let answer = office.http("DELETE", "/api/v1/push", &[("authorization", &other.bearer())], b"").await;
+    assert_eq!((answer.status, settings(&office, &other).await.endpoint_sha256), (204, None));
+    office.person(Role::DutyOfficer).await;
+    assert_eq!(service.next().await.path, "/0");
+    office.person(Role::DutyOfficer).await;
+    assert_eq!(service.next().await.path, "/0");
+}
+
+#[tokio::test]
+async fn an_address_that_the_push_service_calls_gone_is_erased() {
+    let (office, mut service) = start(vec![GONE, TAKES]).await;
+    let (_, gone) = officer(&office, &service, &Browser::new(1), "/0").await;
+    let address = format!("{}/0", service.origin());
+    let digest = telcon_proto::Digest::from_bytes(Sha256::digest(address).into());
+    assert_eq!(settings(&office, &gone).await.endpoint_sha256, Some(digest));
+    let (_, mut client) = officer(&office, &service, &Browser::new(2), "/1").await;
+    assert_eq!(service.next().await.path, "/0", "the enrolment of the second officer");
+    let mut theirs = reporter(&office).await;
+    assert_eq!(
+        service.next().await.path,
+        "/1",
+        "the enrolment of the reporter: the first address is sent nothing more"
+    );
+    raise(&mut client, &mut theirs, ReportedAlert::LogForked).await;
+    assert_eq!(service.next().await.path, "/1");
+    assert_eq!(settings(&office, &gone).await.endpoint_sha256, None);
+}
+
+#[tokio::test]
+async fn a_restart_sends_again_what_no_push_service_took() {
+    let (mut office, mut service) = start(vec![BUSY, TAKES]).await;
+    let browser = Browser::new(1);
+    let mut theirs = reporter(&office).await;
+    let (device, mut client) = officer(&office, &service, &browser, "/0").await;
+    let raised = raise(&mut client, &mut theirs, ReportedAlert::LogForked).await;
+    let refused = service.next().await;
+    assert_eq!(browser.open(&refused), about(raised));
+    let key = settings(&office, &client).await.key;
+    office.stop().await;
+    let config = service.config(&office);
+    office.run_as(config).await;
+    let again = service.next().await;
+    assert_eq!(browser.open(&again), about(raised));
+    assert_eq!(again.header("topic"), refused.header("topic"), "it replaces the one before");
+    assert_ne!(again.request.body, refused.request.body, "encrypted anew");
+    // The device subscribes anew, at once gets what it missed, and after the next restart nothing.
+    let client = Client::sign_in(office.addr(), &device).await;
+    assert_eq!(settings(&office, &client).await.key, key, "the key is kept");
+    let anew = browser.subscription(format!("{}/1", service.origin()));
+    assert_eq!(put(&office, &client, &anew).await.status, 204);
+    let missed = service.next().await;
+    assert_eq!((missed.path.as_str(), browser.open(&missed)), ("/1", about(raised)));
+    office.person(Role::DutyOfficer).await;
+    let next = service.next().await;
+    assert!(matches!(browser.open(&next).about, PushAbout::Alert { kind: AlertKind::DeviceEnrolled, .. }));
+    office.person(Role::DutyOfficer).await;
+    service.next().await;
+}
+
+#[tokio::test]
+async fn a_hostile_push_service_holds_up_neither_the_server_nor_other_devices() {
+    // Where the redirect leads: a program inside the network.
+    let inside = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let location = format!("http://{}/admin", inside.local_addr().unwrap());
+    let redirect = format!("HTTP/1.1 307 Temporary Redirect\r\nlocation: {location}\r\ncontent-length: 0\r\n\r\n");
+    let does = vec![
+        TAKES,
+        Does::Nothing,
+        Does::EndlessHead,
+        Does::EndlessBody,
+        Does::Answer(Box::leak(redirect.into_boxed_str())),
+        Does::Answer("HTTP/9.9 nonsense\r\n\r\n"),
+    ];
+    let hostile = does.len() - 1;
+    let (office, mut service) = start(does).await;
+    let mut theirs = reporter(&office).await;
+    let browser = Browser::new(1);
+    let mut officers = Vec::new();
+    for n in 1..=hostile {
+        officers.push(officer(&office, &service, &browser, &format!("/{n}")).await);
+    }
+    let (_, mut client) = officer(&office, &service, &browser, "/0").await;
+    let raised = raise(&mut client, &mut theirs, ReportedAlert::LogForked).await;
+    // The honest one gets it while the silent one still holds its connection.
+    loop {
+        let received = service.next().await;
+        if received.path == "/0" && browser.open(&received) == about(raised) {
+            break;
+        }
+    }
+    client.send(&C::Ping { log_size: 0 }).await;
+    client.until(|message| matches!(message, S::Checkpoint { .. }).then_some(())).await;
+    // One connection at a time to each.
+    assert!(service.connections.load(Ordering::SeqCst) <= 40);
+    tokio::select! {
+        _ = inside.accept() => panic!("the redirect was followed"),
+        () = async { office.person(Role::DutyOfficer).await; while service.next().await.path != "/0" {} } => {}
+    }
+}
+
+#[tokio::test]
+async fn the_server_connects_to_no_address_inside_its_network_and_to_no_program_that_is_no_push_service() {
+    let (office, service) = start(vec![]).await;
+    let device = office.person(Role::SecurityOfficer).await;
+    let client = Client::sign_in(office.addr(), &device).await;
+    let browser = Browser::new(1);
+    let admin = office.running.as_ref().unwrap().admin_addr;
+    for bad in [
+        format!("http://{admin}/metrics"),
+        format!("https://{admin}/metrics"),
+        "https://127.0.0.1/x".into(),
+        "https://169.254.169.254/latest/meta-data/".into(),
+        "https://[::1]/x".into(),
+        "https://[::ffff:10.0.0.1]/x".into(),
+        "https://2130706433/x".into(),
+        "http://push.example/x".into(),
+        "https://push.example:6379/x".into(),
+        "https://user:secret@push.example/x".into(),
+        format!("{}/x#fragment", service.origin()),
+        format!("https://push.example/{}", "x".repeat(3_000)),
+        "file:///etc/passwd".into(),
+        String::new(),
+    ] {
+        let answer = put(&office, &client, &browser.subscription(bad.clone())).await;
+        assert_eq!(answer.status, 422, "{bad}: {}", answer.text());
+        assert!(!answer.text().contains("secret@"), "the address is not repeated");
+    }
+    let mut malformed = browser.subscription("https://push.example/x".into());
+    malformed.p256dh = URL_SAFE_NO_PAD.encode([4; 65]);
+    assert_eq!(put(&office, &client, &malformed).await.status, 422);
+    assert_eq!(settings(&office, &client).await.endpoint_sha256, None);
+    assert_eq!(service.connections.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn who_is_no_security_officer_subscribes_to_nothing() {
+    let (office, _service) = start(vec![]).await;
+    let subscription = Browser::new(1).subscription("https://push.example/x".into());
+    for role in Role::ALL.into_iter().filter(|role| *role != Role::SecurityOfficer) {
+        let device = office.person(role).await;
+        let client = Client::sign_in(office.addr(), &device).await;
+        assert_eq!(put(&office, &client, &subscription).await.status, 403, "{role:?}");
+        let answer = office.http("GET", "/api/v1/push", &[("authorization", &client.bearer())], b"").await;
+        assert_eq!(answer.status, 403, "{role:?}");
+    }
+    for method in ["GET", "DELETE"] {
+        assert_eq!(office.http(method, "/api/v1/push", &[], b"").await.status, 401, "{method}");
+    }
+    let json = [("content-type", "application/json")];
+    let body = serde_json::to_vec(&subscription).unwrap();
+    assert_eq!(office.http("PUT", "/api/v1/push", &json, &body).await.status, 401);
+}
+
+#[tokio::test]
+async fn an_office_without_push_has_no_key_and_takes_no_subscription() {
+    let mut office = Office::start().await;
+    office.stop().await;
+    std::fs::remove_file(office.dir.path().join("server/push.key")).unwrap();
+    let mut config = ServerConfig::local(office.dir.path().join("server"));
+    config.push = PushConfig { enabled: false, services: Vec::new() };
+    office.run_as(config).await;
+    let device = office.person(Role::SecurityOfficer).await;
+    let client = Client::sign_in(office.addr(), &device).await;
+    assert_eq!(settings(&office, &client).await, PushSettings { key: None, endpoint_sha256: None });
+    let answer = put(&office, &client, &Browser::new(1).subscription("https://push.example/x".into())).await;
+    assert_eq!(answer.status, 404, "{}", answer.text());
+    assert!(!office.dir.path().join("server/push.key").exists());
+}
