@@ -3,8 +3,7 @@
 use super::{
     PushRow, PushWrite, StoreError,
     database::Statements,
-    load::all,
-    value::{Value, values},
+    value::{Row, Value, values},
 };
 use telcon_proto::DeviceId;
 
@@ -34,7 +33,7 @@ pub(super) fn end(t: &mut dyn Statements, device: &DeviceId) -> Result<(), Store
 pub(super) fn subscriptions(t: &mut dyn Statements) -> Result<Vec<PushRow>, StoreError> {
     let sql = "SELECT device, endpoint, browser_key, auth, told_below FROM push_subscriptions
          WHERE device IN (SELECT device FROM devices WHERE revoked_ms IS NULL) ORDER BY device";
-    all(t, sql, &[], |row| {
+    let read = |row: &Row| {
         Ok(PushRow {
             device: row.device(0)?,
             endpoint: row.text(1)?,
@@ -42,11 +41,12 @@ pub(super) fn subscriptions(t: &mut dyn Statements) -> Result<Vec<PushRow>, Stor
             auth: row.blob(3)?,
             told_below: row.number(4)?,
         })
-    })
+    };
+    t.query(sql, &[])?.iter().map(read).collect()
 }
 
 /// The subscription of one device.
 pub(super) fn subscription(t: &mut dyn Statements, device: &DeviceId) -> Result<Option<String>, StoreError> {
     let sql = "SELECT endpoint FROM push_subscriptions WHERE device = $1";
-    Ok(all(t, sql, values![device], |row| row.text(0))?.pop())
+    t.query(sql, values![device])?.first().map(|row| row.text(0)).transpose()
 }
