@@ -245,7 +245,9 @@ const UNPROTECTED = { protectors: [], begun: false };
 /** A browser whose address is this one. */
 function at_address(hash: string) {
   const reload = vi.fn();
-  const replaceState = vi.fn<(state: null, unused: string, address: string) => void>();
+  const replaceState = vi.fn((_state: null, _unused: string, address: string) => {
+    location.hash = address.replace(/^[^#]*/, '');
+  });
   const stored = new Map([
     ['telcon.protect_later', '1'],
     ['telcon.protection_required', 'no'],

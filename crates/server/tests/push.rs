@@ -290,6 +290,8 @@ async fn an_alert_reaches_the_push_service_signed_encrypted_and_of_one_size() {
     }
     assert_eq!(paths.len(), 2);
     assert_eq!((sizes.len(), topics.len()), (1, 4), "one size, and a topic for each entry and subscription");
+    let metrics = office.get_admin("/metrics").await.text();
+    assert!(metrics.contains("\ntelcon_push_failed_total 0\n"), "{metrics}");
     // Unsubscribed: it is told nothing more.
     let answer = office.http("DELETE", "/api/v1/push", &[("authorization", &other.bearer())], b"").await;
     assert_eq!((answer.status, settings(&office, &other).await.endpoint_sha256), (204, None));

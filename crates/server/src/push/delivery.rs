@@ -16,7 +16,15 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use sha2::{Digest as _, Sha256};
-use std::{io, net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 use telcon_proto::push::{PushAbout, PushMessage};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -43,11 +51,25 @@ const TOPIC_BYTES: usize = 24;
 /// How often a push service is asked again that is too busy and does not say when, at least, milliseconds.
 const BUSY_MS: u64 = 60_000;
 
+/// Counters of requests to push services.
+#[derive(Default)]
+pub struct Numbers {
+    /// Messages that a push service took.
+    pub taken: AtomicU64,
+    /// Attempts that failed; most are repeated.
+    pub failed: AtomicU64,
+    /// Messages that a push service refused.
+    pub refused: AtomicU64,
+    /// Subscriptions that a push service ended.
+    pub ended: AtomicU64,
+}
+
 /// Sends messages.
 pub struct Client {
     tls: TlsConnector,
     services: Services,
     vapid: Arc<Vapid>,
+    numbers: Numbers,
 }
 
 impl Client {
@@ -67,7 +89,7 @@ impl Client {
             .map_err(io::Error::other)?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        Ok(Self { tls: TlsConnector::from(Arc::new(config)), services, vapid })
+        Ok(Self { tls: TlsConnector::from(Arc::new(config)), services, vapid, numbers: Numbers::default() })
     }
 
     /// The push services that the operator named.
@@ -80,8 +102,25 @@ impl Client {
         &self.vapid
     }
 
+    /// Counters.
+    pub fn numbers(&self) -> &Numbers {
+        &self.numbers
+    }
+
     /// Sends one message.
     pub(super) async fn deliver(&self, attempt: &Attempt, now_ms: u64) -> Outcome {
+        let outcome = self.try_to_deliver(attempt, now_ms).await;
+        let counter = match outcome {
+            Outcome::Taken => &self.numbers.taken,
+            Outcome::Failed { .. } => &self.numbers.failed,
+            Outcome::Refused => &self.numbers.refused,
+            Outcome::Gone => &self.numbers.ended,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+        outcome
+    }
+
+    async fn try_to_deliver(&self, attempt: &Attempt, now_ms: u64) -> Outcome {
         let row = &attempt.push.to;
         // Stored by a server with other push services named, or damaged: the device subscribes again.
         let Ok(endpoint) = Endpoint::parse(&row.endpoint, &self.services) else { return Outcome::Gone };

@@ -23,7 +23,7 @@ mod endpoint;
 mod queue;
 mod vapid;
 
-pub use delivery::Client;
+pub use delivery::{Client, Numbers};
 pub use driver::{Commands, Event, channel, run};
 pub use encryption::BrowserKeys;
 pub use endpoint::{Endpoint, PushService, PushServiceError, Services};

@@ -9,7 +9,7 @@
 //! | `sqlite`, `postgres`, `schema` | the databases |
 //! | `alerts` | the SQL text of alerts, and of devices that were added in somebody's name |
 //! | `protection`, `protection_rows` | passkeys, lockers and tickets: writes and queries; rows |
-//! | `push` | Web Push subscriptions: rows, writes and queries |
+//! | `push`, `push_rows` | Web Push subscriptions: writes and queries; rows |
 //! | `office` | the mark that binds a database to its office |
 //! | `migration` | copies a whole database to another one |
 //!
@@ -33,6 +33,7 @@ mod postgres;
 mod protection;
 mod protection_rows;
 mod push;
+mod push_rows;
 mod read;
 mod rows;
 mod schema;
@@ -43,7 +44,7 @@ mod write;
 pub use location::StoreLocation;
 pub use port::{Applied, LogPosition, Queries, Store, StoreError, StoredRecord};
 pub use protection_rows::{LockerRow, PasskeyRow, ProtectionRow, ProtectionWrite, TicketRow};
-pub use push::{PushRow, PushWrite};
+pub use push_rows::{PushRow, PushWrite};
 pub use rows::{
     ActiveCall, AddedDeviceRow, AlertId, AlertRow, Ask, CallRow, CallSummary, Certified, DeviceRow, DeviceSummary,
     FirstApprovalRow, Handshake, InvitationRow, IssuedLinkRow, LostDevice, RecordRow, RegistrarRow, Snapshot, Stage,

@@ -1,48 +1,11 @@
-//! Web Push subscriptions of devices: rows, writes and queries.
+//! Web Push subscriptions of devices: what is written and read of them.
 
 use super::{
-    StoreError,
+    PushRow, PushWrite, StoreError,
     database::Statements,
-    load::all,
-    value::{Value, values},
+    value::{Row, Value, values},
 };
-use telcon_proto::{Blob, DeviceId};
-
-/// A device's subscription. A device has one.
-#[derive(Clone, PartialEq, Eq)]
-pub struct PushRow {
-    /// The device.
-    pub device: DeviceId,
-    /// Address at its push service.
-    pub endpoint: String,
-    /// Public key of its browser: an uncompressed point of P-256.
-    pub key: Blob,
-    /// Authentication secret of its browser.
-    pub auth: Blob,
-    /// Log index below which the device was told of every alert, or the alert was too old.
-    pub told_below: u64,
-}
-
-/// Whoever knows the address may send: it is in no log line.
-impl std::fmt::Debug for PushRow {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("PushRow")
-            .field("device", &self.device)
-            .field("told_below", &self.told_below)
-            .finish_non_exhaustive()
-    }
-}
-
-/// A change of subscriptions.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PushWrite {
-    /// A device subscribed, in place of its subscription before.
-    Subscribed(Box<PushRow>),
-    /// Its subscription ended.
-    Ended(DeviceId),
-    /// It was told of alerts: see [`PushRow::told_below`].
-    Told(DeviceId, u64),
-}
+use telcon_proto::DeviceId;
 
 pub(super) fn apply(t: &mut dyn Statements, write: &PushWrite) -> Result<(), StoreError> {
     let mut run = |sql: &str, values: &[Value]| t.execute(sql, values).map(drop);
@@ -70,7 +33,7 @@ pub(super) fn end(t: &mut dyn Statements, device: &DeviceId) -> Result<(), Store
 pub(super) fn subscriptions(t: &mut dyn Statements) -> Result<Vec<PushRow>, StoreError> {
     let sql = "SELECT device, endpoint, browser_key, auth, told_below FROM push_subscriptions
          WHERE device IN (SELECT device FROM devices WHERE revoked_ms IS NULL) ORDER BY device";
-    all(t, sql, &[], |row| {
+    let read = |row: &Row| {
         Ok(PushRow {
             device: row.device(0)?,
             endpoint: row.text(1)?,
@@ -78,11 +41,12 @@ pub(super) fn subscriptions(t: &mut dyn Statements) -> Result<Vec<PushRow>, Stor
             auth: row.blob(3)?,
             told_below: row.number(4)?,
         })
-    })
+    };
+    t.query(sql, &[])?.iter().map(read).collect()
 }
 
 /// The subscription of one device.
 pub(super) fn subscription(t: &mut dyn Statements, device: &DeviceId) -> Result<Option<String>, StoreError> {
     let sql = "SELECT endpoint FROM push_subscriptions WHERE device = $1";
-    Ok(all(t, sql, values![device], |row| row.text(0))?.pop())
+    t.query(sql, values![device])?.first().map(|row| row.text(0)).transpose()
 }

@@ -4,7 +4,7 @@ use super::{
     contacts::Contacts,
     directory::Directory,
     port::{CloseReason, Effects, Output, PendingAppend, Policy, RelayCommand, SessionId},
-    push::PushSubscriptions,
+    subscriptions::PushSubscriptions,
 };
 use crate::{assignment::Assignment, store::Write, timers::Timers};
 use telcon_proto::{

@@ -20,7 +20,7 @@
 //! | `ring` | opening, ringing, answering, ending |
 //! | `ring_limits` | how often people may ring |
 //! | `alerts` | what security officers are told, and the log with them |
-//! | `push` | which devices are told of alerts while their page is closed |
+//! | `push`, `subscriptions` | which devices are told of alerts while their page is closed |
 //! | `added_devices` | devices added in somebody's name, of which their other devices tell them |
 //! | `invitations` | registrars, their invitations, devices that ask |
 //! | `approvals` | registrars' approvals of those devices |
@@ -55,6 +55,7 @@ mod push;
 mod ring;
 mod ring_limits;
 mod silence;
+mod subscriptions;
 
 pub use port::{
     Approved, CloseReason, DeviceAsked, Effects, FirstApproved, LegRefusal, NewDevice, Output, PendingAppend, Policy, Push,

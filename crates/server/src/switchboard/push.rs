@@ -10,16 +10,11 @@ use crate::{
     limits::{ALERT_PUSH_TTL_MS, MAX_PUSH_SUBSCRIPTIONS},
     store::{PushRow, PushWrite, Write},
 };
-use std::collections::BTreeMap;
 use telcon_proto::{
     DeviceId, OfficeAlert,
     policy::{Action, allows},
     push::PushAbout,
 };
-
-/// The subscriptions of devices, one of each.
-#[derive(Debug, Default)]
-pub(super) struct PushSubscriptions(BTreeMap<DeviceId, PushRow>);
 
 impl Context {
     /// An alert is in the log: security officers' devices that subscribed are told.

@@ -96,6 +96,17 @@ pub(super) async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
         "Times that no device of a call could reach its relay.",
         read(&m.unreachable),
     );
+    let pushes = app.push.as_ref().map(|push| push.numbers());
+    let pushed = |counter: fn(&crate::push::Numbers) -> &AtomicU64| pushes.map_or(0, |numbers| read(counter(numbers)));
+    page.line("push_taken_total", "counter", "Push messages that a push service took.", pushed(|n| &n.taken));
+    page.line(
+        "push_failed_total",
+        "counter",
+        "Attempts to send a push message that failed; it is sent again.",
+        pushed(|n| &n.failed),
+    );
+    page.line("push_refused_total", "counter", "Push messages that a push service refused.", pushed(|n| &n.refused));
+    page.line("push_ended_total", "counter", "Subscriptions that a push service ended.", pushed(|n| &n.ended));
     if let Ok(stats) = app.relay.stats().await {
         relay(&stats, &mut page);
     }
