@@ -30,6 +30,7 @@ import { remember, resume, type RememberedCall, type ShownView } from './view/re
 import { wanted_name } from './view/people';
 import {
   fragment_of,
+  lists_calls,
   place_of,
   route_of,
   screen_name,
@@ -438,10 +439,16 @@ export class App {
 
   #refresh(): void {
     const place = this.#place();
-    if (place === 'calls' || place === 'desk') void this.#load_records();
+    if (this.#shows_calls()) void this.#load_records();
     if (this.route.at === 'record' && place === 'record') void this.#load_record(this.route.call);
     if (place === 'alerts') void this.office_alerts.load(this.view?.token);
     if (this.#lists_devices()) void this.registrar.load(this.view?.token);
+  }
+
+  /** Whether the screen shows the list of calls. */
+  #shows_calls(): boolean {
+    const place = this.#place();
+    return place === 'calls' || (place === 'desk' && this.view !== null && lists_calls(this.view));
   }
 
   /** What the route leads to, whatever covers it. */
@@ -472,9 +479,9 @@ export class App {
       const { record } = this;
       return needs_reading(record) || (record.status === 'ready' && is_pending(record.value.line, this.now));
     }
-    if (needs_reading(this.records)) return place === 'calls' || place === 'desk';
+    if (needs_reading(this.records)) return this.#shows_calls();
     const lines = this.records.status === 'ready' ? this.records.value : [];
-    if (place === 'desk') {
+    if (place === 'desk' && this.#shows_calls()) {
       // A call that ended while this page was open: whether its record has arrived.
       const ended =
         this.view?.notices.filter((n) => n.state.is === 'ended' && n.mode !== 'log_only' && n.kept_index === null) ??

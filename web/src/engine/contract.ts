@@ -211,7 +211,16 @@ export type PageOutput =
 /**
  * Role of a person in the office that certified them. Certificates carry it: a device reads it from the verified certificate, never from the server's messages.
  */
-export type Role = 'principal' | 'duty_officer' | 'note_taker' | 'counterpart' | 'security_officer' | 'records_officer';
+export type Role =
+  | 'principal'
+  | 'scheduler'
+  | 'duty_officer'
+  | 'note_taker'
+  | 'interpreter'
+  | 'counterpart'
+  | 'security_officer'
+  | 'records_officer'
+  | 'auditor';
 /**
  * One person. It must not be logged: it has no `Display`, and its `Debug` shows nothing.
  */
@@ -286,7 +295,16 @@ export type UserCommand =
       /**
        * Role of a person in the office that certified them. Certificates carry it: a device reads it from the verified certificate, never from the server's messages.
        */
-      role: 'principal' | 'duty_officer' | 'note_taker' | 'counterpart' | 'security_officer' | 'records_officer';
+      role:
+        | 'principal'
+        | 'scheduler'
+        | 'duty_officer'
+        | 'note_taker'
+        | 'interpreter'
+        | 'counterpart'
+        | 'security_officer'
+        | 'records_officer'
+        | 'auditor';
       type: 'invite';
       /**
        * How long the link may be used, milliseconds; at most, and if not given, `MAX_INVITATION_MS`.
@@ -626,7 +644,16 @@ export interface Card {
   /**
    * Their role in that office.
    */
-  role: 'principal' | 'duty_officer' | 'note_taker' | 'counterpart' | 'security_officer' | 'records_officer';
+  role:
+    | 'principal'
+    | 'scheduler'
+    | 'duty_officer'
+    | 'note_taker'
+    | 'interpreter'
+    | 'counterpart'
+    | 'security_officer'
+    | 'records_officer'
+    | 'auditor';
   /**
    * IANA time zone of where they work, such as `Europe/Oslo`.
    */
@@ -817,7 +844,16 @@ export interface Card1 {
   /**
    * Their role in that office.
    */
-  role: 'principal' | 'duty_officer' | 'note_taker' | 'counterpart' | 'security_officer' | 'records_officer';
+  role:
+    | 'principal'
+    | 'scheduler'
+    | 'duty_officer'
+    | 'note_taker'
+    | 'interpreter'
+    | 'counterpart'
+    | 'security_officer'
+    | 'records_officer'
+    | 'auditor';
   /**
    * IANA time zone of where they work, such as `Europe/Oslo`.
    */
@@ -858,7 +894,16 @@ export interface MemberView {
   /**
    * Their role in that office.
    */
-  role: 'principal' | 'duty_officer' | 'note_taker' | 'counterpart' | 'security_officer' | 'records_officer';
+  role:
+    | 'principal'
+    | 'scheduler'
+    | 'duty_officer'
+    | 'note_taker'
+    | 'interpreter'
+    | 'counterpart'
+    | 'security_officer'
+    | 'records_officer'
+    | 'auditor';
   /**
    * Whether it is this one.
    */
@@ -921,7 +966,16 @@ export interface Contact {
   /**
    * Their role in that office.
    */
-  role: 'principal' | 'duty_officer' | 'note_taker' | 'counterpart' | 'security_officer' | 'records_officer';
+  role:
+    | 'principal'
+    | 'scheduler'
+    | 'duty_officer'
+    | 'note_taker'
+    | 'interpreter'
+    | 'counterpart'
+    | 'security_officer'
+    | 'records_officer'
+    | 'auditor';
   /**
    * IANA time zone of where they work, such as `Europe/Oslo`.
    */
@@ -991,7 +1045,16 @@ export interface Card2 {
   /**
    * Their role in that office.
    */
-  role: 'principal' | 'duty_officer' | 'note_taker' | 'counterpart' | 'security_officer' | 'records_officer';
+  role:
+    | 'principal'
+    | 'scheduler'
+    | 'duty_officer'
+    | 'note_taker'
+    | 'interpreter'
+    | 'counterpart'
+    | 'security_officer'
+    | 'records_officer'
+    | 'auditor';
   /**
    * IANA time zone of where they work, such as `Europe/Oslo`.
    */
@@ -1101,7 +1164,16 @@ export interface Card3 {
   /**
    * Their role in that office.
    */
-  role: 'principal' | 'duty_officer' | 'note_taker' | 'counterpart' | 'security_officer' | 'records_officer';
+  role:
+    | 'principal'
+    | 'scheduler'
+    | 'duty_officer'
+    | 'note_taker'
+    | 'interpreter'
+    | 'counterpart'
+    | 'security_officer'
+    | 'records_officer'
+    | 'auditor';
   /**
    * IANA time zone of where they work, such as `Europe/Oslo`.
    */
@@ -1254,7 +1326,16 @@ export interface Card4 {
   /**
    * Their role in that office.
    */
-  role: 'principal' | 'duty_officer' | 'note_taker' | 'counterpart' | 'security_officer' | 'records_officer';
+  role:
+    | 'principal'
+    | 'scheduler'
+    | 'duty_officer'
+    | 'note_taker'
+    | 'interpreter'
+    | 'counterpart'
+    | 'security_officer'
+    | 'records_officer'
+    | 'auditor';
   /**
    * IANA time zone of where they work, such as `Europe/Oslo`.
    */
@@ -1283,7 +1364,16 @@ export interface Card5 {
   /**
    * Their role in that office.
    */
-  role: 'principal' | 'duty_officer' | 'note_taker' | 'counterpart' | 'security_officer' | 'records_officer';
+  role:
+    | 'principal'
+    | 'scheduler'
+    | 'duty_officer'
+    | 'note_taker'
+    | 'interpreter'
+    | 'counterpart'
+    | 'security_officer'
+    | 'records_officer'
+    | 'auditor';
   /**
    * IANA time zone of where they work, such as `Europe/Oslo`.
    */
@@ -1528,7 +1618,16 @@ export interface You {
   /**
    * Role of a person in the office that certified them. Certificates carry it: a device reads it from the verified certificate, never from the server's messages.
    */
-  role: 'principal' | 'duty_officer' | 'note_taker' | 'counterpart' | 'security_officer' | 'records_officer';
+  role:
+    | 'principal'
+    | 'scheduler'
+    | 'duty_officer'
+    | 'note_taker'
+    | 'interpreter'
+    | 'counterpart'
+    | 'security_officer'
+    | 'records_officer'
+    | 'auditor';
   /**
    * IANA time zone of where they work, such as `Europe/Oslo`.
    */
@@ -1636,7 +1735,16 @@ export interface Card6 {
   /**
    * Their role in that office.
    */
-  role: 'principal' | 'duty_officer' | 'note_taker' | 'counterpart' | 'security_officer' | 'records_officer';
+  role:
+    | 'principal'
+    | 'scheduler'
+    | 'duty_officer'
+    | 'note_taker'
+    | 'interpreter'
+    | 'counterpart'
+    | 'security_officer'
+    | 'records_officer'
+    | 'auditor';
   /**
    * IANA time zone of where they work, such as `Europe/Oslo`.
    */
@@ -1665,7 +1773,16 @@ export interface Card7 {
   /**
    * Their role in that office.
    */
-  role: 'principal' | 'duty_officer' | 'note_taker' | 'counterpart' | 'security_officer' | 'records_officer';
+  role:
+    | 'principal'
+    | 'scheduler'
+    | 'duty_officer'
+    | 'note_taker'
+    | 'interpreter'
+    | 'counterpart'
+    | 'security_officer'
+    | 'records_officer'
+    | 'auditor';
   /**
    * IANA time zone of where they work, such as `Europe/Oslo`.
    */

@@ -13,6 +13,7 @@ import { protection } from './en/protection';
 import { records } from './en/records';
 import { ring } from './en/ring';
 import { settings } from './en/settings';
+import { start } from './en/start';
 import { told } from './en/told';
 
 export const en = {
@@ -33,5 +34,6 @@ export const en = {
   records,
   ring,
   settings,
+  start,
   told,
 };

@@ -14,6 +14,7 @@ import { protection } from './fr/protection';
 import { records } from './fr/records';
 import { ring } from './fr/ring';
 import { settings } from './fr/settings';
+import { start } from './fr/start';
 import { told } from './fr/told';
 
 export const fr: Text = {
@@ -32,5 +33,6 @@ export const fr: Text = {
   records,
   ring,
   settings,
+  start,
   told,
 };

@@ -5,7 +5,7 @@ use crate::{
     allowance::{Allowance, Rate},
     archive::now_ms,
     hub::Input,
-    limits::{FIRST_MESSAGE_TIMEOUT_MS, IDLE_TIMEOUT_MS, SOCKET_READ_BUFFER_BYTES},
+    limits::{EXPIRED_IN_USE_MS, FIRST_MESSAGE_TIMEOUT_MS, IDLE_TIMEOUT_MS, SOCKET_READ_BUFFER_BYTES},
     outbox::{OutboxReader, Outgoing, outbox},
     protection::{is_protected, session_remaining_ms},
     random::random,
@@ -35,7 +35,7 @@ use std::{
     time::{Duration, Instant},
 };
 use telcon_proto::{
-    Blob, ClientMessage, DeviceId, ServerMessage, WIRE_VERSION,
+    Blob, ClientMessage, DeviceId, Role, ServerMessage, WIRE_VERSION, access,
     limits::{
         CHALLENGE_TTL_MS, MAX_BYTE_BURST, MAX_BYTES_PER_SECOND, MAX_MESSAGE_BYTES, MAX_MESSAGES_PER_SECOND,
         MAX_SIGN_IN_MESSAGE_BYTES,
@@ -133,6 +133,7 @@ struct Connection {
 struct SignedInAs {
     session: SessionId,
     device: DeviceId,
+    role: Role,
     /// How long it stays signed in, milliseconds.
     remaining_ms: u64,
     messages: OutboxReader,
@@ -188,7 +189,8 @@ impl Connection {
         let token = URL_SAFE_NO_PAD.encode(random().map_err(no_random)?);
         let session = SessionId(NEXT_SESSION.fetch_add(1, Ordering::Relaxed));
         // Valid before the device learns it. If the sign-in fails, the guard is dropped and the token with it.
-        let bearer = Bearer { device, person: device_row.card.person, role: device_row.card.role };
+        let role = device_row.card.role;
+        let bearer = Bearer { device, person: device_row.card.person, role };
         let guard = self.app.tokens.hold(&token, bearer);
         let (sender, messages) = outbox();
         let connect = |reply| Input::Connected { session, device, token, outbox: sender, reply };
@@ -198,8 +200,12 @@ impl Connection {
                 if is_protected(&protection) {
                     super::protection::tickets_used(&self.app, vec![device]).await;
                 }
-                let remaining_ms = session_remaining_ms(&protection, now_ms());
-                Ok(SignedInAs { session, device, remaining_ms, messages, _token: guard })
+                // With a ticket that has ended it was admitted because of a call, which may be over in a moment.
+                let remaining_ms = match session_remaining_ms(&protection, now_ms()) {
+                    0 => EXPIRED_IN_USE_MS,
+                    remaining => remaining,
+                };
+                Ok(SignedInAs { session, device, role, remaining_ms, messages, _token: guard })
             }
             Some(Err(message)) => Err(Some(message)),
             None => Err(refused(RefusalCode::Unavailable, "the server is restarting: connect again")),
@@ -258,6 +264,10 @@ impl Connection {
                         break (CLOSE_POLICY, "rate limit");
                     }
                     count(&self.app.counters.messages);
+                    if let Some(text) = access::refuses_message(signed_in.role, &message) {
+                        self.send(&ServerMessage::Refused { call: message.call(), code: RefusalCode::NotAllowed, message: text }).await;
+                        continue;
+                    }
                     if message.needs_confirmation() && !super::protection::is_confirmed(&self.app, signed_in.device).await {
                         let text = "confirm this with your passkey or PIN: the last confirmation is more than five minutes old";
                         if let Some(message) = refused(RefusalCode::ConfirmationRequired, text) {

@@ -56,6 +56,8 @@ export const told: Text['told'] = {
   other_role_revoke: 'Cet appareil ne peut pas révoquer d’appareils de personnes de ce rôle.',
   revoked_already: 'Cet appareil est déjà révoqué.',
   not_revoked: (why) => `L’appareil n’a pas été révoqué : ${why}.`,
+  being_enrolled:
+    'Un responsable de la sécurité a approuvé cet appareil, en cours d’inscription. Si cela dure plus d’une minute, approuvez-le de nouveau.',
   revocation_pending:
     'L’appareil est déconnecté. Sa révocation n’est pas encore inscrite au journal : le serveur de votre cabinet réessaie de lui-même.',
   no_such_device: 'Cet appareil n’est pas inscrit ici.',
@@ -124,6 +126,7 @@ export const told: Text['told'] = {
   too_late: 'Le délai est écoulé, ou la demande a déjà été traitée. Réessayez.',
   too_many_passkeys: 'Cet appareil a trop de clés d’accès. Supprimez-en d’abord une.',
   too_many_pins: 'Cet appareil a trop de codes PIN. Supprimez-en d’abord un.',
+  pin_waits: 'Trop d’essais de ce code attendent. Réessayez dans une minute.',
   last_protector:
     'C’est la dernière clé d’accès ou le dernier code PIN de cet appareil. Ajoutez d’abord une autre clé d’accès ou un autre code PIN.',
   pin_length: 'Un code PIN comporte de 6 à 64 caractères. Choisissez-en un autre.',
@@ -133,7 +136,7 @@ export const told: Text['told'] = {
     'Cet appareil manque de mémoire libre pour vérifier un code PIN. Fermez d’autres programmes, puis réessayez.',
   other_address:
     'Cette page n’est pas à l’adresse de votre cabinet. Ouvrez Telcon à l’adresse que votre cabinet vous a donnée.',
-  officers_only: 'Seul un responsable de la sécurité peut voir les alertes.',
+  not_this_role: 'Votre rôle ne le permet pas. Demandez à votre responsable de la sécurité qui peut le faire.',
   disk_full: 'Le disque du serveur de votre cabinet est plein. Prévenez votre cabinet.',
   server_failed: 'Le serveur de votre cabinet est en panne. Réessayez ; si cela ne suffit pas, prévenez votre cabinet.',
   too_often: 'Trop de demandes à la fois. Patientez un instant, puis réessayez.',
