@@ -250,6 +250,7 @@ export class App {
     const before = this.view;
     const view = resume(shown, this.#remembered);
     this.view = view;
+    if (view.you) this.protection.role_known(view.you.role);
     if (view.you) this.protection.device = view.you.device;
     if (view.unlock_required && !before?.unlock_required) this.#lock_or_stop();
     if (view.token !== null && view.token !== (before?.token ?? null)) void this.protection.signed_in();

@@ -112,6 +112,10 @@ pub const REQUESTS: &[(&str, &str, Access)] = &[
     ("GET", "/relays", Access::Relay),
 ];
 
+/// Requests with which a device is protected: they are all that a device may send that the office wants protected first.
+pub const PROTECTS: &[&str] =
+    &["/api/v1/passkeys/registration", "/api/v1/passkeys", "/api/v1/lockers", "/api/v1/protection/remove"];
+
 /// Why a signed-in device of this role may not send a message; none if it may.
 pub fn refuses_message(role: Role, message: &ClientMessage) -> Option<String> {
     let kind = message.kind();
@@ -169,6 +173,13 @@ mod tests {
         }
         for (n, (method, path, _)) in REQUESTS.iter().enumerate() {
             assert!(REQUESTS[..n].iter().all(|row| (row.0, row.1) != (*method, *path)), "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn requests_that_protect_a_device_are_those_of_all_signed_in_devices() {
+        for path in PROTECTS {
+            assert_eq!(request("POST", path), Some(SIGNED_IN), "{path}");
         }
     }
 

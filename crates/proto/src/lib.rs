@@ -6,6 +6,7 @@
 pub mod access;
 pub mod alert;
 pub mod blob;
+pub mod device_policy;
 pub mod digest;
 pub mod entry;
 pub mod http;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// Role of a person in the office that certified them. Certificates carry it: a device reads it from the verified
 /// certificate, never from the server's messages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Role {

@@ -4,6 +4,7 @@
 
 export const API_PREFIX = '/api/v1';
 export const CONFIRMATION_MAX_AGE_MS = 300000;
+export const IDLE_LOCK_MINUTES = 240;
 export const LOCKER_ID_BYTES = 16;
 export const MAX_PIN_CHARS = 64;
 export const MIN_PIN_CHARS = 6;
@@ -86,6 +87,10 @@ export type Ended = 'hung_up' | 'declined' | 'cancelled' | 'missed' | 'busy' | '
  * State of the connection to the office.
  */
 export type ConnectionState = 'connecting' | 'offline' | 'ready' | 'revoked';
+/**
+ * What kind of program a device is.
+ */
+export type DeviceKind = 'browser' | 'native';
 /**
  * SHA-256 as 64 lowercase hexadecimal digits.
  */
@@ -423,7 +428,10 @@ export interface Contract {
   ConnectionState?: ConnectionState;
   Contact?: Contact;
   DeviceId?: DeviceId;
+  DeviceKind?: DeviceKind;
   DeviceList?: DeviceList;
+  DevicePolicy?: DevicePolicy;
+  DeviceRules?: DeviceRules1;
   Digest?: Digest;
   Direction?: Direction;
   Ended?: Ended;
@@ -1061,6 +1069,64 @@ export interface Card2 {
   zone: string;
 }
 /**
+ * An office's policy for devices.
+ */
+export interface DevicePolicy {
+  everybody: DeviceRules;
+  /**
+   * Rules for some roles, each in place of the rule for everybody.
+   */
+  roles?: {
+    [k: string]: DeviceRules1;
+  };
+  /**
+   * `DEVICE_POLICY_VERSION`.
+   */
+  version: number;
+}
+/**
+ * Rules for all roles.
+ */
+export interface DeviceRules {
+  /**
+   * How many devices a person may have, 1 to `MAX_DEVICES_PER_PERSON`.
+   */
+  devices_per_person?: number;
+  /**
+   * After how many minutes without use a protected page locks, 1 to `IDLE_LOCK_MINUTES`.
+   */
+  idle_lock_minutes?: number;
+  /**
+   * Which kinds of device may sign in.
+   */
+  kinds?: DeviceKind[];
+  /**
+   * Whether browsers have to be protected by a passkey or PIN before they can do anything.
+   */
+  protection?: boolean;
+}
+/**
+ * Rules for some devices. What is absent is not restricted further.
+ */
+export interface DeviceRules1 {
+  /**
+   * How many devices a person may have, 1 to `MAX_DEVICES_PER_PERSON`.
+   */
+  devices_per_person?: number;
+  /**
+   * After how many minutes without use a protected page locks, 1 to `IDLE_LOCK_MINUTES`.
+   */
+  idle_lock_minutes?: number;
+  /**
+   * Which kinds of device may sign in.
+   */
+  kinds?: DeviceKind[];
+  /**
+   * Whether browsers have to be protected by a passkey or PIN before they can do anything.
+   */
+  protection?: boolean;
+}
+/**
  * `POST /api/v1/devices`: enrols a device.
  */
 export interface EnrolRequest {
@@ -1667,10 +1733,27 @@ export interface PasskeyOptions {
  * `GET /api/v1/protection`: what the office wants of devices in browsers.
  */
 export interface ProtectionPolicy {
+  devices?: DevicePolicy1;
   /**
-   * Whether the page lets nobody go on without protecting the device. The page enforces it.
+   * Whether the page lets nobody go on without protecting the device, where `devices` has no rule for their role.
    */
   required: boolean;
+}
+/**
+ * The office's rules for devices; absent if it has none.
+ */
+export interface DevicePolicy1 {
+  everybody: DeviceRules;
+  /**
+   * Rules for some roles, each in place of the rule for everybody.
+   */
+  roles?: {
+    [k: string]: DeviceRules1;
+  };
+  /**
+   * `DEVICE_POLICY_VERSION`.
+   */
+  version: number;
 }
 /**
  * One line of `GET /api/v1/records`.

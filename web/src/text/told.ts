@@ -88,6 +88,10 @@ export const KNOWN: readonly (readonly [RegExp, Told])[] = [
   [/the salt of the PIN is damaged/i, 'pin_damaged'],
   [/too little free memory for the PIN/i, 'no_memory'],
   [/the origin of this page is not the office's/i, 'other_address'],
+  // Rules for devices.
+  [/your office lets no browser sign in for your role/i, 'no_browser'],
+  [/your office lets only browsers sign in for your role/i, 'only_browsers'],
+  [/protect this device with a passkey or PIN first/i, 'protect_first'],
   // Roles.
   [/this device's role may not /i, 'not_this_role'],
   // Versions.

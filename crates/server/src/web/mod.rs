@@ -183,7 +183,13 @@ async fn check_access(State(app): State<Arc<App>>, request: Request, next: Next)
         Some(Access::Everybody | Access::Relay) => None,
         Some(Access::Device(rule)) => match app.tokens.bearer(request.headers()) {
             None => Some(HttpError::unauthorized()),
-            Some(bearer) => rule.refuses(bearer.role).map(|text| HttpError::new(StatusCode::FORBIDDEN, text)),
+            Some(bearer) => match rule.refuses(bearer.role) {
+                Some(text) => Some(HttpError::new(StatusCode::FORBIDDEN, text)),
+                None if access::PROTECTS.contains(&&*path) => None,
+                None => protection::unprotected(&app, bearer.device, bearer.role, bearer.kind)
+                    .await
+                    .map(|text| HttpError::new(StatusCode::FORBIDDEN, text)),
+            },
         },
     };
     match refusal {

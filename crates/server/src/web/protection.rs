@@ -30,7 +30,8 @@ use std::{
     time::Duration,
 };
 use telcon_proto::{
-    DeviceId,
+    DeviceId, Role,
+    device_policy::{DeviceKind, DevicePolicy, RoleRules},
     http::OfficeInfo,
     protection::{IssuedTicket, MAX_CREDENTIAL_ID_BYTES, ProtectionPolicy, RemoveProtector},
 };
@@ -81,6 +82,7 @@ pub(super) enum Party {
 /// Passkeys and PINs of devices.
 pub struct Protection {
     required: bool,
+    devices: DevicePolicy,
     office: Arc<Webauthn>,
     /// The office's name, which authenticators show.
     name: String,
@@ -94,7 +96,7 @@ impl Protection {
     ///
     /// # Errors
     /// If an origin is not the office's.
-    pub fn new(info: &OfficeInfo, config: &ProtectionConfig) -> Result<Self, OriginError> {
+    pub fn new(info: &OfficeInfo, config: &ProtectionConfig, devices: DevicePolicy) -> Result<Self, OriginError> {
         let domain = info.domain.as_str();
         let wrong = |origin: &str| OriginError { origin: origin.to_owned(), domain: domain.to_owned() };
         let own = format!("https://{domain}");
@@ -118,11 +120,17 @@ impl Protection {
         let turns = TurnLimits { per_locker: MAX_WAITING_PIN_ATTEMPTS, total: MAX_WAITING_PIN_ATTEMPTS_TOTAL };
         Ok(Self {
             required: config.required,
+            devices,
             office: Arc::new(office.build().map_err(|_| wrong(&own))?),
             name: info.name.clone(),
             ceremonies: Mutex::new(Ceremonies::new(limits)),
             turns: Turns::new(turns),
         })
+    }
+
+    /// The office's rules for devices of a role.
+    pub(super) fn rules(&self, role: Role) -> RoleRules {
+        self.devices.rules(role)
     }
 
     pub(super) fn party(&self, party: &Party) -> Result<Arc<Webauthn>, HttpError> {
@@ -246,6 +254,20 @@ pub(super) async fn disconnected(app: &Arc<App>, device: DeviceId) {
     }
 }
 
+/// Why a device may do nothing but be protected; none if it may. Only browsers have passkeys and PINs.
+pub(super) async fn unprotected(
+    app: &Arc<App>,
+    device: DeviceId,
+    role: Role,
+    kind: DeviceKind,
+) -> Option<&'static str> {
+    if kind != DeviceKind::Browser || !app.protection.rules(role).protection {
+        return None;
+    }
+    let is_protected = read(app, device).await.is_ok_and(|row| is_protected(&row));
+    (!is_protected).then_some("protect this device with a passkey or PIN first: your office demands it for your role")
+}
+
 /// The bearer of a request that changes how their device is protected, which needs a confirmation like other dangerous commands.
 pub(super) async fn confirmed_bearer(
     app: &Arc<App>,
@@ -266,7 +288,7 @@ pub(super) async fn confirmed_bearer(
     responses((status = 200, description = "The office's policy", body = ref("#/components/schemas/ProtectionPolicy"))),
 )]
 pub(super) async fn policy(State(app): State<Arc<App>>) -> Json<ProtectionPolicy> {
-    Json(ProtectionPolicy { required: app.protection.required })
+    Json(ProtectionPolicy { required: app.protection.required, devices: app.protection.devices.clone() })
 }
 
 /// Removes a passkey or a PIN of the bearer's device.
@@ -331,7 +353,7 @@ mod tests {
 
     fn with(origins: &[&str]) -> Result<Protection, OriginError> {
         let origins = origins.iter().map(|&origin| origin.to_owned()).collect();
-        Protection::new(&info(), &ProtectionConfig { required: false, origins })
+        Protection::new(&info(), &ProtectionConfig { required: false, origins }, DevicePolicy::default())
     }
 
     #[test]

@@ -136,6 +136,11 @@ export const told: Text['told'] = {
     'Cet appareil manque de mémoire libre pour vérifier un code PIN. Fermez d’autres programmes, puis réessayez.',
   other_address:
     'Cette page n’est pas à l’adresse de votre cabinet. Ouvrez Telcon à l’adresse que votre cabinet vous a donnée.',
+  no_browser:
+    'Votre cabinet n’admet aucun navigateur pour votre rôle. Demandez à votre responsable de la sécurité quel appareil utiliser.',
+  only_browsers:
+    'Votre cabinet n’admet que des navigateurs pour votre rôle. Demandez un lien à votre responsable de la sécurité.',
+  protect_first: 'Protégez d’abord cet appareil par une clé d’accès ou un code. Votre cabinet l’exige pour votre rôle.',
   not_this_role: 'Votre rôle ne le permet pas. Demandez à votre responsable de la sécurité qui peut le faire.',
   disk_full: 'Le disque du serveur de votre cabinet est plein. Prévenez votre cabinet.',
   server_failed: 'Le serveur de votre cabinet est en panne. Réessayez ; si cela ne suffit pas, prévenez votre cabinet.',
