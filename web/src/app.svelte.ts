@@ -10,7 +10,7 @@ import type { Devices } from './engine/devices';
 import { RECORD_PAGE, RECORDS_PER_PAGE, with_newest, type Records } from './engine/records';
 import type { MicrophoneState } from './engine/microphone';
 import { problem_of, type Problem } from './engine/problem';
-import { sees_alerts } from './engine/roles';
+import { marks_alerts } from './engine/roles';
 import type { SoundKind } from './engine/sound_devices';
 import * as protection_memory from './engine/protection_memory';
 import type { ProtectionOffice } from './engine/protection_office';
@@ -33,6 +33,7 @@ import { remember, resume, type RememberedCall, type ShownView } from './view/re
 import { wanted_name } from './view/people';
 import {
   fragment_of,
+  lists_calls,
   place_of,
   route_of,
   screen_name,
@@ -255,6 +256,7 @@ export class App {
     const before = this.view;
     const view = resume(shown, this.#remembered);
     this.view = view;
+    if (view.you) this.protection.role_known(view.you.role);
     if (view.you) this.protection.device = view.you.device;
     if (view.unlock_required && !before?.unlock_required) this.#lock_or_stop();
     if (view.token !== null && view.token !== (before?.token ?? null)) void this.protection.signed_in();
@@ -284,7 +286,7 @@ export class App {
     // A record is verified against the log that this device follows: the size of that comes just after the sign-in.
     const known = (of: ShownView | null) => (of?.log ? of.token : null);
     const signed_in_again = known(view) !== null && known(before) !== known(view);
-    if (signed_in_again && view.token && view.you && sees_alerts(view.you.role)) void this.push.check(view.token);
+    if (signed_in_again && view.token && view.you && marks_alerts(view.you.role)) void this.push.check(view.token);
     const alerts_changed = before !== null && before.office_alerts?.changes !== view.office_alerts?.changes;
     if (alerts_changed && this.#place() === 'alerts') void this.office_alerts.load(view.token);
     if (signed_in_again || (ended_now && view.token !== null)) this.reload();
@@ -447,10 +449,16 @@ export class App {
 
   #refresh(): void {
     const place = this.#place();
-    if (place === 'calls' || place === 'desk') void this.#load_records();
+    if (this.#shows_calls()) void this.#load_records();
     if (this.route.at === 'record' && place === 'record') void this.#load_record(this.route.call);
     if (place === 'alerts') void this.office_alerts.load(this.view?.token);
     if (this.#lists_devices()) void this.registrar.load(this.view?.token);
+  }
+
+  /** Whether the screen shows the list of calls. */
+  #shows_calls(): boolean {
+    const place = this.#place();
+    return place === 'calls' || (place === 'desk' && this.view !== null && lists_calls(this.view));
   }
 
   /** What the route leads to, whatever covers it. */
@@ -481,9 +489,9 @@ export class App {
       const { record } = this;
       return needs_reading(record) || (record.status === 'ready' && is_pending(record.value.line, this.now));
     }
-    if (needs_reading(this.records)) return place === 'calls' || place === 'desk';
+    if (needs_reading(this.records)) return this.#shows_calls();
     const lines = this.records.status === 'ready' ? this.records.value : [];
-    if (place === 'desk') {
+    if (place === 'desk' && this.#shows_calls()) {
       // A call that ended while this page was open: whether its record has arrived.
       const ended =
         this.view?.notices.filter((n) => n.state.is === 'ended' && n.mode !== 'log_only' && n.kept_index === null) ??

@@ -1,6 +1,14 @@
 // What the page does for the protection of this device: protect it, unlock it, confirm dangerous commands, lock it.
 
-import { CONFIRMATION_MAX_AGE_MS, NEED_CONFIRMATION, type UserCommand } from './engine/contract';
+import {
+  CONFIRMATION_MAX_AGE_MS,
+  IDLE_LOCK_MINUTES,
+  NEED_CONFIRMATION,
+  type ProtectionPolicy,
+  type Role,
+  type UserCommand,
+} from './engine/contract';
+import { idle_lock_ms, requires_protection } from './engine/device_rules';
 import type { Host } from './engine/host';
 import { MAX_PROTECTORS, type Protector } from './engine/key_store';
 import {
@@ -21,7 +29,7 @@ const CONFIRMATION_MARGIN_MS = 30_000;
  * After how long without a key press or touch the device locks itself, milliseconds. A locked device does not ring, so it is hours:
  * longer than a morning without a call.
  */
-export const LOCK_AFTER_IDLE_MS = 4 * 60 * 60 * 1000;
+export const LOCK_AFTER_IDLE_MS = IDLE_LOCK_MINUTES * 60_000;
 /** How often the office is asked for its policy until it answers, milliseconds. */
 const POLICY_INTERVAL_MS = 5_000;
 
@@ -44,6 +52,9 @@ export class Protection {
   begun = $state(false);
   /** Whether the office lets nobody go on unprotected, as it said last; `null` until it has said so. */
   required = $state<boolean | null>(memory.required());
+  /** What the office wants, once it has said so. */
+  policy = $state.raw<ProtectionPolicy | null>(null);
+  #role: Role | null = null;
   busy = $state(false);
   /** The dialog's answer is being tried. */
   answering = $state(false);
@@ -105,14 +116,26 @@ export class Protection {
     this.#wants_policy = true;
     this.#policy_asked_at = this.now();
     try {
-      const { required } = await this.office.policy();
+      this.policy = await this.office.policy();
       this.#wants_policy = false;
-      this.required = required;
-      memory.set_required(required);
+      this.#apply_policy();
       this.policy_known();
     } catch {
       // Asked again by `tick`.
     }
+  }
+
+  /** The person's role is known: the office may have rules for it. */
+  role_known(role: Role): void {
+    if (this.#role === role) return;
+    this.#role = role;
+    this.#apply_policy();
+  }
+
+  #apply_policy(): void {
+    if (!this.policy) return;
+    this.required = requires_protection(this.policy, this.#role);
+    memory.set_required(this.required);
   }
 
   /** Called when the office has said what it wants. */
@@ -237,7 +260,7 @@ export class Protection {
   tick(in_call: boolean): void {
     if (this.#wants_policy && this.now() - this.#policy_asked_at >= POLICY_INTERVAL_MS) void this.read_policy();
     if (in_call) return this.used();
-    if (this.protectors.length > 0 && this.now() - this.#used_at >= LOCK_AFTER_IDLE_MS) this.lock();
+    if (this.protectors.length > 0 && this.now() - this.#used_at >= idle_lock_ms(this.policy, this.#role)) this.lock();
   }
 
   /**

@@ -27,14 +27,14 @@ use telcon_client::{
 };
 use telcon_core::{
     UserCommand,
-    view::{CallState, View},
+    view::{CallState, Direction, View},
 };
 use telcon_proto::{
     Card, DeviceId, OfficeName, RecordMode, Role, SuiteName,
     policy::{Action, ROLES, allows},
 };
 use telcon_server::store::StoreLocation;
-use tokio::time::timeout;
+use tokio::{sync::mpsc, time::timeout};
 
 /// Largest list of the demonstration's people, bytes.
 const MAX_PEOPLE_BYTES: u64 = 1 << 20;
@@ -83,8 +83,8 @@ pub struct DemoArgs {
     pub record_mode: office::Mode,
 }
 
-/// People of the demonstration: name, organisation, role, zone, file.
-const PEOPLE: [(&str, &str, Role, &str, &str); 6] = [
+/// People of the demonstration: name, organisation, role, zone, file. The order is that of stored casts.
+const PEOPLE: [(&str, &str, Role, &str, &str); 11] = [
     ("The President", "Office of the President", Role::Principal, "America/New_York", "president"),
     (
         "The Prime Minister of Estmark",
@@ -97,11 +97,36 @@ const PEOPLE: [(&str, &str, Role, &str, &str); 6] = [
     ("Note-taker", "Office of the President", Role::NoteTaker, "America/New_York", "note-taker"),
     ("Duty officer", "Office of the President", Role::DutyOfficer, "America/New_York", "duty-officer"),
     ("Security officer", "Office of the President", Role::SecurityOfficer, "America/New_York", "security-officer"),
+    ("The Secretary-General", "Northern Council", Role::Counterpart, "Europe/Helsinki", "secretary-general"),
+    ("Chief of Staff", "Office of the President", Role::Scheduler, "America/New_York", "chief-of-staff"),
+    ("Interpreter", "Office of the President", Role::Interpreter, "America/New_York", "interpreter"),
+    ("Records officer", "Office of the President", Role::RecordsOfficer, "America/New_York", "records-officer"),
+    ("Auditor", "Court of Audit", Role::Auditor, "America/New_York", "auditor"),
 ];
+/// Places in [`PEOPLE`] of those who answer by themselves.
+const MINISTER: usize = 1;
+const NORLAND: usize = 2;
+/// Files of those who have a program as their device. The President has one for the first call only, and a browser afterwards.
+const PROGRAMS: [&str; 4] = ["president", "prime-minister", "counterpart", "note-taker"];
 
-/// People whose devices are the visitor's browsers; the others are programs.
-fn in_browser(role: Role) -> bool {
-    matches!(role, Role::DutyOfficer | Role::SecurityOfficer)
+/// Whether a person of the demonstration is the visitor in a browser.
+fn is_visitor(file: &str) -> bool {
+    file == "president" || !PROGRAMS.contains(&file)
+}
+
+/// What a visitor can try as a person of this role.
+fn to_try(role: Role) -> &'static str {
+    match role {
+        Role::Principal => "ring The Prime Minister of Estmark or The President of Norland: they answer and speak",
+        Role::Counterpart => "a leader elsewhere, who was given access: ring The Prime Minister of Estmark",
+        Role::Scheduler => "see the calls of the day; press Enter here for one",
+        Role::DutyOfficer => "press Enter here for a call, join it visibly, read its captions",
+        Role::NoteTaker => "watch a call and its record",
+        Role::Interpreter => "press Enter here for a call, and join it as a visible listener",
+        Role::SecurityOfficer => "invite somebody, compare the codes, approve the device, read the alerts",
+        Role::RecordsOfficer => "check the proof of a call's record",
+        Role::Auditor => "check the proofs, and read the alerts",
+    }
 }
 
 /// The people of the demonstration, kept so that links of later runs are for the same ones.
@@ -178,7 +203,7 @@ async fn demonstrate(args: DemoArgs) -> anyhow::Result<()> {
     let cast = cast(&data)?;
     for (card, person) in cast.people.iter().zip(PEOPLE) {
         let path = data.join("devices").join(format!("{}.json", person.4));
-        if !in_browser(person.2) && !path.exists() {
+        if PROGRAMS.contains(&person.4) && !path.exists() {
             let link = office::invitation(&office::authority(&data)?, card.clone(), 60)?.to_fragment();
             let (server, to) = (server.clone(), path.clone());
             tokio::task::spawn_blocking(move || device::enrol_at(&server, &link, &to)).await??;
@@ -293,7 +318,7 @@ async fn run_call(
     let say_b = speech_or_fixture(args.say_b.as_deref(), SPEECH_B, data, "b.wav")?;
     let a = endpoint(data, server, "president", false)?;
     let b = endpoint(data, server, "prime-minister", true)?;
-    let callee = cast.people[1].person;
+    let callee = cast.people[MINISTER].person;
     until(&b, "B to sign in", |view| view.token.is_some()).await?;
     until(&a, "A to sign in", |view| {
         view.token.is_some() && view.people.iter().any(|contact| contact.card.person == callee && contact.reachable)
@@ -414,41 +439,47 @@ async fn keep_serving(
     serving: Serving,
     cast: &Cast,
 ) -> anyhow::Result<()> {
+    let minister = endpoint(data, server, "prime-minister", true)?;
     let counterpart = endpoint(data, server, "counterpart", true)?;
+    let first = speech_or_fixture(None, SPEECH_A, data, "a.wav")?;
     let reply = speech_or_fixture(None, SPEECH_B, data, "b.wav")?;
-    crate::output::say!("\nOpen each link in a separate browser or private window: each is one person's device.");
-    crate::output::say!("Each link works once; run the demo again for new ones.");
-    for (card, person) in cast.people.iter().zip(PEOPLE) {
-        if person.2 == Role::Principal || in_browser(person.2) {
-            let link = office::invitation(&office::authority(data)?, card.clone(), 24 * 60)?.to_fragment();
-            crate::output::say!("\n  {}\n  {server}/#enrol={link}", card.name);
-        }
-    }
     crate::output::say!(
-        "\nRing {}: it answers automatically and speaks. Ctrl-C ends the demonstration.",
-        cast.people[2].name
+        "\nOpen the links side by side in one browser: each has an address of its own below localhost, and is one person's device."
+    );
+    crate::output::say!("Each link works once; run the demo again for new ones.");
+    for (card, person) in cast.people.iter().zip(PEOPLE).filter(|(_, person)| is_visitor(person.4)) {
+        let link = office::invitation(&office::authority(data)?, card.clone(), LINK_MINUTES)?.to_fragment();
+        let address = server.replacen("localhost", &format!("{}.localhost", person.4), 1);
+        let (role, hint) = (person.2.words(), to_try(person.2));
+        crate::output::say!("\n  {} ({role}): {hint}\n  {address}/#enrol={link}", card.name);
+    }
+    let (caller, callee) = (&cast.people[MINISTER].name, &cast.people[NORLAND].name);
+    crate::output::say!(
+        "\nEnter: {caller} rings {callee}, and both speak for a minute. Ctrl-C: end the demonstration."
     );
     // Each future lives for the whole time, so that events that occur while another one is busy are not lost.
-    let answers = async {
-        loop {
-            counterpart.until(|view| state(view) == Some(CallState::Live)).await?;
-            let sent = counterpart.send_audio(reply.clone());
-            let over = counterpart.until(|view| state(view) == Some(CallState::Ended));
-            tokio::select! {
-                _ = sent => drop(counterpart.until(|view| state(view) == Some(CallState::Ended)).await?),
-                view = over => drop(view?),
+    let turns = Turns { first: &first, reply: &reply };
+    let answers = speak_when_live(&counterpart, &turns);
+    let minister_answers = speak_when_live(&minister, &turns);
+    let mut enter = enter_pressed();
+    let shows = async {
+        while enter.recv().await.is_some() {
+            if minister.view().borrow().call.as_ref().is_none_or(|call| call.state == CallState::Ended) {
+                minister.command(UserCommand::Ring { person: cast.people[NORLAND].person, mode: None });
             }
         }
-        #[expect(unreachable_code, reason = "names the type of the errors above")]
-        anyhow::Ok(())
+        // Without a terminal nobody presses Enter.
+        std::future::pending::<()>().await;
     };
     let appoints = appoint_officers(data, server);
     let stop = tokio::signal::ctrl_c();
-    tokio::pin!(answers, appoints, stop);
+    tokio::pin!(answers, minister_answers, shows, appoints, stop);
     loop {
         tokio::select! {
             failed = &mut appoints => failed?,
             ended = &mut answers => ended?,
+            ended = &mut minister_answers => ended?,
+            () = &mut shows => {}
             delivered = note_taker.uploader.next() => match delivered {
                 Ok(record) => crate::output::say!("  ✓ record of {} sealed, log entry {}", record.call, record.log_index),
                 Err(error) => crate::output::tell!("  ✗ {error:#}"),
@@ -458,6 +489,65 @@ async fn keep_serving(
     }
     serving.shutdown().await;
     Ok(())
+}
+
+/// How often a program of the demonstration speaks in a call.
+const ROUNDS: usize = 3;
+/// Validity of a link of the demonstration, minutes.
+const LINK_MINUTES: u64 = 24 * 60;
+
+/// What programs say, in turns.
+struct Turns<'a> {
+    /// Who rang speaks second, so that a visitor who rang is answered at once.
+    first: &'a [Frame],
+    reply: &'a [Frame],
+}
+
+/// Speaks in each call of a program until it ends: at once where it answered, in turns with the other one. Where it rang, it hangs up
+/// at the end.
+async fn speak_when_live(endpoint: &Endpoint, turns: &Turns<'_>) -> anyhow::Result<()> {
+    loop {
+        let view = endpoint.until(|view| state(view) == Some(CallState::Live)).await?;
+        let rang = view.call.is_some_and(|call| call.direction == Direction::Out);
+        let (own, other) = if rang { (turns.first, turns.reply) } else { (turns.reply, turns.first) };
+        let silence = || vec![telcon_client::audio::frame::SILENCE; other.len()];
+        let speak = async {
+            for _ in 0..ROUNDS {
+                let round = if rang { [silence(), own.to_vec()] } else { [own.to_vec(), silence()] };
+                for frames in round {
+                    endpoint.send_audio(frames).await?;
+                }
+            }
+            anyhow::Ok(())
+        };
+        let over = endpoint.until(|view| state(view) == Some(CallState::Ended));
+        tokio::pin!(over);
+        tokio::select! {
+            _ = speak => {
+                if rang {
+                    endpoint.command(UserCommand::HangUp);
+                }
+                over.await?;
+            }
+            view = &mut over => drop(view?),
+        }
+    }
+}
+
+/// A message for each line on the standard input.
+fn enter_pressed() -> mpsc::Receiver<()> {
+    let (pressed, receiver) = mpsc::channel(1);
+    // Reading blocks for as long as the process lives.
+    std::thread::spawn(move || {
+        for line in std::io::stdin().lines() {
+            if line.is_err() || pressed.is_closed() {
+                break;
+            }
+            // Pressed again before the first one was acted on: once is enough.
+            let _ = pressed.try_send(());
+        }
+    });
+    receiver
 }
 
 /// How often the demonstration looks for a security officer's new device.

@@ -29,22 +29,31 @@ const LINK_HOURS: u64 = 24;
 pub enum RoleArg {
     /// A leader of this office.
     Principal,
+    /// Sees the office's calls, to prepare them.
+    Scheduler,
     /// Watches calls at the desk, and listens visibly.
     DutyOfficer,
     /// Records calls; usually a program.
     NoteTaker,
+    /// Hears calls as a visible listener.
+    Interpreter,
     /// Somebody outside the office.
     Counterpart,
     /// Invites people and approves their devices, once appointed (see telcon appoint).
     SecurityOfficer,
     /// Sees the records of all calls.
     RecordsOfficer,
+    /// Verifies the log, alerts and records, without their content.
+    Auditor,
 }
 
 impl From<RoleArg> for Role {
     fn from(role: RoleArg) -> Self {
         match role {
             RoleArg::Principal => Self::Principal,
+            RoleArg::Auditor => Self::Auditor,
+            RoleArg::Interpreter => Self::Interpreter,
+            RoleArg::Scheduler => Self::Scheduler,
             RoleArg::DutyOfficer => Self::DutyOfficer,
             RoleArg::NoteTaker => Self::NoteTaker,
             RoleArg::Counterpart => Self::Counterpart,
@@ -58,6 +67,9 @@ impl From<Role> for RoleArg {
     fn from(role: Role) -> Self {
         match role {
             Role::Principal => Self::Principal,
+            Role::Auditor => Self::Auditor,
+            Role::Interpreter => Self::Interpreter,
+            Role::Scheduler => Self::Scheduler,
             Role::DutyOfficer => Self::DutyOfficer,
             Role::NoteTaker => Self::NoteTaker,
             Role::Counterpart => Self::Counterpart,

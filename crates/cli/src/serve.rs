@@ -8,7 +8,10 @@ use std::{
 };
 use telcon_client::endpoint::now_ms;
 use telcon_identity::{Authority, CharterTerms};
-use telcon_proto::http::OfficeInfo;
+use telcon_proto::{
+    device_policy::{DevicePolicy, MAX_DEVICE_POLICY_BYTES},
+    http::OfficeInfo,
+};
 use telcon_server::{
     MAX_TURN_SECRET_BYTES, Network, ProtectionConfig, PushConfig, PushService, Running, Server, ServerConfig,
     TrustedProxies, Turn, objects::ObjectsLocation, store::StoreLocation,
@@ -97,6 +100,10 @@ pub struct ServeArgs {
     /// The web page does not let people go on in a browser whose keys are not protected by a passkey or PIN.
     #[arg(long)]
     pub require_protection: bool,
+    /// File with the office's rules for devices, JSON: kinds of device, protection, idle lock and number of devices, for everybody
+    /// and for single roles (docs/operating.md).
+    #[arg(long, value_name = "FILE")]
+    pub policy: Option<PathBuf>,
     /// Origin of the web page, if it is not https:// and the office's domain: a host below that domain, for example
     /// `https://telcon.office.example`. Can be repeated. Passkeys work there too.
     #[arg(long, value_name = "ORIGIN")]
@@ -158,6 +165,12 @@ pub fn check_page(web: Option<&Path>) -> anyhow::Result<()> {
     Ok(())
 }
 
+fn device_policy(path: &Path) -> anyhow::Result<DevicePolicy> {
+    let text = telcon_files::read_text_named(path, MAX_DEVICE_POLICY_BYTES as u64)
+        .with_context(|| format!("cannot read {}", path.display()))?;
+    DevicePolicy::parse(&text).with_context(|| format!("{} holds no rules for devices", path.display()))
+}
+
 /// `telcon serve`.
 pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
     check_page(args.web.as_deref())?;
@@ -170,7 +183,9 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
         );
     }
     let turn = args.turn_secret.as_deref().map(|secret| turn(args.turn.clone(), secret)).transpose()?;
+    let device_policy = args.policy.as_deref().map(device_policy).transpose()?.unwrap_or_default();
     let config = ServerConfig {
+        device_policy,
         store: args.store.location(&args.data)?,
         objects: args.objects.location(&args.data)?,
         listen: args.listen,

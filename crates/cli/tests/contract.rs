@@ -181,6 +181,7 @@ fn page() -> Value {
             "LOCKER_ID_BYTES": protection::LOCKER_ID_BYTES,
             "MAX_PIN_CHARS": protection::MAX_PIN_CHARS,
             "MIN_PIN_CHARS": protection::MIN_PIN_CHARS,
+            "IDLE_LOCK_MINUTES": telcon_proto::device_policy::IDLE_LOCK_MINUTES,
             "NEED_CONFIRMATION": message::ClientMessage::NEED_CONFIRMATION,
             "RECEIVE_SLOTS": limits::RECEIVE_SLOTS,
             "SALT_BYTES": protection::SALT_BYTES,

@@ -185,6 +185,9 @@ pub enum Mismatch {
     /// An enrolment link of another version.
     #[error("the enrolment link is of version {0}: update this device, or ask for a link from an updated office")]
     InvitationVersion(u8),
+    /// A certificate with a role that this version does not have. It grants nothing here.
+    #[error("a certificate names a role that this version does not know: update this device")]
+    UnknownRole,
     /// The office is not in the trust store.
     #[error("it belongs to an office that this device does not trust: ask your security officer whether to add it")]
     UnknownOffice,

@@ -3,7 +3,7 @@
 //! The encoding is canonical. Reading encodes the result again and compares, so that a name with another string type, order or
 //! an extra attribute is refused instead of shown.
 
-use crate::error::{Flaw, Misuse, Result};
+use crate::error::{Flaw, Mismatch, Misuse, Result};
 use telcon_proto::{
     Card, OfficeName, PersonId, Role, hex, limits::MAX_NAME_CHARS, policy::ROLES, printable::is_active,
 };
@@ -88,7 +88,7 @@ pub(crate) fn read_card(subject: &Name, office: &OfficeName) -> Result<(Card, [u
         office: office.clone(),
         name: name.1.to_owned(),
         organisation: organisation.1.to_owned(),
-        role: Role::parse(role.1).ok_or(Flaw::Subject)?,
+        role: known_role(role.1)?,
         zone: zone.1.to_owned(),
     };
     // An identifier of any kind: 32 lower-case hexadecimal digits.
@@ -122,11 +122,21 @@ pub(crate) fn read_registrar(subject: &Name, office: &OfficeName) -> Result<(Car
     let (person, roles) = attributes.split_at_checked(CARD_ATTRIBUTES).ok_or(Flaw::Subject)?;
     let person = build(person.iter().map(|(oid, text)| (*oid, tag_of(*oid), *text)));
     let (card, id) = read_card(&person, office)?;
-    let roles = roles.iter().map(|(_, role)| Role::parse(role)).collect::<Option<Vec<_>>>().ok_or(Flaw::Subject)?;
+    let roles = roles.iter().map(|(_, role)| known_role(role)).collect::<Result<Vec<_>>>()?;
     if registrar_name(&card, &id, &roles).map_err(|_| Flaw::Subject)? != *subject {
         return Err(Flaw::Subject.into());
     }
     Ok((card, id, roles))
+}
+
+/// A certificate with a role that a later version added is refused, and the refusal says why: it accuses nobody.
+fn known_role(name: &str) -> Result<Role> {
+    let is_a_role = !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+    match Role::parse(name) {
+        Some(role) => Ok(role),
+        None if is_a_role => Err(Mismatch::UnknownRole.into()),
+        None => Err(Flaw::Subject.into()),
+    }
 }
 
 /// Whether a subject has the form of a registrar's: more than a card.
@@ -179,7 +189,10 @@ fn read(name: &Name) -> Result<Vec<(ObjectIdentifier, &str)>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testkit::{card, domain};
+    use crate::{
+        IdentityError,
+        testkit::{card, domain},
+    };
 
     #[test]
     fn cards_and_offices_round_trip() {
@@ -230,6 +243,39 @@ mod tests {
     }
 
     #[test]
+    fn a_role_of_a_later_version_is_refused_with_advice() {
+        let (home, registrar) = (domain(), card(Role::SecurityOfficer));
+        let replace = |name: &Name, role: &str, later: &str| {
+            let attributes = read(name).unwrap();
+            build(attributes.iter().map(|(oid, text)| (*oid, tag_of(*oid), if *text == role { later } else { text })))
+        };
+        let refused = IdentityError::from(Mismatch::UnknownRole);
+        let person = card_name(&card(Role::Auditor), &[7; 16]).unwrap();
+        assert_eq!(read_card(&replace(&person, "auditor", "press_officer"), &home).unwrap_err(), refused);
+        let name = registrar_name(&registrar, &[7; 16], &[Role::Principal, Role::Auditor]).unwrap();
+        assert_eq!(read_registrar(&replace(&name, "auditor", "press_officer"), &home).unwrap_err(), refused);
+        assert!(refused.to_string().contains("update this device"));
+    }
+
+    #[test]
+    fn registrars_that_were_appointed_for_all_roles_before_there_were_more_still_count() {
+        let before = [
+            Role::Principal,
+            Role::Counterpart,
+            Role::DutyOfficer,
+            Role::NoteTaker,
+            Role::SecurityOfficer,
+            Role::RecordsOfficer,
+        ];
+        let person = card_name(&card(Role::SecurityOfficer), &[7; 16]).unwrap();
+        let person = read(&person).unwrap().into_iter().map(|(oid, text)| (oid, tag_of(oid), text.to_owned()));
+        let roles = before.iter().map(|role| (ORGANISATIONAL_UNIT, Tag::Utf8String, role.as_str().to_owned()));
+        let attributes: Vec<_> = person.chain(roles).collect();
+        let old = build(attributes.iter().map(|(oid, tag, text)| (*oid, *tag, text.as_str())));
+        assert_eq!(read_registrar(&old, &domain()).unwrap().2, before);
+    }
+
+    #[test]
     fn non_canonical_encodings_of_a_name_are_refused() {
         let card = card(Role::Principal);
         let person = card.person.to_hex();
@@ -250,7 +296,7 @@ mod tests {
         attributes.swap(0, 4);
         for (place, value) in [
             (0, (ORGANISATION, Tag::PrintableString, "Plain")),
-            (1, (ORGANISATIONAL_UNIT, Tag::Utf8String, "president")),
+            (1, (ORGANISATIONAL_UNIT, Tag::Utf8String, "Principal")),
             (3, (USER_ID, Tag::Utf8String, "00")),
             (4, (COMMON_NAME, Tag::Utf8String, "A\u{202e}B")),
             (5, (SERIAL_NUMBER, Tag::PrintableString, "0000000000000000000000000000000A")),

@@ -153,6 +153,13 @@ pub enum Entry {
         /// Until when a device may ask with it, milliseconds since 1970 UTC.
         expires_ms: u64,
     },
+    /// The server was started with other rules for devices ([`crate::device_policy`]).
+    DevicePolicyChanged {
+        /// When.
+        time_ms: u64,
+        /// SHA-256 of the rules as compact JSON.
+        policy_sha256: Digest,
+    },
     /// An invitation can no longer be used.
     InvitationClosed {
         /// When.
@@ -239,7 +246,7 @@ impl InvitationClosed {
 }
 
 /// The `type` words of [`Entry`].
-pub const KINDS: [&str; 12] = [
+pub const KINDS: [&str; 13] = [
     "device_enrolled",
     "device_revoked",
     "call_opened",
@@ -252,6 +259,7 @@ pub const KINDS: [&str; 12] = [
     "invitation_made",
     "invitation_closed",
     "alert_raised",
+    "device_policy_changed",
 ];
 
 impl Entry {
@@ -270,6 +278,7 @@ impl Entry {
             Self::InvitationMade { .. } => KINDS[9],
             Self::InvitationClosed { .. } => KINDS[10],
             Self::AlertRaised { .. } => KINDS[11],
+            Self::DevicePolicyChanged { .. } => KINDS[12],
         }
     }
 
@@ -287,6 +296,7 @@ impl Entry {
             | Self::InvitationMade { time_ms, .. }
             | Self::InvitationClosed { time_ms, .. }
             | Self::AlertRaised { time_ms, .. }
+            | Self::DevicePolicyChanged { time_ms, .. }
             | Self::ArchiveOpened { time_ms, .. } => *time_ms,
         }
     }
@@ -299,6 +309,7 @@ impl Entry {
             | Self::RegistrarAppointed { .. }
             | Self::InvitationMade { .. }
             | Self::InvitationClosed { .. }
+            | Self::DevicePolicyChanged { .. }
             // The call that an alert names need not exist.
             | Self::AlertRaised { .. } => None,
             Self::CallOpened { call, .. }
@@ -528,6 +539,10 @@ mod tests {
             (
                 Entry::RegistrarAppointed { time_ms: 1, device: DEVICE, cert_sha256: DIGEST },
                 format!(r#"{{"type":"registrar_appointed","time_ms":1,"device":"{ID}","cert_sha256":"{digest}"}}"#),
+            ),
+            (
+                Entry::DevicePolicyChanged { time_ms: 1, policy_sha256: DIGEST },
+                format!(r#"{{"type":"device_policy_changed","time_ms":1,"policy_sha256":"{digest}"}}"#),
             ),
             (
                 Entry::InvitationMade { time_ms: 1, invitation: INVITATION, by: DEVICE, expires_ms: 2 },

@@ -3,8 +3,10 @@
 //! This crate holds the definitions that two processes share, and no behaviour: no cryptography, no I/O, no clock.
 //! Every message is JSON with a `type` tag; binary fields are standard base64 ([`Blob`]).
 
+pub mod access;
 pub mod alert;
 pub mod blob;
+pub mod device_policy;
 pub mod digest;
 pub mod entry;
 pub mod http;

@@ -11,7 +11,9 @@
 //! ```
 
 use crate::Role;
-use Role::{Counterpart, DutyOfficer, NoteTaker, Principal, RecordsOfficer, SecurityOfficer};
+use Role::{
+    Auditor, Counterpart, DutyOfficer, Interpreter, NoteTaker, Principal, RecordsOfficer, Scheduler, SecurityOfficer,
+};
 
 /// A permission.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -38,14 +40,18 @@ pub enum Action {
     SeeOwnRecords,
     /// See the records of all calls, with their proofs.
     SeeAllRecords,
+    /// Download the sealed parts of records that one may see. Only custodians can open them.
+    DownloadRecords,
     /// See one's own devices.
     SeeOwnDevices,
     /// Invite people, and approve or refuse their devices, once the authority appointed one's device as a registrar.
     EnrolDevices,
     /// See all people with their devices, and all invitations.
     SeeAllDevices,
-    /// See the office's alerts, and mark them as seen.
+    /// See the office's alerts.
     SeeAlerts,
+    /// Mark alerts as seen.
+    MarkAlerts,
 }
 
 /// Every rule: the action, its description for screens and the manual, and the roles that have the permission.
@@ -55,24 +61,34 @@ pub const TABLE: &[(Action, &str, &[Role])] = &[
     (Action::Answer, "be rung and answer", &[Principal, Counterpart]),
     (Action::Speak, "be a party of a call and send audio", &[Principal, Counterpart]),
     (Action::EndForAll, "end a call for everybody", &[Principal, Counterpart]),
-    (Action::ListenIn, "join a call as a visible listener, without sending audio", &[DutyOfficer, NoteTaker]),
-    (Action::WatchCalls, "see every call while it takes place", &[DutyOfficer, NoteTaker]),
+    (
+        Action::ListenIn,
+        "join a call as a visible listener, without sending audio",
+        &[DutyOfficer, NoteTaker, Interpreter],
+    ),
+    (Action::WatchCalls, "see every call while it takes place", &[Scheduler, DutyOfficer, NoteTaker, Interpreter]),
     (Action::ReadCaptions, "read the live captions of a call", &[DutyOfficer]),
     (Action::WriteRecord, "transcribe a call and seal its record", &[NoteTaker]),
     (Action::SeeOwnRecords, "see the records of their own calls, with proofs", &[Principal, Counterpart]),
-    (Action::SeeAllRecords, "see the records of all calls, with proofs", &[DutyOfficer, NoteTaker, RecordsOfficer]),
     (
-        Action::SeeOwnDevices,
-        "see their own devices",
-        &[Principal, Counterpart, DutyOfficer, NoteTaker, SecurityOfficer, RecordsOfficer],
+        Action::SeeAllRecords,
+        "see the records of all calls, with proofs",
+        &[Scheduler, DutyOfficer, NoteTaker, RecordsOfficer, Auditor],
     ),
+    (
+        Action::DownloadRecords,
+        "download the sealed files of records that they see, which only custodians can open",
+        &[Principal, Counterpart, DutyOfficer, NoteTaker, RecordsOfficer],
+    ),
+    (Action::SeeOwnDevices, "see their own devices", &ROLES),
     (Action::EnrolDevices, "invite people, and approve or refuse devices, as a registrar", &[SecurityOfficer]),
     (Action::SeeAllDevices, "see all people, their devices and all invitations", &[SecurityOfficer]),
-    (Action::SeeAlerts, "see the office's alerts, and mark them as seen", &[SecurityOfficer]),
+    (Action::SeeAlerts, "see the office's alerts", &[SecurityOfficer, Auditor]),
+    (Action::MarkAlerts, "mark the office's alerts as seen", &[SecurityOfficer]),
 ];
 
 /// All roles, in the order of the printed table's columns.
-pub const ROLES: [Role; 6] = Role::ALL;
+pub const ROLES: [Role; 9] = Role::ALL;
 
 impl Role {
     /// Whether people of this role are heard in calls ([`Action::Speak`]); the others join calls as listeners.
@@ -86,12 +102,25 @@ pub fn allows(role: Role, action: Action) -> bool {
     TABLE.iter().any(|(rule, _, roles)| *rule == action && roles.contains(&role))
 }
 
+/// The sentence of a refusal: which roles have the permission.
+pub fn refusal(action: Action) -> String {
+    let rule = TABLE.iter().find(|(rule, ..)| *rule == action);
+    let (meaning, roles) = rule.map_or(("do this", &[][..]), |(_, meaning, roles)| (*meaning, *roles));
+    let names: Vec<_> = roles.iter().map(|role| role.words()).collect();
+    let names = match names.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, others)) => format!("{} or {last}", others.join(", ")),
+        None => "nobody".to_owned(),
+    };
+    format!("this device's role may not {meaning}: only {names} may")
+}
+
 /// The permission needed to ring a callee of this role; none if the role is never rung.
 pub fn ringing(callee: Role) -> Option<Action> {
     match callee {
         Principal => Some(Action::RingPrincipal),
         Counterpart => Some(Action::RingCounterpart),
-        DutyOfficer | NoteTaker | SecurityOfficer | RecordsOfficer => None,
+        Scheduler | DutyOfficer | NoteTaker | Interpreter | SecurityOfficer | RecordsOfficer | Auditor => None,
     }
 }
 
@@ -123,12 +152,18 @@ mod tests {
 
     /// Every cell of the table, repeated by hand: a change of a permission has to be made in two places on purpose.
     const EXPECTED: &[(Role, &[Action])] = &[
-        (Principal, &[RingPrincipal, RingCounterpart, Answer, Speak, EndForAll, SeeOwnRecords, SeeOwnDevices]),
-        (Counterpart, &[RingPrincipal, Answer, Speak, EndForAll, SeeOwnRecords, SeeOwnDevices]),
-        (DutyOfficer, &[ListenIn, WatchCalls, ReadCaptions, SeeAllRecords, SeeOwnDevices]),
-        (NoteTaker, &[ListenIn, WatchCalls, WriteRecord, SeeAllRecords, SeeOwnDevices]),
-        (SecurityOfficer, &[SeeOwnDevices, EnrolDevices, SeeAllDevices, SeeAlerts]),
-        (RecordsOfficer, &[SeeAllRecords, SeeOwnDevices]),
+        (
+            Principal,
+            &[RingPrincipal, RingCounterpart, Answer, Speak, EndForAll, SeeOwnRecords, DownloadRecords, SeeOwnDevices],
+        ),
+        (Counterpart, &[RingPrincipal, Answer, Speak, EndForAll, SeeOwnRecords, DownloadRecords, SeeOwnDevices]),
+        (Scheduler, &[WatchCalls, SeeAllRecords, SeeOwnDevices]),
+        (DutyOfficer, &[ListenIn, WatchCalls, ReadCaptions, SeeAllRecords, DownloadRecords, SeeOwnDevices]),
+        (NoteTaker, &[ListenIn, WatchCalls, WriteRecord, SeeAllRecords, DownloadRecords, SeeOwnDevices]),
+        (Interpreter, &[ListenIn, WatchCalls, SeeOwnDevices]),
+        (SecurityOfficer, &[SeeOwnDevices, EnrolDevices, SeeAllDevices, SeeAlerts, MarkAlerts]),
+        (RecordsOfficer, &[SeeAllRecords, DownloadRecords, SeeOwnDevices]),
+        (Auditor, &[SeeAllRecords, SeeOwnDevices, SeeAlerts]),
     ];
 
     #[test]

@@ -3,7 +3,7 @@
 //! A device is protected once a passkey or a PIN was registered for it. From then on it signs in with a ticket
 //! ([`crate::ClientMessage::Prove`]), which the office issues each time its person uses one of them.
 
-use crate::{Blob, DeviceId, Digest};
+use crate::{Blob, DeviceId, Digest, device_policy::DevicePolicy};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -21,11 +21,14 @@ pub const LOCKER_ID_BYTES: usize = 16;
 pub const LOCKER_SECRET_BYTES: usize = 32;
 
 /// `GET /api/v1/protection`: what the office wants of devices in browsers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ProtectionPolicy {
-    /// Whether the page lets nobody go on without protecting the device. The page enforces it.
+    /// Whether the page lets nobody go on without protecting the device, where `devices` has no rule for their role.
     pub required: bool,
+    /// The office's rules for devices; absent if it has none.
+    #[serde(default, skip_serializing_if = "DevicePolicy::is_empty")]
+    pub devices: DevicePolicy,
 }
 
 /// Options of a WebAuthn ceremony, and the number under which the server keeps its state. It can be used once, for five minutes.

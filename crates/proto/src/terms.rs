@@ -5,39 +5,52 @@ use serde::{Deserialize, Serialize};
 
 /// Role of a person in the office that certified them. Certificates carry it: a device reads it from the verified
 /// certificate, never from the server's messages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// A leader of the office, who rings and is rung.
     Principal,
+    /// Prepares the calls of the office's principals; joins none.
+    Scheduler,
     /// Connects calls, listens visibly.
     DutyOfficer,
     /// Transcribes calls and seals their records; usually a program of the office.
     NoteTaker,
+    /// Hears calls as a visible member, to interpret for one side.
+    Interpreter,
     /// A person outside the office to whom it gave access.
     Counterpart,
     /// Invites people and approves their devices.
     SecurityOfficer,
     /// Keeps the archive.
     RecordsOfficer,
+    /// Verifies what took place, without access to content.
+    Auditor,
 }
 
 impl Role {
-    /// All roles, in the order of the policy's columns.
-    pub const ALL: [Self; 6] = [
+    /// All roles, in the order of the policy's columns. Registrar certificates name roles in this order: a new role is put between
+    /// others, and those that are there keep their order.
+    pub const ALL: [Self; 9] = [
         Self::Principal,
         Self::Counterpart,
+        Self::Scheduler,
         Self::DutyOfficer,
         Self::NoteTaker,
+        Self::Interpreter,
         Self::SecurityOfficer,
         Self::RecordsOfficer,
+        Self::Auditor,
     ];
 
     /// The name in certificates and on the wire.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Principal => "principal",
+            Self::Scheduler => "scheduler",
+            Self::Interpreter => "interpreter",
+            Self::Auditor => "auditor",
             Self::DutyOfficer => "duty_officer",
             Self::NoteTaker => "note_taker",
             Self::Counterpart => "counterpart",

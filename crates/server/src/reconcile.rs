@@ -175,7 +175,7 @@ fn append_writes(
                 Write::InvitationClosedLogged(invitation, index),
             ]);
         }
-        Entry::ArchiveOpened { .. } | Entry::AlertRaised { .. } => {}
+        Entry::ArchiveOpened { .. } | Entry::AlertRaised { .. } | Entry::DevicePolicyChanged { .. } => {}
         Entry::RecordArchived { call, time_ms, .. } | Entry::RecordSealed { call, time_ms, .. } => {
             let Some((device, digest, partial)) = record else { return Ok(()) };
             let row = RecordRow { call, device, digest, kept_ms: time_ms, log_index: index, partial };

@@ -2,6 +2,7 @@
 
 use crate::{
     archive::{ArchivedDevices, Certificates, LogEvent, LogWriter, RecordError, RecordStore, now_ms},
+    digest::sha256,
     hub::{self, Hub, HubHandle, Input, Parts},
     limits::{INCOMING_KEPT_MS, MAX_ARCHIVING, MAX_CONFIGURATION_BYTES, RECORD_DUE_MS},
     media,
@@ -9,7 +10,7 @@ use crate::{
     places::{Places, PlacesError},
     push::{self, PushService, Services, Vapid},
     reconcile::{ReconcileError, reconcile},
-    store::{StoreError, StoreLocation},
+    store::{Store, StoreError, StoreLocation, Write},
     switchboard::Policy,
     web::{
         self, App, ConnectionLimits, Counters, Liveness, OriginError, Page, Protection, ProtectionConfig, RecordReader,
@@ -27,9 +28,10 @@ use std::{
     thread::JoinHandle,
     time::Duration,
 };
+use telcon_files::replace_private;
 use telcon_identity::{IdentityError, Office};
 use telcon_log::{KeyError, LogSigner, log::Error as LogError};
-use telcon_proto::{OfficeName, http::OfficeInfo};
+use telcon_proto::{OfficeName, device_policy::DevicePolicy, entry::Entry, http::OfficeInfo};
 use telcon_relay::RelayConfig;
 use tokio::{
     net::TcpListener,
@@ -69,6 +71,8 @@ pub struct ServerConfig {
     pub protection: ProtectionConfig,
     /// Web Push.
     pub push: PushConfig,
+    /// The office's rules for devices.
+    pub device_policy: DevicePolicy,
 }
 
 /// How devices are told of alerts while their page is closed.
@@ -106,6 +110,7 @@ impl ServerConfig {
             turn: None,
             protection: ProtectionConfig::default(),
             push: PushConfig::default(),
+            device_policy: DevicePolicy::default(),
         }
     }
 }
@@ -247,14 +252,14 @@ impl Server {
         let pinned = Office::pin(&info, None)?;
         let signer = signer(&info.domain, &seed)?;
         fits(&pinned, &signer)?;
-        let protection = Protection::new(&info, &config.protection)?;
+        let protection = Protection::new(&info, &config.protection, config.device_policy.clone())?;
         let archive = config.data_dir.join("archive");
         let log_dir = archive.join("log");
-        let writer = LogWriter::open(&log_dir, signer, pinned.domain().clone(), now_ms())?;
+        let mut writer = LogWriter::open(&log_dir, signer, pinned.domain().clone(), now_ms())?;
         Places::check(&config.data_dir, &config.store, &config.objects, writer.size() == 0)?;
         let prover = writer.prover();
         let runtime = tokio::runtime::Handle::current();
-        let (objects, store, reader, record_reader, archived) = {
+        let (objects, mut store, reader, record_reader, archived) = {
             let (location, at, on) = (config.store.clone(), config.objects.clone(), runtime.clone());
             let (prover, office) = (prover.clone(), pinned.clone());
             blocking(move || {
@@ -267,6 +272,13 @@ impl Server {
             })
             .await?
         };
+
+        let (dir, rules) = (config.data_dir.clone(), config.device_policy.clone());
+        let (writer, store) = blocking(move || {
+            log_device_policy(&dir, &rules, &mut writer, &mut *store)?;
+            Ok((writer, store))
+        })
+        .await?;
 
         let listener = TcpListener::bind(config.listen)
             .await
@@ -314,6 +326,7 @@ impl Server {
             suite: info.suite,
             floor: pinned.floor(),
             record_due_ms: config.record_due_ms,
+            devices: config.device_policy.clone(),
         };
         let parts = Parts {
             store,
@@ -457,6 +470,42 @@ async fn report_push(hub: HubHandle, event: push::Event) {
         push::Event::Gone(device, endpoint) => Input::PushGone(device, endpoint),
     })
     .await;
+}
+
+/// The rules for devices that the log has last, in the server's directory.
+const DEVICE_POLICY_FILE: &str = "device-policy.json";
+
+/// At start, enters other rules for devices than before into the log. That of a new office, which has no entry yet, is entered at
+/// the next start: an office whose log has entries and whose database has none is not started.
+fn log_device_policy(
+    dir: &Path,
+    policy: &DevicePolicy,
+    log: &mut LogWriter,
+    store: &mut dyn Store,
+) -> Result<(), StartError> {
+    let path = dir.join(DEVICE_POLICY_FILE);
+    let before = match telcon_files::read_named(&path, MAX_CONFIGURATION_BYTES) {
+        Ok(bytes) => bytes,
+        Err(error) if error.is_not_found() => rules_text(&DevicePolicy::default()),
+        Err(error) => return Err(StartError::File { path, source: error.into() }),
+    };
+    let now = rules_text(policy);
+    if now == before || log.size() == 0 {
+        return Ok(());
+    }
+    let entry = Entry::DevicePolicyChanged { time_ms: now_ms(), policy_sha256: sha256(&now) };
+    let [Some(index)] = log.append(&[entry.to_bytes()], now_ms())[..] else {
+        let what = "the rules for devices have changed, and the log could not be written: check disk space and permissions of archive/log";
+        return Err(StartError::Damaged { path, what: what.to_owned() });
+    };
+    store.apply(&[Write::LogSeen(index + 1)]).map_err(ReconcileError::Store)?;
+    replace_private(&path, &now).map_err(|source| StartError::File { path, source })?;
+    tracing::info!(index, "the rules for devices have changed; the log has their digest");
+    Ok(())
+}
+
+fn rules_text(policy: &DevicePolicy) -> Vec<u8> {
+    serde_json::to_vec(policy).expect("invariant: texts, numbers and maps of texts are JSON")
 }
 
 /// At start, stores certificates that a killed process did not: those of devices and registrars are archived after their log

@@ -428,7 +428,7 @@ impl World {
                 Entry::AlertRaised { time_ms, kind, device, invitation, .. } => {
                     format!("alert {kind} {time_ms} {device:?} {invitation:?}")
                 }
-                Entry::ArchiveOpened { .. } => continue,
+                Entry::ArchiveOpened { .. } | Entry::DevicePolicyChanged { .. } => continue,
             };
             if !once.insert(key.clone()) {
                 return Err(format!("the log says twice: {key}"));

@@ -88,6 +88,9 @@ impl World {
             Role::NoteTaker => 'N',
             Role::SecurityOfficer => 'S',
             Role::RecordsOfficer => 'R',
+            Role::Scheduler => 'L',
+            Role::Interpreter => 'I',
+            Role::Auditor => 'A',
         };
         let name = format!("{letter}{}{}", draft.person, char::from(b'a' + mine as u8));
         self.note(format!("{name}: enrolled"));

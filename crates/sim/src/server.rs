@@ -26,6 +26,7 @@ impl World {
             suite: self.office.info.suite,
             floor: self.office.pinned.floor(),
             record_due_ms: RECORD_DUE_MS,
+            devices: Default::default(),
         }
     }
 

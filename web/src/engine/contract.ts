@@ -4,6 +4,7 @@
 
 export const API_PREFIX = '/api/v1';
 export const CONFIRMATION_MAX_AGE_MS = 300000;
+export const IDLE_LOCK_MINUTES = 240;
 export const LOCKER_ID_BYTES = 16;
 export const MAX_PIN_CHARS = 64;
 export const MIN_PIN_CHARS = 6;
@@ -86,6 +87,10 @@ export type Ended = 'hung_up' | 'declined' | 'cancelled' | 'missed' | 'busy' | '
  * State of the connection to the office.
  */
 export type ConnectionState = 'connecting' | 'offline' | 'ready' | 'revoked';
+/**
+ * What kind of program a device is.
+ */
+export type DeviceKind = 'browser' | 'native';
 /**
  * SHA-256 as 64 lowercase hexadecimal digits.
  */
@@ -211,7 +216,16 @@ export type PageOutput =
 /**
  * Role of a person in the office that certified them. Certificates carry it: a device reads it from the verified certificate, never from the server's messages.
  */
-export type Role = 'principal' | 'duty_officer' | 'note_taker' | 'counterpart' | 'security_officer' | 'records_officer';
+export type Role =
+  | 'principal'
+  | 'scheduler'
+  | 'duty_officer'
+  | 'note_taker'
+  | 'interpreter'
+  | 'counterpart'
+  | 'security_officer'
+  | 'records_officer'
+  | 'auditor';
 /**
  * One person. It must not be logged: it has no `Display`, and its `Debug` shows nothing.
  */
@@ -317,7 +331,16 @@ export type UserCommand =
       /**
        * Role of a person in the office that certified them. Certificates carry it: a device reads it from the verified certificate, never from the server's messages.
        */
-      role: 'principal' | 'duty_officer' | 'note_taker' | 'counterpart' | 'security_officer' | 'records_officer';
+      role:
+        | 'principal'
+        | 'scheduler'
+        | 'duty_officer'
+        | 'note_taker'
+        | 'interpreter'
+        | 'counterpart'
+        | 'security_officer'
+        | 'records_officer'
+        | 'auditor';
       type: 'invite';
       /**
        * How long the link may be used, milliseconds; at most, and if not given, `MAX_INVITATION_MS`.
@@ -436,7 +459,10 @@ export interface Contract {
   ConnectionState?: ConnectionState;
   Contact?: Contact;
   DeviceId?: DeviceId;
+  DeviceKind?: DeviceKind;
   DeviceList?: DeviceList;
+  DevicePolicy?: DevicePolicy;
+  DeviceRules?: DeviceRules1;
   Digest?: Digest;
   Direction?: Direction;
   Ended?: Ended;
@@ -660,7 +686,16 @@ export interface Card {
   /**
    * Their role in that office.
    */
-  role: 'principal' | 'duty_officer' | 'note_taker' | 'counterpart' | 'security_officer' | 'records_officer';
+  role:
+    | 'principal'
+    | 'scheduler'
+    | 'duty_officer'
+    | 'note_taker'
+    | 'interpreter'
+    | 'counterpart'
+    | 'security_officer'
+    | 'records_officer'
+    | 'auditor';
   /**
    * IANA time zone of where they work, such as `Europe/Oslo`.
    */
@@ -851,7 +886,16 @@ export interface Card1 {
   /**
    * Their role in that office.
    */
-  role: 'principal' | 'duty_officer' | 'note_taker' | 'counterpart' | 'security_officer' | 'records_officer';
+  role:
+    | 'principal'
+    | 'scheduler'
+    | 'duty_officer'
+    | 'note_taker'
+    | 'interpreter'
+    | 'counterpart'
+    | 'security_officer'
+    | 'records_officer'
+    | 'auditor';
   /**
    * IANA time zone of where they work, such as `Europe/Oslo`.
    */
@@ -892,7 +936,16 @@ export interface MemberView {
   /**
    * Their role in that office.
    */
-  role: 'principal' | 'duty_officer' | 'note_taker' | 'counterpart' | 'security_officer' | 'records_officer';
+  role:
+    | 'principal'
+    | 'scheduler'
+    | 'duty_officer'
+    | 'note_taker'
+    | 'interpreter'
+    | 'counterpart'
+    | 'security_officer'
+    | 'records_officer'
+    | 'auditor';
   /**
    * Whether it is this one.
    */
@@ -955,7 +1008,16 @@ export interface Contact {
   /**
    * Their role in that office.
    */
-  role: 'principal' | 'duty_officer' | 'note_taker' | 'counterpart' | 'security_officer' | 'records_officer';
+  role:
+    | 'principal'
+    | 'scheduler'
+    | 'duty_officer'
+    | 'note_taker'
+    | 'interpreter'
+    | 'counterpart'
+    | 'security_officer'
+    | 'records_officer'
+    | 'auditor';
   /**
    * IANA time zone of where they work, such as `Europe/Oslo`.
    */
@@ -1025,11 +1087,78 @@ export interface Card2 {
   /**
    * Their role in that office.
    */
-  role: 'principal' | 'duty_officer' | 'note_taker' | 'counterpart' | 'security_officer' | 'records_officer';
+  role:
+    | 'principal'
+    | 'scheduler'
+    | 'duty_officer'
+    | 'note_taker'
+    | 'interpreter'
+    | 'counterpart'
+    | 'security_officer'
+    | 'records_officer'
+    | 'auditor';
   /**
    * IANA time zone of where they work, such as `Europe/Oslo`.
    */
   zone: string;
+}
+/**
+ * An office's policy for devices.
+ */
+export interface DevicePolicy {
+  everybody: DeviceRules;
+  /**
+   * Rules for some roles, each in place of the rule for everybody.
+   */
+  roles?: {
+    [k: string]: DeviceRules1;
+  };
+  /**
+   * `DEVICE_POLICY_VERSION`.
+   */
+  version: number;
+}
+/**
+ * Rules for all roles.
+ */
+export interface DeviceRules {
+  /**
+   * How many devices a person may have, 1 to `MAX_DEVICES_PER_PERSON`.
+   */
+  devices_per_person?: number;
+  /**
+   * After how many minutes without use a protected page locks, 1 to `IDLE_LOCK_MINUTES`.
+   */
+  idle_lock_minutes?: number;
+  /**
+   * Which kinds of device may sign in.
+   */
+  kinds?: DeviceKind[];
+  /**
+   * Whether browsers have to be protected by a passkey or PIN before they can do anything.
+   */
+  protection?: boolean;
+}
+/**
+ * Rules for some devices. What is absent is not restricted further.
+ */
+export interface DeviceRules1 {
+  /**
+   * How many devices a person may have, 1 to `MAX_DEVICES_PER_PERSON`.
+   */
+  devices_per_person?: number;
+  /**
+   * After how many minutes without use a protected page locks, 1 to `IDLE_LOCK_MINUTES`.
+   */
+  idle_lock_minutes?: number;
+  /**
+   * Which kinds of device may sign in.
+   */
+  kinds?: DeviceKind[];
+  /**
+   * Whether browsers have to be protected by a passkey or PIN before they can do anything.
+   */
+  protection?: boolean;
 }
 /**
  * `POST /api/v1/devices`: enrols a device.
@@ -1135,7 +1264,16 @@ export interface Card3 {
   /**
    * Their role in that office.
    */
-  role: 'principal' | 'duty_officer' | 'note_taker' | 'counterpart' | 'security_officer' | 'records_officer';
+  role:
+    | 'principal'
+    | 'scheduler'
+    | 'duty_officer'
+    | 'note_taker'
+    | 'interpreter'
+    | 'counterpart'
+    | 'security_officer'
+    | 'records_officer'
+    | 'auditor';
   /**
    * IANA time zone of where they work, such as `Europe/Oslo`.
    */
@@ -1288,7 +1426,16 @@ export interface Card4 {
   /**
    * Their role in that office.
    */
-  role: 'principal' | 'duty_officer' | 'note_taker' | 'counterpart' | 'security_officer' | 'records_officer';
+  role:
+    | 'principal'
+    | 'scheduler'
+    | 'duty_officer'
+    | 'note_taker'
+    | 'interpreter'
+    | 'counterpart'
+    | 'security_officer'
+    | 'records_officer'
+    | 'auditor';
   /**
    * IANA time zone of where they work, such as `Europe/Oslo`.
    */
@@ -1317,7 +1464,16 @@ export interface Card5 {
   /**
    * Their role in that office.
    */
-  role: 'principal' | 'duty_officer' | 'note_taker' | 'counterpart' | 'security_officer' | 'records_officer';
+  role:
+    | 'principal'
+    | 'scheduler'
+    | 'duty_officer'
+    | 'note_taker'
+    | 'interpreter'
+    | 'counterpart'
+    | 'security_officer'
+    | 'records_officer'
+    | 'auditor';
   /**
    * IANA time zone of where they work, such as `Europe/Oslo`.
    */
@@ -1562,7 +1718,16 @@ export interface You {
   /**
    * Role of a person in the office that certified them. Certificates carry it: a device reads it from the verified certificate, never from the server's messages.
    */
-  role: 'principal' | 'duty_officer' | 'note_taker' | 'counterpart' | 'security_officer' | 'records_officer';
+  role:
+    | 'principal'
+    | 'scheduler'
+    | 'duty_officer'
+    | 'note_taker'
+    | 'interpreter'
+    | 'counterpart'
+    | 'security_officer'
+    | 'records_officer'
+    | 'auditor';
   /**
    * IANA time zone of where they work, such as `Europe/Oslo`.
    */
@@ -1602,10 +1767,27 @@ export interface PasskeyOptions {
  * `GET /api/v1/protection`: what the office wants of devices in browsers.
  */
 export interface ProtectionPolicy {
+  devices?: DevicePolicy1;
   /**
-   * Whether the page lets nobody go on without protecting the device. The page enforces it.
+   * Whether the page lets nobody go on without protecting the device, where `devices` has no rule for their role.
    */
   required: boolean;
+}
+/**
+ * The office's rules for devices; absent if it has none.
+ */
+export interface DevicePolicy1 {
+  everybody: DeviceRules;
+  /**
+   * Rules for some roles, each in place of the rule for everybody.
+   */
+  roles?: {
+    [k: string]: DeviceRules1;
+  };
+  /**
+   * `DEVICE_POLICY_VERSION`.
+   */
+  version: number;
 }
 /**
  * `GET /api/v1/push`: Web Push of the office, and of the bearer's device.
@@ -1697,7 +1879,16 @@ export interface Card6 {
   /**
    * Their role in that office.
    */
-  role: 'principal' | 'duty_officer' | 'note_taker' | 'counterpart' | 'security_officer' | 'records_officer';
+  role:
+    | 'principal'
+    | 'scheduler'
+    | 'duty_officer'
+    | 'note_taker'
+    | 'interpreter'
+    | 'counterpart'
+    | 'security_officer'
+    | 'records_officer'
+    | 'auditor';
   /**
    * IANA time zone of where they work, such as `Europe/Oslo`.
    */
@@ -1726,7 +1917,16 @@ export interface Card7 {
   /**
    * Their role in that office.
    */
-  role: 'principal' | 'duty_officer' | 'note_taker' | 'counterpart' | 'security_officer' | 'records_officer';
+  role:
+    | 'principal'
+    | 'scheduler'
+    | 'duty_officer'
+    | 'note_taker'
+    | 'interpreter'
+    | 'counterpart'
+    | 'security_officer'
+    | 'records_officer'
+    | 'auditor';
   /**
    * IANA time zone of where they work, such as `Europe/Oslo`.
    */

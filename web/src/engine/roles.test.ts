@@ -2,7 +2,17 @@ import { describe, expect, it } from 'vitest';
 import manual from '../../../docs/policy.md?raw';
 import { ROLES } from '../fake/people';
 import type { Role } from './contract';
-import { listens, sees_alerts, sees_all_devices, speaks, writes_records } from './roles';
+import {
+  listens,
+  marks_alerts,
+  reads_captions,
+  sees_alerts,
+  sees_all_devices,
+  sees_all_records,
+  speaks,
+  watches,
+  writes_records,
+} from './roles';
 
 const rows = manual
   .split('\n')
@@ -21,7 +31,11 @@ describe('roles', () => {
     expect(ROLES.filter(speaks).sort()).toEqual(allowed('be a party of a call and send audio').sort());
     expect(ROLES.filter(listens)).toEqual(allowed('join a call as a visible listener, without sending audio'));
     expect(ROLES.filter(sees_all_devices)).toEqual(allowed('see all people, their devices and all invitations'));
-    expect(ROLES.filter(sees_alerts)).toEqual(allowed("see the office's alerts, and mark them as seen"));
+    expect(ROLES.filter(sees_alerts)).toEqual(allowed("see the office's alerts"));
+    expect(ROLES.filter(marks_alerts)).toEqual(allowed("mark the office's alerts as seen"));
+    expect(ROLES.filter(watches)).toEqual(allowed('see every call while it takes place'));
+    expect(ROLES.filter(reads_captions)).toEqual(allowed('read the live captions of a call'));
+    expect(ROLES.filter(sees_all_records)).toEqual(allowed('see the records of all calls, with proofs'));
     expect(ROLES.filter(writes_records)).toEqual(allowed('transcribe a call and seal its record'));
   });
 

@@ -5,14 +5,32 @@ import type { Role } from './contract';
 /** Whether people of this role are heard in calls; the others join calls as listeners. */
 export const speaks = (role: Role): boolean => role === 'principal' || role === 'counterpart';
 
-/** Whether people of this role see every call while it takes place, and may join it as a visible listener. */
-export const listens = (role: Role): boolean => role === 'duty_officer' || role === 'note_taker';
+/** Whether people of this role may join any call as a visible listener. */
+export const listens = (role: Role): boolean =>
+  role === 'duty_officer' || role === 'note_taker' || role === 'interpreter';
+
+/** Whether people of this role see every call while it takes place. */
+export const watches = (role: Role): boolean => listens(role) || role === 'scheduler';
+
+/** Whether people of this role read what is said in a call that they listen to. */
+export const reads_captions = (role: Role): boolean => role === 'duty_officer';
+
+/** Whether people of this role see the records of all calls. Who speaks in calls sees those of their own. */
+export const sees_all_records = (role: Role): boolean =>
+  role === 'scheduler' ||
+  role === 'duty_officer' ||
+  role === 'note_taker' ||
+  role === 'records_officer' ||
+  role === 'auditor';
 
 /** Whether people of this role see the devices of the whole office, and the invitations to enrol others. */
 export const sees_all_devices = (role: Role): boolean => role === 'security_officer';
 
 /** Whether people of this role see the office's alerts. */
-export const sees_alerts = (role: Role): boolean => role === 'security_officer';
+export const sees_alerts = (role: Role): boolean => role === 'security_officer' || role === 'auditor';
+
+/** Whether people of this role mark alerts as seen. */
+export const marks_alerts = (role: Role): boolean => role === 'security_officer';
 
 /** Whether devices of this role transcribe calls and seal their records. */
 export const writes_records = (role: Role): boolean => role === 'note_taker';

@@ -8,10 +8,13 @@ export const OFFICE = 'office.example';
 export const ROLES: Role[] = [
   'principal',
   'counterpart',
+  'scheduler',
   'duty_officer',
   'note_taker',
+  'interpreter',
   'security_officer',
   'records_officer',
+  'auditor',
 ];
 
 const id = (n: number) => n.toString(16).padStart(32, '0');
@@ -71,6 +74,16 @@ export const writer: Card = {
   organisation: 'Office of the President',
   role: 'note_taker',
   zone: 'Europe/Lisbon',
+};
+
+export const scheduler: Card = { ...writer, person: id(10), name: 'Chief of Staff', role: 'scheduler' };
+export const interpreter: Card = { ...writer, person: id(11), name: 'Interpreter', role: 'interpreter' };
+export const auditor: Card = {
+  ...writer,
+  person: id(12),
+  name: 'Auditor',
+  organisation: 'Court of Audit',
+  role: 'auditor',
 };
 
 export const few: Contact[] = [

@@ -30,8 +30,19 @@ const long = {
   organisation: 'Secretariat of the Southern African Union of River States',
 };
 
+/** Rules for devices, of an office that has some. */
+const RULES = {
+  required: false,
+  devices: {
+    version: 1,
+    everybody: { protection: true, idle_lock_minutes: 30, devices_per_person: 3 },
+    roles: { note_taker: { kinds: ['native' as const], protection: false } },
+  },
+};
+
 export const device_scenes: Record<string, Scene> = {
   'officer-empty': officer(guarded()),
+  'officer-rules': officer(guarded(), undefined, (app) => (app.protection.policy = RULES)),
   'officer-waiting': officer(guarded({ invitations: two })),
   'officer-waiting-two': officer(
     guarded({

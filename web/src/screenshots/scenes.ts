@@ -7,6 +7,7 @@ import { alert_scenes } from './alerts';
 import { device_scenes } from './devices';
 import { ASK_CODE } from '../fake/devices';
 import { protection_scenes } from './protection';
+import { role_scenes } from './roles';
 import { few, governor, many, minister, norland, officer, president, secretary, writer } from '../fake/people';
 import { NOW, call, desk, device, incoming, live, member, notice, record_line, view } from '../fake/views';
 
@@ -266,6 +267,7 @@ export const scenes: Record<string, Scene> = {
   ...device_scenes,
   ...alert_scenes,
   ...protection_scenes,
+  ...role_scenes,
 
   'calls': records(view(), { status: 'ready', value: RECORDS }),
   'calls-desk': records(desk(), { status: 'ready', value: RECORDS }),

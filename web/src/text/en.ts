@@ -14,6 +14,7 @@ import { push } from './en/push';
 import { records } from './en/records';
 import { ring } from './en/ring';
 import { settings } from './en/settings';
+import { start } from './en/start';
 import { told } from './en/told';
 
 export const en = {
@@ -35,5 +36,6 @@ export const en = {
   records,
   ring,
   settings,
+  start,
   told,
 };

@@ -15,6 +15,7 @@ import { push } from './fr/push';
 import { records } from './fr/records';
 import { ring } from './fr/ring';
 import { settings } from './fr/settings';
+import { start } from './fr/start';
 import { told } from './fr/told';
 
 export const fr: Text = {
@@ -34,5 +35,6 @@ export const fr: Text = {
   records,
   ring,
   settings,
+  start,
   told,
 };

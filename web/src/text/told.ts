@@ -36,7 +36,6 @@ export const KNOWN: readonly (readonly [RegExp, Told])[] = [
   [/this device is not enrolled/i, 'not_enrolled'],
   [/stored keys cannot be read/i, 'keys_unreadable'],
   // People's devices.
-  [/approved this device, and it is being enrolled/i, 'being_enrolled'],
   [/device of this id is enrolled already/i, 'link_again'],
   [/the person has (\S+) devices, which is the limit/i, 'too_many_devices'],
   [/not a registrar any more/i, 'appointment_over'],
@@ -71,31 +70,38 @@ export const KNOWN: readonly (readonly [RegExp, Told])[] = [
   [/may not revoke devices of people of that role/i, 'other_role_revoke'],
   [/this device was revoked already/i, 'revoked_already'],
   [/disconnected, but the revocation could not be logged yet/i, 'revocation_pending'],
+  [/approved this device, and it is being enrolled/i, 'being_enrolled'],
   [/no such device is enrolled here/i, 'no_such_device'],
   [/(did not|could not) verify (this|the) (revocation|certificate): /i, 'verify_again'],
   [/sent another device's appointment|does not match the registrar's certificate/i, 'other_appointment'],
   // Protection of a device's keys.
   [/^confirm this with your passkey or PIN/i, 'confirm_again'],
   [/^unlock this device with its passkey or PIN/i, 'unlock_first'],
-  [/the passkey was not accepted: try again/i, 'passkey_refused'],
+  [/the passkey was not accepted: try again|passkey was used elsewhere at the same time/i, 'passkey_refused'],
   [/the passkey was not accepted: reload|the passkey's answer is malformed/i, 'passkey_unusable'],
   [/this took too long, or was answered already/i, 'too_late'],
   [/this device has too many passkeys/i, 'too_many_passkeys'],
   [/this device has too many PINs/i, 'too_many_pins'],
   [/nothing else unlocks this device/i, 'last_protector'],
-  [/this passkey was used elsewhere at the same time/i, 'passkey_used_elsewhere'],
-  [/too many attempts at this PIN wait/i, 'pin_attempts_wait'],
   [/a PIN has \d+ to \d+ characters/i, 'pin_length'],
+  [/too many attempts at this PIN wait/i, 'pin_waits'],
   [/the salt of the PIN is damaged/i, 'pin_damaged'],
   [/too little free memory for the PIN/i, 'no_memory'],
   [/the origin of this page is not the office's/i, 'other_address'],
-  // The office's alerts.
-  [/only a security officer may see the office's alerts/i, 'officers_only'],
+  // Rules for devices.
+  [/your office lets no browser sign in for your role/i, 'no_browser'],
+  [/your office lets only browsers sign in for your role/i, 'only_browsers'],
+  [/protect this device with a passkey or PIN first/i, 'protect_first'],
+  // Roles.
+  [/this device's role may not /i, 'not_this_role'],
   // Versions.
   [/uses version \S+ of the protocol|this server speaks version|this server's API is at/i, 'update_device'],
-  [/not a message of this version|something this version does not understand/i, 'update_device'],
+  [
+    /the message (is too long|holds the character NUL): update|not a message of this version|something this version does not understand/i,
+    'update_device',
+  ],
   [/the body (is (too long|not readable)|does not have)|send the body with|nothing at this address/i, 'update_device'],
-  [/a locker's identifier has|the query is \?limit=/i, 'update_device'],
+  [/a locker's identifier has|credential's identifier is|the query is \?limit=/i, 'update_device'],
   // Ringing.
   [/end the present call|leave the present call|you are in another call: end it/i, 'in_a_call'],
   [/not in the office's list/i, 'not_listed'],

@@ -6,6 +6,7 @@ import { format_number } from '../text/format';
 import { date_time } from './clock';
 import { device_title } from './devices';
 import type { Level } from './labels';
+import { marks_alerts, sees_all_devices } from '../engine/roles';
 import type { Loadable } from './loadable';
 
 export interface AlertRow {
@@ -34,6 +35,8 @@ export interface AlertsScreen {
   unseen: string | null;
   /** Those of `rows` that no officer has seen. */
   not_seen: number[];
+  /** Whether this person marks alerts as seen. */
+  marks: boolean;
 }
 
 const LEVELS: Record<AlertKind, Level> = {
@@ -59,11 +62,12 @@ export function alerts_screen(
   devices: Loadable<ListedDevice[]>,
   local_zone: string,
 ): AlertsScreen {
-  const known = known_devices(devices);
+  const known = known_devices(devices, view.you !== null && sees_all_devices(view.you.role));
   const unseen = unseen_alerts(view);
   return {
     rows: alerts.map((alert) => alert_row(alert, known, local_zone)),
     unseen: unseen > 0 ? t().alerts.unseen(unseen, format_number(unseen)) : null,
+    marks: view.you !== null && marks_alerts(view.you.role),
     not_seen: alerts.filter((alert) => !alert.seen).map((alert) => alert.log_index),
   };
 }
@@ -74,11 +78,12 @@ interface KnownDevices {
   complete: boolean;
 }
 
-function known_devices(list: Loadable<ListedDevice[]>): KnownDevices {
-  const devices = list.status === 'ready' ? list.value : [];
+/** `all`: the list is that of the whole office, as far as this person sees it. */
+function known_devices(list: Loadable<ListedDevice[]>, all: boolean): KnownDevices {
+  const devices = all && list.status === 'ready' ? list.value : [];
   return {
     by_id: new Map(devices.map((device) => [device.device, device])),
-    complete: list.status === 'ready' && list.stale === undefined,
+    complete: all && list.status === 'ready' && list.stale === undefined,
   };
 }
 

@@ -1,7 +1,7 @@
 // View model of the duty officer's screen: live calls, captions, what needs attention.
 
 import type { NoticeView, RecordLine, View } from '../engine/contract';
-import { speaks } from '../engine/roles';
+import { listens as may_listen, reads_captions, speaks } from '../engine/roles';
 import { t } from '../text';
 import { format_number, join_list } from '../text/format';
 import { told } from '../text/told';
@@ -9,6 +9,7 @@ import { duration, time_to_the_second } from './clock';
 import { health, type Health } from './health';
 import { both_names, names_of, type Level, type Shape } from './labels';
 import type { Loadable } from './loadable';
+import { lists_calls } from './screen';
 import { members, type MemberRow } from './members';
 import { recent_rows, type RecentRow } from './recent';
 import {
@@ -45,6 +46,9 @@ export interface LiveCard {
 }
 
 export interface DeskScreen {
+  title: string;
+  /** While there is no call: what this person can do here. */
+  may: string;
   who: string;
   clock: string;
   log: { ok: boolean; words: string } | null;
@@ -54,6 +58,8 @@ export interface DeskScreen {
   /** All other ringing or live calls. */
   live: LiveCard[];
   health: Health;
+  /** Whether this person sees which calls there were. */
+  lists_recent: boolean;
   recent: RecentRow[];
   offline: string | null;
   /** Why this device left the call it listened to. */
@@ -72,14 +78,19 @@ export function desk_screen(
   const texts = t();
   const cards = live.map((notice) => card(view, notice, now));
   const unrecorded = cards.filter((one) => one.mode.level === 'red').length;
+  const sees_records = lists_calls(view);
+  const role = view.you?.role ?? 'duty_officer';
   return {
+    title: role === 'scheduler' || role === 'interpreter' ? texts.desk.titles[role] : texts.desk.title,
+    may: texts.start[role],
     who: [view.office?.name, view.you?.name].filter(Boolean).join(' · '),
     clock: texts.times.here(time_to_the_second(now, local_zone) ?? ''),
     log: log(view, local_zone),
     joined: cards.find((one) => one.call === joined?.call) ?? null,
-    transcript: joined && view.call ? transcript(view.call, local_zone) : null,
+    transcript: joined && view.call && reads_captions(role) ? transcript(view.call, local_zone) : null,
     live: cards.filter((one) => one.call !== joined?.call),
-    health: health(view, list, unrecorded, now, local_zone),
+    health: health(view, sees_records ? list : { status: 'ready', value: [] }, unrecorded, now, local_zone),
+    lists_recent: sees_records,
     recent: recent_rows(view, list.status === 'ready' ? list.value : [], now, local_zone),
     offline: view.phase === 'offline' ? texts.desk.not_connected : null,
     left_reason: view.call?.state === 'ended' && view.call.problem !== null ? told(view.call.problem) : null,
@@ -109,7 +120,8 @@ function card(view: View, notice: NoticeView, now: number): LiveCard {
       state.is === 'live' ? desk.live(duration(now - state.since_ms)) : desk.ringing(duration(now - notice.opened_ms)),
     title: both_names(notice.from, notice.to),
     mode: mode(notice, call, why),
-    listens: call && call.members.length === 0 ? desk.being_added : listens(notice, call?.members ?? []),
+    listens:
+      call && call.members.length === 0 ? desk.being_added : listens(notice, call?.members ?? [], can_join(view)),
     ringing: state.is === 'ringing',
     join_state: !call
       ? 'no'
@@ -119,7 +131,11 @@ function card(view: View, notice: NoticeView, now: number): LiveCard {
           ? 'reconnecting'
           : 'joining',
     can_listen,
-    listen_hint: can_listen ? desk.join_hint : null,
+    listen_hint: !can_listen
+      ? null
+      : view.you && reads_captions(view.you.role)
+        ? desk.join_hint
+        : desk.join_hint_listen,
     members: members(call?.members ?? []),
     phrase: call?.phrase?.join(' · ') ?? null,
     verified: call?.verified ?? false,
@@ -144,11 +160,16 @@ function unrecorded_notice(notice: NoticeView, call: View['call'], now: number):
   return live && notice.mode !== 'log_only' && !notice.noted ? t().call.why_not_recorded.none : null;
 }
 
-function listens(notice: NoticeView, known: Parameters<typeof members>[0]): string {
+/** Whether this person may join calls; who only watches them is not told to. */
+const can_join = (view: View): boolean => view.you === null || may_listen(view.you.role);
+
+function listens(notice: NoticeView, known: Parameters<typeof members>[0], may_join: boolean): string {
   const { desk } = t();
   if (notice.state.is !== 'live') return desk.not_answered;
   const listeners = known.filter((m) => !speaks(m.role) && !m.lost);
   if (listeners.length > 0) return desk.listening(join_list(names_of(listeners)));
   const others = Math.max(0, notice.members - 2);
-  return others === 0 ? desk.nobody_listens : desk.others_listen(others, format_number(others));
+  return others === 0
+    ? desk.nobody_listens
+    : desk[may_join ? 'others_listen' : 'others_in_call'](others, format_number(others));
 }

@@ -56,12 +56,18 @@ describe('which screen', () => {
       ['note_taker', 'desk'],
       ['security_officer', 'devices'],
       ['records_officer', 'calls'],
+      ['scheduler', 'desk'],
+      ['interpreter', 'desk'],
+      ['auditor', 'calls'],
     ];
     for (const [role, home] of homes) {
       expect(shown(of(role))).toBe(home);
       expect(shown(of(role), { at: 'my_devices' })).toBe('my_devices');
       expect(shown(of(role), { at: 'devices' })).toBe(home === 'devices' ? 'devices' : 'my_devices');
-      expect(shown(of(role), { at: 'calls' })).toBe(home === 'devices' ? 'devices' : 'calls');
+      const lists = role !== 'security_officer' && role !== 'interpreter';
+      expect(shown(of(role), { at: 'calls' })).toBe(lists ? 'calls' : home);
+      const alerted = role === 'security_officer' || role === 'auditor';
+      expect(shown(of(role), { at: 'alerts' })).toBe(alerted ? 'alerts' : home);
     }
   });
 

@@ -3,7 +3,7 @@
 import type { Alert, View } from '../engine/contract';
 import type { Asking } from '../engine/asking';
 import type { Problem } from '../engine/problem';
-import { listens, sees_alerts, sees_all_devices, speaks } from '../engine/roles';
+import { sees_alerts, sees_all_devices, sees_all_records, speaks, watches } from '../engine/roles';
 import { t } from '../text';
 import { format_number } from '../text/format';
 import { unseen_alerts } from './alerts';
@@ -83,11 +83,17 @@ export function screen_name(stage: Stage, view: ShownView | null, route: Route, 
 export function home_of(view: View): Home {
   const role = view.you?.role;
   if (role === undefined || speaks(role)) return 'people';
-  if (listens(role)) return 'desk';
+  if (watches(role)) return 'desk';
   return sees_all_devices(role) ? 'devices' : 'calls';
 }
 
-/** Where a route leads this person: who sees the devices of the whole office sees no calls. */
+/** Whether this person has a list of calls: their own, or all. */
+export function lists_calls(view: View): boolean {
+  const role = view.you?.role;
+  return role === undefined || speaks(role) || sees_all_records(role);
+}
+
+/** Where a route leads this person: nobody gets to a screen that would be empty for their role. */
 export function place_of(view: View, route: Route): Place {
   const home = home_of(view);
   switch (route.at) {
@@ -100,7 +106,7 @@ export function place_of(view: View, route: Route): Place {
     case 'alerts':
       return view.you && sees_alerts(view.you.role) ? 'alerts' : home;
     default:
-      return home === 'devices' ? 'devices' : route.at;
+      return lists_calls(view) ? route.at : home;
   }
 }
 

@@ -23,7 +23,7 @@ const READERS: &[(&str, &str)] = &[
     ("crates/server/src/places.rs", "stores.json, which only this file reads and writes"),
     ("crates/server/src/web/alerts.rs", "a query string"),
     ("crates/server/src/web/log_files.rs", "a query string"),
-    ("crates/server/src/web/passkeys.rs", "the counter in a passkey as webauthn-rs stores it"),
+    ("crates/server/src/web/passkeys.rs", "the counter in a stored passkey, whose form is the library's"),
     ("crates/server/src/web/records.rs", "a query string"),
 ];
 

@@ -181,6 +181,52 @@ impl ClientMessage {
     /// that device alone, while the log, the list of devices and the person's other devices still show what was added.
     pub const NEED_CONFIRMATION: [&'static str; 4] = ["approve_device", "close_invitation", "invite", "revoke_device"];
 
+    /// The message's type, as on the wire.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Hello { .. } => "hello",
+            Self::Prove { .. } => "prove",
+            Self::Ring { .. } => "ring",
+            Self::RingShown { .. } => "ring_shown",
+            Self::Answer { .. } => "answer",
+            Self::Decline { .. } => "decline",
+            Self::HangUp { .. } => "hang_up",
+            Self::AskJoin { .. } => "ask_join",
+            Self::Commit { .. } => "commit",
+            Self::Application { .. } => "application",
+            Self::Offer { .. } => "offer",
+            Self::Resume { .. } => "resume",
+            Self::Ping { .. } => "ping",
+            Self::FindPeople { .. } => "find_people",
+            Self::Silence { .. } => "silence",
+            Self::Invite { .. } => "invite",
+            Self::CloseInvitation { .. } => "close_invitation",
+            Self::ApproveDevice { .. } => "approve_device",
+            Self::RevokeDevice { .. } => "revoke_device",
+            Self::ReportAlert { .. } => "report_alert",
+            Self::SeeAlerts { .. } => "see_alerts",
+            Self::AcknowledgeDevice { .. } => "acknowledge_device",
+            Self::Available {} => "available",
+        }
+    }
+
+    /// The call that the message names; not that of a ring, which is signed text.
+    pub const fn call(&self) -> Option<CallId> {
+        match self {
+            Self::RingShown { call }
+            | Self::Answer { call, .. }
+            | Self::Decline { call }
+            | Self::HangUp { call, .. }
+            | Self::AskJoin { call, .. }
+            | Self::Commit { call, .. }
+            | Self::Application { call, .. }
+            | Self::Offer { call, .. }
+            | Self::Resume { call, .. } => Some(*call),
+            Self::ReportAlert { call, .. } => *call,
+            _ => None,
+        }
+    }
+
     /// Whether the message is of one of [`ClientMessage::NEED_CONFIRMATION`].
     pub fn needs_confirmation(&self) -> bool {
         matches!(
@@ -216,6 +262,7 @@ mod tests {
             let message: ClientMessage = serde_json::from_str(text).unwrap_or_else(|error| panic!("{text}: {error}"));
             let value = serde_json::to_value(&message).unwrap();
             let name = value["type"].as_str().unwrap().to_owned();
+            assert_eq!(message.kind(), name);
             assert_eq!(message.needs_confirmation(), ClientMessage::NEED_CONFIRMATION.contains(&&*name), "{name}");
             found.push(name);
         }

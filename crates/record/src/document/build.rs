@@ -97,6 +97,9 @@ fn role(role: Role) -> &'static str {
     match role {
         Role::Principal => "Principal",
         Role::Counterpart => "Counterpart",
+        Role::Scheduler => "Scheduler",
+        Role::Interpreter => "Interpreter",
+        Role::Auditor => "Auditor",
         Role::DutyOfficer => "Duty officer",
         Role::NoteTaker => "Note-taker",
         Role::SecurityOfficer => "Security officer",

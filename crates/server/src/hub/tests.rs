@@ -51,6 +51,7 @@ impl World {
                 suite: SuiteName::Hybrid,
                 floor: RecordMode::LogOnly,
                 record_due_ms: RECORD_DUE_MS,
+                devices: Default::default(),
             },
             log,
             prover,

@@ -260,8 +260,8 @@ impl Switchboard {
 
     /// A security officer saw alerts.
     pub(super) fn see_alerts(&mut self, session: SessionId, by: DeviceId, alerts: &[u64], now_ms: u64) {
-        if !self.context.directory.role(&by).is_some_and(|role| allows(role, Action::SeeAlerts)) {
-            let text = "this device may not see the office's alerts";
+        if !self.context.directory.role(&by).is_some_and(|role| allows(role, Action::MarkAlerts)) {
+            let text = "this device may not mark the office's alerts as seen";
             return self.context.refuse(session, None, RefusalCode::NotAllowed, text);
         }
         if alerts.len() > MAX_ALERTS_PER_PAGE {

@@ -18,7 +18,6 @@ use telcon_identity::without_certificate;
 use telcon_proto::{
     Card, DeviceId, Digest, Ended, InvitationId, ServerMessage,
     entry::{Entry, InvitationClosed, person_commitment},
-    limits::MAX_DEVICES_PER_PERSON,
     message::RefusalCode,
 };
 
@@ -179,7 +178,7 @@ impl Switchboard {
             return Err(Refusal::new(RefusalKind::Conflict, text));
         }
         let devices = directory.devices_of(new.card.person).count();
-        if devices >= MAX_DEVICES_PER_PERSON {
+        if devices >= self.context.policy.devices.rules(new.card.role).devices_per_person {
             let text = format!("the person has {devices} devices, which is the limit: revoke one first");
             return Err(Refusal::new(RefusalKind::Conflict, text));
         }

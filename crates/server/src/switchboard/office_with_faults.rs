@@ -40,7 +40,13 @@ fn home() -> OfficeName {
 }
 
 fn policy() -> Policy {
-    Policy { domain: home(), suite: SuiteName::Hybrid, floor: RecordMode::LogOnly, record_due_ms: RECORD_DUE_MS }
+    Policy {
+        domain: home(),
+        suite: SuiteName::Hybrid,
+        floor: RecordMode::LogOnly,
+        record_due_ms: RECORD_DUE_MS,
+        devices: Default::default(),
+    }
 }
 
 /// What an output was, as tests compare their order.

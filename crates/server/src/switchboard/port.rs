@@ -4,6 +4,7 @@ use crate::store::{AlertId, PushRow, Write};
 use std::collections::BTreeSet;
 use telcon_proto::{
     Blob, CallId, Card, DeviceId, Digest, InvitationId, OfficeName, RecordMode, ServerMessage, SuiteName,
+    device_policy::DevicePolicy,
     entry::Entry,
     http::Asked,
     message::{Logged, RefusalCode, Ring},
@@ -29,6 +30,8 @@ pub struct Policy {
     pub floor: RecordMode,
     /// How long a record may take to arrive, milliseconds ([`crate::limits::RECORD_DUE_MS`]).
     pub record_due_ms: u64,
+    /// The office's rules for devices.
+    pub devices: DevicePolicy,
 }
 
 /// A ring whose signature and certificates the driver verified against the office.

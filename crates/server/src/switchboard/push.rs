@@ -36,7 +36,7 @@ impl Context {
     /// Whether a device may see the office's alerts now.
     fn is_alerted(&self, device: &DeviceId) -> bool {
         self.directory.device(device).is_some_and(super::Device::is_valid)
-            && self.directory.role(device).is_some_and(|role| allows(role, Action::SeeAlerts))
+            && self.directory.role(device).is_some_and(|role| allows(role, Action::MarkAlerts))
     }
 }
 

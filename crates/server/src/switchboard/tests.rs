@@ -73,6 +73,7 @@ impl Office {
             suite: SuiteName::Hybrid,
             floor: RecordMode::LogOnly,
             record_due_ms: RECORD_DUE_MS,
+            devices: Default::default(),
         };
         let (board, _) = Switchboard::new(policy, Snapshot::default(), 1_000_000);
         let mut office = Self { board, now: 1_000_000, entries: 0, sent: Vec::new() };

@@ -17,7 +17,7 @@ use axum::{
     response::IntoResponse,
     routing::{any, post, put},
 };
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 use telcon_proto::{
     http::API_PREFIX,
     limits::{MAX_RECORD_PART_BYTES, MAX_SEAL_BYTES},
@@ -49,6 +49,10 @@ const LEGACY_PATHS: &[&str] = &[
     "/api/records/{call}",
     "/api/records/{call}/{index}/{name}",
 ];
+
+/// The route of the log's files, and how the description writes it.
+const LOG_ROUTE: &str = "/log/{*path}";
+const LOG_PATH: &str = "/log/{path}";
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -136,6 +140,20 @@ pub(super) fn legacy_uploads() -> Router<Arc<App>> {
     Router::new().route("/api/calls/{call}/record/{part}", upload)
 }
 
+/// A route's path as the description has it. Uploads to the path of version 0.1 are the same requests.
+pub(super) fn documented_path(route: &str) -> Cow<'_, str> {
+    match route.strip_prefix("/api/calls/") {
+        Some(rest) => format!("{API_PREFIX}/calls/{rest}").into(),
+        None if route == LOG_ROUTE => LOG_PATH.into(),
+        None => route.into(),
+    }
+}
+
+/// Whether it is a path of version 0.1, which answers 410.
+pub(super) fn is_gone(path: &str) -> bool {
+    LEGACY_PATHS.contains(&path)
+}
+
 async fn moved() -> HttpError {
     let text =
         format!("this server's API is at {API_PREFIX}: update the program or device that asked, or reload the page");
@@ -161,8 +179,8 @@ pub fn openapi() -> OpenApi {
     let mut description = routes().into_openapi();
     description.merge(uploads().into_openapi());
     // OpenAPI has no templates that span several segments.
-    if let Some(item) = description.paths.paths.remove("/log/{*path}") {
-        description.paths.paths.insert("/log/{path}".into(), item);
+    if let Some(item) = description.paths.paths.remove(LOG_ROUTE) {
+        description.paths.paths.insert(LOG_PATH.into(), item);
     }
     for item in description.paths.paths.values_mut() {
         for operation in [&mut item.post, &mut item.put].into_iter().flatten() {

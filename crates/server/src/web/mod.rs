@@ -52,7 +52,7 @@ use crate::{
 };
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, Request, State},
+    extract::{DefaultBodyLimit, MatchedPath, Request, State},
     http::StatusCode,
     middleware::{self, Next},
     response::{IntoResponse, Response},
@@ -62,7 +62,11 @@ use error::HttpError;
 pub use liveness::Liveness;
 use std::{path::PathBuf, sync::Arc, time::Duration};
 use telcon_identity::Office;
-use telcon_proto::{http::OfficeInfo, limits::MAX_UNSIGNED_CONNECTIONS};
+use telcon_proto::{
+    access::{self, Access},
+    http::OfficeInfo,
+    limits::MAX_UNSIGNED_CONNECTIONS,
+};
 use telcon_relay::net::RelayHandle;
 use tokio::{sync::mpsc, time::timeout};
 
@@ -141,6 +145,7 @@ pub fn router(app: Arc<App>) -> Router {
         .layer(middleware::from_fn(request_timeout))
         .merge(uploads)
         .merge(api::legacy_uploads())
+        .layer(middleware::from_fn_with_state(app.clone(), check_access))
         .layer(middleware::from_fn_with_state(app.clone(), keep_authenticated))
         .layer(middleware::from_fn(security::headers))
         .layer(DefaultBodyLimit::max(MAX_JSON_BODY_BYTES))
@@ -164,6 +169,36 @@ async fn keep_authenticated(State(app): State<Arc<App>>, request: Request, next:
         slot.keep();
     }
     next.run(request).await
+}
+
+/// Answers requests of those alone whom [`telcon_proto::access`] admits. Handlers check conditions of state.
+async fn check_access(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let path = request.extensions().get::<MatchedPath>();
+    let Some(path) = path.map(|path| api::documented_path(path.as_str())) else {
+        // The page and its files.
+        return next.run(request).await;
+    };
+    let refusal = match access::request(request.method().as_str(), &path) {
+        _ if api::is_gone(&path) => None,
+        // The router answers methods that the path does not have with 405.
+        None if access::REQUESTS.iter().any(|row| row.1 == &*path) => None,
+        None => Some(HttpError::new(StatusCode::FORBIDDEN, "no rule says who may send this request")),
+        Some(Access::Everybody | Access::Relay) => None,
+        Some(Access::Device(rule)) => match app.tokens.bearer(request.headers()) {
+            None => Some(HttpError::unauthorized()),
+            Some(bearer) => match rule.refuses(bearer.role) {
+                Some(text) => Some(HttpError::new(StatusCode::FORBIDDEN, text)),
+                None if access::PROTECTS.contains(&&*path) => None,
+                None => protection::unprotected(&app, bearer.device, bearer.role, bearer.kind)
+                    .await
+                    .map(|text| HttpError::new(StatusCode::FORBIDDEN, text)),
+            },
+        },
+    };
+    match refusal {
+        Some(refusal) => refusal.into_response(),
+        None => next.run(request).await,
+    }
 }
 
 /// Answers 408 when a request is sent too slowly or takes too long.

@@ -105,8 +105,12 @@ pub(super) async fn begin_registration(
         let row = app.reader.device(&device)?.ok_or_else(HttpError::unauthorized)?;
         let exclude = known.iter().map(|passkey| passkey.cred_id().clone()).collect();
         let user = Uuid::from_bytes(*device.as_bytes());
-        let begun =
-            app.protection.party(party).start_passkey_registration(user, &row.card.name, &row.card.name, Some(exclude));
+        let begun = app.protection.party(&party)?.start_passkey_registration(
+            user,
+            &row.card.name,
+            &row.card.name,
+            Some(exclude),
+        );
         let (options, state) = begun.map_err(|error| HttpError::internal(&error, "begin a registration"))?;
         let options = registration_options(&options.public_key)?;
         begin(&app, address, Begun { device, party, ceremony: Ceremony::Registration(state) }, options).map(Json)
@@ -173,7 +177,7 @@ fn verify_registration(
     credential: Value,
 ) -> Result<PasskeyRow, HttpError> {
     let answer = parse(credential)?;
-    let passkey = app.protection.party(party).finish_passkey_registration(&answer, state);
+    let passkey = app.protection.party(&party)?.finish_passkey_registration(&answer, state);
     let passkey = passkey.map_err(|why| not_accepted(&why, device))?;
     Ok(PasskeyRow {
         credential: URL_SAFE_NO_PAD.encode(passkey.cred_id()),
@@ -211,11 +215,14 @@ pub(super) async fn challenge(
     let party = app.protection.party_of(&headers, &app.info.domain)?;
     blocking(move || {
         let passkeys = rows(&app, &device)?;
-        let rp_id = if party == Party::Local { "localhost" } else { app.info.domain.as_str() };
+        let rp_id = match &party {
+            Party::Local(host) => host.as_str(),
+            Party::Office => app.info.domain.as_str(),
+        };
         let (options, state) = if passkeys.is_empty() {
             (assertion_options(&random_bytes()?, rp_id), None)
         } else {
-            let begun = app.protection.party(party).start_passkey_authentication(&passkeys);
+            let begun = app.protection.party(&party)?.start_passkey_authentication(&passkeys);
             let (options, state) = begun.map_err(|error| HttpError::internal(&error, "begin an assertion"))?;
             (assertion_options(&options.public_key.challenge, rp_id), Some(state))
         };
@@ -264,7 +271,7 @@ pub(super) async fn assert(
     let used = blocking(move || {
         let answer = parse(credential)?;
         let state = state.ok_or_else(|| not_accepted(&"the device has no passkeys", device))?;
-        let result = for_check.protection.party(party).finish_passkey_authentication(&answer, &state);
+        let result = for_check.protection.party(&party)?.finish_passkey_authentication(&answer, &state);
         let result = result.map_err(|why| not_accepted(&why, device))?;
         // As it is stored now: it may have been used or removed since the ceremony began.
         let credential = URL_SAFE_NO_PAD.encode(result.cred_id());

@@ -30,7 +30,8 @@ use std::{
     time::Duration,
 };
 use telcon_proto::{
-    DeviceId,
+    DeviceId, Role,
+    device_policy::{DeviceKind, DevicePolicy, RoleRules},
     http::OfficeInfo,
     protection::{IssuedTicket, MAX_CREDENTIAL_ID_BYTES, ProtectionPolicy, RemoveProtector},
 };
@@ -69,19 +70,22 @@ pub(super) struct Begun {
 }
 
 /// For which relying party a passkey is. An authenticator uses it for no other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Party {
     /// The office's domain, over https.
     Office,
-    /// `localhost`: the page is on the machine of the server itself, as in demonstrations and tests.
-    Local,
+    /// `localhost` or a name below it: the page is on the machine of the server itself, as in demonstrations and tests. Browsers let
+    /// a page below `localhost` use passkeys for its own name alone.
+    Local(String),
 }
 
 /// Passkeys and PINs of devices.
 pub struct Protection {
     required: bool,
-    office: Webauthn,
-    local: Webauthn,
+    devices: DevicePolicy,
+    office: Arc<Webauthn>,
+    /// The office's name, which authenticators show.
+    name: String,
     pub(super) ceremonies: Mutex<Ceremonies<Begun>>,
     /// Attempts at PINs.
     pub(super) turns: Arc<Turns>,
@@ -92,7 +96,7 @@ impl Protection {
     ///
     /// # Errors
     /// If an origin is not the office's.
-    pub fn new(info: &OfficeInfo, config: &ProtectionConfig) -> Result<Self, OriginError> {
+    pub fn new(info: &OfficeInfo, config: &ProtectionConfig, devices: DevicePolicy) -> Result<Self, OriginError> {
         let domain = info.domain.as_str();
         let wrong = |origin: &str| OriginError { origin: origin.to_owned(), domain: domain.to_owned() };
         let own = format!("https://{domain}");
@@ -107,11 +111,6 @@ impl Protection {
             }
             office = office.append_allowed_origin(&parsed);
         }
-        let here = url("http://localhost")?;
-        let local = WebauthnBuilder::new("localhost", &here)
-            .map_err(|_| wrong("http://localhost"))?
-            .rp_name(&info.name)
-            .allow_any_port(true);
         let limits = CeremonyLimits {
             ttl_ms: CEREMONY_TTL_MS,
             total: MAX_CEREMONIES,
@@ -121,18 +120,26 @@ impl Protection {
         let turns = TurnLimits { per_locker: MAX_WAITING_PIN_ATTEMPTS, total: MAX_WAITING_PIN_ATTEMPTS_TOTAL };
         Ok(Self {
             required: config.required,
-            office: office.build().map_err(|_| wrong(&own))?,
-            local: local.build().map_err(|_| wrong("http://localhost"))?,
+            devices,
+            office: Arc::new(office.build().map_err(|_| wrong(&own))?),
+            name: info.name.clone(),
             ceremonies: Mutex::new(Ceremonies::new(limits)),
             turns: Turns::new(turns),
         })
     }
 
-    pub(super) fn party(&self, party: Party) -> &Webauthn {
-        match party {
-            Party::Office => &self.office,
-            Party::Local => &self.local,
-        }
+    /// The office's rules for devices of a role.
+    pub(super) fn rules(&self, role: Role) -> RoleRules {
+        self.devices.rules(role)
+    }
+
+    pub(super) fn party(&self, party: &Party) -> Result<Arc<Webauthn>, HttpError> {
+        let Party::Local(host) = party else { return Ok(self.office.clone()) };
+        let failed = |error: &dyn std::fmt::Display| HttpError::internal(error, "name a relying party");
+        let origin = Url::parse(&format!("http://{host}")).map_err(|error| failed(&error))?;
+        let local = WebauthnBuilder::new(host, &origin).map_err(|error| failed(&error))?;
+        let local = local.rp_name(&self.name).allow_any_port(true).build().map_err(|error| failed(&error))?;
+        Ok(Arc::new(local))
     }
 
     /// The relying party of the page that asks. A page of another origin is refused.
@@ -142,9 +149,24 @@ impl Protection {
         }
         let origin = headers.get(header::ORIGIN).and_then(|origin| origin.to_str().ok()).unwrap_or_default();
         let host = origin.strip_prefix("http://").map(|host| host.split(':').next().unwrap_or_default());
-        Ok(if host == Some("localhost") { Party::Local } else { Party::Office })
+        Ok(match host {
+            Some(host) if is_local(host) => Party::Local(host.to_owned()),
+            _ => Party::Office,
+        })
     }
 }
+
+/// Whether a host is `localhost` or one label below it.
+fn is_local(host: &str) -> bool {
+    let is_label = |label: &str| {
+        (1..=MAX_LABEL_CHARS).contains(&label.len())
+            && label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+    };
+    host == "localhost" || host.strip_suffix(".localhost").is_some_and(is_label)
+}
+
+/// Longest label of a name, RFC 1035.
+const MAX_LABEL_CHARS: usize = 63;
 
 /// 32 random bytes.
 pub(super) fn random_bytes() -> Result<[u8; 32], HttpError> {
@@ -232,6 +254,20 @@ pub(super) async fn disconnected(app: &Arc<App>, device: DeviceId) {
     }
 }
 
+/// Why a device may do nothing but be protected; none if it may. Only browsers have passkeys and PINs.
+pub(super) async fn unprotected(
+    app: &Arc<App>,
+    device: DeviceId,
+    role: Role,
+    kind: DeviceKind,
+) -> Option<&'static str> {
+    if kind != DeviceKind::Browser || !app.protection.rules(role).protection {
+        return None;
+    }
+    let is_protected = read(app, device).await.is_ok_and(|row| is_protected(&row));
+    (!is_protected).then_some("protect this device with a passkey or PIN first: your office demands it for your role")
+}
+
 /// The bearer of a request that changes how their device is protected, which needs a confirmation like other dangerous commands.
 pub(super) async fn confirmed_bearer(
     app: &Arc<App>,
@@ -252,7 +288,7 @@ pub(super) async fn confirmed_bearer(
     responses((status = 200, description = "The office's policy", body = ref("#/components/schemas/ProtectionPolicy"))),
 )]
 pub(super) async fn policy(State(app): State<Arc<App>>) -> Json<ProtectionPolicy> {
-    Json(ProtectionPolicy { required: app.protection.required })
+    Json(ProtectionPolicy { required: app.protection.required, devices: app.protection.devices.clone() })
 }
 
 /// Removes a passkey or a PIN of the bearer's device.
@@ -317,7 +353,7 @@ mod tests {
 
     fn with(origins: &[&str]) -> Result<Protection, OriginError> {
         let origins = origins.iter().map(|&origin| origin.to_owned()).collect();
-        Protection::new(&info(), &ProtectionConfig { required: false, origins })
+        Protection::new(&info(), &ProtectionConfig { required: false, origins }, DevicePolicy::default())
     }
 
     #[test]
@@ -345,7 +381,13 @@ mod tests {
             headers.insert(header::HOST, host.parse().unwrap());
             protection.party_of(&headers, "office.example").ok()
         };
-        assert_eq!(party("http://localhost:8080", "localhost:8080"), Some(Party::Local));
+        let local = |host: &str| Some(Party::Local(host.to_owned()));
+        assert_eq!(party("http://localhost:8080", "localhost:8080"), local("localhost"));
+        assert_eq!(party("http://auditor.localhost:8080", "auditor.localhost:8080"), local("auditor.localhost"));
+        assert!(protection.party(&Party::Local("auditor.localhost".into())).is_ok());
+        for host in [".localhost", "a.b.localhost", "evil.example", "xlocalhost", "Localhost"] {
+            assert_eq!(party(&format!("http://{host}"), host), Some(Party::Office), "{host}");
+        }
         assert_eq!(party("https://office.example", "office.example"), Some(Party::Office));
         assert_eq!(party("https://localhost.evil.example", "localhost.evil.example"), Some(Party::Office));
         assert_eq!(party("https://evil.example", "office.example"), None);

@@ -39,15 +39,6 @@ fn call_id(text: &str) -> Result<CallId, HttpError> {
     text.parse().map_err(|e| HttpError::new(StatusCode::BAD_REQUEST, format!("the call's id is wrong: {e}")))
 }
 
-fn note_taker(app: &App, headers: &HeaderMap) -> Result<Bearer, HttpError> {
-    let bearer = app.tokens.bearer(headers).ok_or_else(HttpError::unauthorized)?;
-    if allows(bearer.role, Action::WriteRecord) {
-        Ok(bearer)
-    } else {
-        Err(HttpError::new(StatusCode::FORBIDDEN, "only a note-taker may upload records"))
-    }
-}
-
 /// Whether a record of the call is expected from this device; checked before anything is written to disk.
 async fn check_expected(app: &App, call: CallId, device: DeviceId) -> Result<(), HttpError> {
     let ask = app.hub.ask(|reply| Input::MaySeal(call, device, reply));
@@ -81,7 +72,7 @@ pub(super) async fn upload(
     headers: HeaderMap,
     body: Body,
 ) -> Result<StatusCode, HttpError> {
-    let bearer = note_taker(&app, &headers)?;
+    let bearer = app.tokens.bearer(&headers).ok_or_else(HttpError::unauthorized)?;
     let call = call_id(&call)?;
     check_expected(&app, call, bearer.device).await?;
     let for_store = app.clone();
@@ -125,7 +116,7 @@ pub(super) async fn seal(
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<(StatusCode, Json<RecordKept>), HttpError> {
-    let bearer = note_taker(&app, &headers)?;
+    let bearer = app.tokens.bearer(&headers).ok_or_else(HttpError::unauthorized)?;
     let call = call_id(&call)?;
     let text = body?;
     // Runs to its end even if the client disconnects, so that no record is archived without its log entry.
@@ -315,6 +306,7 @@ pub(super) struct ListQuery {
         (status = 200, description = "The calls", body = ref("#/components/schemas/RecordLines")),
         (status = 400, description = "The query is malformed, or its `after` is not in the list", body = ref("#/components/schemas/ApiError")),
         (status = 401, description = "No valid bearer token: sign in again", body = ref("#/components/schemas/ApiError")),
+        (status = 403, description = "The device's role may not see records", body = ref("#/components/schemas/ApiError")),
         (status = 429, description = "The device has too many requests in progress", body = ref("#/components/schemas/ApiError")),
         (status = 503, description = "The server failed or is busy; retry", body = ref("#/components/schemas/ApiError")),
     ),
@@ -332,11 +324,7 @@ pub(super) async fn list(
     let Query(query) = query?;
     let limit = page_limit(query.limit, DEFAULT_LINES, MAX_LINES).ok_or_else(malformed)?;
     let after = query.after.as_deref().map(str::parse).transpose().map_err(|_| malformed())?;
-    let party = match (allows(bearer.role, Action::SeeAllRecords), allows(bearer.role, Action::SeeOwnRecords)) {
-        (true, _) => None,
-        (false, true) => Some(bearer.person),
-        (false, false) => return Ok(Json(Vec::new())),
-    };
+    let party = (!allows(bearer.role, Action::SeeAllRecords)).then_some(bearer.person);
     let read = app.record_reader.read(bearer.device, move |queries| Ok(queries.calls(party, after, limit)?));
     let calls = read.await?.ok_or_else(|| {
         HttpError::new(StatusCode::BAD_REQUEST, "the list has no call with the id in `after`: start again without it")
@@ -371,6 +359,7 @@ fn line(call: CallSummary) -> RecordLine {
         (status = 200, description = "The proof", body = ref("#/components/schemas/RecordProof")),
         (status = 400, description = "The call's id or the query is malformed", body = ref("#/components/schemas/ApiError")),
         (status = 401, description = "No valid bearer token: sign in again", body = ref("#/components/schemas/ApiError")),
+        (status = 403, description = "The device's role may not see records", body = ref("#/components/schemas/ApiError")),
         (status = 404, description = "No such call, or this person may not see it", body = ref("#/components/schemas/ApiError")),
         (status = 429, description = "The device has too many requests in progress", body = ref("#/components/schemas/ApiError")),
         (status = 503, description = "The server failed; retry", body = ref("#/components/schemas/ApiError")),
@@ -430,6 +419,7 @@ fn no_such_call() -> HttpError {
         (status = 200, description = "Ciphertext", body = Vec<u8>, content_type = "application/octet-stream"),
         (status = 400, description = "The call's id or the index is malformed", body = ref("#/components/schemas/ApiError")),
         (status = 401, description = "No valid bearer token: sign in again", body = ref("#/components/schemas/ApiError")),
+        (status = 403, description = "The device's role may not see records", body = ref("#/components/schemas/ApiError")),
         (status = 404, description = "No such call, record or part, or this person may not see it", body = ref("#/components/schemas/ApiError")),
         (status = 429, description = "The device has too many requests in progress", body = ref("#/components/schemas/ApiError")),
         (status = 503, description = "The server failed; retry", body = ref("#/components/schemas/ApiError")),

@@ -23,7 +23,7 @@ use axum::{
         State,
         ws::{CloseFrame, Message, WebSocket},
     },
-    http::{HeaderMap, StatusCode},
+    http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -35,7 +35,8 @@ use std::{
     time::{Duration, Instant},
 };
 use telcon_proto::{
-    Blob, ClientMessage, DeviceId, ServerMessage, WIRE_VERSION,
+    Blob, ClientMessage, DeviceId, Role, ServerMessage, WIRE_VERSION, access,
+    device_policy::DeviceKind,
     limits::{
         CHALLENGE_TTL_MS, MAX_BYTE_BURST, MAX_BYTES_PER_SECOND, MAX_MESSAGE_BYTES, MAX_MESSAGES_PER_SECOND,
         MAX_SIGN_IN_MESSAGE_BYTES,
@@ -94,9 +95,11 @@ pub(super) async fn upgrade(
         return HttpError::new(StatusCode::SERVICE_UNAVAILABLE, "too many connections are signing in: try again soon")
             .into_response();
     };
+    // Browsers say where a connection comes from, and pages cannot keep them from it.
+    let kind = if headers.contains_key(header::ORIGIN) { DeviceKind::Browser } else { DeviceKind::Native };
     let upgrade = upgrade.max_message_size(MAX_MESSAGE_BYTES).max_frame_size(MAX_MESSAGE_BYTES);
     upgrade.read_buffer_size(SOCKET_READ_BUFFER_BYTES).on_upgrade(async move |socket| {
-        let mut connection = Connection { socket, app };
+        let mut connection = Connection { socket, app, kind };
         let signed_in = tokio::select! {
             signed_in = timeout(Duration::from_millis(CHALLENGE_TTL_MS), connection.sign_in()) => signed_in,
             Ok(()) = evicted => {
@@ -128,11 +131,13 @@ pub(super) async fn upgrade(
 struct Connection {
     socket: WebSocket,
     app: Arc<App>,
+    kind: DeviceKind,
 }
 
 struct SignedInAs {
     session: SessionId,
     device: DeviceId,
+    role: Role,
     /// How long it stays signed in, milliseconds.
     remaining_ms: u64,
     messages: OutboxReader,
@@ -144,6 +149,17 @@ type Refused = Option<Box<ServerMessage>>;
 
 fn refused(code: RefusalCode, message: &str) -> Refused {
     Some(Box::new(ServerMessage::Refused { call: None, code, message: message.to_owned() }))
+}
+
+fn other_kind(kind: DeviceKind) -> &'static str {
+    match kind {
+        DeviceKind::Browser => {
+            "your office lets no browser sign in for your role: ask your security officer which device to use"
+        }
+        DeviceKind::Native => {
+            "your office lets only browsers sign in for your role: ask your security officer for a link"
+        }
+    }
 }
 
 impl Connection {
@@ -181,14 +197,18 @@ impl Connection {
                 return Err(Some(message));
             }
         };
-        // Only who has the device's key learns whether it is protected.
+        // Only who has the device's key learns more.
+        if !self.app.protection.rules(device_row.card.role).allows(self.kind) {
+            return Err(refused(RefusalCode::NotAllowed, other_kind(self.kind)));
+        }
         if !super::protection::may_sign_in(&self.app, device, &protection, ticket.as_deref()).await {
             return Err(Some(Box::new(unlock_required())));
         }
         let token = URL_SAFE_NO_PAD.encode(random().map_err(no_random)?);
         let session = SessionId(NEXT_SESSION.fetch_add(1, Ordering::Relaxed));
         // Valid before the device learns it. If the sign-in fails, the guard is dropped and the token with it.
-        let bearer = Bearer { device, person: device_row.card.person, role: device_row.card.role };
+        let role = device_row.card.role;
+        let bearer = Bearer { device, person: device_row.card.person, role, kind: self.kind };
         let guard = self.app.tokens.hold(&token, bearer);
         let (sender, messages) = outbox();
         let connect = |reply| Input::Connected { session, device, token, outbox: sender, reply };
@@ -198,12 +218,12 @@ impl Connection {
                 if is_protected(&protection) {
                     super::protection::tickets_used(&self.app, vec![device]).await;
                 }
+                // With a ticket that has ended it was admitted because of a call, which may be over in a moment.
                 let remaining_ms = match session_remaining_ms(&protection, now_ms()) {
-                    // It was admitted because it is in a call.
                     0 => EXPIRED_IN_USE_MS,
                     remaining => remaining,
                 };
-                Ok(SignedInAs { session, device, remaining_ms, messages, _token: guard })
+                Ok(SignedInAs { session, device, role, remaining_ms, messages, _token: guard })
             }
             Some(Err(message)) => Err(Some(message)),
             None => Err(refused(RefusalCode::Unavailable, "the server is restarting: connect again")),
@@ -262,6 +282,19 @@ impl Connection {
                         break (CLOSE_POLICY, "rate limit");
                     }
                     count(&self.app.counters.messages);
+                    if let Some(text) = access::refuses_message(signed_in.role, &message) {
+                        self.send(&ServerMessage::Refused { call: message.call(), code: RefusalCode::NotAllowed, message: text }).await;
+                        continue;
+                    }
+                    if !matches!(message, ClientMessage::Ping { .. })
+                        && let Some(text) =
+                            super::protection::unprotected(&self.app, signed_in.device, signed_in.role, self.kind).await
+                    {
+                        let message =
+                            ServerMessage::Refused { call: message.call(), code: RefusalCode::NotAllowed, message: text.to_owned() };
+                        self.send(&message).await;
+                        continue;
+                    }
                     if message.needs_confirmation() && !super::protection::is_confirmed(&self.app, signed_in.device).await {
                         let text = "confirm this with your passkey or PIN: the last confirmation is more than five minutes old";
                         if let Some(message) = refused(RefusalCode::ConfirmationRequired, text) {

@@ -6,7 +6,7 @@ use std::{
     collections::HashMap,
     sync::{Arc, PoisonError, RwLock},
 };
-use telcon_proto::{DeviceId, PersonId, Role};
+use telcon_proto::{DeviceId, PersonId, Role, device_policy::DeviceKind};
 
 /// Who presents a token.
 #[derive(Clone, Copy, Debug)]
@@ -17,6 +17,8 @@ pub struct Bearer {
     pub person: PersonId,
     /// Their role.
     pub role: Role,
+    /// What kind of program it is.
+    pub kind: DeviceKind,
 }
 
 /// SHA-256 of a token.
@@ -120,6 +122,7 @@ mod tests {
             device: DeviceId::from_bytes([1; 16]),
             person: PersonId::from_bytes([1; 16]),
             role: Role::NoteTaker,
+            kind: DeviceKind::Native,
         };
         let mut headers = HeaderMap::new();
         headers.insert(header::AUTHORIZATION, "Bearer secret".parse().unwrap());
@@ -137,6 +140,7 @@ mod tests {
             device: DeviceId::from_bytes([n; 16]),
             person: PersonId::from_bytes([1; 16]),
             role: Role::Principal,
+            kind: DeviceKind::Native,
         };
         let headers = |token: &str| {
             HeaderMap::from_iter([(header::AUTHORIZATION, format!("Bearer {token}").parse().expect("a header"))])
@@ -153,7 +157,12 @@ mod tests {
         let bearer = |n: u32| {
             let mut id = [0; 16];
             id[..4].copy_from_slice(&n.to_be_bytes());
-            Bearer { device: DeviceId::from_bytes(id), person: PersonId::from_bytes(id), role: Role::Principal }
+            Bearer {
+                device: DeviceId::from_bytes(id),
+                person: PersonId::from_bytes(id),
+                role: Role::Principal,
+                kind: DeviceKind::Native,
+            }
         };
         let mut guards: Vec<_> = (0..5_000).map(|n| tokens.hold(&format!("token {n}"), bearer(n))).collect();
         guards.push(tokens.hold("replaces it", bearer(7)));

@@ -85,6 +85,7 @@ fn is_turn_url(url: &str) -> bool {
     responses(
         (status = 200, description = "TURN servers; none if the office has none", body = ref("#/components/schemas/IceServers")),
         (status = 401, description = "No valid bearer token: sign in again", body = ref("#/components/schemas/ApiError")),
+        (status = 403, description = "The device's role joins no calls", body = ref("#/components/schemas/ApiError")),
     ),
 )]
 pub(super) async fn ice_servers(

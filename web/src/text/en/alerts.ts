@@ -8,6 +8,8 @@ export const alerts = {
   title: 'Alerts',
   intro:
     'Each alert is an entry of the office’s log: an auditor can check that none is missing here. Marking one as seen hides nothing.',
+  intro_auditor:
+    'Each alert is an entry of the office’s log: compare this list with the log to find one that is missing. Security officers mark what they have seen.',
   unseen: (n: number, count: string) => `${count} ${plural(n, { one: 'unseen alert', other: 'unseen alerts' })}`,
   /** Read out after a number of alerts. */
   not_seen: (n: number) => plural(n, { one: 'unseen', other: 'unseen' }),

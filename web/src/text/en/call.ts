@@ -31,7 +31,10 @@ export const call = {
     counterpart: 'speaker',
     duty_officer: 'listener',
     note_taker: 'listener, transcribing',
+    interpreter: 'listener, interpreter',
     // They join no calls.
+    scheduler: 'member',
+    auditor: 'member',
     security_officer: 'member',
     records_officer: 'member',
   },

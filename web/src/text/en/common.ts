@@ -27,6 +27,7 @@ export const common = {
     devices: 'Devices',
     alerts: 'Alerts',
     calls: 'Calls',
+    today: 'Today',
     settings: 'Settings',
   },
   names: {

@@ -2,6 +2,7 @@ import { plural } from '../format';
 
 export const desk = {
   title: 'Desk',
+  titles: { scheduler: 'Calls today', interpreter: 'Interpreting' },
   other_calls: 'Other calls',
   log_ok: (time: string) => `Log verified at ${time}`,
   log_bad: 'The log is not intact',
@@ -19,8 +20,11 @@ export const desk = {
       one: 'One more device is in the call. Join to see which.',
       other: `${count} more devices are in the call. Join to see which.`,
     }),
+  others_in_call: (n: number, count: string) =>
+    plural(n, { one: 'One more device is in the call.', other: `${count} more devices are in the call.` }),
   join: 'Join as visible listener',
   join_hint: 'Read the captions and listen. Everyone in the call will see you.',
+  join_hint_listen: 'Listen. Everyone in the call will see you; you are not heard.',
   also_now: 'Other live calls',
   recent: 'Recent calls',
   none_recent: 'No calls yet.',
@@ -28,7 +32,6 @@ export const desk = {
   view_record: 'View record: ',
   now: 'Now',
   no_call: 'No calls in progress',
-  no_call_sentence: 'A call appears here as soon as it rings.',
   not_connected: 'Offline. What you see may be out of date; this page keeps trying to reconnect.',
   transcript: 'Captions',
   draft: 'Automatic draft, not a record',

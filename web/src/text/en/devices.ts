@@ -12,6 +12,21 @@ export const devices = {
     counterpart: 'Counterpart',
     security_officer: 'Security officer',
     records_officer: 'Records officer',
+    scheduler: 'Scheduler',
+    interpreter: 'Interpreter',
+    auditor: 'Auditor',
+  },
+  rules: {
+    title: 'Rules for devices',
+    everybody: 'Everybody',
+    browsers_only: 'Browsers only, no programs',
+    programs_only: 'Programs only, no browser',
+    protection: 'Passkey or PIN required',
+    no_protection: 'No passkey or PIN required',
+    idle_lock: (n: number, count: string) =>
+      plural(n, { one: 'Locks after a minute without use', other: `Locks after ${count} minutes without use` }),
+    devices: (n: number, count: string) =>
+      plural(n, { one: 'One device for each person', other: `At most ${count} devices for each person` }),
   },
   offline: 'Offline. This may be out of date, and you cannot answer until the connection is back.',
   waiting: 'Waiting for your answer',

@@ -46,6 +46,8 @@ export const told = {
   other_role_revoke: 'This device may not revoke devices of people of that role.',
   revoked_already: 'This device is revoked already.',
   not_revoked: (why: string) => `The device was not revoked: ${why}.`,
+  being_enrolled:
+    'A security officer has approved this device, and it is being enrolled. If that takes longer than a minute, approve it again.',
   revocation_pending:
     'The device is disconnected. Its revocation is not in the log yet: your office’s server tries again by itself.',
   no_such_device: 'No such device is enrolled here.',
@@ -106,17 +108,17 @@ export const told = {
   too_late: 'This took too long, or was already done. Try again.',
   too_many_passkeys: 'This device has too many passkeys. Remove one first.',
   too_many_pins: 'This device has too many PINs. Remove one first.',
+  pin_waits: 'Too many attempts at this PIN are waiting. Try again in a minute.',
   last_protector: 'This is the last passkey or PIN of this device. Add another one first.',
-  passkey_used_elsewhere: 'This passkey was used elsewhere at the same moment. Try again.',
-  pin_attempts_wait: 'Too many attempts at this PIN are waiting. Try again in a minute.',
-  being_enrolled:
-    'A security officer approved this device, and it is being enrolled. If that takes longer than a minute, approve it again. To undo it, revoke the device afterwards.',
   pin_length: 'A PIN has 6 to 64 characters. Choose another one.',
   pin_damaged:
     'What this device stored about its PIN is damaged. Use a passkey, or ask your office for a new enrolment link.',
   no_memory: 'This device has too little free memory to check a PIN. Close other programs, then try again.',
   other_address: 'This page is not at your office’s address. Open Telcon at the address that your office gave you.',
-  officers_only: 'Only a security officer may see the alerts.',
+  no_browser: 'Your office lets no browser sign in for your role. Ask your security officer which device to use.',
+  only_browsers: 'Your office lets only browsers sign in for your role. Ask your security officer for a link.',
+  protect_first: 'Protect this device with a passkey or PIN first. Your office demands it for your role.',
+  not_this_role: 'Your role does not include this. Ask your security officer who may do it.',
   disk_full: 'The disk of your office’s server is full. Tell your office.',
   server_failed: 'Your office’s server has a fault. Try again; if that does not help, tell your office.',
   too_often: 'Too many requests at once. Wait a moment, then try again.',

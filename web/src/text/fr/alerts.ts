@@ -7,6 +7,8 @@ export const alerts: Text['alerts'] = {
   title: 'Alertes',
   intro:
     'Chaque alerte est une entrée du journal du cabinet : un auditeur peut vérifier qu’il n’en manque aucune ici. La marquer comme vue ne cache rien.',
+  intro_auditor:
+    'Chaque alerte est une entrée du journal du cabinet : comparez cette liste au journal pour trouver celle qui manquerait. Les responsables de la sécurité marquent celles qu’ils ont vues.',
   unseen: (n, count) => `${count} ${plural(n, { one: 'alerte non vue', other: 'alertes non vues' })}`,
   not_seen: (n) => plural(n, { one: 'non vue', other: 'non vues' }),
   levels: { red: 'À traiter immédiatement', amber: 'À vérifier', quiet: 'Pour information' },

@@ -28,6 +28,7 @@ export const common: Pick<Text, Parts> = {
     devices: 'Appareils',
     alerts: 'Alertes',
     calls: 'Appels',
+    today: 'Aujourd’hui',
     settings: 'Réglages',
   },
   names: {

@@ -3,6 +3,7 @@ import type { Text } from '..';
 
 export const desk: Text['desk'] = {
   title: 'Permanence',
+  titles: { scheduler: 'Appels du jour', interpreter: 'Interprétation' },
   other_calls: 'Autres appels',
   log_ok: (time) => `Journal vérifié à ${time}`,
   log_bad: 'Le journal n’est pas intact',
@@ -20,15 +21,20 @@ export const desk: Text['desk'] = {
       one: 'Un autre appareil participe à l’appel. Rejoignez-le pour savoir lequel.',
       other: `${count} autres appareils participent à l’appel. Rejoignez-le pour savoir lesquels.`,
     }),
+  others_in_call: (n, count) =>
+    plural(n, {
+      one: 'Un autre appareil participe à l’appel.',
+      other: `${count} autres appareils participent à l’appel.`,
+    }),
   join: 'Écouter, à la vue de tous',
   join_hint: 'Vous lisez les sous-titres et vous écoutez. Tous les participants vous voient.',
+  join_hint_listen: 'Vous écoutez sans être entendu ; tous les participants vous voient.',
   also_now: 'Autres appels en cours',
   recent: 'Appels récents',
   none_recent: 'Aucun appel pour le moment.',
   view_record: 'Voir le procès-verbal : ',
   now: 'En ce moment',
   no_call: 'Aucun appel en cours',
-  no_call_sentence: 'Tout appel apparaît ici dès qu’il sonne.',
   not_connected: 'Hors ligne. L’affichage n’est peut-être plus à jour ; cette page tente de se reconnecter.',
   transcript: 'Sous-titres',
   draft: 'Transcription automatique, sans valeur de procès-verbal',

@@ -11,6 +11,24 @@ export const devices: Text['devices'] = {
     counterpart: 'Homologue',
     security_officer: 'Responsable de la sécurité',
     records_officer: 'Responsable des archives',
+    scheduler: 'Responsable de l’agenda',
+    interpreter: 'Interprète',
+    auditor: 'Auditeur des comptes rendus',
+  },
+  rules: {
+    title: 'Règles pour les appareils',
+    everybody: 'Tous',
+    browsers_only: 'Navigateurs seulement, aucun programme',
+    programs_only: 'Programmes seulement, aucun navigateur',
+    protection: 'Clé d’accès ou code exigé',
+    no_protection: 'Ni clé d’accès ni code exigé',
+    idle_lock: (n, count) =>
+      plural(n, {
+        one: 'Verrouillage après une minute sans usage',
+        other: `Verrouillage après ${count} minutes sans usage`,
+      }),
+    devices: (n, count) =>
+      plural(n, { one: 'Un seul appareil par personne', other: `Au plus ${count} appareils par personne` }),
   },
   offline: 'Hors ligne. Ces informations sont peut-être périmées. Vous pourrez répondre au retour de la connexion.',
   waiting: 'En attente de votre réponse',

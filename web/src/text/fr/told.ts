@@ -56,6 +56,8 @@ export const told: Text['told'] = {
   other_role_revoke: 'Cet appareil ne peut pas révoquer d’appareils de personnes de ce rôle.',
   revoked_already: 'Cet appareil est déjà révoqué.',
   not_revoked: (why) => `L’appareil n’a pas été révoqué : ${why}.`,
+  being_enrolled:
+    'Un responsable de la sécurité a approuvé cet appareil, en cours d’inscription. Si cela dure plus d’une minute, approuvez-le de nouveau.',
   revocation_pending:
     'L’appareil est déconnecté. Sa révocation n’est pas encore inscrite au journal : le serveur de votre cabinet réessaie de lui-même.',
   no_such_device: 'Cet appareil n’est pas inscrit ici.',
@@ -124,12 +126,9 @@ export const told: Text['told'] = {
   too_late: 'Le délai est écoulé, ou la demande a déjà été traitée. Réessayez.',
   too_many_passkeys: 'Cet appareil a trop de clés d’accès. Supprimez-en d’abord une.',
   too_many_pins: 'Cet appareil a trop de codes PIN. Supprimez-en d’abord un.',
+  pin_waits: 'Trop d’essais de ce code attendent. Réessayez dans une minute.',
   last_protector:
     'C’est la dernière clé d’accès ou le dernier code PIN de cet appareil. Ajoutez d’abord une autre clé d’accès ou un autre code PIN.',
-  passkey_used_elsewhere: 'Cette clé d’accès vient d’être utilisée ailleurs au même moment. Réessayez.',
-  pin_attempts_wait: 'Trop d’essais de ce code PIN sont en attente. Réessayez dans une minute.',
-  being_enrolled:
-    'Un responsable de la sécurité a approuvé cet appareil, qui est en cours d’inscription. Si cela dure plus d’une minute, approuvez-le de nouveau. Pour l’annuler, révoquez ensuite l’appareil.',
   pin_length: 'Un code PIN comporte de 6 à 64 caractères. Choisissez-en un autre.',
   pin_damaged:
     'Ce que cet appareil a conservé de son code PIN est altéré. Utilisez une clé d’accès, ou demandez un nouveau lien d’inscription à votre cabinet.',
@@ -137,7 +136,12 @@ export const told: Text['told'] = {
     'Cet appareil manque de mémoire libre pour vérifier un code PIN. Fermez d’autres programmes, puis réessayez.',
   other_address:
     'Cette page n’est pas à l’adresse de votre cabinet. Ouvrez Telcon à l’adresse que votre cabinet vous a donnée.',
-  officers_only: 'Seul un responsable de la sécurité peut voir les alertes.',
+  no_browser:
+    'Votre cabinet n’admet aucun navigateur pour votre rôle. Demandez à votre responsable de la sécurité quel appareil utiliser.',
+  only_browsers:
+    'Votre cabinet n’admet que des navigateurs pour votre rôle. Demandez un lien à votre responsable de la sécurité.',
+  protect_first: 'Protégez d’abord cet appareil par une clé d’accès ou un code. Votre cabinet l’exige pour votre rôle.',
+  not_this_role: 'Votre rôle ne le permet pas. Demandez à votre responsable de la sécurité qui peut le faire.',
   disk_full: 'Le disque du serveur de votre cabinet est plein. Prévenez votre cabinet.',
   server_failed: 'Le serveur de votre cabinet est en panne. Réessayez ; si cela ne suffit pas, prévenez votre cabinet.',
   too_often: 'Trop de demandes à la fois. Patientez un instant, puis réessayez.',

@@ -1,0 +1,202 @@
+//! Who may send which message and which request: the rules of [`policy`](crate::policy), applied to the interface.
+//!
+//! A server looks here before anything else is done with a message or request, and refuses what has no row. Conditions of state (a
+//! member of this call, the registrar of this invitation) are checked afterwards, by the engines. `docs/policy.md` shows both tables.
+
+use crate::{
+    ClientMessage, Role,
+    policy::{Action, allows, refusal},
+};
+
+/// Which signed-in devices may send something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rule {
+    /// All of them.
+    SignedIn,
+    /// Those whose role has one of these permissions.
+    Any(&'static [Action]),
+}
+
+impl Rule {
+    /// Whether devices of this role may send it.
+    pub fn admits(self, role: Role) -> bool {
+        match self {
+            Self::SignedIn => true,
+            Self::Any(actions) => actions.iter().any(|action| allows(role, *action)),
+        }
+    }
+
+    /// Why devices of this role may not send it; none if they may.
+    pub fn refuses(self, role: Role) -> Option<String> {
+        match self {
+            Self::Any([action, ..]) if !self.admits(role) => Some(refusal(*action)),
+            _ => None,
+        }
+    }
+}
+
+/// Whom a request is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Everybody: what it answers is public, or what it carries is proof enough (a signature, a link, a PIN).
+    Everybody,
+    /// A standalone relay with the office's relay token.
+    Relay,
+    /// A signed-in device.
+    Device(Rule),
+}
+
+const IN_CALLS: Rule = Rule::Any(&[Action::Speak, Action::ListenIn]);
+const RINGS: Rule = Rule::Any(&[Action::RingPrincipal, Action::RingCounterpart]);
+const ANSWERS: Rule = Rule::Any(&[Action::Answer]);
+const ENROLS: Rule = Rule::Any(&[Action::EnrolDevices]);
+const WRITES: Access = Access::Device(Rule::Any(&[Action::WriteRecord]));
+const SEES_RECORDS: Access = Access::Device(Rule::Any(&[Action::SeeAllRecords, Action::SeeOwnRecords]));
+const SIGNED_IN: Access = Access::Device(Rule::SignedIn);
+
+/// Every message of a device, by its type.
+pub const MESSAGES: &[(&str, Rule)] = &[
+    ("hello", Rule::SignedIn),
+    ("prove", Rule::SignedIn),
+    ("ping", Rule::SignedIn),
+    ("ring", RINGS),
+    ("ring_shown", ANSWERS),
+    ("answer", ANSWERS),
+    ("decline", ANSWERS),
+    ("hang_up", IN_CALLS),
+    ("ask_join", IN_CALLS),
+    ("commit", IN_CALLS),
+    ("application", IN_CALLS),
+    ("offer", IN_CALLS),
+    ("resume", IN_CALLS),
+    ("find_people", RINGS),
+    ("silence", ANSWERS),
+    ("invite", ENROLS),
+    ("close_invitation", ENROLS),
+    ("approve_device", ENROLS),
+    ("revoke_device", ENROLS),
+    ("report_alert", Rule::SignedIn),
+    ("see_alerts", Rule::Any(&[Action::MarkAlerts])),
+    ("acknowledge_device", Rule::Any(&[Action::SeeOwnDevices])),
+    ("available", Rule::Any(&[Action::WriteRecord])),
+];
+
+/// Every request: method, path as in `docs/api/openapi.json`, and whom it is answered.
+pub const REQUESTS: &[(&str, &str, Access)] = &[
+    ("GET", "/api/v1/openapi.json", Access::Everybody),
+    ("GET", "/api/v1/office", Access::Everybody),
+    ("POST", "/api/v1/invitations", Access::Everybody),
+    ("POST", "/api/v1/devices", Access::Everybody),
+    ("POST", "/api/v1/revocations", Access::Everybody),
+    ("POST", "/api/v1/registrars", Access::Everybody),
+    ("POST", "/api/v1/device-requests", Access::Everybody),
+    ("GET", "/api/v1/devices", Access::Device(Rule::Any(&[Action::SeeOwnDevices, Action::SeeAllDevices]))),
+    ("GET", "/api/v1/alerts", Access::Device(Rule::Any(&[Action::SeeAlerts]))),
+    ("GET", "/api/v1/push", Access::Device(Rule::Any(&[Action::MarkAlerts]))),
+    ("PUT", "/api/v1/push", Access::Device(Rule::Any(&[Action::MarkAlerts]))),
+    ("DELETE", "/api/v1/push", SIGNED_IN),
+    ("GET", "/api/v1/protection", Access::Everybody),
+    ("POST", "/api/v1/protection/remove", SIGNED_IN),
+    ("POST", "/api/v1/passkeys/registration", SIGNED_IN),
+    ("POST", "/api/v1/passkeys", SIGNED_IN),
+    ("POST", "/api/v1/passkeys/challenge", Access::Everybody),
+    ("POST", "/api/v1/passkeys/assertion", Access::Everybody),
+    ("POST", "/api/v1/lockers", SIGNED_IN),
+    ("POST", "/api/v1/lockers/open", Access::Everybody),
+    ("GET", "/api/v1/log/consistency", Access::Everybody),
+    ("GET", "/api/v1/ice-servers", Access::Device(IN_CALLS)),
+    ("GET", "/api/v1/records", SEES_RECORDS),
+    ("GET", "/api/v1/records/{call}", SEES_RECORDS),
+    ("GET", "/api/v1/records/{call}/{index}/{part}", Access::Device(Rule::Any(&[Action::DownloadRecords]))),
+    ("PUT", "/api/v1/calls/{call}/record/{part}", WRITES),
+    ("POST", "/api/v1/calls/{call}/record", WRITES),
+    ("GET", "/log/{path}", Access::Everybody),
+    ("GET", "/ws", Access::Everybody),
+    ("GET", "/relays", Access::Relay),
+];
+
+/// Requests with which a device is protected: they are all that a device may send that the office wants protected first.
+pub const PROTECTS: &[&str] =
+    &["/api/v1/passkeys/registration", "/api/v1/passkeys", "/api/v1/lockers", "/api/v1/protection/remove"];
+
+/// Why a signed-in device of this role may not send a message; none if it may.
+pub fn refuses_message(role: Role, message: &ClientMessage) -> Option<String> {
+    let kind = message.kind();
+    match MESSAGES.iter().find(|(name, _)| *name == kind) {
+        Some((_, rule)) => rule.refuses(role),
+        None => Some("no device may send this message".to_owned()),
+    }
+}
+
+/// Whom a request is answered; none if it has no row, and is refused.
+pub fn request(method: &str, path: &str) -> Option<Access> {
+    // A server answers HEAD where it answers GET.
+    let method = if method == "HEAD" { "GET" } else { method };
+    REQUESTS.iter().find(|row| (row.0, row.1) == (method, path)).map(|row| row.2)
+}
+
+/// Both tables as Markdown, for the manual.
+pub fn markdown() -> String {
+    let mut text = "| message | sent by |\n|---|---|\n".to_owned();
+    for (name, rule) in MESSAGES {
+        text.push_str(&format!("| `{name}` | {} |\n", roles(*rule)));
+    }
+    text.push_str("\n| request | answered to |\n|---|---|\n");
+    for (method, path, access) in REQUESTS {
+        let who = match access {
+            Access::Everybody => "everybody".to_owned(),
+            Access::Relay => "relays".to_owned(),
+            Access::Device(rule) => roles(*rule),
+        };
+        text.push_str(&format!("| `{method} {path}` | {who} |\n"));
+    }
+    text
+}
+
+fn roles(rule: Rule) -> String {
+    let admitted: Vec<_> = Role::ALL.into_iter().filter(|role| rule.admits(*role)).map(Role::words).collect();
+    if admitted.len() == Role::ALL.len() { "all roles".to_owned() } else { admitted.join(", ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_no_row_is_refused() {
+        assert_eq!(request("GET", "/api/v1/nothing"), None);
+        assert_eq!(request("DELETE", "/api/v1/records"), None);
+        assert_eq!(request("HEAD", "/api/v1/records"), Some(SEES_RECORDS));
+    }
+
+    #[test]
+    fn nothing_has_two_rows() {
+        for (n, (name, _)) in MESSAGES.iter().enumerate() {
+            assert!(MESSAGES[..n].iter().all(|(other, _)| other != name), "{name}");
+        }
+        for (n, (method, path, _)) in REQUESTS.iter().enumerate() {
+            assert!(REQUESTS[..n].iter().all(|row| (row.0, row.1) != (*method, *path)), "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn requests_that_protect_a_device_are_those_of_all_signed_in_devices() {
+        for path in PROTECTS {
+            assert_eq!(request("POST", path), Some(SIGNED_IN), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_names_the_roles_that_may() {
+        let message = ClientMessage::SeeAlerts { alerts: Vec::new() };
+        assert_eq!(refuses_message(Role::SecurityOfficer, &message), None);
+        let text = refuses_message(Role::Auditor, &message).unwrap();
+        assert!(text.contains("only security officer may"), "{text}");
+    }
+
+    #[test]
+    fn the_manual_has_these_tables() {
+        let manual = include_str!("../../../docs/policy.md");
+        assert!(manual.contains(&markdown()), "docs/policy.md should contain:\n\n{}", markdown());
+    }
+}

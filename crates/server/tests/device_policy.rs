@@ -1,0 +1,158 @@
+//! The office's rules for devices, on real sockets: what a device that breaks one can do, and what the log has of them.
+
+mod common;
+
+use common::{Client, DOMAIN, Device, Office, now_ms};
+use telcon_log::DiskReader;
+use telcon_proto::{
+    ClientMessage as C, Digest, PersonId, Role, ServerMessage as S, WIRE_VERSION,
+    device_policy::DevicePolicy,
+    entry::{Entry, ReadEntry},
+    http::ApiError,
+    message::RefusalCode,
+    protection::ProtectionPolicy,
+};
+use telcon_server::ServerConfig;
+
+/// Restarts the office under these rules.
+async fn under(office: &mut Office, rules: &str) {
+    office.stop().await;
+    let mut config = ServerConfig::local(office.dir.path().join("server"));
+    config.device_policy = DevicePolicy::parse(rules).unwrap();
+    office.run_as(config).await;
+}
+
+/// Signs in as a page in a browser does, which names its origin.
+async fn in_browser(office: &Office, device: &Device) -> (Client, Option<S>) {
+    let addr = office.addr();
+    let mut client = Client::raw(addr, Some(&format!("http://{addr}"))).await.unwrap();
+    client.prove(device, DOMAIN).await;
+    let first = client.next().await;
+    if let Some(S::SignedIn { token, .. }) = &first {
+        client.token = token.clone();
+    }
+    (client, first)
+}
+
+fn refusal(message: Option<S>) -> (RefusalCode, String) {
+    match message {
+        Some(S::Refused { code, message, .. }) => (code, message),
+        other => panic!("not refused: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_device_of_another_kind_than_its_role_may_have_does_not_sign_in() {
+    let mut office = Office::start().await;
+    let (notes, auditor) = (office.person(Role::NoteTaker).await, office.person(Role::Auditor).await);
+    let rules = r#"{"version":1,"everybody":{"kinds":["browser"]},"roles":{"note_taker":{"kinds":["native"]}}}"#;
+    under(&mut office, rules).await;
+    Client::sign_in(office.addr(), &notes).await;
+    let (mut page, first) = in_browser(&office, &notes).await;
+    let (code, text) = refusal(first);
+    assert!(code == RefusalCode::NotAllowed && text.contains("no browser"), "{text}");
+    assert_eq!(page.closed().await, Some(1008));
+
+    assert!(matches!(in_browser(&office, &auditor).await.1, Some(S::SignedIn { .. })));
+    let mut program = Client::raw(office.addr(), None).await.unwrap();
+    program.prove(&auditor, DOMAIN).await;
+    let (code, text) = refusal(program.next().await);
+    assert!(code == RefusalCode::NotAllowed && text.contains("only browsers"), "{text}");
+    // Who has not proved to be the device learns no rule.
+    let mut stranger = Client::raw(office.addr(), None).await.unwrap();
+    stranger.send(&C::Hello { version: WIRE_VERSION, device: auditor.id }).await;
+    stranger.next().await;
+    stranger.send(&C::Prove { jws: "a.b.c".into(), ticket: None }).await;
+    assert_eq!(refusal(stranger.next().await).0, RefusalCode::NotSignedIn);
+}
+
+#[tokio::test]
+async fn an_unprotected_browser_can_only_be_protected_where_the_office_demands_it() {
+    let mut office = Office::start().await;
+    let (president, other) = (office.person(Role::Principal).await, office.person(Role::DutyOfficer).await);
+    under(&mut office, r#"{"version":1,"roles":{"principal":{"protection":true}}}"#).await;
+    let policy: ProtectionPolicy = office.get("/api/v1/protection").await.json();
+    assert!(policy.devices.rules(Role::Principal).protection && !policy.required);
+
+    let (mut page, first) = in_browser(&office, &president).await;
+    assert!(matches!(first, Some(S::SignedIn { .. })), "it has to sign in to be protected: {first:?}");
+    page.send(&C::Silence { person: PersonId::from_bytes([9; 16]), on: true }).await;
+    let refused = page.until(|message| matches!(message, S::Refused { .. }).then_some(message)).await;
+    let (code, text) = refusal(Some(refused));
+    assert!(code == RefusalCode::NotAllowed && text.contains("passkey or PIN first"), "{text}");
+    let bearer = page.bearer();
+    let ask = async |method: &str, path: &str| {
+        let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+        office.http(method, path, &headers, if method == "GET" { b"" } else { b"{}" }).await
+    };
+    for path in ["/api/v1/records", "/api/v1/devices", "/api/v1/ice-servers"] {
+        let answer = ask("GET", path).await;
+        assert_eq!(answer.status, 403, "{path}");
+        assert!(answer.json::<ApiError>().error.contains("passkey or PIN first"), "{path}");
+    }
+    // The body is wrong; that it may make one is what counts.
+    assert_eq!(ask("POST", "/api/v1/lockers").await.status, 422);
+
+    let (duty, _) = in_browser(&office, &other).await;
+    let answer = office.http("GET", "/api/v1/records", &[("authorization", &duty.bearer())], b"").await;
+    assert_eq!(answer.status, 200, "no rule for this role");
+    let program = Client::sign_in(office.addr(), &president).await;
+    let answer = office.http("GET", "/api/v1/records", &[("authorization", &program.bearer())], b"").await;
+    assert_eq!(answer.status, 200, "programs have no passkeys");
+}
+
+#[tokio::test]
+async fn a_person_gets_no_more_devices_than_the_office_says() {
+    let mut office = Office::start().await;
+    let first = office.person(Role::Auditor).await;
+    under(&mut office, r#"{"version":1,"roles":{"auditor":{"devices_per_person":1}}}"#).await;
+    let second = office.device(first.card.clone(), &office.invite(first.card.clone(), now_ms()), now_ms());
+    let answer = office.post("/api/v1/devices", &second.enrol_request()).await;
+    assert_eq!(answer.status, 409, "{}", answer.text());
+    assert!(answer.json::<ApiError>().error.contains("1 devices, which is the limit"));
+    office.person(Role::Auditor).await;
+}
+
+#[tokio::test]
+async fn each_change_of_the_rules_is_in_the_log_once() {
+    let digests = |office: &Office| -> Vec<Digest> {
+        let archive = office.dir.path().join("server/archive");
+        let tree = DiskReader::new(archive.join("log"));
+        // A new office has published no checkpoint.
+        let Ok(text) = std::fs::read_to_string(archive.join("log/checkpoint")) else { return Vec::new() };
+        let signed = office.anchor.log_key().verify_checkpoint(&text).unwrap();
+        let entries = telcon_log::tree::Tree::new(&tree, signed.size);
+        let changed = |bytes: &[u8]| match ReadEntry::parse(bytes).known() {
+            Some(Entry::DevicePolicyChanged { policy_sha256, .. }) => Some(policy_sha256),
+            _ => None,
+        };
+        entries.entries(0..signed.size).unwrap().filter_map(|entry| changed(&entry.unwrap().1)).collect()
+    };
+    let mut office = Office::start().await;
+    // The log of a new office has no entry: its rules are entered at the next start.
+    under(&mut office, r#"{"version":1,"everybody":{"idle_lock_minutes":30}}"#).await;
+    office.stop().await;
+    assert_eq!(digests(&office), []);
+    office.run().await;
+    office.person(Role::Principal).await;
+    for (rules, count) in [
+        (r#"{"version":1}"#, 0),
+        (r#"{"version":1,"everybody":{"idle_lock_minutes":30}}"#, 1),
+        (r#"{"version":1, "everybody": {"idle_lock_minutes": 30}}"#, 1),
+        (r#"{"version":1}"#, 2),
+    ] {
+        under(&mut office, rules).await;
+        office.stop().await;
+        assert_eq!(digests(&office).len(), count, "{rules}");
+        office
+            .run_as({
+                let mut config = ServerConfig::local(office.dir.path().join("server"));
+                config.device_policy = DevicePolicy::parse(rules).unwrap();
+                config
+            })
+            .await;
+    }
+    // The office goes on as before: the database counts the entries as its own.
+    let device = office.person(Role::Auditor).await;
+    Client::sign_in(office.addr(), &device).await;
+}
