@@ -58,8 +58,8 @@ mod silence;
 mod subscriptions;
 
 pub use port::{
-    Approved, CloseReason, DeviceAsked, Effects, FirstApproved, LegRefusal, NewDevice, Output, PendingAppend, Policy, Push,
-    PushCommand, Refusal, RefusalKind, RefusedRing, RelayCommand, Reply, RequestId, Revocation, Seal, SessionId,
+    Approved, CloseReason, DeviceAsked, Effects, FirstApproved, LegRefusal, NewDevice, Output, PendingAppend, Policy,
+    Push, PushCommand, Refusal, RefusalKind, RefusedRing, RelayCommand, Reply, RequestId, Revocation, Seal, SessionId,
     VerifiedRing,
 };
 
