@@ -119,10 +119,10 @@ fn to_try(role: Role) -> &'static str {
     match role {
         Role::Principal => "ring The Prime Minister of Estmark or The President of Norland: they answer and speak",
         Role::Counterpart => "a leader elsewhere, who was given access: ring The Prime Minister of Estmark",
-        Role::Scheduler => "see the calls of the day; press Enter here for one",
-        Role::DutyOfficer => "press Enter here for a call, join it visibly, read its captions",
+        Role::Scheduler => "see the calls of the day; press Enter in this terminal for one",
+        Role::DutyOfficer => "press Enter in this terminal for a call, join it visibly, read its captions",
         Role::NoteTaker => "watch a call and its record",
-        Role::Interpreter => "press Enter here for a call, and join it as a visible listener",
+        Role::Interpreter => "press Enter in this terminal for a call, and join it as a visible listener",
         Role::SecurityOfficer => "invite somebody, compare the codes, approve the device, read the alerts",
         Role::RecordsOfficer => "check the proof of a call's record",
         Role::Auditor => "check the proofs, and read the alerts",
@@ -458,11 +458,11 @@ async fn keep_serving(
         "\nEnter: {caller} rings {callee}, and both speak for a minute. Ctrl-C: end the demonstration."
     );
     // Each future lives for the whole time, so that events that occur while another one is busy are not lost.
-    let turns = Turns { first: &first, reply: &reply };
-    let answers = speak_when_live(&counterpart, &turns);
-    let minister_answers = speak_when_live(&minister, &turns);
+    let speech = Speech { first: &first, reply: &reply };
+    let answers = speak_when_live(&counterpart, &speech);
+    let minister_answers = speak_when_live(&minister, &speech);
     let mut enter = enter_pressed();
-    let shows = async {
+    let rings_on_enter = async {
         while enter.recv().await.is_some() {
             if minister.view().borrow().call.as_ref().is_none_or(|call| call.state == CallState::Ended) {
                 minister.command(UserCommand::Ring { person: cast.people[NORLAND].person, mode: None });
@@ -473,13 +473,13 @@ async fn keep_serving(
     };
     let appoints = appoint_officers(data, server);
     let stop = tokio::signal::ctrl_c();
-    tokio::pin!(answers, minister_answers, shows, appoints, stop);
+    tokio::pin!(answers, minister_answers, rings_on_enter, appoints, stop);
     loop {
         tokio::select! {
             failed = &mut appoints => failed?,
             ended = &mut answers => ended?,
             ended = &mut minister_answers => ended?,
-            () = &mut shows => {}
+            () = &mut rings_on_enter => {}
             delivered = note_taker.uploader.next() => match delivered {
                 Ok(record) => crate::output::say!("  ✓ record of {} sealed, log entry {}", record.call, record.log_index),
                 Err(error) => crate::output::tell!("  ✗ {error:#}"),
@@ -497,7 +497,7 @@ const ROUNDS: usize = 3;
 const LINK_MINUTES: u64 = 24 * 60;
 
 /// What programs say, in turns.
-struct Turns<'a> {
+struct Speech<'a> {
     /// Who rang speaks second, so that a visitor who rang is answered at once.
     first: &'a [Frame],
     reply: &'a [Frame],
@@ -505,11 +505,11 @@ struct Turns<'a> {
 
 /// Speaks in each call of a program until it ends: at once where it answered, in turns with the other one. Where it rang, it hangs up
 /// at the end.
-async fn speak_when_live(endpoint: &Endpoint, turns: &Turns<'_>) -> anyhow::Result<()> {
+async fn speak_when_live(endpoint: &Endpoint, speech: &Speech<'_>) -> anyhow::Result<()> {
     loop {
         let view = endpoint.until(|view| state(view) == Some(CallState::Live)).await?;
         let rang = view.call.is_some_and(|call| call.direction == Direction::Out);
-        let (own, other) = if rang { (turns.first, turns.reply) } else { (turns.reply, turns.first) };
+        let (own, other) = if rang { (speech.first, speech.reply) } else { (speech.reply, speech.first) };
         let silence = || vec![telcon_client::audio::frame::SILENCE; other.len()];
         let speak = async {
             for _ in 0..ROUNDS {

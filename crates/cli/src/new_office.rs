@@ -119,9 +119,11 @@ const STAGE: &str = ".new-office";
 /// In the stage: all parts are there.
 const COMPLETE: &str = "complete";
 
-/// Refuses a directory that contains an office or a part of one, whose keys must not be replaced. Finishes an office whose creation
-/// was interrupted while its parts were published.
-pub fn check_free(data: &Path) -> anyhow::Result<()> {
+/// Finishes an office whose creation was interrupted while its parts were published.
+///
+/// # Errors
+/// When there was one, since the directory contains an office now.
+pub fn finish_interrupted(data: &Path) -> anyhow::Result<()> {
     let stage = data.join(STAGE);
     if stage.join(COMPLETE).exists() {
         publish(&stage, data)?;
@@ -131,14 +133,20 @@ pub fn check_free(data: &Path) -> anyhow::Result<()> {
             data.display()
         );
     }
+    Ok(())
+}
+
+/// Refuses a directory that contains an office or a part of one, whose keys must not be replaced.
+pub fn check_free(data: &Path) -> anyhow::Result<()> {
     if let Some(part) = PARTS.iter().find(|part| data.join(part).exists()) {
         bail!("{} already contains an office, or a part of one ({part}); nothing was changed", data.display());
     }
     Ok(())
 }
 
-/// Creates an office. Interrupted at any moment, it leaves nothing that the next attempt keeps, or the whole office.
+/// Creates an office. If it is interrupted, the next attempt starts anew, or finishes moving the parts into place.
 pub fn create_office(data: &Path, new: &NewOffice<'_>) -> anyhow::Result<(Office, Authority)> {
+    finish_interrupted(data)?;
     check_free(data)?;
     let stage = data.join(STAGE);
     private_dir(data)?;
@@ -195,6 +203,7 @@ pub fn create(data: &Path, domain: &str, name: &str, suite: SuiteName, mode: Rec
 
 /// `telcon init`.
 pub fn init(args: &InitArgs) -> anyhow::Result<()> {
+    finish_interrupted(&args.data)?;
     check_free(&args.data)?;
     let mut custodians = Vec::new();
     for given in &args.custodian {

@@ -94,7 +94,10 @@ pub fn authority_with(data: &Path, passphrase: &PassphraseArgs) -> anyhow::Resul
 fn certificate(data: &Path) -> anyhow::Result<Vec<u8>> {
     let path = data.join("authority/certificate.der");
     telcon_files::read_named(&path, MAX_CERTIFICATE_BYTES).with_context(|| {
-        format!("cannot read {}: --data must be the whole office directory that `telcon office init` or `telcon init` created", path.display())
+        format!(
+            "cannot read {}: --data must be the whole office directory that `telcon office init` or `telcon init` created",
+            path.display()
+        )
     })
 }
 

@@ -1,7 +1,7 @@
 //! `telcon office init`: the first office, step by step, with its first security officer.
 
 use crate::custodian::{check_list, recipients_of};
-use crate::new_office::{Mode, NewOffice, Suite, check_free, create_office, terms};
+use crate::new_office::{Mode, NewOffice, Suite, check_free, create_office, finish_interrupted, terms};
 use crate::office::{card, enrolment_link, invitation, server_url};
 use crate::output::{Printable, say, tell, utc};
 use crate::qr::say_link;
@@ -74,6 +74,7 @@ pub struct OfficeInitArgs {
 
 /// Runs it.
 pub fn run(OfficeCommand::Init(args): &OfficeCommand) -> anyhow::Result<()> {
+    finish_interrupted(&args.dir)?;
     check_free(&args.dir)?;
     let answers = Answers::ask(args)?;
     let passphrase = new_passphrase("the authority's key", &args.passphrase)?;
@@ -142,7 +143,7 @@ impl Answers {
             &Question {
                 flag: "--record-mode",
                 title: "Minimum record mode (log-only, memo or audio)",
-                why: "What is kept of every call at least: the charter fixes it, so that no caller and no server can keep less. memo is notes and transcript.",
+                why: "The least that is kept of every call. The charter fixes it: no caller and no server can lower it. memo keeps notes and the transcript.",
                 default: Some("memo"),
             },
             mode.as_ref().map(|mode| mode.get_name()),
@@ -152,7 +153,7 @@ impl Answers {
             &Question {
                 flag: "--two-registrars",
                 title: "Two security officers have to approve each device (yes or no)",
-                why: "With yes no security officer alone can enrol anybody, and you need two of them at least; this cannot be changed later.",
+                why: "If yes, no security officer can enrol a device alone, so the office needs at least two of them. This cannot be changed later.",
                 default: Some("no"),
             },
             args.two_registrars.then_some("yes"),
@@ -269,7 +270,7 @@ fn report(dir: &Path, answers: &Answers, authority: &Authority, invitation: &Inv
     say!("What to keep where");
     let passphrase = match is_protected {
         true => "the passphrase      on paper, in another safe than authority/: nobody can restore it",
-        false => "no passphrase       authority/seed is unencrypted: whoever reads it can enrol anybody",
+        false => "no passphrase       authority/seed is unencrypted: anyone who can read it can enrol devices",
     };
     for line in [
         "authority/          on a medium that stays offline, and a copy of it: it enrols and revokes everybody",

@@ -1,7 +1,6 @@
 //! Enrolment links as QR codes: in the terminal, and on a page to hand over.
 
-use crate::output::utc;
-use crate::output::{print, remark, say, tell};
+use crate::output::{print, remark, say, tell, utc};
 use anyhow::{Context as _, bail};
 use clap::Args;
 use qrcode::{Color, EcLevel, QrCode, render::unicode::Dense1x2};

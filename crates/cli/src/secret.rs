@@ -29,7 +29,7 @@ pub struct NewPassphraseArgs {
     /// File whose first line is the passphrase for the new key; `-` is standard input. Without it the terminal asks.
     #[arg(long, value_name = "FILE", conflicts_with = "no_passphrase")]
     pub passphrase_file: Option<PathBuf>,
-    /// Store the key unencrypted: whoever reads the file has it. For tests and demonstrations.
+    /// Store the key unencrypted: anyone who can read the file can use it. For tests and demonstrations.
     #[arg(long)]
     pub no_passphrase: bool,
 }
@@ -42,7 +42,7 @@ pub struct ChangeArgs {
     /// File whose first line is the new passphrase; `-` is standard input. Without it the terminal asks.
     #[arg(long, value_name = "FILE", conflicts_with = "no_passphrase")]
     pub new_passphrase_file: Option<PathBuf>,
-    /// Store the key unencrypted: whoever reads the file has it.
+    /// Store the key unencrypted: anyone who can read the file can use it.
     #[arg(long)]
     pub no_passphrase: bool,
 }
@@ -87,13 +87,13 @@ pub fn seed_of(bytes: &[u8]) -> anyhow::Result<&[u8; SEED_BYTES]> {
     bytes.try_into().ok().with_context(|| format!("it is corrupt: it must contain {SEED_BYTES} bytes"))
 }
 
-/// The passphrase for a new key; none if it is to be stored unencrypted, which is said.
+/// The passphrase for a new key; none, with a warning, if it is to be stored unencrypted.
 ///
 /// # Errors
 /// When there is none, or a weak one.
 pub fn new_passphrase(of: &str, args: &NewPassphraseArgs) -> anyhow::Result<Option<Passphrase>> {
     if args.no_passphrase {
-        tell!("Without a passphrase, whoever reads the file of {of} has the key.");
+        tell!("Without a passphrase, anyone who can read the file of {of} can use it.");
         return Ok(None);
     }
     chosen_passphrase(of, args.passphrase_file.as_deref()).map(Some)

@@ -109,11 +109,10 @@ pub struct ServeArgs {
     #[arg(long, value_name = "ORIGIN")]
     pub page_origin: Vec<String>,
     /// Push service in a private network to which the server may send: its origin, for example
-    /// `https://push.office.example:8443`; http only on loopback. Can be repeated. Public push services need no naming.
+    /// `https://push.office.example:8443`; http only on loopback. Can be repeated. Public push services need not be listed.
     #[arg(long, value_name = "ORIGIN", conflicts_with = "no_push")]
     pub push_service: Vec<PushService>,
-    /// Send no push messages: the server connects to no push service, and security officers are told of alerts only while the
-    /// page is open.
+    /// Send no push messages: the server connects to no push service, and security officers see alerts only while the page is open.
     #[arg(long)]
     pub no_push: bool,
     #[command(flatten)]
@@ -168,7 +167,7 @@ pub fn check_page(web: Option<&Path>) -> anyhow::Result<()> {
 fn device_policy(path: &Path) -> anyhow::Result<DevicePolicy> {
     let text = telcon_files::read_text_named(path, MAX_DEVICE_POLICY_BYTES as u64)
         .with_context(|| format!("cannot read {}", path.display()))?;
-    DevicePolicy::parse(&text).with_context(|| format!("{} holds no rules for devices", path.display()))
+    DevicePolicy::parse(&text).with_context(|| format!("cannot use the device policy in {}", path.display()))
 }
 
 /// `telcon serve`.

@@ -2,9 +2,11 @@
 //!
 //! After an intended change, `TELCON_BLESS=1 cargo test -p telcon --test golden` rewrites the files; read the difference.
 
+mod office;
+
+use office::{fed, text};
 use std::{
     fs,
-    io::Write as _,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
 };
@@ -25,11 +27,11 @@ fn telcon(arguments: &[&str]) -> Output {
 /// The command, its exit code and its output, as a golden file has them.
 fn transcript(arguments: &[&str], dir: &Path) -> String {
     let output = telcon(arguments);
-    let mut text = format!("$ telcon {}\n", arguments.join(" "));
-    text.push_str(&String::from_utf8(output.stdout).unwrap());
-    text.push_str(&String::from_utf8(output.stderr).unwrap());
-    text.push_str(&format!("exit code {}\n", output.status.code().unwrap()));
-    text.replace(&dir.display().to_string(), DIR)
+    let mut shown = format!("$ telcon {}\n", arguments.join(" "));
+    shown.push_str(&text(&output.stdout));
+    shown.push_str(&text(&output.stderr));
+    shown.push_str(&format!("exit code {}\n", output.status.code().unwrap()));
+    shown.replace(&dir.display().to_string(), DIR)
 }
 
 fn golden(name: &str) -> PathBuf {
@@ -210,17 +212,10 @@ fn the_first_office_step_by_step() {
         "",
         "correct horse battery staple",
     ];
-    let mut child = Command::new(env!("CARGO_BIN_EXE_telcon"))
-        .args(["office", "init"])
-        .arg(dir.path().join("office"))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    child.stdin.take().unwrap().write_all((answers.join("\n") + "\n").as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
-    let said = String::from_utf8(output.stderr).unwrap() + &String::from_utf8(output.stdout).unwrap();
+    let mut init = office::telcon();
+    init.args(["office", "init"]).arg(dir.path().join("office"));
+    let output = fed(&mut init, &(answers.join("\n") + "\n"));
+    let said = text(&output.stderr) + &text(&output.stdout);
     assert!(output.status.success(), "{said}");
     let mut shown = String::new();
     for line in said.replace(&dir.path().display().to_string(), DIR).lines() {

@@ -2,7 +2,7 @@
 
 mod office;
 
-use office::{Office, PATIENCE, Running, ok, telcon};
+use office::{Office, PATIENCE, Running, ok, telcon, text};
 use serde_json::Value;
 use std::{
     fs,
@@ -34,10 +34,6 @@ fn verify(server: &Office, state: &Path) -> Output {
 fn report(server: &Office, state: &Path) -> (Option<i32>, Value) {
     let output = log("verify", server, state).args(["--json", "--authority", &digest(server)]).output().unwrap();
     (output.status.code(), serde_json::from_slice(&output.stdout).unwrap())
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).unwrap()
 }
 
 /// The files of evidence beside a state.
@@ -115,6 +111,7 @@ fn a_log_is_verified_from_outside_and_must_continue_what_was_seen() {
         let said = text(&output.stderr);
         assert_eq!(output.status.code(), Some(code), "{said}");
         assert_eq!(said.contains("THE LOG HAS ANOTHER KEY"), code == 1, "{said}");
+        assert!(said.contains(&office.path("seen.txt").display().to_string()), "the file is named: {said}");
     }
     for kept in evidence(&office.path("telcon-log")) {
         fs::remove_file(kept).unwrap();
@@ -194,7 +191,7 @@ fn an_entry_that_was_changed_or_removed_after_it_was_signed_is_found_at_the_firs
     office.enrol("B", "principal");
     let bundle = office.path("server/archive/log/tile/entries/000.p/2");
     let honest = fs::read(&bundle).unwrap();
-    let changed = String::from_utf8(honest.clone()).unwrap().replacen("device_enrolled", "device_enrolleD", 1);
+    let changed = text(&honest).replacen("device_enrolled", "device_enrolleD", 1);
     fs::write(&bundle, changed).unwrap();
     let state = office.path("auditor.state");
     let (code, json) = report(&office, &state);
@@ -240,7 +237,15 @@ fn entries_that_contradict_each_other_are_found_in_a_log_that_is_signed_as_it_is
     // Nor is it hidden from the people.
     let mut watch = log("watch", &office, &office.path("person.state"));
     let said = ok(watch.args(["--once", "--device"]).arg(office.path("A.json"))).stdout;
-    assert!(self::text(&said).contains(&format!("device {} of a person that the LOG HIDES", "0a".repeat(16))));
+    assert!(self::text(&said).contains(&format!("device {}, whose owner the LOG HIDES,", "0a".repeat(16))));
+    // A witness that is away does not keep it from being reported, and what it did not cosign is not remembered.
+    let (key, unseen) =
+        (Cosigner::from_seed(&[6; 32], "witness.example").unwrap().key().to_string(), office.path("second.state"));
+    let mut strict = log("verify", &office, &unseen);
+    let strict = strict.args(["--json", "--authority", &digest(&office), "--witness", &key]).output();
+    let json: Value = serde_json::from_slice(&strict.unwrap().stdout).unwrap();
+    assert_eq!(json["verdict"], "contradictory", "{json}");
+    assert!(!unseen.exists());
 }
 
 #[test]
@@ -261,6 +266,34 @@ fn a_checkpoint_without_the_witness_that_is_required_is_not_accepted() {
     );
     assert!(!said.contains("DAMAGED"), "a witness that is away is no damage: {said}");
     assert_eq!(with("a key").status.code(), Some(2));
+}
+
+#[test]
+fn evidence_of_a_fork_is_kept_beside_that_of_a_witness_that_was_away() {
+    let (office, mut fork) = office_and_copy();
+    office.enrol("B", "principal");
+    let honest = report(&office, &office.path("auditor.state")).1;
+    let seen = office.path("seen.txt");
+    fs::write(&seen, honest["checkpoint"].as_str().unwrap()).unwrap();
+    fork.serve();
+    fork.enrol("C", "principal");
+    fork.enrol("D", "principal");
+    // Both are about the same checkpoint.
+    let state = fork.path("auditor.state");
+    let witness = Cosigner::from_seed(&[6; 32], "witness.example").unwrap().key().to_string();
+    let with = |flag: &str, value: &str| {
+        let authority = digest(&fork);
+        let mut verify = log("verify", &fork, &state);
+        verify.args(["--json", "--authority", &authority, flag, value]).output().unwrap()
+    };
+    let kinds = [("--witness", &*witness, "not_cosigned"), ("--checkpoint", seen.to_str().unwrap(), "forked")];
+    for (n, (flag, value, kind)) in kinds.into_iter().enumerate() {
+        let json: Value = serde_json::from_slice(&with(flag, value).stdout).unwrap();
+        assert_eq!(json["verdict"], kind, "{json}");
+        assert_eq!(evidence(&state).len(), n + 1, "{json}");
+        let kept: Value = serde_json::from_slice(&fs::read(json["evidence"].as_str().unwrap()).unwrap()).unwrap();
+        assert_eq!(kept["kind"], kind);
+    }
 }
 
 #[test]

@@ -6,13 +6,12 @@ mod foreign;
 mod kill;
 mod office;
 
-use office::{Office, ok, telcon};
+use office::{Office, fed, ok, telcon, text};
 use std::{
     fs,
-    io::Write as _,
     net::TcpListener,
     path::{Path, PathBuf},
-    process::{Command, Output, Stdio},
+    process::{Command, Output},
 };
 use telcon_record::CustodianIdentity;
 
@@ -26,15 +25,7 @@ fn identity(n: u8) -> CustodianIdentity {
 fn init(dir: &Path, arguments: &[&str], answers: &[&str]) -> Output {
     let mut command = telcon();
     command.args(["office", "init"]).arg(dir).args(arguments);
-    let mut child =
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("telcon starts");
-    // One that refuses an answer does not read the rest.
-    let _ = child.stdin.take().unwrap().write_all((answers.join("\n") + "\n").as_bytes());
-    child.wait_with_output().unwrap()
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).unwrap()
+    fed(&mut command, &(answers.join("\n") + "\n"))
 }
 
 /// All files below a directory, with their content.
@@ -62,9 +53,7 @@ fn empty_office() -> Office {
 
 /// Gives a command the passphrase on standard input.
 fn with_passphrase(command: &mut Command) -> Output {
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let _ = child.stdin.take().unwrap().write_all(format!("{PASSPHRASE}\n").as_bytes());
-    child.wait_with_output().unwrap()
+    fed(command, &format!("{PASSPHRASE}\n"))
 }
 
 #[test]
@@ -155,9 +144,7 @@ fn flags_answer_everything_and_what_is_missing_is_named() {
     assert!(output.status.success(), "{}", text(&output.stderr));
     let said = text(&output.stdout);
     assert!(said.contains("https://office.example/#enrol=") && said.contains("too long for a QR code"), "{said}");
-    let mut compared = Command::new("sha256sum").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    compared.stdin.take().unwrap().write_all(recipient.as_bytes()).unwrap();
-    let fingerprint = text(&compared.wait_with_output().unwrap().stdout)[..64].to_owned();
+    let fingerprint = text(&fed(&mut Command::new("sha256sum"), &recipient).stdout)[..64].to_owned();
     assert!(said.contains(&format!("Custodian 1  {fingerprint}")), "{said}");
 }
 
@@ -255,7 +242,7 @@ fn a_kill_while_an_office_is_created_leaves_no_part_or_the_whole() {
             );
         }
         // Keys, charter and log are those of one attempt.
-        assert!(kill::files(&data.join(".new-office")).is_empty(), "{kills}: {said}");
+        assert!(kill::sizes(&data.join(".new-office")).is_empty(), "{kills}: {said}");
         let digest = fs::read_to_string(data.join("authority/digest.txt")).unwrap();
         let mut verify = telcon();
         verify.args(["archive", "verify", "--authority", digest.trim()]).arg(data.join("server/archive"));
@@ -273,7 +260,7 @@ fn a_part_of_an_office_is_never_replaced() {
         |command: &mut Command| command.args(["--domain", "office.example", "--name", "Office"]).output().unwrap();
     let mut first = telcon();
     assert!(made(first.args(["init", "--no-passphrase", "--data"]).arg(&data)).status.success());
-    // As operators are told to: the keys are elsewhere.
+    // As the manual says: the keys are elsewhere.
     fs::remove_dir_all(data.join("authority")).unwrap();
     fs::remove_dir_all(data.join("custodian")).unwrap();
     let before = files(&data);

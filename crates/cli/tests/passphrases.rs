@@ -6,12 +6,12 @@ mod foreign;
 mod kill;
 mod office;
 
-use kill::{files, killed_after};
+use kill::{killed_after, sizes};
 use nix::{
     pty::openpty,
     sys::termios::{LocalFlags, tcgetattr},
 };
-use office::{PATIENCE, ok, telcon};
+use office::{PATIENCE, fed, ok, telcon, text};
 use std::{
     fs,
     fs::File,
@@ -25,19 +25,10 @@ use std::{
 const FIRST: &str = "correct horse battery staple";
 const SECOND: &str = "Vier zufällige Wörter genügen";
 
-/// Runs a command whose standard input is a pipe with this text.
-fn fed(command: &mut Command, input: &str) -> Output {
-    let mut child =
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("telcon starts");
-    // A command that needs no input may have ended.
-    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-    child.wait_with_output().unwrap()
-}
-
 /// What a command that fails says; it exits with 1.
 fn refusal(output: &Output) -> String {
     assert_eq!(output.status.code(), Some(1), "{output:?}");
-    String::from_utf8(output.stderr.clone()).unwrap()
+    text(&output.stderr)
 }
 
 fn custodian(action: &str, file: &Path) -> Command {
@@ -50,7 +41,7 @@ fn custodian(action: &str, file: &Path) -> Command {
 fn new_key(file: &Path, passphrase: &str) -> String {
     let output = fed(&mut custodian("new", file), &format!("{passphrase}\n"));
     assert!(output.status.success(), "{output:?}");
-    String::from_utf8(output.stdout).unwrap()
+    text(&output.stdout)
 }
 
 #[test]
@@ -65,7 +56,7 @@ fn a_custodians_key_opens_with_its_passphrase_only() {
 
     fs::write(&passphrase, format!("{FIRST}\r\n")).unwrap();
     let opened = ok(custodian("recipient", &file).arg("--passphrase-file").arg(&passphrase));
-    assert_eq!(String::from_utf8(opened.stdout).unwrap(), recipient);
+    assert_eq!(text(&opened.stdout), recipient);
     let wrong = refusal(&fed(&mut custodian("recipient", &file), &format!("{SECOND}\n{FIRST}\n")));
     assert!(wrong.contains("the passphrase is wrong"), "a script has one attempt: {wrong}");
     let none = refusal(&fed(&mut custodian("recipient", &file), ""));
@@ -88,18 +79,20 @@ fn files_open_with_a_foreign_age_and_foreign_files_open_here() {
     let file = dir.path().join("identity.age");
     let recipient = new_key(&file, SECOND);
     let content = foreign::age("open", SECOND, &fs::read(&file).unwrap());
-    let text = String::from_utf8(content.clone()).unwrap();
-    assert!(text.starts_with(&format!("# public key: {recipient}AGE-SECRET-KEY-PQ-1")), "an age identity file");
+    assert!(
+        text(&content).starts_with(&format!("# public key: {recipient}AGE-SECRET-KEY-PQ-1")),
+        "an age identity file"
+    );
 
     let theirs = dir.path().join("theirs.age");
     fs::write(&theirs, foreign::age("seal", "short", &content)).unwrap();
     let opened = fed(&mut custodian("recipient", &theirs), "short\n");
-    assert_eq!(String::from_utf8(opened.stdout).unwrap(), recipient, "an old passphrase may be short");
+    assert_eq!(text(&opened.stdout), recipient, "an old passphrase may be short");
 
     // What a foreign program decrypted is the plain file, which opens without a passphrase.
     let plain = dir.path().join("plain.txt");
     fs::write(&plain, content).unwrap();
-    assert_eq!(String::from_utf8(ok(&mut custodian("recipient", &plain)).stdout).unwrap(), recipient);
+    assert_eq!(text(&ok(&mut custodian("recipient", &plain)).stdout), recipient);
 }
 
 #[test]
@@ -108,8 +101,8 @@ fn an_older_offices_plain_keys_open_and_get_a_passphrase() {
     let data = dir.path();
     let mut init = telcon();
     init.args(["init", "--domain", "office.example", "--name", "Office", "--no-passphrase", "--data"]).arg(data);
-    let said = String::from_utf8(ok(&mut init).stderr).unwrap();
-    assert!(said.contains("Without a passphrase, whoever reads the file"), "{said}");
+    let said = text(&ok(&mut init).stderr);
+    assert!(said.contains("Without a passphrase, anyone who can read the file"), "{said}");
     let (seed_file, identity) = (data.join("authority/seed"), data.join("custodian/identity.txt"));
     let seed = fs::read(&seed_file).unwrap();
     assert_eq!(seed.len(), 32);
@@ -147,7 +140,7 @@ fn an_older_offices_plain_keys_open_and_get_a_passphrase() {
     assert!(fed(&mut custodian("passphrase", &identity), &format!("{FIRST}\n")).status.success());
     let recipients = fs::read_to_string(data.join("custodians.txt")).unwrap();
     let opened = fed(&mut custodian("recipient", &identity), &format!("{FIRST}\n"));
-    assert_eq!(String::from_utf8(opened.stdout).unwrap(), recipients);
+    assert_eq!(text(&opened.stdout), recipients);
     let useless = refusal(&fed(&mut custodian("passphrase", &seed_file), &format!("{FIRST}\n")));
     assert!(useless.contains("has no custodian's key"), "another file is not touched: {useless}");
     assert_eq!(fs::read(&seed_file).unwrap(), seed);
@@ -166,14 +159,14 @@ fn a_kill_while_the_passphrase_changes_leaves_one_file_whole() {
         kills += 1;
         let passphrase = if fs::read(&file).unwrap() == old { FIRST } else { SECOND };
         let opened = fed(&mut custodian("recipient", &file), &format!("{passphrase}\n"));
-        assert_eq!(String::from_utf8(opened.stdout).unwrap(), recipient, "after change {kills}");
+        assert_eq!(text(&opened.stdout), recipient, "after change {kills}");
         fs::write(&file, &old).unwrap();
         let _ = fs::remove_file(&left_over);
     }
     assert_eq!(kills, 3, "the new file is created, written, and renamed");
     fs::write(&left_over, "half").unwrap();
     assert!(fed(&mut custodian("passphrase", &file), &format!("{SECOND}\n{FIRST}\n")).status.success());
-    assert_eq!(files(dir.path()).len(), 1, "what a killed process left is gone");
+    assert_eq!(sizes(dir.path()).len(), 1, "what a killed process left is gone");
 }
 
 /// A command at a terminal of its own.

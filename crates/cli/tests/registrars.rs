@@ -1,76 +1,30 @@
 //! A security officer who invites and approves, with the commands and a real server.
 
 mod office;
+#[path = "office/registrar.rs"]
+mod registrar;
 
-use office::{Office, ok, telcon, until};
+use office::{Office, ok, telcon, text, until};
+use registrar::{ask, invitation, invite, officer};
 use std::{
     collections::BTreeSet,
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::TcpListener,
-    path::Path,
-    process::{Child, Stdio},
 };
-use telcon_client::endpoint::{Endpoint, NullSink};
-use telcon_core::{UserCommand, io::PersonToInvite, view::View};
-use telcon_proto::Role;
-
-/// A security officer's device, appointed, and running in this process.
-async fn officer(office: &Office) -> Endpoint {
-    let device = office.enrol("Security officer", "security-officer");
-    let request = office.path("appointment-request.txt");
-    let printed = ok(telcon().args(["request-appointment", "--device"]).arg(&device)).stdout;
-    std::fs::write(&request, printed).unwrap();
-    let mut appoint = telcon();
-    appoint.arg("appoint").arg("--data").arg(office.dir.path()).arg("--server").arg(office.url()).arg(&request);
-    let output = ok(&mut appoint);
-    let said = String::from_utf8(output.stdout).unwrap();
-    assert!(said.contains("Security officer") && said.contains("principal"), "{said}");
-    let endpoint = office.endpoint(&device, false, Box::new(NullSink));
-    until(&endpoint, "the appointment", |view| view.registrar.is_some()).await;
-    endpoint
-}
-
-async fn invite(officer: &Endpoint, name: &str) -> View {
-    officer.command(UserCommand::Invite(PersonToInvite {
-        person: None,
-        name: name.into(),
-        organisation: "Office of the President".into(),
-        role: Role::Principal,
-        zone: "Europe/Oslo".into(),
-        valid_ms: None,
-    }));
-    let of = |view: &View| view.invitations.iter().any(|invitation| invitation.card.name == name);
-    until(officer, "the invitation", of).await
-}
-
-/// `telcon enrol` that has printed its code.
-struct Asking {
-    child: Child,
-    code: String,
-}
-
-fn ask(office: &Office, fragment: &str, device: &Path) -> Asking {
-    let mut enrol = telcon();
-    enrol.args(["enrol", "--device"]).arg(device).arg(format!("{}/#enrol={fragment}", office.url()));
-    let mut child = enrol.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-    let mut line = String::new();
-    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    let code = line.trim().strip_prefix("Code: ").unwrap_or_else(|| panic!("no code: {line:?}")).to_owned();
-    Asking { child, code }
-}
+use telcon_client::endpoint::NullSink;
+use telcon_core::UserCommand;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_security_officer_invites_compares_the_code_and_approves() {
     let mut office = Office::new();
-    let officer = officer(&office).await;
+    let officer = officer(&office, "Security officer").await;
     let view = invite(&officer, "The Minister").await;
     let invited = view.invitations.iter().find(|invitation| invitation.card.name == "The Minister").unwrap();
     let (id, link) = (invited.invitation, invited.link.clone().unwrap());
     let device = office.path("minister.json");
     let mut asking = ask(&office, &link, &device);
-    let waiting = |view: &View| view.invitations.iter().any(|invitation| invitation.request.is_some());
-    let view = until(&officer, "the request", waiting).await;
-    let request = view.invitations.iter().find_map(|invitation| invitation.request.clone()).unwrap();
+    let asked = invitation(&officer, "the request", |open| open.request.is_some()).await;
+    let request = asked.request.unwrap();
     assert_eq!((request.code.as_deref(), request.problem), (Some(&*asking.code), None));
 
     // A waiting program that is killed goes on with the same request, also after the server did.
@@ -97,12 +51,9 @@ async fn a_security_officer_invites_compares_the_code_and_approves() {
     let mut thief = telcon();
     thief.args(["enrol", "--device"]).arg(office.path("thief.json")).arg(format!("{}/#enrol={link}", office.url()));
     let refused = thief.output().unwrap();
-    let said = String::from_utf8(refused.stderr).unwrap();
+    let said = text(&refused.stderr);
     assert!(!refused.status.success() && said.contains("used already, by another device"), "{said}");
-    until(&officer, "the second attempt", |view| {
-        view.invitations.iter().any(|invitation| invitation.refused_requests == 1)
-    })
-    .await;
+    invitation(&officer, "the second attempt", |open| open.refused_requests == 1).await;
 
     // Only the request whose code was compared is approved.
     officer.command(UserCommand::ApproveDevice { invitation: id, code: "000 000 000 000".into() });
@@ -119,7 +70,7 @@ async fn a_security_officer_invites_compares_the_code_and_approves() {
     // The person finds in the log who approved the device, without asking the server.
     let mut watch = telcon();
     watch.args(["log", "watch", "--once", "--json", "--office", &office.url(), "--device"]).arg(&device);
-    let lines = String::from_utf8(ok(&mut watch).stdout).unwrap();
+    let lines = text(&ok(&mut watch).stdout);
     let events: Vec<serde_json::Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let [enrolled, closed] = &events[..] else { panic!("{lines}") };
     assert_eq!((&enrolled["event"], &enrolled["registrars"]), (&"device_enrolled".into(), &1.into()), "{lines}");
@@ -133,12 +84,12 @@ async fn a_security_officer_invites_compares_the_code_and_approves() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refused_device_is_told_and_keeps_nothing() {
     let office = Office::new();
-    let officer = officer(&office).await;
+    let officer = officer(&office, "Security officer").await;
     let view = invite(&officer, "The Minister").await;
     let (id, link) = (view.invitations[0].invitation, view.invitations[0].link.clone().unwrap());
     let device = office.path("minister.json");
     let mut asking = ask(&office, &link, &device);
-    until(&officer, "the request", |view| view.invitations.iter().any(|open| open.request.is_some())).await;
+    invitation(&officer, "the request", |open| open.request.is_some()).await;
     officer.command(UserCommand::CloseInvitation { invitation: id });
     assert!(!asking.child.wait().unwrap().success());
     assert!(!device.exists() && !office.path("minister.json.enrolling").exists());
@@ -148,7 +99,7 @@ async fn a_refused_device_is_told_and_keeps_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn keys_are_kept_when_the_outcome_of_an_enrolment_is_unknown() {
     let office = Office::new();
-    let officer = officer(&office).await;
+    let officer = officer(&office, "Security officer").await;
     let view = invite(&officer, "The Minister").await;
     let asking = view.invitations[0].link.clone().unwrap();
     let by_authority = office.invite("The Secretary", "principal");
@@ -164,7 +115,7 @@ async fn keys_are_kept_when_the_outcome_of_an_enrolment_is_unknown() {
             enrol
         };
         let refused = enrol(&overloaded).output().unwrap();
-        let said = String::from_utf8(refused.stderr).unwrap();
+        let said = text(&refused.stderr);
         assert!(!refused.status.success() && said.contains("503"), "{said}");
         assert!(office.path(&format!("{name}.enrolling")).exists(), "{said}");
     }
@@ -174,11 +125,11 @@ async fn keys_are_kept_when_the_outcome_of_an_enrolment_is_unknown() {
     let mut enrol = telcon();
     enrol.args(["enrol", "--device"]).arg(office.path("asking")).arg(format!("{}/#enrol={other}", office.url()));
     let refused = enrol.output().unwrap();
-    let said = String::from_utf8(refused.stderr).unwrap();
+    let said = text(&refused.stderr);
     assert!(!refused.status.success() && said.contains("of another enrolment"), "{said}");
     // The same link does.
     let mut asking = ask(&office, &asking, &office.path("asking"));
-    until(&officer, "the request", |view| view.invitations.iter().any(|open| open.request.is_some())).await;
+    invitation(&officer, "the request", |open| open.request.is_some()).await;
     asking.child.kill().unwrap();
     asking.child.wait().unwrap();
 }

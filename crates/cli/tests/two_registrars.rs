@@ -1,53 +1,17 @@
 //! An office that demands two registrars, with the commands and a real server.
 
 mod office;
+#[path = "office/registrar.rs"]
+mod registrar;
 
-use office::{Office, ok, telcon, until};
+use office::{Office, ok, telcon, text, until};
+use registrar::{Asking, appointed, ask, ask_with, invitation, invite, officer};
 use std::{
     io::{BufRead as _, BufReader},
-    path::Path,
-    process::{Child, Stdio},
+    process::Stdio,
 };
-use telcon_client::endpoint::{Endpoint, NullSink};
-use telcon_core::{
-    UserCommand,
-    io::PersonToInvite,
-    view::{InvitationView, View},
-};
-use telcon_proto::Role;
-
-/// The device of a security officer of this name, appointed, and running in this process.
-async fn officer(office: &Office, name: &str) -> Endpoint {
-    let device = office.enrol(name, "security-officer");
-    appointed(office, &device).await
-}
-
-async fn appointed(office: &Office, device: &Path) -> Endpoint {
-    let request = device.with_extension("request");
-    let printed = ok(telcon().args(["request-appointment", "--device"]).arg(device)).stdout;
-    std::fs::write(&request, printed).unwrap();
-    let mut appoint = telcon();
-    ok(appoint.arg("appoint").arg("--data").arg(office.dir.path()).arg("--server").arg(office.url()).arg(&request));
-    let endpoint = office.endpoint(device, false, Box::new(NullSink));
-    until(&endpoint, "the appointment", |view| view.registrar.is_some()).await;
-    endpoint
-}
-
-/// `telcon enrol` with a registrar's link, and the code that it printed.
-fn ask(office: &Office, link: &str, device: &Path) -> (Child, String) {
-    let mut enrol = telcon();
-    enrol.args(["enrol", "--device"]).arg(device).arg(format!("{}/#enrol={link}", office.url()));
-    let mut child = enrol.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut line = String::new();
-    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    let code = line.trim().strip_prefix("Code: ").unwrap_or_else(|| panic!("no code: {line:?}")).to_owned();
-    (child, code)
-}
-
-async fn invitation(officer: &Endpoint, what: &str, so: impl Fn(&InvitationView) -> bool) -> InvitationView {
-    let view = until(officer, what, |view: &View| view.invitations.iter().any(&so)).await;
-    view.invitations.into_iter().find(so).unwrap()
-}
+use telcon_client::endpoint::NullSink;
+use telcon_core::UserCommand;
 
 /// The exit code of `telcon archive verify`, and what it said.
 fn verify(office: &Office) -> (Option<i32>, String) {
@@ -61,19 +25,12 @@ async fn two_security_officers_approve_a_device_and_an_auditor_needs_both() {
     let mut office = Office::with(&["--two-registrars"]);
     let one = officer(&office, "Security officer").await;
     let two = officer(&office, "Deputy security officer").await;
-    one.command(UserCommand::Invite(PersonToInvite {
-        person: None,
-        name: "The Minister".into(),
-        organisation: "Office of the President".into(),
-        role: Role::Principal,
-        zone: "Europe/Oslo".into(),
-        valid_ms: None,
-    }));
+    invite(&one, "The Minister").await;
     let invited = invitation(&one, "the invitation", |open| open.link.is_some()).await;
     assert_eq!(invited.approvals_needed, 2);
     let id = invited.invitation;
     let device = office.path("minister.json");
-    let (mut asking, code) = ask(&office, invited.link.as_ref().unwrap(), &device);
+    let Asking { child: mut asking, code } = ask_with(&office, invited.link.as_ref().unwrap(), &device, Stdio::piped());
     let shown = invitation(&one, "the request", |open| open.request.is_some()).await;
     assert_eq!(shown.request.unwrap().code.as_ref(), Some(&code));
     // The second cannot verify the link's secret, so it shows no code and cannot approve first.
@@ -132,23 +89,18 @@ async fn a_security_officer_with_two_devices_is_one() {
         let state = telcon_core::DeviceState::parse(&std::fs::read_to_string(&one).unwrap()).unwrap();
         telcon_core::Device::open(&state, telcon_client::endpoint::now_ms()).unwrap().me().card().person.to_hex()
     };
-    let mut invite = telcon();
-    invite.args(["invite", "--name", "Security officer", "--organisation", "Office of the President"]);
-    invite.args(["--role", "security-officer", "--person", &person]).arg("--data").arg(office.dir.path());
-    let link = String::from_utf8(ok(invite.arg("--server").arg(office.url())).stdout).unwrap();
+    let mut further = telcon();
+    further.args(["invite", "--name", "Security officer", "--organisation", "Office of the President"]);
+    further.args(["--role", "security-officer", "--person", &person]).arg("--data").arg(office.dir.path());
+    let link = text(&ok(further.arg("--server").arg(office.url())).stdout);
     let other = office.path("other.json");
     ok(telcon().args(["enrol", "--device"]).arg(&other).arg(link.trim()));
-    let (one, other) = (appointed(&office, &one).await, appointed(&office, &other).await);
-    one.command(UserCommand::Invite(PersonToInvite {
-        person: None,
-        name: "The Minister".into(),
-        organisation: "Office of the President".into(),
-        role: Role::Principal,
-        zone: "Europe/Oslo".into(),
-        valid_ms: None,
-    }));
+    let (one, other) =
+        (appointed(&office, &one, "Security officer").await, appointed(&office, &other, "Security officer").await);
+    invite(&one, "The Minister").await;
     let invited = invitation(&one, "the invitation", |open| open.link.is_some()).await;
-    let (mut asking, code) = ask(&office, invited.link.as_ref().unwrap(), &office.path("minister.json"));
+    let Asking { child: mut asking, code } =
+        ask(&office, invited.link.as_ref().unwrap(), &office.path("minister.json"));
     invitation(&one, "the request", |open| open.request.is_some()).await;
     one.command(UserCommand::ApproveDevice { invitation: invited.invitation, code: code.clone() });
     let shown = invitation(&other, "the first approval", |open| open.first_approval.is_some()).await;

@@ -113,6 +113,13 @@ pub(crate) struct KeptFork {
     pub(crate) sent: bool,
 }
 
+impl KeptFork {
+    /// Whether the report was sent, and the office may not have got it.
+    pub(crate) fn awaits_confirmation(&self) -> bool {
+        self.sent && !self.reported
+    }
+}
+
 fn is_false(value: &bool) -> bool {
     !value
 }
@@ -189,6 +196,16 @@ impl PeerLog {
     /// Whether there is evidence about this checkpoint of a member.
     pub(crate) fn has_evidence(&self, checkpoint: &str) -> bool {
         self.forks.iter().any(|fork| fork.evidence.other == checkpoint)
+    }
+
+    /// Whether this checkpoint of a member is evidence, or the absence of its proof was reported.
+    pub(crate) fn is_suspect(&self, checkpoint: &str) -> bool {
+        self.has_evidence(checkpoint) || self.unproven.iter().any(|peer| peer.reported && peer.checkpoint == checkpoint)
+    }
+
+    /// Whether this checkpoint of a member waits for its proof, or is evidence.
+    pub(crate) fn knows(&self, checkpoint: &str) -> bool {
+        self.has_evidence(checkpoint) || self.unproven.iter().any(|peer| peer.checkpoint == checkpoint)
     }
 
     /// Removes what rests on the missing proof of a checkpoint.

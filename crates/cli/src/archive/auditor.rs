@@ -44,21 +44,21 @@ impl Known<'_> {
     }
 }
 
-/// An archive, the office that it claims to be of, and what the auditor knows.
-pub struct Auditor {
-    dir: PathBuf,
-    verifier: Auditing,
-    options: ArchiveOptions,
-}
+/// Verifies certificates, record signatures and revocations against one office.
+pub struct OfficeVerifier(TrustStore);
 
-/// Verifies what people of an office signed.
-pub struct Auditing(TrustStore);
-
-impl Auditing {
+impl OfficeVerifier {
     /// With the office's authority.
     pub fn new(office: Office) -> Self {
         Self(office.into())
     }
+}
+
+/// An archive, the office that it claims to be of, and what the auditor knows.
+pub struct Auditor {
+    dir: PathBuf,
+    verifier: OfficeVerifier,
+    options: ArchiveOptions,
 }
 
 impl Auditor {
@@ -97,7 +97,7 @@ impl Auditor {
                 key.parse().map_err(|_| anyhow::anyhow!("{key:?} is not a witness key (NAME+HASH+BASE64)"))?;
             options.witnesses.push(witness);
         }
-        Ok(Self { dir: dir.to_owned(), verifier: Auditing::new(office), options })
+        Ok(Self { dir: dir.to_owned(), verifier: OfficeVerifier::new(office), options })
     }
 
     /// The archive that contains this record, if it is in one.
@@ -145,7 +145,7 @@ impl Auditor {
     }
 }
 
-impl SignatureVerifier for Auditing {
+impl SignatureVerifier for OfficeVerifier {
     fn verify(&self, jws: &str, claims: &RecordReference, _: &Devices) -> Result<Signer, String> {
         let signed = self.0.verify_record(jws, claims.call, &claims.record_digest).map_err(|e| e.to_string())?;
         let device = signed.device();

@@ -5,7 +5,7 @@ mod list;
 mod open;
 mod verify;
 
-pub use auditor::{Auditing, Auditor, GRACE_MS, Known, read_note};
+pub use auditor::{Auditor, GRACE_MS, Known, OfficeVerifier, read_note};
 pub use open::open_record;
 
 use crate::office::digest;

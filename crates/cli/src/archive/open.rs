@@ -1,10 +1,9 @@
 //! `telcon archive open`: a record as a records officer can use it.
 
 use super::{Auditor, DAMAGED, GAPS, Known, KnownArgs};
-use crate::output::utc;
 use crate::{
     custodian::identities,
-    output::{Printable, say, tell},
+    output::{Printable, say, tell, utc},
     secret::PassphraseArgs,
 };
 use anyhow::{Context as _, bail};

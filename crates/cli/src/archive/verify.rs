@@ -1,8 +1,7 @@
 //! `telcon archive verify`.
 
 use super::{Auditor, DAMAGED, GAPS, KnownArgs};
-use crate::output::utc;
-use crate::output::{Printable, say, tell};
+use crate::output::{Printable, say, tell, utc};
 use anyhow::Context as _;
 use clap::Args;
 use std::{fs, path::PathBuf, process::ExitCode};

@@ -57,7 +57,7 @@ pub fn keep(
     source: &Source,
     finding: &Finding,
     older: Option<&State>,
-    given: &[String],
+    given: &[(PathBuf, String)],
     state: Option<&Path>,
     now_ms: u64,
 ) -> anyhow::Result<PathBuf> {
@@ -74,7 +74,7 @@ pub fn keep(
             log_key: state.log_key.clone(),
             checkpoint: Some(&state.checkpoint),
         }),
-        given: given.iter().map(String::as_str).collect(),
+        given: given.iter().map(|(_, note)| note.as_str()).collect(),
         newer: Signed {
             charter: &source.info.charter,
             log_key: source.office.log_key().to_string(),
@@ -84,7 +84,8 @@ pub fn keep(
     };
     let json = serde_json::to_vec_pretty(&evidence)?;
     let base = state.unwrap_or(Path::new(STEM));
-    // The same evidence has the same name, so that a check that is repeated every hour keeps it once; other evidence another one.
+    // The same evidence has the same name, so that a check that is repeated every hour keeps it once; other evidence has another one,
+    // also of the same checkpoint.
     let named =
         finding.newer.as_deref().and_then(|note| Checkpoint::parse(telcon_log::Note::parse(note).ok()?.text()).ok());
     let suffix = match named {
@@ -93,7 +94,7 @@ pub fn keep(
         Some(Checkpoint { size, root, .. }) => format!("{size}-{}", &telcon_proto::hex(root.as_bytes())[..8]),
         None => format!("{now_ms}"),
     };
-    let path = beside(base, &format!(".evidence-{suffix}.json"));
+    let path = beside(base, &format!(".evidence-{}-{suffix}.json", finding.kind.as_str()));
     match create_private(&path, &json) {
         Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
             // Not lost: a server that shows another history once may not do it again.

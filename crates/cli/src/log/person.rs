@@ -104,18 +104,13 @@ pub struct LoggedEvent {
 #[derive(Debug, Clone)]
 pub struct PersonDevices {
     person: PersonId,
-    devices: BTreeMap<DeviceId, Known>,
+    devices: BTreeMap<DeviceId, Owner>,
     /// Whether an entry said whose device was enrolled: all later ones have to.
     owners_named: bool,
-    /// Devices that the log says were appointed as registrars and were not revoked by the authority.
+    /// Devices that the log says were appointed as registrars.
     registrars: BTreeSet<DeviceId>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Known {
-    owner: Owner,
-    /// By the authority.
-    revoked: bool,
+    /// Devices that the authority revoked, of all people. A later appointment does not make one a registrar again.
+    revoked: BTreeSet<DeviceId>,
 }
 
 /// Numbers of devices.
@@ -134,7 +129,8 @@ pub struct Counts {
 impl PersonDevices {
     /// Before the first entry.
     pub fn new(person: PersonId) -> Self {
-        Self { person, devices: BTreeMap::new(), owners_named: false, registrars: BTreeSet::new() }
+        let (registrars, revoked) = (BTreeSet::new(), BTreeSet::new());
+        Self { person, devices: BTreeMap::new(), owners_named: false, registrars, revoked }
     }
 
     /// Adds the next entry of the office's log, and says what it means for a device of the person, or for one that may be.
@@ -155,10 +151,7 @@ impl PersonDevices {
             Entry::DeviceRevoked { device, jws, .. } => {
                 let by = self.revoker(device, jws.as_deref(), office);
                 if by == Revoker::Authority {
-                    self.registrars.remove(&device);
-                    if let Some(known) = self.devices.get_mut(&device) {
-                        known.revoked = true;
-                    }
+                    self.revoked.insert(device);
                 }
                 vec![(device, DeviceEvent::DeviceRevoked { by })]
             }
@@ -175,8 +168,8 @@ impl PersonDevices {
             _ => Vec::new(),
         };
         let logged = |(device, event)| {
-            let Known { owner, .. } = self.devices.get(&device)?;
-            Some(LoggedEvent { entry: index, time_ms, device, owner: *owner, event })
+            let owner = *self.devices.get(&device)?;
+            Some(LoggedEvent { entry: index, time_ms, device, owner, event })
         };
         events.into_iter().filter_map(logged).collect()
     }
@@ -194,21 +187,27 @@ impl PersonDevices {
                 Owner::Person
             }
         };
-        let known = self.devices.entry(device).or_insert(Known { owner, revoked: false });
+        let known = self.devices.entry(device).or_insert(owner);
         if owner == Owner::Person {
-            known.owner = owner;
+            *known = owner;
         }
     }
 
     /// How many devices were found.
     pub fn counts(&self) -> Counts {
-        let of = |owner| self.devices.values().filter(move |known| known.owner == owner);
+        let of = |owner| self.devices.iter().filter(move |(_, known)| **known == owner);
         Counts {
             of_person: of(Owner::Person).count(),
-            revoked: of(Owner::Person).filter(|known| known.revoked).count(),
+            revoked: of(Owner::Person).filter(|(device, _)| self.revoked.contains(device)).count(),
             unknown: of(Owner::Unknown).count(),
             hidden: of(Owner::Hidden).count(),
         }
+    }
+
+    /// Whether a device is a registrar by the entries so far. `appointments` in `crates/record/src/history.rs` has the same rule for
+    /// the archive, where registrars' revocations are verified and count, too.
+    fn is_registrar(&self, device: DeviceId) -> bool {
+        self.registrars.contains(&device) && !self.revoked.contains(&device)
     }
 
     /// Who revoked a device with the statement of its entry.
@@ -216,7 +215,7 @@ impl PersonDevices {
         let Some(jws) = jws else { return Revoker::Nobody };
         let claimed = claimed_revocation(jws).filter(|claimed| claimed.device == device);
         match claimed.map(|claimed| claimed.by) {
-            Some(Some(by)) if self.registrars.contains(&by) => Revoker::ClaimedRegistrar(by),
+            Some(Some(by)) if self.is_registrar(by) => Revoker::ClaimedRegistrar(by),
             Some(None) if office.verify_revocation(jws).is_ok() => Revoker::Authority,
             _ => Revoker::Nobody,
         }

@@ -95,14 +95,20 @@ pub enum Failure {
     Finding(Finding),
     /// It could not be read.
     Unreachable(anyhow::Error),
-    /// This machine failed: a state that is damaged or cannot be written. Trying again does not help.
+    /// What was given, or this machine, is at fault: a file that is not a checkpoint of this log, a state that is damaged or cannot
+    /// be written. Trying again does not help.
     Local(anyhow::Error),
 }
 
 impl Finding {
+    /// What is wrong, in words, and the newest checkpoint as the server showed it.
+    pub fn new(kind: FindingKind, text: impl Into<String>, newer: Option<&str>) -> Self {
+        Self { kind, text: text.into(), newer: newer.map(str::to_owned), fork: None }
+    }
+
     /// Damage.
     pub fn damaged(text: impl Into<String>, newer: Option<&str>) -> Self {
-        Self { kind: FindingKind::Damaged, text: text.into(), newer: newer.map(str::to_owned), fork: None }
+        Self::new(FindingKind::Damaged, text, newer)
     }
 }
 
@@ -179,8 +185,7 @@ impl Source {
             AuditError::Forked { remembered } => self.fork(checkpoint, remembered).ok(),
             _ => None,
         };
-        let (text, newer) = (error.to_string(), Some(checkpoint.note().to_owned()));
-        Failure::Finding(Finding { kind, text, newer, fork })
+        Failure::Finding(Finding { fork, ..Finding::new(kind, error.to_string(), Some(checkpoint.note())) })
     }
 
     fn fork(&self, checkpoint: &SignedCheckpoint, size: u64) -> Result<Fork, ReadError> {

@@ -6,14 +6,18 @@ use super::{
     state::{State, StateFile},
 };
 use crate::{
-    archive::{Auditing, GRACE_MS, read_note},
+    archive::{GRACE_MS, OfficeVerifier, read_note},
     office::digest,
     output::{Printable, say, utc},
 };
 use anyhow::Context as _;
 use clap::Args;
 use serde::Serialize;
-use std::{collections::BTreeMap, path::PathBuf, process::ExitCode};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 use telcon_client::endpoint::now_ms;
 use telcon_log::{Checkpoint, CosignerKey, Note, NoteError, SignedCheckpoint};
 use telcon_record::{LogFindings, LogHistory, Problem};
@@ -111,11 +115,11 @@ pub fn verify(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
     let opened = args.state.state.as_deref().map(|path| StateFile::open(path, &args.authority)).transpose()?;
     let (file, before) = opened.map_or((None, None), |(file, state)| (Some(file), state));
     let source = Source::open(&args.office, &args.authority)?;
-    let given = args.checkpoint.iter().map(|path| read_note(path));
-    let given = given.collect::<anyhow::Result<Vec<String>>>()?;
+    let given = args.checkpoint.iter().map(|path| Ok((path.clone(), read_note(path)?)));
+    let given = given.collect::<anyhow::Result<Vec<(PathBuf, String)>>>()?;
     let run = Run { args, source: &source, file: file.as_ref(), before: before.as_ref(), given: &given };
     match run.log() {
-        Ok((checkpoint, verified)) => run.conclude(&checkpoint, &verified),
+        Ok((checkpoint, verified)) => run.conclude(&checkpoint, verified),
         Err(Failure::Finding(finding)) => run.report(&finding, None),
         Err(Failure::Unreachable(error) | Failure::Local(error)) => Err(error),
     }
@@ -127,8 +131,8 @@ struct Run<'a> {
     source: &'a Source,
     file: Option<&'a StateFile>,
     before: Option<&'a State>,
-    /// The signed notes that somebody else saw.
-    given: &'a [String],
+    /// The files of --checkpoint, and the signed notes in them.
+    given: &'a [(PathBuf, String)],
 }
 
 impl Run<'_> {
@@ -137,57 +141,72 @@ impl Run<'_> {
         let checkpoint = self.source.checkpoint()?;
         same_key(self.source, self.before, &checkpoint)?;
         let mut remembered: Vec<Checkpoint> =
-            self.given.iter().map(|note| self.seen(note, &checkpoint)).collect::<Result<_, Failure>>()?;
+            self.given.iter().map(|(path, note)| self.seen(path, note, &checkpoint)).collect::<Result<_, Failure>>()?;
         remembered.extend(remembered_in(self.before).map_err(Failure::Local)?);
         let mut history = LogHistory::default();
         let tree = self.source.verify(&checkpoint, &remembered, |index, entry| history.add(index, entry))?;
-        let mut witnesses = BTreeMap::new();
-        for witness in &self.args.witness {
-            let time_s = witness.verify(&checkpoint).map_err(|error| {
-                let text = format!("the checkpoint is not cosigned by the witness {}: {error}", witness.name());
-                let newer = Some(checkpoint.note().to_owned());
-                Failure::Finding(Finding { kind: FindingKind::NotCosigned, text, newer, fork: None })
-            })?;
-            witnesses.insert(witness.name().to_owned(), time_s);
-        }
         let now = now_ms();
         let (office, grace_since_ms) = (&self.source.office, now.saturating_sub(GRACE_MS));
-        let verifier = Auditing::new(office.clone());
+        let verifier = OfficeVerifier::new(office.clone());
         let found = history.findings(&verifier, office.floor(), office.registrars(), grace_since_ms, now);
         let (entries, tiles, note) = (checkpoint.size(), tree.tiles(), checkpoint.note().to_owned());
         let checkpoint_time_s = checkpoint.time_s();
+        let witnesses = BTreeMap::new();
         Ok((checkpoint, Verified { entries, tiles, checkpoint: note, checkpoint_time_s, witnesses, found }))
     }
 
-    /// A checkpoint that somebody else saw.
-    fn seen(&self, note: &str, newest: &SignedCheckpoint) -> Result<Checkpoint, Failure> {
+    /// The witnesses that are required, and when they cosigned the checkpoint, seconds since the Unix epoch.
+    fn cosignatures(&self, checkpoint: &SignedCheckpoint) -> Result<BTreeMap<String, u64>, Finding> {
+        let cosigned = |witness: &CosignerKey| {
+            let time_s = witness.verify(checkpoint).map_err(|error| {
+                let text = format!("the checkpoint is not cosigned by the witness {}: {error}", witness.name());
+                Finding::new(FindingKind::NotCosigned, text, Some(checkpoint.note()))
+            })?;
+            Ok((witness.name().to_owned(), time_s))
+        };
+        self.args.witness.iter().map(cosigned).collect()
+    }
+
+    /// The checkpoint in a file of --checkpoint.
+    fn seen(&self, path: &Path, note: &str, newest: &SignedCheckpoint) -> Result<Checkpoint, Failure> {
         let key = self.source.office.log_key();
         key.verify_checkpoint(note).map_err(|error| {
             let named = Note::parse(note).and_then(|note| Checkpoint::parse(note.text()));
             let is_of_this_log = named.is_ok_and(|seen| seen.origin == key.origin());
             if is_of_this_log && error == NoteError::UnknownSigner {
-                let text = "a checkpoint of this log that was given is signed with another key than the authority certifies now";
-                let newer = Some(newest.note().to_owned());
-                return Failure::Finding(Finding { kind: FindingKind::OtherKey, text: text.to_owned(), newer, fork: None });
+                let text = format!(
+                    "the checkpoint of this log in {} is signed with another key than the authority certifies now",
+                    path.display()
+                );
+                return Failure::Finding(Finding::new(FindingKind::OtherKey, text, Some(newest.note())));
             }
-            Failure::Local(anyhow::Error::from(error).context("a file given with --checkpoint is not a checkpoint of this log"))
+            let what = format!("{}, given with --checkpoint, is not a checkpoint of this log", path.display());
+            Failure::Local(anyhow::Error::from(error).context(what))
         })
     }
 
-    /// Remembers and reports a log that verifies; its entries may still contradict each other.
-    fn conclude(&self, checkpoint: &SignedCheckpoint, verified: &Verified) -> anyhow::Result<ExitCode> {
-        if let Some(file) = self.file {
-            file.write(&State::after(self.source, self.before, checkpoint, now_ms()))?;
+    /// Reports a log that verifies, and remembers it if the required witnesses cosigned it. Its entries may still contradict each
+    /// other, which weighs more than a witness that is away.
+    fn conclude(&self, checkpoint: &SignedCheckpoint, mut verified: Verified) -> anyhow::Result<ExitCode> {
+        let cosignatures = self.cosignatures(checkpoint);
+        if let Ok(witnesses) = &cosignatures {
+            verified.witnesses.clone_from(witnesses);
+            if let Some(file) = self.file {
+                file.write(&State::after(self.source, self.before, checkpoint, now_ms()))?;
+            }
         }
+        let verified = &verified;
         let problems = &verified.found.problems;
         if let Some(first) = problems.first() {
             let text = match problems.len() {
                 1 => first.text.clone(),
                 many => format!("{many} problems, the first of which is: {}", first.text),
             };
-            let newer = Some(checkpoint.note().to_owned());
-            let finding = Finding { kind: FindingKind::Contradictory, text, newer, fork: None };
+            let finding = Finding::new(FindingKind::Contradictory, text, Some(checkpoint.note()));
             return self.report(&finding, Some(verified));
+        }
+        if let Err(not_cosigned) = cosignatures {
+            return self.report(&not_cosigned, None);
         }
         if self.args.json {
             return self.print_json("consistent", None, None, Some(verified)).map(|()| ExitCode::SUCCESS);
@@ -291,8 +310,7 @@ pub(super) fn same_key(source: &Source, before: Option<&State>, checkpoint: &Sig
         Some(before) if before.log_key != key => {
             let text =
                 "the authority certified another key for the log than before: compare both charters with its records";
-            let newer = Some(checkpoint.note().to_owned());
-            Err(Failure::Finding(Finding { kind: FindingKind::OtherKey, text: text.to_owned(), newer, fork: None }))
+            Err(Failure::Finding(Finding::new(FindingKind::OtherKey, text, Some(checkpoint.note()))))
         }
         _ => Ok(()),
     }

@@ -160,8 +160,8 @@ impl Watch<'_> {
         }
         if counts.hidden > 0 {
             tell!(
-                "THE LOG HIDES whose devices these are, though earlier entries say it: {}. They may be in this person's name: tell the \
-                 security officer.",
+                "{} devices whose entries HIDE their owner, although earlier entries name it. They may be in this person's name: tell \
+                 the security officer.",
                 counts.hidden
             );
         }
@@ -236,7 +236,7 @@ fn words(event: &LoggedEvent) -> String {
         }
         DeviceEvent::DeviceRevoked { by: Revoker::Authority } => "was REVOKED by the authority".to_owned(),
         DeviceEvent::DeviceRevoked { by: Revoker::ClaimedRegistrar(by) } => {
-            format!("is said to be revoked{}, whose signature was not verified here", by_registrar(Some(*by)))
+            format!("was revoked, the log claims,{}; the signature was not verified here", by_registrar(Some(*by)))
         }
         DeviceEvent::DeviceRevoked { by: Revoker::Nobody } => {
             "is called revoked without a valid statement: devices ignore that".to_owned()
@@ -251,7 +251,7 @@ fn words(event: &LoggedEvent) -> String {
     match event.owner {
         Owner::Person => format!("device {device} {what}"),
         Owner::Unknown => format!("device {device} of an unknown person {what}"),
-        Owner::Hidden => format!("device {device} of a person that the LOG HIDES {what}"),
+        Owner::Hidden => format!("device {device}, whose owner the LOG HIDES, {what}"),
     }
 }
 

@@ -16,13 +16,13 @@ use std::{
 };
 
 /// The files and directories below a directory, with their lengths.
-pub fn files(dir: &Path) -> BTreeMap<PathBuf, u64> {
+pub fn sizes(dir: &Path) -> BTreeMap<PathBuf, u64> {
     let mut found = BTreeMap::new();
     // The traced process stands still meanwhile.
     for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
         let metadata = entry.metadata().unwrap();
         if metadata.is_dir() {
-            found.extend(files(&entry.path()));
+            found.extend(sizes(&entry.path()));
         }
         found.insert(entry.path(), if metadata.is_dir() { 0 } else { metadata.len() });
     }
@@ -39,14 +39,14 @@ pub fn killed_after(changes: usize, dir: &Path, command: &mut Command, input: &s
     ptrace::seize(pid, ptrace::Options::PTRACE_O_TRACESYSGOOD).unwrap();
     ptrace::interrupt(pid).unwrap();
     child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-    let (mut seen, mut left) = (files(dir), changes);
+    let (mut seen, mut left) = (sizes(dir), changes);
     let killed = loop {
         let signal = match waitpid(pid, None).unwrap() {
             WaitStatus::Exited(..) => break false,
             WaitStatus::Stopped(_, signal) => Some(signal),
             _ => None,
         };
-        let now = files(dir);
+        let now = sizes(dir);
         if now != seen {
             (seen, left) = (now, left - 1);
         }

@@ -67,6 +67,9 @@ pub(crate) struct Call {
     same_log: BTreeSet<DeviceId>,
     /// The newest checkpoint of each member, until it was compared.
     uncompared: BTreeMap<DeviceId, String>,
+    /// Checkpoints that members sent in this call and that this device had already got, perhaps in an earlier call, and that wait for
+    /// a proof or are evidence of a fork.
+    pub(crate) known_checkpoints: BTreeSet<String>,
     /// Whether a member was shown another log, or may have been.
     pub(crate) log_differs: bool,
     /// Checkpoints of members that the log did not sign.
@@ -192,6 +195,7 @@ impl Call {
             record: None,
             same_log: BTreeSet::new(),
             uncompared: BTreeMap::new(),
+            known_checkpoints: BTreeSet::new(),
             log_differs: false,
             invalid_checkpoints: 0,
             phase: Current::new(phase),

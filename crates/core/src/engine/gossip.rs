@@ -61,11 +61,15 @@ impl Engine {
             Ok(size) => size,
         };
         call.await_comparison(device, checkpoint.clone());
+        // It was reported when it came first.
+        if self.state.peer_log.has_evidence(&checkpoint) {
+            return self.mark_known(checkpoint);
+        }
         let (reported, refused, waited_ms, since_ms) = (false, 0, 0, None);
         let new = PeerCheckpoint { call: id, device, size, checkpoint, reported, refused, waited_ms, since_ms };
         match self.state.peer_log.add(new.clone()) {
             Added::New => self.out.push_back(Output::Persist),
-            Added::Known => {}
+            Added::Known => self.mark_known(new.checkpoint),
             // A server that withholds many proofs must not gain that other roots are not seen, or that they count as compared.
             Added::NoRoom if size == head.size => self.compare_equal_size(&head, &new, now_ms),
             Added::NoRoom => call.mark_unknown_log(device),
@@ -186,7 +190,7 @@ impl Engine {
         self.report_forks();
     }
 
-    /// Reports the forks that the office was not told of, one report for each call. The office does not acknowledge a report, but it
+    /// Reports the forks that the office may not know of, one report for each call. The office does not acknowledge a report, but it
     /// answers in order: its answer to a ping that was sent after the report shows that it got it.
     fn report_forks(&mut self) {
         if self.phase != ConnectionState::Ready || self.awaits_report() {
@@ -207,7 +211,7 @@ impl Engine {
 
     /// Whether a report was sent, and the office may not have got it.
     fn awaits_report(&self) -> bool {
-        self.state.peer_log.forks.iter().any(|fork| fork.sent && !fork.reported)
+        self.state.peer_log.forks.iter().any(KeptFork::awaits_confirmation)
     }
 
     /// Asks the office for what shows that it got the reports: nothing else asks about the empty tree, and the answer needs no proof.
@@ -219,7 +223,7 @@ impl Engine {
 
     /// The office answered what [`Engine::confirm_reports`] asked.
     pub(super) fn on_reports_confirmed(&mut self) {
-        for fork in self.state.peer_log.forks.iter_mut().filter(|fork| fork.sent && !fork.reported) {
+        for fork in self.state.peer_log.forks.iter_mut().filter(|fork| fork.awaits_confirmation()) {
             fork.reported = true;
             self.out.push_back(Output::Persist);
         }
@@ -240,28 +244,38 @@ impl Engine {
         let (call, device) = (peer.call, peer.device);
         let fork = LogFork { version: LOG_FORK_VERSION, found_ms: now_ms, how, call, device, own, other };
         let kept = self.state.peer_log.keep(fork.clone());
-        if !kept && peer.reported {
+        let known = self.state.peer_log.unproven.iter_mut().find(|known| known.checkpoint == peer.checkpoint);
+        let first = known.is_some_and(|known| !std::mem::replace(&mut known.reported, true));
+        self.mark_call(None);
+        // Other forks were reported; this one is not kept. It is reported once if it waits for its proof, and otherwise not at all,
+        // since nothing would show that it was.
+        if !kept && !first {
             return;
         }
         match kept {
             true => self.report_forks(),
-            // The office was told of other forks; this one is not kept, and is reported once.
             false => self.report(ReportedAlert::LogForked, Some(call)),
         }
         self.out.push_back(Output::Event(Event::LogFork(fork)));
-        let known = self.state.peer_log.unproven.iter_mut().find(|known| known.checkpoint == peer.checkpoint);
-        if let Some(known) = known {
-            known.reported = true;
-        }
-        self.mark_call(None);
         self.out.push_back(Output::Persist);
         self.view_changed();
+    }
+
+    /// A member sent a checkpoint that this device had already got, perhaps in an earlier call.
+    fn mark_known(&mut self, checkpoint: String) {
+        let Some(call) = &mut self.call else { return };
+        // So that there are no more of them than are kept.
+        call.known_checkpoints.retain(|known| self.state.peer_log.knows(known));
+        call.known_checkpoints.insert(checkpoint);
+        self.mark_call(None);
     }
 
     /// A checkpoint was compared: `same` is part of the log that this device follows.
     fn mark_call(&mut self, same: Option<&str>) {
         let Some(call) = &mut self.call else { return };
-        call.log_differs = self.state.peer_log.is_forked_in(call.id);
+        let peer_log = &self.state.peer_log;
+        let sent_suspect = call.known_checkpoints.iter().any(|checkpoint| peer_log.is_suspect(checkpoint));
+        call.log_differs = peer_log.is_forked_in(call.id) || sent_suspect;
         if let Some(checkpoint) = same {
             call.mark_same_log(checkpoint);
         }

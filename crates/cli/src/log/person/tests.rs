@@ -137,10 +137,17 @@ fn a_statement_that_only_names_a_registrar_revokes_nothing() {
     assert_eq!(by(&[claim(1, 5)]), (Revoker::Nobody, 0), "no registrar");
     assert_eq!(by(&[appointed.clone(), claim(2, 5)]), (Revoker::Nobody, 0), "another device");
     assert_eq!(
-        by(&[appointed, claim(1, 5)]),
+        by(&[appointed.clone(), claim(1, 5)]),
         (Revoker::ClaimedRegistrar(device(5)), 0),
         "its signature was not verified"
     );
+    let jws = Some(authority(1).revoke(device(5), NOW).unwrap());
+    let revoked = Entry::DeviceRevoked { time_ms: 4, device: device(5), jws };
+    let orders = [[&appointed, &revoked], [&revoked, &appointed]];
+    for before in orders {
+        let entries = [before[0].clone(), before[1].clone(), claim(1, 5)];
+        assert_eq!(by(&entries), (Revoker::Nobody, 0), "the registrar was revoked: {before:?}");
+    }
 }
 
 #[test]
