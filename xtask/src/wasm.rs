@@ -41,7 +41,8 @@ pub fn build() -> Result<PathBuf> {
     let out = process::root().join("web/src/wasm");
     let (script, wasm) = (out.join("telcon_wasm.js"), out.join("telcon_wasm_bg.wasm"));
     let version = bindgen_version()?;
-    let inputs = stamp::Inputs::default().value(&version).value("no names").path(&module, &[])?;
+    // What [`bind`] sets: a change of it has to write the module anew.
+    let inputs = stamp::Inputs::default().value(&version).value("remove_name_section").path(&module, &[])?;
     let written = stamp::unless_done(&stamp::place("wasm"), inputs, &[&script, &wasm], || bind(&module, &out))?;
     if written {
         let size = std::fs::metadata(&wasm)?.len();
@@ -78,7 +79,7 @@ fn bind(module: &Path, out: &Path) -> Result<()> {
     let mut bindgen = Bindgen::new();
     bindgen
         .input_path(module)
-        // A fifth of the download. Without it a panic still prints its message and place.
+        // Names of functions would be a fifth of the download. Without them a panic still prints its message and place.
         .remove_name_section(true)
         .web(true)?
         .typescript(true)

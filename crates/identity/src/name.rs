@@ -129,7 +129,7 @@ pub(crate) fn read_registrar(subject: &Name, office: &OfficeName) -> Result<(Car
     Ok((card, id, roles))
 }
 
-/// A certificate with a role that a later version added is refused, and the refusal says why: it accuses nobody.
+/// A role that a later version added has an error of its own: unlike a malformed name, it is no flaw of the certificate.
 fn known_role(name: &str) -> Result<Role> {
     let is_a_role = !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
     match Role::parse(name) {

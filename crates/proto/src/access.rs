@@ -8,7 +8,7 @@ use crate::{
     policy::{Action, allows, refusal},
 };
 
-/// Which signed-in devices may send something.
+/// Which signed-in devices may send a message or request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rule {
     /// All of them.
@@ -29,13 +29,14 @@ impl Rule {
     /// Why devices of this role may not send it; none if they may.
     pub fn refuses(self, role: Role) -> Option<String> {
         match self {
-            Self::Any([action, ..]) if !self.admits(role) => Some(refusal(*action)),
-            _ => None,
+            _ if self.admits(role) => None,
+            Self::Any(actions) => Some(refusal(actions)),
+            Self::SignedIn => Some(refusal(&[])),
         }
     }
 }
 
-/// Whom a request is answered.
+/// Who may send a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
     /// Everybody: what it answers is public, or what it carries is proof enough (a signature, a link, a PIN).
@@ -81,7 +82,7 @@ pub const MESSAGES: &[(&str, Rule)] = &[
     ("available", Rule::Any(&[Action::WriteRecord])),
 ];
 
-/// Every request: method, path as in `docs/api/openapi.json`, and whom it is answered.
+/// Every request: method, path as in `docs/api/openapi.json`, and who may send it.
 pub const REQUESTS: &[(&str, &str, Access)] = &[
     ("GET", "/api/v1/openapi.json", Access::Everybody),
     ("GET", "/api/v1/office", Access::Everybody),
@@ -128,7 +129,7 @@ pub fn refuses_message(role: Role, message: &ClientMessage) -> Option<String> {
     }
 }
 
-/// Whom a request is answered; none if it has no row, and is refused.
+/// Who may send a request; none if it has no row, and is refused.
 pub fn request(method: &str, path: &str) -> Option<Access> {
     // A server answers HEAD where it answers GET.
     let method = if method == "HEAD" { "GET" } else { method };
@@ -141,7 +142,7 @@ pub fn markdown() -> String {
     for (name, rule) in MESSAGES {
         text.push_str(&format!("| `{name}` | {} |\n", roles(*rule)));
     }
-    text.push_str("\n| request | answered to |\n|---|---|\n");
+    text.push_str("\n| request | sent by |\n|---|---|\n");
     for (method, path, access) in REQUESTS {
         let who = match access {
             Access::Everybody => "everybody".to_owned(),
@@ -180,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn requests_that_protect_a_device_are_those_of_all_signed_in_devices() {
+    fn every_signed_in_device_may_protect_itself() {
         for path in PROTECTS {
             assert_eq!(request("POST", path), Some(SIGNED_IN), "{path}");
         }
@@ -191,7 +192,35 @@ mod tests {
         let message = ClientMessage::SeeAlerts { alerts: Vec::new() };
         assert_eq!(refuses_message(Role::SecurityOfficer, &message), None);
         let text = refuses_message(Role::Auditor, &message).unwrap();
-        assert!(text.contains("only security officer may"), "{text}");
+        assert!(text.ends_with("; roles that may: security officer"), "{text}");
+    }
+
+    #[test]
+    fn a_refusal_names_every_permission_that_would_suffice_and_all_their_roles() {
+        let in_calls = IN_CALLS.refuses(Role::Auditor).unwrap();
+        assert!(in_calls.contains("send audio or join a call as a visible listener"), "{in_calls}");
+        assert!(
+            in_calls.ends_with("; roles that may: principal, counterpart, duty officer, note-taker, interpreter"),
+            "{in_calls}"
+        );
+        let Access::Device(records) = SEES_RECORDS else { panic!("{SEES_RECORDS:?}") };
+        let records = records.refuses(Role::Interpreter).unwrap();
+        assert!(
+            records.contains("records of one's own calls, with proofs or see the records of all calls"),
+            "{records}"
+        );
+        assert!(records.contains("; roles that may: principal, "), "{records}");
+        for (rule, role) in [(IN_CALLS, Role::DutyOfficer), (Rule::SignedIn, Role::Auditor)] {
+            assert_eq!(rule.refuses(role), None);
+        }
+    }
+
+    #[test]
+    fn a_rule_without_any_permission_refuses_everybody() {
+        for role in Role::ALL {
+            let text = Rule::Any(&[]).refuses(role).unwrap();
+            assert_eq!(text, "this device's role may not do this; roles that may: none");
+        }
     }
 
     #[test]

@@ -31,7 +31,7 @@ pub const IDLE_LOCK_MINUTES: u32 = 240;
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum DeviceKind {
-    /// The page in a browser. Browsers say so of themselves, and pages cannot make them say anything else.
+    /// The page in a browser. Browsers state it in a header of every request, which no page can change.
     Browser,
     /// A program such as `telcon note` or `telcon call`.
     Native,
@@ -142,21 +142,14 @@ impl DevicePolicy {
 
     /// The rules for devices of a role.
     pub fn rules(&self, role: Role) -> RoleRules {
-        let own = self.roles.get(&role);
-        fn pick<'a, T>(
-            own: Option<&'a DeviceRules>,
-            all: &'a DeviceRules,
-            of: fn(&DeviceRules) -> &Option<T>,
-        ) -> Option<&'a T> {
-            own.and_then(|rules| of(rules).as_ref()).or(of(all).as_ref())
-        }
-        let all = &self.everybody;
+        let layers = || self.roles.get(&role).into_iter().chain([&self.everybody]);
         RoleRules {
-            kinds: pick(own, all, |rules| &rules.kinds).cloned(),
-            protection: pick(own, all, |rules| &rules.protection).copied().unwrap_or(false),
-            idle_lock_minutes: pick(own, all, |rules| &rules.idle_lock_minutes).copied().unwrap_or(IDLE_LOCK_MINUTES),
-            devices_per_person: pick(own, all, |rules| &rules.devices_per_person)
-                .map_or(MAX_DEVICES_PER_PERSON, |most| *most as usize),
+            kinds: layers().find_map(|rules| rules.kinds.clone()),
+            protection: layers().find_map(|rules| rules.protection).unwrap_or(false),
+            idle_lock_minutes: layers().find_map(|rules| rules.idle_lock_minutes).unwrap_or(IDLE_LOCK_MINUTES),
+            devices_per_person: layers()
+                .find_map(|rules| rules.devices_per_person)
+                .map_or(MAX_DEVICES_PER_PERSON, |most| most as usize),
         }
     }
 }

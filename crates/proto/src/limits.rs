@@ -125,10 +125,10 @@ pub const MAX_PEER_CHECKPOINTS: usize = 2 * MAX_MEMBERS;
 /// Least time between two consistency proofs that a device asks for because of members' checkpoints, milliseconds. One is asked
 /// for at a time, so that members cannot have a device load its server.
 pub const PEER_PROOF_INTERVAL_MS: u64 = 2_000;
-/// How often the server may answer with a wrong consistency proof for one checkpoint of a member before the person is alerted.
+/// Number of wrong consistency proofs for one checkpoint of a member with which the person is alerted.
 pub const MAX_REFUSED_PEER_PROOFS: u32 = 3;
-/// Until when the server must have proven a member's checkpoint, milliseconds for which a device waited while it was connected, over
-/// all its connections: longer than a restart of the log's storage.
+/// Longest wait for the server's proof of a member's checkpoint, milliseconds while the device is connected, summed over its
+/// connections: longer than a restart of the log's storage.
 pub const PEER_PROOF_TIMEOUT_MS: u64 = 60_000;
 /// Forks of a log that a device keeps the evidence of. The first one proves it; the oldest are kept, and two roots of one size evict
 /// a missing proof.

@@ -54,7 +54,7 @@ pub enum Action {
     MarkAlerts,
 }
 
-/// Every rule: the action, its description for screens and the manual, and the roles that have the permission.
+/// Every rule: the action, its meaning as the words after "may", and the roles that have the permission.
 pub const TABLE: &[(Action, &str, &[Role])] = &[
     (Action::RingPrincipal, "ring a principal of the office", &[Principal, Counterpart]),
     (Action::RingCounterpart, "ring a counterpart", &[Principal]),
@@ -69,7 +69,7 @@ pub const TABLE: &[(Action, &str, &[Role])] = &[
     (Action::WatchCalls, "see every call while it takes place", &[Scheduler, DutyOfficer, NoteTaker, Interpreter]),
     (Action::ReadCaptions, "read the live captions of a call", &[DutyOfficer]),
     (Action::WriteRecord, "transcribe a call and seal its record", &[NoteTaker]),
-    (Action::SeeOwnRecords, "see the records of their own calls, with proofs", &[Principal, Counterpart]),
+    (Action::SeeOwnRecords, "see the records of one's own calls, with proofs", &[Principal, Counterpart]),
     (
         Action::SeeAllRecords,
         "see the records of all calls, with proofs",
@@ -77,10 +77,10 @@ pub const TABLE: &[(Action, &str, &[Role])] = &[
     ),
     (
         Action::DownloadRecords,
-        "download the sealed files of records that they see, which only custodians can open",
+        "download sealed files of records, which only custodians can open",
         &[Principal, Counterpart, DutyOfficer, NoteTaker, RecordsOfficer],
     ),
-    (Action::SeeOwnDevices, "see their own devices", &ROLES),
+    (Action::SeeOwnDevices, "see one's own devices", &ROLES),
     (Action::EnrolDevices, "invite people, and approve or refuse devices, as a registrar", &[SecurityOfficer]),
     (Action::SeeAllDevices, "see all people, their devices and all invitations", &[SecurityOfficer]),
     (Action::SeeAlerts, "see the office's alerts", &[SecurityOfficer, Auditor]),
@@ -102,17 +102,15 @@ pub fn allows(role: Role, action: Action) -> bool {
     TABLE.iter().any(|(rule, _, roles)| *rule == action && roles.contains(&role))
 }
 
-/// The sentence of a refusal: which roles have the permission.
-pub fn refusal(action: Action) -> String {
-    let rule = TABLE.iter().find(|(rule, ..)| *rule == action);
-    let (meaning, roles) = rule.map_or(("do this", &[][..]), |(_, meaning, roles)| (*meaning, *roles));
-    let names: Vec<_> = roles.iter().map(|role| role.words()).collect();
-    let names = match names.split_last() {
-        Some((last, [])) => last.clone(),
-        Some((last, others)) => format!("{} or {last}", others.join(", ")),
-        None => "nobody".to_owned(),
-    };
-    format!("this device's role may not {meaning}: only {names} may")
+/// The sentence of a refusal where each of these permissions would suffice: what they allow, and the roles that have any of them.
+pub fn refusal(actions: &[Action]) -> String {
+    let rows = || TABLE.iter().filter(|(rule, ..)| actions.contains(rule));
+    let meanings: Vec<&str> = rows().map(|(_, meaning, _)| *meaning).collect();
+    let admitted = ROLES.into_iter().filter(|role| rows().any(|(.., roles)| roles.contains(role)));
+    let names: Vec<String> = admitted.map(Role::words).collect();
+    let or = |words: String, other: &str| if words.is_empty() { other.to_owned() } else { words };
+    let (meanings, names) = (or(meanings.join(" or "), "do this"), or(names.join(", "), "none"));
+    format!("this device's role may not {meanings}; roles that may: {names}")
 }
 
 /// The permission needed to ring a callee of this role; none if the role is never rung.

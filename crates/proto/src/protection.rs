@@ -128,7 +128,7 @@ pub enum LockerAnswer {
 pub enum RemoveProtector {
     /// A passkey.
     Passkey {
-        /// The credential's identifier, base64url without padding, of at most 1023 bytes.
+        /// The credential's identifier, base64url without padding, of at most [`MAX_CREDENTIAL_ID_BYTES`].
         credential: String,
     },
     /// The locker of a PIN.

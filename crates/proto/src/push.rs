@@ -4,7 +4,7 @@
 use crate::{AlertKind, Digest};
 use serde::{Deserialize, Serialize};
 
-/// Version of [`PushMessage`]. A worker that does not know it shows that there is something to see, and not what.
+/// Version of [`PushMessage`]. A service worker that does not know the version shows a notification without details.
 pub const PUSH_VERSION: u16 = 1;
 
 /// `GET /api/v1/push`: Web Push of the office, and of the bearer's device.
@@ -25,7 +25,8 @@ pub struct PushSettings {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PushSubscription {
-    /// Address at the push service, at most [`crate::limits::MAX_PUSH_ENDPOINT_BYTES`]. Whoever knows it and the office's key may send.
+    /// Address at the push service, at most [`crate::limits::MAX_PUSH_ENDPOINT_BYTES`]. Sending to it takes this
+    /// address and the office's private key.
     pub endpoint: String,
     /// The browser's public key (P-256, uncompressed), base64url without padding.
     pub p256dh: String,
@@ -33,14 +34,14 @@ pub struct PushSubscription {
     pub auth: String,
 }
 
-/// Names neither address nor secret.
+/// Shows neither address nor secret.
 impl std::fmt::Debug for PushSubscription {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("PushSubscription")
     }
 }
 
-/// Content of a push message, as JSON. It names nobody: who opens the page sees the rest there, verified.
+/// Content of a push message, as JSON. It names nobody: the page shows the rest, verified, once it is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PushMessage {

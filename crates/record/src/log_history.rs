@@ -67,8 +67,8 @@ impl LogHistory {
     }
 }
 
-/// Reports revocations that nobody could make. The signature of a registrar's is left to whoever has its certificate; that it
-/// was appointed then is in the log.
+/// Reports revocations whose signer had no right to make them. The signature of a registrar can be verified only with its
+/// certificate, which the log does not hold; that the registrar was appointed at that time is in the log.
 fn check_revocations(history: &mut History, verifier: &dyn SignatureVerifier) {
     for Revocation { index, device, jws } in std::mem::take(&mut history.revocations) {
         let Some(jws) = jws else { continue };

@@ -96,7 +96,7 @@ pub enum Input {
     Protection(Vec<ProtectionWrite>, oneshot::Sender<bool>),
     /// A device subscribes to push messages, or ends its subscription.
     Subscribe(DeviceId, Option<Box<PushRow>>, oneshot::Sender<Answer>),
-    /// A push message needs not be sent again.
+    /// A push message need not be sent again.
     Pushed(DeviceId, PushAbout),
     /// A push service does not know this address of the device any more.
     PushGone(DeviceId, String),
@@ -398,7 +398,7 @@ impl Hub {
                     return;
                 }
             },
-            Input::Logged(ticket, index) => self.board.logged(ticket, index, now),
+            Input::Logged(append, index) => self.board.logged(append, index, now),
             Input::LogReported(size) => {
                 self.log_reported = Some(size);
                 return;
@@ -419,7 +419,7 @@ impl Hub {
             Input::Pushed(device, about) => self.board.pushed(device, about, now),
             Input::PushGone(device, endpoint) => self.board.push_gone(device, &endpoint, now),
             Input::IsInCall(device, reply) => {
-                let _ = reply.send(self.board.device_is_in_call(&device, now));
+                let _ = reply.send(self.board.device_is_in_use(&device, now));
                 return;
             }
             Input::Gauges(reply) => {
@@ -515,8 +515,8 @@ impl Hub {
                     let _ = outbox.try_send(Outgoing::Close(reason));
                 }
             }
-            Output::Append(ticket, entry) => {
-                if !self.parts.log.append(ticket, entry) {
+            Output::Append(append, entry) => {
+                if !self.parts.log.append(append, entry) {
                     tracing::error!("log thread stopped: no entry can be appended; restart the server");
                 }
             }

@@ -19,6 +19,7 @@ mod allowance;
 pub mod archive;
 mod assignment;
 mod clock;
+mod device_policy;
 mod digest;
 mod hub;
 pub mod limits;
@@ -38,6 +39,7 @@ pub mod sign_in;
 pub mod store;
 pub mod switchboard;
 mod timers;
+mod tls;
 mod web;
 
 pub use migrate::{MigrateError, Progress as MigrateProgress, Report as MigrateReport, migrate};

@@ -101,14 +101,12 @@ pub const MAX_PUSH_SUBSCRIPTIONS: usize = 1024;
 pub const ALERT_PUSH_TTL_MS: u64 = 24 * 60 * 60 * 1000;
 /// Push messages that wait for one device. A further one replaces the oldest: the page that they lead to shows all.
 pub const MAX_PUSHES_PER_DEVICE: usize = 8;
-/// Push messages under way at once.
-pub const MAX_PUSHES_AT_ONCE: usize = 16;
-/// Commands that wait for the task that sends push messages.
-pub const PUSH_COMMANDS: usize = 1024;
-/// Sustained interval between push messages to one device, milliseconds, and how many are sent at once.
-pub const PUSH_PAUSE_MS: u64 = 30_000;
-/// See [`PUSH_PAUSE_MS`].
-pub const PUSHES_AT_ONCE: u32 = 10;
+/// Push messages under way at the same time.
+pub const MAX_CONCURRENT_PUSHES: usize = 16;
+/// Sustained interval between push messages to one device, milliseconds.
+pub const PUSH_INTERVAL_MS: u64 = 30_000;
+/// How many push messages one device is sent without that interval.
+pub const PUSH_BURST: u32 = 10;
 /// How long one request to a push service may take, milliseconds, from the resolution of its name to its answer.
 pub const PUSH_TIMEOUT_MS: u64 = 15_000;
 /// Delay before a push message is sent again, milliseconds: the first, which doubles each time, and the longest. A push service may

@@ -2,7 +2,7 @@
 
 use crate::{
     archive::{ArchivedDevices, Certificates, LogEvent, LogWriter, RecordError, RecordStore, now_ms},
-    digest::sha256,
+    device_policy::log_device_policy,
     hub::{self, Hub, HubHandle, Input, Parts},
     limits::{INCOMING_KEPT_MS, MAX_ARCHIVING, MAX_CONFIGURATION_BYTES, RECORD_DUE_MS},
     media,
@@ -10,7 +10,7 @@ use crate::{
     places::{Places, PlacesError},
     push::{self, PushService, Services, Vapid},
     reconcile::{ReconcileError, reconcile},
-    store::{Store, StoreError, StoreLocation, Write},
+    store::{StoreError, StoreLocation},
     switchboard::Policy,
     web::{
         self, App, ConnectionLimits, Counters, Liveness, OriginError, Page, Protection, ProtectionConfig, RecordReader,
@@ -28,10 +28,9 @@ use std::{
     thread::JoinHandle,
     time::Duration,
 };
-use telcon_files::replace_private;
 use telcon_identity::{IdentityError, Office};
 use telcon_log::{KeyError, LogSigner, log::Error as LogError};
-use telcon_proto::{OfficeName, device_policy::DevicePolicy, entry::Entry, http::OfficeInfo};
+use telcon_proto::{OfficeName, device_policy::DevicePolicy, http::OfficeInfo};
 use telcon_relay::RelayConfig;
 use tokio::{
     net::TcpListener,
@@ -75,10 +74,10 @@ pub struct ServerConfig {
     pub device_policy: DevicePolicy,
 }
 
-/// How devices are told of alerts while their page is closed.
+/// Web Push: how devices whose page is closed are notified of alerts.
 #[derive(Clone, Debug)]
 pub struct PushConfig {
-    /// Whether they are. Then the server connects to the push services of the devices' browsers.
+    /// Whether push messages are sent. Then the server connects to the push services of the devices' browsers.
     pub enabled: bool,
     /// Push services that may be in a private network.
     pub services: Vec<PushService>,
@@ -314,7 +313,7 @@ impl Server {
             .spawn(move |event| {
                 // Fails only while the server stops; the next start reconciles the store with the log.
                 for_log.send_blocking(match event {
-                    LogEvent::Appended(ticket, index) => Input::Logged(ticket, index),
+                    LogEvent::Appended(append, index) => Input::Logged(append, index),
                     LogEvent::Reported(size) => Input::LogReported(size),
                 });
             })
@@ -451,7 +450,7 @@ impl Running {
     }
 }
 
-/// What sends push messages, if the office does.
+/// The client of push services; none if the office sends no push messages.
 fn push_client(config: &ServerConfig, domain: &str) -> Result<Option<Arc<push::Client>>, StartError> {
     if !config.push.enabled {
         return Ok(None);
@@ -462,50 +461,14 @@ fn push_client(config: &ServerConfig, domain: &str) -> Result<Option<Arc<push::C
     Ok(Some(Arc::new(client.map_err(StartError::System)?)))
 }
 
-/// Tells the switchboard what became of a push message.
+/// Reports the result of a push message to the switchboard.
 async fn report_push(hub: HubHandle, event: push::Event) {
     // Fails only while the server stops; after the next start it is stated again.
     hub.send(match event {
-        push::Event::Told(device, about) => Input::Pushed(device, about),
+        push::Event::Settled(device, about) => Input::Pushed(device, about),
         push::Event::Gone(device, endpoint) => Input::PushGone(device, endpoint),
     })
     .await;
-}
-
-/// The rules for devices that the log has last, in the server's directory.
-const DEVICE_POLICY_FILE: &str = "device-policy.json";
-
-/// At start, enters other rules for devices than before into the log. That of a new office, which has no entry yet, is entered at
-/// the next start: an office whose log has entries and whose database has none is not started.
-fn log_device_policy(
-    dir: &Path,
-    policy: &DevicePolicy,
-    log: &mut LogWriter,
-    store: &mut dyn Store,
-) -> Result<(), StartError> {
-    let path = dir.join(DEVICE_POLICY_FILE);
-    let before = match telcon_files::read_named(&path, MAX_CONFIGURATION_BYTES) {
-        Ok(bytes) => bytes,
-        Err(error) if error.is_not_found() => rules_text(&DevicePolicy::default()),
-        Err(error) => return Err(StartError::File { path, source: error.into() }),
-    };
-    let now = rules_text(policy);
-    if now == before || log.size() == 0 {
-        return Ok(());
-    }
-    let entry = Entry::DevicePolicyChanged { time_ms: now_ms(), policy_sha256: sha256(&now) };
-    let [Some(index)] = log.append(&[entry.to_bytes()], now_ms())[..] else {
-        let what = "the rules for devices have changed, and the log could not be written: check disk space and permissions of archive/log";
-        return Err(StartError::Damaged { path, what: what.to_owned() });
-    };
-    store.apply(&[Write::LogSeen(index + 1)]).map_err(ReconcileError::Store)?;
-    replace_private(&path, &now).map_err(|source| StartError::File { path, source })?;
-    tracing::info!(index, "the rules for devices have changed; the log has their digest");
-    Ok(())
-}
-
-fn rules_text(policy: &DevicePolicy) -> Vec<u8> {
-    serde_json::to_vec(policy).expect("invariant: texts, numbers and maps of texts are JSON")
 }
 
 /// At start, stores certificates that a killed process did not: those of devices and registrars are archived after their log

@@ -1,5 +1,4 @@
-//! Attacks that a web page of somebody else, or somebody who prepares a session for another one, tries on the server. What needs a
-//! browser is in `web/e2e/attacks.test.mjs`.
+//! Cross-site attacks and session fixation against the server. What needs a browser is in `web/e2e/attacks.test.mjs`.
 
 mod common;
 

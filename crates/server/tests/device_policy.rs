@@ -5,7 +5,8 @@ mod common;
 use common::{Client, DOMAIN, Device, Office, now_ms};
 use telcon_log::DiskReader;
 use telcon_proto::{
-    ClientMessage as C, Digest, PersonId, Role, ServerMessage as S, WIRE_VERSION,
+    AlertKind, ClientMessage as C, Digest, PersonId, Role, ServerMessage as S, WIRE_VERSION,
+    alert::ReportedAlert,
     device_policy::DevicePolicy,
     entry::{Entry, ReadEntry},
     http::ApiError,
@@ -17,9 +18,13 @@ use telcon_server::ServerConfig;
 /// Restarts the office under these rules.
 async fn under(office: &mut Office, rules: &str) {
     office.stop().await;
+    office.run_as(with_rules(office, rules)).await;
+}
+
+fn with_rules(office: &Office, rules: &str) -> ServerConfig {
     let mut config = ServerConfig::local(office.dir.path().join("server"));
     config.device_policy = DevicePolicy::parse(rules).unwrap();
-    office.run_as(config).await;
+    config
 }
 
 /// Signs in as a page in a browser does, which names its origin.
@@ -50,7 +55,7 @@ async fn a_device_of_another_kind_than_its_role_may_have_does_not_sign_in() {
     Client::sign_in(office.addr(), &notes).await;
     let (mut page, first) = in_browser(&office, &notes).await;
     let (code, text) = refusal(first);
-    assert!(code == RefusalCode::NotAllowed && text.contains("no browser"), "{text}");
+    assert!(code == RefusalCode::NotAllowed && text.contains("does not allow browsers"), "{text}");
     assert_eq!(page.closed().await, Some(1008));
 
     assert!(matches!(in_browser(&office, &auditor).await.1, Some(S::SignedIn { .. })));
@@ -67,7 +72,7 @@ async fn a_device_of_another_kind_than_its_role_may_have_does_not_sign_in() {
 }
 
 #[tokio::test]
-async fn an_unprotected_browser_can_only_be_protected_where_the_office_demands_it() {
+async fn an_unprotected_browser_can_only_be_protected_where_the_office_requires_it() {
     let mut office = Office::start().await;
     let (president, other) = (office.person(Role::Principal).await, office.person(Role::DutyOfficer).await);
     under(&mut office, r#"{"version":1,"roles":{"principal":{"protection":true}}}"#).await;
@@ -80,6 +85,16 @@ async fn an_unprotected_browser_can_only_be_protected_where_the_office_demands_i
     let refused = page.until(|message| matches!(message, S::Refused { .. }).then_some(message)).await;
     let (code, text) = refusal(Some(refused));
     assert!(code == RefusalCode::NotAllowed && text.contains("passkey or PIN first"), "{text}");
+    // A report does not depend on protection.
+    let officer = office.person(Role::SecurityOfficer).await;
+    let mut officer = Client::sign_in(office.addr(), &officer).await;
+    page.send(&C::ReportAlert { kind: ReportedAlert::LogForked, call: None }).await;
+    officer
+        .until(|message| match message {
+            S::Alerts { changed, .. } => changed.into_iter().find(|alert| alert.kind == AlertKind::LogForked).map(drop),
+            _ => None,
+        })
+        .await;
     let bearer = page.bearer();
     let ask = async |method: &str, path: &str| {
         let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
@@ -105,29 +120,48 @@ async fn an_unprotected_browser_can_only_be_protected_where_the_office_demands_i
 async fn a_person_gets_no_more_devices_than_the_office_says() {
     let mut office = Office::start().await;
     let first = office.person(Role::Auditor).await;
+    let other = office.device(first.card.clone(), &office.invite(first.card.clone(), now_ms()), now_ms());
+    assert_eq!(office.post("/api/v1/devices", &other.enrol_request()).await.status, 201);
     under(&mut office, r#"{"version":1,"roles":{"auditor":{"devices_per_person":1}}}"#).await;
     let second = office.device(first.card.clone(), &office.invite(first.card.clone(), now_ms()), now_ms());
     let answer = office.post("/api/v1/devices", &second.enrol_request()).await;
     assert_eq!(answer.status, 409, "{}", answer.text());
-    assert!(answer.json::<ApiError>().error.contains("1 devices, which is the limit"));
+    assert!(answer.json::<ApiError>().error.contains("the person has 2 devices, and the limit is 1: revoke one first"));
     office.person(Role::Auditor).await;
+}
+
+/// The digests of rules that are in the log.
+fn digests(office: &Office) -> Vec<Digest> {
+    let archive = office.dir.path().join("server/archive");
+    let tree = DiskReader::new(archive.join("log"));
+    // A new office has published no checkpoint.
+    let Ok(text) = std::fs::read_to_string(archive.join("log/checkpoint")) else { return Vec::new() };
+    let signed = office.anchor.log_key().verify_checkpoint(&text).unwrap();
+    let entries = telcon_log::tree::Tree::new(&tree, signed.size);
+    let changed = |bytes: &[u8]| match ReadEntry::parse(bytes).known() {
+        Some(Entry::DevicePolicyChanged { policy_sha256, .. }) => Some(policy_sha256),
+        _ => None,
+    };
+    entries.entries(0..signed.size).unwrap().filter_map(|entry| changed(&entry.unwrap().1)).collect()
+}
+
+#[tokio::test]
+async fn the_rules_that_a_new_office_begins_with_are_in_the_log_after_its_next_start() {
+    let rules = r#"{"version":1,"everybody":{"idle_lock_minutes":30}}"#;
+    let mut office = Office::start().await;
+    under(&mut office, rules).await;
+    office.person(Role::Principal).await;
+    office.stop().await;
+    assert_eq!(digests(&office), []);
+    for start in ["next", "second"] {
+        office.run_as(with_rules(&office, rules)).await;
+        office.stop().await;
+        assert_eq!(digests(&office).len(), 1, "{start}");
+    }
 }
 
 #[tokio::test]
 async fn each_change_of_the_rules_is_in_the_log_once() {
-    let digests = |office: &Office| -> Vec<Digest> {
-        let archive = office.dir.path().join("server/archive");
-        let tree = DiskReader::new(archive.join("log"));
-        // A new office has published no checkpoint.
-        let Ok(text) = std::fs::read_to_string(archive.join("log/checkpoint")) else { return Vec::new() };
-        let signed = office.anchor.log_key().verify_checkpoint(&text).unwrap();
-        let entries = telcon_log::tree::Tree::new(&tree, signed.size);
-        let changed = |bytes: &[u8]| match ReadEntry::parse(bytes).known() {
-            Some(Entry::DevicePolicyChanged { policy_sha256, .. }) => Some(policy_sha256),
-            _ => None,
-        };
-        entries.entries(0..signed.size).unwrap().filter_map(|entry| changed(&entry.unwrap().1)).collect()
-    };
     let mut office = Office::start().await;
     // The log of a new office has no entry: its rules are entered at the next start.
     under(&mut office, r#"{"version":1,"everybody":{"idle_lock_minutes":30}}"#).await;
@@ -144,13 +178,7 @@ async fn each_change_of_the_rules_is_in_the_log_once() {
         under(&mut office, rules).await;
         office.stop().await;
         assert_eq!(digests(&office).len(), count, "{rules}");
-        office
-            .run_as({
-                let mut config = ServerConfig::local(office.dir.path().join("server"));
-                config.device_policy = DevicePolicy::parse(rules).unwrap();
-                config
-            })
-            .await;
+        office.run_as(with_rules(&office, rules)).await;
     }
     // The office goes on as before: the database counts the entries as its own.
     let device = office.person(Role::Auditor).await;

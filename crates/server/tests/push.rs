@@ -6,12 +6,13 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use common::{Answer, Client, Device, Office, PATIENCE, now_ms};
 use sha2::{Digest as _, Sha256};
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 use telcon_proto::{
     AlertKind, ClientMessage as C, Role, ServerMessage as S,
@@ -66,7 +67,31 @@ struct PushService {
     addr: SocketAddr,
     received: mpsc::UnboundedReceiver<Received>,
     connections: Arc<AtomicUsize>,
+    open: Arc<Open>,
 }
+
+/// Open connections.
+#[derive(Default)]
+struct Open {
+    /// One lock for each path, which its connection holds.
+    by_path: Mutex<BTreeMap<String, Arc<tokio::sync::Mutex<()>>>>,
+    /// Most connections that were open to one path at the same time.
+    most: AtomicUsize,
+}
+
+impl Open {
+    /// Counts a connection to this path until the guard is dropped.
+    async fn count(&self, path: &str) -> Option<tokio::sync::OwnedMutexGuard<()>> {
+        let only = self.by_path.lock().unwrap().entry(path.to_owned()).or_default().clone();
+        // The end of the connection before may be noticed a moment after it.
+        let only = tokio::time::timeout(NOTICED_WITHIN, only.lock_owned()).await.ok();
+        self.most.fetch_max(if only.is_some() { 1 } else { 2 }, Ordering::SeqCst);
+        only
+    }
+}
+
+/// How long the end of a connection may take to be noticed: far less than a silent one is kept.
+const NOTICED_WITHIN: Duration = Duration::from_secs(5);
 
 impl PushService {
     async fn start(does: Vec<Does>) -> Self {
@@ -74,14 +99,15 @@ impl PushService {
         let addr = listener.local_addr().unwrap();
         let (sender, received) = mpsc::unbounded_channel();
         let connections = Arc::new(AtomicUsize::new(0));
-        let counted = connections.clone();
+        let open = Arc::new(Open::default());
+        let (counted, by_path) = (connections.clone(), open.clone());
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 counted.fetch_add(1, Ordering::SeqCst);
-                tokio::spawn(serve(stream, does.clone(), sender.clone()));
+                tokio::spawn(serve(stream, does.clone(), sender.clone(), by_path.clone()));
             }
         });
-        Self { addr, received, connections }
+        Self { addr, received, connections, open }
     }
 
     fn config(&self, office: &Office) -> ServerConfig {
@@ -99,7 +125,7 @@ impl PushService {
     }
 }
 
-async fn serve(mut stream: TcpStream, does: Vec<Does>, sender: mpsc::UnboundedSender<Received>) {
+async fn serve(mut stream: TcpStream, does: Vec<Does>, sender: mpsc::UnboundedSender<Received>, open: Arc<Open>) {
     let mut bytes = Vec::new();
     let (head, length) = loop {
         let mut piece = [0; 4096];
@@ -124,6 +150,7 @@ async fn serve(mut stream: TcpStream, does: Vec<Does>, sender: mpsc::UnboundedSe
     let path = head.split(' ').nth(1).unwrap().to_owned();
     assert!(head.starts_with("POST "), "{head}");
     let number: usize = path.trim_start_matches('/').parse().unwrap();
+    let _counted = open.count(&path).await;
     let request = Answer { status: 0, head, body: bytes };
     let _ = sender.send(Received { request, path });
     match does[number] {
@@ -222,7 +249,7 @@ async fn start(does: Vec<Does>) -> (Office, PushService) {
     (office, service)
 }
 
-/// Somebody's device reports; returns the entry of the alert as the officer is told of it.
+/// Another person's device reports; returns the log entry of the alert, which the officer receives.
 async fn raise(officer: &mut Client, reporter: &mut Client, kind: ReportedAlert) -> (AlertKind, u64) {
     reporter.send(&C::ReportAlert { kind, call: None }).await;
     let kind = AlertKind::from(kind);
@@ -273,7 +300,7 @@ async fn an_alert_reaches_the_push_service_signed_encrypted_and_of_one_size() {
             assert!(!head.contains(&private.to_ascii_lowercase()), "{private}: {head}");
         }
     }
-    // The enrolment of another officer, too, is an alert; and both are told of what follows.
+    // The enrolment of another officer is an alert as well; both devices are sent what follows.
     let (_, other) = officer(&office, &service, &second, "/1").await;
     let enrolled = service.next().await;
     assert!(matches!(first.open(&enrolled).about, PushAbout::Alert { kind: AlertKind::DeviceEnrolled, .. }));
@@ -292,7 +319,7 @@ async fn an_alert_reaches_the_push_service_signed_encrypted_and_of_one_size() {
     assert_eq!((sizes.len(), topics.len()), (1, 4), "one size, and a topic for each entry and subscription");
     let metrics = office.get_admin("/metrics").await.text();
     assert!(metrics.contains("\ntelcon_push_failed_total 0\n"), "{metrics}");
-    // Unsubscribed: it is told nothing more.
+    // Unsubscribed: it is sent nothing more.
     let answer = office.http("DELETE", "/api/v1/push", &[("authorization", &other.bearer())], b"").await;
     assert_eq!((answer.status, settings(&office, &other).await.endpoint_sha256), (204, None));
     office.person(Role::DutyOfficer).await;
@@ -385,12 +412,12 @@ async fn a_hostile_push_service_holds_up_neither_the_server_nor_other_devices() 
     }
     client.send(&C::Ping { log_size: 0 }).await;
     client.until(|message| matches!(message, S::Checkpoint { .. }).then_some(())).await;
-    // One connection at a time to each.
     assert!(service.connections.load(Ordering::SeqCst) <= 40);
     tokio::select! {
         _ = inside.accept() => panic!("the redirect was followed"),
         () = async { office.person(Role::DutyOfficer).await; while service.next().await.path != "/0" {} } => {}
     }
+    assert_eq!(service.open.most.load(Ordering::SeqCst), 1, "one connection at a time to each");
 }
 
 #[tokio::test]
@@ -411,6 +438,7 @@ async fn the_server_connects_to_no_address_inside_its_network_and_to_no_program_
         "http://push.example/x".into(),
         "https://push.example:6379/x".into(),
         "https://user:secret@push.example/x".into(),
+        "https://push.example/a\0b".into(),
         format!("{}/x#fragment", service.origin()),
         format!("https://push.example/{}", "x".repeat(3_000)),
         "file:///etc/passwd".into(),

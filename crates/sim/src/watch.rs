@@ -120,16 +120,9 @@ impl Watch {
                 self.added.insert((device, call));
                 Some(call)
             }
-            M::RingShown { call }
-            | M::Answer { call, .. }
-            | M::Decline { call }
-            | M::HangUp { call, .. }
-            | M::AskJoin { call, .. }
-            | M::Commit { call, .. }
-            | M::Application { call, .. }
-            | M::Offer { call, .. }
-            | M::Resume { call, .. } => Some(*call),
-            _ => None,
+            // A report names a call as evidence; it does not make the device one that the call concerns.
+            M::ReportAlert { .. } => None,
+            message => message.call(),
         };
         if let Some(call) = call {
             self.mentioned.insert((device, call));

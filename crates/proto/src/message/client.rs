@@ -229,10 +229,7 @@ impl ClientMessage {
 
     /// Whether the message is of one of [`ClientMessage::NEED_CONFIRMATION`].
     pub fn needs_confirmation(&self) -> bool {
-        matches!(
-            self,
-            Self::ApproveDevice { .. } | Self::CloseInvitation { .. } | Self::Invite { .. } | Self::RevokeDevice { .. }
-        )
+        Self::NEED_CONFIRMATION.contains(&self.kind())
     }
 }
 
@@ -263,9 +260,17 @@ mod tests {
             let value = serde_json::to_value(&message).unwrap();
             let name = value["type"].as_str().unwrap().to_owned();
             assert_eq!(message.kind(), name);
-            assert_eq!(message.needs_confirmation(), ClientMessage::NEED_CONFIRMATION.contains(&&*name), "{name}");
+            let expected = ["approve_device", "close_invitation", "invite", "revoke_device"].contains(&&*name);
+            assert_eq!(message.needs_confirmation(), expected, "{name}");
             found.push(name);
         }
         assert!(ClientMessage::NEED_CONFIRMATION.iter().all(|name| found.iter().any(|other| other == name)));
+    }
+
+    #[test]
+    fn what_needs_a_confirmation_is_a_message() {
+        for name in ClientMessage::NEED_CONFIRMATION {
+            assert!(crate::access::MESSAGES.iter().any(|(message, _)| *message == name), "{name}");
+        }
     }
 }

@@ -81,7 +81,7 @@ fn people(contents: &Contents, facts: &Facts<'_>) -> Vec<(Role, DocumentPerson)>
             DocumentPerson {
                 name: shown(&card.name),
                 organisation: shown(&card.organisation),
-                role: role(card.role).to_owned(),
+                role: capitalised(&card.role.words()),
                 office: shown(card.office.as_deref().unwrap_or_default()),
                 zone: shown(&card.zone),
                 devices: vec![shown(device)],
@@ -91,20 +91,6 @@ fn people(contents: &Contents, facts: &Facts<'_>) -> Vec<(Role, DocumentPerson)>
     }
     people.sort_by(|(_, a), (_, b)| (&a.name, &a.organisation).cmp(&(&b.name, &b.organisation)));
     people.into_iter().map(|(card, person)| (card.role, person)).collect()
-}
-
-fn role(role: Role) -> &'static str {
-    match role {
-        Role::Principal => "Principal",
-        Role::Counterpart => "Counterpart",
-        Role::Scheduler => "Scheduler",
-        Role::Interpreter => "Interpreter",
-        Role::Auditor => "Auditor",
-        Role::DutyOfficer => "Duty officer",
-        Role::NoteTaker => "Note-taker",
-        Role::SecurityOfficer => "Security officer",
-        Role::RecordsOfficer => "Records officer",
-    }
 }
 
 fn info<'a>(facts: &'a Facts<'_>, label: &str) -> Option<&'a str> {

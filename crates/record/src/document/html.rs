@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{DocumentPerson, LineKind, RecordDocument, RecordVerdict};
+use super::{DocumentPerson, LineKind, RecordDocument, RecordVerdict, capitalised};
 
 const STYLE: &str = include_str!("record.css");
 
@@ -208,10 +208,8 @@ fn sound(out: &mut String, file: &str) {
 
 /// With a capital letter and a full stop.
 fn sentence(text: &str) -> String {
-    let mut chars = text.chars();
-    let first: String = chars.next().map(|c| c.to_uppercase().collect()).unwrap_or_default();
     let stop = if text.ends_with(['.', '!', '?']) { "" } else { "." };
-    format!("{first}{}{stop}", chars.as_str())
+    format!("{}{stop}", capitalised(text))
 }
 
 /// A relative path as a URL (RFC 3986).

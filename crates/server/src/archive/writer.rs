@@ -163,19 +163,19 @@ impl<S: Storage> LogWriter<S> {
         let reported_failed = std::mem::take(&mut self.reported_failed);
         let indices = self.append(&entries, now_ms);
         let mut events = Vec::new();
-        for (entry, ticket) in reported_failed {
+        for (entry, append) in reported_failed {
             match self.recent.get(&entry).copied() {
-                Some(index) if !entries.contains(&entry) => events.push(LogEvent::Appended(ticket, Some(index))),
+                Some(index) if !entries.contains(&entry) => events.push(LogEvent::Appended(append, Some(index))),
                 // Resolved: it is not in the log, or its appender has retried.
                 _ if self.unresolved.is_none() => {}
-                _ => self.reported_failed.push((entry, ticket)),
+                _ => self.reported_failed.push((entry, append)),
             }
         }
-        for (((ticket, _), entry), index) in batch.into_iter().zip(entries).zip(indices) {
+        for (((append, _), entry), index) in batch.into_iter().zip(entries).zip(indices) {
             if index.is_none() && self.unresolved.as_ref().is_some_and(|(_, unresolved)| unresolved.contains(&entry)) {
-                self.reported_failed.push((entry, ticket.clone()));
+                self.reported_failed.push((entry, append.clone()));
             }
-            events.push(LogEvent::Appended(ticket, index));
+            events.push(LogEvent::Appended(append, index));
         }
         events.extend(self.reported().map(LogEvent::Reported));
         events
@@ -225,8 +225,8 @@ pub struct Appender(mpsc::Sender<(PendingAppend, Entry)>);
 
 impl Appender {
     /// Queues an entry. `false` if the thread is gone.
-    pub fn append(&self, ticket: PendingAppend, entry: Entry) -> bool {
-        self.0.send((ticket, entry)).is_ok()
+    pub fn append(&self, append: PendingAppend, entry: Entry) -> bool {
+        self.0.send((append, entry)).is_ok()
     }
 }
 

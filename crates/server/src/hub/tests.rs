@@ -85,7 +85,7 @@ impl World {
     fn log(&mut self) {
         loop {
             match self.logged.recv_timeout(Duration::from_secs(60)).unwrap() {
-                LogEvent::Appended(ticket, index) => return self.handle(Input::Logged(ticket, index)),
+                LogEvent::Appended(append, index) => return self.handle(Input::Logged(append, index)),
                 LogEvent::Reported(size) => self.handle(Input::LogReported(size)),
             }
         }

@@ -20,13 +20,13 @@ pub(crate) struct CeremonyLimits {
     pub per_device: usize,
 }
 
-/// Who began a ceremony, as far as that is known.
+/// From where and for which device a ceremony was begun.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Origin {
     /// The client's address; none if it came through a proxy that does not tell it: all clients have the proxy's address then, which
     /// is not limited.
     pub address: Option<IpAddr>,
-    /// The device that it is for. Whoever begins an assertion names it without proof.
+    /// The device that it is for. For an assertion it is named without proof.
     pub device: DeviceId,
 }
 

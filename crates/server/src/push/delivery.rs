@@ -7,7 +7,7 @@ use super::{
     queue::{Attempt, Outcome},
     vapid::Vapid,
 };
-use crate::limits::PUSH_TIMEOUT_MS;
+use crate::{limits::PUSH_TIMEOUT_MS, tls};
 use axum::{
     body::Body,
     http::{Request, StatusCode, header},
@@ -29,15 +29,11 @@ use telcon_proto::push::{PushAbout, PushMessage};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpStream, lookup_host},
+    time::timeout,
 };
 use tokio_rustls::{
     TlsConnector,
-    rustls::{
-        ClientConfig, RootCertStore,
-        crypto::aws_lc_rs,
-        pki_types::ServerName,
-        version::{TLS12, TLS13},
-    },
+    rustls::{RootCertStore, pki_types::ServerName},
 };
 
 /// Longest head of an answer, bytes.
@@ -46,6 +42,8 @@ const MAX_HEAD_BYTES: usize = 16 * 1024;
 const MAX_HEADERS: usize = 100;
 /// Addresses of a push service that are tried.
 const MAX_ADDRESSES: usize = 4;
+/// How long one address may take to accept a connection: after all of them, time is left for a request.
+const ADDRESS_TIMEOUT: Duration = Duration::from_millis(PUSH_TIMEOUT_MS / (MAX_ADDRESSES as u64 + 1));
 /// Bytes of a topic: 32 characters, the most that a push service takes (RFC 8030, section 5.4).
 const TOPIC_BYTES: usize = 24;
 /// How often a push service is asked again that is too busy and does not say when, at least, milliseconds.
@@ -53,15 +51,15 @@ const BUSY_MS: u64 = 60_000;
 
 /// Counters of requests to push services.
 #[derive(Default)]
-pub struct Numbers {
-    /// Messages that a push service took.
-    pub taken: AtomicU64,
+pub struct DeliveryCounters {
+    /// Messages that a push service accepted.
+    pub accepted: AtomicU64,
     /// Attempts that failed; most are repeated.
     pub failed: AtomicU64,
     /// Messages that a push service refused.
-    pub refused: AtomicU64,
-    /// Subscriptions that a push service ended.
-    pub ended: AtomicU64,
+    pub rejected: AtomicU64,
+    /// Subscriptions that a push service ended, and stored ones that are not valid under the present configuration.
+    pub expired: AtomicU64,
 }
 
 /// Sends messages.
@@ -69,7 +67,7 @@ pub struct Client {
     tls: TlsConnector,
     services: Services,
     vapid: Arc<Vapid>,
-    numbers: Numbers,
+    counters: DeliveryCounters,
 }
 
 impl Client {
@@ -78,18 +76,12 @@ impl Client {
     /// # Errors
     /// If TLS cannot be set up.
     pub fn new(services: Services, vapid: Arc<Vapid>) -> io::Result<Self> {
-        let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        Self::with_roots(services, vapid, roots)
+        Self::with_roots(services, vapid, tls::native_roots())
     }
 
     fn with_roots(services: Services, vapid: Arc<Vapid>, roots: RootCertStore) -> io::Result<Self> {
-        let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-            .with_protocol_versions(&[&TLS13, &TLS12])
-            .map_err(io::Error::other)?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        Ok(Self { tls: TlsConnector::from(Arc::new(config)), services, vapid, numbers: Numbers::default() })
+        let config = tls::client_config(roots).map_err(io::Error::other)?;
+        Ok(Self { tls: TlsConnector::from(config), services, vapid, counters: DeliveryCounters::default() })
     }
 
     /// The push services that the operator named.
@@ -103,18 +95,18 @@ impl Client {
     }
 
     /// Counters.
-    pub fn numbers(&self) -> &Numbers {
-        &self.numbers
+    pub fn counters(&self) -> &DeliveryCounters {
+        &self.counters
     }
 
     /// Sends one message.
     pub(super) async fn deliver(&self, attempt: &Attempt, now_ms: u64) -> Outcome {
         let outcome = self.try_to_deliver(attempt, now_ms).await;
         let counter = match outcome {
-            Outcome::Taken => &self.numbers.taken,
-            Outcome::Failed { .. } => &self.numbers.failed,
-            Outcome::Refused => &self.numbers.refused,
-            Outcome::Gone => &self.numbers.ended,
+            Outcome::Accepted => &self.counters.accepted,
+            Outcome::Failed { .. } => &self.counters.failed,
+            Outcome::Refused => &self.counters.rejected,
+            Outcome::Gone => &self.counters.expired,
         };
         counter.fetch_add(1, Ordering::Relaxed);
         outcome
@@ -123,10 +115,27 @@ impl Client {
     async fn try_to_deliver(&self, attempt: &Attempt, now_ms: u64) -> Outcome {
         let row = &attempt.push.to;
         // Stored by a server with other push services named, or damaged: the device subscribes again.
-        let Ok(endpoint) = Endpoint::parse(&row.endpoint, &self.services) else { return Outcome::Gone };
-        let Ok(keys) = BrowserKeys::from_bytes(row.key.as_slice(), row.auth.as_slice()) else { return Outcome::Gone };
-        let sent = self.send(attempt, &endpoint, &keys, now_ms);
-        match tokio::time::timeout(Duration::from_millis(PUSH_TIMEOUT_MS), sent).await {
+        let invalid = |error: &dyn std::fmt::Display| {
+            tracing::warn!(
+                device = %row.device, %error,
+                "a stored push subscription is not valid under the present configuration: it is erased; the device subscribes again \
+                 when it is opened"
+            );
+            Outcome::Gone
+        };
+        let endpoint = match Endpoint::parse(&row.endpoint, &self.services) {
+            Ok(endpoint) => endpoint,
+            Err(error) => return invalid(&error),
+        };
+        let keys = match BrowserKeys::from_bytes(row.key.as_slice(), row.auth.as_slice()) {
+            Ok(keys) => keys,
+            Err(error) => return invalid(&error),
+        };
+        let content = serde_json::to_vec(&PushMessage::from(attempt.push.about));
+        let content = content.expect("invariant: a message is numbers and texts");
+        let Ok(body) = keys.encrypt(&content) else { return invalid(&"nothing can be encrypted for its key") };
+        let sent = self.send(attempt, &endpoint, &keys, body, now_ms);
+        match timeout(Duration::from_millis(PUSH_TIMEOUT_MS), sent).await {
             Ok(Ok((status, retry_ms))) => outcome(status, retry_ms, &endpoint),
             Ok(Err(error)) => {
                 tracing::warn!(service = %endpoint.origin(), %error, "a push message was not sent: it is tried again");
@@ -144,11 +153,10 @@ impl Client {
         attempt: &Attempt,
         endpoint: &Endpoint,
         keys: &BrowserKeys,
+        body: Vec<u8>,
         now_ms: u64,
     ) -> io::Result<(StatusCode, Option<u64>)> {
         let about = attempt.push.about;
-        let content = serde_json::to_vec(&PushMessage::from(about))?;
-        let body = keys.encrypt(&content).map_err(|_| io::Error::other("the message could not be encrypted"))?;
         let request = Request::post(endpoint.target())
             .header(header::HOST, endpoint.authority())
             .header(header::AUTHORIZATION, self.vapid.authorization(&endpoint.origin(), now_ms)?)
@@ -197,9 +205,10 @@ async fn connect(endpoint: &Endpoint) -> io::Result<TcpStream> {
     };
     let mut failed = io::Error::other("the push service has no public address: see `telcon serve --push-service`");
     for at in resolved.into_iter().filter(|at| endpoint.may_reach(at.ip())).take(MAX_ADDRESSES) {
-        match TcpStream::connect(at).await {
-            Ok(stream) => return Ok(stream),
-            Err(error) => failed = error,
+        match timeout(ADDRESS_TIMEOUT, TcpStream::connect(at)).await {
+            Ok(Ok(stream)) => return Ok(stream),
+            Ok(Err(error)) => failed = error,
+            Err(_) => failed = io::Error::new(io::ErrorKind::TimedOut, "the push service's address does not answer"),
         }
     }
     Err(failed)
@@ -235,7 +244,7 @@ fn retry_after(headers: &header::HeaderMap) -> Option<u64> {
 fn outcome(status: StatusCode, retry_ms: Option<u64>, endpoint: &Endpoint) -> Outcome {
     let service = endpoint.origin();
     match status {
-        status if status.is_success() => Outcome::Taken,
+        status if status.is_success() => Outcome::Accepted,
         StatusCode::NOT_FOUND | StatusCode::GONE => {
             tracing::info!(%service, "a subscription to push messages ended: the device subscribes again when it is opened");
             Outcome::Gone
@@ -262,6 +271,7 @@ mod tests {
     };
     use tokio_rustls::rustls::{
         ServerConfig,
+        crypto::aws_lc_rs,
         pki_types::{CertificateDer, PrivateKeyDer},
     };
 
@@ -270,7 +280,7 @@ mod tests {
         let endpoint = Endpoint::parse("https://push.example/x", &Services::default()).unwrap();
         let of = |status: u16, retry_ms| outcome(StatusCode::from_u16(status).unwrap(), retry_ms, &endpoint);
         for status in [200, 201, 202, 204] {
-            assert_eq!(of(status, None), Outcome::Taken, "{status}");
+            assert_eq!(of(status, None), Outcome::Accepted, "{status}");
         }
         for status in [404, 410] {
             assert_eq!(of(status, None), Outcome::Gone, "{status}");
@@ -309,7 +319,7 @@ mod tests {
             endpoint: endpoint.to_owned(),
             key: Blob(keys.public().to_vec()),
             auth: Blob(keys.auth().to_vec()),
-            told_below: 0,
+            notified_below: 0,
         };
         let about = PushAbout::Alert { kind: AlertKind::LogForked, entry: 1 };
         Attempt { id: 1, push: Push { to, about, until_ms: 60_000 }, ttl_s: 60 }
@@ -350,7 +360,7 @@ mod tests {
     async fn a_push_service_is_reached_over_tls_if_its_certificate_is_for_its_name_and_trusted() {
         let failed = Outcome::Failed { retry_ms: None };
         for (name, trusted, expected) in
-            [("localhost", true, Outcome::Taken), ("localhost", false, failed), ("other.example", true, failed)]
+            [("localhost", true, Outcome::Accepted), ("localhost", false, failed), ("other.example", true, failed)]
         {
             let (root, port) = tls_service(name).await;
             let origin = format!("https://localhost:{port}");
@@ -377,6 +387,22 @@ mod tests {
         let client = Client::with_roots(Services::default(), vapid(), RootCertStore::empty()).unwrap();
         for address in ["http://127.0.0.1:9/x", "https://10.0.0.1/x", "no address"] {
             assert_eq!(client.deliver(&attempt(address), 1_000).await, Outcome::Gone, "{address}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_stored_subscription_for_which_nothing_can_be_encrypted_is_given_up() {
+        let client = Client::with_roots(Services::default(), vapid(), RootCertStore::empty()).unwrap();
+        let damages: [fn(&mut PushRow); 3] = [
+            |row| row.key = Blob([&[4][..], &[0; 64]].concat()),
+            |row| row.key.0.truncate(64),
+            |row| row.auth.0.truncate(15),
+        ];
+        for damage in damages {
+            // A name that is not resolved: nothing is connected to.
+            let mut attempt = attempt("https://push.invalid/x");
+            damage(&mut attempt.push.to);
+            assert_eq!(client.deliver(&attempt, 1_000).await, Outcome::Gone);
         }
     }
 

@@ -1,11 +1,11 @@
-//! The task that drives the engine: takes commands of the switchboard, sends, and tells it what became of it.
+//! The task that drives the engine: it takes commands from the switchboard, sends messages and reports the results.
 
 pub use super::queue::Event;
 use super::{
     delivery::Client,
     queue::{Outcome, Queue},
 };
-use crate::{archive::now_ms, limits::PUSH_COMMANDS, switchboard::PushCommand};
+use crate::{archive::now_ms, switchboard::PushCommand};
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -15,29 +15,27 @@ use tokio::{sync::mpsc, task::JoinSet};
 
 /// The switchboard's end.
 #[derive(Clone)]
-pub struct Commands(mpsc::Sender<PushCommand>);
+pub struct Commands(mpsc::UnboundedSender<PushCommand>);
 
 impl Commands {
-    /// Queues a command without waiting: neither calls nor alerts wait for push services.
+    /// Queues a command without waiting: neither calls nor alerts wait for push services. The task takes commands at once and keeps
+    /// at most [`crate::limits::MAX_PUSHES_PER_DEVICE`] messages for each device.
     pub fn send(&self, command: PushCommand) {
-        if let Err(mpsc::error::TrySendError::Full(_)) = self.0.try_send(command) {
-            tracing::warn!(
-                "too many push messages at once: one is sent only after a restart; the alert is in the list"
-            );
-        }
+        // Fails only while the server stops: after the next start the message is stated again.
+        let _ = self.0.send(command);
     }
 }
 
 /// The channel between [`Commands`] and [`run`].
-pub fn channel() -> (Commands, mpsc::Receiver<PushCommand>) {
-    let (commands, receiver) = mpsc::channel(PUSH_COMMANDS);
+pub fn channel() -> (Commands, mpsc::UnboundedReceiver<PushCommand>) {
+    let (commands, receiver) = mpsc::unbounded_channel();
     (Commands(commands), receiver)
 }
 
 /// Sends what is commanded until the other end is gone. Without a client nothing is sent, and commands are dropped.
 pub async fn run<F: Future<Output = ()>>(
     client: Option<Arc<Client>>,
-    mut commands: mpsc::Receiver<PushCommand>,
+    mut commands: mpsc::UnboundedReceiver<PushCommand>,
     report: impl Fn(Event) -> F,
 ) {
     let Some(client) = client else {

@@ -50,21 +50,21 @@ impl BrowserKeys {
         let decoded = |text: &str| URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).ok();
         let public = decoded(&subscription.p256dh).ok_or(SubscriptionError::Key)?;
         let auth = decoded(&subscription.auth).ok_or(SubscriptionError::Secret)?;
-        Self::from_bytes(&public, &auth)
-    }
-
-    /// The keys as they are stored.
-    ///
-    /// # Errors
-    /// If nothing can be encrypted for them.
-    pub fn from_bytes(public: &[u8], auth: &[u8]) -> Result<Self, SubscriptionError> {
-        let keys = Self {
-            public: public.try_into().map_err(|_| SubscriptionError::Key)?,
-            auth: auth.try_into().map_err(|_| SubscriptionError::Secret)?,
-        };
+        let keys = Self::from_bytes(&public, &auth)?;
         // A point that is not on the curve agrees with no key.
         keys.encrypt(b"").map_err(|Unspecified| SubscriptionError::Key)?;
         Ok(keys)
+    }
+
+    /// The keys as they are stored. Whether the key is a point of the curve is found when something is encrypted for it.
+    ///
+    /// # Errors
+    /// If one has another length.
+    pub(super) fn from_bytes(public: &[u8], auth: &[u8]) -> Result<Self, SubscriptionError> {
+        Ok(Self {
+            public: public.try_into().map_err(|_| SubscriptionError::Key)?,
+            auth: auth.try_into().map_err(|_| SubscriptionError::Secret)?,
+        })
     }
 
     /// The public key.

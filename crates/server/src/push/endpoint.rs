@@ -7,7 +7,7 @@ use std::{
     str::FromStr,
 };
 use telcon_proto::limits::MAX_PUSH_ENDPOINT_BYTES;
-use url::{Host, Url};
+use url::{Host, Position, Url};
 
 /// Port of push services that the operator did not name.
 const HTTPS_PORT: u16 = 443;
@@ -62,7 +62,7 @@ impl fmt::Display for PushService {
     }
 }
 
-/// The push services that the operator named.
+/// The push services named by the operator.
 #[derive(Clone, Debug, Default)]
 pub struct Services(Vec<PushService>);
 
@@ -148,15 +148,14 @@ impl Endpoint {
     }
 
     /// Value of the header `Host`.
-    pub(super) fn authority(&self) -> String {
-        let origin = self.origin();
-        origin.split_once("://").map_or(origin.clone(), |(_, authority)| authority.to_owned())
+    pub(super) fn authority(&self) -> &str {
+        // Without a user name, which was checked.
+        self.url.authority()
     }
 
     /// Path and query.
-    pub(super) fn target(&self) -> String {
-        let query = self.url.query().map(|query| format!("?{query}")).unwrap_or_default();
-        format!("{}{query}", self.url.path())
+    pub(super) fn target(&self) -> &str {
+        &self.url[Position::BeforePath..Position::AfterQuery]
     }
 }
 
@@ -227,11 +226,8 @@ mod tests {
             assert!(parse(good).is_ok(), "{good}");
         }
         let endpoint = parse("https://push.example/a%2Fb?c=d").unwrap();
-        assert_eq!((endpoint.target().as_str(), endpoint.port()), ("/a%2Fb?c=d", 443));
-        assert_eq!(
-            (endpoint.origin().as_str(), endpoint.authority().as_str()),
-            ("https://push.example", "push.example")
-        );
+        assert_eq!((endpoint.target(), endpoint.port()), ("/a%2Fb?c=d", 443));
+        assert_eq!((endpoint.origin().as_str(), endpoint.authority()), ("https://push.example", "push.example"));
     }
 
     #[test]
@@ -309,6 +305,7 @@ mod tests {
             named("https://push.office.example:8443").unwrap(),
         ]);
         let accepted = |text| Endpoint::parse(text, &services);
+        assert_eq!(accepted("http://127.0.0.1:9000/x").unwrap().authority(), "127.0.0.1:9000");
         assert!(accepted("http://127.0.0.1:9000/x").unwrap().may_reach(Ipv4Addr::LOCALHOST.into()));
         assert!(accepted("https://push.office.example:8443/x").unwrap().may_reach(Ipv4Addr::new(10, 0, 0, 1).into()));
         // Another port, scheme or host is another service.

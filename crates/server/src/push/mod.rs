@@ -1,5 +1,4 @@
-//! Web Push: tells devices of what concerns them while no page of theirs is open (RFC 8030), with content that the push service
-//! cannot read (RFC 8291).
+//! Web Push: notifies devices whose page is closed (RFC 8030), with content that the push service cannot read (RFC 8291).
 //!
 //! | module | idea |
 //! |---|---|
@@ -10,7 +9,7 @@
 //! | `delivery` | one request to a push service |
 //! | `driver` | the task that drives the engine |
 //!
-//! Who is told of what is decided by the switchboard ([`crate::switchboard`]).
+//! The switchboard ([`crate::switchboard`]) decides which device is sent what.
 //!
 //! # What a push service learns
 //! That this office sent something of one size to one browser, when, how urgent it is and how long it is of use; the office's domain,
@@ -23,7 +22,7 @@ mod endpoint;
 mod queue;
 mod vapid;
 
-pub use delivery::{Client, Numbers};
+pub use delivery::{Client, DeliveryCounters};
 pub use driver::{Commands, Event, channel, run};
 pub use encryption::BrowserKeys;
 pub use endpoint::{Endpoint, PushService, PushServiceError, Services};

@@ -3,15 +3,16 @@
 use crate::{
     allowance::{Allowance, Rate},
     limits::{
-        MAX_PUSH_RETRY_MS, MAX_PUSHES_AT_ONCE, MAX_PUSHES_PER_DEVICE, PUSH_PAUSE_MS, PUSH_RETRY_MS, PUSHES_AT_ONCE,
+        MAX_CONCURRENT_PUSHES, MAX_PUSH_RETRY_MS, MAX_PUSHES_PER_DEVICE, PUSH_BURST, PUSH_INTERVAL_MS, PUSH_RETRY_MS,
     },
+    store::PushRow,
     switchboard::{Push, PushCommand},
 };
 use std::collections::{BTreeMap, VecDeque};
 use telcon_proto::{DeviceId, push::PushAbout};
 
 /// How often one device is sent something.
-const RATE: Rate = Rate::every_ms(PUSH_PAUSE_MS, PUSHES_AT_ONCE);
+const RATE: Rate = Rate::every_ms(PUSH_INTERVAL_MS, PUSH_BURST);
 
 /// A message to be sent now, whose result the engine waits for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,8 +27,8 @@ pub(super) struct Attempt {
 /// What became of an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// The push service took it.
-    Taken,
+    /// The push service accepted it.
+    Accepted,
     /// The push service does not know the subscription any more.
     Gone,
     /// The push service does not take this message.
@@ -36,25 +37,52 @@ pub(super) enum Outcome {
     Failed { retry_ms: Option<u64> },
 }
 
-/// What the switchboard is told.
+/// What the engine reports to the switchboard.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// The message needs not be sent again.
-    Told(DeviceId, PushAbout),
+    /// The message need not be sent again.
+    Settled(DeviceId, PushAbout),
     /// The subscription with this address is over.
     Gone(DeviceId, String),
+}
+
+/// An attempt that is under way.
+#[derive(Debug)]
+struct UnderWay {
+    /// Number of the attempt.
+    id: u64,
+    /// What it sends.
+    push: Push,
+    /// Whether the switchboard withdrew the message meanwhile: if the attempt fails, it is not repeated.
+    withdrawn: bool,
 }
 
 /// What waits for one device.
 #[derive(Debug, Default)]
 struct Waiting {
     messages: VecDeque<Push>,
-    /// The attempt that is under way, and what it sends.
-    under_way: Option<(u64, Push)>,
+    under_way: Option<UnderWay>,
     failures: u32,
     /// No attempt before this time.
     not_before_ms: u64,
     allowance: Allowance,
+}
+
+impl Waiting {
+    /// Sends none of these messages any more. The attempt under way cannot be stopped, but is not repeated.
+    fn withdraw(&mut self) {
+        self.messages.clear();
+        if let Some(attempt) = &mut self.under_way {
+            attempt.withdrawn = true;
+        }
+    }
+}
+
+/// Whether two messages say the same to the same subscription. [`PushRow::notified_below`] rises while a message is sent.
+fn is_same(one: &Push, other: &Push) -> bool {
+    let PushRow { device, endpoint, key, auth, notified_below: _ } = &one.to;
+    let to = &other.to;
+    one.about == other.about && (device, endpoint, key, auth) == (&to.device, &to.endpoint, &to.key, &to.auth)
 }
 
 /// All messages that were not sent.
@@ -72,20 +100,19 @@ impl Queue {
     pub fn command(&mut self, command: PushCommand) {
         match command {
             PushCommand::Restart => {
-                for waiting in self.devices.values_mut() {
-                    waiting.messages.clear();
-                }
+                self.devices.values_mut().for_each(Waiting::withdraw);
             }
             PushCommand::Forget(device) => {
                 if let Some(waiting) = self.devices.get_mut(&device) {
                     // The next subscription may be at another push service, which refused nothing.
                     (waiting.failures, waiting.not_before_ms) = (0, 0);
-                    waiting.messages.clear();
+                    waiting.withdraw();
                 }
             }
             PushCommand::Send(push) => {
                 let waiting = self.devices.entry(push.to.device).or_default();
-                if waiting.under_way.as_ref().is_some_and(|(_, other)| *other == *push) {
+                if let Some(attempt) = waiting.under_way.as_mut().filter(|attempt| is_same(&attempt.push, &push)) {
+                    attempt.withdrawn = false;
                     return;
                 }
                 if waiting.messages.len() == MAX_PUSHES_PER_DEVICE {
@@ -98,19 +125,19 @@ impl Queue {
 
     /// The next message to be sent now.
     pub fn next(&mut self, now_ms: u64) -> Option<Attempt> {
-        self.drop_late(now_ms);
-        if self.under_way == MAX_PUSHES_AT_ONCE {
+        self.drop_expired(now_ms);
+        if self.under_way == MAX_CONCURRENT_PUSHES {
             return None;
         }
-        let mut ready = self.devices.iter_mut().filter(|(_, waiting)| {
+        let ready = self.devices.iter_mut().filter(|(_, waiting)| {
             waiting.under_way.is_none() && !waiting.messages.is_empty() && waiting.not_before_ms <= now_ms
         });
-        let last = self.last;
-        let mut turn: Vec<_> = ready.by_ref().collect();
-        turn.sort_by_key(|(device, _)| (last.is_some_and(|last| **device <= last), **device));
+        let mut turn: Vec<_> = ready.collect();
+        // Stable: those before and those after the last one stay in order.
+        turn.sort_by_key(|(device, _)| Some(**device) <= self.last);
         for (device, waiting) in turn {
             if !waiting.allowance.take(RATE, now_ms) {
-                waiting.not_before_ms = now_ms + PUSH_PAUSE_MS;
+                waiting.not_before_ms = now_ms + PUSH_INTERVAL_MS;
                 continue;
             }
             let Some(push) = waiting.messages.pop_front() else { continue };
@@ -118,7 +145,7 @@ impl Queue {
             self.next_id += 1;
             self.under_way += 1;
             self.last = Some(*device);
-            waiting.under_way = Some((id, push.clone()));
+            waiting.under_way = Some(UnderWay { id, push: push.clone(), withdrawn: false });
             let ttl_s = push.until_ms.saturating_sub(now_ms) / 1000;
             return Some(Attempt { id, push, ttl_s });
         }
@@ -128,18 +155,21 @@ impl Queue {
     /// An attempt of this number ended.
     pub fn done(&mut self, device: DeviceId, id: u64, outcome: Outcome, now_ms: u64) {
         let Some(waiting) = self.devices.get_mut(&device) else { return };
-        let Some((_, push)) = waiting.under_way.take_if(|(number, _)| *number == id) else { return };
+        let Some(UnderWay { push, withdrawn, .. }) = waiting.under_way.take_if(|attempt| attempt.id == id) else {
+            return;
+        };
         self.under_way -= 1;
         match outcome {
-            Outcome::Taken | Outcome::Refused => {
+            Outcome::Accepted | Outcome::Refused => {
                 waiting.failures = 0;
-                self.events.push(Event::Told(device, push.about));
+                self.events.push(Event::Settled(device, push.about));
             }
             Outcome::Gone => {
                 // Of this subscription alone: those of a newer one wait on.
                 waiting.messages.retain(|other| other.to.endpoint != push.to.endpoint);
                 self.events.push(Event::Gone(device, push.to.endpoint));
             }
+            Outcome::Failed { .. } if withdrawn => {}
             Outcome::Failed { retry_ms } => {
                 let longest = push.until_ms.saturating_sub(now_ms);
                 let backoff = PUSH_RETRY_MS.saturating_mul(1 << waiting.failures.min(16)).min(MAX_PUSH_RETRY_MS);
@@ -158,7 +188,7 @@ impl Queue {
         idle.filter_map(|waiting| {
             let until = waiting.messages.iter().map(|push| push.until_ms).min()?;
             // While the limit is reached, the end of an attempt is waited for.
-            Some(if self.under_way == MAX_PUSHES_AT_ONCE { until } else { waiting.not_before_ms.min(until) })
+            Some(if self.under_way == MAX_CONCURRENT_PUSHES { until } else { waiting.not_before_ms.min(until) })
         })
         .min()
     }
@@ -169,20 +199,20 @@ impl Queue {
     }
 
     /// Messages that are of no use any more; and devices of which nothing has to be remembered.
-    fn drop_late(&mut self, now_ms: u64) {
+    fn drop_expired(&mut self, now_ms: u64) {
         for (device, waiting) in &mut self.devices {
             let events = &mut self.events;
             waiting.messages.retain(|push| {
                 let useful = push.until_ms > now_ms;
                 if !useful {
-                    events.push(Event::Told(*device, push.about));
+                    events.push(Event::Settled(*device, push.about));
                 }
                 useful
             });
         }
         self.devices.retain(|_, waiting| {
             let mut full = waiting.allowance;
-            let rested = full.take_many(u64::from(PUSHES_AT_ONCE), RATE, now_ms);
+            let rested = full.take_many(u64::from(PUSH_BURST), RATE, now_ms);
             !waiting.messages.is_empty() || waiting.under_way.is_some() || waiting.not_before_ms > now_ms || !rested
         });
     }
@@ -191,7 +221,6 @@ impl Queue {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::PushRow;
     use telcon_proto::{AlertKind, Blob};
 
     const START: u64 = 1_000_000_000;
@@ -207,7 +236,7 @@ mod tests {
 
     fn push(n: u8, entry: u64) -> Push {
         let endpoint = format!("https://push.example/{n}");
-        let to = PushRow { device: device(n), endpoint, key: Blob(vec![4]), auth: Blob(vec![1]), told_below: 0 };
+        let to = PushRow { device: device(n), endpoint, key: Blob(vec![4]), auth: Blob(vec![1]), notified_below: 0 };
         Push { to, about: about(entry), until_ms: START + DAY_MS }
     }
 
@@ -231,11 +260,11 @@ mod tests {
             assert_eq!(queue.next(START), None, "one at a time");
             assert_eq!(attempt.ttl_s, DAY_MS / 1000);
             seen.push(entry(&attempt));
-            queue.done(device(1), attempt.id, Outcome::Taken, START);
-            queue.done(device(1), attempt.id, Outcome::Taken, START);
+            queue.done(device(1), attempt.id, Outcome::Accepted, START);
+            queue.done(device(1), attempt.id, Outcome::Accepted, START);
         }
         assert_eq!(seen, [1, 2, 3]);
-        let told: Vec<Event> = (1..=3).map(|entry| Event::Told(device(1), about(entry))).collect();
+        let told: Vec<Event> = (1..=3).map(|entry| Event::Settled(device(1), about(entry))).collect();
         assert_eq!(queue.take_events(), told);
         assert_eq!((queue.take_events(), queue.next_timeout()), (Vec::new(), None));
     }
@@ -254,7 +283,7 @@ mod tests {
         assert_eq!(waits[..4], [5_000, 10_000, 20_000, 40_000]);
         assert!(waits.iter().all(|wait| *wait <= MAX_PUSH_RETRY_MS) && waits.contains(&MAX_PUSH_RETRY_MS));
         assert!(now >= START + DAY_MS, "it was tried for as long as it is of use");
-        assert_eq!(queue.take_events(), [Event::Told(device(1), about(1))], "and is not stated again at a restart");
+        assert_eq!(queue.take_events(), [Event::Settled(device(1), about(1))], "and is not stated again at a restart");
         assert_eq!(queue.next_timeout(), None);
     }
 
@@ -291,62 +320,103 @@ mod tests {
         send(&mut queue, 1, 1);
         let attempt = queue.next(START).unwrap();
         queue.done(device(1), attempt.id, Outcome::Refused, START);
-        assert_eq!((queue.next(START), queue.take_events()), (None, vec![Event::Told(device(1), about(1))]));
+        assert_eq!((queue.next(START), queue.take_events()), (None, vec![Event::Settled(device(1), about(1))]));
     }
 
     #[test]
     fn a_device_gets_a_burst_and_then_one_in_each_interval_and_the_newest_of_what_waits() {
         let mut queue = Queue::default();
         let mut sent = 0;
-        for number in 0..PUSHES_AT_ONCE + 20 {
+        for number in 0..PUSH_BURST + 20 {
             send(&mut queue, 1, u64::from(number));
             while let Some(attempt) = queue.next(START) {
-                queue.done(device(1), attempt.id, Outcome::Taken, START);
+                queue.done(device(1), attempt.id, Outcome::Accepted, START);
                 sent += 1;
             }
         }
-        assert_eq!(sent, PUSHES_AT_ONCE);
+        assert_eq!(sent, PUSH_BURST);
         let mut later = Vec::new();
         let mut now = START;
         while let Some(at) = queue.next_timeout() {
             now = at;
             while let Some(attempt) = queue.next(now) {
-                queue.done(device(1), attempt.id, Outcome::Taken, now);
+                queue.done(device(1), attempt.id, Outcome::Accepted, now);
                 later.push(entry(&attempt));
             }
         }
-        let first = u64::from(PUSHES_AT_ONCE) + 20 - MAX_PUSHES_PER_DEVICE as u64;
+        let first = u64::from(PUSH_BURST) + 20 - MAX_PUSHES_PER_DEVICE as u64;
         assert_eq!(later, (first..first + MAX_PUSHES_PER_DEVICE as u64).collect::<Vec<_>>());
-        assert!(now - START >= (MAX_PUSHES_PER_DEVICE as u64 - 1) * PUSH_PAUSE_MS);
+        assert!(now - START >= (MAX_PUSHES_PER_DEVICE as u64 - 1) * PUSH_INTERVAL_MS);
     }
 
     #[test]
     fn a_slow_push_service_holds_up_one_device_and_no_more_are_under_way_than_the_limit() {
         let mut queue = Queue::default();
-        for n in 0..MAX_PUSHES_AT_ONCE as u8 + 4 {
+        for n in 0..MAX_CONCURRENT_PUSHES as u8 + 4 {
             send(&mut queue, n, 1);
             send(&mut queue, n, 2);
         }
         let under_way: Vec<Attempt> = std::iter::from_fn(|| queue.next(START)).collect();
-        assert_eq!(under_way.len(), MAX_PUSHES_AT_ONCE);
+        assert_eq!(under_way.len(), MAX_CONCURRENT_PUSHES);
         let last = under_way.last().unwrap();
-        queue.done(last.push.to.device, last.id, Outcome::Taken, START);
+        queue.done(last.push.to.device, last.id, Outcome::Accepted, START);
         let next = queue.next(START).unwrap();
-        assert_eq!((next.push.to.device, entry(&next)), (device(MAX_PUSHES_AT_ONCE as u8), 1), "the others come first");
+        assert_eq!(
+            (next.push.to.device, entry(&next)),
+            (device(MAX_CONCURRENT_PUSHES as u8), 1),
+            "the others come first"
+        );
     }
 
     #[test]
     fn a_restart_of_the_switchboard_and_the_end_of_a_subscription_leave_nothing_to_send() {
-        for command in [PushCommand::Restart, PushCommand::Forget(device(1))] {
+        let under_way = |command: &PushCommand| {
             let mut queue = Queue::default();
             send(&mut queue, 1, 1);
             send(&mut queue, 1, 2);
             let attempt = queue.next(START).unwrap();
             queue.command(command.clone());
+            (queue, attempt.id)
+        };
+        let failed = Outcome::Failed { retry_ms: None };
+        for command in [PushCommand::Restart, PushCommand::Forget(device(1))] {
+            for outcome in [Outcome::Accepted, Outcome::Refused, failed] {
+                let (mut queue, id) = under_way(&command);
+                queue.done(device(1), id, outcome, START);
+                assert_eq!(queue.next_timeout(), None, "{command:?} {outcome:?}");
+                assert_eq!(queue.next(START + MAX_PUSH_RETRY_MS), None, "{command:?} {outcome:?}");
+            }
+            // The switchboard states the message again: it is the one under way.
+            let (mut queue, id) = under_way(&command);
             send(&mut queue, 1, 1);
-            queue.done(device(1), attempt.id, Outcome::Taken, START);
+            queue.done(device(1), id, Outcome::Accepted, START);
             assert_eq!(queue.next(START), None, "{command:?}: what is under way is not sent twice");
+            let (mut queue, id) = under_way(&command);
+            send(&mut queue, 1, 1);
+            queue.done(device(1), id, failed, START);
+            let again = queue.next(START + PUSH_RETRY_MS);
+            assert_eq!(again.map(|attempt| entry(&attempt)), Some(1), "{command:?}: it is sent again if it fails");
         }
+    }
+
+    #[test]
+    fn a_message_under_way_is_the_same_whatever_was_delivered_before_but_not_for_another_subscription() {
+        let other = |change: fn(&mut PushRow)| {
+            let mut queue = Queue::default();
+            send(&mut queue, 1, 7);
+            let attempt = queue.next(START).unwrap();
+            queue.command(PushCommand::Restart);
+            let mut stated = push(1, 7);
+            change(&mut stated.to);
+            queue.command(PushCommand::Send(Box::new(stated)));
+            queue.done(device(1), attempt.id, Outcome::Accepted, START);
+            queue.next(START).is_some()
+        };
+        assert!(!other(|_| {}));
+        assert!(!other(|row| row.notified_below = 5));
+        assert!(other(|row| row.endpoint.push('x')));
+        assert!(other(|row| row.key = Blob(vec![5])));
+        assert!(other(|row| row.auth = Blob(vec![2])));
     }
 
     #[test]
@@ -354,7 +424,7 @@ mod tests {
         let mut queue = Queue::default();
         send(&mut queue, 1, 1);
         let attempt = queue.next(START).unwrap();
-        queue.done(device(1), attempt.id, Outcome::Taken, START);
+        queue.done(device(1), attempt.id, Outcome::Accepted, START);
         assert_eq!(queue.next(START + DAY_MS), None);
         assert!(queue.devices.is_empty());
     }

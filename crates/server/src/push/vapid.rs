@@ -6,7 +6,7 @@ use aws_lc_rs::{
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use std::{io, path::Path};
-use telcon_files::{FileError, read_named, replace_private};
+use telcon_files::{read_named, replace_private};
 
 /// How long a signature is valid, seconds: RFC 8292 allows a day, and clocks differ.
 const VALID_S: u64 = 12 * 60 * 60;
@@ -34,7 +34,6 @@ impl Vapid {
                 replace_private(path, document.as_ref())?;
                 document.as_ref().to_vec()
             }
-            Err(FileError::Io(error)) => return Err(error),
             Err(error) => return Err(error.into()),
         };
         let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &bytes).map_err(|_| {

@@ -107,6 +107,7 @@ fn invitation_row(row: &Row, home: &OfficeName) -> Result<InvitationRow, StoreEr
             }
             None => None,
         },
+        // The column `second_approved_by` is older than this name: now it holds the only or the second registrar.
         last_approved_by: row.optional_device(18)?,
     })
 }

@@ -84,6 +84,7 @@ pub enum ProtectionWrite {
     /// new, the device is not revoked and has fewer confirmed lockers than [`crate::limits::MAX_LOCKERS_PER_DEVICE`].
     LockerMade(Box<LockerRow>),
     /// The PIN was wrong. The secret is erased with the last of [`telcon_proto::limits::MAX_PIN_ATTEMPTS`] failures.
+    /// Condition: the locker exists.
     LockerFailed {
         /// The locker.
         locker: Digest,

@@ -11,14 +11,14 @@ pub(super) fn apply(t: &mut dyn Statements, write: &PushWrite) -> Result<(), Sto
     let mut run = |sql: &str, values: &[Value]| t.execute(sql, values).map(drop);
     match write {
         PushWrite::Subscribed(row) => run(
-            "INSERT INTO push_subscriptions (device, endpoint, browser_key, auth, told_below) VALUES ($1, $2, $3, $4, $5)
+            "INSERT INTO push_subscriptions (device, endpoint, browser_key, auth, notified_below) VALUES ($1, $2, $3, $4, $5)
              ON CONFLICT (device) DO UPDATE SET endpoint = excluded.endpoint, browser_key = excluded.browser_key,
-                 auth = excluded.auth, told_below = excluded.told_below",
-            values![&row.device, &row.endpoint, &row.key, &row.auth, row.told_below],
+                 auth = excluded.auth, notified_below = excluded.notified_below",
+            values![&row.device, &row.endpoint, &row.key, &row.auth, row.notified_below],
         ),
         PushWrite::Ended(device) => end(t, device),
-        PushWrite::Told(device, below) => run(
-            "UPDATE push_subscriptions SET told_below = $1 WHERE device = $2 AND told_below < $1",
+        PushWrite::NotifiedBelow(device, below) => run(
+            "UPDATE push_subscriptions SET notified_below = $1 WHERE device = $2 AND notified_below < $1",
             values![*below, device],
         ),
     }
@@ -31,7 +31,7 @@ pub(super) fn end(t: &mut dyn Statements, device: &DeviceId) -> Result<(), Store
 
 /// The subscriptions of devices that are not revoked.
 pub(super) fn subscriptions(t: &mut dyn Statements) -> Result<Vec<PushRow>, StoreError> {
-    let sql = "SELECT device, endpoint, browser_key, auth, told_below FROM push_subscriptions
+    let sql = "SELECT device, endpoint, browser_key, auth, notified_below FROM push_subscriptions
          WHERE device IN (SELECT device FROM devices WHERE revoked_ms IS NULL) ORDER BY device";
     let read = |row: &Row| {
         Ok(PushRow {
@@ -39,7 +39,7 @@ pub(super) fn subscriptions(t: &mut dyn Statements) -> Result<Vec<PushRow>, Stor
             endpoint: row.text(1)?,
             key: row.blob(2)?,
             auth: row.blob(3)?,
-            told_below: row.number(4)?,
+            notified_below: row.number(4)?,
         })
     };
     t.query(sql, &[])?.iter().map(read).collect()

@@ -13,16 +13,16 @@ pub struct PushRow {
     pub key: Blob,
     /// Authentication secret of its browser.
     pub auth: Blob,
-    /// Log index below which the device was told of every alert, or the alert was too old.
-    pub told_below: u64,
+    /// Log index below which every alert was delivered to the device's push service, or was too old to be sent.
+    pub notified_below: u64,
 }
 
-/// Whoever knows the address may send: it is in no log line.
+/// Address and secrets stay out of log lines.
 impl std::fmt::Debug for PushRow {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("PushRow")
             .field("device", &self.device)
-            .field("told_below", &self.told_below)
+            .field("notified_below", &self.notified_below)
             .finish_non_exhaustive()
     }
 }
@@ -34,6 +34,6 @@ pub enum PushWrite {
     Subscribed(Box<PushRow>),
     /// Its subscription ended.
     Ended(DeviceId),
-    /// It was told of alerts: see [`PushRow::told_below`].
-    Told(DeviceId, u64),
+    /// Alerts were delivered to its push service: see [`PushRow::notified_below`].
+    NotifiedBelow(DeviceId, u64),
 }

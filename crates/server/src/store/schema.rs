@@ -144,7 +144,11 @@ pub(super) const TABLES: [Table; 19] = [
         key: 3,
     },
     Table { name: "added_devices", columns: &["told", "device", "label", "approved_by", "enrolled_ms"], key: 2 },
-    Table { name: "push_subscriptions", columns: &["device", "endpoint", "browser_key", "auth", "told_below"], key: 1 },
+    Table {
+        name: "push_subscriptions",
+        columns: &["device", "endpoint", "browser_key", "auth", "notified_below"],
+        key: 1,
+    },
     Table { name: "marks", columns: &["name", "value"], key: 1 },
 ];
 
@@ -349,7 +353,7 @@ CREATE TABLE added_devices (
     "
 CREATE TABLE push_subscriptions (
     device BLOB PRIMARY KEY, endpoint TEXT NOT NULL, browser_key BLOB NOT NULL, auth BLOB NOT NULL,
-    told_below INTEGER NOT NULL
+    notified_below INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 ",
 ];
@@ -513,7 +517,7 @@ CREATE TABLE added_devices (
     "
 CREATE TABLE push_subscriptions (
     device BYTEA PRIMARY KEY, endpoint TEXT NOT NULL, browser_key BYTEA NOT NULL, auth BYTEA NOT NULL,
-    told_below BIGINT NOT NULL
+    notified_below BIGINT NOT NULL
 );
 "];
 

@@ -550,15 +550,13 @@ fn invitations_are_restored_until_the_log_has_their_end(disk: &TestStore) {
     assert_eq!(store.load().unwrap().registrars[0].log_index, None);
 }
 
-fn passkeys_lockers_and_tickets_are_stored(disk: &TestStore) {
-    use ProtectionWrite as W;
-    let passkey = |id: &str, n| PasskeyRow {
-        credential: id.into(),
-        device: device(n),
-        passkey: "{}".into(),
-        added_ms: u64::from(n),
-    };
-    let locker = |n: u8, confirmed| LockerRow {
+fn passkey(id: &str, n: u8) -> PasskeyRow {
+    PasskeyRow { credential: id.into(), device: device(n), passkey: "{}".into(), added_ms: u64::from(n) }
+}
+
+/// A locker of device 1.
+fn locker(n: u8, confirmed: bool) -> LockerRow {
+    LockerRow {
         locker: Digest::from_bytes([n; 32]),
         device: device(1),
         proof: Digest::from_bytes([9; 32]),
@@ -567,8 +565,15 @@ fn passkeys_lockers_and_tickets_are_stored(disk: &TestStore) {
         retry_ms: 0,
         confirmed,
         made_ms: 5,
-    };
-    let ticket = |n: u8| TicketRow { sha256: Digest::from_bytes([n; 32]), issued_ms: 7, used_ms: 7 };
+    }
+}
+
+fn ticket(n: u8) -> TicketRow {
+    TicketRow { sha256: Digest::from_bytes([n; 32]), issued_ms: 7, used_ms: 7 }
+}
+
+fn passkeys_lockers_and_tickets_are_stored(disk: &TestStore) {
+    use ProtectionWrite as W;
     let mut store = disk.writer();
     // Each is a request of its own; returns those whose condition did not hold.
     let mut apply = |writes: Vec<W>| {
@@ -625,73 +630,45 @@ fn a_device_keeps_what_unlocks_it(disk: &TestStore) {
         let writes: Vec<Write> = requests.into_iter().map(Write::Protection).collect();
         store.apply(&writes).unwrap().refused.into_iter().collect::<Vec<_>>()
     };
-    let passkey = |id: &str| {
-        let row = PasskeyRow { credential: id.into(), device: device(1), passkey: "{}".into(), added_ms: 1 };
-        vec![W::PasskeyAdded(Box::new(row))]
-    };
-    let locker = |n: u8| LockerRow {
-        locker: Digest::from_bytes([n; 32]),
-        device: device(1),
-        proof: Digest::from_bytes([9; 32]),
-        secret: Some(Blob(vec![n; 32])),
-        failures: 0,
-        retry_ms: 0,
-        confirmed: true,
-        made_ms: 5,
-    };
-    let (first, second) = (locker(1).locker, locker(2).locker);
+    let add = |id: &str| vec![W::PasskeyAdded(Box::new(passkey(id, 1)))];
+    let make = |n: u8| vec![W::LockerMade(Box::new(locker(n, true)))];
+    let (first, second) = (locker(1, true).locker, locker(2, true).locker);
     let remove = |id: &str| vec![W::PasskeyRemoved(device(1), id.into())];
-    let ticket = TicketRow { sha256: Digest::from_bytes([1; 32]), issued_ms: 7, used_ms: 7 };
     // Two requests at once, each of which the other protector would allow.
-    assert_eq!(apply(vec![passkey("a"), passkey("b"), remove("a"), remove("b"), remove("unknown")]), [3]);
+    assert_eq!(apply(vec![add("a"), add("b"), remove("a"), remove("b"), remove("unknown")]), [3]);
     // A locker whose secret is erased unlocks nothing.
     let erased = vec![W::LockerFailed { locker: first, failures: MAX_PIN_ATTEMPTS, retry_ms: 0 }];
-    assert_eq!(apply(vec![vec![W::LockerMade(Box::new(locker(1)))], erased, remove("b")]), [2]);
-    assert_eq!(apply(vec![vec![W::LockerMade(Box::new(locker(2)))], remove("b")]), [0; 0]);
+    assert_eq!(apply(vec![make(1), erased, remove("b")]), [2]);
+    assert_eq!(apply(vec![make(2), remove("b")]), [0; 0]);
     assert_eq!(apply(vec![vec![W::LockerRemoved(device(1), second)]]), [0], "the erased one would be left");
-    assert_eq!(apply(vec![vec![W::LockerMade(Box::new(locker(3)))]]), [0], "it has two");
+    assert_eq!(apply(vec![make(3)]), [0], "it has two");
     assert_eq!(apply(vec![vec![W::LockerRemoved(device(1), first)]]), [0; 0]);
     // If the condition of the first does not hold, the others of the request are not written either.
-    let unopened = LockerRow { confirmed: false, ..locker(4) };
-    let opened = |id| vec![W::LockerOpened(id), W::TicketIssued(device(1), ticket)];
+    let unopened = locker(4, false);
+    let opened = |id| vec![W::LockerOpened(id), W::TicketIssued(device(1), ticket(1))];
     assert_eq!(apply(vec![opened(Digest::from_bytes([77; 32]))]), [0]);
     let reader = disk.reader();
     assert_eq!(reader.protection(&device(1)).unwrap(), ProtectionRow { passkeys: 0, lockers: 1, ticket: None });
     assert_eq!(apply(vec![vec![W::LockerMade(Box::new(unopened))], opened(second)]), [0; 0]);
-    assert_eq!(reader.protection(&device(1)).unwrap().ticket, Some(ticket));
+    assert_eq!(reader.protection(&device(1)).unwrap().ticket, Some(ticket(1)));
     // Passkeys are limited.
-    let many: Vec<_> = (0..MAX_PASSKEYS_PER_DEVICE + 1).map(|n| passkey(&n.to_string())).collect();
+    let many: Vec<_> = (0..MAX_PASSKEYS_PER_DEVICE + 1).map(|n| add(&n.to_string())).collect();
     assert_eq!(apply(many), [MAX_PASSKEYS_PER_DEVICE]);
 }
 
 fn a_revoked_device_loses_what_protected_it(disk: &TestStore) {
     use ProtectionWrite as W;
     let mut store = disk.writer();
-    let passkey = |n: u8| {
-        let row = PasskeyRow { credential: format!("{n}"), device: device(n), passkey: "{}".into(), added_ms: 1 };
-        W::PasskeyAdded(Box::new(row))
-    };
-    let locker = |n: u8, confirmed| {
-        W::LockerMade(Box::new(LockerRow {
-            locker: Digest::from_bytes([n; 32]),
-            device: device(1),
-            proof: Digest::from_bytes([9; 32]),
-            secret: Some(Blob(vec![n; 32])),
-            failures: 0,
-            retry_ms: 0,
-            confirmed,
-            made_ms: 5,
-        }))
-    };
-    let ticket = TicketRow { sha256: Digest::from_bytes([1; 32]), issued_ms: 7, used_ms: 7 };
-    let all = vec![passkey(1), locker(1, true), locker(2, false), W::TicketIssued(device(1), ticket)];
+    let add = |n: u8| W::PasskeyAdded(Box::new(passkey(&n.to_string(), n)));
+    let make = |n: u8, confirmed| W::LockerMade(Box::new(locker(n, confirmed)));
+    let all = vec![add(1), make(1, true), make(2, false), W::TicketIssued(device(1), ticket(1))];
     let notified = |by: u8| {
         let row =
             AddedDeviceRow { notified: device(by), device: device(9), label: None, approved_by: None, enrolled_ms: 4 };
         Write::DeviceAdded(Box::new(row))
     };
     store.apply(&[enrolled(1), enrolled(2), enrolled(9), notified(1), notified(2)]).unwrap();
-    store.apply(&[Write::Protection(all), Write::Protection(vec![passkey(2)])]).unwrap();
+    store.apply(&[Write::Protection(all), Write::Protection(vec![add(2)])]).unwrap();
     store.apply(&[Write::DeviceRevoked(device(1), 4, None)]).unwrap();
     let reader = disk.reader();
     let lockers = [1, 2].map(|n| reader.locker(&Digest::from_bytes([n; 32])).unwrap());
@@ -700,7 +677,7 @@ fn a_revoked_device_loses_what_protected_it(disk: &TestStore) {
     let notified: Vec<_> = store.load().unwrap().added_devices.iter().map(|row| row.notified).collect();
     assert_eq!(notified, [device(2)]);
     // Requests that were under way.
-    let late = [passkey(1), locker(3, false)].map(|write| Write::Protection(vec![write]));
+    let late = [add(1), make(3, false)].map(|write| Write::Protection(vec![write]));
     assert_eq!(store.apply(&late).unwrap().refused, [0, 1].into());
     assert_eq!(reader.protection(&device(1)).unwrap(), ProtectionRow::default());
 }
@@ -793,17 +770,19 @@ fn push_subscriptions_are_one_of_a_device_and_erased_with_its_revocation(disk: &
         endpoint: format!("https://push.example/{address}"),
         key: Blob(vec![4; 65]),
         auth: Blob(vec![n; 16]),
-        told_below: 5,
+        notified_below: 5,
     };
     let write = |write| Write::Push(write);
     let subscribed = |n, address| write(PushWrite::Subscribed(Box::new(row(n, address))));
     store.apply(&[enrolled(1), enrolled(2), enrolled(3)]).unwrap();
     store.apply(&[subscribed(1, "old"), subscribed(2, "b"), subscribed(3, "c"), subscribed(1, "new")]).unwrap();
-    store.apply(&[write(PushWrite::Told(device(1), 9)), write(PushWrite::Told(device(1), 7))]).unwrap();
-    store.apply(&[write(PushWrite::Told(device(4), 9)), write(PushWrite::Ended(device(3)))]).unwrap();
+    store
+        .apply(&[write(PushWrite::NotifiedBelow(device(1), 9)), write(PushWrite::NotifiedBelow(device(1), 7))])
+        .unwrap();
+    store.apply(&[write(PushWrite::NotifiedBelow(device(4), 9)), write(PushWrite::Ended(device(3)))]).unwrap();
     drop(store);
     let mut store = disk.writer();
-    let first = PushRow { told_below: 9, ..row(1, "new") };
+    let first = PushRow { notified_below: 9, ..row(1, "new") };
     assert_eq!(store.load().unwrap().push, [first.clone(), row(2, "b")]);
     assert_eq!(disk.reader().push_endpoint(&device(1)).unwrap().as_deref(), Some("https://push.example/new"));
     store.apply(&[Write::DeviceRevoked(device(2), 8, None)]).unwrap();

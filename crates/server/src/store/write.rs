@@ -10,13 +10,6 @@ use telcon_proto::CallId;
 
 /// Applies a write; false if it has a condition that does not hold ([`Write::Protection`]).
 pub(super) fn apply(t: &mut dyn Statements, write: &Write) -> Result<bool, StoreError> {
-    match write {
-        Write::Protection(writes) => super::protection::apply(t, writes),
-        other => change(t, other).map(|()| true),
-    }
-}
-
-fn change(t: &mut dyn Statements, write: &Write) -> Result<(), StoreError> {
     let mut run = |sql: &str, values: &[Value]| t.execute(sql, values).map(drop);
     match write {
         Write::Device(row) => insert_device(t, row, ""),
@@ -206,7 +199,7 @@ fn change(t: &mut dyn Statements, write: &Write) -> Result<(), StoreError> {
         Write::InvitationClosedLogged(id, index) => {
             run("UPDATE invitations SET closed_index = $1 WHERE invitation = $2", values![*index, id])
         }
-        Write::Protection(writes) => super::protection::apply(t, writes).map(drop),
+        Write::Protection(writes) => return super::protection::apply(t, writes),
         Write::Push(write) => push::apply(t, write),
         Write::Alert(row) => alerts::put(t, row),
         Write::AlertSeen(index, by, ms) => run(
@@ -226,6 +219,7 @@ fn change(t: &mut dyn Statements, write: &Write) -> Result<(), StoreError> {
             run("DELETE FROM marks WHERE name = 'log_again'", &[])
         }
     }
+    .map(|()| true)
 }
 
 fn insert_device(t: &mut dyn Statements, row: &DeviceRow, on_conflict: &str) -> Result<(), StoreError> {

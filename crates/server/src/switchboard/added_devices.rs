@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, HashMap};
 use telcon_identity::label_of;
 use telcon_proto::{DeviceId, ServerMessage, alert::AddedDevice, limits::MAX_ADDED_DEVICES};
 
-/// Of what each device has to notify its person.
+/// By device: the added devices of which it has to notify its person.
 #[derive(Debug, Default)]
 pub(super) struct AddedDevices(HashMap<DeviceId, BTreeMap<DeviceId, AddedDeviceRow>>);
 

@@ -1,5 +1,5 @@
-//! Alerts for security officers. An alert is an entry of the log: officers are told once the log has it, and a restart appends
-//! what is missing. What happens again within [`ALERT_INTERVAL_MS`] is counted into the next entry about the same.
+//! Alerts for devices whose role may see alerts. An alert is an entry of the log: it is sent to them once the log has it, and a
+//! restart appends what is missing. What happens again within [`ALERT_INTERVAL_MS`] is counted into the next entry about the same.
 //! Such counts are in memory until that entry: a restart of the server loses those of the running interval, at most, and never the
 //! first of a kind.
 
@@ -166,7 +166,7 @@ impl Alerts {
         }
     }
 
-    /// An alert is in the log: officers are told.
+    /// An alert is in the log: it is sent to the devices whose role may see alerts.
     pub fn add(&mut self, row: AlertRow, context: &mut Context) {
         // A revocation whose entry the log reported as failed may be reported again.
         let known = |alert: &OfficeAlert| self.newest.iter().any(|other| other.log_index == alert.log_index);
@@ -189,11 +189,11 @@ impl Alerts {
     }
 
     /// The newest that are in the log, oldest first.
-    pub fn newest(&self) -> impl Iterator<Item = &OfficeAlert> {
+    pub fn oldest_first(&self) -> impl Iterator<Item = &OfficeAlert> {
         self.newest.iter().rev()
     }
 
-    /// What an officer's device is sent that signs in.
+    /// What a device whose role may see alerts is sent when it signs in.
     pub fn at_sign_in(&self) -> ServerMessage {
         let changed = self.newest.iter().take(ALERTS_AT_SIGN_IN).cloned().collect();
         ServerMessage::Alerts { changed, unseen: self.unseen.len() as u64 }

@@ -6,7 +6,6 @@
 
 use super::{
     Switchboard,
-    enrolment::Approval,
     port::{Approved, Effects, FirstApproved, NewDevice, Output, Refusal, RefusalKind, Reply, RequestId, SessionId},
 };
 use crate::store::{FirstApprovalRow, InvitationRow, RegistrarRow, Write};
@@ -35,8 +34,7 @@ impl Switchboard {
         match checked {
             Ok(Approved::First(first)) => self.keep_first_approval(request, by, invitation, first, now_ms),
             Ok(Approved::Last(new)) => {
-                let approval = Approval { invitation, by, session: Some(session) };
-                self.enrol_approved(request, new, approval, session, now_ms);
+                self.enrol_approved(request, new, invitation, by, session, now_ms);
             }
             Err(text) => self.refuse_registrar(session, request, RefusalKind::Forbidden, &text),
         }

@@ -4,9 +4,13 @@ use super::{
     contacts::Contacts,
     directory::Directory,
     port::{CloseReason, Effects, Output, PendingAppend, Policy, RelayCommand, SessionId},
-    subscriptions::PushSubscriptions,
 };
-use crate::{assignment::Assignment, store::Write, timers::Timers};
+use crate::{
+    assignment::Assignment,
+    store::{PushRow, Write},
+    timers::Timers,
+};
+use std::collections::BTreeMap;
 use telcon_proto::{
     CallId, DeviceId, InvitationId, Role, ServerMessage,
     entry::Entry,
@@ -40,7 +44,8 @@ pub(super) struct Context {
     pub contacts: Contacts,
     pub assignment: Assignment,
     pub timers: Timers<Timer>,
-    pub push: PushSubscriptions,
+    /// Web Push subscriptions, one of each device: all of them, which are few.
+    pub push: BTreeMap<DeviceId, PushRow>,
     effects: Effects,
 }
 
@@ -52,7 +57,7 @@ impl Context {
             contacts: Contacts::default(),
             assignment: Assignment::default(),
             timers: Timers::default(),
-            push: PushSubscriptions::default(),
+            push: BTreeMap::new(),
             effects: Effects::default(),
         }
     }
@@ -84,8 +89,8 @@ impl Context {
         self.send(to, ServerMessage::Refused { call, code, message: message.to_owned() });
     }
 
-    pub fn append(&mut self, ticket: PendingAppend, entry: Entry) {
-        self.output(Output::Append(ticket, entry));
+    pub fn append(&mut self, append: PendingAppend, entry: Entry) {
+        self.output(Output::Append(append, entry));
     }
 
     pub fn relay(&mut self, command: RelayCommand) {

@@ -66,10 +66,12 @@ impl Switchboard {
         &mut self,
         request: RequestId,
         new: NewDevice,
-        approval: Approval,
+        invitation: InvitationId,
+        by: DeviceId,
         session: SessionId,
         now_ms: u64,
     ) {
+        let approval = Approval { invitation, by, session: Some(session) };
         if let Some(begun) = self.enrolling.get_mut(&new.device)
             && begun.approval.is_some_and(|before| before.invitation == approval.invitation)
         {
@@ -178,8 +180,10 @@ impl Switchboard {
             return Err(Refusal::new(RefusalKind::Conflict, text));
         }
         let devices = directory.devices_of(new.card.person).count();
-        if devices >= self.context.policy.devices.rules(new.card.role).devices_per_person {
-            let text = format!("the person has {devices} devices, which is the limit: revoke one first");
+        let limit = self.context.policy.devices.rules(new.card.role).devices_per_person;
+        if devices >= limit {
+            // The limit may have been lowered since.
+            let text = format!("the person has {devices} devices, and the limit is {limit}: revoke one first");
             return Err(Refusal::new(RefusalKind::Conflict, text));
         }
         Ok(())

@@ -19,9 +19,9 @@
 //! | `asks` | limits of requests to join |
 //! | `ring` | opening, ringing, answering, ending |
 //! | `ring_limits` | how often people may ring |
-//! | `alerts` | what security officers are told, and the log with them |
-//! | `push`, `subscriptions` | which devices are told of alerts while their page is closed |
-//! | `added_devices` | devices added in somebody's name, of which their other devices tell them |
+//! | `alerts` | alerts: entries of the log, sent to devices whose role may see them |
+//! | `push` | which devices are notified of alerts while their page is closed |
+//! | `added_devices` | added devices, of which the person's other devices notify them |
 //! | `invitations` | registrars, their invitations, devices that ask |
 //! | `approvals` | registrars' approvals of those devices |
 //! | `silence` | callers whom a person has silenced |
@@ -55,7 +55,6 @@ mod push;
 mod ring;
 mod ring_limits;
 mod silence;
-mod subscriptions;
 
 pub use port::{
     Approved, CloseReason, DeviceAsked, Effects, FirstApproved, LegRefusal, NewDevice, Output, PendingAppend, Policy,
@@ -264,7 +263,7 @@ impl Switchboard {
     }
 
     /// Whether a device takes part in a call now, or the record of one is expected from it.
-    pub fn device_is_in_call(&self, device: &DeviceId, now_ms: u64) -> bool {
+    pub fn device_is_in_use(&self, device: &DeviceId, now_ms: u64) -> bool {
         self.calls.of_device(device).iter().filter_map(|id| self.calls.get(id)).any(|call| call.takes_part(device))
             || self.pending.is_expected_from(device, now_ms)
     }
@@ -379,8 +378,8 @@ impl Switchboard {
     }
 
     /// The result of [`Output::Append`]: the entry's index, or none if the append failed.
-    pub fn logged(&mut self, ticket: PendingAppend, index: Option<u64>, now_ms: u64) -> Effects {
-        match ticket {
+    pub fn logged(&mut self, append: PendingAppend, index: Option<u64>, now_ms: u64) -> Effects {
+        match append {
             PendingAppend::Enrolled(device, request) => self.enrolment_logged(device, request, index, now_ms),
             PendingAppend::Alert(id) => self.alerts.logged(id, index, &mut self.context, now_ms),
             PendingAppend::Appointed(device, request) => self.appointment_logged(device, request, index),

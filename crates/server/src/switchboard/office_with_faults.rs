@@ -149,12 +149,12 @@ impl Office {
                 }
                 self.left = self.left.saturating_sub(1);
                 match output {
-                    Output::Append(ticket, entry) => {
+                    Output::Append(append, entry) => {
                         let index =
                             if self.log_fails { None } else { self.log.append(&[entry.to_bytes()], self.now)[0] };
                         // It dies after the append and before its result is known.
                         if self.left > 0 {
-                            queue.push_back(self.board.logged(ticket, index, self.now));
+                            queue.push_back(self.board.logged(append, index, self.now));
                         }
                     }
                     Output::Send(session, message) => self.done.push(Done::Sent(session, *message)),
@@ -168,18 +168,18 @@ impl Office {
 
     /// After a crash, or without one: from what is durable. The officer signs in again.
     pub fn restart(&mut self) {
-        (self.left, self.log_fails) = (usize::MAX, false);
-        reconcile(&mut *self.store, &self.log.prover(), &(), true).unwrap();
-        let (board, effects) = Switchboard::new(policy(), self.store.load().unwrap(), self.now);
-        self.board = board;
-        self.run(effects);
-        self.connect(1, OFFICER);
+        self.left = usize::MAX;
+        self.start(true);
     }
 
     /// The store failed: the engine starts again within the process. What was given to the log may still be written.
     pub fn restart_engine(&mut self) {
+        self.start(false);
+    }
+
+    fn start(&mut self, new_process: bool) {
         self.log_fails = false;
-        reconcile(&mut *self.store, &self.log.prover(), &(), false).unwrap();
+        reconcile(&mut *self.store, &self.log.prover(), &(), new_process).unwrap();
         let (board, effects) = Switchboard::new(policy(), self.store.load().unwrap(), self.now);
         self.board = board;
         self.run(effects);

@@ -49,7 +49,7 @@ struct Pending {
     unconfirmed: BTreeMap<DeviceId, Entry>,
     /// Time in the *record missing* entry, kept for the same reason.
     missing_ms: Option<u64>,
-    /// Until when their records are expected. They are accepted later, too.
+    /// Until when the note-takers' records are expected, milliseconds since 1970 UTC. They are accepted later, too.
     expected_until_ms: u64,
     /// When the record is to be logged as missing; none once that was appended.
     due_ms: Option<u64>,
@@ -213,6 +213,7 @@ impl PendingRecords {
         context: &mut Context,
     ) {
         let ended_ms = row.ended_ms.unwrap_or_default();
+        let expected_until_ms = ended_ms.saturating_add(context.policy.record_due_ms);
         let brought = |device: &DeviceId| records.iter().any(|r| r.device.is_none_or(|by| by == *device));
         let awaited = |device: &&DeviceId| context.directory.writes_records(device) && !brought(device);
         let participants: BTreeSet<DeviceId> = participants.into_iter().copied().collect();
@@ -224,7 +225,7 @@ impl PendingRecords {
         let (due_ms, why) = match (row.answered_ms, row.noted) {
             (Some(_), true) => {
                 let why = "a note-taker was in the call, and its record did not arrive in time";
-                (ended_ms.saturating_add(context.policy.record_due_ms), why)
+                (expected_until_ms, why)
             }
             // There was no note-taker to record it.
             (Some(_), false) => (ended_ms, NO_NOTE_TAKER),
@@ -245,7 +246,7 @@ impl PendingRecords {
             digests,
             unconfirmed,
             missing_ms,
-            expected_until_ms: ended_ms.saturating_add(context.policy.record_due_ms),
+            expected_until_ms,
             due_ms,
             arriving,
         };
@@ -261,7 +262,8 @@ impl PendingRecords {
         }
     }
 
-    /// Whether the record of a call that was answered is expected from this device.
+    /// Whether a record is expected from this device now: it has not delivered that of a call that ended, and the record is not overdue,
+    /// or one of that call is being archived.
     pub fn is_expected_from(&self, device: &DeviceId, now_ms: u64) -> bool {
         let expected = |pending: &Pending| {
             (pending.arriving || now_ms < pending.expected_until_ms) && pending.note_takers.contains(device)

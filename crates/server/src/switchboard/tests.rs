@@ -130,9 +130,9 @@ impl Office {
     fn run(&mut self, effects: Effects) {
         for output in effects.outputs {
             match output {
-                Output::Append(ticket, _) => {
+                Output::Append(append, _) => {
                     self.entries += 1;
-                    let effects = self.board.logged(ticket, Some(self.entries - 1), self.now);
+                    let effects = self.board.logged(append, Some(self.entries - 1), self.now);
                     self.run(effects);
                 }
                 Output::Send(to, message) => self.sent.push((to, (*message).clone())),
@@ -346,7 +346,7 @@ fn inputs_look_only_at_the_calls_that_they_concern() {
 #[test]
 fn a_device_is_in_use_during_a_call_and_while_its_record_is_expected() {
     let mut office = Office::in_call();
-    let in_use = |office: &Office| [1, 2, 3, 4].map(|n| office.board.device_is_in_call(&device(n), office.now));
+    let in_use = |office: &Office| [1, 2, 3, 4].map(|n| office.board.device_is_in_use(&device(n), office.now));
     assert_eq!(in_use(&office), [true, true, true, false]);
     office.send(1, C::HangUp { call: CALL, failed: false });
     assert_eq!(in_use(&office), [false, false, true, false], "the note-taker delivers its record");

@@ -108,7 +108,7 @@ pub(super) async fn open(
         return Ok(Json(LockerAnswer::Erased {}));
     }
     let Some(place) = app.protection.turns.queue(id) else {
-        let text = "too many attempts at this PIN wait: try again in a minute";
+        let text = "too many attempts at this PIN are waiting: try again in a minute";
         return Err(HttpError::new(StatusCode::TOO_MANY_REQUESTS, text));
     };
     // The attempt goes on if its connection is lost: a client that hangs up does not end its turn before the outcome is stored.

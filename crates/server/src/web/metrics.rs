@@ -1,7 +1,7 @@
 //! Metrics in the Prometheus text format, and the health check. Neither identifies anybody.
 
 use super::App;
-use crate::hub::Input;
+use crate::{hub::Input, push::DeliveryCounters};
 use axum::{
     extract::State,
     http::{StatusCode, header},
@@ -96,17 +96,17 @@ pub(super) async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
         "Times that no device of a call could reach its relay.",
         read(&m.unreachable),
     );
-    let pushes = app.push.as_ref().map(|push| push.numbers());
-    let pushed = |counter: fn(&crate::push::Numbers) -> &AtomicU64| pushes.map_or(0, |numbers| read(counter(numbers)));
-    page.line("push_taken_total", "counter", "Push messages that a push service took.", pushed(|n| &n.taken));
+    let pushes = app.push.as_ref().map(|push| push.counters());
+    let pushed = |counter: fn(&DeliveryCounters) -> &AtomicU64| pushes.map_or(0, |counters| read(counter(counters)));
+    page.line("push_accepted_total", "counter", "Push messages that a push service accepted.", pushed(|c| &c.accepted));
     page.line(
         "push_failed_total",
         "counter",
         "Attempts to send a push message that failed; it is sent again.",
-        pushed(|n| &n.failed),
+        pushed(|c| &c.failed),
     );
-    page.line("push_refused_total", "counter", "Push messages that a push service refused.", pushed(|n| &n.refused));
-    page.line("push_ended_total", "counter", "Subscriptions that a push service ended.", pushed(|n| &n.ended));
+    page.line("push_refused_total", "counter", "Push messages that a push service refused.", pushed(|c| &c.rejected));
+    page.line("push_ended_total", "counter", "Subscriptions that a push service ended.", pushed(|c| &c.expired));
     if let Ok(stats) = app.relay.stats().await {
         relay(&stats, &mut page);
     }

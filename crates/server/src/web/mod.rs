@@ -116,7 +116,7 @@ pub struct App {
     pub protection: Protection,
     /// [`crate::limits::MAX_ARCHIVING`] permits, one for each device whose certificates are being stored in the archive.
     pub archiving: Arc<tokio::sync::Semaphore>,
-    /// What sends push messages, if the office does.
+    /// The client of push services; none if the office sends no push messages.
     pub push: Option<Arc<crate::push::Client>>,
 }
 
@@ -189,9 +189,10 @@ async fn check_access(State(app): State<Arc<App>>, request: Request, next: Next)
             Some(bearer) => match rule.refuses(bearer.role) {
                 Some(text) => Some(HttpError::new(StatusCode::FORBIDDEN, text)),
                 None if access::PROTECTS.contains(&&*path) => None,
-                None => protection::unprotected(&app, bearer.device, bearer.role, bearer.kind)
-                    .await
-                    .map(|text| HttpError::new(StatusCode::FORBIDDEN, text)),
+                None => match protection::unprotected(&app, bearer.device, bearer.role, bearer.kind).await {
+                    Ok(refusal) => refusal.map(|text| HttpError::new(StatusCode::FORBIDDEN, text)),
+                    Err(error) => Some(error),
+                },
             },
         },
     };

@@ -254,18 +254,21 @@ pub(super) async fn disconnected(app: &Arc<App>, device: DeviceId) {
     }
 }
 
-/// Why a device may do nothing but be protected; none if it may. Only browsers have passkeys and PINs.
+/// Why a device may do nothing but be protected; none if it may do more. Only browsers have passkeys and PINs.
+///
+/// # Errors
+/// If the database cannot be read.
 pub(super) async fn unprotected(
     app: &Arc<App>,
     device: DeviceId,
     role: Role,
     kind: DeviceKind,
-) -> Option<&'static str> {
-    if kind != DeviceKind::Browser || !app.protection.rules(role).protection {
-        return None;
+) -> Result<Option<&'static str>, HttpError> {
+    if kind != DeviceKind::Browser || !app.protection.rules(role).protection || is_protected(&read(app, device).await?)
+    {
+        return Ok(None);
     }
-    let is_protected = read(app, device).await.is_ok_and(|row| is_protected(&row));
-    (!is_protected).then_some("protect this device with a passkey or PIN first: your office demands it for your role")
+    Ok(Some("protect this device with a passkey or PIN first: your office requires it for your role"))
 }
 
 /// The bearer of a request that changes how their device is protected, which needs a confirmation like other dangerous commands.

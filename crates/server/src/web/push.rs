@@ -3,6 +3,7 @@
 use super::{
     App, Bearer,
     error::{HttpError, blocking},
+    extract::Body,
 };
 use crate::{
     digest::sha256,
@@ -12,12 +13,12 @@ use crate::{
 };
 use axum::{
     Json,
-    extract::{State, rejection::JsonRejection},
+    extract::State,
     http::{HeaderMap, StatusCode},
 };
 use std::sync::Arc;
 use telcon_proto::{
-    Blob,
+    Blob, DeviceId,
     push::{PushSettings, PushSubscription},
 };
 
@@ -72,9 +73,9 @@ pub(super) async fn read(State(app): State<Arc<App>>, headers: HeaderMap) -> Res
 pub(super) async fn subscribe(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
-    request: Result<Json<PushSubscription>, JsonRejection>,
+    request: Result<Body<PushSubscription>, HttpError>,
 ) -> Result<StatusCode, HttpError> {
-    let Json(subscription) = request?;
+    let Body(subscription) = request?;
     let device = bearer(&app, &headers)?.device;
     let Some(push) = &app.push else {
         return Err(HttpError::new(StatusCode::NOT_FOUND, "this office sends no push messages"));
@@ -87,9 +88,9 @@ pub(super) async fn subscribe(
         endpoint: subscription.endpoint,
         key: Blob(keys.public().to_vec()),
         auth: Blob(keys.auth().to_vec()),
-        told_below: 0,
+        notified_below: 0,
     };
-    stored(&app, device, Some(Box::new(row))).await
+    update_subscription(&app, device, Some(Box::new(row))).await
 }
 
 /// Ends the subscription of the bearer's device.
@@ -104,10 +105,11 @@ pub(super) async fn subscribe(
 )]
 pub(super) async fn unsubscribe(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<StatusCode, HttpError> {
     let bearer = bearer(&app, &headers)?;
-    stored(&app, bearer.device, None).await
+    update_subscription(&app, bearer.device, None).await
 }
 
-async fn stored(app: &App, device: telcon_proto::DeviceId, row: Option<Box<PushRow>>) -> Result<StatusCode, HttpError> {
+/// Stores the subscription of a device, or ends it.
+async fn update_subscription(app: &App, device: DeviceId, row: Option<Box<PushRow>>) -> Result<StatusCode, HttpError> {
     let answer = app.hub.ask(|reply| Input::Subscribe(device, row, reply)).await.ok_or_else(HttpError::unavailable)?;
     answer.map(|_| StatusCode::NO_CONTENT).map_err(HttpError::from)
 }

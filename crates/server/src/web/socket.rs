@@ -138,10 +138,34 @@ struct SignedInAs {
     session: SessionId,
     device: DeviceId,
     role: Role,
+    kind: DeviceKind,
+    /// Whether it was found to be protected, or needs no protection: the last passkey or PIN of a device cannot be removed.
+    may_act: bool,
     /// How long it stays signed in, milliseconds.
     remaining_ms: u64,
     messages: OutboxReader,
     _token: super::tokens::TokenGuard,
+}
+
+impl SignedInAs {
+    /// Why the device may not send this message now. An unprotected device may keep its connection and report: what is wrong with
+    /// the office's log or with a ring does not depend on how the device's keys are kept.
+    async fn refuses(&mut self, app: &Arc<App>, message: &ClientMessage) -> Option<(RefusalCode, String)> {
+        if let Some(text) = access::refuses_message(self.role, message) {
+            return Some((RefusalCode::NotAllowed, text));
+        }
+        if self.may_act || matches!(message, ClientMessage::Ping { .. } | ClientMessage::ReportAlert { .. }) {
+            return None;
+        }
+        match super::protection::unprotected(app, self.device, self.role, self.kind).await {
+            Ok(None) => {
+                self.may_act = true;
+                None
+            }
+            Ok(Some(text)) => Some((RefusalCode::NotAllowed, text.to_owned())),
+            Err(HttpError(_, text)) => Some((RefusalCode::Unavailable, text)),
+        }
+    }
 }
 
 /// The message to send before closing; nothing if the peer is gone.
@@ -154,11 +178,9 @@ fn refused(code: RefusalCode, message: &str) -> Refused {
 fn other_kind(kind: DeviceKind) -> &'static str {
     match kind {
         DeviceKind::Browser => {
-            "your office lets no browser sign in for your role: ask your security officer which device to use"
+            "your office does not allow browsers for your role: ask your security officer which device to use"
         }
-        DeviceKind::Native => {
-            "your office lets only browsers sign in for your role: ask your security officer for a link"
-        }
+        DeviceKind::Native => "your office allows only browsers for your role: ask your security officer for a link",
     }
 }
 
@@ -223,7 +245,8 @@ impl Connection {
                     0 => EXPIRED_IN_USE_MS,
                     remaining => remaining,
                 };
-                Ok(SignedInAs { session, device, role, remaining_ms, messages, _token: guard })
+                let (kind, may_act) = (self.kind, false);
+                Ok(SignedInAs { session, device, role, kind, may_act, remaining_ms, messages, _token: guard })
             }
             Some(Err(message)) => Err(Some(message)),
             None => Err(refused(RefusalCode::Unavailable, "the server is restarting: connect again")),
@@ -282,17 +305,8 @@ impl Connection {
                         break (CLOSE_POLICY, "rate limit");
                     }
                     count(&self.app.counters.messages);
-                    if let Some(text) = access::refuses_message(signed_in.role, &message) {
-                        self.send(&ServerMessage::Refused { call: message.call(), code: RefusalCode::NotAllowed, message: text }).await;
-                        continue;
-                    }
-                    if !matches!(message, ClientMessage::Ping { .. })
-                        && let Some(text) =
-                            super::protection::unprotected(&self.app, signed_in.device, signed_in.role, self.kind).await
-                    {
-                        let message =
-                            ServerMessage::Refused { call: message.call(), code: RefusalCode::NotAllowed, message: text.to_owned() };
-                        self.send(&message).await;
+                    if let Some((code, text)) = signed_in.refuses(&self.app, &message).await {
+                        self.send(&ServerMessage::Refused { call: message.call(), code, message: text }).await;
                         continue;
                     }
                     if message.needs_confirmation() && !super::protection::is_confirmed(&self.app, signed_in.device).await {

@@ -408,8 +408,8 @@ impl ScriptedOffice {
     }
 
     /// The log's thread reports an append to the switchboard.
-    pub fn report(&mut self, ticket: PendingAppend, index: Option<u64>) {
-        self.scenario.world.input(HubInput::Logged(ticket, index));
+    pub fn report(&mut self, append: PendingAppend, index: Option<u64>) {
+        self.scenario.world.input(HubInput::Logged(append, index));
         self.scenario.settle();
     }
 

@@ -121,7 +121,7 @@ impl World {
                     }
                 }
             }
-            HubInput::Logged(ticket, index) => process.board.logged(ticket, index, now),
+            HubInput::Logged(append, index) => process.board.logged(append, index, now),
             HubInput::LogReported(size) => {
                 process.log_reported = Some(size);
                 return;
@@ -195,8 +195,8 @@ impl World {
                 self.note(format!("server: closes {} ({word})", session.0));
                 self.close_at_server(connection, false);
             }
-            Output::Append(ticket, entry) => {
-                process.entries.push_back((ticket, entry));
+            Output::Append(append, entry) => {
+                process.entries.push_back((append, entry));
                 if !std::mem::replace(&mut process.log_busy, true) {
                     let boot = process.boot;
                     let (least, most) = if self.rng.percent(95) { (1, 15) } else { (15, 900) };

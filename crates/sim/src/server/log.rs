@@ -31,11 +31,11 @@ impl World {
         let wait = self.wait(0, 4);
         for event in events {
             let input = match event {
-                LogEvent::Appended(ticket, index) => {
-                    let name = format!("{ticket:?}");
+                LogEvent::Appended(append, index) => {
+                    let name = format!("{append:?}");
                     let name = name.split(['(', ' ']).next().unwrap_or_default();
                     self.note(format!("log: {name} {}", index.map_or("-".to_owned(), |index| index.to_string())));
-                    HubInput::Logged(ticket, index)
+                    HubInput::Logged(append, index)
                 }
                 LogEvent::Reported(size) => HubInput::LogReported(size),
             };

@@ -37,7 +37,7 @@ impl World {
     fn hand_over(&mut self) {
         while let Ok(event) = self.logged.recv_timeout(Duration::from_millis(20)) {
             match event {
-                LogEvent::Appended(ticket, index) => self.handle(Input::Logged(ticket, index)),
+                LogEvent::Appended(append, index) => self.handle(Input::Logged(append, index)),
                 LogEvent::Reported(size) => self.handle(Input::LogReported(size)),
             }
         }

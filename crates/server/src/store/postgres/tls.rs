@@ -2,6 +2,7 @@
 //! its host name and chain to a root that this machine trusts (`SSL_CERT_FILE` names others).
 
 use super::StoreError;
+use crate::tls;
 use postgres::{
     Socket,
     tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream},
@@ -17,24 +18,16 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::{
     TlsConnector,
     rustls::{
-        ClientConfig, RootCertStore,
-        crypto::aws_lc_rs,
+        ClientConfig,
         pki_types::{InvalidDnsNameError, ServerName},
-        version::{TLS12, TLS13},
     },
 };
 
 /// Makes TLS connections if server or configuration require them.
 pub(super) fn connector() -> Result<Connector, StoreError> {
-    let mut roots = RootCertStore::empty();
     // No roots at all is not an error here: connections over a Unix socket need none.
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_protocol_versions(&[&TLS13, &TLS12])
-        .map_err(|error| StoreError::Database(error.to_string()))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(Connector(Arc::new(config)))
+    let config = tls::client_config(tls::native_roots());
+    config.map(Connector).map_err(|error| StoreError::Database(error.to_string()))
 }
 
 #[derive(Clone)]

@@ -13,7 +13,7 @@ fn row(device: DeviceId, address: &str) -> PushRow {
         endpoint: format!("https://push.example/{address}"),
         key: Blob(vec![4; 65]),
         auth: Blob(vec![1; 16]),
-        told_below: 0,
+        notified_below: 0,
     }
 }
 
@@ -77,7 +77,7 @@ fn only_security_officers_may_subscribe_and_their_number_is_limited() {
         let mut id = [0xee; 16];
         id[..8].copy_from_slice(&n.to_be_bytes());
         let other = DeviceId::from_bytes(id);
-        office.board.context.push.0.insert(other, row(other, "x"));
+        office.board.context.push.insert(other, row(other, "x"));
     }
     office.enrol(device(2), card(2, Role::SecurityOfficer));
     assert_eq!(subscribe(&mut office, row(device(2), "b")), Err(RefusalKind::Conflict));
@@ -125,7 +125,7 @@ fn wherever_the_server_stops_the_alert_is_pushed_once_it_is_in_the_log() {
         for push in before.iter().chain(&after) {
             assert_eq!(push, &(OFFICER, "a".to_owned(), AlertKind::SignInFailed, expected.log_index), "after {left}");
         }
-        assert_eq!(after.len(), 1, "after {left} outputs: it was not told to be taken");
+        assert_eq!(after.len(), 1, "after {left} outputs: nothing reported that the push service took it");
     }
 }
 

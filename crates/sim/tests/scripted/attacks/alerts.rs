@@ -102,10 +102,7 @@ fn a_device_whose_clock_is_wrong_refuses_others_and_accuses_nobody() {
 
 /// A member sends a checkpoint of a log that differs in its last entry, of the size that node 0 follows.
 fn say_other_log(world: &mut Scenario) {
-    let mut entries = world.log_entries();
-    entries.truncate(world.screen_of(0).log.unwrap().size as usize);
-    *entries.last_mut().unwrap() = br#"{"type":"started"}"#.to_vec();
-    let other = world.log_of(&entries).checkpoint().note().to_owned();
+    let other = super::gossip::other_log(world, 0);
     super::gossip::say_checkpoint(world, &other);
 }
 

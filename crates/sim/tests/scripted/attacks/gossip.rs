@@ -51,7 +51,7 @@ fn earlier_checkpoints(world: &Scenario) -> Vec<String> {
 }
 
 /// A checkpoint of another log, of the size that node 0 follows: they differ in the last entry, by `n`.
-fn other_log(world: &Scenario, n: usize) -> String {
+pub(super) fn other_log(world: &Scenario, n: usize) -> String {
     let mut entries = world.log_entries();
     entries.truncate(world.screen_of(0).log.unwrap().size as usize);
     *entries.last_mut().unwrap() = format!("{{\"type\":\"started\",\"n\":{n}}}").into_bytes();
@@ -199,6 +199,85 @@ fn two_roots_of_one_size_are_a_fork_without_asking_the_server() {
     assert_eq!([logs(&world, 0), logs(&world, 1)], [LogComparison::Different, LogComparison::Same]);
 }
 
+/// Reports of a device that the log was forked.
+fn reports(world: &Scenario, node: usize) -> usize {
+    world.sent(node, |message| matches!(message, ClientMessage::ReportAlert { .. }).then_some(())).len()
+}
+
+#[test]
+fn a_fork_that_is_known_is_not_reported_again_when_its_checkpoint_comes_again() {
+    let mut world = compared();
+    let other = other_log(&world, 0);
+    say_checkpoint(&mut world, &other);
+    world.advance(5_000);
+    let found = forks(&world, 0);
+    assert_eq!((found.len(), reports(&world, 0)), (1, 1));
+    say_checkpoint(&mut world, &other);
+    world.advance(5_000);
+    // Also once the followed log is longer, where the server would have to prove it.
+    world.enrol_only(50, Role::DutyOfficer);
+    world.advance(30_000);
+    say_checkpoint(&mut world, &other);
+    world.advance(PEER_PROOF_TIMEOUT_MS + 20_000);
+    assert_eq!((forks(&world, 0), reports(&world, 0)), (found, 1));
+    assert_eq!(logs(&world, 0), LogComparison::Different);
+}
+
+#[test]
+fn a_fork_for_which_there_is_no_room_is_not_reported_each_time_it_comes() {
+    let mut world = compared();
+    let old = earlier_checkpoints(&world);
+    withhold(&mut world, 1..=old.len() as u64);
+    // As much evidence of two roots as is kept, and as many checkpoints that wait for their proof.
+    for n in 0..MAX_LOG_FORKS {
+        let other = other_log(&world, n);
+        say_checkpoint(&mut world, &other);
+        world.advance(5_000);
+    }
+    for n in MAX_LOG_FORKS..MAX_LOG_FORKS + MAX_PEER_CHECKPOINTS {
+        let other = other_log(&world, n);
+        say_checkpoint(&mut world, &other);
+        world.advance(5_000);
+    }
+    let stored = serde_json::to_value(world.state_of(0).peer_log).unwrap();
+    assert_eq!(stored["unproven"].as_array().unwrap().len(), MAX_PEER_CHECKPOINTS);
+    let reported = reports(&world, 0);
+    let another = other_log(&world, MAX_LOG_FORKS + MAX_PEER_CHECKPOINTS);
+    for _ in 0..3 {
+        say_checkpoint(&mut world, &another);
+        world.advance(5_000);
+    }
+    assert_eq!((forks(&world, 0).len(), reports(&world, 0)), (MAX_LOG_FORKS, reported));
+    assert_eq!(logs(&world, 0), LogComparison::Different);
+}
+
+#[test]
+fn a_later_call_shows_a_fork_that_is_known_from_an_earlier_one() {
+    // Two roots, and a proof that is missing.
+    for roots in [true, false] {
+        let mut world = compared();
+        let other = if roots { other_log(&world, 0) } else { earlier_checkpoints(&world)[0].clone() };
+        withhold(&mut world, 1..=1);
+        say_checkpoint(&mut world, &other);
+        world.advance(PEER_PROOF_TIMEOUT_MS + 20_000);
+        let found = forks(&world, 0);
+        assert_eq!(found.len(), 1);
+        world.command(0, UserCommand::HangUp);
+        world.settle();
+        world.call();
+        world.advance(30_000);
+        assert_eq!(logs(&world, 0), LogComparison::Same, "its members follow the same log now");
+        say_checkpoint(&mut world, &other);
+        assert_eq!(logs(&world, 0), LogComparison::Different, "two roots: {roots}");
+        // A later checkpoint that fits does not change that.
+        let followed = followed(&world, 0);
+        say_checkpoint(&mut world, &followed);
+        world.advance(30_000);
+        assert_eq!(logs(&world, 0), LogComparison::Different, "two roots: {roots}");
+        assert_eq!(forks(&world, 0), found);
+    }
+}
+
 #[test]
 fn the_evidence_of_a_fork_survives_a_restart_and_is_bounded() {
     let mut world = compared();
@@ -304,7 +383,7 @@ fn a_withheld_proof_is_reported_after_its_deadline_and_withdrawn_by_a_later_one(
 
 #[test]
 fn a_server_that_closes_the_connection_gains_no_time_for_a_proof() {
-    // Long connections, and such that are closed at the first request.
+    // Long connections, and connections that are closed at the first request.
     for connected_ms in [15_000, 100] {
         let mut world = compared();
         let old = earlier_checkpoints(&world)[0].clone();

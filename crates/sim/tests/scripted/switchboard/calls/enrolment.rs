@@ -81,12 +81,12 @@ fn a_late_report_of_an_enrolment_enrols_the_device_and_leaves_its_enrolment_used
     let mut office = ScriptedOffice::new();
     office.set_log_works(false);
     office.enrol(1, 1, Role::Principal).unwrap_err();
-    let ticket = PendingAppend::Enrolled(office.device(1), RequestId(900));
-    office.report(ticket, Some(7));
+    let append = PendingAppend::Enrolled(office.device(1), RequestId(900));
+    office.report(append, Some(7));
     office.set_log_works(true);
     // A report of the failed append that was under way while store and log were reconciled changes nothing.
-    let ticket = PendingAppend::Enrolled(office.device(1), RequestId(901));
-    office.report(ticket, None);
+    let append = PendingAppend::Enrolled(office.device(1), RequestId(901));
+    office.report(append, None);
     office.forget_replies();
     assert_eq!(office.enrol(1, 1, Role::Principal).unwrap_err().kind, RefusalKind::Gone);
     assert_eq!(office.log().len(), 0, "it is not appended again");

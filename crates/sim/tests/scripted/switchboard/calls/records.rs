@@ -111,10 +111,10 @@ fn an_unconfirmed_entry_is_appended_again_unchanged() {
     for _ in 0..2 {
         let seal = office.seal(3);
         office.begin_delivery(seal);
-        let (ticket, entry) = office.take_waiting_entry().unwrap();
+        let (append, entry) = office.take_waiting_entry().unwrap();
         asked.push(entry.to_bytes());
         // The outcome of the append is unknown.
-        office.report(ticket, None);
+        office.report(append, None);
         office.pass(1_000);
     }
     assert_eq!(asked[0], asked[1], "identical bytes, so that the log writer detects the duplicate");
