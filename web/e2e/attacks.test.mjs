@@ -1,4 +1,4 @@
-// What somebody else's page, and somebody who reads the browser's history, gets: the real server and page in Chromium.
+// What a page of another origin gets, and a reader of the browser's history: the real server and page in Chromium.
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -167,7 +167,7 @@ test('CSRF: a page of another site sends nothing that counts, and reads nothing'
       socket: await socket,
     };
   }, office.origin);
-  // They arrive, and are refused by their form (crates/server/tests/attacks.rs); not even that can be told.
+  // They arrive, and the server refuses what a form can send (crates/server/tests/attacks.rs); the other page cannot read even that.
   assert.deepEqual(found.forms, ['blocked', 'blocked', 'blocked']);
   assert.deepEqual(found.asked, ['blocked', 'blocked', 'blocked']);
   assert.deepEqual(found.read, ['blocked', 'blocked'], 'neither by CORS nor as a resource of the page');

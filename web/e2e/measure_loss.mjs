@@ -7,6 +7,7 @@ import { LossyProxy } from './helpers/lossy_proxy.mjs';
 import { Office, free_port } from './helpers/office.mjs';
 import { fileURLToPath } from 'node:url';
 
+/** How long the loss is measured, seconds: part of the scenario. */
 const SECONDS = 40;
 const speech = (name) => fileURLToPath(new URL(`../../crates/client/fixtures/${name}`, import.meta.url));
 const losses = process.argv.length > 2 ? process.argv.slice(2).map(Number) : [0, 0.05, 0.1];
@@ -22,10 +23,8 @@ for (const loss of losses) {
     await b.getByRole('button', { name: 'Accept' }).click();
     const live = () => window.telcon.view.call?.state === 'live' && window.telcon.timings.first_audio_ms !== null;
     await Promise.all([until(a, live), until(b, live)]);
-    // Until receiver feedback has been exchanged.
-    await a.waitForTimeout(5_000);
+    await Promise.all([until(a, has_feedback), until(b, has_feedback)]);
     const before = await Promise.all([a, b].map(played));
-    // The measured period.
     await a.waitForTimeout(SECONDS * 1_000);
     const after = await Promise.all([a, b].map(played));
     const shares = before.map((then, i) => (after[i].concealed - then.concealed) / (after[i].all - then.all));
@@ -37,6 +36,12 @@ for (const loss of losses) {
   } finally {
     await close_all([...browsers, office, lossy]);
   }
+}
+
+/** In the page: whether the other side of the connection has reported what it received. */
+async function has_feedback() {
+  const stats = await window.connections.at(-1).getStats();
+  return [...stats.values()].some(({ type }) => type === 'remote-inbound-rtp');
 }
 
 /** Samples that the page has played, and those of them that were concealed. */

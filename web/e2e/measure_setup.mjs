@@ -7,6 +7,8 @@ import { Office } from './helpers/office.mjs';
 import { fileURLToPath } from 'node:url';
 
 const CALLS = 11;
+/** The time that a person takes to read who rings, milliseconds: part of the scenario, in which the connection is prepared. */
+const READING_MS = 1_500;
 const speech = (name) => fileURLToPath(new URL(`../../crates/client/fixtures/${name}`, import.meta.url));
 
 for (const suite of ['hybrid', 'cnsa2']) {
@@ -20,8 +22,7 @@ for (const suite of ['hybrid', 'cnsa2']) {
       await a.getByRole('button', { name: 'Ring Leader 1' }).click();
       await b.getByRole('button', { name: 'Accept' }).waitFor();
       waits['ring → the other side rings'].push(Date.now() - ring);
-      // The time a person takes to read who rings.
-      await b.waitForTimeout(1500);
+      await b.waitForTimeout(READING_MS);
       await b.getByRole('button', { name: 'Accept' }).click();
       const live = () => window.telcon.view.call?.state === 'live' && window.telcon.timings.first_audio_ms !== null;
       const [, { timings }] = await Promise.all([until(a, live), until(b, live)]);

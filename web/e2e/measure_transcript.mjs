@@ -22,6 +22,8 @@ if (!text_b) throw new Error('four arguments are needed: a.wav a.txt b.wav b.txt
 const folder = await mkdtemp(join(tmpdir(), 'telcon-words-'));
 const files = await Promise.all([wav_a, wav_b].map((path, n) => padded(path, join(folder, `${n}.wav`))));
 const longest = Math.max(...files.map((file) => file.seconds));
+/** How long the microphones play, seconds: the length of the scenario. No event announces their end. */
+const PLAYING_S = longest + LEAD_S + TRAIL_S;
 const office = await Office.make();
 const browsers = await Promise.all(files.map(({ path }) => launch({ microphone: `${path}%noloop` })));
 try {
@@ -38,8 +40,7 @@ try {
   await desk.evaluate(observe_captions);
   const late = (Date.now() - rung) / 1000;
   if (late > LEAD_S) throw new Error(`the note-taker joined after ${late} s, after the speech began: run it again`);
-  // For as long as the microphones play: no event announces their end.
-  await a.waitForTimeout((longest + LEAD_S + TRAIL_S) * 1000);
+  await a.waitForTimeout(PLAYING_S * 1000);
   const behind = (await desk.evaluate(() => window.behind)).sort((x, y) => x - y);
   const at = (share) => (behind[Math.min(behind.length - 1, Math.floor(share * behind.length))] / 1000).toFixed(1);
   console.log(

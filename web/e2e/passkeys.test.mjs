@@ -9,6 +9,7 @@ import { Authenticator, copy_profile, paste_profile } from './helpers/authentica
 import { launch, page_errors, person, until } from './helpers/chromium.mjs';
 import { enrolled } from './helpers/enrolled.mjs';
 import { Office } from './helpers/office.mjs';
+import { Officer } from './helpers/officer.mjs';
 
 const UNLOCK = 'Unlock with your passkey';
 const PIN = '271828';
@@ -281,35 +282,18 @@ test('an authenticator that cannot protect keys is told so, and nothing is regis
 
 test('a dangerous command asks again once the last confirmation is old, and then is carried out', async () => {
   const { context, page } = await protected_by_passkey('Security officer', { role: 'security-officer' });
-  const saving = page.waitForEvent('download');
-  await page.getByRole('button', { name: 'Save appointment-request.txt' }).click();
-  const request = join(office.dir, 'appointment-request.txt');
-  await (await saving).saveAs(request);
-  await office.appoint(request);
-  await page.getByRole('button', { name: /^Invite/ }).waitFor();
+  const officer = await Officer.on_page(page, office, 'Security officer');
   await page.clock.install();
   await page.reload();
   await locked(page);
   await page.getByRole('button', { name: UNLOCK }).click();
-  const invite = async (name) => {
-    await page.getByRole('button', { name: /^Invite/ }).click();
-    const form = page.getByRole('dialog', { name: 'Invite a person' });
-    await form.getByLabel('Name or title').fill(name);
-    await form.getByLabel('Organisation').fill('Office of the President');
-    await form.getByLabel('Time zone').fill('Europe/Oslo');
-    await form.getByRole('button', { name: 'Create the link' }).click();
-    await page
-      .getByRole('dialog', { name: /^Link for/ })
-      .getByRole('button', { name: 'Close' })
-      .click();
-  };
-  await invite('The Ambassador');
+  await officer.invite('The Ambassador');
   assert.equal((await ceremonies(page)).get, 1, 'unlocking was the confirmation');
   await page.clock.fastForward('05:00');
-  await invite('The Consul');
+  await officer.invite('The Consul');
   assert.equal((await ceremonies(page)).get, 2, 'it asked again');
   await page.clock.fastForward('01:00');
-  await invite('The Attaché');
+  await officer.invite('The Attaché');
   assert.equal((await ceremonies(page)).get, 2, 'and not for each command');
   await context.close();
 });

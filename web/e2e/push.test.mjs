@@ -23,7 +23,7 @@ before(async () => {
   await context.addInitScript(protect_later);
   await context.addInitScript(stub_push_manager, service.subscription);
   await context.grantPermissions(['notifications', 'microphone'], { origin: office.origin });
-  // A page of nobody's, so that the browser runs while the office's page is closed.
+  // A blank page keeps the browser running while the office's page is closed.
   [blank] = context.pages();
   cdp = await context.newCDPSession(blank);
   cdp.on('ServiceWorker.workerRegistrationUpdated', ({ registrations: changed }) => {
@@ -116,7 +116,7 @@ test('an officer turns notifications on, and an alert reaches the push service w
   const dialog = await settings(page);
   await dialog.getByText('You see alerts only while this page is open').waitFor();
   await dialog.getByRole('button', { name: 'Notify me when the page is closed' }).click();
-  await dialog.getByText('also while this page is closed').first().waitFor();
+  await dialog.getByText('even while this page is closed').first().waitFor();
   await page.close();
 
   const first = await alerted('The President');
@@ -202,6 +202,14 @@ test('an officer turns notifications off, and nothing is sent any more', async (
   await page.reload();
   await page.getByText('Un appareil a été inscrit').first().waitFor();
   assert.equal(more, false);
+  const settings_of = async () => {
+    const headers = { authorization: `Bearer ${window.telcon.view.token}` };
+    return (await fetch('/api/v1/push', { headers })).json();
+  };
+  await page.waitForFunction(() => Boolean(window.telcon.view?.token));
+  const stored = await page.evaluate(settings_of);
+  assert.equal(typeof stored.key, 'string');
+  assert.equal('endpoint_sha256' in stored, false, 'the office has forgotten the address');
   const workers = await page.evaluate(async () => (await navigator.serviceWorker.getRegistrations()).length);
   assert.equal(workers, 0, 'the worker is gone');
 });

@@ -11,7 +11,10 @@ import { Office } from './helpers/office.mjs';
 let office, browser, context;
 const pages = new Map();
 
-/** Role, heading of its first screen, and its navigation beside Settings. */
+/**
+ * Role, heading of its first screen, and its navigation beside Settings: the first leads to that screen, the others to one of their
+ * own name.
+ */
 const ROLES = [
   ['principal', 'People', ['People', 'Calls']],
   ['counterpart', 'People', ['People', 'Calls']],
@@ -34,11 +37,18 @@ after(async () => {
   await office?.close();
 });
 
+/** Requests that the office refused, as `status path`. */
+const refused = [];
+
 async function opened(role, name) {
   const origin = office.origin.replace('localhost', `${role}.localhost`);
   await context.grantPermissions(['microphone'], { origin });
   const page = await context.newPage();
   page.on('pageerror', (error) => page_errors.push(`${error}`));
+  page.on('response', (answer) => {
+    const { pathname } = new URL(answer.url());
+    if (answer.status() >= 400 && pathname.startsWith('/api/v1/')) refused.push(`${answer.status()} ${pathname}`);
+  });
   const link = await office.invite(name, role);
   await page.goto(link.replace(office.origin, origin));
   await page.getByRole('button', { name: 'Enrol this browser' }).click();
@@ -54,7 +64,8 @@ test('each role starts with a screen of its own, and every button of its navigat
     assert.equal(await buttons.count(), navigation.length + 1, role);
     for (const name of navigation) {
       await page.getByRole('navigation').getByRole('button', { name }).click();
-      await page.getByRole('heading', { level: 1 }).waitFor();
+      const leads_to = name === navigation[0] ? heading : name;
+      await page.getByRole('heading', { name: leads_to, exact: true, level: 1 }).waitFor();
       await until(page, () => Boolean(window.telcon.view?.token));
       assert.equal(
         await page.getByText(/role does not include this|could not be loaded/).count(),
@@ -63,6 +74,7 @@ test('each role starts with a screen of its own, and every button of its navigat
       );
     }
     await page.getByRole('navigation').getByRole('button', { name: navigation[0] }).click();
+    assert.deepEqual(refused, [], role);
   }
 });
 
@@ -114,6 +126,7 @@ test('a page below localhost is protected by a passkey of its own name', async (
   await page.getByRole('heading', { name: 'Calls', level: 1 }).waitFor();
 });
 
-test('no page had an uncaught error', () => {
+test('no page had an uncaught error, and asked for nothing that its role may not have', () => {
   assert.deepEqual(page_errors, []);
+  assert.deepEqual(refused, []);
 });

@@ -14,7 +14,7 @@ import { marks_alerts } from './engine/roles';
 import type { SoundKind } from './engine/sound_devices';
 import * as protection_memory from './engine/protection_memory';
 import type { ProtectionOffice } from './engine/protection_office';
-import { forget_link, opened_link } from './link';
+import { forget_link, has_link, opened_link, put_back_link } from './link';
 import { keep_storage } from './page_guard';
 import { Protection } from './protection.svelte';
 import { checked_record, type CheckedRecord } from './record_check';
@@ -189,9 +189,9 @@ export class App {
   /** The device's keys are open. One that is not protected is offered a protection first. */
   #start_device(): void {
     this.stage = { status: 'on' };
-    if (this.protection.protectors.length > 0) return;
-    this.#offer_protection();
+    // Of a protected one too: the policy says after how long it locks itself.
     void this.protection.read_policy();
+    if (this.protection.protectors.length === 0) this.#offer_protection();
   }
 
   /** By what the office said last. Until it has said anything, nobody goes on unprotected: it may forbid that. */
@@ -205,7 +205,7 @@ export class App {
     }
   }
 
-  /** Shows the screen that offers a protection, also to somebody who postponed that. */
+  /** Shows the screen that offers a protection, also after the person postponed that. */
   protect(): void {
     this.settings_open = false;
     this.#offers = false;
@@ -231,6 +231,16 @@ export class App {
     this.#ignore_link();
   }
 
+  /** Asks the person whether this device is to be erased here. */
+  ask_erase(): void {
+    this.erasing = { busy: false, problem: null };
+  }
+
+  /** The person closed that question. An erasure that they began goes on, and a failure of it is shown again. */
+  cancel_erase(): void {
+    this.erasing = null;
+  }
+
   /** Erases this device's keys here, and loads the page again: with the link that was opened, if one was. */
   async erase(): Promise<void> {
     if (!this.erasing || this.erasing.busy) return;
@@ -241,15 +251,16 @@ export class App {
       this.erasing = { busy: false, problem: problem_of(error) };
       return;
     }
-    this.#forget();
-    if (this.#kept_link !== null) history.replaceState(null, '', `${location.pathname}#enrol=${this.#kept_link}`);
+    await this.#forget();
+    if (this.#kept_link !== null) put_back_link(this.#kept_link);
     location.reload();
   }
 
   /** The device is erased: what the page remembers of it must not be taken for the next one's. */
-  #forget(): void {
+  async #forget(): Promise<void> {
     forget_favourites();
     protection_memory.forget();
+    await this.push.forget();
   }
 
   #show(shown: View): void {
@@ -281,8 +292,7 @@ export class App {
     if (call?.state === 'answering' || call?.state === 'live') this.timings.answer_ms ??= clock();
     const ended_now = call?.state === 'ended' && before?.call?.call === call.call && before.call.state !== 'ended';
     if (ended_now) this.ended_ms = Date.now();
-    if (view.phase === 'revoked' && before?.phase !== 'revoked') void this.push.forget();
-    if (view.phase === 'revoked') this.#forget();
+    if (view.phase === 'revoked' && before?.phase !== 'revoked') void this.#forget();
     // A record is verified against the log that this device follows: the size of that comes just after the sign-in.
     const known = (of: ShownView | null) => (of?.log ? of.token : null);
     const signed_in_again = known(view) !== null && known(before) !== known(view);
@@ -523,13 +533,15 @@ export class App {
     const token = this.view?.token;
     const oldest = this.records.status === 'ready' ? this.records.value.at(-1) : undefined;
     if (!token || !oldest) return;
+    const read = this.#record_reads.start();
     try {
       const older = await this.office.list(token, oldest);
       if (this.records.status !== 'ready' || this.records.value.at(-1)?.call !== oldest.call) return;
-      this.records = { status: 'ready', value: [...this.records.value, ...older] };
+      // As of alerts: an older page says nothing about the newest one.
+      this.records = { ...this.records, value: [...this.records.value, ...older] };
       this.more_records = older.length === RECORDS_PER_PAGE;
     } catch (error) {
-      this.records = failed(this.records, problem_of(error));
+      if (!this.#record_reads.is_overtaken(read)) this.records = failed(this.records, problem_of(error));
     }
   }
 
@@ -560,7 +572,7 @@ export class App {
     this.route = route_of(location.hash.slice(1));
     addEventListener('popstate', () => {
       // An enrolment link was pasted into a tab that is open already.
-      const link = location.hash.startsWith('#enrol=') && opened_link() !== null;
+      const link = has_link() && opened_link() !== null;
       const { stage } = this;
       const over = stage.status === 'asking' && stage.asking.status === 'over';
       if ((stage.status === 'unenrolled' || over) && link) this.events.ready(false, false);
@@ -571,7 +583,7 @@ export class App {
     });
     for (const kind of ['pointerdown', 'keydown'] as const) addEventListener(kind, () => this.protection.used());
     setInterval(() => this.#on_second(), 1000);
-    // A notification was pressed: the worker, of which nobody else is, asks for the alerts.
+    // Only the push worker sends messages here: a notification was pressed, and it asks for the alerts.
     navigator.serviceWorker?.addEventListener('message', ({ data }) => {
       if (data === 'alerts' && this.route.at !== 'alerts') this.navigate({ at: 'alerts' });
     });

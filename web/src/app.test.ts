@@ -98,9 +98,6 @@ describe('a ring', () => {
   });
 });
 
-/** After everything that is settled was acted on. */
-const all_settled = () => new Promise((resolve) => setTimeout(resolve));
-
 const line = record_line();
 const problem: Problem = { code: 'office_unreachable' };
 
@@ -129,7 +126,39 @@ describe('the list of calls', () => {
     answers[1]!([line]);
     await vi.waitFor(() => expect(app.records).toEqual({ status: 'ready', value: [line] }));
     answers[0]!([]);
-    await all_settled();
+    await list.mock.results[0]!.value;
+    expect(app.records).toEqual({ status: 'ready', value: [line] });
+  });
+
+  it('stays as out of date as it was when older calls are read', async () => {
+    const { app, list } = app_with_host();
+    app.events.view(view());
+    list.mockResolvedValueOnce([line]);
+    app.show_route({ at: 'calls' });
+    await vi.waitFor(() => expect(app.records.status).toBe('ready'));
+    list.mockRejectedValueOnce(problem);
+    app.reload();
+    await vi.waitFor(() => expect(app.records).toHaveProperty('stale'));
+    const older = record_line({ call: '1'.repeat(32) });
+    list.mockResolvedValueOnce([older]);
+    await app.load_older_records();
+    expect(app.records).toEqual({ status: 'ready', value: [line, older], stale: problem });
+  });
+
+  it('is not called out of date by a failed read of older calls that a newer read overtook', async () => {
+    const { app, list } = app_with_host();
+    app.events.view(view());
+    list.mockResolvedValueOnce([line]);
+    app.show_route({ at: 'calls' });
+    await vi.waitFor(() => expect(app.records.status).toBe('ready'));
+    let fail: (why: Problem) => void = () => undefined;
+    list.mockImplementationOnce(() => new Promise((_, reject) => (fail = reject)));
+    const older = app.load_older_records();
+    list.mockResolvedValueOnce([line]);
+    app.reload();
+    await list.mock.results[2]!.value;
+    fail(problem);
+    await older;
     expect(app.records).toEqual({ status: 'ready', value: [line] });
   });
 
@@ -251,6 +280,7 @@ function at_address(hash: string) {
   const stored = new Map([
     ['telcon.protect_later', '1'],
     ['telcon.protection_required', 'no'],
+    ['telcon.push', 'on'],
   ]);
   const listeners = new Map<string, () => void>();
   vi.stubGlobal('location', { hash, pathname: '/', reload });
@@ -278,6 +308,7 @@ describe('a device that cannot be opened any more', () => {
     for (const how of ['opened', 'pasted', 'none'] as const) {
       const browser = at_address(how === 'opened' ? '#enrol=link' : '');
       const { app, erase } = app_with_host();
+      const forget_push = vi.spyOn(app.push, 'forget');
       app.start();
       app.events.protectors('d', PROTECTED);
       app.events.locked();
@@ -286,26 +317,37 @@ describe('a device that cannot be opened any more', () => {
       if (how !== 'none') expect(browser.replaceState.mock.calls, 'it leaves the address').toEqual([[null, '', '/']]);
       await app.erase();
       expect(erase, 'the person is asked first').not.toHaveBeenCalled();
-      app.erasing = { busy: false, problem: null };
+      app.ask_erase();
       await app.erase();
       expect([erase.mock.calls.length, browser.reload.mock.calls.length, browser.stored.size]).toEqual([1, 1, 0]);
+      expect(forget_push, 'the subscription of this browser ends too').toHaveBeenCalledOnce();
       expect(browser.replaceState.mock.calls.at(-1)?.[2]).toBe(how === 'none' ? undefined : '/#enrol=link');
     }
+  });
+
+  it('because it was revoked is forgotten once, with its notifications', () => {
+    const { stored } = at_address('');
+    const { app } = app_with_host();
+    const forget_push = vi.spyOn(app.push, 'forget');
+    app.events.view(view());
+    expect([forget_push.mock.calls.length, stored.size]).toEqual([0, 3]);
+    for (let n = 0; n < 2; n++) app.events.view(view({ phase: 'revoked' }));
+    expect([forget_push.mock.calls.length, stored.size]).toEqual([1, 0]);
   });
 
   it('stays when it could not be erased', async () => {
     const { reload, stored } = at_address('');
     const { app, erase } = app_with_host();
     app.events.failed({ code: 'start_failed' });
-    app.erasing = { busy: false, problem: null };
+    app.ask_erase();
     erase.mockRejectedValueOnce({ code: 'not_erased' });
     await app.erase();
     expect(app.erasing).toEqual({ busy: false, problem: { code: 'not_erased' } });
-    expect([reload.mock.calls.length, stored.size]).toEqual([0, 2]);
+    expect([reload.mock.calls.length, stored.size]).toEqual([0, 3]);
   });
 
   it.each([
-    ['the reason is told where it is unlocked', PROTECTED, { status: 'locked-by-reload' }],
+    ['the reason is shown where it is unlocked', PROTECTED, { status: 'locked-by-reload' }],
     ['the PIN whose setting was interrupted opens it', { protectors: [], begun: true }, { status: 'locked' }],
     [
       'a copy from before it was protected is out of date',
@@ -335,9 +377,10 @@ describe('an unprotected device that starts', () => {
     else stored.delete('telcon.protection_required');
     const made = app_with_host();
     made.policy.mockReturnValueOnce(answer);
+    const read_policy = vi.spyOn(made.app.protection, 'read_policy');
     made.app.events.protectors('d', UNPROTECTED);
     made.app.events.ready(true, false);
-    return made.app;
+    return { app: made.app, policy_read: read_policy.mock.results[0]!.value as Promise<void> };
   }
 
   it.each([
@@ -348,11 +391,33 @@ describe('an unprotected device that starts', () => {
     ['no', true, 'protect', true],
     ['yes', null, 'protect', true],
     ['yes', false, 'on', false],
-  ] as const)('and was told %s before and %s now, after “Not now”: %s', async (before, now, stage, required) => {
-    const app = starting(before, now === null ? Promise.reject(problem) : Promise.resolve({ required: now }));
-    if (before !== 'no') expect(app.stage.status, 'before the answer').toBe('protect');
-    await all_settled();
-    expect([app.stage.status, app.protection.required]).toEqual([stage, required]);
+  ] as const)(
+    'where the office required a protection: %s before, %s now, after “Not now”: %s',
+    async (before, now, stage, required) => {
+      const { app, policy_read } = starting(
+        before,
+        now === null ? Promise.reject(problem) : Promise.resolve({ required: now }),
+      );
+      if (before !== 'no') expect(app.stage.status, 'before the answer').toBe('protect');
+      await policy_read;
+      expect([app.stage.status, app.protection.required]).toEqual([stage, required]);
+    },
+  );
+});
+
+describe('a protected device that starts', () => {
+  afterEach(() => vi.unstubAllGlobals());
+
+  it('asks for the office’s policy, and is offered nothing', async () => {
+    at_address('');
+    const { app, policy } = app_with_host();
+    const rules = { required: false, devices: { version: 1, everybody: { idle_lock_minutes: 5 } } };
+    policy.mockResolvedValueOnce(rules);
+    app.events.protectors('d', PROTECTED);
+    app.events.ready(true, false);
+    expect(policy).toHaveBeenCalledOnce();
+    await vi.waitFor(() => expect(app.protection.policy).toEqual(rules));
+    expect(app.stage).toEqual({ status: 'on' });
   });
 });
 

@@ -3,15 +3,24 @@
 // it in the tab's storage.
 
 const NAME = 'telcon.link';
-const PREFIX = '#enrol=';
+/** What precedes the secret of an enrolment link in its address. */
+export const LINK_PREFIX = '#enrol=';
 
 /** Without storage the link lasts until the page is closed. */
 let in_memory: string | null = null;
 
+/** Whether the address has a link. */
+export const has_link = (): boolean => location.hash.startsWith(LINK_PREFIX);
+
+/** Puts a link back into the address: the page is about to be loaded again with it. */
+export function put_back_link(fragment: string): void {
+  history.replaceState(null, '', `${location.pathname}${LINK_PREFIX}${fragment}`);
+}
+
 /** The fragment of the link that this tab was opened with and has not used. */
 export function opened_link(): string | null {
-  if (location.hash.startsWith(PREFIX)) {
-    keep(location.hash.slice(PREFIX.length));
+  if (has_link()) {
+    keep(location.hash.slice(LINK_PREFIX.length));
     history.replaceState(null, '', location.pathname);
   }
   try {

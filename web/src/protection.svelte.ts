@@ -2,7 +2,6 @@
 
 import {
   CONFIRMATION_MAX_AGE_MS,
-  IDLE_LOCK_MINUTES,
   NEED_CONFIRMATION,
   type ProtectionPolicy,
   type Role,
@@ -18,18 +17,13 @@ import {
   use_passkey,
   type PasskeyProtector,
 } from './engine/passkeys';
-import { problem_of, type Problem, type ProblemCode } from './engine/problem';
+import { is_retryable, problem_of, type Problem, type ProblemCode } from './engine/problem';
 import type { Presence, Proof, Protected, ProtectionRequest } from './engine/protection';
 import type { ProtectionOffice } from './engine/protection_office';
 import * as memory from './engine/protection_memory';
 
 /** How long before the office's limit a command is confirmed anew, milliseconds: the way there takes time. */
 const CONFIRMATION_MARGIN_MS = 30_000;
-/**
- * After how long without a key press or touch the device locks itself, milliseconds. A locked device does not ring, so it is hours:
- * longer than a morning without a call.
- */
-export const LOCK_AFTER_IDLE_MS = IDLE_LOCK_MINUTES * 60_000;
 /** How often the office is asked for its policy until it answers, milliseconds. */
 const POLICY_INTERVAL_MS = 5_000;
 
@@ -119,7 +113,6 @@ export class Protection {
       this.policy = await this.office.policy();
       this.#wants_policy = false;
       this.#apply_policy();
-      this.policy_known();
     } catch {
       // Asked again by `tick`.
     }
@@ -136,9 +129,10 @@ export class Protection {
     if (!this.policy) return;
     this.required = requires_protection(this.policy, this.#role);
     memory.set_required(this.required);
+    this.policy_known();
   }
 
-  /** Called when the office has said what it wants. */
+  /** Called when it is known what the office wants of this device. */
   policy_known: () => void = () => undefined;
 
   not_now(): void {
@@ -198,8 +192,8 @@ export class Protection {
   }
 
   /**
-   * Removes a protector, here first. Until the office has removed it too, it still signs in who has a copy of the profile from
-   * before: the worker keeps its identifier and has the office remove it after each sign-in, until that is confirmed.
+   * Removes a protector, here first. Until the office has removed it too, a copy of the profile from before still signs in
+   * with it: the worker keeps its identifier and has the office remove it after each sign-in, until that is confirmed.
    */
   async remove(protector: Protector): Promise<boolean> {
     return this.#work(async () => {
@@ -363,11 +357,7 @@ export class Protection {
       if (ticket === null) this.#no_ticket = { code: 'passkey_unknown' };
       return ticket;
     } catch (error) {
-      const problem = problem_of(error);
-      const away = ['no_answer', 'unavailable', 'office_unreachable'] as const;
-      this.#no_ticket = {
-        code: away.some((code) => is_code(problem, code)) ? 'opened_without_office' : 'passkey_unknown',
-      };
+      this.#no_ticket = { code: is_retryable(problem_of(error)) ? 'opened_without_office' : 'passkey_unknown' };
       return null;
     }
   }

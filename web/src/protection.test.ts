@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { UserCommand } from './engine/contract';
+import { IDLE_LOCK_MINUTES, type UserCommand } from './engine/contract';
 import type { Host } from './engine/host';
 import { KeyStore, MAX_PROTECTORS, type Protector } from './engine/key_store';
 import type { PasskeyProtector } from './engine/passkeys';
@@ -8,12 +8,13 @@ import { ProtectionWorker, type Protected } from './engine/protection';
 import type { ProtectionOffice } from './engine/protection_office';
 import { FakeLockerOffice } from './fake/locker_office';
 import { page_storage, memory_storage } from './fake/storage';
-import { LOCK_AFTER_IDLE_MS, Protection } from './protection.svelte';
+import { Protection } from './protection.svelte';
 
 const PIN = '271828';
 const pin: Protector = { kind: 'pin', id: 'bG9ja2Vy', salt: new Uint8Array(32), added_ms: 5 };
 const withdraw: UserCommand = { type: 'close_invitation', invitation: 'a'.repeat(32) };
 const MINUTE = 60_000;
+const IDLE_MS = IDLE_LOCK_MINUTES * MINUTE;
 const REFUSED: Problem = { told: 'the passkey was not accepted' };
 const AWAY: Problem = { code: 'office_unreachable' };
 
@@ -74,7 +75,8 @@ async function page({ storage = memory_storage(), lockers = new FakeLockerOffice
   const host = {
     async protection(request: Parameters<Host['protection']>[0]) {
       try {
-        return { ...how(), proof: await worker.handle(request), ...how() };
+        const proof = await worker.handle(request);
+        return { ...how(), proof };
       } catch (error) {
         throw problem_of(error);
       }
@@ -82,7 +84,7 @@ async function page({ storage = memory_storage(), lockers = new FakeLockerOffice
   };
   const asked: unknown = { ceremony: 'c', options: { rp: { id: 'localhost' }, rpId: 'localhost' } };
   const office = {
-    policy: vi.fn(async () => ({ required })),
+    policy: vi.fn<ProtectionOffice['policy']>(async () => ({ required })),
     begin_registration: vi.fn(async () => asked as never),
     register: vi.fn(async (_token: string, _ceremony: string, { id }: { id?: string }) => {
       lockers.passkeys.add(id!);
@@ -158,7 +160,7 @@ describe('a dangerous command', () => {
     expect([protection.dialog, protection.problem]).toEqual([null, null]);
   });
 
-  it('is not sent if the person closes the dialog, and whoever waits for it learns that', async () => {
+  it('is not sent if the person closes the dialog, and its sender gets the reason', async () => {
     const { protection, command, commands, cancelled, clock } = await with_pin();
     clock.now += 5 * MINUTE;
     command(withdraw);
@@ -239,7 +241,7 @@ describe('unlocking', () => {
     expect(then.protection.problem).toEqual({ code });
     const later = await next();
     later.protection.locked();
-    expect(later.protection.problem, 'it is told once').toBeNull();
+    expect(later.protection.problem, 'it is shown once').toBeNull();
   });
 
   it('without a challenge opens the keys, and is no confirmation', async () => {
@@ -331,23 +333,36 @@ describe('removing a protector', () => {
 describe('a protected device', () => {
   it('locks itself when nobody has used it for hours, not during a call, and not if it is unprotected', async () => {
     const { protection, reload, clock } = await with_pin();
-    clock.now += LOCK_AFTER_IDLE_MS - 1;
+    clock.now += IDLE_MS - 1;
     protection.tick(false);
     expect(reload).not.toHaveBeenCalled();
     protection.used();
-    clock.now += LOCK_AFTER_IDLE_MS;
+    clock.now += IDLE_MS;
     protection.tick(true);
     expect(reload).not.toHaveBeenCalled();
-    clock.now += LOCK_AFTER_IDLE_MS - 1;
+    clock.now += IDLE_MS - 1;
     protection.tick(false);
     expect(reload, 'the time begins when the call is over').not.toHaveBeenCalled();
     clock.now += 1;
     protection.tick(false);
     expect(reload).toHaveBeenCalledOnce();
     const unprotected = await page();
-    unprotected.clock.now += LOCK_AFTER_IDLE_MS;
+    unprotected.clock.now += IDLE_MS;
     unprotected.protection.tick(false);
     expect(unprotected.reload).not.toHaveBeenCalled();
+  });
+
+  it('locks itself after the minutes that the office wants', async () => {
+    const { protection, office, reload, clock } = await with_pin();
+    const devices = { version: 1, everybody: { idle_lock_minutes: 5 } };
+    office.policy.mockResolvedValueOnce({ required: false, devices });
+    await protection.read_policy();
+    clock.now += 5 * MINUTE - 1;
+    protection.tick(false);
+    expect(reload).not.toHaveBeenCalled();
+    clock.now += 1;
+    protection.tick(false);
+    expect(reload).toHaveBeenCalledOnce();
   });
 });
 
@@ -378,6 +393,18 @@ describe('the offer to protect a device', () => {
     clock.now += 60 * MINUTE;
     protection.tick(false);
     expect(office.policy).toHaveBeenCalledTimes(3);
+  });
+
+  it('is made anew once the person’s role is known, where the office requires it of that role', async () => {
+    const { protection, office } = await page();
+    protection.not_now();
+    const devices = { version: 1, everybody: {}, roles: { auditor: { protection: true } } };
+    office.policy.mockResolvedValueOnce({ required: false, devices });
+    const offered: boolean[] = [];
+    protection.policy_known = () => void offered.push(protection.offered);
+    await protection.read_policy();
+    protection.role_known('auditor');
+    expect(offered).toEqual([false, true]);
   });
 
   it('stays as the office said last while it cannot be asked', async () => {

@@ -1,7 +1,8 @@
 // Notifications while the page is closed: the switch, and keeping the subscription of this browser and the one that the office has
 // the same.
 
-import { push_in_browser, push_over_http, sha256_hex, type PushBrowser, type PushOffice } from './engine/push';
+import { text_sha256_hex } from './engine/encoding';
+import { push_in_browser, push_over_http, type PushBrowser, type PushOffice } from './engine/push';
 import { problem_of, type Problem } from './engine/problem';
 
 /** `unknown`: the office has not been asked yet. */
@@ -33,7 +34,7 @@ export class PushSwitch {
       if (this.browser.permission() === 'denied') return 'blocked';
       if (!is_wanted() || this.browser.permission() !== 'granted') return 'off';
       const current = await this.browser.current();
-      const known = current && endpoint_sha256 === (await sha256_hex(current.subscription.endpoint));
+      const known = current && endpoint_sha256 === (await text_sha256_hex(current.subscription.endpoint));
       if (!known || current.key !== key) {
         if (current) await this.browser.unsubscribe();
         await this.#subscribe(token, key);

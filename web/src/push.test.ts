@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { PushSettings, PushSubscription } from './engine/contract';
-import { sha256_hex, type BrowserSubscription, type PushBrowser } from './engine/push';
+import { text_sha256_hex } from './engine/encoding';
+import type { BrowserSubscription, PushBrowser } from './engine/push';
 import { PushSwitch } from './push.svelte';
 
 /** An office and a browser, as far as push messages are concerned. */
@@ -19,7 +20,7 @@ function world() {
   const office = {
     async settings(): Promise<PushSettings> {
       if (state.fails) throw { code: 'office_unreachable' };
-      const endpoint_sha256 = state.stored ? await sha256_hex(state.stored.endpoint) : undefined;
+      const endpoint_sha256 = state.stored ? await text_sha256_hex(state.stored.endpoint) : undefined;
       return { ...(state.key ? { key: state.key } : {}), ...(endpoint_sha256 ? { endpoint_sha256 } : {}) };
     },
     async subscribe(_token: string, subscription: PushSubscription) {

@@ -1,14 +1,17 @@
 // The service worker. It shows push messages and opens the page; it keeps nothing, fetches nothing and answers no requests of the
 // page.
 
-import { shown_message } from './push_message';
+import { shown_message, type PushTexts } from './push_message';
+import { alert_kinds as en_kinds } from './text/en/alert_kinds';
 import { push as en } from './text/en/push';
+import { alert_kinds as fr_kinds } from './text/fr/alert_kinds';
 import { push as fr } from './text/fr/push';
 
 const worker = self as unknown as ServiceWorkerGlobalScope;
 /** The page registers the worker with its language: a worker cannot read where the page keeps it. */
 const language = new URL(worker.location.href).searchParams.get('language');
-const texts = [en, fr].find(({ shown }) => shown.language === language)?.shown ?? en.shown;
+const texts: PushTexts =
+  language === fr.shown.language ? { ...fr.shown, kinds: fr_kinds } : { ...en.shown, kinds: en_kinds };
 
 // A newer version has nothing to wait for.
 worker.addEventListener('install', () => void worker.skipWaiting());

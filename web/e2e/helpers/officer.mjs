@@ -22,11 +22,15 @@ export async function code(within) {
 export class Officer {
   /** Enrols a security officer by the authority's link; the authority appoints the device by the request that it saved. */
   static async appointed(browser, office, name) {
-    const officer = new Officer();
-    officer.office = office;
-    ({ page: officer.page } = await opened(browser, office, await office.invite(name, 'security-officer')));
-    const { page } = officer;
+    const { page } = await opened(browser, office, await office.invite(name, 'security-officer'));
     await page.getByRole('button', { name: 'Enrol this browser' }).click();
+    return Officer.on_page(page, office, name);
+  }
+
+  /** Has the authority appoint the enrolled device of a security officer. */
+  static async on_page(page, office, name) {
+    const officer = new Officer();
+    Object.assign(officer, { page, office });
     await page.getByRole('heading', { name: 'This device may not invite or approve yet' }).waitFor();
     assert.equal(await page.getByRole('button', { name: /^Ring/ }).count(), 0);
     const saving = page.waitForEvent('download');
@@ -51,7 +55,7 @@ export class Officer {
     return this.#shown_link();
   }
 
-  /** A link for a further device of somebody who is enrolled. `name`: as it is written inside a sentence. */
+  /** A link for a further device of an enrolled person. `name`: as it is written inside a sentence. */
   async add_device(name) {
     await this.page.getByRole('button', { name: `Add a device for ${name}` }).click();
     await this.page.getByRole('button', { name: 'Create the link' }).click();

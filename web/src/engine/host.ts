@@ -8,6 +8,7 @@ import type { MicrophoneState } from './microphone';
 import type { Problem } from './problem';
 import type { Proof, Protected, ProtectionRequest } from './protection';
 import { IceServerCache, fetch_ice_servers } from './ice_servers';
+import { joins_calls } from './roles';
 import { save_chosen_device, watch_sound_devices, type SoundDevices, type SoundKind } from './sound_devices';
 
 /** Events for the page. */
@@ -124,7 +125,7 @@ export function start_host(worker: Worker, events: HostEvents): Host {
       case 'enrol_failed':
         return events.enrol_failed(data.problem);
       case 'view':
-        void ice.refresh(data.view.token);
+        if (data.view.you && joins_calls(data.view.you.role)) void ice.refresh(data.view.token);
         void media.update_call(data.view.call);
         return events.view(data.view);
       case 'open_leg':

@@ -171,8 +171,8 @@ export class KeyStore {
   }
 
   /**
-   * Adds a protector, or replaces the one of the same kind that `replaces` names. `by` opens one that is there: who only has the
-   * unlocked page cannot add another. A first passkey that the office is not known to have is replaced by what is added.
+   * Adds a protector, or replaces the one of the same kind that `replaces` names. `by` opens one that is there: the
+   * unlocked page alone cannot add another. A first passkey that the office is not known to have is replaced by what is added.
    */
   add(protector: Protector, secret: Uint8Array<ArrayBuffer>, by: Opened, replaces?: string): Promise<void> {
     return this.#in_turn(async () => {

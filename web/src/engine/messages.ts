@@ -46,7 +46,9 @@ export type FromWorker =
   | { type: 'media_timed_out'; timed_out: boolean }
   | { type: 'record_checked'; id: number; report: Report | null; problem: Problem | null }
   | { type: 'appointment_requested'; id: number; text: string | null; problem: Problem | null }
+  /** This device was revoked, and its keys and state were erased. */
   | { type: 'erased' }
+  /** Answers `erase`. */
   | { type: 'erased_here'; id: number; problem: Problem | null }
   /** The engine stopped. Nothing is encrypted or decrypted after this. */
   | { type: 'failed'; problem: Problem };

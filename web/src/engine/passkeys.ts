@@ -1,6 +1,7 @@
 // Passkeys of this browser (WebAuthn Level 3). One ceremony gives the PRF extension's output, which opens the device's keys, and the
 // signature that the office verifies: one touch. User verification is always required.
 
+import { base64url } from './encoding';
 import type { Protector } from './key_store';
 import type { Problem } from './problem';
 
@@ -117,11 +118,4 @@ export function without_secrets(credential: Pick<PublicKeyCredential, 'toJSON'>)
     response: Object.fromEntries(kept.map((name) => [name, all[name]])),
     clientExtensionResults: {},
   };
-}
-
-export function base64url(bytes: Uint8Array): string {
-  return btoa(String.fromCharCode(...bytes))
-    .replaceAll('+', '-')
-    .replaceAll('/', '_')
-    .replaceAll('=', '');
 }

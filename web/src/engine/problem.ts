@@ -52,6 +52,8 @@ export function problem_of(error: unknown): Problem {
   return text ? { told: text } : { code: 'unknown' };
 }
 
-/** Whether the same link can be tried again. */
-export const is_retryable = (problem: Problem): boolean =>
-  'code' in problem && (problem.code === 'no_answer' || problem.code === 'unavailable');
+/** Problems of an office that could not be reached, or not be asked. */
+const OFFICE_AWAY: readonly ProblemCode[] = ['no_answer', 'office_unreachable', 'unavailable'];
+
+/** Whether the same can be tried again, because the office could not be asked. */
+export const is_retryable = (problem: Problem): boolean => 'code' in problem && OFFICE_AWAY.includes(problem.code);

@@ -232,7 +232,7 @@ describe('setting a PIN that is interrupted', () => {
     }
   });
 
-  it('is not undone by what the office is told to remove meanwhile', async () => {
+  it('is not undone by a removal at the office meanwhile', async () => {
     const { add_passkey, set_pin, office, worker, store, unlock } = await device();
     await add_passkey();
     const open = office.open.bind(office);

@@ -1,6 +1,7 @@
 // The worker's side of a device's protection: it opens the keys, and adds and removes what opens them.
 
 import { LOCKER_ID_BYTES, SALT_BYTES, type LockerAnswer, type RemoveProtector } from './contract';
+import { base64, from_base64, sha256_hex } from './encoding';
 import type { KeyStore, Opened, PinProtector, Protector, Unused } from './key_store';
 import type { LockerOffice } from './protection_office';
 import { problem_of, type Problem } from './problem';
@@ -257,15 +258,6 @@ function joined(a: Uint8Array, b: Uint8Array): Uint8Array<ArrayBuffer> {
   both.set(a);
   both.set(b, a.length);
   return both;
-}
-
-const base64 = (bytes: Uint8Array): string => btoa(String.fromCharCode(...bytes));
-const from_base64 = (text: string): Uint8Array => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
-
-/** SHA-256 as the office compares it: 64 hexadecimal digits. */
-export async function sha256_hex(bytes: Uint8Array<ArrayBufferLike>): Promise<string> {
-  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', new Uint8Array(bytes)));
-  return [...digest].map((byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
 /** The digest by which the office knows a locker. */

@@ -1,6 +1,7 @@
 // Web Push: the office's side over HTTP, and the browser's.
 
 import { API_PREFIX, type PushSettings, type PushSubscription as Subscribed } from './contract';
+import { base64url, from_base64url } from './encoding';
 import { refusal } from './enrol';
 import type { Problem } from './problem';
 
@@ -77,7 +78,7 @@ export const push_in_browser: PushBrowser = {
   async subscribe(key, language) {
     await navigator.serviceWorker.register(worker_of(language), { updateViaCache: 'none' });
     const { pushManager } = await navigator.serviceWorker.ready;
-    return read(await pushManager.subscribe({ userVisibleOnly: true, applicationServerKey: bytes_of(key) }));
+    return read(await pushManager.subscribe({ userVisibleOnly: true, applicationServerKey: from_base64url(key) }));
   },
   async unsubscribe() {
     const registration = await registered();
@@ -90,24 +91,10 @@ export const push_in_browser: PushBrowser = {
 };
 
 function read(subscription: PushSubscription): BrowserSubscription {
-  const part = (name: PushEncryptionKeyName) => base64url(subscription.getKey(name));
+  const text = (bytes: ArrayBuffer | null) => base64url(new Uint8Array(bytes ?? new ArrayBuffer(0)));
+  const part = (name: PushEncryptionKeyName) => text(subscription.getKey(name));
   return {
-    key: base64url(subscription.options.applicationServerKey),
+    key: text(subscription.options.applicationServerKey),
     subscription: { endpoint: subscription.endpoint, p256dh: part('p256dh'), auth: part('auth') },
   };
-}
-
-function base64url(bytes: ArrayBuffer | null): string {
-  const text = btoa(String.fromCharCode(...new Uint8Array(bytes ?? new ArrayBuffer(0))));
-  return text.replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '');
-}
-
-function bytes_of(base64url: string): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(atob(base64url.replaceAll('-', '+').replaceAll('_', '/')), (one) => one.charCodeAt(0));
-}
-
-/** SHA-256 of a text, hexadecimal: as the office states it of the address. */
-export async function sha256_hex(text: string): Promise<string> {
-  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text));
-  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0')).join('');
 }

@@ -3,6 +3,7 @@ import manual from '../../../docs/policy.md?raw';
 import { ROLES } from '../fake/people';
 import type { Role } from './contract';
 import {
+  joins_calls,
   listens,
   marks_alerts,
   reads_captions,
@@ -30,6 +31,12 @@ describe('roles', () => {
   it('are those of the policy', () => {
     expect(ROLES.filter(speaks).sort()).toEqual(allowed('be a party of a call and send audio').sort());
     expect(ROLES.filter(listens)).toEqual(allowed('join a call as a visible listener, without sending audio'));
+    expect(ROLES.filter(joins_calls).sort()).toEqual(
+      [
+        ...allowed('be a party of a call and send audio'),
+        ...allowed('join a call as a visible listener, without sending audio'),
+      ].sort(),
+    );
     expect(ROLES.filter(sees_all_devices)).toEqual(allowed('see all people, their devices and all invitations'));
     expect(ROLES.filter(sees_alerts)).toEqual(allowed("see the office's alerts"));
     expect(ROLES.filter(marks_alerts)).toEqual(allowed("mark the office's alerts as seen"));

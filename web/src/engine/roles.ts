@@ -9,6 +9,9 @@ export const speaks = (role: Role): boolean => role === 'principal' || role === 
 export const listens = (role: Role): boolean =>
   role === 'duty_officer' || role === 'note_taker' || role === 'interpreter';
 
+/** Whether people of this role are in calls, as speakers or listeners: the office gives the others nothing for the sound of calls. */
+export const joins_calls = (role: Role): boolean => speaks(role) || listens(role);
+
 /** Whether people of this role see every call while it takes place. */
 export const watches = (role: Role): boolean => listens(role) || role === 'scheduler';
 

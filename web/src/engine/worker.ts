@@ -154,6 +154,8 @@ const protection = new ProtectionWorker({
       socket?.reconnect();
       socket?.connect_now();
     } else start(state);
+    // The page offers a protection to a device that has none.
+    post({ type: 'protectors', device, how: how_protected() });
     post({ type: 'ready', enrolled: true, asking: false });
   },
 });

@@ -1,14 +1,12 @@
 // An office that keeps lockers as the real one does, with ten attempts. Requests can fail before or after they take effect.
 
 import type { LockerAnswer, RemoveProtector } from '../engine/contract';
-import { sha256_hex } from '../engine/protection';
+import { base64, from_base64, sha256_hex } from '../engine/encoding';
 import type { LockerOffice } from '../engine/protection_office';
 
 /** `lost`: it has no effect. `committed`: it has, and its answer is lost. */
 export type Failure = 'lost' | 'committed';
 type Request = keyof LockerOffice;
-
-const as_bytes = (text: string) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
 
 export class FakeLockerOffice implements LockerOffice {
   lockers = new Map<string, { proof: string; secret: Uint8Array | null; failures: number; confirmed: boolean }>();
@@ -43,15 +41,15 @@ export class FakeLockerOffice implements LockerOffice {
   open(locker: string, proof: string): Promise<LockerAnswer> {
     return this.#request('open', async () => {
       this.received.push(locker, proof);
-      const found = this.lockers.get(await sha256_hex(as_bytes(locker)));
+      const found = this.lockers.get(await sha256_hex(from_base64(locker)));
       if (!found?.secret) return { state: 'erased' };
-      if (found.proof !== (await sha256_hex(as_bytes(proof)))) {
+      if (found.proof !== (await sha256_hex(from_base64(proof)))) {
         if (++found.failures === 10) found.secret = null;
         return found.secret ? { state: 'wrong', attempts_left: 10 - found.failures, wait_ms: 0 } : { state: 'erased' };
       }
       found.confirmed = true;
       this.ticket = crypto.randomUUID();
-      return { state: 'opened', secret: btoa(String.fromCharCode(...found.secret)), ticket: this.ticket };
+      return { state: 'opened', secret: base64(found.secret), ticket: this.ticket };
     });
   }
 

@@ -51,7 +51,7 @@ export const protection_scenes: Record<string, Scene> = {
   'unlock-link': at('locked', [passkey(1)], (_, app) => (app.unused_link = true)),
   'unlock-refused': at('locked', [passkey(1)], (protection) => (protection.problem = { code: 'passkey_unknown' })),
   'unlock-begun': at('locked', [], (protection) => (protection.begun = true)),
-  'unlock-erase': at('locked', [passkey(1)], (_, app) => (app.erasing = { busy: false, problem: null })),
+  'unlock-erase': at('locked', [passkey(1)], (_, app) => app.ask_erase()),
   'unlock-erase-link': at('locked', [passkey(1)], (_, app) => {
     app.unused_link = true;
     app.erasing = { busy: false, problem: { code: 'not_erased' } };

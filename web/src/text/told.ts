@@ -37,7 +37,7 @@ export const KNOWN: readonly (readonly [RegExp, Told])[] = [
   [/stored keys cannot be read/i, 'keys_unreadable'],
   // People's devices.
   [/device of this id is enrolled already/i, 'link_again'],
-  [/the person has (\S+) devices, which is the limit/i, 'too_many_devices'],
+  [/the person has (\S+) devices, and the limit is (\S+)/i, 'too_many_devices'],
   [/not a registrar any more/i, 'appointment_over'],
   [/this device is not a registrar|this device may not close invitations|is not a registrar's$/i, 'not_registrar'],
   [/(this device|this registrar) may not (enrol|invite) people of that role/i, 'other_role'],
@@ -84,16 +84,24 @@ export const KNOWN: readonly (readonly [RegExp, Told])[] = [
   [/this device has too many PINs/i, 'too_many_pins'],
   [/nothing else unlocks this device/i, 'last_protector'],
   [/a PIN has \d+ to \d+ characters/i, 'pin_length'],
-  [/too many attempts at this PIN wait/i, 'pin_waits'],
+  [/too many attempts at this PIN (wait|are waiting)/i, 'pin_waits'],
   [/the salt of the PIN is damaged/i, 'pin_damaged'],
   [/too little free memory for the PIN/i, 'no_memory'],
   [/the origin of this page is not the office's/i, 'other_address'],
   // Rules for devices.
-  [/your office lets no browser sign in for your role/i, 'no_browser'],
-  [/your office lets only browsers sign in for your role/i, 'only_browsers'],
+  [/your office (lets no browser sign in|does not allow browsers) for your role/i, 'no_browser'],
+  [/your office (lets only browsers sign in|allows only browsers) for your role/i, 'only_browsers'],
   [/protect this device with a passkey or PIN first/i, 'protect_first'],
   // Roles.
-  [/this device's role may not /i, 'not_this_role'],
+  [
+    /this device's role may not |only a security officer's device can subscribe to push|only a security officer's is$/i,
+    'not_this_role',
+  ],
+  // Notifications while the page is closed.
+  [/this office sends no push messages/i, 'no_push_here'],
+  [/reached its limit of push subscriptions|too many devices are told of alerts/i, 'too_many_subscriptions'],
+  [/the push service has no public address|the address of the subscription (is longer|must be)/i, 'push_not_reached'],
+  [/(p256dh|auth) must be .+: subscribe again/i, 'push_again'],
   // Versions.
   [/uses version \S+ of the protocol|this server speaks version|this server's API is at/i, 'update_device'],
   [

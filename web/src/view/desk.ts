@@ -12,6 +12,7 @@ import type { Loadable } from './loadable';
 import { lists_calls } from './screen';
 import { members, type MemberRow } from './members';
 import { recent_rows, type RecentRow } from './recent';
+import { start_sentence } from './start';
 import {
   NOTE_TAKER_JOIN_TIMEOUT_MS,
   not_recorded_alarm,
@@ -48,7 +49,7 @@ export interface LiveCard {
 export interface DeskScreen {
   title: string;
   /** While there is no call: what this person can do here. */
-  may: string;
+  may: string | null;
   who: string;
   clock: string;
   log: { ok: boolean; words: string } | null;
@@ -82,7 +83,7 @@ export function desk_screen(
   const role = view.you?.role ?? 'duty_officer';
   return {
     title: role === 'scheduler' || role === 'interpreter' ? texts.desk.titles[role] : texts.desk.title,
-    may: texts.start[role],
+    may: start_sentence(role),
     who: [view.office?.name, view.you?.name].filter(Boolean).join(' · '),
     clock: texts.times.here(time_to_the_second(now, local_zone) ?? ''),
     log: log(view, local_zone),
@@ -160,7 +161,7 @@ function unrecorded_notice(notice: NoticeView, call: View['call'], now: number):
   return live && notice.mode !== 'log_only' && !notice.noted ? t().call.why_not_recorded.none : null;
 }
 
-/** Whether this person may join calls; who only watches them is not told to. */
+/** Whether this person may join calls: sentences for a person who only watches them do not offer it. */
 const can_join = (view: View): boolean => view.you === null || may_listen(view.you.role);
 
 function listens(notice: NoticeView, known: Parameters<typeof members>[0], may_join: boolean): string {

@@ -1,4 +1,4 @@
-// What the office wants of devices, as its security officers read it.
+// The office's rules for devices, in words for its security officers.
 
 import type { DeviceRules, ProtectionPolicy, Role } from '../engine/contract';
 import { t } from '../text';

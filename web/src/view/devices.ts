@@ -1,6 +1,7 @@
 // View models of people's devices: the security officer's screen, and everybody's own.
 
 import type { Card, InvitationView, ListedDevice, View } from '../engine/contract';
+import { LINK_PREFIX } from '../link';
 import { t } from '../text';
 import { format_number } from '../text/format';
 import { told, told_name } from '../text/told';
@@ -250,4 +251,4 @@ function where(card: Card): string {
 }
 
 /** The link with an invitation's fragment. */
-export const invitation_link = (address: string, fragment: string): string => `${address}/#enrol=${fragment}`;
+export const invitation_link = (address: string, fragment: string): string => `${address}/${LINK_PREFIX}${fragment}`;

@@ -2,6 +2,7 @@
 
 import { plural } from '../format';
 import { isolate } from '../isolate';
+import { alert_kinds } from './alert_kinds';
 import { mid } from './names';
 
 export const alerts = {
@@ -30,61 +31,61 @@ export const alerts = {
   older: 'Show older alerts',
   kinds: {
     device_asked: {
-      what: 'A new device asks to be enrolled',
+      what: alert_kinds.device_asked,
       means: 'Somebody opened an invitation’s link. The device can do nothing until it is approved.',
       act: 'Have the person read you the code by telephone or in person, then approve. Refuse it if the codes differ.',
     },
     device_enrolled: {
-      what: 'A device was enrolled',
+      what: alert_kinds.device_enrolled,
       means: 'It can now ring, answer or listen as the person’s role allows.',
       act: 'If you did not expect it, revoke it at once and ask who approved it.',
     },
     device_refused: {
-      what: 'A device was refused',
+      what: alert_kinds.device_refused,
       means: 'A security officer did not approve it. It is not enrolled, and its link is used up.',
       act: 'If it was not you, ask the officer why. To let the person try again, invite them again.',
     },
     device_revoked: {
-      what: 'A device was revoked',
+      what: alert_kinds.device_revoked,
       means: 'It is signed out, its calls have ended, and it erases its keys when it connects.',
       act: 'If you did not expect it, ask the other officers and the holder of the authority what happened.',
     },
     link_opened_again: {
-      what: 'An invitation’s link was opened on a second device',
+      what: alert_kinds.link_opened_again,
       means: 'Either the person tried another device, or somebody else has the link.',
       act: 'Ask the person whether it was them. If not, refuse the device and send a new link over another channel.',
     },
     registrar_appointed: {
-      what: 'A device was appointed as a registrar',
+      what: alert_kinds.registrar_appointed,
       means: 'It can now invite people and approve their devices. Only the holder of the authority can do this.',
       act: 'If you did not expect it, revoke that device, and ask the holder of the authority who used its key.',
     },
     sign_in_failed: {
-      what: 'A sign-in failed',
+      what: alert_kinds.sign_in_failed,
       means:
         'Somebody signed in as a device without having its key, or as one that is not enrolled. They gained no access.',
       act: 'A single failure may come from a browser whose data was restored. If it repeats, ask the person, and tell the server’s operator.',
     },
     ring_refused: {
-      what: 'A device sent a ring that does not verify',
+      what: alert_kinds.ring_refused,
       means:
         'Its signature or certificate is wrong. Telcon’s own programs do not send such rings. It was not put through.',
       act: 'Ask the person to stop using the device. Revoke it unless there is a harmless explanation.',
     },
     proof_invalid: {
-      what: 'A device received a proof that does not verify',
+      what: alert_kinds.proof_invalid,
       means:
         'A certificate, signature or log proof in a call was wrong. The device ended the call or kept somebody out.',
       act: 'Speak to the person by other means. Have the server examined before the next confidential call.',
     },
     log_forked: {
-      what: 'A device was shown a log that does not match the earlier one',
+      what: alert_kinds.log_forked,
       means:
         'The log does not continue what the device saw. It may have been rewritten, or different people may be shown different logs.',
       act: 'Stop confidential calls. Keep a copy of the archive, verify it with the device’s checkpoint, and have the server examined.',
     },
     ring_invalid: {
-      what: 'The server delivered a ring that does not verify',
+      what: alert_kinds.ring_invalid,
       means:
         'Somebody tried to ring under a false name, or the server changed the ring. It was not shown to the person as a call.',
       act: 'Speak to the person by other means. Have the server examined, and compare the calls in the log.',

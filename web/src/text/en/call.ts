@@ -2,6 +2,10 @@ import { capitalise, plural } from '../format';
 import { isolate } from '../isolate';
 import { mid } from './names';
 
+/** What two versions of the log mean, and what to do. */
+const TWO_LOGS =
+  'Calls or devices may be hidden from you. Save the evidence, give it to the security officer by some means other than this office’s server, and make no confidential calls until this is explained.';
+
 export const call = {
   private_verified: 'Private, verified',
   private: 'Private',
@@ -166,16 +170,12 @@ export const call = {
     /** In the call in which it was found. */
     in_call: {
       title: 'The office’s log has two versions',
-      sentence:
-        'Calls or devices may be hidden from you. Save the evidence, give it to the security officer by some means other than this office’s server, and make no confidential calls until this is explained.',
+      sentence: TWO_LOGS,
     },
     how: {
-      roots_differ:
-        'The office’s log has two versions: this device and another one in your call were shown different histories. Calls or devices may be hidden from you. Save the evidence, give it to the security officer by some means other than this office’s server, and make no confidential calls until this is explained.',
-      proof_refused:
-        'The office’s log seems to have two versions: the server does not prove that another device in your call was shown the same history as this one. Calls or devices may be hidden from you. Save the evidence, give it to the security officer by some means other than this office’s server, and make no confidential calls until this is explained.',
-      proof_overdue:
-        'The office’s log seems to have two versions: the server has not proved in time that another device in your call was shown the same history as this one. Calls or devices may be hidden from you. Save the evidence, give it to the security officer by some means other than this office’s server, and make no confidential calls until this is explained.',
+      roots_differ: `The office’s log has two versions: this device and another one in your call were shown different histories. ${TWO_LOGS}`,
+      proof_refused: `The office’s log seems to have two versions: the server does not prove that another device in your call was shown the same history as this one. ${TWO_LOGS}`,
+      proof_overdue: `The office’s log seems to have two versions: the server has not proved in time that another device in your call was shown the same history as this one. ${TWO_LOGS}`,
     },
     own: 'What this device was shown, signed by the log:',
     other: 'What the other device was shown, signed by the log:',

@@ -56,7 +56,7 @@ export const protection = {
     none: 'This device’s keys are stored unprotected: anyone who copies this device’s disk can use them.',
     some: 'This device’s keys open only with one of these. They do not protect an unlocked page.',
     removal:
-      'Anyone who copied this device’s disk before one was removed can still open that copy with it, but not sign in. If that may have happened, have this device revoked, and enrol it again.',
+      'Anyone who copied this device’s disk before a passkey or PIN was removed can still open that copy with it, but not sign in. If that may have happened, have this device revoked, and enrol it again.',
     passkey: (date: string) => `Passkey, added on ${date}`,
     pin: (date: string) => `PIN, set on ${date}`,
     protect: 'Protect this device',

@@ -1,5 +1,7 @@
 // Sentences of the engine and the office's server that people meet, reworded. `told.ts` beside this folder finds them.
 
+import { problems } from './problems';
+
 export const told = {
   other_office: 'This link belongs to a different office. Do not continue.',
   link_used: 'This link has already been used. Each link is for one device: ask your office for another.',
@@ -14,8 +16,8 @@ export const told = {
   keys_unreadable: 'The keys that this browser stored cannot be read. Ask your office for another link.',
   not_enrolled_here: (why: string) => `This device was not enrolled: ${why}. Ask your office for another link.`,
   cannot_ask: (why: string) => `This device’s request was not accepted: ${why}. Ask your office for another link.`,
-  too_many_devices: (n: string) =>
-    `This person already has ${n} devices, which is the limit. Revoke one of them first.`,
+  too_many_devices: (n: string, limit: string) =>
+    `This person has ${n} devices, and the limit is ${limit}. Revoke one of them first.`,
   not_registrar:
     'This device may not invite, approve or revoke. The holder of the office’s authority has to appoint it first.',
   appointment_over: 'this device’s appointment has ended',
@@ -106,19 +108,23 @@ export const told = {
   passkey_refused: 'The passkey was not accepted. Try again with this device’s passkey.',
   passkey_unusable: 'The passkey’s answer could not be used. Reload this page, then try again.',
   too_late: 'This took too long, or was already done. Try again.',
-  too_many_passkeys: 'This device has too many passkeys. Remove one first.',
+  too_many_passkeys: problems.too_many_protectors,
   too_many_pins: 'This device has too many PINs. Remove one first.',
   pin_waits: 'Too many attempts at this PIN are waiting. Try again in a minute.',
-  last_protector: 'This is the last passkey or PIN of this device. Add another one first.',
+  last_protector: problems.last_protector,
   pin_length: 'A PIN has 6 to 64 characters. Choose another one.',
   pin_damaged:
     'What this device stored about its PIN is damaged. Use a passkey, or ask your office for a new enrolment link.',
   no_memory: 'This device has too little free memory to check a PIN. Close other programs, then try again.',
   other_address: 'This page is not at your office’s address. Open Telcon at the address that your office gave you.',
-  no_browser: 'Your office lets no browser sign in for your role. Ask your security officer which device to use.',
-  only_browsers: 'Your office lets only browsers sign in for your role. Ask your security officer for a link.',
-  protect_first: 'Protect this device with a passkey or PIN first. Your office demands it for your role.',
+  no_browser: 'Your office does not allow browsers for your role. Ask your security officer which device to use.',
+  only_browsers: 'Your office allows only browsers for your role. Ask your security officer for a link.',
+  protect_first: 'Protect this device with a passkey or PIN first. Your office requires it for your role.',
   not_this_role: 'Your role does not include this. Ask your security officer who may do it.',
+  no_push_here: 'This office sends no notifications while the page is closed.',
+  too_many_subscriptions: 'Too many devices receive notifications. Turn them off on another device first.',
+  push_not_reached: 'Your office does not send to this browser’s push service. Ask the server’s operator to allow it.',
+  push_again: 'This browser’s answer could not be used. Turn the notifications on again.',
   disk_full: 'The disk of your office’s server is full. Tell your office.',
   server_failed: 'Your office’s server has a fault. Try again; if that does not help, tell your office.',
   too_often: 'Too many requests at once. Wait a moment, then try again.',

@@ -1,6 +1,7 @@
 import type { Text } from '..';
 import { plural } from '../format';
 import { isolate } from '../isolate';
+import { alert_kinds } from './alert_kinds';
 import { mid, of } from './names';
 
 export const alerts: Text['alerts'] = {
@@ -28,63 +29,63 @@ export const alerts: Text['alerts'] = {
   older: 'Afficher les alertes plus anciennes',
   kinds: {
     device_asked: {
-      what: 'Un nouvel appareil demande à être inscrit',
+      what: alert_kinds.device_asked,
       means: 'Quelqu’un a ouvert le lien d’une invitation. L’appareil ne peut rien faire avant d’être approuvé.',
       act: 'Faites-vous lire le code par la personne, au téléphone ou de vive voix, puis approuvez. Refusez si les codes diffèrent.',
     },
     device_enrolled: {
-      what: 'Un appareil a été inscrit',
+      what: alert_kinds.device_enrolled,
       means: 'Il peut désormais appeler, répondre ou écouter selon le rôle de la personne.',
       act: 'Si vous ne vous y attendiez pas, révoquez-le immédiatement et demandez qui l’a approuvé.',
     },
     device_refused: {
-      what: 'Un appareil a été refusé',
+      what: alert_kinds.device_refused,
       means:
         'Un responsable de la sécurité ne l’a pas approuvé. Il n’est pas inscrit, et son lien ne peut plus servir.',
       act: 'Si ce n’était pas vous, demandez à ce responsable pourquoi. Pour permettre un nouvel essai, invitez de nouveau la personne.',
     },
     device_revoked: {
-      what: 'Un appareil a été révoqué',
+      what: alert_kinds.device_revoked,
       means: 'Il est déconnecté, ses appels ont pris fin, et il efface ses clés dès qu’il se connecte.',
       act: 'Si vous ne vous y attendiez pas, demandez aux autres responsables et au détenteur de l’autorité ce qui s’est passé.',
     },
     link_opened_again: {
-      what: 'Le lien d’une invitation a été ouvert sur un second appareil',
+      what: alert_kinds.link_opened_again,
       means: 'Soit la personne a essayé un autre appareil, soit quelqu’un d’autre a le lien.',
       act: 'Demandez à la personne si c’était elle. Sinon, refusez l’appareil et envoyez un nouveau lien par une autre voie.',
     },
     registrar_appointed: {
-      what: 'Un appareil a été habilité à inscrire des appareils',
+      what: alert_kinds.registrar_appointed,
       means:
         'Il peut désormais inviter des personnes et approuver leurs appareils. Seul le détenteur de l’autorité peut l’habiliter.',
       act: 'Si vous ne vous y attendiez pas, révoquez cet appareil et demandez qui s’est servi de la clé de l’autorité.',
     },
     sign_in_failed: {
-      what: 'Une connexion a échoué',
+      what: alert_kinds.sign_in_failed,
       means:
         'Quelqu’un s’est présenté comme un appareil sans en avoir la clé, ou comme un appareil qui n’est pas inscrit. Aucun accès ne lui a été donné.',
       act: 'Un échec isolé peut venir d’un navigateur dont les données ont été restaurées. Si cela se répète, demandez à la personne si c’était elle, et prévenez l’exploitant du serveur.',
     },
     ring_refused: {
-      what: 'Un appareil a émis un appel qui n’a pas pu être vérifié',
+      what: alert_kinds.ring_refused,
       means:
         'Sa signature ou son certificat n’est pas valable. Les programmes de Telcon n’émettent pas de tels appels. Celui-ci n’a pas été transmis.',
       act: 'Demandez à la personne de ne plus utiliser l’appareil. Révoquez-le, sauf explication anodine.',
     },
     proof_invalid: {
-      what: 'Un appareil a reçu une preuve qui n’a pas pu être vérifiée',
+      what: alert_kinds.proof_invalid,
       means:
         'Lors d’un appel, un certificat, une signature ou une preuve du journal n’était pas valable. L’appareil a mis fin à l’appel ou en a écarté quelqu’un.',
       act: 'Parlez à la personne par un autre moyen. Faites examiner le serveur avant le prochain appel confidentiel.',
     },
     log_forked: {
-      what: 'Un appareil a reçu un journal qui ne concorde pas avec le précédent',
+      what: alert_kinds.log_forked,
       means:
         'Ce journal n’est pas la suite de celui que l’appareil avait vu. Il a peut-être été réécrit, ou peut-être plusieurs personnes reçoivent-elles des journaux différents.',
       act: 'Suspendez les appels confidentiels. Gardez une copie des archives, vérifiez-la avec le point de contrôle de l’appareil, et faites examiner le serveur.',
     },
     ring_invalid: {
-      what: 'Le serveur a transmis un appel qui n’a pas pu être vérifié',
+      what: alert_kinds.ring_invalid,
       means:
         'Quelqu’un a tenté d’appeler sous un faux nom, ou le serveur a modifié l’appel. Il n’a pas été présenté à la personne comme un appel.',
       act: 'Parlez à la personne par un autre moyen. Faites examiner le serveur, et comparez les appels du journal.',

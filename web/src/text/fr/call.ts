@@ -3,6 +3,9 @@ import { isolate } from '../isolate';
 import type { Text } from '..';
 import { mid, of } from './names';
 
+const TWO_LOGS =
+  'Des appels ou des appareils vous sont peut-être cachés. Enregistrez les preuves, remettez-les au responsable de la sécurité par un autre moyen que le serveur de ce cabinet, et ne passez aucun appel confidentiel tant que l’explication n’est pas connue.';
+
 export const call: Text['call'] = {
   private_verified: 'Privé, vérifié',
   private: 'Privé',
@@ -181,16 +184,12 @@ export const call: Text['call'] = {
   two_logs: {
     in_call: {
       title: 'Le journal du cabinet a deux versions',
-      sentence:
-        'Des appels ou des appareils vous sont peut-être cachés. Enregistrez les preuves, remettez-les au responsable de la sécurité par un autre moyen que le serveur de ce cabinet, et ne passez aucun appel confidentiel tant que l’explication n’est pas connue.',
+      sentence: TWO_LOGS,
     },
     how: {
-      roots_differ:
-        'Le journal du cabinet a deux versions : cet appareil et un autre appareil de votre appel ont reçu des historiques différents. Des appels ou des appareils vous sont peut-être cachés. Enregistrez les preuves, remettez-les au responsable de la sécurité par un autre moyen que le serveur de ce cabinet, et ne passez aucun appel confidentiel tant que l’explication n’est pas connue.',
-      proof_refused:
-        'Le journal du cabinet semble avoir deux versions : le serveur ne prouve pas qu’un autre appareil de votre appel a reçu le même historique que celui-ci. Des appels ou des appareils vous sont peut-être cachés. Enregistrez les preuves, remettez-les au responsable de la sécurité par un autre moyen que le serveur de ce cabinet, et ne passez aucun appel confidentiel tant que l’explication n’est pas connue.',
-      proof_overdue:
-        'Le journal du cabinet semble avoir deux versions : le serveur n’a pas prouvé à temps qu’un autre appareil de votre appel a reçu le même historique que celui-ci. Des appels ou des appareils vous sont peut-être cachés. Enregistrez les preuves, remettez-les au responsable de la sécurité par un autre moyen que le serveur de ce cabinet, et ne passez aucun appel confidentiel tant que l’explication n’est pas connue.',
+      roots_differ: `Le journal du cabinet a deux versions : cet appareil et un autre appareil de votre appel ont reçu des historiques différents. ${TWO_LOGS}`,
+      proof_refused: `Le journal du cabinet semble avoir deux versions : le serveur ne prouve pas qu’un autre appareil de votre appel a reçu le même historique que celui-ci. ${TWO_LOGS}`,
+      proof_overdue: `Le journal du cabinet semble avoir deux versions : le serveur n’a pas prouvé à temps qu’un autre appareil de votre appel a reçu le même historique que celui-ci. ${TWO_LOGS}`,
     },
     own: 'Ce que cet appareil a reçu, signé par le journal :',
     other: 'Ce que l’autre appareil a reçu, signé par le journal :',

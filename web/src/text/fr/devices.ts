@@ -13,19 +13,19 @@ export const devices: Text['devices'] = {
     records_officer: 'Responsable des archives',
     scheduler: 'Responsable de l’agenda',
     interpreter: 'Interprète',
-    auditor: 'Auditeur des comptes rendus',
+    auditor: 'Auditeur des procès-verbaux',
   },
   rules: {
     title: 'Règles pour les appareils',
     everybody: 'Tous',
     browsers_only: 'Navigateurs seulement, aucun programme',
     programs_only: 'Programmes seulement, aucun navigateur',
-    protection: 'Clé d’accès ou code exigé',
-    no_protection: 'Ni clé d’accès ni code exigé',
+    protection: 'Clé d’accès ou code PIN exigé',
+    no_protection: 'Ni clé d’accès ni code PIN exigé',
     idle_lock: (n, count) =>
       plural(n, {
-        one: 'Verrouillage après une minute sans usage',
-        other: `Verrouillage après ${count} minutes sans usage`,
+        one: 'Verrouillage après une minute d’inactivité',
+        other: `Verrouillage après ${count} minutes d’inactivité`,
       }),
     devices: (n, count) =>
       plural(n, { one: 'Un seul appareil par personne', other: `Au plus ${count} appareils par personne` }),

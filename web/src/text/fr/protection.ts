@@ -59,7 +59,7 @@ export const protection: Text['protection'] = {
     none: 'Les clés de cet appareil sont conservées sans protection : quiconque copie le disque de cet appareil peut s’en servir.',
     some: 'Les clés de cet appareil ne s’ouvrent qu’avec l’un de ces moyens. Ils ne protègent pas une page déverrouillée.',
     removal:
-      'Quiconque a copié le disque de cet appareil avant une suppression peut encore ouvrir cette copie avec le moyen supprimé, mais pas se connecter. Si cela a pu se produire, faites révoquer cet appareil et inscrivez-le de nouveau.',
+      'Quiconque a copié le disque de cet appareil avant la suppression d’une clé d’accès ou d’un code PIN peut encore ouvrir cette copie avec cette clé ou ce code, mais pas se connecter. Si cela a pu se produire, faites révoquer cet appareil et inscrivez-le de nouveau.',
     passkey: (date) => `Clé d’accès, ajoutée le ${date}`,
     pin: (date) => `Code PIN, choisi le ${date}`,
     protect: 'Protéger cet appareil',

@@ -1,4 +1,5 @@
 import type { Text } from '..';
+import { problems } from './problems';
 
 /** Units as the engine names them. */
 const UNITS: Record<string, string> = { seconds: 'secondes', minutes: 'minutes', hours: 'heures' };
@@ -21,7 +22,8 @@ export const told: Text['told'] = {
   not_enrolled_here: (why) => `Cet appareil n’a pas été inscrit (${why}). Demandez un autre lien à votre cabinet.`,
   cannot_ask: (why) =>
     `La demande de cet appareil n’a pas été acceptée (${why}). Demandez un autre lien à votre cabinet.`,
-  too_many_devices: (n) => `Cette personne a déjà ${n} appareils, le maximum. Révoquez d’abord l’un d’eux.`,
+  too_many_devices: (n, limit) =>
+    `Cette personne a ${n} appareils, et le maximum est ${limit}. Révoquez d’abord l’un d’eux.`,
   not_registrar:
     'Cet appareil ne peut ni inviter, ni approuver, ni révoquer. Le détenteur de l’autorité du cabinet doit d’abord l’habiliter.',
   appointment_over: 'l’habilitation de cet appareil a pris fin',
@@ -124,11 +126,10 @@ export const told: Text['told'] = {
   passkey_refused: 'La clé d’accès n’a pas été acceptée. Réessayez avec celle de cet appareil.',
   passkey_unusable: 'La réponse de la clé d’accès n’a pas pu être utilisée. Rechargez la page, puis réessayez.',
   too_late: 'Le délai est écoulé, ou la demande a déjà été traitée. Réessayez.',
-  too_many_passkeys: 'Cet appareil a trop de clés d’accès. Supprimez-en d’abord une.',
+  too_many_passkeys: problems.too_many_protectors,
   too_many_pins: 'Cet appareil a trop de codes PIN. Supprimez-en d’abord un.',
-  pin_waits: 'Trop d’essais de ce code attendent. Réessayez dans une minute.',
-  last_protector:
-    'C’est la dernière clé d’accès ou le dernier code PIN de cet appareil. Ajoutez d’abord une autre clé d’accès ou un autre code PIN.',
+  pin_waits: 'Trop d’essais de ce code PIN attendent. Réessayez dans une minute.',
+  last_protector: problems.last_protector,
   pin_length: 'Un code PIN comporte de 6 à 64 caractères. Choisissez-en un autre.',
   pin_damaged:
     'Ce que cet appareil a conservé de son code PIN est altéré. Utilisez une clé d’accès, ou demandez un nouveau lien d’inscription à votre cabinet.',
@@ -140,8 +141,14 @@ export const told: Text['told'] = {
     'Votre cabinet n’admet aucun navigateur pour votre rôle. Demandez à votre responsable de la sécurité quel appareil utiliser.',
   only_browsers:
     'Votre cabinet n’admet que des navigateurs pour votre rôle. Demandez un lien à votre responsable de la sécurité.',
-  protect_first: 'Protégez d’abord cet appareil par une clé d’accès ou un code. Votre cabinet l’exige pour votre rôle.',
+  protect_first:
+    'Protégez d’abord cet appareil par une clé d’accès ou un code PIN. Votre cabinet l’exige pour votre rôle.',
   not_this_role: 'Votre rôle ne le permet pas. Demandez à votre responsable de la sécurité qui peut le faire.',
+  no_push_here: 'Ce cabinet n’envoie pas de notifications lorsque la page est fermée.',
+  too_many_subscriptions: 'Trop d’appareils reçoivent des notifications. Désactivez-les d’abord sur un autre appareil.',
+  push_not_reached:
+    'Votre cabinet n’envoie rien au service de notification de ce navigateur. Demandez à l’exploitant du serveur de l’autoriser.',
+  push_again: 'La réponse de ce navigateur n’a pas pu être utilisée. Activez de nouveau les notifications.',
   disk_full: 'Le disque du serveur de votre cabinet est plein. Prévenez votre cabinet.',
   server_failed: 'Le serveur de votre cabinet est en panne. Réessayez ; si cela ne suffit pas, prévenez votre cabinet.',
   too_often: 'Trop de demandes à la fois. Patientez un instant, puis réessayez.',

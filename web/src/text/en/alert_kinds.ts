@@ -1,0 +1,15 @@
+// What happened, of each kind of alert: without a full stop. The push worker has only this file and `push.ts`.
+
+export const alert_kinds = {
+  device_asked: 'A new device asks to be enrolled',
+  device_enrolled: 'A device was enrolled',
+  device_refused: 'A device was refused',
+  device_revoked: 'A device was revoked',
+  link_opened_again: 'An invitation’s link was opened on a second device',
+  registrar_appointed: 'A device was appointed as a registrar',
+  sign_in_failed: 'A sign-in failed',
+  ring_refused: 'A device sent a ring that does not verify',
+  proof_invalid: 'A device received a proof that does not verify',
+  log_forked: 'A device was shown a log that does not match the earlier one',
+  ring_invalid: 'The server delivered a ring that does not verify',
+};
