@@ -7,7 +7,14 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { launch, page_errors, person, until } from './helpers/chromium.mjs';
 import { Office } from './helpers/office.mjs';
-import { capture_tracks, similarity, received_loudness, file_loudness, relay_protocol } from './helpers/audio.mjs';
+import {
+  capture_tracks,
+  similarity,
+  received_loudness,
+  file_loudness,
+  relay_protocol,
+  wait_for_audio,
+} from './helpers/audio.mjs';
 import { root } from './helpers/screenshots.mjs';
 
 const fixture = (name) => join(root, '../crates/client/fixtures', name);
@@ -64,14 +71,6 @@ async function start_call(a, b, callee) {
   await a.page.getByRole('button', { name: `Ring ${callee}` }).click();
   await b.page.getByRole('button', { name: 'Accept' }).click();
   return Promise.all([until(a.page, live), until(b.page, live)]);
-}
-
-/** Waits until a page plays audio as loud as speech. */
-async function wait_for_audio(page) {
-  for (;;) {
-    const loudness = await received_loudness(page, 1);
-    if (Math.max(...loudness) > 0.02) return;
-  }
 }
 
 test('two leaders talk, the desk reads the captions, and the record is verified', async () => {

@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { capture_tracks, received_loudness } from './helpers/audio.mjs';
+import { capture_tracks, wait_for_audio } from './helpers/audio.mjs';
 import { Authenticator } from './helpers/authenticator.mjs';
 import { launch, page_errors, person, until } from './helpers/chromium.mjs';
 import { Office } from './helpers/office.mjs';
@@ -93,8 +93,7 @@ test('a call is seen by the scheduler, heard by the interpreter, and proven to t
   await interpreter.getByRole('button', { name: 'Join as visible listener' }).click();
   const joined = () => window.telcon.view?.call?.members.some((member) => member.role === 'interpreter');
   await Promise.all([until(caller, joined), until(callee, joined), until(interpreter, joined)]);
-  const loudness = await received_loudness(interpreter, 2);
-  assert.ok(Math.max(...loudness) > 0.01, 'the interpreter hears the call');
+  await wait_for_audio(interpreter);
   assert.equal(await interpreter.getByText('Captions', { exact: true }).count(), 0, 'no captions are promised');
 
   await caller.getByRole('button', { name: 'End call' }).click();

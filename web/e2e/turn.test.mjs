@@ -12,16 +12,11 @@ import { enrolled } from './helpers/enrolled.mjs';
 import { LossyProxy } from './helpers/lossy_proxy.mjs';
 import { Office, free_port } from './helpers/office.mjs';
 import { root } from './helpers/screenshots.mjs';
-import { received_loudness } from './helpers/audio.mjs';
+import { wait_for_audio } from './helpers/audio.mjs';
 import { turn_server } from './helpers/turn.mjs';
 
 const SECRET = 'shared by the office and its TURN server';
 const fixture = (name) => join(root, '../crates/client/fixtures', name);
-
-/** Waits until the page receives audio that is not silence. */
-async function wait_for_audio(page) {
-  while (Math.max(...(await received_loudness(page, 1))) <= 0.02);
-}
 
 /** The protocol to the TURN server that the selected local candidate leads through; null without one. */
 function turn_protocol(page) {

@@ -58,6 +58,14 @@ export function received_loudness(page, seconds) {
   );
 }
 
+/** Waits until the page receives audio as loud as speech; fails after half a minute of silence. */
+export async function wait_for_audio(page) {
+  for (let second = 0; second < 30; second += 1) {
+    if (Math.max(...(await received_loudness(page, 1))) > 0.02) return;
+  }
+  throw new Error('no audio was received for 30 s');
+}
+
 /** Loudness of a 16-bit mono WAV file, one value per 20 ms. */
 export async function file_loudness(path) {
   const file = await readFile(path);
