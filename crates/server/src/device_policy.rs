@@ -5,7 +5,7 @@ use crate::{
     digest::sha256,
     limits::MAX_CONFIGURATION_BYTES,
     reconcile::ReconcileError,
-    server::StartError,
+    start_error::StartError,
     store::{Store, Write},
 };
 use std::{io, path::Path};

@@ -36,6 +36,7 @@ mod random;
 mod reconcile;
 mod server;
 pub mod sign_in;
+mod start_error;
 pub mod store;
 pub mod switchboard;
 mod timers;
@@ -46,7 +47,8 @@ pub use migrate::{MigrateError, Progress as MigrateProgress, Report as MigrateRe
 pub use places::PlacesError;
 pub use push::{PushService, PushServiceError};
 pub use reconcile::{CertificateSource, ReconcileError, reconcile};
-pub use server::{PushConfig, Running, Server, ServerConfig, StartError};
+pub use server::{PushConfig, Running, Server, ServerConfig};
+pub use start_error::StartError;
 pub use web::openapi;
 pub use web::{
     ConnectionLimits, MAX_TURN_SECRET_BYTES, MAX_TURN_URLS, Network, NetworkError, OriginError, ProtectionConfig,

@@ -11,7 +11,8 @@ use crate::{
     digest::sha256,
     objects::{Key, Listed, ObjectError, Objects, ObjectsLocation},
     places::{Places, PlacesError},
-    server::{Server, StartError},
+    server::Server,
+    start_error::StartError,
     store::{
         StoreError, StoreLocation,
         migration::{self, CopiedTable},

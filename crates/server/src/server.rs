@@ -1,19 +1,20 @@
 //! Assembly of the server: `telcon serve` as a library.
 
 use crate::{
-    archive::{ArchivedDevices, Certificates, LogEvent, LogWriter, RecordError, RecordStore, now_ms},
+    archive::{ArchivedDevices, Certificates, LogEvent, LogWriter, RecordStore, now_ms},
     device_policy::log_device_policy,
     hub::{self, Hub, HubHandle, Input, Parts},
     limits::{INCOMING_KEPT_MS, MAX_ARCHIVING, MAX_CONFIGURATION_BYTES, RECORD_DUE_MS},
     media,
-    objects::{ObjectError, ObjectsLocation},
-    places::{Places, PlacesError},
+    objects::ObjectsLocation,
+    places::Places,
     push::{self, PushService, Services, Vapid},
-    reconcile::{ReconcileError, reconcile},
-    store::{StoreError, StoreLocation},
+    reconcile::reconcile,
+    start_error::StartError,
+    store::StoreLocation,
     switchboard::Policy,
     web::{
-        self, App, ConnectionLimits, Counters, Liveness, OriginError, Page, Protection, ProtectionConfig, RecordReader,
+        self, App, ConnectionLimits, Counters, Liveness, Page, Protection, ProtectionConfig, RecordReader,
         RefusedOrigins, RelayToken, Tokens, TrustedProxies, Turn, router, serve,
     },
 };
@@ -29,7 +30,7 @@ use std::{
     time::Duration,
 };
 use telcon_identity::{IdentityError, Office};
-use telcon_log::{KeyError, LogSigner, log::Error as LogError};
+use telcon_log::{KeyError, LogSigner};
 use telcon_proto::{OfficeName, device_policy::DevicePolicy, http::OfficeInfo};
 use telcon_relay::RelayConfig;
 use tokio::{
@@ -112,74 +113,6 @@ impl ServerConfig {
             device_policy: DevicePolicy::default(),
         }
     }
-}
-
-/// Why a server could not be created or started.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The directory already contains an office.
-    #[error("{0} already contains an office; nothing was changed")]
-    AlreadyThere(PathBuf),
-    /// The directory contains no office.
-    #[error("{0} holds no office: make one with `telcon init`")]
-    NoOffice(PathBuf),
-    /// A file of the office is damaged.
-    #[error("{path} is damaged: {what}")]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        what: String,
-    },
-    /// A file cannot be read or written.
-    #[error("{path}: {source}")]
-    File {
-        /// The file or directory.
-        path: PathBuf,
-        /// The cause.
-        source: io::Error,
-    },
-    /// An address cannot be used.
-    #[error("cannot listen at {addr}: {source}")]
-    Listen {
-        /// The address.
-        addr: SocketAddr,
-        /// The cause.
-        source: io::Error,
-    },
-    /// Randomness or a thread is not available.
-    #[error("the operating system refused randomness or a thread: {0}")]
-    System(io::Error),
-    /// The authority's certificate does not fit the office.
-    #[error("the office's authority: {0}")]
-    Identity(#[from] IdentityError),
-    /// The charter names another log key.
-    #[error("the authority signed another log key than the one in log.seed: put the right log.seed back")]
-    OtherLog,
-    /// The log's key is invalid.
-    #[error("the log's key: {0}")]
-    Key(#[from] KeyError),
-    /// The log cannot be opened.
-    #[error("the log: {0}")]
-    Log(#[from] LogError),
-    /// The database cannot be opened.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The office uses other stores than those given.
-    #[error(transparent)]
-    Places(#[from] PlacesError),
-    /// The object store cannot be opened.
-    #[error(transparent)]
-    Objects(#[from] ObjectError),
-    /// Records in the object store cannot be listed.
-    #[error("the archive's records: {0}")]
-    Records(#[from] RecordError),
-    /// The origin of the web page does not fit the office.
-    #[error(transparent)]
-    Origin(#[from] OriginError),
-    /// Log and database are inconsistent.
-    #[error(transparent)]
-    Reconcile(#[from] ReconcileError),
 }
 
 /// Creates and starts servers.

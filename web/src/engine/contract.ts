@@ -231,7 +231,7 @@ export type Role =
  */
 export type PersonId = string;
 /**
- * Content of a push message, as JSON. It names nobody: who opens the page sees the rest there, verified.
+ * Content of a push message, as JSON. It names nobody: the page shows the rest, verified, once it is opened.
  */
 export type PushMessage = {
   /**
@@ -271,7 +271,7 @@ export type RecordMode = 'log_only' | 'memo' | 'audio';
 export type RemoveProtector =
   | {
       /**
-       * The credential's identifier, base64url without padding, of at most 1023 bytes.
+       * The credential's identifier, base64url without padding, of at most `MAX_CREDENTIAL_ID_BYTES`.
        */
       credential: string;
       kind: 'passkey';
@@ -1808,7 +1808,7 @@ export interface PushSubscription {
    */
   auth: string;
   /**
-   * Address at the push service, at most `MAX_PUSH_ENDPOINT_BYTES`. Whoever knows it and the office's key may send.
+   * Address at the push service, at most `MAX_PUSH_ENDPOINT_BYTES`. Sending to it takes this address and the office's private key.
    */
   endpoint: string;
   /**
