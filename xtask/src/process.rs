@@ -44,14 +44,19 @@ fn is_from_cargo_run(name: &str) -> bool {
         )
 }
 
-/// Cargo, without incremental compilation on CI.
+/// Cargo, with the environment of [`set_cargo_env`].
 pub fn cargo(arguments: &[&str]) -> Command {
     let mut command = command("cargo");
-    command.args(arguments);
+    set_cargo_env(command.args(arguments));
+    command
+}
+
+/// Sets the environment of cargo, or of a tool that runs it: no incremental compilation on CI, where its files are never
+/// used again.
+pub fn set_cargo_env(command: &mut Command) {
     if in_ci() {
         command.env("CARGO_INCREMENTAL", "0");
     }
-    command
 }
 
 /// Whether this runs on CI (`CI=true`).

@@ -12,7 +12,8 @@ pub struct Tool {
     binary: &'static str,
     /// The version to install if there is none.
     version: Cow<'static, str>,
-    /// Whether any version on the `PATH` will do.
+    /// Whether any version on the `PATH` will do: true if their results do not depend on it, so that an installed one is
+    /// not built again.
     any_version: bool,
 }
 
@@ -47,9 +48,14 @@ impl Tool {
         if !self.fits(&ours) {
             println!("building {} {} (once, some minutes)", self.package, self.version);
             // With its own lock file; without it if the registry lacks a locked version.
-            self.install(&folder, true)
-                .or_else(|_| self.install(&folder, false))
-                .with_context(|| format!("{} could not be installed from crates.io", self.package))?;
+            if let Err(locked) = self.install(&folder, true) {
+                self.install(&folder, false).with_context(|| {
+                    format!(
+                        "{} could not be installed from crates.io; with its lock file: {locked:#}; without it",
+                        self.package
+                    )
+                })?;
+            }
         }
         Ok(ours)
     }
@@ -57,10 +63,7 @@ impl Tool {
     /// A cargo command of the tool: `cargo deny check …` is `DENY.command(&["deny", "check", …])`.
     pub fn command(&self, arguments: &[&str]) -> Result<Command> {
         let mut command = process::command(self.path()?);
-        command.args(arguments);
-        if process::in_ci() {
-            command.env("CARGO_INCREMENTAL", "0");
-        }
+        process::set_cargo_env(command.args(arguments));
         Ok(command)
     }
 

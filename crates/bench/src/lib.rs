@@ -7,6 +7,7 @@
 //! is one thread pinned to another core, and its own CPU share is reported beside every figure, because a generator that
 //! is saturated measures itself.
 
+mod cancellation;
 mod clock;
 mod document;
 mod histogram;
@@ -14,9 +15,9 @@ pub mod office;
 mod plot;
 mod process;
 pub mod relay;
-mod stop;
+mod saturation;
 mod testbed;
 mod times;
 
+pub use cancellation::Cancellation;
 pub use document::write as write_document;
-pub use stop::Stop;

@@ -9,10 +9,10 @@ use std::{
     path::{Path, PathBuf},
 };
 use telcon_bench::{
-    Stop, office,
+    Cancellation, office,
     relay::{self, LoadPlan, Peer},
 };
-use telcon_proto::{RecordMode, SuiteName};
+use telcon_proto::{RecordMode, SuiteName, limits::MAX_MEMBERS};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Domain of the office that is created for a load test.
@@ -62,7 +62,7 @@ pub struct RelayArgs {
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     calls: u32,
     /// Parties of each call, 2 to 8.
-    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(2..=8))]
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(2..=MAX_MEMBERS as i64))]
     parties: u32,
     /// Audio per packet, milliseconds: 10, 20, 40 or 60.
     #[arg(long, value_name = "MS", default_value_t = 20, value_parser = frame)]
@@ -110,7 +110,7 @@ pub struct OfficeArgs {
     /// Numbers of live calls, ascending, in a second office. --live with 0 leaves this out.
     #[arg(long, value_delimiter = ',', default_value = "10,500,2000", value_parser = clap::value_parser!(u32).range(0..=4_000))]
     live: Vec<u32>,
-    /// Rings per second at each size. A device may ring twelve times a minute, so 100 devices reach about 18.
+    /// Rings per second at each size. A person may ring every five seconds, so 100 devices reach about 18.
     #[arg(long, default_value_t = 10.0, value_parser = |text: &str| number(text, 0.1, 1_000.0))]
     rings: f64,
     /// Rings per second with the largest number of devices; 0 leaves this out.
@@ -179,29 +179,29 @@ pub async fn run(command: BenchCommand) -> Result<()> {
         BenchCommand::RelayNode(args) => relay::node::run(args.address).await,
         BenchCommand::Baseline(args) => relay::baseline::serve(args.address),
         BenchCommand::Document(args) => telcon_bench::write_document(&args.from, &args.to),
-        BenchCommand::Relay(args) => generate(|stop| bench_relay(args, stop)).await,
-        BenchCommand::Office(args) => generate(|stop| bench_office(args, stop)).await,
+        BenchCommand::Relay(args) => generate(|cancellation| bench_relay(args, cancellation)).await,
+        BenchCommand::Office(args) => generate(|cancellation| bench_office(args, cancellation)).await,
     }
 }
 
 /// Runs a load generator on a thread of its own, because it is pinned to one core, and cancels it on SIGTERM and SIGINT,
 /// so that it removes its processes, namespaces and files.
-async fn generate(run: impl FnOnce(Stop) -> Result<()> + Send + 'static) -> Result<()> {
-    let stop = Stop::default();
+async fn generate(run: impl FnOnce(Cancellation) -> Result<()> + Send + 'static) -> Result<()> {
+    let cancellation = Cancellation::default();
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let shared = stop.clone();
+    let shared = cancellation.clone();
     let thread = std::thread::Builder::new().name("generator".into()).spawn(move || run(shared))?;
     let mut ended = tokio::task::spawn_blocking(move || thread.join());
     loop {
         tokio::select! {
             result = &mut ended => return result?.ok().context("the generator panicked")?,
-            _ = terminate.recv() => stop.now(),
-            _ = interrupt.recv() => stop.now(),
+            _ = terminate.recv() => cancellation.cancel(),
+            _ = interrupt.recv() => cancellation.cancel(),
         }
     }
 }
 
-fn bench_relay(args: RelayArgs, stop: Stop) -> Result<()> {
+fn bench_relay(args: RelayArgs, cancellation: Cancellation) -> Result<()> {
     let plan = match (args.step, args.calls_curve, args.flood) {
         (true, ..) => LoadPlan::Step,
         (_, curve, _) if !curve.is_empty() => LoadPlan::Curve(curve),
@@ -221,16 +221,16 @@ fn bench_relay(args: RelayArgs, stop: Stop) -> Result<()> {
         plan,
         netns: args.netns,
         program: std::env::current_exe()?,
-        stop,
+        cancellation,
     };
     check_writable(args.json.as_deref())?;
     let run = relay::run(&options, |round| crate::output::tell!("{}", round.line()))?;
     write_json(args.json.as_deref(), &run)?;
-    crate::output::print(&run.table().to_string());
+    crate::output::print(&run.table());
     Ok(())
 }
 
-fn bench_office(args: OfficeArgs, stop: Stop) -> Result<()> {
+fn bench_office(args: OfficeArgs, cancellation: Cancellation) -> Result<()> {
     let create = |directory: &Path| {
         // Log only, so that no call waits for a note-taker.
         crate::office::create(directory, DOMAIN, "Load test", SuiteName::Hybrid, RecordMode::LogOnly)?;
@@ -248,12 +248,12 @@ fn bench_office(args: OfficeArgs, stop: Stop) -> Result<()> {
         log_entries: args.log_entries,
         create: &create,
         program: args.program.map_or_else(std::env::current_exe, Ok)?,
-        stop,
+        cancellation,
     };
     check_writable(args.json.as_deref())?;
     let run = office::run(&options, |line| crate::output::tell!("{line}"))?;
     write_json(args.json.as_deref(), &run)?;
-    crate::output::print(&run.table().to_string());
+    crate::output::print(&run.lines());
     Ok(())
 }
 

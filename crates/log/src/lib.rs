@@ -8,7 +8,8 @@
 //! | module | contents | needs a file system |
 //! |---|---|---|
 //! | [`hash`], [`proof`] | tree hashes; verification of inclusion and consistency proofs | no |
-//! | [`note`], [`checkpoint`], [`key`] | signed notes, tree heads, signing keys | no |
+//! | [`note`], [`checkpoint`] | signed notes, tree heads | no |
+//! | [`key`], [`cosigner`] | the log's keys; witnesses' keys and cosignatures | no |
 //! | [`tile`], [`bundle`], [`tree`] | file names and contents; hashes and proofs computed from them | no |
 //! | [`storage`] | the storage interface; in-memory storage | no |
 //! | [`log`] | the writer: stage, commit, publish, and recovery after a crash | no |
@@ -32,11 +33,13 @@ pub mod audit;
 pub mod bundle;
 pub mod checkpoint;
 mod commit;
+pub mod cosigner;
 #[cfg(feature = "disk")]
 pub mod disk;
 pub mod hash;
 pub mod key;
 pub mod log;
+mod named_key;
 pub mod note;
 pub mod proof;
 pub mod staging;
@@ -47,10 +50,11 @@ pub mod tree;
 pub use audit::{AuditError, FollowedTree, TreeReport, verify_tree, verify_tree_visiting};
 pub use bundle::MAX_ENTRY_LEN;
 pub use checkpoint::{Checkpoint, SignedCheckpoint};
+pub use cosigner::{Cosigner, CosignerKey};
 #[cfg(feature = "disk")]
 pub use disk::{DiskReader, DiskStorage};
 pub use hash::{Hash, empty_root, leaf_hash, node_hash};
-pub use key::{Cosigner, CosignerKey, KeyError, LogSigner, VerifierKey};
+pub use key::{KeyError, LogSigner, VerifierKey};
 pub use log::{Appended, Error, Log, MAX_APPEND_ENTRIES};
 pub use note::{Note, NoteError};
 pub use proof::{ProofError, verify_consistency, verify_inclusion, verify_inclusion_hash};

@@ -3,8 +3,9 @@
 use crate::bundle::{MAX_ENTRY_LEN, push_entry};
 use crate::checkpoint::{Checkpoint, SignedCheckpoint};
 use crate::commit::{LOCK_PATH, STAGING_DIR, clean_up, commit_and_publish, prepare, stage, staging_path};
+use crate::cosigner::CosignerKey;
 use crate::hash::{Hash, leaf_hash};
-use crate::key::{CosignerKey, LogSigner};
+use crate::key::LogSigner;
 use crate::note::NoteError;
 use crate::staging::{StagedFiles, StagingError};
 use crate::storage::{Storage, StorageError};

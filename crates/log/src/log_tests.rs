@@ -1,6 +1,6 @@
 use super::*;
 use crate::audit::verify_tree;
-use crate::key::Cosigner;
+use crate::cosigner::Cosigner;
 use crate::proof::verify_inclusion;
 use crate::storage::{MemoryStorage, Reader};
 

@@ -190,3 +190,21 @@ async fn a_media_port_that_is_taken_is_an_error_at_start() {
     let error = start(at, RelayConfig::new(vec![at])).await.err().expect("UDP is taken");
     assert!(error.kind() == std::io::ErrorKind::AddrInUse && error.to_string().contains("UDP"), "{error}");
 }
+
+#[tokio::test]
+async fn there_are_no_workers_beyond_the_last_port() {
+    let last: SocketAddr = "127.0.0.1:65535".parse().unwrap();
+    // Only the candidates are numbered: which ports are free on this machine does not matter.
+    let config = RelayConfig { workers: 2, ..RelayConfig::new(vec![last]) };
+    let (relay, task) = start(loopback(), config).await.unwrap();
+    for number in 1..=65 {
+        relay.open_call(OpenedCall { call: call(number), log_index: u64::from(number) }).await.unwrap();
+    }
+    for number in [1, 65] {
+        let (_, offer) = Device::new(Instant::now(), loopback());
+        let answer = relay.add_leg(call(number), LegId(number.into()), offer).await.unwrap();
+        assert!(answer.contains(" 65535 "), "{answer}");
+    }
+    drop(relay);
+    task.await.unwrap().unwrap();
+}

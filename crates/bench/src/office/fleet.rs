@@ -4,7 +4,7 @@ use super::{
     device::{self, Device, Event, Shared},
     protocol::Incoming,
 };
-use crate::stop::Stop;
+use crate::cancellation::Cancellation;
 use anyhow::{Context, Result, bail, ensure};
 use std::{
     net::SocketAddr,
@@ -17,7 +17,7 @@ use tokio::{
     time::timeout_at,
 };
 
-/// Concurrent sign-ins while the fleet is connected for the first time. The storm after a restart has no such limit.
+/// Concurrent sign-ins while the fleet is connected for the first time. Reconnecting after a restart has no such limit.
 const CONNECTING: usize = 128;
 /// How long events are awaited before cancellation is checked.
 const CHECK_INTERVAL: Duration = Duration::from_millis(200);
@@ -34,7 +34,7 @@ pub(super) struct Fleet {
     members: Vec<Member>,
     events: mpsc::UnboundedReceiver<(u32, Event)>,
     shared: Rc<Shared>,
-    stop: Stop,
+    cancellation: Cancellation,
     online: usize,
     /// The last failed sign-in, for the error message of a fleet that does not get online.
     failure: Option<String>,
@@ -42,10 +42,10 @@ pub(super) struct Fleet {
 
 impl Fleet {
     /// A fleet without devices.
-    pub(super) fn new(server: SocketAddr, domain: &str, stop: Stop) -> Self {
+    pub(super) fn new(server: SocketAddr, domain: &str, cancellation: Cancellation) -> Self {
         let (sender, events) = mpsc::unbounded_channel();
         let shared = Rc::new(Shared { server, domain: domain.to_owned(), events: sender });
-        Self { members: Vec::new(), events, shared, stop, online: 0, failure: None }
+        Self { members: Vec::new(), events, shared, cancellation, online: 0, failure: None }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -120,7 +120,7 @@ impl Fleet {
     /// When the run is cancelled.
     pub(super) async fn next(&mut self, until: Instant) -> Result<Option<(u32, Incoming, Instant)>> {
         loop {
-            self.stop.check()?;
+            self.cancellation.check()?;
             let Ok(event) = timeout_at(until.into(), self.events.recv()).await else { return Ok(None) };
             let (number, event) = event.context("invariant: the fleet holds a sender")?;
             let member = &mut self.members[number as usize];

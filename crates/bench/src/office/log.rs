@@ -1,7 +1,7 @@
 //! The transparency log alone: durable append throughput, and offline verification.
 
 use super::report::LogFigures;
-use crate::{stop::Stop, testbed::TempDir};
+use crate::{cancellation::Cancellation, testbed::TempDir};
 use anyhow::{Context, Result, ensure};
 use std::{
     hint::black_box,
@@ -20,7 +20,7 @@ const SINGLE: Duration = Duration::from_secs(2);
 ///
 /// # Errors
 /// When the disk fails, or the run is cancelled.
-pub fn measure(entries: u64, stop: &Stop) -> Result<LogFigures> {
+pub fn measure(entries: u64, cancellation: &Cancellation) -> Result<LogFigures> {
     let directory = TempDir::new()?;
     let signer = LogSigner::from_seed(&[1; 32], "bench.example/log").context("invariant: a valid origin")?;
     let key = signer.verifier_key().clone();
@@ -29,7 +29,7 @@ pub fn measure(entries: u64, stop: &Stop) -> Result<LogFigures> {
     let started_at = log.checkpoint().size();
     let began = Instant::now();
     while log.checkpoint().size() < started_at + entries {
-        stop.check()?;
+        cancellation.check()?;
         let size = log.checkpoint().size();
         let count = (started_at + entries - size).min(BATCH as u64);
         let batch: Vec<Vec<u8>> = (size..size + count).map(entry).collect();
@@ -73,7 +73,7 @@ mod tests {
 
     #[test]
     fn a_small_log_is_appended_and_verified() {
-        let figures = measure(600, &Stop::default()).unwrap();
+        let figures = measure(600, &Cancellation::default()).unwrap();
         assert!(figures.entries >= 600);
         assert!(figures.appends_per_second > 0.0 && figures.single_appends_per_second > 0.0);
         assert!(figures.verify_seconds > 0.0);

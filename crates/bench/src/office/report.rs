@@ -1,6 +1,9 @@
-//! Figures of `telcon bench office`, as JSON and as a table.
+//! Figures of `telcon bench office`, as JSON and as lines of text.
 
-use crate::times::{Times, millis};
+use crate::{
+    saturation,
+    times::{Times, millis},
+};
 use serde::{Deserialize, Serialize};
 use std::fmt::Write;
 
@@ -78,15 +81,15 @@ pub struct Restart {
     pub devices: u32,
     /// From the start of the process until it answers requests, seconds.
     pub ready_seconds: f64,
-    /// From the start of the process until all devices are signed in again, seconds.
+    /// From the start of the process until all devices are signed in again, or until the time limit, seconds.
     pub seconds: f64,
     /// Devices that were not signed in again within the time limit.
     pub lost_devices: u32,
     /// Log entries before the crash that are missing afterwards.
     pub lost_entries: u64,
-    /// CPU share of the server during the storm.
+    /// CPU share of the server while devices reconnect.
     pub server_share: f64,
-    /// CPU share of the generator during the storm.
+    /// CPU share of the generator while devices reconnect.
     pub generator_share: f64,
 }
 
@@ -120,12 +123,9 @@ pub struct LogFigures {
     pub verify_seconds: f64,
 }
 
-/// Saturation of the generator's core: above it, figures measure the generator.
-pub(crate) const SATURATED: f64 = 0.9;
-
 impl OfficeRun {
-    /// The table.
-    pub fn table(&self) -> String {
+    /// All figures, one line per load.
+    pub fn lines(&self) -> String {
         let mut out = String::new();
         for point in &self.by_devices {
             let _ = writeln!(out, "{}", point.line());
@@ -139,8 +139,8 @@ impl OfficeRun {
         for point in &self.by_live_calls {
             let _ = writeln!(out, "{}", point.line());
         }
-        for (name, ratio) in self.ratios() {
-            let _ = writeln!(out, "{name}: × {ratio:.2}");
+        for ratio in self.ratios() {
+            let _ = writeln!(out, "{ratio}");
         }
         if let Some(log) = &self.log {
             let _ = writeln!(out, "{}", log.line());
@@ -148,14 +148,18 @@ impl OfficeRun {
         out
     }
 
-    /// Growth of the costs from the smallest to the largest load: 1 is flat.
-    pub(crate) fn ratios(&self) -> Vec<(String, f64)> {
+    /// Growth of the costs from the smallest to the largest load, one line each: 1 is flat.
+    pub(crate) fn ratios(&self) -> Vec<String> {
         let mut ratios = Vec::new();
         let mut add = |what: String, from: &RingFigures, to: &RingFigures| {
-            let ratio = |a: f64, b: f64| if a > 0.0 { b / a } else { f64::INFINITY };
-            ratios.push((format!("CPU per ring, {what}"), ratio(from.nanoseconds_per_ring, to.nanoseconds_per_ring)));
-            ratios
-                .push((format!("median ring latency, {what}"), ratio(from.latency.p50 as f64, to.latency.p50 as f64)));
+            let growth = |from: f64, to: f64| match from > 0.0 && to > 0.0 {
+                true => format!("× {:.2}", to / from),
+                false => "not measured".to_owned(),
+            };
+            let cost = growth(from.nanoseconds_per_ring, to.nanoseconds_per_ring);
+            let latency = growth(from.latency.p50 as f64, to.latency.p50 as f64);
+            ratios.push(format!("CPU per ring, {what}: {cost}"));
+            ratios.push(format!("median ring latency, {what}: {latency}"));
         };
         if let [first, .., last] = &self.by_devices[..] {
             add(format!("{} to {} devices", first.devices, last.devices), &first.rings, &last.rings);
@@ -163,7 +167,6 @@ impl OfficeRun {
         if let [first, .., last] = &self.by_live_calls[..] {
             add(format!("{} to {} live calls", first.calls, last.calls), &first.rings, &last.rings);
         }
-        ratios.retain(|(_, ratio)| ratio.is_finite());
         ratios
     }
 }
@@ -215,7 +218,7 @@ impl RingFigures {
             self.appends_per_second,
             self.server_share * 100.0,
             self.generator_share * 100.0,
-            if self.generator_share > SATURATED { " (saturated: it is the bottleneck)" } else { "" },
+            saturation::note(self.generator_share),
             millis(self.lateness.p99),
             self.others_share * 100.0,
         )
@@ -226,16 +229,17 @@ impl Restart {
     /// One line of output.
     pub fn line(&self) -> String {
         format!(
-            "restart with {} devices: ready after {:.2} s, all signed in after {:.2} s, {} devices and {} log entries lost, \
+            "restart with {} devices: ready after {:.2} s, {} of {} signed in after {:.2} s, {} log entries lost, \
              server {:.0} %, generator {:.0} %{}",
             self.devices,
             self.ready_seconds,
+            self.devices.saturating_sub(self.lost_devices),
+            self.devices,
             self.seconds,
-            self.lost_devices,
             self.lost_entries,
             self.server_share * 100.0,
             self.generator_share * 100.0,
-            if self.generator_share > SATURATED { " (saturated: it is the bottleneck)" } else { "" },
+            saturation::note(self.generator_share),
         )
     }
 }

@@ -9,8 +9,8 @@ use super::{
     server::Server,
 };
 use crate::{
+    cancellation::Cancellation,
     process,
-    stop::Stop,
     testbed::{Cores, TempDir, Testbed},
     times::Times,
 };
@@ -62,7 +62,7 @@ pub struct Options<'a> {
     /// The `telcon` program.
     pub program: PathBuf,
     /// Cancels the run.
-    pub stop: Stop,
+    pub cancellation: Cancellation,
 }
 
 /// Measures. `progress` receives each line of the report when its stage is complete.
@@ -82,7 +82,7 @@ pub fn run(options: &Options<'_>, mut progress: impl FnMut(&str)) -> Result<Offi
     };
     // Before the thread is pinned: verification may use all cores.
     if options.log_entries > 0 {
-        let log = log::measure(options.log_entries, &options.stop)?;
+        let log = log::measure(options.log_entries, &options.cancellation)?;
         progress(&log.line());
         result.log = Some(log);
     }
@@ -127,7 +127,7 @@ impl<'a> Stage<'a> {
         let files = TempDir::new()?;
         let NewOffice { server: data, authority } = (options.create)(&files.path().join("office"))?;
         let server = Server::start(testbed, &options.program, &data).await?;
-        let fleet = Fleet::new(server.address, authority.domain().as_str(), options.stop.clone());
+        let fleet = Fleet::new(server.address, authority.domain().as_str(), options.cancellation.clone());
         let memory_before = server.memory()?.proportional;
         Ok(Self { options, authority, server, fleet, roles: Vec::new(), memory_before, _files: files })
     }

@@ -2,12 +2,12 @@
 //! Measured on the server's core, with as many receivers, between the rounds of the same run.
 
 use crate::{
+    cancellation::Cancellation,
     relay::{
         frame::PACKET,
         srtp::{self, HEADER, Session},
         transport,
     },
-    stop::Stop,
     testbed::{ServerProcess, Testbed},
 };
 use anyhow::{Context, Result, ensure};
@@ -128,7 +128,7 @@ enum Reply {
 ///
 /// # Errors
 /// When the process ends early.
-pub(crate) fn measure(testbed: &Testbed, program: &Path, stop: &Stop) -> Result<Baseline> {
+pub(crate) fn measure(testbed: &Testbed, program: &Path, cancellation: &Cancellation) -> Result<Baseline> {
     let mut command = testbed.command(program);
     command.args(["bench", "baseline", "--address", &testbed.server.to_string()]);
     command.stdin(Stdio::piped()).stdout(Stdio::piped());
@@ -142,7 +142,7 @@ pub(crate) fn measure(testbed: &Testbed, program: &Path, stop: &Stop) -> Result<
     let to = sockets.iter().map(|socket| v4(socket.local_addr()?)).collect::<Result<Vec<_>>>()?;
     let mut minimum = [f64::INFINITY; 5];
     for _ in 0..REPETITIONS {
-        stop.check()?;
+        cancellation.check()?;
         for (index, segments) in [(0, 1), (1, SEGMENTS)] {
             let took = probe.measure(&Request::Send { to: to.clone(), each: PACKETS_PER_RECEIVER, segments })?;
             minimum[index] = minimum[index].min(took);

@@ -93,7 +93,8 @@ impl Endpoint {
             let (header, payload) = packet.split_at_mut(HEADER);
             let header = header.try_into().expect("invariant: split at its length");
             srtp::write_header(header, sdp::OPUS, outgoing.index as u16, outgoing.timestamp, outgoing.ssrc + stream);
-            frame::write(&mut payload[..FRAME], self.party, outgoing.index as u32, clock::now());
+            let frame = payload.first_chunk_mut::<FRAME>().expect("invariant: a packet holds a frame");
+            frame::write(frame, self.party, outgoing.index as u32, clock::now());
             outgoing.session.protect(packet, outgoing.index).is_ok()
         };
         // A packet that cannot be sent is counted as lost by its receiver.

@@ -1,6 +1,7 @@
 //! The load generator: all devices of a run in one thread. Sets calls up, sends on schedule, and counts what arrives.
 
 use crate::{
+    cancellation::Cancellation,
     clock::{self, MILLISECOND, SECOND},
     histogram::Histogram,
     relay::{
@@ -11,7 +12,6 @@ use crate::{
         srtp::{Keys, Session},
         transport::{Identity, MAX_DATAGRAM, Transport},
     },
-    stop::Stop,
 };
 use anyhow::{Context, Result, bail};
 use nix::{
@@ -104,7 +104,7 @@ pub struct LoadProfile {
 /// See the module.
 pub struct Generator {
     profile: LoadProfile,
-    stop: Stop,
+    cancellation: Cancellation,
     address: IpAddr,
     identity: Identity,
     epoll: Epoll,
@@ -138,7 +138,7 @@ impl Generator {
         address: IpAddr,
         profile: LoadProfile,
         signalling: Option<SignallingThread>,
-        stop: Stop,
+        cancellation: Cancellation,
     ) -> Result<Self> {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
         if let Some(signalling) = &signalling {
@@ -149,7 +149,7 @@ impl Generator {
         let now = clock::now();
         Ok(Self {
             profile,
-            stop,
+            cancellation,
             address,
             identity: Identity::new()?,
             epoll,
@@ -283,7 +283,7 @@ impl Generator {
     pub fn run(&mut self, until: u64) -> Result<()> {
         let mut ready = [EpollEvent::empty(); MAX_EVENTS];
         loop {
-            self.stop.check()?;
+            self.cancellation.check()?;
             self.send_due();
             let now = clock::now();
             if now >= self.next_setup_tick {

@@ -1,8 +1,8 @@
 //! What a run measures.
 
 use crate::{
+    cancellation::Cancellation,
     relay::{generator::LoadProfile, peer::Peer},
-    stop::Stop,
 };
 use std::path::PathBuf;
 
@@ -13,7 +13,7 @@ pub struct Options {
     pub peers: Vec<Peer>,
     /// Concurrent calls.
     pub calls: u32,
-    /// Parties per call, 2 to 8.
+    /// Parties per call, 2 to [`telcon_proto::limits::MAX_MEMBERS`].
     pub parties: u32,
     /// Frame duration, milliseconds.
     pub frame_ms: u64,
@@ -34,7 +34,7 @@ pub struct Options {
     /// The `telcon` program.
     pub program: PathBuf,
     /// Cancels the run.
-    pub stop: Stop,
+    pub cancellation: Cancellation,
 }
 
 /// How the load varies.
@@ -44,7 +44,7 @@ pub enum LoadPlan {
     Rounds,
     /// Grows by a quarter, from the given number of calls, until it is not sustained.
     Step,
-    /// These numbers of calls, in one process.
+    /// These numbers of calls, with one process of the peer.
     Curve(Vec<u32>),
     /// Constant, beside these rates of unsolicited datagrams per second.
     Flood(Vec<u32>),

@@ -7,6 +7,7 @@ use crate::{
         peer::Peer,
         report::{Round, Run, Summary},
     },
+    saturation::is_exhausted,
     times::{Times, millis},
 };
 use std::fmt::Write;
@@ -201,7 +202,7 @@ fn step_section(out: &mut String, runs: &[&Run]) {
             let Some(sustained) = of_peer.iter().rev().find(|round| round.counts) else { continue };
             let figures = &sustained.figures;
             let last = of_peer.last().map_or(0.0, |round| round.figures.generator_share);
-            let why = if last > 0.97 { "the generator's core" } else { "the relay" };
+            let why = if is_exhausted(last) { "the generator's core" } else { "the relay" };
             let _ = writeln!(
                 out,
                 "| {} | {} × {} | {:.0} | {:.2} | {:.0} % | {} | {:.3} % | {:.0} % | {why} |",

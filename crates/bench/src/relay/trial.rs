@@ -59,7 +59,8 @@ impl<'a> Trial<'a> {
             }
             Peer::None => (None, None, Setup::Direct),
         };
-        let generator = Generator::new(testbed.generator, options.profile(peer), signalling, options.stop.clone())?;
+        let generator =
+            Generator::new(testbed.generator, options.profile(peer), signalling, options.cancellation.clone())?;
         let parties = options.parties;
         Ok(Self { generator, testbed, parties, setup, process, memory_before: None, _files: files })
     }

@@ -22,18 +22,23 @@ use std::{
 };
 use tokio::sync::{broadcast, mpsc};
 
-/// Size of the socket buffers in each direction, bytes: 50 ms at ten thousand packets per second. The system may allow
-/// less.
+/// Size of the socket buffers in each direction, bytes. The kernel charges about 2 kB per datagram, however short it is, so
+/// that this is 500 datagrams: 50 ms at ten thousand per second. The system may allow less.
 const SOCKET_BUFFER_BYTES: usize = 1 << 20;
 /// Buffer for one read, bytes. With generic receive offload (GRO) the kernel returns several datagrams of one sender in
 /// one buffer, up to this size.
 const READ_BYTES: usize = 1 << 16;
 /// Consecutive reads before commands and timers are handled: about a millisecond of work.
 const MAX_READS: usize = 16;
-/// Delay between attempts, and number of attempts, while the send buffer is full; then the datagram is dropped.
+/// Delay between attempts to send while the send buffer is full: it drains within microseconds.
 const SEND_RETRY_DELAY: Duration = Duration::from_micros(50);
+/// Attempts to send a datagram while the send buffer is full: a millisecond, then it is dropped, because the worker's other
+/// calls wait meanwhile.
 const SEND_ATTEMPTS: u32 = 20;
-
+/// Delay after a failed read of the UDP socket, so that an error that persists does not occupy a core.
+const READ_RETRY_DELAY: Duration = Duration::from_millis(10);
+/// Consecutive failed reads after which the worker ends: about a second, which a shortage of kernel memory may last.
+const MAX_READ_ERRORS: u32 = 100;
 /// Attempts to find a port that is free for UDP and TCP, where the system chooses it.
 const PORT_ATTEMPTS: u32 = 32;
 
@@ -42,18 +47,40 @@ fn bind_both(address: SocketAddr, poll: &Poll) -> io::Result<(UdpSocket, TcpConn
     let mut attempts = if address.port() == 0 { PORT_ATTEMPTS } else { 1 };
     loop {
         attempts -= 1;
-        let socket = UdpSocket::bind(address).map_err(|error| of_protocol("UDP", &error))?;
+        let socket = UdpSocket::bind(address).map_err(|error| with_protocol("UDP", &error))?;
         match TcpConns::new(socket.local_addr()?, poll.registry().try_clone()?) {
             Ok(tcp) => return Ok((socket, tcp)),
             Err(error) if error.kind() == ErrorKind::AddrInUse && attempts > 0 => {}
-            Err(error) => return Err(of_protocol("TCP", &error)),
+            Err(error) => return Err(with_protocol("TCP", &error)),
         }
     }
 }
 
-/// The error with its protocol: two processes rarely own both.
-fn of_protocol(protocol: &str, error: &io::Error) -> io::Error {
+/// Names the protocol, because usually only one of the two ports is taken.
+fn with_protocol(protocol: &str, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{protocol}: {error}"))
+}
+
+/// Tolerates short failures of a socket, and ends a worker whose socket has failed for good.
+#[derive(Default)]
+struct ReadErrors {
+    consecutive: u32,
+}
+
+impl ReadErrors {
+    fn succeeded(&mut self) {
+        self.consecutive = 0;
+    }
+
+    /// Returns how long to wait before the next read, or the error if it persists. The socket is not connected and has no
+    /// `IP_RECVERR`, so no peer can cause one with ICMP messages.
+    fn failed(&mut self, error: io::Error) -> io::Result<Duration> {
+        if error.kind() == ErrorKind::Interrupted {
+            return Ok(Duration::ZERO);
+        }
+        self.consecutive += 1;
+        if self.consecutive >= MAX_READ_ERRORS { Err(error) } else { Ok(READ_RETRY_DELAY) }
+    }
 }
 
 /// The state of one worker thread.
@@ -66,6 +93,7 @@ pub(super) struct Worker {
     commands: mpsc::Receiver<Command>,
     events: broadcast::Sender<RelayEvent>,
     unsent: u64,
+    read_errors: ReadErrors,
 }
 
 impl Worker {
@@ -77,8 +105,8 @@ impl Worker {
     ) -> io::Result<(Self, WorkerHandle)> {
         let own_port = |port: u16| match (port, u16::try_from(number)) {
             (0, _) => Ok(0),
-            (port, Ok(number)) => port.checked_add(number).ok_or(ErrorKind::InvalidInput),
-            _ => Err(ErrorKind::InvalidInput),
+            (port, Ok(number)) => port.checked_add(number).ok_or(ErrorKind::AddrNotAvailable),
+            _ => Err(ErrorKind::AddrNotAvailable),
         };
         let poll = Poll::new()?;
         let (socket, tcp) = bind_both(SocketAddr::new(bind.ip(), own_port(bind.port())?), &poll)?;
@@ -95,10 +123,16 @@ impl Worker {
         let relay = Relay::new(config, Instant::now()).map_err(|e| io::Error::new(ErrorKind::InvalidInput, e))?;
         poll.registry().register(&mut SourceFd(&socket.as_raw_fd()), Token(0), Interest::READABLE)?;
         let (handle, commands) = WorkerHandle::new(port, Waker::new(poll.registry(), Token(1))?);
-        Ok((Self { socket, state, poll, tcp, relay, commands, events, unsent: 0 }, handle))
+        Ok((
+            Self { socket, state, poll, tcp, relay, commands, events, unsent: 0, read_errors: ReadErrors::default() },
+            handle,
+        ))
     }
 
     /// Runs until the last handle is dropped.
+    ///
+    /// # Errors
+    /// When polling fails, or reading the UDP socket keeps failing.
     pub(super) fn run(mut self) -> io::Result<()> {
         let mut buffer = vec![0; READ_BYTES * BATCH_SIZE];
         let mut ready = Events::with_capacity(64);
@@ -113,7 +147,7 @@ impl Worker {
                     Err(mpsc::error::TryRecvError::Disconnected) => return Ok(()),
                 }
             }
-            let (datagrams, drained) = self.read_udp(now, &mut buffer);
+            let (datagrams, drained) = self.read_udp(now, &mut buffer)?;
             let packets = datagrams + self.read_tcp(now, &ready);
             if now >= wake {
                 self.relay.handle_timeout(now);
@@ -143,7 +177,7 @@ impl Worker {
     }
 
     /// Reads the UDP socket. Returns the number of datagrams, and whether the socket was drained.
-    fn read_udp(&mut self, now: Instant, buffer: &mut [u8]) -> (usize, bool) {
+    fn read_udp(&mut self, now: Instant, buffer: &mut [u8]) -> io::Result<(usize, bool)> {
         let mut datagrams = 0;
         for _ in 0..MAX_READS {
             let mut meta = [RecvMeta::default(); BATCH_SIZE];
@@ -152,10 +186,17 @@ impl Worker {
                 std::array::from_fn(|_| IoSliceMut::new(chunks.next().unwrap_or_default()));
             let count = match self.state.recv((&self.socket).into(), &mut slices, &mut meta) {
                 Ok(count) => count,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return (datagrams, true),
-                // An ICMP error of an earlier datagram; the socket remains usable.
-                Err(_) => continue,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.read_errors.succeeded();
+                    return Ok((datagrams, true));
+                }
+                Err(error) => {
+                    thread::sleep(self.read_errors.failed(error)?);
+                    // Commands and timers are handled before the next attempt.
+                    return Ok((datagrams, false));
+                }
             };
+            self.read_errors.succeeded();
             for (meta, slice) in meta.iter().zip(&mut slices).take(count) {
                 for datagram in slice[..meta.len].chunks_mut(meta.stride.max(1)) {
                     datagrams += 1;
@@ -164,12 +205,12 @@ impl Worker {
             }
             if count < BATCH_SIZE {
                 // Drained, or stopped by a socket error, which the next read returns.
-                return (datagrams, true);
+                return Ok((datagrams, true));
             }
             // Sends between reads, so that batches stay small.
             self.send();
         }
-        (datagrams, false)
+        Ok((datagrams, false))
     }
 
     /// Reads ready TCP connections. Returns the number of packets.
@@ -274,4 +315,37 @@ fn send_batch(
         }
     }
     Err(ErrorKind::WouldBlock.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_socket_that_keeps_failing_ends_its_worker_and_a_short_failure_does_not() {
+        let mut errors = ReadErrors::default();
+        let mut attempts = 0;
+        let error = loop {
+            attempts += 1;
+            match errors.failed(ErrorKind::OutOfMemory.into()) {
+                Ok(delay) => assert_eq!(delay, READ_RETRY_DELAY),
+                Err(error) => break error,
+            }
+        };
+        assert_eq!((attempts, error.kind()), (MAX_READ_ERRORS, ErrorKind::OutOfMemory));
+
+        let mut errors = ReadErrors::default();
+        for _ in 0..3 * MAX_READ_ERRORS {
+            assert!(errors.failed(ErrorKind::OutOfMemory.into()).is_ok());
+            errors.succeeded();
+        }
+    }
+
+    #[test]
+    fn an_interrupted_read_is_repeated_at_once() {
+        let mut errors = ReadErrors::default();
+        for _ in 0..3 * MAX_READ_ERRORS {
+            assert_eq!(errors.failed(ErrorKind::Interrupted.into()).unwrap(), Duration::ZERO);
+        }
+    }
 }

@@ -20,7 +20,8 @@ const MIN_CALLS_PER_WORKER: usize = 64;
 /// Pending commands per worker. A full queue makes the caller wait (backpressure).
 const COMMAND_QUEUE: usize = 256;
 
-/// A worker thread has ended: the server is shutting down.
+/// A worker thread has ended: the server is shutting down, or the worker failed, which the task of
+/// [`start`](super::start) reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the relay has stopped")]
 pub struct Stopped;

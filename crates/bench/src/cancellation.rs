@@ -8,16 +8,18 @@ use std::sync::{
 
 /// A cancellation flag, shared between the signal handler and the run.
 #[derive(Debug, Clone, Default)]
-pub struct Stop(Arc<AtomicBool>);
+pub struct Cancellation(Arc<AtomicBool>);
 
-impl Stop {
-    /// Requests the end of the run.
-    pub fn now(&self) {
+impl Cancellation {
+    /// Cancels the run: it ends at its next check.
+    pub fn cancel(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
 
+    /// Ends the run with `?` if it was cancelled. Called wherever it may wait or repeat.
+    ///
     /// # Errors
-    /// When the run was cancelled.
+    /// When it was cancelled.
     pub(crate) fn check(&self) -> Result<()> {
         if self.0.load(Ordering::Relaxed) {
             bail!("interrupted");
