@@ -1,5 +1,10 @@
 //! `telcon call`: a device in a terminal, with WAV files for audio.
 
+mod wav_sink;
+
+pub use wav_sink::WavSink;
+
+use self::wav_sink::Written;
 use crate::{
     device::{self, REVOKED, revoked},
     office::server_url,
@@ -10,7 +15,7 @@ use clap::Args;
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 use telcon_client::{
@@ -37,12 +42,15 @@ use tokio::{
 
 /// Timeout for the end of the call after a hang-up.
 const HANG_UP_TIMEOUT: Duration = Duration::from_secs(2);
+/// Timeout for the endpoint to stop after the call.
+const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 /// Timeout for finding somebody by name who is not in the list.
 const FIND_TIMEOUT: Duration = Duration::from_secs(5);
 /// Timeout for connecting to the office before ringing.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
-/// Interval at which reception is checked, and time without audio after which the terminal says so.
+/// Interval at which reception is checked: short against [`NO_AUDIO_TIMEOUT`].
 const RECEPTION_CHECK_INTERVAL: Duration = Duration::from_millis(200);
+/// Time without audio after which the terminal says so. Devices send continuously, silence too, so that none means a failure.
 const NO_AUDIO_TIMEOUT: Duration = Duration::from_secs(3);
 /// Time for the last messages to be sent before the process ends.
 const FLUSH_TIME: Duration = Duration::from_millis(50);
@@ -76,53 +84,25 @@ pub struct CallArgs {
     #[arg(long)]
     pub hear: Option<PathBuf>,
     /// Stay in the call after sending the file, until the other side hangs up.
-    #[arg(long)]
+    #[arg(long, requires = "say")]
     pub stay: bool,
 }
 
-/// A [`MediaSink`] that writes one WAV file per speaker.
-pub struct WavSink {
-    dir: PathBuf,
-    files: BTreeMap<DeviceId, wav::Writer>,
-}
-
-impl WavSink {
-    /// Writes into `dir`, which is created.
-    pub fn new(dir: &Path) -> anyhow::Result<Self> {
-        std::fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
-        Ok(Self { dir: dir.to_owned(), files: BTreeMap::new() })
-    }
-}
-
-impl MediaSink for WavSink {
-    fn on_event(&mut self, event: &Event, _: &Engine, _: u64) {
-        if let Event::Ended { .. } = event {
-            for file in self.files.values_mut() {
-                if let Err(error) = file.flush() {
-                    tracing::error!(%error, "the end of a received audio file cannot be written");
-                }
-            }
-        }
-    }
-
-    fn on_frame(&mut self, from: DeviceId, frame: &Frame, _: Origin, _: u64) {
-        let file = match self.files.entry(from) {
-            std::collections::btree_map::Entry::Occupied(file) => file.into_mut(),
-            std::collections::btree_map::Entry::Vacant(place) => {
-                match wav::Writer::create(&self.dir.join(format!("{from}.wav"))) {
-                    Ok(file) => place.insert(file),
-                    Err(error) => return tracing::error!(%error, "received audio cannot be written"),
-                }
-            }
-        };
-        if let Err(error) = file.write(frame) {
-            tracing::error!(%error, "received audio cannot be written");
-        }
-    }
+/// Locks state that the terminal and the endpoint's task share.
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    // No code panics between two related updates, so what a poisoned lock protects is still consistent.
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Names of the participants, by device.
 type Names = Arc<Mutex<BTreeMap<DeviceId, String>>>;
+
+/// What was heard in the call.
+#[derive(Default)]
+struct Heard {
+    names: Names,
+    written: Arc<Mutex<Written>>,
+}
 
 /// A [`MediaSink`] that collects participants' names, and writes WAV files if requested.
 struct TerminalSink {
@@ -134,7 +114,7 @@ impl MediaSink for TerminalSink {
     fn on_event(&mut self, event: &Event, engine: &Engine, now_ms: u64) {
         if let Event::Epoch { members, .. } = event {
             let members = members.iter().map(|(device, card)| (*device, card.name.clone()));
-            self.names.lock().unwrap_or_else(PoisonError::into_inner).extend(members);
+            lock(&self.names).extend(members);
         }
         if let Some(wav) = &mut self.wav {
             wav.on_event(event, engine, now_ms);
@@ -159,10 +139,11 @@ pub fn read_speech(path: &Path) -> anyhow::Result<Vec<Frame>> {
 
 /// `telcon call`.
 pub async fn call(args: CallArgs) -> anyhow::Result<()> {
-    let names = Names::default();
     let wav = args.hear.as_deref().map(WavSink::new).transpose()?;
-    let sink: Box<dyn MediaSink> = Box::new(TerminalSink { wav, names: names.clone() });
+    let heard = Heard { names: Names::default(), written: wav.as_ref().map(WavSink::written).unwrap_or_default() };
+    let sink: Box<dyn MediaSink> = Box::new(TerminalSink { wav, names: heard.names.clone() });
     let say = args.say.as_deref().map(read_speech).transpose()?;
+    // Fails early, before waiting for the lock, if the state is unusable.
     Device::open(&device::open(&args.device)?, now_ms())?;
     let _lock = device::lock(&args.device)?;
     // Read again, because the previous holder of the lock may have changed it.
@@ -171,20 +152,29 @@ pub async fn call(args: CallArgs) -> anyhow::Result<()> {
         EndpointConfig { server: server_url(&args.server)?, state, auto_answer: args.answer, auto_join: false };
     let endpoint = Endpoint::start(config, sink, device::persister(args.device.clone()))?;
     let mut stop = signal(SignalKind::terminate()).context("cannot install a signal handler")?;
-    tokio::select! {
-        done = call_with(&args, &endpoint, &names, say) => done,
+    let ended = tokio::select! {
+        done = call_with(&args, &endpoint, &heard, say) => done,
         revoked = revoked(&endpoint) => revoked,
         // The reason was logged.
         _ = endpoint.cannot_connect() => bail!("stopped, because trying again cannot help: check --server {}", args.server),
         shown = show_changes(&endpoint) => shown,
         () = show_reception(&endpoint) => Ok(()),
-        _ = tokio::signal::ctrl_c() => hang_up(&args, &endpoint, &names).await,
-        _ = stop.recv() => hang_up(&args, &endpoint, &names).await,
+        _ = tokio::signal::ctrl_c() => hang_up(&args, &endpoint, &heard).await,
+        _ = stop.recv() => hang_up(&args, &endpoint, &heard).await,
+    };
+    ended?;
+    if let Some(dir) = &args.hear {
+        // The sink writes the end of the files before the endpoint stops.
+        let _ = timeout(STOP_TIMEOUT, endpoint.stop()).await;
+        if let Some(failure) = &lock(&heard.written).failure {
+            bail!("the received audio in {} is incomplete: {failure}", dir.display());
+        }
     }
+    Ok(())
 }
 
 /// Hangs up, so that the other participants do not wait for this device.
-async fn hang_up(args: &CallArgs, endpoint: &Endpoint, names: &Names) -> anyhow::Result<()> {
+async fn hang_up(args: &CallArgs, endpoint: &Endpoint, heard: &Heard) -> anyhow::Result<()> {
     let was_live = match &endpoint.view().borrow().call {
         Some(call) if call.state != CallState::Ended => call.started_ms.is_some(),
         _ => bail!("stopped before there was a call"),
@@ -197,18 +187,22 @@ async fn hang_up(args: &CallArgs, endpoint: &Endpoint, names: &Names) -> anyhow:
     if !was_live {
         bail!("stopped before the call was answered");
     }
-    print_received(args, endpoint, names);
+    print_received(args, endpoint, heard);
     tell!("hung up");
     Ok(())
 }
 
 /// Prints the receive statistics of each speaker.
-fn print_received(args: &CallArgs, endpoint: &Endpoint, names: &Names) {
+fn print_received(args: &CallArgs, endpoint: &Endpoint, heard: &Heard) {
     for (device, stats) in endpoint.stats().received {
-        let name = names.lock().unwrap_or_else(PoisonError::into_inner).get(&device).cloned();
-        let file = if args.hear.is_some() { format!(" ({device}.wav)") } else { String::new() };
+        let name = lock(&heard.names).get(&device).cloned();
+        let file = match lock(&heard.written).names.get(&device) {
+            Some(file) => format!(" ({file})"),
+            None if args.hear.is_some() => " (not written)".to_owned(),
+            None => String::new(),
+        };
         let who = name.unwrap_or_else(|| device.to_hex());
-        tell!("heard {}{file}: {} frames, {} lost", Printable(&who), stats.packets, stats.lost);
+        tell!("heard {}{file}: {} frames, {} lost", Printable(&who), stats.frames, stats.lost);
     }
 }
 
@@ -243,8 +237,8 @@ impl PrintedState {
         };
         let record = match (call.mode, call.note_taker) {
             (RecordMode::LogOnly, _) => "log only".to_owned(),
-            (mode, true) => format!("on the record: {}", mode_word(mode)),
-            (mode, false) => format!("NOT BEING RECORDED, although it should be: {}", mode_word(mode)),
+            (mode, true) => format!("on the record: {}", record_mode_name(mode)),
+            (mode, false) => format!("NOT BEING RECORDED, although it should be: {}", record_mode_name(mode)),
         };
         Some(Self {
             phrase: call.phrase.map(|words| words.join(" · ")).unwrap_or_default(),
@@ -273,7 +267,7 @@ async fn show_changes(endpoint: &Endpoint) -> anyhow::Result<()> {
                 tell!("{}", now.office);
             }
             let lines = [("in this call: ", &before.members, &now.members), ("", &before.record, &now.record)];
-            let lines = lines.into_iter().chain([("phrase on both screens: ", &before.phrase, &now.phrase)]);
+            let lines = lines.into_iter().chain([("phrase on all screens: ", &before.phrase, &now.phrase)]);
             lines.filter(|(_, was, is)| was != is).for_each(|(what, _, is)| tell!("{what}{}", Printable(is)));
             before = now;
         }
@@ -359,7 +353,7 @@ async fn end_previous_call(endpoint: &Endpoint) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn call_with(args: &CallArgs, endpoint: &Endpoint, names: &Names, say: Option<Vec<Frame>>) -> anyhow::Result<()> {
+async fn call_with(args: &CallArgs, endpoint: &Endpoint, heard: &Heard, say: Option<Vec<Frame>>) -> anyhow::Result<()> {
     let began = Instant::now();
     let connected = endpoint.until(|view| view.token.is_some());
     let view = match args.wait.map(Duration::from_secs).or(args.to.is_some().then_some(CONNECT_TIMEOUT)) {
@@ -421,8 +415,8 @@ async fn call_with(args: &CallArgs, endpoint: &Endpoint, names: &Names, say: Opt
         endpoint.command(UserCommand::HangUp);
     }
     let view = over().await?;
-    print_received(args, endpoint, names);
-    let nothing = began_live.elapsed() > 2 * NO_AUDIO_TIMEOUT && endpoint.stats().frames_received() == 0;
+    print_received(args, endpoint, heard);
+    let no_audio = began_live.elapsed() > 2 * NO_AUDIO_TIMEOUT && endpoint.stats().frames_received() == 0;
     if view.phase == ConnectionState::Revoked {
         bail!(REVOKED);
     }
@@ -430,8 +424,8 @@ async fn call_with(args: &CallArgs, endpoint: &Endpoint, names: &Names, say: Opt
     match ended {
         Some(("failed", problem)) => bail!("the call was stopped: {}", problem.unwrap_or_default()),
         Some(("interrupted", _)) => bail!("the connection was lost, and the call ended"),
-        Some(("revoked", _)) => bail!("the call was closed: one of the two offices revoked a device in it"),
-        _ if nothing => {
+        Some(("revoked", _)) => bail!("the call was closed: the office revoked a party's device"),
+        _ if no_audio => {
             bail!("no audio was received in this call: check that this device can reach the office's relay")
         }
         _ => Ok(()),
@@ -439,7 +433,7 @@ async fn call_with(args: &CallArgs, endpoint: &Endpoint, names: &Names, say: Opt
 }
 
 /// The record mode as shown to people.
-pub fn mode_word(mode: RecordMode) -> &'static str {
+pub fn record_mode_name(mode: RecordMode) -> &'static str {
     match mode {
         RecordMode::LogOnly => "log only",
         RecordMode::Memo => "memo",

@@ -2,7 +2,7 @@
 
 use crate::{
     archive,
-    call::{WavSink, mode_word, read_speech},
+    call::{WavSink, read_speech, record_mode_name},
     custodian, device,
     note::{DetectOr, NoteArgs, RunningNoteTaker, start_note_taker},
     office, registrar,
@@ -301,8 +301,8 @@ fn state(view: &View) -> Option<CallState> {
 fn receive_report(stats: &Stats, names: &[(telcon_proto::DeviceId, &str)]) -> serde_json::Value {
     let one = |(device, stats): (&telcon_proto::DeviceId, &ReceiveStats)| {
         let name = names.iter().find(|(id, _)| id == device).map_or("unknown", |(_, name)| name);
-        let seconds = (stats.packets + stats.lost) as f64 * 0.02;
-        (name.to_owned(), json!({ "seconds": seconds, "packets": stats.packets, "lost": stats.lost }))
+        let seconds = (stats.frames + stats.lost) as f64 * 0.02;
+        (name.to_owned(), json!({ "seconds": seconds, "packets": stats.frames, "lost": stats.lost }))
     };
     stats.received.iter().map(one).collect::<serde_json::Map<_, _>>().into()
 }
@@ -352,7 +352,7 @@ async fn run_call(
         SuiteName::Hybrid => "MLS_128_MLKEM768X25519_AES256GCM_SHA384_Ed25519 (0x004E)",
         SuiteName::Cnsa2 => "MLS_256_MLKEM1024_AES256GCM_SHA384_MLDSA87 (0x0907)",
     };
-    step(format!("suite {suite}; record mode {}", mode_word(call_a.mode)));
+    step(format!("suite {suite}; record mode {}", record_mode_name(call_a.mode)));
     a.send_audio(say_a).await.context("A could not speak")?;
     step("A spoke");
     b.send_audio(say_b).await.context("B could not speak")?;
@@ -405,7 +405,7 @@ fn prove(
     devices: &[(telcon_proto::DeviceId, &str)],
 ) -> anyhow::Result<(Vec<serde_json::Value>, serde_json::Value)> {
     let archive_dir = data.join("server/archive");
-    let report = archive::Auditor::new(&archive_dir, &archive::Known::default())?.verify();
+    let report = archive::Auditor::new(&archive_dir, &archive::Known::default(), now_ms())?.verify();
     if !report.is_good() {
         let problems: Vec<_> = report.problems.iter().map(|problem| problem.text.as_str()).collect();
         bail!("the archive does not verify: {}", problems.join("; "));

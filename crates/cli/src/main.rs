@@ -93,7 +93,8 @@ enum Command {
     Bench(bench::BenchCommand),
 }
 
-/// The error and its causes, without repetition: many errors include their cause in their text.
+/// The error and its causes, without repetition: many errors include their cause in their text. Lines after the first are indented,
+/// so that what somebody else put into an error is no line of its own.
 fn causes(error: &anyhow::Error) -> String {
     let mut text = String::new();
     for cause in error.chain().map(ToString::to_string) {
@@ -103,7 +104,12 @@ fn causes(error: &anyhow::Error) -> String {
             text = format!("{text}: {cause}");
         }
     }
-    text
+    let mut lines = text.lines();
+    let mut told = lines.next().unwrap_or_default().to_owned();
+    for line in lines {
+        told = format!("{told}\n    {}", line.trim_start());
+    }
+    told
 }
 
 fn main() -> ExitCode {
@@ -166,5 +172,16 @@ fn main() -> ExitCode {
             tell!("telcon: {}", causes(&error));
             ExitCode::from(1)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn an_error_has_one_line_of_its_own() {
+        let error = anyhow::anyhow!("gone\nentries     everything fine\r\nLog consistent.").context("cannot read it");
+        let told = super::causes(&error);
+        assert!(told.starts_with("cannot read it: gone\n"), "{told:?}");
+        assert!(told.split('\n').skip(1).all(|line| line.starts_with("    ")), "{told:?}");
     }
 }

@@ -204,7 +204,7 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
     // Before the server says that it is ready: from then on it stops in order.
     let handler = |kind| signal(kind).context("cannot install a signal handler");
     let (mut interrupt, mut terminate) = (handler(SignalKind::interrupt())?, handler(SignalKind::terminate())?);
-    let running = start_with(config).await?;
+    let mut running = start_with(config).await?;
     crate::output::tell!("office {} ready at http://{}", running.office.domain, running.http_addr);
     crate::output::tell!("health and metrics at http://{}", running.admin_addr);
     let addresses: Vec<String> = running.media_addrs.iter().map(SocketAddr::to_string).collect();
@@ -214,13 +214,18 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
             "warning: media is on the loopback address, so calls from other machines have no audio: use --media 0.0.0.0:3478 and --media-addr"
         );
     }
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
+    let failure = tokio::select! {
+        _ = interrupt.recv() => None,
+        _ = terminate.recv() => None,
+        error = running.relay_failed() => Some(error),
+    };
     crate::output::tell!("stopping: what was accepted is written, devices reconnect when the server is back");
     running.shutdown().await;
-    Ok(())
+    match failure {
+        None => Ok(()),
+        // Whoever runs the server starts it again.
+        Some(error) => Err(error).context("the relay has failed"),
+    }
 }
 
 /// The office's TURN servers. The secret is in a file, because every user of the machine can read command lines.

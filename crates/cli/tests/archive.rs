@@ -6,6 +6,7 @@ use office::{Office, intact, ok, telcon};
 use std::{
     fs,
     net::TcpListener,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
 };
@@ -77,6 +78,48 @@ fn an_opened_record_is_what_a_records_officer_can_use() {
     assert!(json["transcript"].as_array().unwrap().iter().all(|line| line["clocks"][0].as_str().unwrap().len() == 8));
     assert!(fs::read(out.join("record.pdf")).unwrap().starts_with(b"%PDF-"));
     assert!(out.join("evidence/bag/bagit.txt").exists() && out.join("evidence/seal.json").exists());
+}
+
+#[test]
+fn an_opened_record_is_accessible_to_its_opener_alone() {
+    fn private(path: &Path) -> usize {
+        let mode = fs::metadata(path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "others can read {}: {mode:o}", path.display());
+        let below = path.is_dir().then(|| fs::read_dir(path).unwrap().map(|entry| private(&entry.unwrap().path())));
+        1 + below.into_iter().flatten().sum::<usize>()
+    }
+    let office = recorded_office();
+    intact(&mut open(&office, &record(&office), "opened"));
+    assert!(private(&office.path("opened")) > 20);
+}
+
+#[test]
+fn an_opening_that_is_told_to_stop_leaves_nothing_behind() {
+    let office = recorded_office();
+    let record = record(&office);
+    let left = || -> Vec<PathBuf> {
+        let entries = fs::read_dir(office.dir.path()).unwrap().flatten().map(|entry| entry.path());
+        entries.filter(|path| path.to_string_lossy().contains(".telcon-opening-")).collect()
+    };
+    for (name, code) in [("-INT", 130), ("-TERM", 143), ("-HUP", 129)] {
+        // One that is faster than this test is tried again.
+        let stopped = (0..20).any(|attempt| {
+            let mut command = open(&office, &record, &format!("opened{name}{attempt}"));
+            let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+            let signal = |signal: &str| ok(Command::new("kill").args([signal, &child.id().to_string()]));
+            while left().is_empty() && !office.path(&format!("opened{name}{attempt}")).exists() {
+                std::thread::yield_now();
+            }
+            signal("-STOP");
+            let is_open = left().is_empty();
+            signal(name);
+            signal("-CONT");
+            let status = child.wait().unwrap();
+            !is_open && status.code() == Some(code)
+        });
+        assert!(stopped, "{name} does not end an opening");
+        assert_eq!(left(), Vec::<PathBuf>::new(), "{name}");
+    }
 }
 
 #[test]

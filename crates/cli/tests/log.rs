@@ -249,6 +249,33 @@ fn entries_that_contradict_each_other_are_found_in_a_log_that_is_signed_as_it_is
 }
 
 #[test]
+fn a_checkpoint_dated_in_the_future_is_a_finding_and_no_panic() {
+    let office = Office::new();
+    office.enrol("A", "principal");
+    // The same tree, signed with another date by who has the server's keys.
+    let seed = fs::read(office.path("server/log.seed")).unwrap().try_into().unwrap();
+    let info = fs::read_to_string(office.path("server/archive/office.json")).unwrap();
+    let key = telcon_identity::Office::pin(&serde_json::from_str(&info).unwrap(), None).unwrap().log_key().clone();
+    let (served, forged) = (office.path("server/archive/log"), office.path("forged"));
+    copy(&served, &forged);
+    let signer = LogSigner::from_seed(&seed, key.origin()).unwrap();
+    let mut signed = Log::open(DiskStorage::open(&forged).unwrap(), signer).unwrap();
+    signed.append(&[], u64::MAX).unwrap();
+    drop(signed);
+    fs::copy(forged.join("checkpoint"), served.join("checkpoint")).unwrap();
+
+    let state = office.path("auditor.state");
+    let output = verify(&office, &state);
+    let said = format!("{}{}", text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("the checkpoint is dated") && !said.contains("panicked"), "{said}");
+    let output = telcon().args(["archive", "verify"]).arg(office.path("server/archive")).output().unwrap();
+    let said = format!("{}{}", text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("the checkpoint is dated"), "{said}");
+}
+
+#[test]
 fn a_checkpoint_without_the_witness_that_is_required_is_not_accepted() {
     let office = Office::new();
     let state = office.path("auditor.state");

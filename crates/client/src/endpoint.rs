@@ -73,7 +73,7 @@ pub struct Endpoint {
     task: tokio::task::JoinHandle<()>,
 }
 
-/// Statistics of the current or last call.
+/// Statistics since the endpoint was started. Times are of the last call in which they were measured.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Stats {
     /// Per speaker.
@@ -88,7 +88,7 @@ pub struct Stats {
 impl Stats {
     /// Frames received from all speakers.
     pub fn frames_received(&self) -> u64 {
-        self.received.values().map(|speaker| speaker.packets).sum()
+        self.received.values().map(|speaker| speaker.frames).sum()
     }
 }
 
@@ -96,7 +96,7 @@ impl Stats {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ReceiveStats {
     /// Frames received and opened.
-    pub packets: u64,
+    pub frames: u64,
     /// Frames that were sent, according to the sender's frame counter, and not received.
     pub lost: u64,
 }

@@ -5,14 +5,20 @@ use std::{path::Path, time::Duration};
 use telcon_proto::{
     CallId,
     http::{API_PREFIX, RecordKept},
+    printable::printable,
 };
 
 /// Timeout of a request: the largest record part over a slow line.
 const TIMEOUT: Duration = Duration::from_secs(120);
 
-/// An HTTP client for `url`. Root certificates are needed only for `https`.
+/// Most of a server's message that is told, characters.
+const MAX_MESSAGE_CHARS: usize = 500;
+
+/// An HTTP client for `url`. Root certificates are needed only for `https`. It follows no redirect: what another address says is
+/// not what the office says that was named.
 pub(crate) fn agent(url: &str) -> Result<ureq::Agent, ClientError> {
-    let mut config = ureq::Agent::config_builder().timeout_global(Some(TIMEOUT)).http_status_as_error(false);
+    let mut config =
+        ureq::Agent::config_builder().timeout_global(Some(TIMEOUT)).http_status_as_error(false).max_redirects(0);
     if url.starts_with("https:") {
         config = config.tls_config(crate::tls::http()?);
     }
@@ -57,14 +63,30 @@ fn parse<T: serde::de::DeserializeOwned>(
 ) -> Result<T, ClientError> {
     let text = response.body_mut().read_to_string().map_err(no_answer(url))?;
     if !response.status().is_success() {
-        return Err(ClientError::Refused { status: response.status().as_u16(), message: error_message(text) });
+        let status = response.status().as_u16();
+        let elsewhere = response.headers().get("location").filter(|_| response.status().is_redirection());
+        let message = match elsewhere {
+            Some(address) => {
+                let address = shown(&String::from_utf8_lossy(address.as_bytes()));
+                format!("it refers to {address}; if the office is there, give that address")
+            }
+            None => error_message(text),
+        };
+        return Err(ClientError::Refused { status, message });
     }
-    serde_json::from_str(&text).map_err(ClientError::Response)
+    // The flaw can repeat names in the response.
+    serde_json::from_str(&text)
+        .map_err(|flaw| ClientError::Response(serde::de::Error::custom(shown(&flaw.to_string()))))
 }
 
-/// The server's message in an error response.
+/// The server's message in an error response, on one line.
 fn error_message(text: String) -> String {
-    serde_json::from_str::<telcon_proto::http::ApiError>(&text).map(|e| e.error).unwrap_or(text)
+    shown(&serde_json::from_str::<telcon_proto::http::ApiError>(&text).map(|e| e.error).unwrap_or(text))
+}
+
+/// Text of a server as it can be shown: its line breaks would forge lines on a terminal.
+fn shown(text: &str) -> String {
+    printable(text.trim()).chars().take(MAX_MESSAGE_CHARS).collect()
 }
 
 /// Uploads a record: its parts, then its seal. The archive accepts all of it or nothing. Idempotent.
@@ -100,4 +122,67 @@ pub fn upload(server: &str, token: &str, call: CallId, dir: &Path) -> Result<Rec
         }
     }
     finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpListener;
+    use telcon_proto::printable::is_active;
+
+    /// A server that gives one answer, and its address.
+    fn answering(answer: String) -> (String, std::thread::JoinHandle<()>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut request = Vec::<u8>::new();
+            while !request.windows(4).any(|window| window == b"\r\n\r\n") {
+                let mut bytes = [0; 1024];
+                let read = stream.read(&mut bytes).unwrap();
+                assert_ne!(read, 0, "the request ended early");
+                request.extend(&bytes[..read]);
+            }
+            stream.write_all(answer.as_bytes()).unwrap();
+        });
+        (address, server)
+    }
+
+    /// What is told of this answer to a request for a `T`.
+    fn told<T: serde::de::DeserializeOwned + std::fmt::Debug>(head: &str, body: &str) -> String {
+        let length = body.len();
+        let answer = format!("HTTP/1.1 {head}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}");
+        let (address, server) = answering(answer);
+        let error = get_json::<T>(&address, None).unwrap_err();
+        server.join().unwrap();
+        error.to_string()
+    }
+
+    #[test]
+    fn no_answer_of_a_server_forges_a_line() {
+        let forged = r#"{"error":"gone\nentries     everything fine\nLog consistent."}"#;
+        let plain = "gone\r\nLog consistent.\u{1b}[2J";
+        let long = "x".repeat(100_000);
+        for (head, body) in [("410 Gone", forged), ("502 Bad Gateway", plain), ("500 Error", &long)] {
+            let text = told::<String>(head, body);
+            assert!(!text.contains(is_active), "{text:?}");
+            assert!(text.len() < 1000, "{} bytes", text.len());
+        }
+        // The flaw of a response repeats what is in it.
+        let text = told::<telcon_proto::RecordMode>("200 OK", r#""gone\nLog consistent.""#);
+        assert!(text.contains("Log consistent.") && !text.contains(is_active), "{text:?}");
+    }
+
+    #[test]
+    fn a_redirect_is_not_followed_and_where_it_leads_is_told() {
+        let elsewhere = TcpListener::bind("127.0.0.1:0").unwrap();
+        elsewhere.set_nonblocking(true).unwrap();
+        let address = elsewhere.local_addr().unwrap();
+        for status in ["301 Moved", "302 Found", "307 Temporary Redirect", "308 Permanent Redirect"] {
+            let text = told::<String>(&format!("{status}\r\nlocation: http://{address}/api"), "");
+            assert!(text.contains(&address.to_string()), "{text}");
+            assert!(elsewhere.accept().is_err(), "{status} was followed");
+        }
+    }
 }

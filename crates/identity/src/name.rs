@@ -7,6 +7,7 @@ use crate::error::{Flaw, Mismatch, Misuse, Result};
 use telcon_proto::{
     Card, OfficeName, PersonId, Role, hex, limits::MAX_NAME_CHARS, policy::ROLES, printable::is_active,
 };
+use unicode_security::GeneralSecurityProfile as _;
 use x509_cert::{
     attr::AttributeTypeAndValue,
     der::{Decode, Encode, Tag, asn1::Any},
@@ -149,10 +150,16 @@ fn tag_of(oid: ObjectIdentifier) -> Tag {
     if oid == SERIAL_NUMBER { Tag::PrintableString } else { Tag::Utf8String }
 }
 
-/// Refuses what could not be shown as it is, and what makes two different names look the same ([`is_active`]).
+/// Whether a character is in no name. The table has a type for every character that is assigned.
+fn is_refused(c: char) -> bool {
+    is_active(c) || c.identifier_type().is_none()
+}
+
+/// Refuses what could not be shown as it is, and what makes two different names look the same ([`is_active`]): also characters that
+/// Unicode has not assigned, which each font draws as it likes, or not at all.
 fn check_text(text: &str) -> Result<()> {
     let length = text.chars().count();
-    if length == 0 || length > MAX_NAME_CHARS || text.trim() != text || text.chars().any(is_active) {
+    if length == 0 || length > MAX_NAME_CHARS || text.trim() != text || text.chars().any(is_refused) {
         return Err(Misuse::Name.into());
     }
     Ok(())
@@ -222,6 +229,13 @@ mod tests {
             "\u{2066}A",
             "A\u{e0041}",
             "A\u{2800}",
+            "A\u{fffc}",
+            "A\u{1d159}B",
+            "A\u{16fe4}",
+            "A\u{378}",
+            "A\u{e000}",
+            "A\u{f0000}",
+            "A\u{fdd0}",
             &long,
         ] {
             let card = Card { name: bad.into(), ..card(Role::Principal) };
@@ -230,6 +244,41 @@ mod tests {
         }
         let longest = Card { name: "é".repeat(MAX_NAME_CHARS), ..card(Role::Principal) };
         assert!(card_name(&longest, &[0; 16]).is_ok());
+    }
+
+    #[test]
+    fn names_in_every_script_are_accepted() {
+        for name in [
+            "Élise Ørsted-O’Neil, Jr. (“Liz”) & Søn",
+            "Nguyễn Thị Ánh",
+            "Владимир Ґедзь",
+            "Κυριάκος",
+            "רָחֵל בת־שבע",
+            "محمد بن سلمان",
+            "می‌خواهم",
+            "क्‍ष श्रीमती",
+            "தமிழ்",
+            "ไทย สมชาย",
+            "ကျော်",
+            "សុខា",
+            "ልዑል",
+            "ᓄᓇᕗᑦ",
+            "ᏣᎳᎩ",
+            "王小明 𠮷野家",
+            "髙橋﨑",
+            "やまだ タロウ",
+            "김민준",
+            "Հայաստան",
+            "საქართველო",
+            "ⵜⴰⵎⴰⵣⵉⵖⵜ",
+            "Ｆｕｌｌ",
+            "№ 5 ½ ™ §",
+            "👩\u{200d}🚀 x",
+            "❤\u{fe0f}",
+        ] {
+            let card = Card { name: name.into(), ..card(Role::Principal) };
+            assert!(card_name(&card, &[0; 16]).is_ok(), "{name}: {:?}", name.chars().find(|c| is_refused(*c)));
+        }
     }
 
     #[test]

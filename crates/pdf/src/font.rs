@@ -15,6 +15,12 @@ const FILES: [&[u8]; 4] = [
 pub(crate) const NAMES: [&str; 4] =
     ["NotoSans-Regular", "NotoSans-Bold", "NotoSansArabic-Regular", "NotoSansHebrew-Regular"];
 
+/// Most characters of a word that are measured at once: a longer one is broken although it might fit, so that the work per
+/// character has a bound whatever a transcript is made of. A line of the narrowest letters has fewer.
+const MAX_WORD_CHARS: usize = 256;
+/// How many characters of a word are tried first where it is broken.
+const FIRST_TRIED: usize = 16;
+
 /// Weight of a text. Scripts without a bold font are regular.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Weight {
@@ -25,6 +31,9 @@ pub(crate) enum Weight {
 /// The opened fonts.
 pub(crate) struct Fonts {
     faces: Vec<Face<'static>>,
+    /// How many bytes of text were shaped.
+    #[cfg(test)]
+    shaped: std::cell::Cell<usize>,
 }
 
 /// One glyph at its place in a line.
@@ -56,7 +65,11 @@ pub(crate) struct Line {
 impl Fonts {
     pub(crate) fn open() -> Self {
         let face = |file: &&'static [u8]| Face::from_slice(file, 0).expect("invariant: the built-in fonts are valid");
-        Self { faces: FILES.iter().map(face).collect() }
+        Self {
+            faces: FILES.iter().map(face).collect(),
+            #[cfg(test)]
+            shaped: std::cell::Cell::new(0),
+        }
     }
 
     pub(crate) fn face(&self, font: usize) -> &Face<'static> {
@@ -83,6 +96,8 @@ impl Fonts {
 
     /// Shapes one line of text: reordered for display (UAX #9), with the fonts that have its characters.
     pub(crate) fn shape(&self, text: &str, weight: Weight) -> Line {
+        #[cfg(test)]
+        self.shaped.set(self.shaped.get() + text.len());
         let bidi = BidiInfo::new(text, None);
         let mut line = Line::default();
         let Some(paragraph) = bidi.paragraphs.first() else { return line };
@@ -132,7 +147,7 @@ impl Fonts {
         let mut said = None;
         for (info, position) in shaped.glyph_infos().iter().zip(shaped.glyph_positions()) {
             let start = info.cluster as usize;
-            let end = starts.iter().copied().find(|end| *end > start).unwrap_or(piece.len());
+            let end = starts.get(starts.partition_point(|end| *end <= start)).copied().unwrap_or(piece.len());
             let text = if said == Some(start) { "" } else { &piece[start..end] };
             said = Some(start);
             line.glyphs.push(Glyph {
@@ -147,14 +162,17 @@ impl Fonts {
     }
 
     /// Breaks a text into lines that are at most `width` wide (in units of the font size), at spaces, and inside of words
-    /// that are wider.
+    /// that are wider or have more than [`MAX_WORD_CHARS`]. The time is linear in the length of the text.
     pub(crate) fn wrap(&self, text: &str, weight: Weight, width: f32) -> Vec<Line> {
         let measure = |text: &str| self.shape(text, weight).width;
         let space = measure(" ");
         let (mut lines, mut current, mut used) = (Vec::new(), String::new(), 0.0f32);
         for word in text.split(' ').filter(|word| !word.is_empty()) {
             let mut rest = word;
-            let mut wide = measure(rest);
+            // A word that is too long to be measured begins a line of its own and is broken.
+            let measured =
+                |rest: &str| if end_of(rest, MAX_WORD_CHARS) < rest.len() { f32::INFINITY } else { measure(rest) };
+            let mut wide = measured(rest);
             if !current.is_empty() && used + space + wide > width {
                 lines.push(std::mem::take(&mut current));
                 used = 0.0;
@@ -163,7 +181,7 @@ impl Fonts {
                 let cut = self.fitting(rest, weight, width);
                 lines.push(rest[..cut].to_owned());
                 rest = &rest[cut..];
-                wide = measure(rest);
+                wide = measured(rest);
             }
             if !current.is_empty() {
                 current.push(' ');
@@ -175,17 +193,27 @@ impl Fonts {
         if !current.is_empty() || lines.is_empty() {
             lines.push(current);
         }
-        let is_rtl = self.shape(text, weight).is_rtl;
+        let is_rtl = BidiInfo::new(text, None).paragraphs.first().is_some_and(|paragraph| paragraph.level.is_rtl());
         let shape = |line: &String| Line { is_rtl, ..self.shape(line, weight) };
         lines.iter().map(shape).collect()
     }
 
-    /// How much of a word, in bytes, fits into the width; at least one character.
+    /// How much of a word, in bytes, fits into the width; at least one character, and at most [`MAX_WORD_CHARS`].
     fn fitting(&self, word: &str, weight: Weight, width: f32) -> usize {
-        let ends: Vec<usize> = word.char_indices().map(|(at, c)| at + c.len_utf8()).collect();
-        let fits = ends.partition_point(|end| self.shape(&word[..*end], weight).width <= width);
-        ends[fits.saturating_sub(1)]
+        let fits = |end: usize| self.shape(&word[..end], weight).width <= width;
+        let mut tried = FIRST_TRIED;
+        while tried < MAX_WORD_CHARS && end_of(word, tried) < word.len() && fits(end_of(word, tried)) {
+            tried *= 2;
+        }
+        let ends: Vec<usize> = word.char_indices().take(tried).map(|(at, c)| at + c.len_utf8()).collect();
+        let fitting = ends.partition_point(|end| fits(*end));
+        ends[fitting.saturating_sub(1)]
     }
+}
+
+/// Where the first `chars` characters of a text end, in bytes.
+fn end_of(text: &str, chars: usize) -> usize {
+    text.char_indices().nth(chars).map_or(text.len(), |(at, _)| at)
 }
 
 #[cfg(test)]
@@ -229,6 +257,24 @@ mod tests {
             assert!(!lines.is_empty() && lines.iter().all(|line| line.width <= 10.05), "{text}");
             let said: String = lines.iter().flat_map(|line| &line.glyphs).map(|glyph| glyph.text.as_str()).collect();
             assert_eq!(said.replace(' ', ""), text.replace(' ', ""));
+        }
+    }
+
+    #[test]
+    fn a_text_without_end_is_wrapped_in_linear_time() {
+        let fonts = Fonts::open();
+        // Wide letters, narrow ones, marks without width, right to left, and many words.
+        for unit in ["W", "i", "e\u{301}\u{301}\u{301}", "ש", "a "] {
+            let work = |length: usize| {
+                fonts.shaped.set(0);
+                let text = unit.repeat(length / unit.len());
+                let lines = fonts.wrap(&text, Weight::Regular, 10.0);
+                let said: usize = lines.iter().flat_map(|line| &line.glyphs).map(|glyph| glyph.text.len()).sum();
+                assert!(said + lines.len() >= text.trim_end().len(), "nothing is left out");
+                fonts.shaped.get()
+            };
+            let (short, long) = (work(2_000), work(16_000));
+            assert!(long < 10 * short, "{unit:?}: {short} bytes for 2000, {long} for 16000");
         }
     }
 }

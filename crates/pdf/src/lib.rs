@@ -107,7 +107,7 @@ fn when(pages: &mut Pages, document: &RecordDocument) {
 fn missing(pages: &mut Pages, document: &RecordDocument) {
     heading(pages, "What is missing");
     if document.missing.is_empty() && document.warnings.is_empty() {
-        pages.paragraph("Nothing: the note-taker received and kept the whole call.", BODY);
+        pages.paragraph(&document.missing_note, BODY);
     }
     for text in document.missing.iter().chain(&document.warnings) {
         pages.paragraph(&format!("– {text}"), BODY);

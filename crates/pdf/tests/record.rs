@@ -44,6 +44,7 @@ fn document(lines: usize) -> RecordDocument {
         transcript: (0..lines).map(line).collect(),
         transcript_note: "A draft.".into(),
         missing: vec![],
+        missing_note: "Nothing that the note-taker reported.".into(),
         warnings: vec![],
         proof,
     }

@@ -382,6 +382,11 @@ impl LoggedSignature<'_> {
     }
 }
 
+/// Longest name of a type of entry, bytes. Entries are of the server's choice, and whoever counts types holds their names.
+const MAX_KIND_BYTES: usize = 64;
+/// Most of an entry's flaw that is told, characters: it can repeat the entry.
+const MAX_FLAW_CHARS: usize = 200;
+
 /// An entry as far as it could be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReadEntry {
@@ -398,13 +403,20 @@ impl ReadEntry {
     pub fn parse(bytes: &[u8]) -> Self {
         let value: serde_json::Value = match serde_json::from_slice(bytes) {
             Ok(value) => value,
-            Err(error) => return Self::Malformed(error.to_string()),
+            Err(error) => return Self::malformed(&error),
         };
         match value.get("type").and_then(|kind| kind.as_str()) {
             None => Self::Malformed("it has no type".to_owned()),
+            Some(kind) if kind.len() > MAX_KIND_BYTES => {
+                Self::Malformed(format!("its type has a name of {} bytes", kind.len()))
+            }
             Some(kind) if !KINDS.contains(&kind) => Self::Unknown(kind.to_owned()),
-            Some(_) => serde_json::from_value(value).map_or_else(|e| Self::Malformed(e.to_string()), Self::Known),
+            Some(_) => serde_json::from_value(value).map_or_else(|error| Self::malformed(&error), Self::Known),
         }
+    }
+
+    fn malformed(error: &serde_json::Error) -> Self {
+        Self::Malformed(error.to_string().chars().take(MAX_FLAW_CHARS).collect())
     }
 
     /// The entry, if it is of a type that this program knows.
@@ -643,6 +655,23 @@ mod tests {
         }
         let defined = defined.iter().map(|(kind, fields)| (*kind, fields.iter().map(String::as_str).collect()));
         assert_eq!(rows, defined.collect());
+    }
+
+    #[test]
+    fn what_is_kept_of_an_entry_that_is_not_known_is_short() {
+        let long = "x".repeat(60_000);
+        let entries = [
+            format!(r#"{{"type":"{long}","time_ms":1}}"#),
+            format!(r#"{{"type":"call_ended","time_ms":1,"call":"{ID}","how":"{long}"}}"#),
+            format!(r#"{{"type":"call_ended","time_ms":1,"call":"{ID}","{long}":1}}"#),
+        ];
+        for entry in entries {
+            let ReadEntry::Malformed(why) = ReadEntry::parse(entry.as_bytes()) else { panic!("{}", &entry[..80]) };
+            assert!(why.len() <= 4 * MAX_FLAW_CHARS, "{} bytes", why.len());
+        }
+        let longest = "x".repeat(MAX_KIND_BYTES);
+        let entry = format!(r#"{{"type":"{longest}","time_ms":1}}"#);
+        assert_eq!(ReadEntry::parse(entry.as_bytes()), ReadEntry::Unknown(longest));
     }
 
     #[test]

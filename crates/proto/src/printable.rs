@@ -9,16 +9,21 @@ use std::fmt;
 /// Whether a character acts on the text around it, or is invisible, instead of being shown.
 ///
 /// Control characters; line and paragraph separators; bidirectional marks, embeddings, overrides and isolates (UAX #9);
-/// zero-width and invisible formatting characters, fillers and tags (Unicode category Cf and the blank letters of UTS #39);
-/// variation selectors beyond those of emoji; noncharacters. The joiners U+200C and U+200D are kept: Persian, Urdu and Indic
+/// zero-width and invisible formatting characters, fillers and tags (Unicode category Cf, the blank letters of UTS #39, and others
+/// that fonts draw as nothing); the object replacement character; variation selectors beyond those of emoji; noncharacters; private
+/// use, which each font draws as it likes. The joiners U+200C and U+200D are kept: Persian, Urdu and Indic
 /// names are spelled with them.
 pub fn is_active(c: char) -> bool {
-    c.is_control()
+    // The last two of each plane.
+    let is_noncharacter = u32::from(c) & 0xfffe == 0xfffe;
+    is_noncharacter
+        || c.is_control()
         || matches!(c,
             '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
             | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{2800}'
-            | '\u{3164}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{fffe}' | '\u{ffff}'
-            | '\u{13430}'..='\u{1345f}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+            | '\u{3164}' | '\u{e000}'..='\u{f8ff}' | '\u{fdd0}'..='\u{fdef}' | '\u{feff}' | '\u{ffa0}'
+            | '\u{fff0}'..='\u{fffc}' | '\u{1107f}' | '\u{13430}'..='\u{1345f}' | '\u{16fe4}' | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d159}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}' | '\u{f0000}'..='\u{10ffff}')
 }
 
 /// Text of others, shown on one line: each active character ([`is_active`]) becomes U+FFFD, each line break or tab too.
@@ -82,6 +87,15 @@ mod tests {
             "\u{e0041}",
             "\u{7f}",
             "\0",
+            "\u{fffc}",
+            "\u{1d159}",
+            "\u{16fe4}",
+            "\u{1107f}",
+            "\u{e000}",
+            "\u{f0000}",
+            "\u{10fffd}",
+            "\u{fdd0}",
+            "\u{1ffff}",
         ];
         for text in hostile {
             let shown = printable(&format!("a{text}b"));

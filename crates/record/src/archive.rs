@@ -54,6 +54,12 @@ pub struct ArchiveOptions {
 /// Entries per batch from verification to collection, and batches in the queue between them.
 const ENTRIES_PER_BATCH: usize = 256;
 const QUEUED_BATCHES: usize = 16;
+/// Size from which a batch is not added to, bytes: entries have up to 64 kB each.
+const BATCH_BYTES: usize = 1 << 20;
+/// The archive's directory of devices' certificates.
+const DEVICES_DIR: &str = "devices";
+/// The archive's list of records that the log may not have yet. The server adds to it before it moves a record into the archive.
+const PENDING_DIR: &str = ".pending";
 
 /// Tolerated difference between the auditor's clock and the office's, milliseconds.
 pub(crate) const MAX_CLOCK_SKEW_MS: u64 = 5 * 60_000;
@@ -68,6 +74,7 @@ pub(crate) const MAX_CLOCK_SKEW_MS: u64 = 5 * 60_000;
 /// * Records: at most one per note-taker. Each logged record exists, is valid ([`crate::check_record`]), and has the logged
 ///   digest, signature, number of parts and state; its signature verifies and is by a device that may have sealed it
 ///   ([`telcon_proto::sealing`]). Each record on disk is logged.
+/// * The archive may be in use: what the server had not logged yet when the verification began is counted as arriving.
 /// * Files that belong to no archive, such as those that desktop environments leave, are listed and harm nothing.
 /// * Devices: an enrolment creates one device; every certificate is logged, archived, and issued by the office's authority, or by
 ///   as many registrars as the charter demands, appointed before and not revoked. A revocation counts if the office's authority signed it.
@@ -77,14 +84,33 @@ pub fn verify_archive(dir: &Path, verifier: &dyn SignatureVerifier, options: &Ar
     let until_ms = options.now_ms.saturating_add(MAX_CLOCK_SKEW_MS);
     audit.history.check_timestamps(until_ms);
     audit.history.check_floor(options.floor);
-    let (gaps, pending) = audit.history.find_gaps(&Grace { since_ms: options.grace_since_ms, until_ms });
-    let Audit { history, mut report, .. } = audit;
+    let (gaps, pending) = audit.history.find_gaps(&audit.grace);
+    let Audit { mut history, mut report, .. } = audit;
     report.calls = history.calls.values().filter(|call| call.opened.is_some()).count() as u64;
     (report.gaps, report.pending) = (gaps, pending);
-    report.entry_types = history.counts;
-    report.alerts = history.alerts;
-    report.problems = history.problems;
+    report.entry_types = std::mem::take(&mut history.counts);
+    report.alerts = std::mem::take(&mut history.alerts);
+    report.problems = history.into_problems();
     report
+}
+
+/// What the dates of a checkpoint and of its cosignatures claim that cannot be: they are in the future by more than clocks may
+/// differ. Times are seconds since the Unix epoch, `now_ms` is milliseconds.
+pub(crate) fn dates_in_the_future(
+    signed_s: Option<u64>,
+    witnesses: &BTreeMap<String, u64>,
+    now_ms: u64,
+) -> Vec<String> {
+    let until_ms = now_ms.saturating_add(MAX_CLOCK_SKEW_MS);
+    let is_late = |at_s: u64| at_s.saturating_mul(1000) > until_ms;
+    let shown = |at_s: u64| crate::local_time::utc_minute(at_s.saturating_mul(1000));
+    let advice = "which is in the future: compare the office's clock and this one's";
+    let signed = signed_s.filter(|at| is_late(*at));
+    let signed = signed.map(|at| format!("the checkpoint is dated {}, {advice}", shown(at)));
+    let cosigned = witnesses.iter().filter(|(_, at)| is_late(**at)).map(|(witness, at)| {
+        format!("the cosignature of {witness} is dated {}, which is in the future: ask the witness", shown(*at))
+    });
+    signed.into_iter().chain(cosigned).collect()
 }
 
 fn empty_report(options: &ArchiveOptions) -> ArchiveReport {
@@ -103,6 +129,7 @@ fn empty_report(options: &ArchiveOptions) -> ArchiveReport {
         records: 0,
         records_good: 0,
         records_partial: 0,
+        arriving: 0,
         partial: Vec::new(),
         record_bytes: 0,
         devices: 0,
@@ -115,14 +142,16 @@ fn empty_report(options: &ArchiveOptions) -> ArchiveReport {
 /// Verifies the log on one thread and collects its entries on another, reading each file once. The history is meaningless if
 /// the log does not verify.
 fn verify_and_collect(dir: &Path, options: &ArchiveOptions) -> (Result<TreeReport<DiskReader>, AuditError>, History) {
-    let mut history = History::default();
+    let mut history = History::with_signatures();
     let (sender, batches) = mpsc::sync_channel::<Vec<(u64, Vec<u8>)>>(QUEUED_BATCHES);
     let verified = std::thread::scope(|scope| {
         let verification = scope.spawn(move || {
-            let mut batch = Vec::with_capacity(ENTRIES_PER_BATCH);
+            let (mut batch, mut bytes) = (Vec::with_capacity(ENTRIES_PER_BATCH), 0);
             let visit = |index, entry: &[u8]| {
                 batch.push((index, entry.to_vec()));
-                if batch.len() == ENTRIES_PER_BATCH {
+                bytes += entry.len();
+                if batch.len() == ENTRIES_PER_BATCH || bytes >= BATCH_BYTES {
+                    bytes = 0;
                     // The receiver outlives this thread.
                     let _ = sender.send(std::mem::replace(&mut batch, Vec::with_capacity(ENTRIES_PER_BATCH)));
                 }
@@ -147,10 +176,23 @@ fn issuer(archive: &Path, cert_sha256: &Digest) -> Result<Vec<u8>, FileError> {
     certificate(archive, format!("issuers/{cert_sha256}.der"))
 }
 
+/// What was in the archive before the log was read.
+#[derive(Default)]
+struct Before {
+    /// The directories of records. One that is not among them arrived later, and the log that was read need not have it.
+    records: BTreeSet<String>,
+    /// Records that the log may not have yet.
+    pending: BTreeSet<String>,
+    /// The certificates of devices, by the digests that their files are named after.
+    certificates: BTreeSet<Digest>,
+}
+
 struct Audit {
     history: History,
     report: ArchiveReport,
     devices: Devices,
+    before: Before,
+    grace: Grace,
     /// The directory of the record being verified.
     record: Option<String>,
     /// The devices that were in its call, if a custodian has opened it.
@@ -160,9 +202,14 @@ struct Audit {
 impl Audit {
     /// Verifies log and certificates.
     fn begin(dir: &Path, verifier: &dyn SignatureVerifier, options: &ArchiveOptions) -> Self {
-        let (history, report) = (History::default(), empty_report(options));
-        let mut audit = Self { history, report, devices: Devices::default(), record: None, members: None };
+        let (history, report) = (History::with_signatures(), empty_report(options));
+        let until_ms = options.now_ms.saturating_add(MAX_CLOCK_SKEW_MS);
+        let grace = Grace { since_ms: options.grace_since_ms, until_ms };
+        let (devices, before) = (Devices::default(), Before::default());
+        let mut audit = Self { history, report, devices, before, grace, record: None, members: None };
+        let before = audit.list_before(dir);
         audit.log(&dir.join("log"), options);
+        audit.before = before;
         audit.read_certificates(dir);
         audit.revocations(dir, verifier);
         audit.certificates(dir, verifier);
@@ -171,11 +218,30 @@ impl Audit {
 
     fn problem(&mut self, kind: ProblemKind, call: Option<&str>, text: impl ToString) {
         let (call, record) = (call.map(str::to_owned), self.record.clone());
-        self.history.problems.push(Problem { kind, call, record, text: text.to_string() });
+        self.history.report(Problem { kind, call, record, text: text.to_string() });
+    }
+
+    /// Lists what an archive in use adds to. The server lists a record as pending, moves it into the archive, logs it, and takes it
+    /// from the list: one that was there and not pending is in a log that is read afterwards. A certificate it stores once the log
+    /// has it.
+    fn list_before(&mut self, archive: &Path) -> Before {
+        let names = |listed: Vec<(String, EntryKind)>| -> BTreeSet<String> {
+            listed.into_iter().map(|(name, _)| name).collect()
+        };
+        let records = names(self.list(archive, records::RECORDS_DIR));
+        let pending = names(self.list(archive, PENDING_DIR));
+        let mut certificates = BTreeSet::new();
+        for (name, _) in self.list(archive, DEVICES_DIR) {
+            match name.strip_suffix(".der").and_then(|stem| stem.parse().ok()) {
+                Some(digest) => drop(certificates.insert(digest)),
+                None => self.report.strays.push(Stray { path: format!("{DEVICES_DIR}/{name}") }),
+            }
+        }
+        Before { records, pending, certificates }
     }
 
     fn log(&mut self, dir: &Path, options: &ArchiveOptions) {
-        let (verified, history) = verify_and_collect(dir, options);
+        let (verified, mut history) = verify_and_collect(dir, options);
         let tree = match verified {
             Ok(tree) => tree,
             Err(e) => {
@@ -183,10 +249,13 @@ impl Audit {
                 return self.unproven_entries(dir, &options.log_key);
             }
         };
-        self.history = history;
+        std::mem::swap(&mut self.history, &mut history);
+        history.into_problems().into_iter().for_each(|problem| self.history.report(problem));
         let checkpoint = tree.checkpoint();
         (self.report.entries, self.report.tiles) = (checkpoint.size(), tree.tiles());
         self.checkpoint(checkpoint, &options.witnesses);
+        let dates = dates_in_the_future(checkpoint.time_s(), &self.report.witnesses, options.now_ms);
+        dates.into_iter().for_each(|text| self.problem(ProblemKind::Log, None, text));
     }
 
     fn checkpoint(&mut self, checkpoint: &SignedCheckpoint, witnesses: &[CosignerKey]) {
@@ -222,17 +291,18 @@ impl Audit {
         self.history.incomplete = false;
     }
 
-    /// Reads the devices' certificates.
+    /// Reads the certificates of the devices in the log. Others in the archive are named, and not read: anybody who can write to
+    /// it can add any number.
     fn read_certificates(&mut self, archive: &Path) {
-        for (name, _) in self.list(archive, "devices") {
-            let path = format!("devices/{name}");
-            let Some(digest) = name.strip_suffix(".der").and_then(|stem| stem.parse::<Digest>().ok()) else {
-                self.report.strays.push(Stray { path });
-                continue;
-            };
+        let enrolled = self.history.devices.values().flat_map(|device| &device.enrolled);
+        let logged: BTreeSet<Digest> = enrolled.flat_map(Enrolled::certificates).collect();
+        for digest in logged {
+            let path = format!("{DEVICES_DIR}/{digest}.der");
             match certificate(archive, path.clone()) {
                 Ok(bytes) if sha256(&bytes) == digest => self.devices.insert(digest, bytes),
                 Ok(_) => self.problem(ProblemKind::Device, None, format!("{path} is not named after its SHA-256")),
+                // Reported with its device.
+                Err(e) if e.is_not_found() => {}
                 Err(e) => self.problem(ProblemKind::Device, None, format!("{path} cannot be read: {e}")),
             }
         }
@@ -245,6 +315,10 @@ impl Audit {
         };
         let logged: Vec<(String, Enrolled)> = self.history.devices.iter().flat_map(enrolled).collect();
         for (device, enrolled) in &logged {
+            if self.is_on_its_way(archive, enrolled) {
+                self.report.arriving += 1;
+                continue;
+            }
             match self.check_enrolment(archive, verifier, device, enrolled) {
                 Ok(()) => self.report.devices += 1,
                 Err(flaw) => {
@@ -257,8 +331,7 @@ impl Audit {
             return;
         }
         let known: BTreeSet<Digest> = logged.iter().flat_map(|(_, enrolled)| enrolled.certificates()).collect();
-        let all = self.devices.certificates().map(|(digest, _)| *digest);
-        let unlogged: Vec<Digest> = all.filter(|digest| !known.contains(digest)).collect();
+        let unlogged: Vec<Digest> = self.before.certificates.difference(&known).copied().collect();
         for digest in unlogged {
             self.problem(
                 ProblemKind::Device,
@@ -266,6 +339,17 @@ impl Audit {
                 format!("the certificate {digest} belongs to no device in the log"),
             );
         }
+    }
+
+    /// Whether the certificates of an enrolment may still be stored: the server logs them first. After the grace period they are
+    /// missing.
+    fn is_on_its_way(&self, archive: &Path, enrolled: &Enrolled) -> bool {
+        if !self.grace.contains(enrolled.time_ms) {
+            return false;
+        }
+        let is_absent = |path: String| certificate(archive, path).is_err_and(|e| e.is_not_found());
+        let of = |digest: Digest| [format!("{DEVICES_DIR}/{digest}.der"), format!("issuers/{digest}.der")];
+        enrolled.certificates().flat_map(of).any(is_absent)
     }
 
     /// The certificates of an enrolment, each with the one that signed it.

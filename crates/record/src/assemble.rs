@@ -4,8 +4,8 @@
 //! custodian. What cannot be assembled becomes a warning.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::BufWriter;
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -29,14 +29,42 @@ pub struct SpeakerAudio {
     pub chunks: usize,
 }
 
+/// Creates a file that must not exist, for this user only: what it will have was sealed. Never overwrites: a case-insensitive file
+/// system can map two names to one file.
+pub(crate) fn create_file(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+/// Creates the directories of `path` below `root`, for this user only. `root` has to exist: once it was taken away, nothing is
+/// created in its place.
+pub(crate) fn create_parents(root: &Path, path: &Path) -> io::Result<()> {
+    let below = path.parent().and_then(|parent| parent.strip_prefix(root).ok());
+    let mut dir = root.to_owned();
+    for name in below.expect("invariant: the file is below the root").components() {
+        dir.push(name);
+        let mut builder = DirBuilder::new();
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        match builder.create(&dir) {
+            Err(e) if e.kind() != io::ErrorKind::AlreadyExists => return Err(e),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 /// Joins the sound of `bag` into `out/audio`, one file per speaking device, named after the person.
 pub(crate) fn write_audio(bag: &Path, out: &Path, contents: &mut Contents) -> Result<Vec<SpeakerAudio>, RecordError> {
     let (mut names, mut written) = (FileNames::default(), Vec::new());
     for (speaker, chunks) in std::mem::take(&mut contents.audio) {
-        let dir = out.join("audio");
-        std::fs::create_dir_all(&dir).map_err(|e| RecordError::io(&dir, e))?;
         let file = format!("audio/{}.opus", names.after(contents.name_of(&speaker).unwrap_or(&speaker)));
-        let joined = join_speaker(bag, &out.join(&file), &chunks, &mut contents.warnings)?;
+        let target = out.join(&file);
+        create_parents(out, &target).map_err(|e| RecordError::io(&target, e))?;
+        let joined = join_speaker(bag, &target, &chunks, &mut contents.warnings)?;
         if let Some((length_ms, joined)) = joined {
             written.push(SpeakerAudio { speaker: speaker.clone(), file, length_ms, chunks: joined });
         }
@@ -52,7 +80,8 @@ pub(crate) fn write_transcript(out: &Path, contents: &Contents) -> Result<(), Re
     }
     let vtt = draft_vtt(&contents.segments).into_bytes();
     for (file, bytes) in [("transcript.vtt", vtt), ("transcript.json", draft_json(&contents.segments))] {
-        std::fs::write(out.join(file), bytes).map_err(|e| RecordError::io(out.join(file), e))?;
+        let written = create_file(&out.join(file)).and_then(|mut created| created.write_all(&bytes));
+        written.map_err(|e| RecordError::io(out.join(file), e))?;
     }
     Ok(())
 }
@@ -69,7 +98,7 @@ fn join_speaker(
     chunks: &[PathBuf],
     warnings: &mut Vec<String>,
 ) -> Result<Option<(u64, usize)>, RecordError> {
-    let file = File::create_new(target).map_err(|e| RecordError::io(target, e))?;
+    let file = create_file(target).map_err(|e| RecordError::io(target, e))?;
     // Serial numbers distinguish the streams of a file; there is one.
     let mut joiner = ChunkJoiner::new(BufWriter::new(file), 1);
     let mut joined = 0;

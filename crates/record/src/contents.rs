@@ -10,7 +10,7 @@ use telcon_proto::participant::{RecordParticipant, RecordPerson};
 use crate::error::RecordError;
 use crate::payload::is_salt;
 use crate::progress::{self, Progress};
-use crate::transcript::{NO_TRANSCRIPT_YET, Segment, parse_piece};
+use crate::transcript::{NO_AUDIO, NO_TRANSCRIPT_YET, Segment, parse_piece};
 
 /// The content of all sessions of a bag.
 #[derive(Debug, Default)]
@@ -19,6 +19,9 @@ pub(crate) struct Contents {
     pub(crate) participants: BTreeMap<String, RecordPerson>,
     /// In the order in which they were written.
     pub(crate) events: Vec<Value>,
+    /// The `no_media` events of sessions whose transcript marks no such time: without a transcriber, a note-taker writes them
+    /// as events only.
+    pub(crate) unmarked_gaps: Vec<Value>,
     /// Ordered by start.
     pub(crate) segments: Vec<Segment>,
     /// Chunks of audio by speaker, in order.
@@ -39,8 +42,13 @@ impl Contents {
             for dir in list(&session.join("audio"))? {
                 contents.audio.entry(name(&dir)).or_default().extend(list(&dir)?);
             }
+            let (segments, events) = (contents.segments.len(), contents.events.len());
             transcribed.extend(contents.read_transcript(bag, &session)?);
             contents.read_events(bag, &session)?;
+            if !contents.segments[segments..].iter().any(|segment| segment.text == NO_AUDIO) {
+                let gaps = contents.events[events..].iter().filter(|event| is_named(event, "no_media")).cloned();
+                contents.unmarked_gaps.extend(gaps);
+            }
             contents.read_participants(bag, &session)?;
         }
         let missing = progress::missing(&transcribed);
@@ -134,12 +142,16 @@ impl Contents {
 
     /// Events of a kind.
     pub(crate) fn events_named<'a>(&'a self, what: &'a str) -> impl Iterator<Item = &'a Value> {
-        self.events.iter().filter(move |event| event.get("what").and_then(Value::as_str) == Some(what))
+        self.events.iter().filter(move |event| is_named(event, what))
     }
 }
 
-/// The time before an interruption that was not transcribed, in records whose events do not say how far the transcript was: from the end of the `earlier` sessions' transcript to the start of
-/// the gap that `this` session's note-taker declares.
+fn is_named(event: &Value, what: &str) -> bool {
+    event.get("what").and_then(Value::as_str) == Some(what)
+}
+
+/// The time before an interruption that was not transcribed, in records whose events do not say how far the transcript was:
+/// from the end of the `earlier` sessions' transcript to the start of the gap that `this` session's note-taker declares.
 fn untranscribed_gap(earlier: &[Segment], this: &[Segment]) -> Option<Segment> {
     let from_ms = earlier.iter().map(|segment| segment.end_ms).max()?;
     let gap = this.iter().filter(|segment| segment.speaker.is_empty()).min_by_key(|segment| segment.start_ms)?;
@@ -178,6 +190,25 @@ fn name(path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_gap_is_unmarked_if_the_transcript_of_its_own_session_does_not_mark_it() {
+        let bag = tempfile::tempdir().unwrap();
+        let write = |path: &str, line: Value| {
+            let path = bag.path().join("data").join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, format!("{line}\n")).unwrap();
+        };
+        let gap = |at_ms: u64| serde_json::json!({ "what": "no_media", "since_ms": at_ms - 500, "at_ms": at_ms });
+        let marked =
+            serde_json::json!({ "start_ms": 500, "end_ms": 1000, "speaker": "", "name": "", "text": NO_AUDIO });
+        write("session-1/transcript/000000.jsonl", marked);
+        write("session-1/events/000001.jsonl", gap(1_000));
+        write("session-2/events/000000.jsonl", gap(9_000));
+        let contents = Contents::read(bag.path()).unwrap();
+        assert!(contents.warnings.is_empty(), "{:?}", contents.warnings);
+        assert_eq!((contents.events.len(), contents.unmarked_gaps), (2, vec![gap(9_000)]));
+    }
 
     #[test]
     fn untranscribed_time_before_an_interruption_is_marked() {

@@ -7,6 +7,19 @@ use crate::report::{Gap, Problem, ProblemKind};
 use telcon_proto::entry::{ArchivedRecord, Entry, LoggedSignature, ReadEntry, is_by_registrar};
 use telcon_proto::{Ended, InvitationId, OfficeAlert, RecordMode};
 
+/// Most problems that are listed. A log can be made of contradictions; the rest are one more problem.
+pub(crate) const MAX_PROBLEMS: usize = 10_000;
+/// Longest text of a log that is kept, characters: its writer's choice, up to 64 kB per entry.
+const MAX_TEXT_CHARS: usize = 1000;
+/// Most types that this program does not know and that are counted by name; further ones are counted together.
+const MAX_UNKNOWN_TYPES: usize = 64;
+/// Where those are counted.
+const FURTHER_TYPES: &str = "further_types";
+/// Most callers' devices of a call that are kept: a person has no more than eight.
+const MAX_CALLERS: usize = 64;
+/// Longest statement of a revocation, bytes: with a post-quantum signature it has some 6 kB.
+const MAX_STATEMENT_BYTES: usize = 16 * 1024;
+
 /// A `record_archived` or `record_sealed` entry.
 #[derive(Debug, Clone)]
 pub(crate) struct SealEntry {
@@ -42,6 +55,13 @@ pub(crate) struct Grace {
     pub(crate) until_ms: u64,
 }
 
+impl Grace {
+    /// Whether what is missing of this time (milliseconds since the Unix epoch) may be on its way.
+    pub(crate) fn contains(&self, at_ms: u64) -> bool {
+        (self.since_ms..=self.until_ms).contains(&at_ms)
+    }
+}
+
 /// What the log says of the record of a call that was opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Standing {
@@ -63,7 +83,7 @@ impl CallEntries {
     /// None for a call that was never opened.
     pub(crate) fn standing(&self, grace: &Grace) -> Option<Standing> {
         let (opened_ms, mode) = self.opened?;
-        let in_grace = |at: u64| (grace.since_ms..=grace.until_ms).contains(&at);
+        let in_grace = |at: u64| grace.contains(at);
         Some(match self.ended {
             None if in_grace(opened_ms) => Standing::Pending,
             None => Standing::NeverEnded,
@@ -152,23 +172,34 @@ pub(crate) struct History {
     pub(crate) devices: BTreeMap<String, DeviceEntries>,
     /// The revocations that the log states, valid or not, in its order.
     pub(crate) revocations: Vec<Revocation>,
-    enrolments: BTreeMap<String, String>,
+    /// The device of each enrolment, by the digest of the enrolment's identifier.
+    enrolments: BTreeMap<Digest, String>,
+    /// Whether records' signatures are kept as logged, for whoever verifies them.
+    keeps_signatures: bool,
+    unknown_types: usize,
     /// Index of the first enrolment that says whose device it is: all later ones have to, or a device could be hidden from whoever
     /// follows the log for a person.
     persons_since: Option<u64>,
     /// Invitations, and whether they are closed.
     invitations: BTreeMap<InvitationId, bool>,
-    pub(crate) problems: Vec<Problem>,
+    problems: Vec<Problem>,
+    /// How many problems there are, listed or not.
+    found: u64,
     /// Some entries could not be read: the absence of an entry proves nothing.
     pub(crate) incomplete: bool,
 }
 
 impl History {
+    /// Before the first entry, for whoever verifies records with the signatures that were logged.
+    pub(crate) fn with_signatures() -> Self {
+        Self { keeps_signatures: true, ..Self::default() }
+    }
+
     /// Adds the next entry.
     pub(crate) fn add_entry(&mut self, index: u64, bytes: &[u8]) {
         let entry = match ReadEntry::parse(bytes) {
             ReadEntry::Known(entry) => entry,
-            ReadEntry::Unknown(kind) => return *self.counts.entry(kind).or_default() += 1,
+            ReadEntry::Unknown(kind) => return self.count_unknown(kind),
             ReadEntry::Malformed(why) => {
                 return self.problem(ProblemKind::Entry, None, format!("entry {index}: {why}"));
             }
@@ -180,7 +211,7 @@ impl History {
         match entry.clone() {
             Entry::DeviceEnrolled { time_ms, device, cert_sha256, enrolment, person_sha256, second_cert_sha256 } => {
                 let device = device.to_hex();
-                let first = self.enrolments.entry(enrolment.clone()).or_insert_with(|| device.clone());
+                let first = self.enrolments.entry(sha256(enrolment.as_bytes())).or_insert_with(|| device.clone());
                 if *first != device {
                     let text = format!(
                         "entry {index}: enrolment {enrolment} was used for {device}, and before that for {first}"
@@ -204,6 +235,10 @@ impl History {
                     let text = format!("entry {index}: {device} was revoked but never enrolled");
                     self.problem(ProblemKind::Device, None, text);
                 }
+                if jws.as_ref().is_some_and(|jws| jws.len() > MAX_STATEMENT_BYTES) {
+                    let text = format!("entry {index}: the statement that revokes {device} is too long to be one");
+                    return self.problem(ProblemKind::Device, None, text);
+                }
                 self.revocations.push(Revocation { index, device, jws });
             }
             Entry::CallOpened { time_ms, call, mode, devices, .. } => {
@@ -211,7 +246,7 @@ impl History {
                 let known = self.calls.entry(call.clone()).or_default();
                 let in_order = known.opened.is_none() && known.ended.is_none() && known.seals.is_empty();
                 if known.opened.is_none() {
-                    known.callers = devices.iter().map(|device| device.to_hex()).collect();
+                    known.callers = devices.iter().take(MAX_CALLERS).map(|device| device.to_hex()).collect();
                 }
                 known.opened.get_or_insert((time_ms, mode));
                 if !in_order {
@@ -235,7 +270,8 @@ impl History {
                 let Some(record) = entry.archived_record() else { return };
                 let (call, device) = (call.to_hex(), record.device.map(|device| device.to_hex()));
                 let signature = match record.signature {
-                    LoggedSignature::Jws(text) => Signature::Jws(text.to_owned()),
+                    LoggedSignature::Jws(text) if self.keeps_signatures => Signature::Jws(text.to_owned()),
+                    LoggedSignature::Jws(text) => Signature::Sha256(sha256(text.as_bytes())),
                     LoggedSignature::Sha256(digest) => Signature::Sha256(digest),
                 };
                 let known = self.calls.entry(call.clone()).or_default();
@@ -255,7 +291,7 @@ impl History {
                 let call = call.to_hex();
                 let known = self.calls.entry(call.clone()).or_default();
                 let opened = known.opened.is_some();
-                known.missing = Some(why.clone());
+                known.missing = Some(shortened(why.clone()));
                 if !opened {
                     self.call_problem(&call, format!("entry {index}: missing record of a call that was never opened"));
                 }
@@ -374,11 +410,108 @@ impl History {
         (gaps, pending)
     }
 
+    fn count_unknown(&mut self, kind: String) {
+        match self.counts.get_mut(&kind) {
+            Some(count) => *count += 1,
+            None if self.unknown_types >= MAX_UNKNOWN_TYPES => {
+                *self.counts.entry(FURTHER_TYPES.to_owned()).or_default() += 1;
+            }
+            None => {
+                self.unknown_types += 1;
+                self.counts.insert(kind, 1);
+            }
+        }
+    }
+
     pub(crate) fn problem(&mut self, kind: ProblemKind, call: Option<&str>, text: String) {
-        self.problems.push(Problem { kind, call: call.map(str::to_owned), record: None, text });
+        self.report(Problem { kind, call: call.map(str::to_owned), record: None, text });
+    }
+
+    /// Reports a problem. Of more than [`MAX_PROBLEMS`], the last one says so, and is damage if one of the rest is.
+    pub(crate) fn report(&mut self, problem: Problem) {
+        self.found += 1;
+        let Problem { kind, call, record, text } = problem;
+        match self.problems.len() {
+            0..MAX_PROBLEMS => self.problems.push(Problem { kind, call, record, text: shortened(text) }),
+            MAX_PROBLEMS => {
+                let text = "there are more problems than are listed".to_owned();
+                self.problems.push(Problem { kind, call: None, record: None, text });
+            }
+            _ => {
+                let last = self.problems.last_mut().expect("invariant: there are many");
+                if last.kind == ProblemKind::Gap {
+                    last.kind = kind;
+                }
+            }
+        }
+    }
+
+    /// How many problems were reported, listed or not.
+    pub(crate) fn found(&self) -> u64 {
+        self.found
+    }
+
+    /// The problems.
+    pub(crate) fn into_problems(self) -> Vec<Problem> {
+        self.problems
     }
 
     fn call_problem(&mut self, call: &str, text: String) {
         self.problem(ProblemKind::Call, Some(call), text);
+    }
+}
+
+/// As much of a text as is kept.
+fn shortened(text: String) -> String {
+    match text.char_indices().nth(MAX_TEXT_CHARS) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_of_a_log_is_short_however_long_its_entries_are() {
+        let mut history = History::default();
+        let long = "x".repeat(60_000);
+        let id = "0123456789abcdef0123456789abcdef";
+        for n in 0..200u64 {
+            for entry in [
+                format!(r#"{{"type":"{long}{n}","time_ms":1}}"#),
+                format!(r#"{{"type":"type_{n}","time_ms":1}}"#),
+                format!(r#"{{"type":"record_missing","time_ms":1,"call":"{n:032x}","why":"{long}"}}"#),
+                format!(r#"{{"type":"device_revoked","time_ms":1,"device":"{id}","jws":"{long}"}}"#),
+                format!(
+                    r#"{{"type":"device_enrolled","time_ms":1,"device":"{n:032x}","cert_sha256":"{id}{id}","enrolment":"{long}{}"}}"#,
+                    n / 2
+                ),
+                format!(
+                    r#"{{"type":"record_sealed","time_ms":1,"call":"{n:032x}","record_digest":"{id}{id}","jws":"{long}","parts":1,"partial":false}}"#
+                ),
+            ] {
+                history.add_entry(n, entry.as_bytes());
+            }
+        }
+        assert!(history.counts.keys().all(|kind| kind.len() <= 64), "names of types are bounded");
+        assert_eq!(history.counts[FURTHER_TYPES], 200 - MAX_UNKNOWN_TYPES as u64);
+        // 60 MB were read. Everything that is kept is shown by `Debug`.
+        let kept = format!("{history:?}").len();
+        assert!(kept < 5_000_000, "{kept} bytes");
+    }
+
+    #[test]
+    fn problems_are_counted_and_not_all_listed_and_damage_is_not_hidden_among_gaps() {
+        let mut history = History::default();
+        for n in 0..MAX_PROBLEMS + 10 {
+            history.problem(ProblemKind::Gap, None, format!("gap {n}"));
+        }
+        history.problem(ProblemKind::Record, None, "damage".to_owned());
+        assert_eq!(history.found(), MAX_PROBLEMS as u64 + 11);
+        let problems = history.into_problems();
+        assert_eq!(problems.len(), MAX_PROBLEMS + 1);
+        assert_eq!(problems.last().unwrap().kind, ProblemKind::Record);
     }
 }

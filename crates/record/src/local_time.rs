@@ -1,6 +1,6 @@
 //! Times as people in a zone read them. Zones come from the record, so an unknown one is shown in UTC and named.
 
-use tz::{DateTime, TimeZone};
+use tz::{DateTime, TimeZone, UtcDateTime};
 
 const MONTHS: [&str; 12] = [
     "January",
@@ -88,6 +88,25 @@ pub fn utc_minute(ms: u64) -> String {
     time.map_or_else(|| format!("{ms} ms after 1970"), |time| format!("{} {}", time.date(), time.minute()))
 }
 
+/// Milliseconds since the Unix epoch of `2026-11-29T23:32:08Z` (RFC 3339 in UTC, to the second); none of any other text.
+pub(crate) fn parse_utc(text: &str) -> Option<u64> {
+    let bytes: &[u8; 20] = text.as_bytes().try_into().ok()?;
+    let separators = [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':'), (19, b'Z')];
+    if separators.iter().any(|(at, separator)| bytes[*at] != *separator) {
+        return None;
+    }
+    // `str::parse` would accept a sign.
+    let number = |at: usize, digits: usize| {
+        let digits = &bytes[at..at + digits];
+        let is_number = digits.iter().all(u8::is_ascii_digit);
+        is_number.then(|| digits.iter().fold(0, |value, digit| value * 10 + u16::from(digit - b'0')))
+    };
+    let two = |at: usize| u8::try_from(number(at, 2)?).ok();
+    let year = i32::from(number(0, 4)?);
+    let time = UtcDateTime::new(year, two(5)?, two(8)?, two(11)?, two(14)?, two(17)?, 0).ok()?;
+    u64::try_from(time.unix_time()).ok()?.checked_mul(1000)
+}
+
 /// `1 h 02 min 03 s`.
 pub fn duration(ms: u64) -> String {
     let seconds = ms.div_ceil(1000);
@@ -120,6 +139,36 @@ mod tests {
         let summer = Zone::named("Europe/Oslo").unwrap().at(4_118_083_200_000).unwrap();
         assert_eq!((summer.date().as_str(), summer.offset().as_str()), ("2100-07-01", "UTC+02:00"));
         assert!(Zone::named("Europe/Atlantis").is_none());
+    }
+
+    #[test]
+    fn only_real_moments_in_utc_are_parsed() {
+        assert_eq!(parse_utc("2026-11-29T23:32:08Z"), Some(1_795_995_128_000));
+        assert_eq!(parse_utc("1970-01-01T00:00:00Z"), Some(0));
+        assert_eq!(parse_utc("2024-02-29T00:00:00Z"), Some(1_709_164_800_000));
+        assert!(parse_utc("9999-12-31T23:59:59Z").is_some());
+        for bad in [
+            "",
+            "2026-11-29",
+            "2026-11-29T23:32:08+",
+            "éééééééééé",
+            "1969-12-31T23:59:59Z",
+            "2026-13-29T23:32:08Z",
+            "2026-02-31T23:32:08Z",
+            "2025-02-29T23:32:08Z",
+            "2026-11-00T23:32:08Z",
+            "2026-11-29T24:32:08Z",
+            "2026-11-29T99:32:08Z",
+            "2026-11-29T23:60:08Z",
+            "2026-11-29T23:32:61Z",
+            "2026/11/29T23:32:08Z",
+            "2026-11-29T23.32.08Z",
+            "2026-11-29 23:32:08Z",
+            "2026-+1-29T23:32:08Z",
+            "2026-11-29T+1:32:08Z",
+        ] {
+            assert_eq!(parse_utc(bad), None, "{bad}");
+        }
     }
 
     #[test]

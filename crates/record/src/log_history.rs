@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::archive::MAX_CLOCK_SKEW_MS;
+use crate::archive::{MAX_CLOCK_SKEW_MS, dates_in_the_future};
 use crate::history::{Enrolled, Grace, History, Revocation};
 use crate::report::{Gap, Problem, ProblemKind};
 use crate::signature::SignatureVerifier;
@@ -36,6 +36,13 @@ impl LogHistory {
         self.0.add_entry(index, entry);
     }
 
+    /// Reports a checkpoint, or a witness's cosignature of it, that is dated in the future. Times are seconds since 1970 UTC, `now_ms`
+    /// is milliseconds.
+    pub fn check_dates(&mut self, signed_s: Option<u64>, witnesses: &BTreeMap<String, u64>, now_ms: u64) {
+        let dates = dates_in_the_future(signed_s, witnesses, now_ms);
+        dates.into_iter().for_each(|text| self.0.problem(ProblemKind::Log, None, text));
+    }
+
     /// Applies the rules that concern the whole log. Calls that were opened or ended since `grace_since_ms` may still be live or
     /// waiting for their record. `floor` and `registrars` are what the office's charter demands: the lowest record mode, and how many
     /// registrars certify a device. Times are milliseconds since 1970 UTC.
@@ -60,9 +67,9 @@ impl LogHistory {
             devices_of_unknown_people: enrolled().filter(|enrolled| enrolled.person_sha256.is_none()).count() as u64,
             calls: history.calls.values().filter(|call| call.opened.is_some()).count() as u64,
             gaps,
-            entry_types: history.counts,
+            entry_types: std::mem::take(&mut history.counts),
             // A gap is in the list of gaps.
-            problems: history.problems.into_iter().filter(|problem| problem.kind != ProblemKind::Gap).collect(),
+            problems: history.into_problems().into_iter().filter(|problem| problem.kind != ProblemKind::Gap).collect(),
         }
     }
 }

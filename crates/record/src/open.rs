@@ -1,13 +1,12 @@
 //! Opening a record with custodians' identities.
 
-use std::fs::OpenOptions;
-use std::io::Write;
+use std::io::Write as _;
 use std::path::Path;
 
 use serde::Serialize;
 use telcon_proto::CallId;
 
-use crate::assemble::{SpeakerAudio, by_device, write_audio, write_transcript};
+use crate::assemble::{SpeakerAudio, by_device, create_file, create_parents, write_audio, write_transcript};
 use crate::bag::BagValidator;
 use crate::check::{check_record, read_part};
 use crate::contents::Contents;
@@ -67,17 +66,18 @@ pub const EVIDENCE_DIR: &str = "evidence";
 ///
 /// Every part is checked against the seal before anything is decrypted. Then the parts are decrypted in order, the tar stream
 /// is extracted (regular files inside the bag only, within limits) and the bag is validated. All of this happens in a
-/// temporary directory beside `out_dir`, accessible to this user only, which is renamed on success and removed on failure. A
-/// killed process leaves it behind as `.telcon-opening-…`.
+/// temporary directory beside `out_dir`, which is renamed on success and removed on failure. A killed process leaves it behind as
+/// `.telcon-opening-…`. It and everything in it is accessible to this user only, before and afterwards.
 ///
 /// # Errors
 /// The first problem found. `out_dir` is not created then.
 pub fn open_record(dir: &Path, identities: &[CustodianIdentity], out_dir: &Path) -> Result<OpenedRecord, RecordError> {
-    open_record_with(dir, identities, out_dir, |_, _| Ok(()))
+    open_record_with(dir, identities, out_dir, |_| {}, |_, _| Ok(()))
 }
 
-/// As [`open_record`]; `complete` is called with the directory before it gets its name and before the document is written, and
-/// can add files and the proof.
+/// As [`open_record`]. `begun` is called with the temporary directory once there is one, so that a process that is told to stop can
+/// take it away: what is still to be written then fails. `complete` is called with the same directory before it gets its name and
+/// before the document is written, and can add files and the proof.
 ///
 /// # Errors
 /// Those of [`open_record`] and of `complete`.
@@ -85,6 +85,7 @@ pub fn open_record_with<E: From<RecordError>>(
     dir: &Path,
     identities: &[CustodianIdentity],
     out_dir: &Path,
+    begun: impl FnOnce(&Path),
     complete: impl FnOnce(&Path, &mut OpenedRecord) -> Result<(), E>,
 ) -> Result<OpenedRecord, E> {
     if out_dir.symlink_metadata().is_ok() {
@@ -95,14 +96,16 @@ pub fn open_record_with<E: From<RecordError>>(
         _ => Path::new("."),
     };
     let seal = check_record(dir)?;
-    let work = tempfile::Builder::new()
-        .prefix(".telcon-opening-")
-        .tempdir_in(parent)
-        .map_err(|e| RecordError::io(parent, e))?;
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".telcon-opening-");
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
+    let work = builder.tempdir_in(parent).map_err(|e| RecordError::io(parent, e))?;
+    begun(work.path());
     let mut opened = extract(dir, &seal, identities, work.path())?;
     complete(work.path(), &mut opened)?;
-    write_new(&work.path().join("record.html"), opened.document.to_html().as_bytes())?;
-    write_new(&work.path().join("record.json"), &opened.document.to_json())?;
+    write_new(work.path(), &work.path().join("record.html"), opened.document.to_html().as_bytes())?;
+    write_new(work.path(), &work.path().join("record.json"), &opened.document.to_json())?;
     let done = work.keep();
     std::fs::rename(&done, out_dir).map_err(|e| {
         let _ = std::fs::remove_dir_all(&done);
@@ -129,11 +132,11 @@ fn extract(
         let plaintext = part::open(&listed.name, &sealed, identities)?;
         reader.read(&plaintext, index + 1 == seal.parts.len(), |path, bytes| {
             validator.add_file(path, bytes)?;
-            write_new(&bag_dir.join(path), bytes)
+            write_new(work, &bag_dir.join(path), bytes)
         })?;
     }
     let bag = validator.finish(&call, seal.partial)?;
-    write_new(&evidence.join(SEAL_FILE), &seal.to_json())?;
+    write_new(work, &evidence.join(SEAL_FILE), &seal.to_json())?;
     let mut contents = Contents::read(&bag_dir)?;
     let audio = write_audio(&bag_dir, work, &mut contents)?;
     write_transcript(work, &contents)?;
@@ -159,11 +162,9 @@ fn extract(
     })
 }
 
-fn write_new(path: &Path, bytes: &[u8]) -> Result<(), RecordError> {
-    let parent = path.parent().expect("invariant: a file in the bag has a directory");
-    let written = std::fs::create_dir_all(parent)
-        // Never overwrites: a case-insensitive file system can map two names to one file.
-        .and_then(|()| OpenOptions::new().write(true).create_new(true).open(path))
-        .and_then(|mut file| file.write_all(bytes));
+/// Writes a file below `work`.
+fn write_new(work: &Path, path: &Path, bytes: &[u8]) -> Result<(), RecordError> {
+    let written =
+        create_parents(work, path).and_then(|()| create_file(path)).and_then(|mut file| file.write_all(bytes));
     written.map_err(|e| RecordError::io(path, e))
 }

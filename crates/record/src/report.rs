@@ -38,6 +38,9 @@ pub struct ArchiveReport {
     pub records_good: u64,
     /// Number of partial records among the valid ones.
     pub records_partial: u64,
+    /// Number of records that the log does not have yet, and of devices in it whose certificates the archive does not have yet: the
+    /// archive is in use.
+    pub arriving: u64,
     /// The partial records.
     pub partial: Vec<PartialRecord>,
     /// Total size of all parts, bytes.

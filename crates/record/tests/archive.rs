@@ -651,9 +651,125 @@ fn devices_and_certificates() {
     std::fs::write(archive.path().join(format!("devices/{}.der", sha256(der))), der).unwrap();
     assert!(archive.problem().2.contains("belongs to no device in the log"));
 
+    // Of this device no certificate is left.
     let archive = Archive::good();
-    std::fs::write(archive.path().join(format!("devices/{}.der", "0".repeat(64))), der).unwrap();
-    assert!(archive.problem().2.contains("not named after its SHA-256"));
+    let logged = sha256(certificate(device("desk")).as_bytes());
+    std::fs::write(archive.path().join(format!("devices/{logged}.der")), der).unwrap();
+    let texts: Vec<String> = archive.verify().problems.into_iter().map(|p| p.text).collect();
+    assert_eq!(texts.len(), 2, "{texts:?}");
+    assert!(texts[0].contains("not named after its SHA-256") && texts[1].contains("is missing"), "{texts:?}");
+}
+
+#[test]
+fn certificates_that_the_log_does_not_name_are_not_read() {
+    let archive = Archive::good();
+    let unlogged = archive.path().join(format!("devices/{}.der", "0".repeat(64)));
+    // Reading it would fail, and be a problem of its own.
+    std::fs::create_dir(&unlogged).unwrap();
+    assert!(archive.problem().2.contains("belongs to no device in the log"));
+}
+
+/// Lets something happen in the archive while it is verified: after the log was read, before the records are.
+struct Meanwhile<F>(std::cell::RefCell<Option<F>>);
+
+impl<F: FnOnce()> Meanwhile<F> {
+    fn new(happens: F) -> Self {
+        Self(std::cell::RefCell::new(Some(happens)))
+    }
+}
+
+impl<F: FnOnce()> SignatureVerifier for Meanwhile<F> {
+    fn verify(&self, jws: &str, claims: &RecordReference, devices: &Devices) -> Result<Signer, String> {
+        FakeVerifier.verify(jws, claims, devices)
+    }
+
+    fn verify_enrolment(&self, chain: &[Vec<u8>], enrolled_ms: u64) -> Result<EnrolledDevice, String> {
+        if let Some(happens) = self.0.borrow_mut().take() {
+            happens();
+        }
+        FakeVerifier.verify_enrolment(chain, enrolled_ms)
+    }
+
+    fn claimed_revoker(&self, jws: &str) -> Option<String> {
+        FakeVerifier.claimed_revoker(jws)
+    }
+
+    fn verify_revocation(&self, jws: &str, registrar: Option<(&[u8], Role)>) -> Result<String, String> {
+        FakeVerifier.verify_revocation(jws, registrar)
+    }
+}
+
+#[test]
+fn a_record_that_arrives_while_the_archive_is_verified_is_no_damage() {
+    let mut archive = Archive::good();
+    archive.entries.extend([opened(7, RecordMode::Audio), ended(7, Ended::HungUp)]);
+    let options = ArchiveOptions { grace_since_ms: 7000, ..archive.write_log() };
+    let arrives = Meanwhile::new(|| drop(record(archive.path(), 7, "notes")));
+    let report = verify_archive(archive.path(), &arrives, &options);
+    assert!(report.is_good(), "{:#?}", report.problems);
+    assert_eq!((report.records, report.records_good, report.arriving, report.pending), (2, 2, 1, 1));
+
+    // It is there when the next verification begins, and the server has it in its list until the log has it.
+    let pending = archive.path().join(".pending");
+    std::fs::create_dir(&pending).unwrap();
+    std::fs::write(pending.join(format!("{}-{}", call(7), device("notes"))), b"").unwrap();
+    let report = verify_archive(archive.path(), &FakeVerifier, &options);
+    assert!(report.is_good(), "{:#?}", report.problems);
+    assert_eq!((report.arriving, report.pending), (1, 1));
+
+    // A list that nobody empties hides nothing: the call is a gap.
+    let later = ArchiveOptions { grace_since_ms: u64::MAX, ..options.clone() };
+    let report = verify_archive(archive.path(), &FakeVerifier, &later);
+    assert_eq!(report.verdict(), ArchiveVerdict::Gaps);
+    assert_eq!(report.gaps.last().unwrap().call, call(7));
+
+    std::fs::remove_dir_all(&pending).unwrap();
+    let report = verify_archive(archive.path(), &FakeVerifier, &options);
+    assert!(report.problems[0].text.contains("in the archive, but not in the log"), "{:#?}", report.problems);
+}
+
+#[test]
+fn a_certificate_that_is_stored_while_the_archive_is_verified_is_no_damage() {
+    for folder in ["devices", "issuers"] {
+        let archive = Archive::good();
+        let digest = sha256(certificate(device("desk")).as_bytes());
+        std::fs::remove_file(archive.path().join(format!("{folder}/{digest}.der"))).unwrap();
+        let report = archive.verify_with(|options| options.grace_since_ms = 1);
+        assert!(report.is_good(), "{:#?}", report.problems);
+        assert_eq!((report.devices, report.arriving), (1, 1));
+        let report = archive.verify_with(|options| options.grace_since_ms = 2);
+        assert_eq!((report.problems.len(), report.arriving), (1, 0), "{:#?}", report.problems);
+    }
+}
+
+#[test]
+fn a_checkpoint_or_cosignature_dated_in_the_future_is_a_finding() {
+    let archive = Archive::good();
+    // The log is signed at 0 s, and cosigned at 77 s. Clocks may differ by five minutes.
+    assert!(archive.verify().is_good());
+    for (signed_s, cosigned_s, found) in
+        [(NOW / 1000 + 299, 77, 0), (NOW / 1000 + 301, 77, 1), (u64::MAX / 1000, 77, 1), (1, i64::MAX as u64, 1)]
+    {
+        std::fs::remove_dir_all(archive.path().join("log")).unwrap();
+        let options = archive.write_log();
+        std::fs::remove_dir_all(archive.path().join("log")).unwrap();
+        let signer = LogSigner::from_seed(&[5; 32], ORIGIN).unwrap();
+        let storage = DiskStorage::open(archive.path().join("log")).unwrap();
+        let mut log = Log::create(storage, signer, 0).unwrap();
+        let bytes: Vec<Vec<u8>> = archive.entries.iter().map(Entry::to_bytes).collect();
+        log.append(&bytes, signed_s * 1000).unwrap();
+        let witness = Cosigner::from_seed(&[6; 32], "witness.example").unwrap();
+        let line = witness.cosign(log.checkpoint(), cosigned_s).unwrap();
+        log.add_cosignature(witness.key(), &line).unwrap();
+        drop(log);
+        let report = verify_archive(archive.path(), &FakeVerifier, &options);
+        assert_eq!(report.problems.len(), found, "{signed_s}, {cosigned_s}: {:#?}", report.problems);
+        assert!(report.problems.iter().all(|p| p.kind == ProblemKind::Log && p.text.contains("in the future")));
+        let mut history = LogHistory::default();
+        history.check_dates(report.checkpoint_time_s, &report.witnesses, NOW);
+        let findings = history.findings(&FakeVerifier, RecordMode::LogOnly, Registrars::One, 0, NOW);
+        assert_eq!(findings.problems.len(), found);
+    }
 }
 
 #[test]

@@ -92,6 +92,51 @@ fn record_with_a_crash_opens_as_partial() {
     );
 }
 
+#[cfg(unix)]
+#[test]
+fn what_is_opened_is_accessible_to_this_user_alone_from_the_beginning() {
+    use std::os::unix::fs::PermissionsExt as _;
+    fn below(dir: &std::path::Path, visit: &mut dyn FnMut(&std::path::Path)) {
+        visit(dir);
+        for entry in std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()) {
+            if entry.is_dir() { below(&entry, visit) } else { visit(&entry) }
+        }
+    }
+    let others_may = |path: &std::path::Path| {
+        let mode = std::fs::metadata(path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "others can read {}: {mode:o}", path.display());
+    };
+    let root = tempfile::tempdir().unwrap();
+    let dir = root.path().join(CALL);
+    write_call(&dir, || ());
+    let out = root.path().join("opened");
+    let begun = |work: &std::path::Path| below(work, &mut |path| others_may(path));
+    let opened = open_record_with(&dir, &[identity(2)], &out, begun, |work, _| {
+        below(work, &mut |path| others_may(path));
+        Ok::<_, RecordError>(())
+    });
+    assert_eq!(opened.unwrap().segments, 3);
+    let mut seen = 0;
+    below(&out, &mut |path| {
+        others_may(path);
+        seen += 1;
+    });
+    assert!(seen > 15, "{seen} files and directories");
+}
+
+#[test]
+fn once_its_directory_was_taken_away_an_opening_writes_nothing_more() {
+    let root = tempfile::tempdir().unwrap();
+    let dir = small_record(root.path());
+    let (out, taken) = (root.path().join("opened"), root.path().join("taken"));
+    let take = |work: &std::path::Path| std::fs::rename(work, &taken).unwrap();
+    let opened = open_record_with(&dir, &[identity(1)], &out, take, |_, _| Ok::<_, RecordError>(()));
+    assert!(matches!(opened, Err(RecordError::Io { .. })), "{opened:?}");
+    std::fs::remove_dir(&taken).expect("nothing was written into it");
+    let left: Vec<_> = std::fs::read_dir(root.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, [CALL], "something was left behind");
+}
+
 #[test]
 fn no_plaintext_reaches_the_disk_during_the_call() {
     let root = tempfile::tempdir().unwrap();

@@ -5,7 +5,6 @@ mod tests;
 
 use anyhow::{Context as _, bail};
 use std::path::{Path, PathBuf};
-use telcon_client::endpoint::now_ms;
 use telcon_identity::{Office, TrustStore};
 use telcon_proto::{Role, http::OfficeInfo};
 use telcon_record::{
@@ -62,8 +61,8 @@ pub struct Auditor {
 }
 
 impl Auditor {
-    /// Reads the office of the archive in `dir`.
-    pub fn new(dir: &Path, known: &Known<'_>) -> anyhow::Result<Self> {
+    /// Reads the office of the archive in `dir`. The records of calls that ended shortly before `now_ms` may still arrive.
+    pub fn new(dir: &Path, known: &Known<'_>, now_ms: u64) -> anyhow::Result<Self> {
         let path = dir.join("office.json");
         if !dir.join("log").is_dir() {
             bail!("{} is not an archive: name the `archive` directory inside the server's", dir.display());
@@ -83,8 +82,8 @@ impl Auditor {
             log_key: office.log_key().clone(),
             known_checkpoints: Vec::new(),
             witnesses: Vec::new(),
-            grace_since_ms: now_ms().saturating_sub(GRACE_MS),
-            now_ms: now_ms(),
+            grace_since_ms: now_ms.saturating_sub(GRACE_MS),
+            now_ms,
             floor: office.floor(),
         };
         for path in known.checkpoints {
@@ -101,11 +100,11 @@ impl Auditor {
     }
 
     /// The archive that contains this record, if it is in one.
-    pub fn around(record: &Path, known: &Known<'_>) -> anyhow::Result<Option<Self>> {
+    pub fn around(record: &Path, known: &Known<'_>, now_ms: u64) -> anyhow::Result<Option<Self>> {
         let record = std::fs::canonicalize(record).with_context(|| format!("cannot read {}", record.display()))?;
         let archive = record.parent().filter(|dir| dir.ends_with("records")).and_then(Path::parent);
         match archive.filter(|dir| dir.join("office.json").exists() && dir.join("log").is_dir()) {
-            Some(archive) => Self::new(archive, known).map(Some),
+            Some(archive) => Self::new(archive, known, now_ms).map(Some),
             None => Ok(None),
         }
     }

@@ -10,6 +10,7 @@ use anyhow::bail;
 use clap::Args;
 use serde::Serialize;
 use std::path::PathBuf;
+use telcon_client::endpoint::now_ms;
 use telcon_proto::{Card, RecordMode, printable::printable};
 use telcon_record::{
     CallState, CustodianIdentity, ListedCall, Listing,
@@ -93,7 +94,7 @@ struct Row {
 
 /// `telcon archive list`.
 pub fn list(args: &ListArgs) -> anyhow::Result<()> {
-    let auditor = Auditor::new(&args.archive, &args.known.known())?;
+    let auditor = Auditor::new(&args.archive, &args.known.known(), now_ms())?;
     let keys = args.identity.as_deref().map(|path| identities(path, &args.passphrase));
     let keys = keys.transpose()?.unwrap_or_default();
     let listing = auditor.list();

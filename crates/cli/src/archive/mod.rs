@@ -3,6 +3,7 @@
 mod auditor;
 mod list;
 mod open;
+mod opening;
 mod verify;
 
 pub use auditor::{Auditor, GRACE_MS, Known, OfficeVerifier, read_note};

@@ -1,6 +1,6 @@
 //! `telcon archive open`: a record as a records officer can use it.
 
-use super::{Auditor, DAMAGED, GAPS, Known, KnownArgs};
+use super::{Auditor, DAMAGED, GAPS, Known, KnownArgs, opening::Opening};
 use crate::{
     custodian::identities,
     output::{Printable, say, tell, utc},
@@ -10,10 +10,11 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 use std::{
     fs,
+    panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     process::ExitCode,
 };
-use telcon_client::audio::mix::mix;
+use telcon_client::{audio::mix::mix, endpoint::now_ms};
 use telcon_files::EntryKind;
 use telcon_record::{
     CustodianIdentity, EVIDENCE_DIR, OpenedRecord, RecordStanding, document::RecordVerdict, open_record_with,
@@ -21,6 +22,9 @@ use telcon_record::{
 
 /// The sound of all speakers, in the directory of an opened record.
 const MIX: &str = "audio/call.opus";
+
+/// The document as pages.
+const PDF: &str = "record.pdf";
 
 /// Arguments of `telcon archive open`.
 #[derive(Args)]
@@ -56,7 +60,10 @@ pub fn open(args: &OpenArgs) -> anyhow::Result<ExitCode> {
     for time in &document.times {
         say!("  {} {} to {}, {} ({})", time.date, time.from, time.to, time.zone, time.offset);
     }
-    say!("  {out}/record.html  to read; record.pdf to print and file; record.json for programs");
+    match args.out.join(PDF).exists() {
+        true => say!("  {out}/record.html  to read; {PDF} to print and file; record.json for programs"),
+        false => say!("  {out}/record.html  to read; record.json for programs"),
+    }
     for audio in &opened.audio {
         say!("  {out}/{}  {:.1} s from the start of the call", Printable(&audio.file), audio.length_ms as f64 / 1e3);
     }
@@ -101,7 +108,7 @@ pub fn open_record(
     if out.exists() {
         bail!("{} already exists: choose another directory", out.display());
     }
-    let auditor = Auditor::around(&record, known)?;
+    let auditor = Auditor::around(&record, known, now_ms())?;
     if auditor.is_none() && !known.is_empty() {
         bail!(
             "{} is not in an archive with its log, so --authority, --checkpoint and --witness cannot be verified: open it where \
@@ -110,7 +117,9 @@ pub fn open_record(
         );
     }
     let name = fs::canonicalize(&record)?.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    open_record_with(&record, identities, out, |dir, opened| {
+    let opening = Opening::watch().context("cannot install a signal handler")?;
+    let begun = |work: &Path| opening.begun(work);
+    open_record_with(&record, identities, out, begun, |dir, opened| {
         if opened.audio.len() > 1 {
             let voices: Vec<PathBuf> = opened.audio.iter().map(|audio| dir.join(&audio.file)).collect();
             // One damaged file must not withhold the rest.
@@ -129,8 +138,17 @@ pub fn open_record(
             }
             None => unproven(opened),
         }
-        fs::write(dir.join("record.pdf"), telcon_pdf::record_pdf(&opened.document)).context("cannot write record.pdf")
+        if let Err(why) = write_pdf(&dir.join(PDF), || telcon_pdf::record_pdf(&opened.document)) {
+            opened.document.warn(&format!("{PDF} could not be made: {why}"));
+        }
+        Ok(())
     })
+}
+
+/// Writes the document as pages. It is also in `record.html`, so that pages which cannot be made must not withhold the record.
+fn write_pdf(path: &Path, lay_out: impl FnOnce() -> Vec<u8>) -> Result<(), String> {
+    let pdf = catch_unwind(AssertUnwindSafe(lay_out)).map_err(|_| "it cannot be laid out".to_owned())?;
+    telcon_files::create_private(path, &pdf).map_err(|error| error.to_string())
 }
 
 /// A record outside of an archive: only what it says of itself is known.
@@ -154,8 +172,13 @@ fn prove(opened: &mut OpenedRecord, auditor: &Auditor, standing: &RecordStanding
     digest(opened);
     let mut problems: Vec<&str> = standing.report.problems.iter().map(|problem| problem.text.as_str()).collect();
     // The record was read once to open it and once to verify it.
-    if standing.record_digest != Some(opened.record_digest) {
-        problems.push("the record in the log is another one than the one that was opened");
+    match standing.record_digest {
+        Some(logged) if logged == opened.record_digest => {}
+        Some(_) => problems.push("the record in the log is another one than the one that was opened"),
+        None if problems.is_empty() => {
+            problems.push("the log does not have it yet, as if it had just arrived: open it again in some minutes");
+        }
+        None => {}
     }
     let office = auditor.office();
     let document = &mut opened.document;
@@ -236,5 +259,20 @@ fn find(named: &Path) -> anyhow::Result<PathBuf> {
             let names: Vec<String> = many.iter().map(|path| format!("\n  {}", path.display())).collect();
             bail!("the call has {} records, one per note-taker; open one of:{}", many.len(), names.concat())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_that_cannot_be_made_are_an_error_that_withholds_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(PDF);
+        assert!(write_pdf(&path, || panic!("no such glyph")).unwrap_err().contains("laid out"));
+        assert!(!path.exists());
+        assert!(write_pdf(&dir.path().join("absent").join(PDF), Vec::new).is_err());
+        assert_eq!(write_pdf(&path, || b"%PDF-".to_vec()), Ok(()));
     }
 }

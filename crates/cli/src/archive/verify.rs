@@ -4,7 +4,12 @@ use super::{Auditor, DAMAGED, GAPS, KnownArgs};
 use crate::output::{Printable, say, tell, utc};
 use anyhow::Context as _;
 use clap::Args;
-use std::{fs, path::PathBuf, process::ExitCode};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+use telcon_client::endpoint::now_ms;
 use telcon_record::{ArchiveReport, ArchiveVerdict, ProblemKind};
 
 /// Most stray files that are named.
@@ -29,11 +34,11 @@ pub struct VerifyArgs {
 
 /// `telcon archive verify`.
 pub fn verify(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
-    let report = Auditor::new(&args.archive, &args.known.known())?.verify();
+    let report = Auditor::new(&args.archive, &args.known.known(), now_ms())?.verify();
     if let Some(path) = &args.json {
         let mut json = serde_json::to_value(&report)?;
         json["verdict"] = serde_json::to_value(report.verdict())?;
-        fs::write(path, serde_json::to_vec_pretty(&json)?)
+        write_report(path, &serde_json::to_vec_pretty(&json)?)
             .with_context(|| format!("cannot write {}", path.display()))?;
     }
     print_counts(&report);
@@ -59,6 +64,17 @@ pub fn verify(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
     Ok(conclude(&report))
 }
 
+/// Writes or replaces the report, for this user alone: it says which calls took place. A link would lead to a file of somebody
+/// else's choice where others can write to the directory.
+fn write_report(path: &Path, json: &[u8]) -> io::Result<()> {
+    match fs::symlink_metadata(path) {
+        Ok(found) if found.is_symlink() => Err(io::Error::other("it is a link: name the file itself")),
+        // A pipe or a terminal has no content to replace.
+        Ok(found) if !found.is_file() && !found.is_dir() => fs::write(path, json),
+        _ => telcon_files::replace_private(path, json),
+    }
+}
+
 fn print_counts(report: &ArchiveReport) {
     say!("log         {} entries; {} tiles and bundles verified", report.entries, report.tiles);
     say!("devices     {}", report.devices);
@@ -70,6 +86,9 @@ fn print_counts(report: &ArchiveReport) {
     say!("calls       {} opened; {} live or waiting for their record", report.calls, report.pending);
     let (good, all, partial) = (report.records_good, report.records, report.records_partial);
     say!("records     {good} of {all} intact ({partial} incomplete)");
+    if report.arriving > 0 {
+        say!("note        {} records or certificates are arriving: the archive is in use", report.arriving);
+    }
     if report.unsigned_revocations > 0 {
         let ignored = report.unsigned_revocations;
         say!("note        {ignored} revocations in the log have no statement of the authority and are ignored");
@@ -123,5 +142,31 @@ fn conclude(report: &ArchiveReport) -> ExitCode {
             tell!("telcon: the archive is damaged: {problems}. Keep it as it is, and compare it with a backup.");
             ExitCode::from(DAMAGED)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    #[test]
+    fn a_report_follows_no_link_and_is_this_users_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let [report, other, link] = ["report.json", "other", "link.json"].map(|name| dir.path().join(name));
+        fs::write(&report, b"of an earlier run").unwrap();
+        fs::set_permissions(&report, fs::Permissions::from_mode(0o644)).unwrap();
+        write_report(&report, b"{}").unwrap();
+        assert_eq!(fs::read(&report).unwrap(), b"{}");
+        let mode = fs::metadata(&report).unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "others can read {mode:o}");
+        fs::write(&other, b"precious").unwrap();
+        for target in [&other, &dir.path().join("absent")] {
+            symlink(target, &link).unwrap();
+            assert!(write_report(&link, b"{}").unwrap_err().to_string().contains("is a link"));
+            fs::remove_file(&link).unwrap();
+        }
+        assert_eq!(fs::read(&other).unwrap(), b"precious");
+        assert!(!dir.path().join("absent").exists());
     }
 }

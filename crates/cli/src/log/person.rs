@@ -9,6 +9,9 @@ use telcon_proto::{
 };
 use telcon_record::sha256;
 
+/// Longest identifier of an enrolment that is kept, characters: one has 32, and an entry could have 64 kB.
+const MAX_ENROLMENT_CHARS: usize = 64;
+
 /// Whose a device is, as far as the log says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -146,6 +149,7 @@ impl PersonDevices {
                 } else {
                     0
                 };
+                let enrolment = enrolment.chars().take(MAX_ENROLMENT_CHARS).collect();
                 vec![(device, DeviceEvent::DeviceEnrolled { cert_sha256, enrolment, registrars })]
             }
             Entry::DeviceRevoked { device, jws, .. } => {

@@ -146,6 +146,8 @@ impl Run<'_> {
         let mut history = LogHistory::default();
         let tree = self.source.verify(&checkpoint, &remembered, |index, entry| history.add(index, entry))?;
         let now = now_ms();
+        // That of a witness that is absent or false is reported by `conclude`.
+        history.check_dates(checkpoint.time_s(), &self.cosignatures(&checkpoint).unwrap_or_default(), now);
         let (office, grace_since_ms) = (&self.source.office, now.saturating_sub(GRACE_MS));
         let verifier = OfficeVerifier::new(office.clone());
         let found = history.findings(&verifier, office.floor(), office.registrars(), grace_since_ms, now);
@@ -230,7 +232,8 @@ impl Run<'_> {
     }
 
     fn print(&self, verified: &Verified) {
-        let signed = verified.checkpoint_time_s.map_or_else(String::new, |at| format!(" of {}", utc(at * 1000)));
+        let signed =
+            verified.checkpoint_time_s.map_or_else(String::new, |at| format!(" of {}", utc(at.saturating_mul(1000))));
         let (entries, tiles) = (verified.entries, verified.tiles);
         say!("office      {}", self.source.office.domain());
         say!("log         {entries} entries match the signed checkpoint{signed}; {tiles} tiles and bundles verified");
@@ -252,7 +255,7 @@ impl Run<'_> {
             say!("history     continues the {} given with --checkpoint", count(self.given.len() as u64, "checkpoint"));
         }
         for (witness, time_s) in &verified.witnesses {
-            say!("witness     {} cosigned it at {}", Printable(witness), utc(time_s * 1000));
+            say!("witness     {} cosigned it at {}", Printable(witness), utc(time_s.saturating_mul(1000)));
         }
         let found = &verified.found;
         say!("entries     {} enrolled, {} opened", count(found.devices, "device"), count(found.calls, "call"));

@@ -178,23 +178,26 @@ impl Watch<'_> {
         if checkpoint.note() == followed.checkpoint().note() {
             return Ok(());
         }
-        let mut added = Vec::new();
+        let office = &self.source.office;
+        // Entries are taken in one by one, into a copy, because they are not verified until all were read.
+        let (mut after, mut events) = (devices.clone(), Vec::new());
         let snapshot = self.source.at(&checkpoint);
-        let advanced = followed.advance(&snapshot, &checkpoint, |index, entry| added.push((index, entry.to_vec())));
+        let advanced = followed.advance(&snapshot, &checkpoint, |index, entry| {
+            events.extend(after.add(index, entry, office));
+        });
         if advanced.is_err() {
             // Reading everything tells a fork from damage, and both from a server that cannot be reached.
-            added.clear();
+            (after, events) = (devices.clone(), Vec::new());
             let size = followed.checkpoint().size();
             let remembered = followed.checkpoint().checkpoint().clone();
             let whole = self.source.verify(&checkpoint, &[remembered], |index, entry| {
                 if index >= size {
-                    added.push((index, entry.to_vec()));
+                    events.extend(after.add(index, entry, office));
                 }
             })?;
             *followed = whole.follow();
         }
-        let office = &self.source.office;
-        let events: Vec<_> = added.iter().flat_map(|(index, entry)| devices.add(*index, entry, office)).collect();
+        *devices = after;
         self.report(&events, &checkpoint)
     }
 

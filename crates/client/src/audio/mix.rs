@@ -1,8 +1,9 @@
 //! One sound file of several speakers', for people who listen to a record: each speaker's file starts with the call, so
 //! frames with the same number belong together.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{BufReader, BufWriter};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use telcon_record::{OpusPackets, OpusWriter};
@@ -67,7 +68,7 @@ impl Voice {
     }
 }
 
-/// Mixes speakers' files into `out`, which must not exist; returns its duration, milliseconds. Memory does not grow with the
+/// Mixes speakers' files into `out`, which must not exist and which this user alone can read; returns its duration, milliseconds. Memory does not grow with the
 /// length of the call.
 ///
 /// # Errors
@@ -76,7 +77,8 @@ pub fn mix(inputs: &[PathBuf], out: &Path) -> Result<u64, MixError> {
     let mut voices = inputs.iter().map(|path| Voice::open(path)).collect::<Result<Vec<_>, _>>()?;
     let failed = |cause| MixError::File { path: out.to_owned(), cause };
     let unwritten = |cause| MixError::Stream { path: out.to_owned(), cause };
-    let file = BufWriter::new(File::create_new(out).map_err(failed)?);
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(out);
+    let file = BufWriter::new(file.map_err(failed)?);
     let mut writer = OpusWriter::new(file, 1, PRE_SKIP, &[]).map_err(unwritten)?;
     let mut encoder = Encoder::new(Settings { bitrate: BITRATE, expected_loss: 1 })?;
     let mut frames = 0u64;
@@ -142,6 +144,8 @@ mod tests {
         voice(&one, 300.0, 0, 2);
         voice(&two, 500.0, 3, 2);
         assert_eq!(mix(&[one, two], &out).unwrap(), 5_000);
+        let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&out).unwrap().permissions());
+        assert_eq!(mode & 0o077, 0, "others can read {mode:o}");
         let mut mixed = Voice::open(&out).unwrap();
         let mut frames = Vec::new();
         while let Some(frame) = mixed.frame().unwrap() {

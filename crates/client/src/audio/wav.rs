@@ -1,7 +1,8 @@
 //! WAV files: common formats are read as 48 kHz, one channel; files being written are valid at any moment.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions, Permissions};
 use std::io::{BufReader, BufWriter};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use hound::{SampleFormat, WavSpec, WavWriter};
@@ -91,11 +92,18 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Creates a file, replacing an existing one.
+    /// Creates a file that this user alone can read, replacing an existing one: it will have what somebody said.
     pub fn create(path: &Path) -> Result<Self, WavError> {
         let spec =
             WavSpec { channels: 1, sample_rate: SAMPLE_RATE, bits_per_sample: 16, sample_format: SampleFormat::Int };
-        let made = WavWriter::create(path, spec).and_then(|mut inner| inner.flush().map(|()| inner));
+        let private = || {
+            let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+            // One that was there keeps its permissions. File systems without them refuse.
+            let _ = file.set_permissions(Permissions::from_mode(0o600));
+            Ok::<_, hound::Error>(file)
+        };
+        let made = private().and_then(|file| WavWriter::new(BufWriter::new(file), spec));
+        let made = made.and_then(|mut inner| inner.flush().map(|()| inner));
         let inner = made.map_err(|cause| WavError::File { path: path.to_owned(), cause })?;
         Ok(Self { path: path.to_owned(), inner, since_header: 0 })
     }
@@ -190,6 +198,19 @@ mod tests {
         let back = read(&path).unwrap();
         assert_eq!(back.len(), ramp.len());
         assert!(back.iter().zip(&ramp).all(|(a, b)| (a - b).abs() < 1.0 / 16_384.0));
+    }
+
+    #[test]
+    fn what_somebody_said_is_readable_by_this_user_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let (new, old) = (dir.path().join("new.wav"), dir.path().join("old.wav"));
+        std::fs::write(&old, b"of an earlier call").unwrap();
+        std::fs::set_permissions(&old, Permissions::from_mode(0o644)).unwrap();
+        for path in [new, old] {
+            Writer::create(&path).unwrap().finish().unwrap();
+            let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+            assert_eq!(mode & 0o077, 0, "others can read {}: {mode:o}", path.display());
+        }
     }
 
     #[test]

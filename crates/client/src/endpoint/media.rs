@@ -106,8 +106,8 @@ impl Media {
         if let Some(at) = self.answered.take() {
             self.stats.answer_to_audio_ms = Some(at.elapsed().as_secs_f64() * 1e3);
         }
-        let packets = 1 + if opened.aggregated { opened.earlier.len() as u64 } else { 0 };
-        self.count(opened.device, opened.stream, opened.counter, packets);
+        let frames = 1 + if opened.aggregated { opened.earlier.len() as u64 } else { 0 };
+        self.count(opened.device, opened.stream, opened.counter, frames);
         let now_us = self.now_us();
         engine.record_arrival(&opened, now_us);
         // Each packet is passed once, whether the original or a copy arrives first, with its own counter and time.
@@ -147,14 +147,14 @@ impl Media {
 
     /// Updates the loss statistics. A sender's counter continues over epochs, so its streams are one range, except after a
     /// reload.
-    fn count(&mut self, device: DeviceId, stream: (u64, u32), counter: u64, packets: u64) {
+    fn count(&mut self, device: DeviceId, stream: (u64, u32), counter: u64, frames: u64) {
         let (first, last) = self.counter_ranges.entry((device, stream)).or_insert((counter, counter));
         (*first, *last) = ((*first).min(counter), (*last).max(counter));
         let ranges = self.counter_ranges.iter().filter(|((sender, _), _)| *sender == device);
         let (low, high) =
             ranges.fold((u64::MAX, 0), |(low, high), (_, (first, last))| (low.min(*first), high.max(*last)));
-        let ReceiveStats { packets: received, lost } = self.stats.received.entry(device).or_default();
-        *received += packets;
+        let ReceiveStats { frames: received, lost } = self.stats.received.entry(device).or_default();
+        *received += frames;
         *lost = (high.saturating_add(1) - low).saturating_sub(*received);
     }
 }

@@ -12,14 +12,19 @@ use aes_gcm::{
 use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, VecDeque},
+    io::Read as _,
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
 };
 use telcon_proto::{Blob, CallId, DeviceId};
 use zeroize::Zeroizing;
 
-/// Version of the file's format.
-const VERSION: u8 = 1;
+/// Version of the file's format: the version, the name of the key, a nonce, AES-256-GCM of JSON.
+const VERSION: u8 = 2;
+/// The version without the name, of whose files the key is named after the call.
+const VERSION_WITHOUT_NAME: u8 = 1;
+/// Random bytes in the name of a key.
+const NAME_BYTES: usize = 16;
 const KEY_BYTES: usize = 32;
 const NONCE_BYTES: usize = 12;
 /// Suffix of the file, whose name is the call's.
@@ -89,7 +94,24 @@ impl PendingSound {
 pub(super) struct PendingStore {
     call: CallId,
     file: PathBuf,
-    key_file: Option<PathBuf>,
+    keys: Option<PathBuf>,
+}
+
+/// What a file begins with.
+enum Header {
+    /// Of the present version: the name of the key.
+    Named([u8; NAME_BYTES]),
+    /// Of the version before.
+    WithoutName,
+}
+
+impl Header {
+    fn to_bytes(&self) -> Vec<u8> {
+        match self {
+            Self::Named(name) => [&[VERSION], &name[..]].concat(),
+            Self::WithoutName => vec![VERSION_WITHOUT_NAME],
+        }
+    }
 }
 
 impl PendingStore {
@@ -100,8 +122,33 @@ impl PendingStore {
 
     pub(super) fn with_key_directory(spool: &Path, call: CallId, keys: Option<PathBuf>) -> Self {
         let file = spool.join(call.to_hex()).with_extension(SUFFIX);
-        let key_file = keys.map(|keys| keys.join(format!("telcon-note-{}.key", call.to_hex())));
-        Self { call, file, key_file }
+        Self { call, file, keys }
+    }
+
+    /// The start of the file; none if there is no file, or it is damaged.
+    fn header(&self) -> Option<Header> {
+        let (spool, name) = (self.file.parent()?, self.file.file_name()?);
+        let mut file = telcon_files::open_beneath(spool, name).ok()?;
+        let mut version = [0];
+        file.read_exact(&mut version).ok()?;
+        match version {
+            [VERSION] => {
+                let mut name = [0; NAME_BYTES];
+                file.read_exact(&mut name).ok()?;
+                Some(Header::Named(name))
+            }
+            [VERSION_WITHOUT_NAME] => Some(Header::WithoutName),
+            _ => None,
+        }
+    }
+
+    /// Where the key of a file is. None if there is no directory for keys.
+    fn key_file(&self, header: &Header) -> Option<PathBuf> {
+        let name = match header {
+            Header::Named(name) => telcon_proto::hex(name),
+            Header::WithoutName => self.call.to_hex(),
+        };
+        Some(self.keys.as_ref()?.join(format!("telcon-note-{name}.key")))
     }
 
     /// Replaces what is kept.
@@ -109,27 +156,39 @@ impl PendingStore {
     /// # Errors
     /// When it cannot be written: then the transcript of a killed note-taker has a gap.
     pub(super) fn write(&self, sound: &PendingSound, names: BTreeMap<DeviceId, String>) -> std::io::Result<()> {
-        let Some(key_file) = &self.key_file else { return Ok(()) };
-        let key = match read_key(key_file)? {
-            Some(key) => key,
-            None => create_key(key_file)?,
+        let header = match self.header() {
+            Some(header @ Header::Named(_)) => header,
+            left => {
+                // Of the version before: what is written now replaces it.
+                if let Some(key_file) = left.and_then(|header| self.key_file(&header)) {
+                    let _ = telcon_files::remove_private(&key_file);
+                }
+                Header::Named(random()?)
+            }
         };
+        let Some(key_file) = self.key_file(&header) else { return Ok(()) };
+        let key = match read_key(&key_file)? {
+            Some(key) => key,
+            None => create_key(&key_file)?,
+        };
+        let header = header.to_bytes();
         let plain = Zeroizing::new(serde_json::to_vec(&LeftSound { names, packets: sound.packets() })?);
-        let mut nonce = [0; NONCE_BYTES];
-        getrandom::fill(&mut nonce).map_err(std::io::Error::other)?;
+        let nonce = random::<NONCE_BYTES>()?;
         let sealed = cipher(&key)
-            .encrypt(&Nonce::from(nonce), Payload { msg: &plain, aad: &self.header() })
+            .encrypt(&Nonce::from(nonce), Payload { msg: &plain, aad: &self.authenticated() })
             .map_err(|_| std::io::Error::other("the pending sound is too long to encrypt"))?;
-        telcon_files::replace_private(&self.file, &[&[VERSION][..], &nonce, &sealed].concat())
+        telcon_files::replace_private(&self.file, &[&header[..], &nonce, &sealed].concat())
     }
 
     /// What an earlier run left; nothing if there is none, if its key is gone, or if it is damaged.
     pub(super) fn read(&self) -> Option<LeftSound> {
-        let key = read_key(self.key_file.as_deref()?).ok()??;
+        let header = self.header()?;
+        let key = read_key(&self.key_file(&header)?).ok()??;
         let (spool, name) = (self.file.parent()?, self.file.file_name()?);
         let bytes = telcon_files::read_beneath(spool, name, MAX_FILE_BYTES).ok()?;
-        let (nonce, sealed) = bytes.strip_prefix(&[VERSION])?.split_first_chunk::<NONCE_BYTES>()?;
-        let plain = cipher(&key).decrypt(&Nonce::from(*nonce), Payload { msg: sealed, aad: &self.header() }).ok()?;
+        let (nonce, sealed) = bytes.strip_prefix(&header.to_bytes()[..])?.split_first_chunk::<NONCE_BYTES>()?;
+        let plain =
+            cipher(&key).decrypt(&Nonce::from(*nonce), Payload { msg: sealed, aad: &self.authenticated() }).ok()?;
         let left: LeftSound = serde_json::from_slice(&Zeroizing::new(plain)).ok()?;
         Some(left).filter(|left| !left.packets.is_empty())
     }
@@ -137,7 +196,8 @@ impl PendingStore {
     /// Deletes sound and key: everything is transcribed, or the record is sealed.
     pub(super) fn delete(&self) {
         // The key first: without it, the rest is nothing.
-        for file in self.key_file.iter().chain([&self.file]) {
+        let key_file = self.header().and_then(|header| self.key_file(&header));
+        for file in key_file.iter().chain([&self.file]) {
             if let Err(error) = telcon_files::remove_private(file) {
                 tracing::warn!(call = %self.call, %error, "cannot delete {}: delete it by hand", file.display());
             }
@@ -145,7 +205,7 @@ impl PendingStore {
     }
 
     /// What is authenticated besides the sound.
-    fn header(&self) -> Vec<u8> {
+    fn authenticated(&self) -> Vec<u8> {
         [b"telcon pending sound v1 ".as_slice(), self.call.to_hex().as_bytes()].concat()
     }
 }
@@ -180,9 +240,14 @@ fn read_key(file: &Path) -> std::io::Result<Option<Zeroizing<[u8; KEY_BYTES]>>> 
     Ok(<[u8; KEY_BYTES]>::try_from(bytes.as_slice()).ok().map(Zeroizing::new))
 }
 
+fn random<const N: usize>() -> std::io::Result<[u8; N]> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(std::io::Error::other)?;
+    Ok(bytes)
+}
+
 fn create_key(file: &Path) -> std::io::Result<Zeroizing<[u8; KEY_BYTES]>> {
-    let mut key = Zeroizing::new([0; KEY_BYTES]);
-    getrandom::fill(&mut *key).map_err(std::io::Error::other)?;
+    let key = Zeroizing::new(random::<KEY_BYTES>()?);
     telcon_files::replace_private(file, &*key)?;
     Ok(key)
 }
@@ -203,6 +268,50 @@ mod tests {
         PendingStore::with_key_directory(dir, call, Some(dir.to_owned()))
     }
 
+    /// The key's file of what was written.
+    fn key_file(store: &PendingStore) -> PathBuf {
+        store.key_file(&store.header().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn nobody_who_knows_the_call_can_take_the_name_of_its_key() {
+        let (spool, keys) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let store = PendingStore::with_key_directory(spool.path(), CALL, Some(keys.path().to_owned()));
+        // What another user can put there who read the call's identifier in the log.
+        let named = keys.path().join(format!("telcon-note-{}.key", CALL.to_hex()));
+        std::fs::write(&named, [1; KEY_BYTES]).unwrap();
+        std::fs::set_permissions(&named, std::fs::Permissions::from_mode(0o644)).unwrap();
+        std::fs::create_dir(keys.path().join(format!("telcon-note-{}.key.tmp", CALL.to_hex()))).unwrap();
+        let mut sound = PendingSound::default();
+        sound.push(packet(1, 20));
+        store.write(&sound, BTreeMap::new()).unwrap();
+        assert!(!key_file(&store).to_string_lossy().contains(&CALL.to_hex()));
+        // The same key again, so that keys do not accumulate in memory.
+        let first = key_file(&store);
+        store.write(&sound, BTreeMap::new()).unwrap();
+        assert_eq!(key_file(&store), first);
+        assert_eq!(store.read().unwrap().packets, [packet(1, 20)]);
+        store.delete();
+        assert!(!first.exists() && named.exists());
+    }
+
+    #[test]
+    fn what_the_version_before_left_is_read_and_deleted() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = store(dir.path(), CALL);
+        let left = LeftSound { names: BTreeMap::new(), packets: vec![packet(1, 20)] };
+        let key_file = dir.path().join(format!("telcon-note-{}.key", CALL.to_hex()));
+        let (key, nonce) = ([9; KEY_BYTES], [3; NONCE_BYTES]);
+        telcon_files::replace_private(&key_file, &key).unwrap();
+        let aad = [b"telcon pending sound v1 ".as_slice(), CALL.to_hex().as_bytes()].concat();
+        let plain = serde_json::to_vec(&left).unwrap();
+        let sealed = cipher(&key).encrypt(&Nonce::from(nonce), Payload { msg: &plain, aad: &aad }).unwrap();
+        std::fs::write(&store.file, [&[1][..], &nonce, &sealed].concat()).unwrap();
+        assert_eq!(store.read(), Some(left));
+        store.delete();
+        assert!(!store.file.exists() && !key_file.exists());
+    }
+
     #[test]
     fn what_was_kept_is_read_by_the_next_run_and_only_of_the_same_call() {
         let dir = tempfile::tempdir().unwrap();
@@ -214,9 +323,9 @@ mod tests {
         let other = CallId::from_bytes([8; 16]);
         assert_eq!(store(dir.path(), other).read(), None);
         // Not under another call's name either.
+        // Nor with its key, which the file names.
         let (from, to) = (store(dir.path(), CALL), store(dir.path(), other));
         std::fs::copy(from.file, to.file).unwrap();
-        std::fs::copy(from.key_file.unwrap(), to.key_file.unwrap()).unwrap();
         assert_eq!(store(dir.path(), other).read(), None);
     }
 
@@ -229,12 +338,13 @@ mod tests {
         written.write(&sound, BTreeMap::new()).unwrap();
         let bytes = std::fs::read(&written.file).unwrap();
         assert!(!bytes.windows(5).any(|window| window == b"words" || window == b"at_ms"));
-        std::fs::remove_file(written.key_file.as_ref().unwrap()).unwrap();
+        let key = key_file(&written);
+        std::fs::remove_file(&key).unwrap();
         assert_eq!(written.read(), None);
         // A key that others could have read is not used.
-        std::fs::write(written.key_file.as_ref().unwrap(), [1; KEY_BYTES]).unwrap();
+        std::fs::write(&key, [1; KEY_BYTES]).unwrap();
         let readable = std::fs::Permissions::from_mode(0o644);
-        std::fs::set_permissions(written.key_file.as_ref().unwrap(), readable).unwrap();
+        std::fs::set_permissions(&key, readable).unwrap();
         assert!(written.write(&sound, BTreeMap::new()).unwrap_err().to_string().contains("is not private"));
     }
 
@@ -250,8 +360,10 @@ mod tests {
             std::fs::write(&written.file, damaged).unwrap();
             assert_eq!(written.read(), None);
         }
+        std::fs::write(&written.file, &whole).unwrap();
+        let key = key_file(&written);
         written.delete();
-        assert!(!written.file.exists() && !written.key_file.as_ref().unwrap().exists());
+        assert!(!written.file.exists() && !key.exists());
     }
 
     #[test]

@@ -134,7 +134,7 @@ pub fn list_calls(dir: &Path, verifier: &dyn SignatureVerifier, options: &Archiv
     calls.sort_by(|a, b| (a.opened_ms, &a.call).cmp(&(b.opened_ms, &b.call)));
     let certificates = certificates(&audit, dir, &calls);
     let Audit { history, mut report, .. } = audit;
-    report.problems = history.problems;
+    report.problems = history.into_problems();
     Listing { report, calls, certificates }
 }
 

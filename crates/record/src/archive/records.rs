@@ -49,7 +49,7 @@ pub fn verify_record(
     let Some((call, device)) = record_name(name) else {
         audit.problem(ProblemKind::Record, None, "its directory is not named like a record");
         let Audit { history, mut report, .. } = audit;
-        report.problems = history.problems;
+        report.problems = history.into_problems();
         return RecordStanding {
             report,
             sealed_entry: None,
@@ -68,7 +68,7 @@ pub fn verify_record(
     audit.record(call, dir, name, sealed.as_ref(), verifier);
     let Audit { history, mut report, .. } = audit;
     let concerns = |about: &Option<String>| about.as_deref().is_none_or(|other| other == call);
-    report.problems = history.problems.into_iter().filter(|problem| concerns(&problem.call)).collect();
+    report.problems = history.into_problems().into_iter().filter(|problem| concerns(&problem.call)).collect();
     let (sealed_entry, record_digest) =
         (sealed.as_ref().map(|seal| seal.index), sealed.as_ref().map(|seal| seal.record_digest));
     RecordStanding { report, sealed_entry, opened, ended, device: sealed.and_then(|seal| seal.device), record_digest }
@@ -108,8 +108,11 @@ impl Audit {
         entry: Option<&SealEntry>,
         verifier: &dyn SignatureVerifier,
     ) {
+        if entry.is_none() && self.is_arriving(name) {
+            return self.report.arriving += 1;
+        }
         self.report.records += 1;
-        let before = self.history.problems.len();
+        let before = self.history.found();
         let Some(entry) = entry else {
             if self.history.incomplete {
                 return drop(self.parts(call, archive, name));
@@ -129,7 +132,7 @@ impl Audit {
             self.problem(ProblemKind::Record, Some(call), format!("its {what} differs from log entry {}", entry.index));
         }
         self.signature(call, &seal, entry, verifier);
-        if self.history.problems.len() == before {
+        if self.history.found() == before {
             self.report.records_good += 1;
             if seal.partial {
                 self.report.records_partial += 1;
@@ -138,6 +141,12 @@ impl Audit {
                 self.report.partial.push(PartialRecord { call, record, opened_ms });
             }
         }
+    }
+
+    /// Whether a record that the log does not have may be on its way into it: it came after the verification began, or the server
+    /// had listed it as pending. A call whose record stays there has none, and is in the gap report after the grace period.
+    fn is_arriving(&self, name: &str) -> bool {
+        !self.before.records.contains(name) || self.before.pending.contains(name)
     }
 
     /// Checks a record against its seal.

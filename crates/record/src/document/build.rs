@@ -1,4 +1,4 @@
-//! Makes the document from the content of a bag.
+//! Builds a [`RecordDocument`] from an opened bag.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use telcon_proto::participant::RecordPerson;
 
 use super::*;
 use crate::contents::Contents;
-use crate::local_time::{Zone, duration};
+use crate::local_time::{Zone, duration, parse_utc};
 use crate::transcript::{NO_AUDIO, NO_TRANSCRIPT_YET, Segment};
 
 /// Shortest loss of single packets that is worth a sentence, packets: a second of sound.
@@ -35,7 +35,7 @@ pub(crate) fn build(contents: &Contents, facts: &Facts<'_>) -> RecordDocument {
     let times = answered_ms.map(|from| times(&zones, from, ended_ms)).unwrap_or_default();
     let missing = missing(contents, facts, answered_ms);
     let warnings: Vec<String> = contents.warnings.iter().map(|warning| shown(warning)).collect();
-    let state = state(facts.partial, &missing, &warnings);
+    let state = state(&missing, &warnings);
     let names: Vec<&str> = parties.iter().map(|person| person.name.as_str()).collect();
     RecordDocument {
         version: DOCUMENT_VERSION,
@@ -58,6 +58,7 @@ pub(crate) fn build(contents: &Contents, facts: &Facts<'_>) -> RecordDocument {
         answered_ms,
         ended_ms,
         missing,
+        missing_note: "Nothing that the note-taker reported.".to_owned(),
         warnings,
         proof: Proof { summary: "Not verified against a log.".to_owned(), lines: Vec::new() },
     }
@@ -116,21 +117,6 @@ fn ended(contents: &Contents, facts: &Facts<'_>, answered_ms: Option<u64>) -> Op
     let noticed = contents.events_named("ended").filter_map(|event| number(event, "at_ms")).max();
     let seconds = info(facts, "Telcon-Seconds").and_then(|text| text.parse::<u64>().ok());
     noticed.or_else(|| answered_ms?.checked_add(seconds?.checked_mul(1000)?))
-}
-
-/// Milliseconds since the Unix epoch of `2026-11-29T23:32:08Z`.
-fn parse_utc(text: &str) -> Option<u64> {
-    let digits = |range: std::ops::Range<usize>| text.get(range)?.parse::<u64>().ok();
-    let marks = text.len() == 20 && text.ends_with('Z') && text.get(10..11) == Some("T");
-    let (year, month, day) = (digits(0..4)?, digits(5..7)?, digits(8..10)?);
-    let (hour, minute, second) = (digits(11..13)?, digits(14..16)?, digits(17..19)?);
-    if !marks || !(1..=12).contains(&month) || !(1..=31).contains(&day) || year < 1970 {
-        return None;
-    }
-    // Days from the civil date, with years that start in March.
-    let (y, m) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    let days = 365 * y + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5 + day - 1;
-    Some((days.checked_sub(719_468)? * 86_400 + hour * 3600 + minute * 60 + second) * 1000)
 }
 
 /// The zones of the parties, each once, with whose it is; UTC if none is known.
@@ -216,22 +202,23 @@ struct Gap {
     device: String,
 }
 
-/// Times without sound, from the note-taker's events; milliseconds since the call was answered.
-fn gaps(contents: &Contents, answered_ms: u64) -> Vec<Gap> {
+/// Times without sound, from the note-taker's `no_media` events; milliseconds since the call was answered.
+fn gaps<'a>(events: impl Iterator<Item = &'a Value>, answered_ms: u64) -> Vec<Gap> {
     let gap = |event: &Value| {
         let device = event.get("from").and_then(Value::as_str).unwrap_or_default().to_owned();
         let (since, until) = (number(event, "since_ms")?, number(event, "at_ms")?);
         let [from_ms, to_ms] = [since, until].map(|ms| ms.saturating_sub(answered_ms));
         (from_ms < to_ms).then_some(Gap { from_ms, to_ms, device })
     };
-    contents.events_named("no_media").filter_map(gap).collect()
+    events.filter_map(gap).collect()
 }
 
 /// What is missing, one sentence each.
 fn missing(contents: &Contents, facts: &Facts<'_>, answered_ms: Option<u64>) -> Vec<String> {
     let mut found = Vec::new();
     let mut silent: BTreeMap<String, u64> = BTreeMap::new();
-    for gap in gaps(contents, answered_ms.unwrap_or_default()) {
+    // Only durations are used, so that the time of the answer may be unknown.
+    for gap in gaps(contents.events_named("no_media"), answered_ms.unwrap_or_default()) {
         let total = silent.entry(gap.device).or_default();
         *total = total.saturating_add(gap.to_ms - gap.from_ms);
     }
@@ -249,9 +236,11 @@ fn missing(contents: &Contents, facts: &Facts<'_>, answered_ms: Option<u64>) -> 
     let omitted = contents.events_named("audio_omitted").filter_map(|event| number(event, "chunks"));
     let omitted = omitted.fold(0, u64::saturating_add);
     if omitted > 0 {
-        found.push(format!("{omitted} pieces of sound were left out, because more arrived than a call can have"));
+        let (s, were) = if omitted == 1 { ("", "was") } else { ("s", "were") };
+        found.push(format!("{omitted} piece{s} of sound {were} left out, because more arrived than a call can have"));
     }
-    // In a whole record lost packets are too few to lose words: see the note-taker's limit for a partial one.
+    // `PARTIAL_LOSS_PERCENT` in the client decides when loss makes a record partial: in a whole record, lost packets are too
+    // few to lose words.
     for speaker in contents
         .events_named("receive_statistics")
         .filter(|_| facts.partial)
@@ -264,19 +253,22 @@ fn missing(contents: &Contents, facts: &Facts<'_>, answered_ms: Option<u64>) -> 
             found.push(format!("packets of {}, {} in all, did not arrive", name_of(contents, device), duration(ms)));
         }
     }
-    if facts.partial && !facts.reason.is_empty() {
-        found.push(format!("the note-taker says: {}", shown(facts.reason)));
+    if facts.partial {
+        found.push(match shown(facts.reason) {
+            reason if reason.is_empty() => "its note-taker declared it partial and gave no reason".to_owned(),
+            reason => format!("the note-taker says: {reason}"),
+        });
     }
     found
 }
 
-fn state(partial: bool, missing: &[String], warnings: &[String]) -> DocumentState {
-    let first = missing.iter().chain(warnings).next();
-    if !partial && first.is_none() {
-        return DocumentState { verdict: RecordVerdict::Complete, text: "Intact and complete".to_owned() };
+fn state(missing: &[String], warnings: &[String]) -> DocumentState {
+    match missing.iter().chain(warnings).next() {
+        None => DocumentState { verdict: RecordVerdict::Complete, text: "Intact and complete".to_owned() },
+        Some(what) => {
+            DocumentState { verdict: RecordVerdict::Incomplete, text: format!("Intact but incomplete: {what}") }
+        }
     }
-    let what = first.map_or("its note-taker declared it partial", String::as_str);
-    DocumentState { verdict: RecordVerdict::Incomplete, text: format!("Intact but incomplete: {what}") }
 }
 
 /// Speech and gaps in order.
@@ -286,7 +278,6 @@ fn lines(contents: &Contents, answered_ms: Option<u64>, zones: &[(Zone, String)]
         let clock = |(zone, _): &(Zone, String)| at.and_then(|at| zone.at(at)).map(|at| at.clock()).unwrap_or_default();
         zones.iter().map(clock).collect()
     };
-    let is_gap = |segment: &Segment| [NO_AUDIO, NO_TRANSCRIPT_YET].contains(&segment.text.as_str());
     let line = |segment: &Segment| {
         let speaker = match (segment.name.is_empty(), segment.speaker.is_empty()) {
             (false, _) => shown(&segment.name),
@@ -305,9 +296,9 @@ fn lines(contents: &Contents, answered_ms: Option<u64>, zones: &[(Zone, String)]
         DocumentLine { start_ms, end_ms, clocks: clocks(start_ms), kind, speaker, text }
     };
     let mut lines: Vec<DocumentLine> = contents.segments.iter().map(line).collect();
-    // Without a transcriber, the note-taker writes gaps as events only.
-    if !contents.segments.iter().any(is_gap) {
-        lines.extend(gaps(contents, answered_ms.unwrap_or_default()).into_iter().map(|gap| DocumentLine {
+    // Their events have the time of day, so that their place in the call is unknown without the time of the answer.
+    if let Some(answered_ms) = answered_ms {
+        lines.extend(gaps(contents.unmarked_gaps.iter(), answered_ms).into_iter().map(|gap| DocumentLine {
             start_ms: gap.from_ms,
             end_ms: gap.to_ms,
             clocks: clocks(gap.from_ms),
@@ -360,7 +351,7 @@ mod tests {
             participants: BTreeMap::from([
                 ("d1".into(), person("The President", Role::Principal, "America/New_York")),
                 ("d2".into(), person("Prime\u{202e} Minister\u{1b}[2J", Role::Principal, "Europe/Tallinn")),
-                ("d3".into(), person("Note-taker", Role::NoteTaker, "America/New_York")),
+                ("d3".into(), person("Note-taker", Role::NoteTaker, "Asia/Tokyo")),
             ]),
             events: vec![
                 json!({ "at_ms": 1_795_995_128_000u64, "what": "note_taker_joined", "mode": "audio", "transcript": "by machine" }),
@@ -400,8 +391,17 @@ mod tests {
 
     #[test]
     fn nothing_hostile_reaches_the_document_or_its_page() {
-        let facts = Facts { call: "ab", partial: true, reason: "<b>\u{9b}", bag_info: &[], audio: &BTreeMap::new() };
-        let mut document = build(&contents(), &facts);
+        let facts = Facts {
+            call: "ab",
+            partial: true,
+            reason: "<b>\u{9b}<script>alert(1)</script>",
+            bag_info: &[],
+            audio: &BTreeMap::new(),
+        };
+        let mut contents = contents();
+        contents.segments[0].text.push_str(" <script src=x></script>");
+        contents.participants.get_mut("d1").unwrap().organisation.push_str("<script>");
+        let mut document = build(&contents, &facts);
         document.proof.summarize("Not verified: enrolment x\nVerified: \u{202e}all");
         document.warn("part\u{7}\n1");
         document.refuse("a\nb");
@@ -411,7 +411,8 @@ mod tests {
             assert!(!text.chars().any(|c| is_active(c) && c != '\n'), "{text}");
         }
         assert!(!html.contains("<b>") && html.contains("&lt;b&gt;"), "{html}");
-        assert!(!html.contains("<script"));
+        assert!(!html.contains("<script"), "{html}");
+        assert_eq!(html.matches("&lt;script").count(), 3, "{html}");
         assert!(!document.proof.summary.contains('\n') && !document.state.text.contains('\n'));
     }
 
@@ -432,6 +433,9 @@ mod tests {
         ] {
             assert_eq!(verdict(vec![event.clone()], &[]), RecordVerdict::Incomplete, "{event}");
         }
+        let document = build(&Contents::default(), &facts(true));
+        assert_eq!(document.state.verdict, RecordVerdict::Incomplete);
+        assert_eq!(document.missing, ["its note-taker declared it partial and gave no reason"]);
         let few = serde_json::json!({"what": "receive_statistics", "speakers": [{"from": "d1", "lost": 60}]});
         assert_eq!(verdict(vec![few.clone()], &[]), RecordVerdict::Complete);
         let partial = build(&Contents { events: vec![few], ..Contents::default() }, &facts(true));
@@ -449,13 +453,31 @@ mod tests {
         let document = build(&Contents { events, ..Contents::default() }, &facts);
         assert!(!document.missing.is_empty());
     }
+    #[test]
+    fn one_piece_of_sound_is_singular() {
+        let facts = Facts { call: "ab", partial: false, reason: "", bag_info: &[], audio: &BTreeMap::new() };
+        let missing = |chunks: u64| {
+            let events = vec![json!({ "what": "audio_omitted", "chunks": chunks })];
+            build(&Contents { events, ..Contents::default() }, &facts).missing.concat()
+        };
+        assert!(missing(1).starts_with("1 piece of sound was left out"), "{}", missing(1));
+        assert!(missing(2).starts_with("2 pieces of sound were left out"), "{}", missing(2));
+    }
 
     #[test]
-    fn times_in_bag_info_are_parsed() {
-        assert_eq!(parse_utc("2026-11-29T23:32:08Z"), Some(1_795_995_128_000));
-        assert_eq!(parse_utc("1970-01-01T00:00:00Z"), Some(0));
-        for bad in ["", "2026-11-29", "2026-13-29T23:32:08Z", "2026-11-29T23:32:08+", "éééééééééé"] {
-            assert_eq!(parse_utc(bad), None, "{bad}");
-        }
+    fn a_gap_that_no_transcript_marks_is_a_line_if_the_time_of_the_answer_is_known() {
+        let facts = Facts { call: "ab", partial: false, reason: "", bag_info: &[], audio: &BTreeMap::new() };
+        let gap = json!({ "at_ms": 1_795_995_158_487u64, "what": "no_media", "since_ms": 1_795_995_133_487u64 });
+        let live = json!({ "at_ms": 1_795_995_128_487u64, "what": "live" });
+        let document = |events: Vec<Value>| {
+            build(&Contents { events, unmarked_gaps: vec![gap.clone()], ..Contents::default() }, &facts)
+        };
+        let times = |document: &RecordDocument| -> Vec<(u64, u64)> {
+            document.transcript.iter().map(|line| (line.start_ms, line.end_ms)).collect()
+        };
+        assert_eq!(times(&document(vec![live, gap.clone()])), [(5_000, 30_000)]);
+        let unanswered = document(vec![gap.clone()]);
+        assert!(unanswered.transcript.is_empty(), "{:?}", unanswered.transcript);
+        assert_eq!(unanswered.missing, ["no sound from anybody for 25 s"]);
     }
 }

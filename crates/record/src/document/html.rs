@@ -2,13 +2,21 @@
 
 use std::fmt::Write as _;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use sha2::{Digest as _, Sha256};
+
 use super::{DocumentPerson, LineKind, RecordDocument, RecordVerdict, capitalised};
 
 const STYLE: &str = include_str!("record.css");
 
-/// Only its own style and the sound beside it: a hostile record could bring nothing else even if it got through escaping.
-const POLICY: &str =
-    "default-src 'none'; style-src 'unsafe-inline'; media-src 'self' file:; base-uri 'none'; form-action 'none'";
+/// The Content-Security-Policy. No script and no other origin. Escaping is the protection; this is the second one.
+fn policy() -> String {
+    let style = STANDARD.encode(Sha256::digest(STYLE));
+    format!(
+        "default-src 'none'; style-src 'sha256-{style}'; media-src 'self' file:; base-uri 'none'; form-action 'none'"
+    )
+}
 
 impl RecordDocument {
     /// `record.html`.
@@ -17,16 +25,17 @@ impl RecordDocument {
         let verdict = match self.state.verdict {
             RecordVerdict::Complete => "complete",
             RecordVerdict::Incomplete => "incomplete",
-            RecordVerdict::NotGenuine => "refused",
+            RecordVerdict::NotGenuine => "not-genuine",
         };
         put(
             &mut out,
             format_args!(
                 "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta http-equiv=\"Content-Security-Policy\" \
-             content=\"{POLICY}\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta \
-             name=\"color-scheme\" content=\"light dark\">\n<title>Record: {title}</title>\n<style>\n{STYLE}</style>\n</head>\n\
+             content=\"{policy}\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta \
+             name=\"color-scheme\" content=\"light dark\">\n<title>Record: {title}</title>\n<style>{STYLE}</style>\n</head>\n\
              <body>\n<main>\n<header>\n<p class=\"kind\">Record of a call</p>\n<h1>{title}</h1>\n<p class=\"state \
              {verdict}\">{state}</p>\n</header>\n",
+                policy = policy(),
                 title = Text(&self.title),
                 state = Text(&self.state.text),
             ),
@@ -44,7 +53,7 @@ impl RecordDocument {
         people(out, &self.parties, "No party is named in the record.");
         if let Some(mix) = &self.mix {
             out.push_str("<p><span class=\"note\">The whole call</span>");
-            sound(out, mix);
+            audio_player(out, mix);
             out.push_str("</p>\n");
         }
         out.push_str("</section>\n<section aria-labelledby=\"heard\">\n<h2 id=\"heard\">Who listened</h2>\n");
@@ -87,7 +96,7 @@ impl RecordDocument {
     fn gaps(&self, out: &mut String) {
         out.push_str("<section aria-labelledby=\"missing\">\n<h2 id=\"missing\">What is missing</h2>\n");
         if self.missing.is_empty() && self.warnings.is_empty() {
-            out.push_str("<p>Nothing: the note-taker received and kept the whole call.</p>\n");
+            put(out, format_args!("<p>{}</p>\n", Text(&self.missing_note)));
         } else {
             out.push_str("<ul class=\"missing\">\n");
             for text in self.missing.iter().chain(&self.warnings) {
@@ -182,7 +191,7 @@ fn people(out: &mut String, people: &[DocumentPerson], none: &str) {
         }
         out.push_str("</span>");
         for file in &person.audio {
-            sound(out, file);
+            audio_player(out, file);
         }
         out.push_str("</li>\n");
     }
@@ -195,12 +204,12 @@ fn city(zone: &str) -> String {
 }
 
 /// A player, for browsers that play files beside the page, and a link.
-fn sound(out: &mut String, file: &str) {
+fn audio_player(out: &mut String, file: &str) {
     put(
         out,
         format_args!(
             "<br><audio controls preload=\"none\" src=\"{0}\"></audio> <a href=\"{0}\">{1}</a>",
-            Text(&percent(file)),
+            Text(&percent_encode(file)),
             Text(file),
         ),
     );
@@ -213,7 +222,7 @@ fn sentence(text: &str) -> String {
 }
 
 /// A relative path as a URL (RFC 3986).
-fn percent(path: &str) -> String {
+fn percent_encode(path: &str) -> String {
     let mut out = String::new();
     for byte in path.bytes() {
         match byte {
@@ -253,12 +262,12 @@ impl std::fmt::Display for Words<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut rest = self.0;
         while let Some((before, bracketed, after)) = split_at_brackets(rest) {
-            let (class, aloud) = if bracketed.ends_with(UNCERTAIN_END) {
-                ("uncertain", "<span class=\"aloud\">uncertain: </span>")
+            let (class, prefix) = if bracketed.ends_with(UNCERTAIN_END) {
+                ("uncertain", "<span class=\"visually-hidden\">uncertain: </span>")
             } else {
                 ("mark", "")
             };
-            write!(f, "{}<span class=\"{class}\">{aloud}{}</span>", Text(before), Text(bracketed))?;
+            write!(f, "{}<span class=\"{class}\">{prefix}{}</span>", Text(before), Text(bracketed))?;
             rest = after;
         }
         write!(f, "{}", Text(rest))
@@ -281,15 +290,38 @@ mod tests {
     use super::*;
 
     #[test]
-    fn uncertain_words_and_marks_are_told_from_words() {
-        let aloud = "<span class=\"aloud\">uncertain: </span>";
+    fn uncertain_words_and_marks_are_distinguished_from_words() {
+        let prefix = "<span class=\"visually-hidden\">uncertain: </span>";
         assert_eq!(
             Words("The [harbor?], and <b> [unclear]").to_string(),
             format!(
-                "The <span class=\"uncertain\">{aloud}[harbor?]</span>, and &lt;b&gt; <span class=\"mark\">[unclear]</span>"
+                "The <span class=\"uncertain\">{prefix}[harbor?]</span>, and &lt;b&gt; <span class=\"mark\">[unclear]</span>"
             ),
         );
-        assert_eq!(Words("[<i>?]").to_string(), format!("<span class=\"uncertain\">{aloud}[&lt;i&gt;?]</span>"));
+        assert_eq!(Words("[<i>?]").to_string(), format!("<span class=\"uncertain\">{prefix}[&lt;i&gt;?]</span>"));
+    }
+
+    /// The browser hashes the text between the tags as it stands in the file.
+    #[test]
+    fn the_policy_admits_the_style_of_the_page_and_no_other() {
+        let html = crate::document::build(
+            &crate::contents::Contents::default(),
+            &crate::document::Facts {
+                call: "ab",
+                partial: false,
+                reason: "",
+                bag_info: &[],
+                audio: &std::collections::BTreeMap::new(),
+            },
+        )
+        .to_html();
+        let between = |start: &str, end: &str| html.split_once(start).unwrap().1.split_once(end).unwrap().0;
+        let style = between("<style>", "</style>");
+        assert!(style.contains(".visually-hidden") && style.contains(".not-genuine"));
+        let hash = STANDARD.encode(Sha256::digest(style));
+        let policy = between("Content-Security-Policy\" content=\"", "\"");
+        assert!(policy.contains(&format!("style-src 'sha256-{hash}';")), "{policy}");
+        assert!(!policy.contains("unsafe") && !html.contains(" style="), "{policy}");
     }
 
     #[test]

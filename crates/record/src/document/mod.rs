@@ -50,6 +50,8 @@ pub struct RecordDocument {
     pub transcript_note: String,
     /// What is missing, one sentence each. Empty if nothing is.
     pub missing: Vec<String>,
+    /// What to show where neither [`missing`](Self::missing) nor [`warnings`](Self::warnings) has anything.
+    pub missing_note: String,
     /// Pieces of the record that could not be read.
     pub warnings: Vec<String>,
     /// What was verified.

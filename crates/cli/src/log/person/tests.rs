@@ -51,6 +51,19 @@ fn reported(entries: &[Entry]) -> (Vec<(u64, u8, Owner, String)>, Counts) {
 }
 
 #[test]
+fn what_is_kept_of_an_entry_is_short_however_long_it_is() {
+    let (office, mut devices) = (office(&authority(1)), PersonDevices::new(PERSON));
+    let Entry::DeviceEnrolled { time_ms, device, cert_sha256, person_sha256, .. } = enrolled(1, of(PERSON, 1)) else {
+        panic!("an enrolment")
+    };
+    let (enrolment, second_cert_sha256) = ("x".repeat(60_000), None);
+    let long = Entry::DeviceEnrolled { time_ms, device, cert_sha256, enrolment, person_sha256, second_cert_sha256 };
+    let events = devices.add(0, &long.to_bytes(), &office);
+    assert_eq!(events.len(), 1);
+    assert!(serde_json::to_string(&events).unwrap().len() < 500);
+}
+
+#[test]
 fn devices_of_the_person_and_of_unknown_people_are_reported_and_no_others() {
     let revoked = |n| Entry::DeviceRevoked { time_ms: 2, device: device(n), jws: None };
     let appointed =
