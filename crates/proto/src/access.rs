@@ -92,6 +92,7 @@ pub const REQUESTS: &[(&str, &str, Access)] = &[
     ("POST", "/api/v1/registrars", Access::Everybody),
     ("POST", "/api/v1/device-requests", Access::Everybody),
     ("GET", "/api/v1/devices", Access::Device(Rule::Any(&[Action::SeeOwnDevices, Action::SeeAllDevices]))),
+    ("GET", "/api/v1/sign-ins", Access::Device(Rule::Any(&[Action::SeeOwnDevices]))),
     ("GET", "/api/v1/alerts", Access::Device(Rule::Any(&[Action::SeeAlerts]))),
     ("GET", "/api/v1/push", Access::Device(Rule::Any(&[Action::MarkAlerts]))),
     ("PUT", "/api/v1/push", Access::Device(Rule::Any(&[Action::MarkAlerts]))),

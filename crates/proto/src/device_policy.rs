@@ -37,6 +37,16 @@ pub enum DeviceKind {
     Native,
 }
 
+impl DeviceKind {
+    /// The word on the wire and in the store.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Browser => "browser",
+            Self::Native => "native",
+        }
+    }
+}
+
 /// Rules for some devices. What is absent is not restricted further.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

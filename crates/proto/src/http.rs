@@ -1,6 +1,9 @@
 //! Bodies of the HTTP API. Its paths, errors and limits are described in `docs/api/openapi.json`.
 
-use crate::{Blob, CallId, Card, DeviceId, Ended, OfficeAlert, PersonId, RecordMode, SuiteName, message::Logged};
+use crate::{
+    Blob, CallId, Card, DeviceId, Ended, OfficeAlert, PersonId, RecordMode, SuiteName, device_policy::DeviceKind,
+    message::Logged,
+};
 use serde::{Deserialize, Serialize};
 
 /// Prefix of the paths of this version of the API.
@@ -232,6 +235,51 @@ pub struct ListedDevice {
     /// Whether it is connected now.
     #[serde(default)]
     pub connected: bool,
+    /// When it was last connected, milliseconds since 1970 UTC, to within a few minutes; none if it never was, or not since the
+    /// server keeps this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_seen_ms: Option<u64>,
+    /// What kind of program last signed in with its key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<DeviceKind>,
+}
+
+/// `GET /api/v1/sign-ins`: when the devices of one's own person were connected.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct SignInList {
+    /// Newest first, at most [`crate::limits::MAX_SIGN_INS_PER_DEVICE`] of each device.
+    pub sign_ins: Vec<SignIn>,
+    /// Newest first: attempts in the name of these devices without proof of their keys.
+    pub failed: Vec<FailedSignIns>,
+}
+
+/// A time in which a device was connected. Reconnections shortly after each other are one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct SignIn {
+    /// Which.
+    pub device: DeviceId,
+    /// When it signed in first, milliseconds since 1970 UTC.
+    pub from_ms: u64,
+    /// When it was last connected, to within a few minutes.
+    pub until_ms: u64,
+    /// How often it signed in from first to last.
+    pub times: u64,
+    /// What kind of program it was.
+    pub kind: DeviceKind,
+}
+
+/// Attempts to sign in that failed, in the name of one device.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct FailedSignIns {
+    /// Which.
+    pub device: DeviceId,
+    /// When the first of them was made, milliseconds since 1970 UTC.
+    pub time_ms: u64,
+    /// How many there were.
+    pub count: u64,
 }
 
 /// `GET /api/v1/alerts`: the office's alerts.

@@ -14,7 +14,7 @@ use crate::{
     outbox::{NotQueued, Outbox, Outgoing},
     push::Commands as PushCommands,
     reconcile::{CertificateSource, ReconcileError, reconcile},
-    store::{IssuedLinkRow, ProtectionWrite, PushRow, RegistrarRow, Store, StoreError, Write},
+    store::{IssuedLinkRow, ProtectionWrite, PushRow, RegistrarRow, Store, StoreError, Unfinished, Write},
     switchboard::{
         Approved, DeviceAsked, Effects, Gauges, LegRefusal, NewDevice, Output, PendingAppend, Policy, Refusal,
         RefusalKind, RefusedRing, RelayCommand, Reply, RequestId, Revocation, Seal, SessionId, SignedIn, Switchboard,
@@ -81,6 +81,8 @@ pub enum Input {
     RevokeAsRegistrar(SessionId, Box<Result<Revocation, String>>, oneshot::Sender<Answer>),
     /// Whether this device may deliver this call's record.
     MaySeal(CallId, DeviceId, oneshot::Sender<Result<(), Refusal>>),
+    /// A device wants to deliver the record of a call that the switchboard does not have in memory; this is what the store has of it.
+    Recall(Box<Unfinished>, DeviceId, oneshot::Sender<()>),
     /// A record is in the archive.
     Seal(Box<Seal>, oneshot::Sender<Answer>),
     /// The result of a log append: the entry's index, or none if it is not known to be in the log.
@@ -387,6 +389,10 @@ impl Hub {
                 let exists = self.ended_call_exists(&call);
                 let _ = reply.send(exists.and_then(|exists| self.board.may_seal(&call, &device, exists)));
                 return;
+            }
+            Input::Recall(ended, device, reply) => {
+                let _ = reply.send(());
+                self.board.recall(&ended, &device, now)
             }
             Input::Seal(seal, reply) => match self.ended_call_exists(&seal.call) {
                 Ok(exists) => {

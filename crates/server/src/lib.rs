@@ -30,6 +30,7 @@ pub mod objects;
 mod outbox;
 pub mod placement;
 mod places;
+mod private;
 mod protection;
 mod push;
 mod random;

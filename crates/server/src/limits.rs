@@ -5,10 +5,15 @@ pub use crate::assignment::{ASSIGNMENT_TIMEOUT_MS, HEARTBEAT_TIMEOUT_MS, REQUEST
 /// How long after a call's end its record may take to arrive, milliseconds, before the log says that it is missing.
 /// A note-taker seals audio during the call, but its speech recognition may lag by as long as the call was.
 pub const RECORD_DUE_MS: u64 = 60 * 60 * 1000;
+/// How long after that a record is awaited in memory, milliseconds: a month, in which somebody can repair the note-taker. Later it is
+/// accepted too, and the call is looked up in the store.
+pub const LATE_RECORD_MS: u64 = 30 * 24 * 60 * 60 * 1000;
+/// How long a call is in memory that was looked up for such a record, milliseconds: each part that is uploaded looks it up again.
+pub const RECALLED_MS: u64 = 60 * 60 * 1000;
 /// Delay before a failed log append is retried, milliseconds. The end of a call must reach the log.
 pub const LOG_RETRY_MS: u64 = 5_000;
 /// Bytes of handshake messages kept for one call, for devices that reconnect. The largest honest commit and welcome
-/// are about 200 KB together; a member that sends more than this only makes others rejoin.
+/// are about 475 kB together; a member that sends more than this only makes others rejoin.
 pub const MAX_HANDSHAKE_BYTES: usize = 16 * 1024 * 1024;
 /// Ended calls whose end is kept in memory, for devices that were disconnected when they ended.
 pub const RECENT_ENDS: usize = 256;
@@ -85,7 +90,10 @@ pub const MAX_CEREMONIES_OF_ONE_DEVICE: usize = 8;
 pub const MAX_WAITING_PIN_ATTEMPTS: usize = 32;
 /// Attempts at all PINs that wait, each with a task and an open request.
 pub const MAX_WAITING_PIN_ATTEMPTS_TOTAL: usize = 1024;
-/// How often the use of a connected device's ticket is stored, milliseconds: what a server that is killed loses of it counts as
+/// How soon after its last connection a device that signs in again counts as reconnected, milliseconds. More than
+/// [`TICKET_USE_STORED_MS`], so that a server that was killed makes no new sign-in of it.
+pub const RECONNECTED_WITHIN_MS: u64 = 10 * 60 * 1000;
+/// How often it is stored that a device is still connected, milliseconds: what a server that is killed loses of it counts as
 /// idle. Far below [`telcon_proto::limits::TICKET_MAX_IDLE_MS`], so that restarting the server locks nobody.
 pub const TICKET_USE_STORED_MS: u64 = 5 * 60 * 1000;
 /// Approved devices whose certificates are stored in the archive at the same time. More wait; registrars do not wait for it.

@@ -280,7 +280,7 @@ mod tests {
             Entry::CallEnded { time_ms: 3, call: CALL, how: Ended::Missed, answered: Some(false), answered_ms: None };
         log.append(&[ended.to_bytes()], 3);
         reconcile(&mut *store, &log.prover(), &(), true).unwrap();
-        assert_eq!(store.load().unwrap().unfinished, []);
+        assert_eq!(store.load().unwrap().unfinished[0].row.ended_index, Some(4));
 
         // The database is of an older backup than the log.
         let revoked =

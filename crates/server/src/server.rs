@@ -35,7 +35,7 @@ use telcon_proto::{OfficeName, device_policy::DevicePolicy, http::OfficeInfo};
 use telcon_relay::RelayConfig;
 use tokio::{
     net::TcpListener,
-    sync::{Semaphore, oneshot},
+    sync::{Semaphore, mpsc, oneshot},
     task::JoinHandle as Task,
 };
 
@@ -307,7 +307,7 @@ impl Server {
         let for_certificates = app.clone();
         tokio::task::spawn_blocking(move || store_missing_certificates(&for_certificates));
         let cleanup = tokio::spawn(remove_stale_uploads_daily(app.clone()));
-        let ticket_uses = tokio::spawn(web::store_ticket_uses(app.clone()));
+        let connected = tokio::spawn(web::store_connected(app.clone()));
         let (probed, for_probes) = (app.clone(), hub.clone());
         let probes = tokio::spawn(async move { probed.liveness.probe(for_probes).await });
         let (stop, stopped) = oneshot::channel::<()>();
@@ -316,6 +316,7 @@ impl Server {
         let admin_task =
             tokio::spawn(serve(admin, web::admin_router(app.clone()), config.connections, proxies, admin_stopped));
         let http_task = tokio::spawn(serve(listener, router(app), config.connections, config.trusted_proxies, stopped));
+        let (relay_task, relay_failure) = watch_relay(relay_task);
         tracing::info!("server started");
         Ok(Running {
             http_addr,
@@ -328,8 +329,9 @@ impl Server {
             threads: vec![hub_thread, log_thread],
             http_task,
             admin_task,
-            tasks: vec![media_handle.task, cleanup, ticket_uses, probes, pushes],
+            tasks: vec![media_handle.task, cleanup, connected, probes, pushes],
             relay_task,
+            relay_failure,
             archiving,
         })
     }
@@ -352,11 +354,21 @@ pub struct Running {
     http_task: Task<io::Result<()>>,
     admin_task: Task<io::Result<()>>,
     tasks: Vec<Task<()>>,
-    relay_task: Task<io::Result<()>>,
+    relay_task: Task<()>,
+    relay_failure: mpsc::Receiver<io::Error>,
     archiving: Arc<Semaphore>,
 }
 
 impl Running {
+    /// Waits until the embedded relay fails, which is logged: calls on it have no media until the server is restarted, so
+    /// that a program should shut the server down and end with an error. Waits for ever while the relay works.
+    pub async fn relay_failed(&mut self) -> io::Error {
+        match self.relay_failure.recv().await {
+            Some(error) => error,
+            None => std::future::pending().await,
+        }
+    }
+
     /// Shuts down: closes connections and completes writes in progress. Calls continue at the next start, if that is
     /// before their devices give up.
     pub async fn shutdown(self) {
@@ -381,6 +393,19 @@ impl Running {
         // They end when their channels close; joining them waits until the disk has been flushed.
         let _ = tokio::task::spawn_blocking(move || threads.into_iter().for_each(|t| drop(t.join()))).await;
     }
+}
+
+/// Logs and reports a failure of the embedded relay's workers. That they end with their last handle is none.
+fn watch_relay(workers: Task<io::Result<()>>) -> (Task<()>, mpsc::Receiver<io::Error>) {
+    let (failed, failure) = mpsc::channel(1);
+    let task = tokio::spawn(async move {
+        if let Err(error) = workers.await.unwrap_or_else(|error| Err(io::Error::other(error))) {
+            tracing::error!(%error, "the embedded relay failed: calls on it have no media; restart the server");
+            // Fails only if nobody waits for it.
+            let _ = failed.send(error).await;
+        }
+    });
+    (task, failure)
 }
 
 /// The client of push services; none if the office sends no push messages.
@@ -539,6 +564,14 @@ fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
 mod tests {
     use super::*;
     use telcon_proto::{Blob, SuiteName};
+
+    #[tokio::test]
+    async fn a_failure_of_the_embedded_relay_is_reported_and_its_regular_end_is_not() {
+        let (_, mut failure) = watch_relay(tokio::spawn(async { Err(io::Error::other("relay worker 1: lost")) }));
+        assert_eq!(failure.recv().await.unwrap().to_string(), "relay worker 1: lost");
+        let (_, mut failure) = watch_relay(tokio::spawn(async { Ok(()) }));
+        assert!(failure.recv().await.is_none());
+    }
 
     #[test]
     fn office_json_has_a_version_and_older_versions_are_read() {

@@ -5,7 +5,7 @@ use crate::{
     store::{DeviceRow, LostDevice},
     switchboard::{RefusedRing, VerifiedRing},
 };
-use telcon_identity::{IdentityError, Mismatch, Office};
+use telcon_identity::{IdentityError, Mismatch, Office, Validity};
 use telcon_proto::{Blob, DeviceId, ServerMessage, message::RefusalCode};
 
 /// Why a device does not sign in.
@@ -19,6 +19,9 @@ pub struct RefusedSignIn {
 
 /// Verifies a sign-in: the device is enrolled, its certificate is valid now, and it signed the challenge. `row` is what the
 /// store has of the device.
+///
+/// Now is not before the device was enrolled: a server whose clock was set back signs in devices that it enrolled since, so that
+/// those in a call come back to it, and how they end it is kept.
 ///
 /// # Errors
 /// [`RefusedSignIn`].
@@ -38,9 +41,17 @@ pub fn check_proof(
     // A device that the log does not have is not enrolled yet.
     let row = row.filter(|row| row.log_index.is_some()).ok_or_else(not_proven)?;
     let ders: Vec<&[u8]> = row.chain.iter().map(Blob::as_slice).collect();
-    let verified = office.verify_chain(&ders, now_ms).map_err(|why| RefusedSignIn {
-        message: refused(format!("this device cannot sign in: {why}")),
-        not_proven: false,
+    let verified = office.verify_chain(&ders, now_ms.max(row.enrolled_ms)).map_err(|why| {
+        let message = match why {
+            // The server's clock may be wrong for all devices: a device compares it with its own when it is challenged.
+            IdentityError::Expired(Validity::Device) => {
+                "this device cannot sign in: by the clock of the office's server its certificate has expired: compare that clock \
+                 with this device's, and if they agree, enrol the device again"
+                    .to_owned()
+            }
+            why => format!("this device cannot sign in: {why}"),
+        };
+        RefusedSignIn { message: refused(message), not_proven: false }
     })?;
     let (suite, public) = (verified.suite(), verified.public_key());
     telcon_identity::verify_sign_in(jws, suite, public, office.domain().as_str(), device, nonce)
@@ -92,7 +103,8 @@ mod tests {
     const NOW: u64 = 1_800_000_000_000;
     const HOUR: u64 = 3_600_000;
 
-    /// A device whose certificate has expired, or whose office's server is behind it in time, is told which of the two it is.
+    /// A device whose certificate has expired, or is not valid yet, is told which of the two it is, and that the server's clock may be
+    /// wrong. What the server enrolled itself is valid whatever its clock was set back to.
     #[test]
     fn a_certificate_that_is_not_valid_now_is_refused_with_what_to_do() {
         let authority = Authority::create(SuiteName::Hybrid, &[1; 32], "office.example", "Office", NOW).unwrap();
@@ -131,21 +143,30 @@ mod tests {
             revoked_index: None,
         };
         let jws = telcon_identity::sign_in(&key, "office.example", id, b"nonce");
-        let at = |now_ms| match check_proof(&office, Some(row.clone()), id, b"nonce", &jws, now_ms) {
-            Ok(_) => "signed in".to_owned(),
-            Err(refused) => match *refused.message {
-                ServerMessage::Refused { code: RefusalCode::NotSignedIn, message, .. } => message,
-                other => panic!("{other:?}"),
-            },
+        let enrolled_at = |enrolled_ms, now_ms| {
+            let row = DeviceRow { enrolled_ms, ..row.clone() };
+            match check_proof(&office, Some(row), id, b"nonce", &jws, now_ms) {
+                Ok(_) => "signed in".to_owned(),
+                Err(refused) => match *refused.message {
+                    ServerMessage::Refused { code: RefusalCode::NotSignedIn, message, .. } => message,
+                    other => panic!("{other:?}"),
+                },
+            }
         };
+        let at = |now_ms| enrolled_at(NOW, now_ms);
         assert_eq!(at(NOW + HOUR), "signed in");
         let year_ms = DEVICE_VALIDITY_S * 1_000;
         assert_eq!(
             at(NOW + year_ms + 25 * HOUR),
-            "this device cannot sign in: a device certificate has expired: enrol the device again"
+            "this device cannot sign in: by the clock of the office's server its certificate has expired: compare that clock with \
+             this device's, and if they agree, enrol the device again"
         );
+        // The server enrolled it, and its clock was set back since.
+        for back_ms in [2 * HOUR, 25 * HOUR, 30 * 24 * HOUR] {
+            assert_eq!(at(NOW - back_ms), "signed in", "{back_ms}");
+        }
         assert_eq!(
-            at(NOW - 25 * HOUR),
+            enrolled_at(NOW - 25 * HOUR, NOW - 25 * HOUR),
             "this device cannot sign in: a device certificate is not valid yet: check both devices' clocks"
         );
     }

@@ -96,6 +96,35 @@ async fn after_too_many_wrong_pins_the_secret_is_gone() {
     assert_eq!(left, 0, "it is erased from the database");
 }
 
+/// The server's clock was a month ahead for a moment while somebody mistyped their PIN, and is right again.
+#[tokio::test]
+async fn a_wait_that_ends_in_a_month_is_as_long_as_its_own_step() {
+    const MONTH_MS: i64 = 30 * 86_400_000;
+    let mut office = Office::start().await;
+    let device = office.person(Role::Principal).await;
+    let client = Client::sign_in(office.addr(), &device).await;
+    make(&office, &client, &LOCKER, &PROOF).await;
+    let mut step_ms = 0;
+    for n in 1..=3 {
+        let LockerAnswer::Wrong { wait_ms, .. } = open(&office, &LOCKER, &[n; 32]).await else { panic!("{n}") };
+        step_ms = wait_ms;
+    }
+    office.stop().await;
+    let path = office.dir.path().join("server/telcon.db");
+    let retry = |change: &str| -> i64 {
+        let database = rusqlite::Connection::open(&path).unwrap();
+        database.execute(&format!("UPDATE lockers SET retry_ms = retry_ms + {change}"), []).unwrap();
+        database.query_row("SELECT retry_ms FROM lockers", [], |row| row.get(0)).unwrap()
+    };
+    let ahead_ms = retry(&MONTH_MS.to_string());
+    office.run().await;
+    assert_eq!(open(&office, &LOCKER, &PROOF).await, LockerAnswer::Wait { wait_ms: step_ms });
+    let answer = open(&office, &LOCKER, &PROOF).await;
+    assert!(matches!(answer, LockerAnswer::Wait { wait_ms } if wait_ms <= step_ms), "{answer:?}");
+    office.stop().await;
+    assert!(retry("0") < ahead_ms - MONTH_MS / 2, "its end is stored, so that it passes");
+}
+
 /// The attacker sends many guesses at once, so that none is counted before all are compared.
 #[tokio::test]
 async fn parallel_attempts_are_counted_one_by_one() {

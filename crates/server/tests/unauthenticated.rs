@@ -8,7 +8,7 @@ use telcon_identity::Authority;
 use telcon_proto::{
     ClientMessage as C, RecordMode, Role, ServerMessage as S, SuiteName, WIRE_VERSION,
     http::{ApiError, OfficeInfo},
-    limits::{MAX_MESSAGE_BYTES, MAX_MESSAGES_PER_SECOND, MAX_UNSIGNED_CONNECTIONS},
+    limits::{MAX_MESSAGE_BYTES, MAX_MESSAGES_PER_SECOND, MAX_SIGN_IN_MESSAGE_BYTES, MAX_UNSIGNED_CONNECTIONS},
     message::RefusalCode,
 };
 use telcon_server::{ServerConfig, TrustedProxies, limits::MAX_UNSIGNED_FROM_ONE_ADDRESS};
@@ -60,6 +60,13 @@ async fn before_sign_in_the_socket_accepts_nothing_but_a_sign_in() {
     let addr = office.addr();
     assert_eq!(Client::raw(addr, Some("https://evil.example")).await.err(), Some(403));
     assert!(Client::raw(addr, Some(&format!("http://{addr}"))).await.is_ok());
+    // The name is the attacker's, and leads here (DNS rebinding): host and origin are the same.
+    let mut rebound = TcpStream::connect(addr).await.unwrap();
+    let head = "GET /ws HTTP/1.1\r\nhost: evil.example\r\norigin: http://evil.example\r\nconnection: close\r\n\r\n";
+    rebound.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    rebound.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 403"), "{answer}");
 
     let texts = ["\u{0}\u{1}", "", "{}", "[[[[[[[[", r#"{"type":"ping","log_size":0}"#, r#"{"type":"hello"}"#];
     for text in texts {
@@ -108,6 +115,54 @@ async fn before_sign_in_the_socket_accepts_nothing_but_a_sign_in() {
     client.prove(&unknown, DOMAIN).await;
     assert_eq!(code(client.next().await), Some(RefusalCode::NotSignedIn));
     Client::sign_in(addr, &device).await;
+}
+
+/// The attacker sends pieces of a message that never ends, which the server would have to keep.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn before_sign_in_the_server_keeps_no_more_than_a_sign_in_of_a_message_in_pieces() {
+    use tokio_tungstenite::tungstenite::protocol::frame::{
+        Frame,
+        coding::{Data, OpCode},
+    };
+    const PIECE_BYTES: usize = 8 * 1024;
+    let office = Office::start().await;
+    let device = office.person(Role::Principal).await;
+    for after_hello in [false, true] {
+        let mut client = Client::raw(office.addr(), None).await.unwrap();
+        if after_hello {
+            client.send(&C::Hello { version: WIRE_VERSION, device: device.id }).await;
+            assert!(matches!(client.next().await, Some(S::Challenge { .. })));
+        }
+        for at in 0..=MAX_SIGN_IN_MESSAGE_BYTES / PIECE_BYTES {
+            let kind = if at == 0 { Data::Text } else { Data::Continue };
+            let piece = Frame::message(vec![b'x'; PIECE_BYTES], OpCode::Data(kind), false);
+            // The server may have closed already.
+            let _ = client.socket.send(Message::Frame(piece)).await;
+        }
+        assert_eq!(code(client.next().await), Some(RefusalCode::Malformed), "before its end");
+        assert_eq!(client.closed().await, Some(1008));
+    }
+    // A device sends longer messages once it is signed in.
+    let mut client = Client::sign_in(office.addr(), &device).await;
+    for _ in 0..2 {
+        client.send(&C::Ring { jws: "x".repeat(2 * MAX_SIGN_IN_MESSAGE_BYTES) }).await;
+        assert_eq!(code(client.next().await), Some(RefusalCode::NotAllowed));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_array_is_neither_a_message_nor_a_body() {
+    let office = Office::start().await;
+    let device = office.person(Role::Principal).await;
+    let mut client = Client::raw(office.addr(), None).await.unwrap();
+    let hello = format!(r#"["hello",{WIRE_VERSION},"{}"]"#, device.id.to_hex());
+    client.socket.send(Message::Text(hello.into())).await.unwrap();
+    assert_eq!(code(client.next().await), Some(RefusalCode::Malformed));
+    let mut client = Client::sign_in(office.addr(), &device).await;
+    client.socket.send(Message::Text(r#"["ping",0]"#.into())).await.unwrap();
+    assert_eq!(code(client.next().await), Some(RefusalCode::Malformed));
+    let challenge = format!(r#"["{}"]"#, device.id.to_hex());
+    assert_eq!(office.post("/api/v1/passkeys/challenge", challenge.as_bytes()).await.status, 422);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -11,11 +11,13 @@
 //! | `invitation` | an invitation as registrars see it |
 //! | `logged` | a log entry with its proof |
 //! | `notice` | a call as staff sees it |
+//! | `object` | JSON that has to be an object |
 
 mod client;
 mod invitation;
 mod logged;
 mod notice;
+mod object;
 mod ring;
 mod server;
 
@@ -23,6 +25,7 @@ pub use client::ClientMessage;
 pub use invitation::{FirstApproval, OpenInvitation};
 pub use logged::Logged;
 pub use notice::{Notice, NoticeState, PersonNamed};
+pub use object::Object;
 pub use ring::{Ring, RingError};
 pub use server::{RefusalCode, ServerMessage};
 

@@ -72,7 +72,7 @@ impl Office {
         self.engine.available(device(by), self.now);
     }
 
-    fn pass(&mut self, ms: u64) {
+    fn advance(&mut self, ms: u64) {
         let until = self.now + ms;
         while let Some(at) = self.engine.next_timeout().filter(|at| *at <= until) {
             self.now = self.now.max(at);
@@ -180,17 +180,17 @@ fn a_request_that_is_not_granted_does_not_block_others() {
     let mut office = Office::default();
     office.ring(1);
     assert!(office.request(1, 7));
-    office.pass(REQUEST_TIMEOUT_MS - 1);
+    office.advance(REQUEST_TIMEOUT_MS - 1);
     assert!(!office.request(1, 8));
-    office.pass(1);
+    office.advance(1);
     assert!(office.calls[&call(1)].asking.is_empty());
     // The same one requests first again, which blocks nobody.
     assert!(office.request(1, 7));
     assert_eq!(office.status(1), (false, false));
     assert!(office.request(1, 8));
-    office.pass(REQUEST_TIMEOUT_MS);
+    office.advance(REQUEST_TIMEOUT_MS);
     assert!(office.calls[&call(1)].asking.is_empty(), "both end");
-    office.pass(REQUEST_FORGOTTEN_MS);
+    office.advance(REQUEST_FORGOTTEN_MS);
     assert_eq!(office.engine.next_timeout(), None);
 }
 
@@ -200,10 +200,10 @@ fn repeated_requests_do_not_extend_the_first_one() {
     office.ring(1);
     for _ in 0..3 {
         assert!(office.request(1, 7));
-        office.pass(REQUEST_TIMEOUT_MS / 3);
+        office.advance(REQUEST_TIMEOUT_MS / 3);
         office.leave(1, 7);
     }
-    office.pass(1);
+    office.advance(1);
     office.request(1, 7);
     assert_eq!(office.status(1), (false, false));
     assert!(office.request(1, 8));
@@ -219,12 +219,12 @@ fn a_note_taker_that_nobody_admits_is_reassigned_to_another_live_call() {
     office.ring(2);
     office.live(2);
     let assigned = |office: &Office, n: u8| office.engine.calls[&call(n)].assigned.map(|(device, _)| device);
-    office.pass(REQUEST_TIMEOUT_MS - 1);
+    office.advance(REQUEST_TIMEOUT_MS - 1);
     assert_eq!(assigned(&office, 2), None, "it may be admitted yet");
-    office.pass(1);
+    office.advance(1);
     assert_eq!(assigned(&office, 2), Some(device(7)));
     office.end(2);
-    office.pass(REQUEST_TIMEOUT_MS);
+    office.advance(REQUEST_TIMEOUT_MS);
     assert_eq!(assigned(&office, 1), None, "nor is it sent back to where nobody admitted it");
 }
 
@@ -235,13 +235,13 @@ fn an_assignment_ends_with_the_request_that_expires() {
     office.live(1);
     office.ring(2);
     office.request(1, 7);
-    office.pass(REQUEST_TIMEOUT_MS);
+    office.advance(REQUEST_TIMEOUT_MS);
     // It requests again, which blocks nobody, and says that it is free.
     office.request(1, 7);
-    office.pass(REASSIGN_AFTER_MS + CROSSING_MS);
+    office.advance(REASSIGN_AFTER_MS + CROSSING_MS);
     office.available(7);
     assert_eq!(office.carry_out(), [(call(1), device(7))]);
-    office.pass(REQUEST_TIMEOUT_MS - REASSIGN_AFTER_MS - CROSSING_MS);
+    office.advance(REQUEST_TIMEOUT_MS - REASSIGN_AFTER_MS - CROSSING_MS);
     office.available(7);
     assert_eq!(office.carry_out(), [(call(2), device(7))]);
     assert_eq!(office.engine.calls[&call(1)].assigned, None, "it has one assignment");
@@ -254,11 +254,11 @@ fn a_note_taker_without_heartbeat_is_replaced() {
     office.request(1, 7);
     office.admit(1, 7);
     for _ in 0..5 {
-        office.pass(HEARTBEAT_TIMEOUT_MS - 1);
+        office.advance(HEARTBEAT_TIMEOUT_MS - 1);
         office.engine.message_received(call(1), device(7), office.now);
     }
     assert!(!office.request(1, 8));
-    office.pass(HEARTBEAT_TIMEOUT_MS);
+    office.advance(HEARTBEAT_TIMEOUT_MS);
     assert_eq!(office.status(1), (false, true));
     assert!(office.engine.may_request(call(1), device(8)));
     office.engine.message_received(call(1), device(7), office.now);
@@ -302,7 +302,7 @@ proptest! {
                             office.engine.message_received(*id, *writer, office.now);
                         }
                     }
-                    office.pass(ms);
+                    office.advance(ms);
                 }
             }
             office.carry_out();
@@ -328,7 +328,7 @@ proptest! {
             prop_assert_eq!(office.engine.calls.len(), office.calls.len());
         }
         // Without further events, all timers run out.
-        office.pass(10 * REQUEST_FORGOTTEN_MS);
+        office.advance(10 * REQUEST_FORGOTTEN_MS);
         prop_assert!(office.engine.unattended.len() <= office.calls.len());
     }
 }

@@ -405,7 +405,7 @@ fn each_change_of_a_batch_is_answered_with_its_own_outcome() {
     };
     let removed = || vec![ProtectionWrite::PasskeyRemoved(device(1), "a".into())];
     let (inputs, answers): (Vec<_>, Vec<_>) =
-        [passkey(1), passkey(2), removed(), vec![ProtectionWrite::TicketsUsed(vec![device(1)], 5)]]
+        [passkey(1), passkey(2), removed(), vec![ProtectionWrite::Connected(vec![device(1)], 5)]]
             .into_iter()
             .map(change)
             .unzip();

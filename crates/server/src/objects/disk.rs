@@ -2,6 +2,7 @@
 //! one). Files that a killed process left half written are in `.spool`, which is emptied at the next start.
 
 use super::{Key, Listed, ObjectError, Objects, Spool};
+use crate::private;
 use std::{
     fs::{self, File},
     io::{self, Write as _},
@@ -23,7 +24,7 @@ pub struct DiskObjects {
 }
 
 impl DiskObjects {
-    /// Stores objects below `root`, for the one process that writes there. Creates the directory if it is missing.
+    /// Stores objects below `root`, for the one process that writes there. Creates the directory if it is missing, for its owner alone.
     ///
     /// # Errors
     /// If it cannot be created, or its spool cannot be emptied.
@@ -34,7 +35,8 @@ impl DiskObjects {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        fs::create_dir_all(&spool)?;
+        private::create_dir_all(&spool)?;
+        private::warn_if_readable_by_others(&root);
         Ok(Self { root, spools: AtomicU64::new(0) })
     }
 
@@ -47,7 +49,7 @@ impl DiskObjects {
         let dir = place.parent().unwrap_or(&self.root);
         let missing: Vec<&Path> = dir.ancestors().take_while(|dir| !dir.exists()).collect();
         for dir in missing.into_iter().rev() {
-            match fs::create_dir(dir) {
+            match private::create_dir(dir) {
                 Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
                 _ => {}
             }
@@ -169,5 +171,30 @@ fn sync_parent(path: &Path) -> io::Result<()> {
     match path.parent() {
         Some(parent) => File::open(parent)?.sync_all(),
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    /// The attacker is another user of the machine, and the objects are outside the data directory.
+    #[test]
+    fn objects_and_their_directories_are_readable_by_their_owner_alone() {
+        let home = tempfile::tempdir().unwrap();
+        let root = home.path().join("new/objects");
+        let objects = DiskObjects::open(&root).unwrap();
+        let spool = objects.spool().unwrap();
+        spool.create().unwrap().write_all(b"sealed").unwrap();
+        objects.put(&Key::parse("records/a/part").unwrap(), spool).unwrap();
+        assert!(objects.create(&Key::parse("devices/b").unwrap(), b"certificate").unwrap());
+        let mode = |path: &str| fs::metadata(root.join(path)).unwrap().permissions().mode() & 0o777;
+        for directory in ["..", "", SPOOL, "records", "records/a", "devices"] {
+            assert_eq!(mode(directory), 0o700, "{directory}");
+        }
+        for file in ["records/a/part", "devices/b"] {
+            assert_eq!(mode(file), 0o600, "{file}");
+        }
     }
 }

@@ -89,12 +89,12 @@ impl Spool {
         Self { path }
     }
 
-    /// Creates the file, empty, for writing. The caller flushes it to disk before it is stored.
+    /// Creates the file, empty, for writing, for its owner alone. The caller flushes it to disk before it is stored.
     ///
     /// # Errors
     /// The disk's.
     pub fn create(&self) -> io::Result<fs::File> {
-        fs::File::create(&self.path)
+        crate::private::create_empty(&self.path)
     }
 
     pub(super) fn path(&self) -> &Path {

@@ -71,7 +71,7 @@ impl S3Objects {
         let bucket = builder.build().map_err(|error| bad(&error.to_string()))?;
         match fs::remove_dir_all(&spool) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
-            _ => fs::create_dir_all(&spool)?,
+            _ => crate::private::create_dir_all(&spool)?,
         }
         Ok(Self { bucket: Arc::new(bucket), prefix: prefix.to_owned(), spool, spools: AtomicU64::new(0), runtime })
     }

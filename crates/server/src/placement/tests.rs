@@ -76,7 +76,7 @@ impl World {
         self.event(Event::Answered { host, leg, answer: Ok("v=0".into()) })
     }
 
-    fn pass(&mut self, ms: u64) -> Vec<Decision> {
+    fn advance(&mut self, ms: u64) -> Vec<Decision> {
         let until = self.now + ms;
         while let Some(at) = self.placement.next_timeout().filter(|at| *at <= until) {
             self.now = self.now.max(at);
@@ -167,14 +167,14 @@ fn a_relay_that_does_not_answer_offers_is_evicted() {
     let mut world = World::with_relays(1);
     world.open(1);
     world.leg(1, 5);
-    assert_eq!(world.pass(ANSWER_TIMEOUT_MS - 1), []);
-    let decisions = world.pass(1);
+    assert_eq!(world.advance(ANSWER_TIMEOUT_MS - 1), []);
+    let decisions = world.advance(1);
     assert_eq!(decisions[0], Decision::Evict(RelayId(1)));
     moved(&decisions, Host::Embedded, &[5]);
     assert_eq!(world.placement.next_timeout(), None);
     world.register(2);
     assert_eq!(world.open(2), Host::Embedded, "it may be the same relay again");
-    world.pass(QUARANTINE_MS);
+    world.advance(QUARANTINE_MS);
     assert_eq!(world.open(3), TWO);
     // After an answer in time, or the end of the call, no timer is left.
     let leg = world.leg(3, 5);
@@ -207,16 +207,16 @@ fn an_unreachable_relay_loses_the_call_at_the_second_offer_and_is_quarantined() 
     world.open(1);
     let leg = world.leg(1, 5);
     world.answer(leg);
-    world.pass(ATTEMPT_WINDOW_MS - 1);
+    world.advance(ATTEMPT_WINDOW_MS - 1);
     let again = world.leg(1, 5);
     assert_eq!(again.0, ONE, "sent before the failover reached the device: the same attempt");
     world.answer(again);
-    world.pass(ATTEMPT_WINDOW_MS);
+    world.advance(ATTEMPT_WINDOW_MS);
     let decisions = world.offer(1, 5);
     moved(&decisions, Host::Embedded, &[5]);
     assert!(matches!(decisions.last(), Some(Decision::AddLeg { host: Host::Embedded, .. })), "{decisions:?}");
     assert_eq!(world.open(2), Host::Embedded);
-    world.pass(QUARANTINE_MS);
+    world.advance(QUARANTINE_MS);
     assert_eq!(world.open(3), ONE);
     assert_eq!(world.placement.counts().unreachable, 1);
 }
@@ -229,11 +229,11 @@ fn one_device_with_a_bad_network_does_not_quarantine_a_working_relay() {
     let works = world.leg(2, 7);
     world.answer(works);
     world.event(Event::Connected { host: ONE, leg: works.1 });
-    world.pass(REACHED_FOR_MS);
+    world.advance(REACHED_FOR_MS);
     let mut offers = 0;
     while world.leg(1, 5).0 == ONE {
         offers += 1;
-        world.pass(1_000);
+        world.advance(1_000);
         assert!(offers < 5);
         let leg = world.placement.legs.call(call(1)).unwrap().legs[&device(5)].id;
         world.answer((ONE, leg));
@@ -253,15 +253,15 @@ fn the_call_stays_while_another_of_its_devices_is_connected() {
         let leg = world.leg(1, 5);
         assert_eq!(leg.0, ONE);
         world.answer(leg);
-        world.pass(1_000);
+        world.advance(1_000);
     }
     world.event(Event::Gone { host: ONE, leg: works.1 });
     world.leg(1, 5);
-    world.pass(1_000);
+    world.advance(1_000);
     let leg = world.placement.legs.call(call(1)).unwrap().legs[&device(5)].id;
     world.answer((ONE, leg));
     let again = world.leg(1, 5);
-    world.pass(1_000);
+    world.advance(1_000);
     world.answer(again);
     assert_eq!(world.leg(1, 5).0, Host::Embedded);
 }
@@ -296,7 +296,7 @@ fn one_offer_of_a_device_is_in_flight_and_the_newest_one_waits() {
     assert!(matches!(&of_first[..], [Decision::Answer { .. }, sent] if *sent == next), "{of_first:?}");
     assert!(matches!(&then[..], [Decision::Answer { .. }]), "the others were replaced: {then:?}");
     // What waits for a relay that is lost does not follow the call: its device is told to offer again.
-    world.pass(10_000);
+    world.advance(10_000);
     world.leg(1, 5);
     world.offer_sdp(1, 5, "waits");
     moved(&world.event(Event::Lost(RelayId(1))), Host::Embedded, &[5, 6]);
@@ -326,7 +326,7 @@ fn a_device_that_offers_without_pause_is_refused_and_evicts_no_relay() {
                 let (_, leg) = due.pop_front().unwrap();
                 decisions.extend(world.answer((ONE, leg)));
             }
-            decisions.extend(world.pass(10));
+            decisions.extend(world.advance(10));
             for decision in decisions {
                 match decision {
                     Decision::AddLeg { host, leg, .. } => {
@@ -348,7 +348,7 @@ fn a_device_that_offers_without_pause_is_refused_and_evicts_no_relay() {
         let most = u64::from(OFFER_RATE.burst()) + 10_000 / OFFER_RATE.interval_ms();
         assert!(handed.len() as u64 <= most && handed.len() > 10, "{leaves}: {} offers reach the relay", handed.len());
         assert!(refused >= 970, "{leaves}: {refused}");
-        world.pass(1_000);
+        world.advance(1_000);
         assert!(matches!(&world.offer(1, 6)[..], [Decision::AddLeg { host: ONE, .. }]), "others are not limited by it");
     }
 }
@@ -473,7 +473,7 @@ proptest! {
                 Step::Connect(n) => nth(&model, n).map(|(host, leg)| Event::Connected { host, leg }),
                 Step::Gone(n) => nth(&model, n).map(|(host, leg)| Event::Gone { host, leg }),
                 Step::Pass(ms) => {
-                    let decisions = world.pass(u64::from(ms));
+                    let decisions = world.advance(u64::from(ms));
                     model.carry_out(&decisions, &opened)?;
                     None
                 }

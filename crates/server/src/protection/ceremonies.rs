@@ -1,5 +1,6 @@
 //! WebAuthn ceremonies under way: each state is used once, expires, and is one of a bounded number.
 
+use super::is_younger;
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
     hash::Hash,
@@ -33,7 +34,7 @@ pub(crate) struct Origin {
 struct Pending<T> {
     order: u64,
     origin: Origin,
-    expires_ms: u64,
+    began_ms: u64,
     state: T,
 }
 
@@ -41,7 +42,8 @@ struct Pending<T> {
 ///
 /// Invariant: `by_age`, `by_address` and `by_origin` refer to exactly those in `pending`, by their order; `by_address` only to those
 /// whose address is known. Only [`Ceremonies::begin`] adds, and only [`Ceremonies::remove`] removes. Orders rise with time and all
-/// ceremonies take equally long, so that the first of `by_age` expires first.
+/// ceremonies take equally long, so that the first of `by_age` expires first, unless the clock was set back: one that began in the
+/// future has expired.
 pub(crate) struct Ceremonies<T> {
     limits: CeremonyLimits,
     pending: HashMap<String, Pending<T>>,
@@ -66,7 +68,7 @@ impl<T> Ceremonies<T> {
     /// Begins a ceremony under this name, which has to be random.
     pub fn begin(&mut self, name: String, origin: Origin, state: T, now_ms: u64) {
         while let Some((_, oldest)) = self.by_age.first_key_value()
-            && self.pending.get(oldest).is_none_or(|pending| pending.expires_ms <= now_ms)
+            && self.pending.get(oldest).is_none_or(|pending| !self.is_under_way(pending, now_ms))
         {
             self.remove(&oldest.clone());
         }
@@ -80,18 +82,22 @@ impl<T> Ceremonies<T> {
         }
         let order = self.next;
         self.next += 1;
-        let expires_ms = now_ms + self.limits.ttl_ms;
         self.by_age.insert(order, name.clone());
         if let Some(address) = origin.address {
             self.by_address.entry(address).or_default().push_back(order);
         }
         self.by_origin.entry(origin).or_default().push_back(order);
-        self.pending.insert(name, Pending { order, origin, expires_ms, state });
+        self.pending.insert(name, Pending { order, origin, began_ms: now_ms, state });
+    }
+
+    fn is_under_way(&self, pending: &Pending<T>, now_ms: u64) -> bool {
+        is_younger(pending.began_ms, self.limits.ttl_ms, now_ms)
     }
 
     /// Ends a ceremony, and returns its state if it has not expired. It cannot be ended again.
     pub fn end(&mut self, name: &str, now_ms: u64) -> Option<T> {
-        self.remove(name).filter(|pending| now_ms < pending.expires_ms).map(|pending| pending.state)
+        let ended = self.remove(name)?;
+        self.is_under_way(&ended, now_ms).then_some(ended.state)
     }
 
     fn remove(&mut self, name: &str) -> Option<Pending<T>> {
@@ -138,6 +144,19 @@ mod tests {
         assert_eq!(table.end("b", 100), None, "it expired");
         assert_eq!(table.end("c", 0), None, "it never began");
         assert_eq!(sizes(&table), [0; 4]);
+    }
+
+    /// The server's clock was a month ahead for a moment, and is right again.
+    #[test]
+    fn a_ceremony_of_the_future_has_expired() {
+        const MONTH_MS: u64 = 30 * 86_400_000;
+        let mut table = Ceremonies::new(LIMITS);
+        table.begin("a".into(), from(1, 1), 1, MONTH_MS);
+        table.begin("b".into(), from(1, 1), 2, MONTH_MS);
+        assert_eq!(table.end("a", 0), None);
+        table.begin("c".into(), from(1, 1), 3, 0);
+        assert_eq!(sizes(&table), [1; 4], "and is forgotten");
+        assert_eq!(table.end("c", 99), Some(3));
     }
 
     /// The attacker begins as many as they like from one address while somebody else unlocks a device, also for that device.

@@ -23,6 +23,9 @@ pub(crate) enum Attempt {
     },
     /// Too soon: the proof is not looked at, and nothing is counted.
     Wait { wait_ms: u64 },
+    /// The same, but the stored end of the wait is further away than the wait is long: the clock was set back since. The wait begins
+    /// anew, and its end has to be stored.
+    WaitAnew { wait_ms: u64 },
     /// There is no secret any more.
     Erased,
 }
@@ -37,8 +40,12 @@ pub(crate) fn attempt(locker: &LockerRow, proof: &Digest, now_ms: u64) -> Attemp
     if locker.secret.is_none() || locker.failures >= MAX_PIN_ATTEMPTS {
         return Attempt::Erased;
     }
-    if now_ms < locker.retry_ms {
-        return Attempt::Wait { wait_ms: locker.retry_ms - now_ms };
+    let (wait_ms, longest_ms) = (locker.retry_ms.saturating_sub(now_ms), wait_after(locker.failures));
+    if wait_ms > longest_ms && longest_ms > 0 {
+        return Attempt::WaitAnew { wait_ms: longest_ms };
+    }
+    if wait_ms.min(longest_ms) > 0 {
+        return Attempt::Wait { wait_ms };
     }
     if *proof == locker.proof {
         return Attempt::Correct;
@@ -83,6 +90,24 @@ mod tests {
         assert_eq!(attempt(&locker(MAX_PIN_ATTEMPTS, 0), &locker(0, 0).proof, NOW), Attempt::Erased);
         let erased = LockerRow { secret: None, ..locker(0, 0) };
         assert_eq!(attempt(&erased, &erased.proof, NOW), Attempt::Erased);
+    }
+
+    /// The server's clock was a month ahead for a moment, and is right again.
+    #[test]
+    fn a_wait_is_never_longer_than_its_own_step() {
+        const MONTH_MS: u64 = 30 * 86_400_000;
+        for failures in 0..MAX_PIN_ATTEMPTS {
+            let waiting = locker(failures, NOW + MONTH_MS);
+            let expected = match wait_after(failures) {
+                0 => Attempt::Correct,
+                wait_ms => Attempt::WaitAnew { wait_ms },
+            };
+            assert_eq!(attempt(&waiting, &waiting.proof, NOW), expected, "{failures}");
+        }
+        // What the caller stores of it is waited for once.
+        let again = locker(5, NOW + wait_after(5));
+        assert_eq!(attempt(&again, &again.proof, NOW + 1), Attempt::Wait { wait_ms: wait_after(5) - 1 });
+        assert_eq!(attempt(&again, &again.proof, NOW + wait_after(5)), Attempt::Correct);
     }
 
     #[test]

@@ -13,6 +13,23 @@ pub(crate) use turns::{TurnLimits, Turns};
 use crate::{digest::sha256, store::ProtectionRow};
 use telcon_proto::limits::{CONFIRMATION_MAX_AGE_MS, TICKET_MAX_AGE_MS, TICKET_MAX_IDLE_MS};
 
+/// How far ahead of the clock a stored time may be, milliseconds: more than [`crate::clock::Clock`] follows without calling it a step.
+/// A time beyond it was stored while the clock was wrong.
+const MAX_AHEAD_MS: u64 = 5_000;
+
+/// Whether less than `max_age_ms` passed since `then_ms`. A time in the future proves nothing: the clock was set back since.
+fn is_younger(then_ms: u64, max_age_ms: u64, now_ms: u64) -> bool {
+    remaining_ms(then_ms, max_age_ms, now_ms) > 0
+}
+
+/// How much is left of `max_age_ms` since `then_ms`, milliseconds; nothing if that is in the future.
+fn remaining_ms(then_ms: u64, max_age_ms: u64, now_ms: u64) -> u64 {
+    if then_ms > now_ms.saturating_add(MAX_AHEAD_MS) {
+        return 0;
+    }
+    max_age_ms.saturating_sub(now_ms.saturating_sub(then_ms))
+}
+
 /// Whether a device needs a ticket.
 pub(crate) fn is_protected(row: &ProtectionRow) -> bool {
     row.passkeys + row.lockers > 0
@@ -39,23 +56,22 @@ pub(crate) fn admits(row: &ProtectionRow, ticket: Option<&str>, in_use: InUse, n
     let (Some(known), Some(presented)) = (row.ticket, ticket) else { return false };
     // Digests of random secrets: comparing them leaks nothing through its time.
     sha256(presented.as_bytes()) == known.sha256
-        && (in_use >= InUse::InCall || now_ms.saturating_sub(known.issued_ms) < TICKET_MAX_AGE_MS)
-        && (in_use >= InUse::Connected || now_ms.saturating_sub(known.used_ms) < TICKET_MAX_IDLE_MS)
+        && (in_use >= InUse::InCall || is_younger(known.issued_ms, TICKET_MAX_AGE_MS, now_ms))
+        && (in_use >= InUse::Connected || is_younger(known.used_ms, TICKET_MAX_IDLE_MS, now_ms))
 }
 
 /// How long a connected device stays signed in, milliseconds; 0 if its person has to unlock it again.
 pub(crate) fn session_remaining_ms(row: &ProtectionRow, now_ms: u64) -> u64 {
     match row.ticket {
         _ if !is_protected(row) => TICKET_MAX_AGE_MS,
-        Some(ticket) => TICKET_MAX_AGE_MS.saturating_sub(now_ms.saturating_sub(ticket.issued_ms)),
+        Some(ticket) => remaining_ms(ticket.issued_ms, TICKET_MAX_AGE_MS, now_ms),
         None => 0,
     }
 }
 
 /// Whether the person of a device confirmed recently that they are there. Devices without protection cannot be asked.
 pub(crate) fn is_confirmed(row: &ProtectionRow, now_ms: u64) -> bool {
-    !is_protected(row)
-        || row.ticket.is_some_and(|ticket| now_ms.saturating_sub(ticket.issued_ms) < CONFIRMATION_MAX_AGE_MS)
+    !is_protected(row) || row.ticket.is_some_and(|ticket| is_younger(ticket.issued_ms, CONFIRMATION_MAX_AGE_MS, now_ms))
 }
 
 #[cfg(test)]
@@ -98,6 +114,24 @@ mod tests {
         assert!(used(2 * TICKET_MAX_AGE_MS, TICKET_MAX_IDLE_MS, InUse::InCall), "a call is not interrupted");
         assert_eq!(session_remaining_ms(&row(NOW - TICKET_MAX_AGE_MS + 7, NOW), NOW), 7);
         assert_eq!(session_remaining_ms(&row(NOW - TICKET_MAX_AGE_MS - 7, NOW), NOW), 0);
+    }
+
+    /// The server's clock was ahead for a moment, and is right again.
+    #[test]
+    fn a_ticket_of_the_future_signs_nobody_in_and_confirms_nothing() {
+        for ahead_ms in [MAX_AHEAD_MS + 1, TICKET_MAX_AGE_MS, 30 * 86_400_000] {
+            let issued = row(NOW + ahead_ms, NOW);
+            assert!(!admits(&issued, Some("ticket"), InUse::Connected, NOW), "{ahead_ms}");
+            assert!(!is_confirmed(&issued, NOW), "{ahead_ms}");
+            assert_eq!(session_remaining_ms(&issued, NOW), 0, "{ahead_ms}");
+            assert!(admits(&issued, Some("ticket"), InUse::InCall, NOW), "a call is not interrupted");
+            let used = row(NOW, NOW + ahead_ms);
+            assert!(!admits(&used, Some("ticket"), InUse::No, NOW), "{ahead_ms}");
+            assert!(admits(&used, Some("ticket"), InUse::Connected, NOW), "{ahead_ms}");
+        }
+        let slewed = row(NOW + MAX_AHEAD_MS, NOW + MAX_AHEAD_MS);
+        assert!(admits(&slewed, Some("ticket"), InUse::No, NOW) && is_confirmed(&slewed, NOW));
+        assert_eq!(session_remaining_ms(&slewed, NOW), TICKET_MAX_AGE_MS);
     }
 
     #[test]

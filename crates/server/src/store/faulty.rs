@@ -28,6 +28,7 @@ struct State {
     after: usize,
     times: usize,
     applied: usize,
+    fired: usize,
 }
 
 impl FaultControl {
@@ -39,7 +40,7 @@ impl FaultControl {
     /// After `after` more transactions, `times` of them end with `fault`.
     pub fn inject(&self, fault: Fault, after: usize, times: usize) {
         let mut state = self.state();
-        (state.fault, state.after, state.times) = (Some(fault), after, times);
+        (state.fault, state.after, state.times, state.fired) = (Some(fault), after, times, 0);
     }
 
     /// Nothing fails any more.
@@ -50,6 +51,11 @@ impl FaultControl {
     /// Number of transactions so far.
     pub fn transactions(&self) -> usize {
         self.state().applied
+    }
+
+    /// Number of transactions that ended with the latest fault.
+    pub fn fired(&self) -> usize {
+        self.state().fired
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
@@ -69,6 +75,7 @@ impl FaultControl {
             return None;
         }
         state.times = state.times.saturating_sub(1);
+        state.fired += 1;
         Some(fault)
     }
 }

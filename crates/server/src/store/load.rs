@@ -20,7 +20,7 @@ pub(super) const RECORD_COLUMNS: &str = "call, digest, device, kept_ms, log_inde
 pub(super) fn snapshot(t: &mut dyn Statements, home: &OfficeName) -> Result<Snapshot, StoreError> {
     let devices = format!("SELECT {DEVICE_COLUMNS} FROM devices ORDER BY enrolled_ms, device");
     let devices = all(t, &devices, &[], |row| device_row(row, home))?;
-    // `settled` is 1 for a call that has ended and of which nothing is pending.
+    // See `Write::CallSettled`.
     let calls = format!("SELECT {CALL_COLUMNS} FROM calls WHERE settled = 0 ORDER BY call");
     let calls = all(t, &calls, &[], |row| call_row(row, home))?;
     let (mut active, mut unfinished) = (Vec::new(), Vec::new());

@@ -10,6 +10,7 @@
 //! | `alerts` | the SQL text of alerts, and of devices that were added in somebody's name |
 //! | `protection`, `protection_rows` | passkeys, lockers and tickets: writes and queries; rows |
 //! | `push`, `push_rows` | Web Push subscriptions: writes and queries; rows |
+//! | `sign_ins` | when devices were connected: writes and queries |
 //! | `office` | the mark that binds a database to its office |
 //! | `migration` | copies a whole database to another one |
 //!
@@ -37,6 +38,7 @@ mod push_rows;
 mod read;
 mod rows;
 mod schema;
+mod sign_ins;
 mod sqlite;
 mod value;
 mod write;

@@ -4,7 +4,7 @@ use super::{
     Applied, CallSummary, DeviceRow, DeviceSummary, InvitationRow, LockerRow, LogPosition, LostDevice, PasskeyRow,
     ProtectionRow, Queries, RegistrarRow, Snapshot, Store, StoreError, StoredRecord, Write, alerts,
     database::{Access, Database, Statements},
-    load, office, protection, push, read,
+    load, office, protection, push, read, sign_ins,
     value::values,
     write,
 };
@@ -12,7 +12,7 @@ use std::{
     collections::BTreeSet,
     sync::{Mutex, PoisonError},
 };
-use telcon_proto::{CallId, DeviceId, Digest, InvitationId, OfficeAlert, OfficeName, PersonId};
+use telcon_proto::{CallId, DeviceId, Digest, InvitationId, OfficeAlert, OfficeName, PersonId, http::SignInList};
 
 /// The writer over a database.
 pub(super) struct Writer<D> {
@@ -133,6 +133,10 @@ impl<D: Database> Queries for Reader<D> {
 
     fn listed_devices(&self, person: Option<PersonId>) -> Result<Vec<DeviceSummary>, StoreError> {
         self.read(|t| read::listed_devices(t, person, &self.home))
+    }
+
+    fn sign_ins(&self, person: PersonId) -> Result<SignInList, StoreError> {
+        self.read(|t| sign_ins::of_person(t, person))
     }
 
     fn alerts(&self, after: Option<u64>, limit: u32) -> Result<(Vec<OfficeAlert>, u64), StoreError> {

@@ -5,7 +5,7 @@ use super::{
     RecordRow, RegistrarRow, Snapshot, Write,
 };
 use std::collections::BTreeSet;
-use telcon_proto::{CallId, DeviceId, Digest, InvitationId, OfficeAlert, OfficeName, PersonId};
+use telcon_proto::{CallId, DeviceId, Digest, InvitationId, OfficeAlert, OfficeName, PersonId, http::SignInList};
 
 /// Why an operation on the store failed.
 #[derive(Debug, thiserror::Error)]
@@ -190,6 +190,12 @@ pub trait Queries: Send + Sync {
     /// # Errors
     /// [`StoreError`].
     fn listed_devices(&self, person: Option<PersonId>) -> Result<Vec<DeviceSummary>, StoreError>;
+
+    /// When the devices of a person were connected, and failed attempts to sign in as one of them, newest first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn sign_ins(&self, person: PersonId) -> Result<SignInList, StoreError>;
 
     /// Alerts that are in the log, newest first, at most `limit`, and how many in all no security officer has seen. The list begins
     /// below the log index `after`, or with the newest.

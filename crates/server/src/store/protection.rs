@@ -4,6 +4,7 @@ use super::{
     LockerRow, PasskeyRow, ProtectionRow, ProtectionWrite, StoreError, TicketRow,
     database::Statements,
     load::all,
+    sign_ins,
     value::{Row, Value, values},
 };
 use crate::limits::MAX_LOCKERS_PER_DEVICE;
@@ -12,6 +13,7 @@ use telcon_proto::{
     limits::{MAX_PASSKEYS_PER_DEVICE, MAX_PIN_ATTEMPTS},
 };
 
+const TICKET_USED: &str = "UPDATE tickets SET used_ms = $1 WHERE device = $2";
 const LOCKER_COLUMNS: &str = "locker, device, proof, secret, failures, retry_ms, confirmed, made_ms";
 
 /// Applies the writes of one request, unless the condition of the first does not hold: then nothing changes, and it returns false.
@@ -53,9 +55,15 @@ fn apply_one(t: &mut dyn Statements, write: &ProtectionWrite) -> Result<bool, St
                  used_ms = excluded.used_ms",
             values![device, &ticket.sha256, ticket.issued_ms, ticket.used_ms],
         ),
-        W::TicketsUsed(devices, ms) => {
+        W::SignedIn(device, kind, ms) => {
+            sign_ins::began(t, device, *kind, *ms)?;
+            t.execute(TICKET_USED, values![*ms, device])?;
+            Ok(true)
+        }
+        W::Connected(devices, ms) => {
             for device in devices {
-                run("UPDATE tickets SET used_ms = $1 WHERE device = $2", values![*ms, device])?;
+                sign_ins::connected(t, device, *ms)?;
+                t.execute(TICKET_USED, values![*ms, device])?;
             }
             Ok(true)
         }

@@ -1,6 +1,6 @@
 //! Rows of passkeys, lockers and tickets of devices, and their changes.
 
-use telcon_proto::{Blob, DeviceId, Digest};
+use telcon_proto::{Blob, DeviceId, Digest, device_policy::DeviceKind};
 
 /// A passkey of a device.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,8 +78,10 @@ pub enum ProtectionWrite {
     PasskeyRemoved(DeviceId, String),
     /// A ticket was issued. The one before is not valid any more.
     TicketIssued(DeviceId, TicketRow),
-    /// These devices were connected with their tickets until this time.
-    TicketsUsed(Vec<DeviceId>, u64),
+    /// A device signed in: since when it is connected, milliseconds since 1970 UTC.
+    SignedIn(DeviceId, DeviceKind, u64),
+    /// These devices were connected until this time, those with a ticket by that.
+    Connected(Vec<DeviceId>, u64),
     /// A locker was made. Of the device's earlier ones, those that were never opened are removed. Condition: its identifier is
     /// new, the device is not revoked and has fewer confirmed lockers than [`crate::limits::MAX_LOCKERS_PER_DEVICE`].
     LockerMade(Box<LockerRow>),

@@ -23,10 +23,13 @@ pub(super) fn listed_devices(
     let of_one = if person.is_some() { "AND devices.person = $1" } else { "" };
     let sql = format!(
         "SELECT devices.device, devices.card, devices.enrolled_ms, devices.revoked_ms, invitations.request,
-             invitations.closed_by, CASE WHEN registrars.device IS NULL THEN 0 ELSE 1 END, invitations.approved_by
+             invitations.closed_by, CASE WHEN registrars.device IS NULL THEN 0 ELSE 1 END, invitations.approved_by,
+             last.until_ms, last.kind
          FROM devices
          LEFT JOIN invitations ON invitations.device = devices.device AND invitations.closed = 'approved'
          LEFT JOIN registrars ON registrars.device = devices.device AND registrars.log_index IS NOT NULL
+         LEFT JOIN sign_ins last ON last.device = devices.device
+             AND last.from_ms = (SELECT MAX(from_ms) FROM sign_ins WHERE sign_ins.device = devices.device)
          WHERE devices.log_index IS NOT NULL {of_one} ORDER BY devices.enrolled_ms, devices.device"
     );
     let values: Vec<Value> = person.iter().map(|person| person.to_hex().as_str().into()).collect();
@@ -40,6 +43,10 @@ pub(super) fn listed_devices(
             approved_by: row.optional_device(5)?,
             registrar: row.flag(6)?,
             first_approved_by: row.optional_device(7)?,
+            last_seen: match row.optional_number(8)? {
+                Some(ms) => Some((ms, row.word(9, "kind of device")?)),
+                None => None,
+            },
         })
     })
 }

@@ -3,7 +3,7 @@
 use crate::digest::sha256;
 use telcon_proto::{
     AlertKind, Blob, CallId, Card, DeviceId, Digest, Ended, InvitationId, OfficeAlert, PersonId, RecordMode, Role,
-    alert::AlertSeen, entry::InvitationClosed,
+    alert::AlertSeen, device_policy::DeviceKind, entry::InvitationClosed,
 };
 
 /// An enrolled device.
@@ -200,6 +200,8 @@ pub struct DeviceSummary {
     pub first_approved_by: Option<DeviceId>,
     /// Whether it is a registrar.
     pub registrar: bool,
+    /// When it was last connected, and what kind of program signed in then; none if it never did.
+    pub last_seen: Option<(u64, DeviceKind)>,
 }
 
 /// One ordered commit of a call.
@@ -299,6 +301,8 @@ pub enum Write {
     MissingLogged(CallId, u64),
     /// A record of it is in the archive and in the log.
     Record(RecordRow),
+    /// The call has ended, and nothing is pending of it: it is not loaded at start, unless the log turns out to have its opening.
+    CallSettled(CallId),
     /// A person was invited. Those whose links had expired at this time are removed.
     LinkIssued(Box<IssuedLinkRow>, u64),
     /// A person silenced a caller, at this time.

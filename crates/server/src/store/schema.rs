@@ -3,7 +3,7 @@
 use super::{StoreError, database::Statements, value::values};
 
 /// Version that this program writes.
-pub(super) const VERSION: i64 = 15;
+pub(super) const VERSION: i64 = 16;
 
 /// A table, common to all databases: the unit of a migration between databases.
 pub(super) struct Table {
@@ -15,7 +15,7 @@ pub(super) struct Table {
 }
 
 /// All tables of [`VERSION`].
-pub(super) const TABLES: [Table; 19] = [
+pub(super) const TABLES: [Table; 20] = [
     Table {
         name: "devices",
         columns: &[
@@ -149,6 +149,7 @@ pub(super) const TABLES: [Table; 19] = [
         columns: &["device", "endpoint", "browser_key", "auth", "notified_below"],
         key: 1,
     },
+    Table { name: "sign_ins", columns: &["device", "from_ms", "until_ms", "times", "kind"], key: 2 },
     Table { name: "marks", columns: &["name", "value"], key: 1 },
 ];
 
@@ -356,6 +357,14 @@ CREATE TABLE push_subscriptions (
     notified_below INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 ",
+    // When devices were connected.
+    "
+CREATE TABLE sign_ins (
+    device BLOB NOT NULL, from_ms INTEGER NOT NULL, until_ms INTEGER NOT NULL, times INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    PRIMARY KEY (device, from_ms)
+) STRICT, WITHOUT ROWID;
+",
 ];
 
 /// PostgreSQL databases begin with version 5, in which they are created; the version is a mark. `COLLATE "C"` orders as
@@ -518,6 +527,13 @@ CREATE TABLE added_devices (
 CREATE TABLE push_subscriptions (
     device BYTEA PRIMARY KEY, endpoint TEXT NOT NULL, browser_key BYTEA NOT NULL, auth BYTEA NOT NULL,
     notified_below BIGINT NOT NULL
+);
+",
+    // When devices were connected.
+    "
+CREATE TABLE sign_ins (
+    device BYTEA NOT NULL, from_ms BIGINT NOT NULL, until_ms BIGINT NOT NULL, times BIGINT NOT NULL, kind TEXT NOT NULL,
+    PRIMARY KEY (device, from_ms)
 );
 "];
 

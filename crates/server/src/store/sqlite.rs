@@ -6,14 +6,19 @@ use super::{
     schema,
     value::{Row, Value},
 };
+use crate::private;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, types::ValueRef};
 use std::path::Path;
 
 /// A connection to a database file.
 pub(super) struct Sqlite(Connection);
 
-/// Opens or creates the database at `path` for its writer, and migrates its schema.
+/// Opens or creates the database at `path` for its writer, and migrates its schema. A new one is readable by its owner alone.
 pub(super) fn writer(path: &Path) -> Result<Sqlite, StoreError> {
+    // SQLite would create it as the umask says; the files beside it (`-wal`, `-shm`) get its mode. Where this fails SQLite fails too,
+    // and says why.
+    let _ = private::create_if_missing(path);
+    private::warn_if_readable_by_others(path);
     let mut connection = Connection::open(path).map_err(failed)?;
     // FULL: in WAL mode NORMAL may lose the last transactions in a power cut, and a lost commit would leave members in an
     // epoch that the server denies.
@@ -166,6 +171,23 @@ fn value(value: ValueRef<'_>) -> Result<Value, StoreError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The attacker is another user of the machine, and the database is outside the data directory.
+    #[test]
+    fn the_database_and_the_files_beside_it_are_readable_by_their_owner_alone() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let dir = tempfile::tempdir().unwrap();
+        let _database = writer(&dir.path().join("telcon.db")).unwrap();
+        let mut found = Vec::new();
+        for file in std::fs::read_dir(dir.path()).unwrap() {
+            let file = file.unwrap();
+            let mode = file.metadata().unwrap().permissions().mode() & 0o777;
+            found.push((file.file_name().into_string().unwrap(), format!("{mode:o}")));
+        }
+        found.sort();
+        let files = ["telcon.db", "telcon.db-shm", "telcon.db-wal"];
+        assert_eq!(found, files.map(|name| (name.to_owned(), "600".to_owned())));
+    }
 
     #[test]
     fn a_full_disk_is_named() {

@@ -6,8 +6,10 @@ use std::collections::BTreeSet;
 use telcon_proto::{
     AlertKind, Blob, CallId, Card, DeviceId, Digest, Ended, InvitationId, PersonId, RecordMode, Role,
     alert::AlertSeen,
+    device_policy::DeviceKind,
     entry::InvitationClosed,
-    limits::{MAX_PASSKEYS_PER_DEVICE, MAX_PIN_ATTEMPTS},
+    http::FailedSignIns,
+    limits::{MAX_PASSKEYS_PER_DEVICE, MAX_PIN_ATTEMPTS, MAX_SIGN_INS_PER_DEVICE},
 };
 
 const CALL: CallId = CallId::from_bytes([0xca; 16]);
@@ -89,12 +91,12 @@ const SUITE: &[Case] = &[
         the_end_of_a_call_deletes_its_members_requests_and_handshakes,
     ),
     (
-        "a_call_is_unfinished_until_each_note_takers_record_arrived",
-        a_call_is_unfinished_until_each_note_takers_record_arrived,
+        "the_records_of_an_unfinished_call_are_loaded_with_it",
+        the_records_of_an_unfinished_call_are_loaded_with_it,
     ),
     (
-        "a_call_is_unfinished_until_the_reason_for_its_missing_record_is_logged",
-        a_call_is_unfinished_until_the_reason_for_its_missing_record_is_logged,
+        "a_settled_call_is_not_loaded_unless_the_log_turns_out_to_have_its_opening",
+        a_settled_call_is_not_loaded_unless_the_log_turns_out_to_have_its_opening,
     ),
     ("ids_cannot_be_reused", ids_cannot_be_reused),
     ("queries_return_only_logged_rows", queries_return_only_logged_rows),
@@ -114,6 +116,7 @@ const SUITE: &[Case] = &[
         "push_subscriptions_are_one_of_a_device_and_erased_with_its_revocation",
         push_subscriptions_are_one_of_a_device_and_erased_with_its_revocation,
     ),
+    ("sign_ins_are_joined_while_a_device_reconnects", sign_ins_are_joined_while_a_device_reconnects),
     ("a_revocation_keeps_its_first_time", a_revocation_keeps_its_first_time),
     ("devices_without_log_entry_can_be_removed", devices_without_log_entry_can_be_removed),
     ("the_log_position_is_stored", the_log_position_is_stored),
@@ -214,8 +217,8 @@ fn the_end_of_a_call_deletes_its_members_requests_and_handshakes(disk: &TestStor
     let [Unfinished { row, participants, .. }] = &unfinished()[..] else { panic!("its end is not in the log") };
     assert_eq!((row.how, participants.len()), (Some(Ended::HungUp), 2));
     store.apply(&[Write::EndLogged(CALL, 2)]).unwrap();
-    assert_eq!(store.load().unwrap().unfinished.len(), 1, "its record is not in the archive");
-    store.apply(&[Write::Record(record(1))]).unwrap();
+    assert_eq!(store.load().unwrap().unfinished.len(), 1, "it is not settled");
+    store.apply(&[Write::Record(record(1)), Write::CallSettled(CALL)]).unwrap();
     assert_eq!(store.load().unwrap().unfinished, []);
     assert!(store.call_exists(&CALL).unwrap());
 
@@ -254,7 +257,7 @@ fn note_taker(n: u8) -> Write {
     }
 }
 
-fn a_call_is_unfinished_until_each_note_takers_record_arrived(disk: &TestStore) {
+fn the_records_of_an_unfinished_call_are_loaded_with_it(disk: &TestStore) {
     let mut store = disk.writer();
     store.apply(&[enrolled(1), enrolled(2), note_taker(5), note_taker(6), Write::Call(Box::new(call()))]).unwrap();
     let mut commit = commit(1, &[2, 5, 6], &[1, 2, 5, 6]);
@@ -263,15 +266,17 @@ fn a_call_is_unfinished_until_each_note_takers_record_arrived(disk: &TestStore) 
     }
     store.apply(&[commit, Write::CallOpened(CALL, 1), Write::CallAnswered(CALL, device(2), 6)]).unwrap();
     store.apply(&[Write::CallEnded(CALL, Ended::HungUp, 8), Write::EndLogged(CALL, 2)]).unwrap();
-    let brought = |store: &mut Box<dyn Store>| {
+    let delivered = |store: &mut Box<dyn Store>| {
         let unfinished = store.load().unwrap().unfinished;
         unfinished.first().map(|call| call.records.iter().filter_map(|r| r.device).collect::<Vec<_>>())
     };
-    assert_eq!(brought(&mut store), Some(vec![]));
+    assert_eq!(delivered(&mut store), Some(vec![]));
     store.apply(&[Write::Record(record(5))]).unwrap();
-    assert_eq!(brought(&mut store), Some(vec![device(5)]), "the other note-taker's record is pending");
+    assert_eq!(delivered(&mut store), Some(vec![device(5)]));
     store.apply(&[Write::Record(record(6)), Write::Record(record(5))]).unwrap();
-    assert_eq!(brought(&mut store), None);
+    assert_eq!(delivered(&mut store), Some(vec![device(5), device(6)]), "the same record again is one");
+    store.apply(&[Write::CallSettled(CALL)]).unwrap();
+    assert_eq!(delivered(&mut store), None);
     let reader = disk.reader();
     assert_eq!(reader.record(&CALL).unwrap().unwrap().0.records, [record(5), record(6)]);
     assert!(listed(&*reader).partial);
@@ -283,16 +288,19 @@ fn a_call_is_unfinished_until_each_note_takers_record_arrived(disk: &TestStore) 
     assert_eq!(listed(&*reader).records, 2);
 }
 
-fn a_call_is_unfinished_until_the_reason_for_its_missing_record_is_logged(disk: &TestStore) {
+fn a_settled_call_is_not_loaded_unless_the_log_turns_out_to_have_its_opening(disk: &TestStore) {
     let mut store = disk.writer();
     store.apply(&[enrolled(1), Write::Call(Box::new(call()))]).unwrap();
-    store.apply(&[Write::CallEnded(CALL, Ended::Failed, 8)]).unwrap();
+    store.apply(&[Write::CallEnded(CALL, Ended::Failed, 8), Write::CallSettled(CALL)]).unwrap();
     assert_eq!(store.load().unwrap().unfinished, [], "it is not in the log");
     // After a crash the log turns out to have its opening.
     store.apply(&[Write::CallOpened(CALL, 1), Write::EndLogged(CALL, 2)]).unwrap();
     let [Unfinished { row, .. }] = &store.load().unwrap().unfinished[..] else { panic!("the reason is pending") };
     assert_eq!((row.stage, row.how, row.ended_index), (Stage::Ended, Some(Ended::Failed), Some(2)));
-    store.apply(&[Write::MissingLogged(CALL, 3)]).unwrap();
+    store.apply(&[Write::MissingLogged(CALL, 3), Write::CallSettled(CALL)]).unwrap();
+    assert_eq!(store.load().unwrap().unfinished, []);
+    // An upgrade reads the log again.
+    store.apply(&[Write::CallOpened(CALL, 1), Write::EndLogged(CALL, 2), Write::MissingLogged(CALL, 3)]).unwrap();
     assert_eq!(store.load().unwrap().unfinished, []);
     assert_eq!(stored(&*disk.reader()).call.missing_index, Some(3));
     assert!(listed(&*disk.reader()).missing);
@@ -416,7 +424,7 @@ fn the_people_of_older_calls_are_found_after_the_upgrade(disk: &TestStore) {
          CREATE INDEX calls_opened ON calls (opened_ms); ALTER TABLE calls DROP COLUMN from_person;
          ALTER TABLE calls DROP COLUMN to_person; DROP TABLE silenced; DROP TABLE issued_links;
          DROP TABLE registrars; DROP TABLE invitations; DROP TABLE passkeys; DROP TABLE tickets; DROP TABLE lockers;
-         DROP TABLE alerts; DROP TABLE push_subscriptions; DROP TABLE added_devices; DROP INDEX devices_person; ALTER TABLE devices DROP COLUMN person;
+         DROP TABLE alerts; DROP TABLE push_subscriptions; DROP TABLE sign_ins; DROP TABLE added_devices; DROP INDEX devices_person; ALTER TABLE devices DROP COLUMN person;
          ALTER TABLE devices DROP COLUMN second_certificate; ALTER TABLE devices DROP COLUMN second_issuer; {version}"
     ));
     drop(disk.writer());
@@ -587,7 +595,7 @@ fn passkeys_lockers_and_tickets_are_stored(disk: &TestStore) {
         W::PasskeyAdded(Box::new(passkey("a", 2))),
         W::TicketIssued(device(1), ticket(1)),
         W::TicketIssued(device(1), ticket(2)),
-        W::TicketsUsed(vec![device(1), device(7)], 8),
+        W::Connected(vec![device(1), device(7)], 8),
         W::LockerMade(Box::new(locker(1, false))),
         // Replaces the one that was never opened.
         W::LockerMade(Box::new(locker(2, false))),
@@ -761,6 +769,59 @@ fn a_device_found_after_a_restore_is_notified_of(disk: &TestStore) {
     let rows: Vec<_> = store.load().unwrap().added_devices.iter().map(facts).collect();
     let [one, eight, nine] = [1, 8, 9].map(device);
     assert_eq!(rows, [(one, eight, 1_000_000), (one, nine, 1_000_001), (eight, nine, 1_000_001)]);
+}
+
+fn sign_ins_are_joined_while_a_device_reconnects(disk: &TestStore) {
+    use DeviceKind::{Browser, Native};
+    use ProtectionWrite as W;
+    const MINUTE: u64 = 60_000;
+    let mut store = disk.writer();
+    store.apply(&[enrolled(1), enrolled(2), Write::DeviceLogged(device(1), 0)]).unwrap();
+    let mut apply = |writes: Vec<W>| {
+        let writes: Vec<Write> = writes.into_iter().map(|one| Write::Protection(vec![one])).collect();
+        assert!(store.apply(&writes).unwrap().refused.is_empty());
+    };
+    let reader = disk.reader();
+    let seen = || -> Vec<(u64, u64, u64, DeviceKind)> {
+        let list = reader.sign_ins(card(1).person).unwrap().sign_ins;
+        list.into_iter().map(|one| (one.from_ms / MINUTE, one.until_ms / MINUTE, one.times, one.kind)).collect()
+    };
+    assert_eq!((seen(), reader.listed_devices(None).unwrap()[0].last_seen), (vec![], None));
+    let begins = |minute: u64, kind| W::SignedIn(device(1), kind, minute * MINUTE);
+    let connected = |minute: u64| W::Connected(vec![device(1), device(7)], minute * MINUTE);
+    apply(vec![
+        begins(1, Browser),
+        connected(5),
+        begins(14, Browser),
+        connected(40),
+        W::SignedIn(device(2), Native, 3),
+    ]);
+    assert_eq!(seen(), [(1, 40, 2, Browser)], "a reconnection; and not another person's");
+    // Later, another program, and a clock that was set back.
+    apply(vec![begins(51, Browser), begins(52, Native), connected(30), begins(30, Native)]);
+    assert_eq!(seen(), [(52, 52, 1, Native), (51, 51, 1, Browser), (1, 40, 2, Browser), (30, 30, 1, Native)]);
+    assert_eq!(reader.listed_devices(None).unwrap()[0].last_seen, Some((52 * MINUTE, Native)));
+    apply((0..30).map(|n| begins(100 + 20 * n, Browser)).collect());
+    let kept = seen();
+    assert_eq!((kept.len(), kept[0].0, kept[19].0), (MAX_SIGN_INS_PER_DEVICE, 680, 300));
+    // Of attempts that failed, those whose alert the log has.
+    let failed = |time_ms, log_index| AlertRow {
+        time_ms,
+        kind: AlertKind::SignInFailed,
+        device: Some(device(1)),
+        invitation: None,
+        call: None,
+        count: 3,
+        log_index,
+        seen: None,
+    };
+    let alerts = [failed(5, Some(4)), failed(6, None)].map(|row| Write::Alert(Box::new(row)));
+    store.apply(&alerts).unwrap();
+    assert_eq!(
+        reader.sign_ins(card(1).person).unwrap().failed,
+        [FailedSignIns { device: device(1), time_ms: 5, count: 3 }]
+    );
+    assert_eq!(reader.sign_ins(card(2).person).unwrap().failed, []);
 }
 
 fn push_subscriptions_are_one_of_a_device_and_erased_with_its_revocation(disk: &TestStore) {
@@ -974,7 +1035,7 @@ fn a_postgres_database_of_version_5_is_upgraded() {
     disk.execute(
         "DROP TABLE lost_devices; DROP TABLE silenced; DROP TABLE issued_links; DROP TABLE registrars; DROP TABLE invitations;
          DROP TABLE passkeys; DROP TABLE tickets; DROP TABLE lockers;
-         DROP TABLE alerts; DROP TABLE push_subscriptions; DROP TABLE added_devices;
+         DROP TABLE alerts; DROP TABLE push_subscriptions; DROP TABLE sign_ins; DROP TABLE added_devices;
          DROP INDEX devices_person; ALTER TABLE devices DROP COLUMN person;
          ALTER TABLE devices DROP COLUMN second_certificate; ALTER TABLE devices DROP COLUMN second_issuer;
          DROP INDEX calls_logged; DROP INDEX calls_from; DROP INDEX calls_to; ALTER TABLE calls DROP COLUMN from_person; ALTER TABLE calls DROP COLUMN to_person;

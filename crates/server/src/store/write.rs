@@ -48,12 +48,13 @@ pub(super) fn apply(t: &mut dyn Statements, write: &Write) -> Result<bool, Store
         }
         Write::Call(row) => insert_call(t, row),
         Write::CallOpened(call, index) => {
+            // The log may have it after the call was given up: then its end is pending.
             run(
-                "UPDATE calls SET opened_index = $1, stage = CASE stage WHEN 'opening' THEN 'ringing' ELSE stage END
+                "UPDATE calls SET opened_index = $1, stage = CASE stage WHEN 'opening' THEN 'ringing' ELSE stage END,
+                     settled = CASE WHEN opened_index IS NULL THEN 0 ELSE settled END
                  WHERE call = $2",
                 values![*index, call],
-            )?;
-            settle(t, call)
+            )
         }
         Write::CallAnswered(call, device, ms) => run(
             "UPDATE calls SET stage = 'live', answerer = $1, answered_ms = $2 WHERE call = $3",
@@ -90,22 +91,18 @@ pub(super) fn apply(t: &mut dyn Statements, write: &Write) -> Result<bool, Store
             if changed == 0 { Ok(()) } else { forget_group(t, call) }
         }
         Write::EndLogged(call, index) => {
-            run("UPDATE calls SET ended_index = $1 WHERE call = $2", values![*index, call])?;
-            settle(t, call)
+            run("UPDATE calls SET ended_index = $1 WHERE call = $2", values![*index, call])
         }
         Write::MissingLogged(call, index) => {
-            run("UPDATE calls SET missing_index = $1 WHERE call = $2", values![*index, call])?;
-            settle(t, call)
+            run("UPDATE calls SET missing_index = $1 WHERE call = $2", values![*index, call])
         }
-        Write::Record(row) => {
-            run(
+        Write::Record(row) => run(
                 "INSERT INTO records (call, digest, device, kept_ms, log_index, partial) VALUES ($1, $2, $3, $4, $5, $6)
                  ON CONFLICT (call, log_index) DO UPDATE SET digest = excluded.digest, device = excluded.device,
                      kept_ms = excluded.kept_ms, partial = excluded.partial",
                 values![&row.call, &row.digest, row.device.as_ref(), row.kept_ms, row.log_index, row.partial],
-            )?;
-            settle(t, &row.call)
-        }
+            ),
+        Write::CallSettled(call) => run("UPDATE calls SET settled = 1 WHERE call = $1", values![call]),
         Write::LinkIssued(row, now_ms) => {
             run("DELETE FROM issued_links WHERE expires_ms <= $1", values![*now_ms])?;
             // The same statement may arrive twice.
@@ -312,26 +309,6 @@ fn forget_group(t: &mut dyn Statements, call: &CallId) -> Result<(), StoreError>
     for table in ["asks", "members", "handshakes"] {
         t.execute(&format!("DELETE FROM {table} WHERE call = $1"), values![call])?;
     }
-    settle(t, call)
-}
-
-/// A call is settled when it has ended and nothing is pending: neither the log entry of its end, nor one that states
-/// why it has no record, nor the record of a note-taker that was in it. Settled calls are not loaded at start.
-fn settle(t: &mut dyn Statements, call: &CallId) -> Result<(), StoreError> {
-    t.execute(
-        "UPDATE calls SET settled = CASE WHEN stage = 'ended' AND NOT (opened_index IS NOT NULL AND (
-             ended_index IS NULL
-             OR (mode <> 'log_only' AND missing_index IS NULL
-                 AND (answered_ms IS NOT NULL OR how IN ('failed', 'interrupted', 'revoked'))
-                 AND NOT EXISTS (SELECT 1 FROM records WHERE records.call = calls.call))
-             OR (mode <> 'log_only' AND answered_ms IS NOT NULL AND noted = 1 AND EXISTS (
-                 SELECT 1 FROM participants JOIN devices ON devices.device = participants.device
-                 WHERE participants.call = calls.call AND devices.role = 'note_taker' AND NOT EXISTS (
-                     SELECT 1 FROM records WHERE records.call = calls.call
-                     AND (records.device IS NULL OR records.device = participants.device))))))
-         THEN 1 ELSE 0 END WHERE call = $1",
-        values![call],
-    )?;
     Ok(())
 }
 

@@ -87,7 +87,8 @@ impl Alerts {
     pub fn restore(stored: Vec<AlertRow>, unseen: Vec<u64>, context: &mut Context, now_ms: u64) -> Self {
         let mut this = Self { unseen: unseen.into_iter().collect(), ..Self::default() };
         for row in stored {
-            let due_ms = row.time_ms.saturating_add(ALERT_INTERVAL_MS);
+            // Raised in the future: the clock was set back since, and the interval is no longer than any other.
+            let due_ms = row.time_ms.min(now_ms).saturating_add(ALERT_INTERVAL_MS);
             if row.kind.has_own_entry() && due_ms > now_ms {
                 let topic = Topic { kind: row.kind, device: row.device, invitation: row.invitation }.counted();
                 let known = this.repeated.entry(topic).or_insert(Repeated { count: 0, due_ms });

@@ -22,7 +22,7 @@ use telcon_proto::{
 };
 
 /// Most people with a matching word that a search examines.
-const MAX_CANDIDATES: usize = 512;
+pub(super) const MAX_CANDIDATES: usize = 512;
 
 /// Most words of a search that are used.
 const MAX_WORDS: usize = 4;

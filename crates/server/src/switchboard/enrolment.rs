@@ -2,7 +2,7 @@
 
 use super::{
     Switchboard,
-    context::Context,
+    context::{Context, Timer},
     directory::Device,
     port::{
         CloseReason, Effects, NewDevice, Output, PendingAppend, Refusal, RefusalKind, Reply, RequestId, Revocation,
@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     digest::sha256,
+    limits::LOG_RETRY_MS,
     store::{DeviceRow, Write},
 };
 use std::sync::Arc;
@@ -269,6 +270,8 @@ impl Switchboard {
         let card = self.context.directory.revoke(device, now_ms, &jws);
         self.context.write(Write::DeviceRevoked(device, now_ms, Some(jws.clone())));
         self.forget_push(device);
+        self.sign_in_limits.forget(&device);
+        self.pending.revoked(&device, &mut self.context);
         append_revocation(&mut self.context, device, now_ms, Some(request));
         if let Some(session) = self.context.directory.session_of(&device) {
             self.context.send(session, ServerMessage::Revoked { jws: Some(jws) });
@@ -320,9 +323,15 @@ impl Switchboard {
                     let refusal = Refusal::new(RefusalKind::Unavailable, text);
                     self.context.output(Output::Reply(request, Err(refusal)));
                 }
-                let revoked_ms = self.context.directory.revoked_ms(&device).unwrap_or(now_ms);
-                self.pending.retry_revocation(device, revoked_ms, now_ms, &mut self.context);
+                self.context.timers.set(Timer::AppendRevocation(device), Some(now_ms + LOG_RETRY_MS));
             }
+        }
+    }
+
+    /// The log failed to append the entry of a revocation, and is tried again.
+    pub(super) fn append_revocation_again(&mut self, device: DeviceId) {
+        if let Some(revoked_ms) = self.context.directory.revoked_ms(&device) {
+            append_revocation(&mut self.context, device, revoked_ms, None);
         }
     }
 }

@@ -24,6 +24,7 @@
 //! | `added_devices` | added devices, of which the person's other devices notify them |
 //! | `invitations` | registrars, their invitations, devices that ask |
 //! | `approvals` | registrars' approvals of those devices |
+//! | `sign_in_limits` | how often a device may sign in |
 //! | `silence` | callers whom a person has silenced |
 //! | `group` | group membership: join requests, commits, leaving, resuming |
 //! | `note_takers` | the driver of `assignment` |
@@ -54,6 +55,7 @@ mod post_call;
 mod push;
 mod ring;
 mod ring_limits;
+mod sign_in_limits;
 mod silence;
 
 pub use port::{
@@ -78,6 +80,7 @@ use issued_links::IssuedLinks;
 use live_calls::LiveCalls;
 use post_call::PendingRecords;
 use ring_limits::RingLimits;
+use sign_in_limits::SignInLimits;
 use silence::Silenced;
 use std::{
     collections::{BTreeSet, HashMap, VecDeque},
@@ -100,6 +103,7 @@ pub struct Switchboard {
     /// Enrolments of devices whose log entry is not confirmed.
     enrolling: HashMap<DeviceId, Enrolling>,
     ring_limits: RingLimits,
+    sign_in_limits: SignInLimits,
     silenced: Silenced,
     issued_links: IssuedLinks,
     invitations: Invitations,
@@ -148,6 +152,7 @@ impl Switchboard {
             pending: PendingRecords::default(),
             enrolling: HashMap::new(),
             ring_limits: RingLimits::default(),
+            sign_in_limits: SignInLimits::default(),
             silenced: Silenced::default(),
             issued_links: IssuedLinks::default(),
             invitations: Invitations::default(),
@@ -199,7 +204,7 @@ impl Switchboard {
         for unfinished in stored.unfinished {
             let row = &unfinished.row;
             this.remember_end(row.call, row.how.unwrap_or(Ended::Interrupted));
-            this.pending.restore(&unfinished, &mut this.context);
+            this.pending.restore(&unfinished, &mut this.context, now_ms);
         }
         let effects = this.finish(now_ms);
         (this, effects)
@@ -208,7 +213,7 @@ impl Switchboard {
     /// A device proved its identity. `token` is its bearer token for HTTP requests.
     ///
     /// # Errors
-    /// If the device is unknown or revoked: the message to send before the connection is closed.
+    /// If the device is unknown or revoked, or signs in too often: the message to send before the connection is closed.
     pub fn connected(
         &mut self,
         session: SessionId,
@@ -223,6 +228,9 @@ impl Switchboard {
             Some(d) if d.is_valid() => d.card.clone(),
             _ => return Err(Box::new(unknown_device())),
         };
+        if !self.sign_in_limits.sign_in(device, now_ms) {
+            return Err(Box::new(signs_in_too_often()));
+        }
         if let Some(older) = self.context.directory.session_of(&device) {
             self.context.close(older, CloseReason::Replaced);
             self.forget_session(older, now_ms);
@@ -434,6 +442,7 @@ impl Switchboard {
                 }
                 Some(Timer::Alerts) => self.alerts.due(&mut self.context, now_ms),
                 Some(Timer::Invitation(id)) => self.invitation_expired(id, now_ms),
+                Some(Timer::AppendRevocation(device)) => self.append_revocation_again(device),
                 Some(timer) => self.on_pending_timer(timer, now_ms),
                 None if settled => break,
                 None => {}
@@ -522,6 +531,11 @@ fn unknown_device() -> ServerMessage {
         code: RefusalCode::NotSignedIn,
         message: "this device is not enrolled here: ask your office for an enrolment link".to_owned(),
     }
+}
+
+fn signs_in_too_often() -> ServerMessage {
+    let message = "this device signs in too often: wait a minute, and make sure that it runs once".to_owned();
+    ServerMessage::Refused { call: None, code: RefusalCode::TooMany, message }
 }
 
 #[cfg(test)]

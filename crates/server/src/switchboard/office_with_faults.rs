@@ -9,13 +9,13 @@ use crate::{
     digest::sha256,
     limits::RECORD_DUE_MS,
     reconcile::reconcile,
-    store::{InvitationRow, Queries, RegistrarRow, Snapshot, Store, StoreLocation},
+    store::{InvitationRow, Queries, RegistrarRow, Snapshot, Store, StoreLocation, StoredRecord, Unfinished},
 };
 use std::collections::VecDeque;
 use telcon_log::LogSigner;
 use telcon_proto::{
-    Blob, Card, ClientMessage, DeviceId, Digest, InvitationId, OfficeAlert, OfficeName, PersonId, RecordMode, Role,
-    ServerMessage, SuiteName,
+    Blob, CallId, Card, ClientMessage, DeviceId, Digest, InvitationId, OfficeAlert, OfficeName, PersonId, RecordMode,
+    Role, ServerMessage, SuiteName,
     entry::{Entry, ReadEntry},
     limits::MAX_INVITATION_MS,
 };
@@ -35,7 +35,7 @@ pub(super) fn card(n: u8, role: Role) -> Card {
     Card { person, office, name: format!("Person {n}"), organisation: "Chancellery".into(), role, zone: "UTC".into() }
 }
 
-fn home() -> OfficeName {
+pub(super) fn home() -> OfficeName {
     OfficeName::parse("office.example").unwrap()
 }
 
@@ -275,6 +275,13 @@ impl Office {
         alerts.reverse();
         alerts.iter_mut().for_each(|alert| alert.seen = None);
         alerts
+    }
+
+    /// What the store has of a call that ended.
+    pub fn ended_call(&self, call: &CallId) -> Unfinished {
+        let (StoredRecord { call: row, records }, devices) =
+            self.location.reader(&home()).unwrap().record(call).unwrap().unwrap();
+        Unfinished { row, participants: devices.iter().map(|device| device.device).collect(), records }
     }
 
     pub fn unseen(&self) -> u64 {

@@ -192,7 +192,7 @@ impl Switchboard {
             // The append succeeded after the call was cancelled: its end must be in the log as well.
             if let Some(index) = index.filter(|_| !self.calls.contains(&id)) {
                 self.context.write(Write::CallOpened(id, index));
-                self.pending.append_end(id, Ended::Failed, None, now_ms, &mut self.context);
+                self.pending.append_end(id, Ended::Failed, now_ms, &mut self.context);
             }
             return;
         };
@@ -200,6 +200,7 @@ impl Switchboard {
             // The row stays: if the entry did reach the disk, a restart finds it and logs the end.
             if let Some(call) = self.calls.remove(&id) {
                 self.context.write(Write::CallEnded(id, Ended::Failed, now_ms));
+                self.context.write(Write::CallSettled(id));
                 let text = "the office's log cannot be written, and no call takes place that is not in it: \
                             tell whoever runs the server";
                 if let Some(session) = call.present.get(&call.row.from_device) {
@@ -370,7 +371,7 @@ impl Switchboard {
         call.notify_staff();
         call.send_notice(&mut self.context);
         self.remember_end(id, how);
-        self.pending.ended(&call.row, &call.participants, &mut self.context);
+        self.pending.ended(&call.row, &call.participants, &mut self.context, now_ms);
     }
 }
 

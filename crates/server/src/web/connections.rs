@@ -15,7 +15,10 @@ use std::{
     io,
     net::{IpAddr, SocketAddr},
     pin::{Pin, pin},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     task::{Context, Poll},
     time::{Duration, Instant},
 };
@@ -59,6 +62,40 @@ pub(crate) struct ClientAddress {
     pub(crate) is_proxy: bool,
 }
 
+/// How many bytes the peer of a connection may still send, in steps of what is read at once: for whoever reads messages from it before
+/// it has authenticated. Whatever reads the messages keeps the pieces of one until it is whole.
+#[derive(Clone, Debug)]
+pub(crate) struct ReadBudget(Arc<AtomicUsize>);
+
+impl ReadBudget {
+    fn unlimited() -> Self {
+        Self(Arc::new(AtomicUsize::new(usize::MAX)))
+    }
+
+    /// From now on the peer may send so many bytes. Reading beyond them fails.
+    pub(super) fn limit(&self, bytes: usize) {
+        self.0.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Ends the limit.
+    pub(super) fn lift(&self) {
+        self.limit(usize::MAX);
+    }
+
+    /// Whether the peer has sent all that it may.
+    pub(super) fn is_used_up(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == 0
+    }
+
+    fn spend(&self, bytes: usize) {
+        let left = self.0.load(Ordering::Relaxed);
+        if left != usize::MAX {
+            // Only the connection's own task reads from it.
+            self.limit(left.saturating_sub(bytes));
+        }
+    }
+}
+
 /// Serves until `stop` fires, then lets requests in progress finish.
 pub(crate) async fn serve(
     listener: TcpListener,
@@ -86,7 +123,7 @@ pub(crate) async fn serve(
                         slot.handle().keep();
                     }
                     let _ = stream.set_nodelay(true);
-                    let stream = LimitedStream { stream, write_deadline: None, slot };
+                    let stream = LimitedStream { stream, write_deadline: None, slot, budget: ReadBudget::unlimited() };
                     let service = ConnectionService { peer, router: router.clone(), proxies: proxies.clone() };
                     connections.spawn(serve_connection(stream, service, limits, evicted, stopped.clone()));
                 }
@@ -126,12 +163,13 @@ async fn serve_connection(
     evicted: oneshot::Receiver<()>,
     mut stopped: watch::Receiver<bool>,
 ) {
-    let slot = stream.slot.handle();
+    let (slot, budget) = (stream.slot.handle(), stream.budget.clone());
     let service = service_fn(move |mut request: Request<Incoming>| {
         let address = service.proxies.client(service.peer.ip(), request.headers());
         let is_proxy = service.proxies.contains(address);
         request.extensions_mut().insert(ClientAddress { address, is_proxy });
         request.extensions_mut().insert(slot.clone());
+        request.extensions_mut().insert(budget.clone());
         // `Router` is always ready: no `poll_ready` is needed.
         service.router.clone().call(request)
     });
@@ -157,12 +195,13 @@ async fn serve_connection(
 /// How long a write may make no progress before the connection is closed.
 const WRITE_STALL_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A stream that holds its slot and limits how long a write may stall.
+/// A stream that holds its slot, and limits how long a write may stall and how much is read before its peer has authenticated.
 struct LimitedStream {
     stream: TcpStream,
     /// When the connection of a peer that does not read is closed.
     write_deadline: Option<Pin<Box<Sleep>>>,
     slot: ConnectionSlot,
+    budget: ReadBudget,
 }
 
 impl LimitedStream {
@@ -179,7 +218,13 @@ impl LimitedStream {
 
 impl AsyncRead for LimitedStream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
+        if self.budget.is_used_up() {
+            return Poll::Ready(Err(io::Error::other("the peer sent more than it may before it has authenticated")));
+        }
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        self.budget.spend(buffer.filled().len() - before);
+        read
     }
 }
 

@@ -7,6 +7,7 @@ use axum::{
     http::{StatusCode, request::Parts},
 };
 use serde::de::DeserializeOwned;
+use telcon_proto::message::Object;
 
 /// Parameters in the path; 400 if one is malformed.
 pub(super) struct Path<T>(pub T);
@@ -47,7 +48,7 @@ pub(super) fn holds_nul(json: &[u8]) -> bool {
 
 const NUL: &[u8] = b"\\u0000";
 
-/// A JSON body. 422 if it holds NUL or does not have the documented form.
+/// A JSON body, an object. 422 if it holds NUL or does not have the documented form.
 pub(super) struct Body<T>(pub T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
@@ -60,7 +61,8 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
             let text = "the body holds the character NUL, which no text may have: remove it";
             return Err(HttpError::new(StatusCode::UNPROCESSABLE_ENTITY, text));
         }
-        let axum::Json(value) = axum::Json::from_request(Request::from_parts(parts, bytes.into()), state).await?;
+        let axum::Json(Object(value)) =
+            axum::Json::from_request(Request::from_parts(parts, bytes.into()), state).await?;
         Ok(Self(value))
     }
 }

@@ -126,6 +126,11 @@ async fn one_attempt(app: &Arc<App>, id: Digest, proof: Digest) -> Result<Locker
     let now = now_ms();
     match (attempt(&locker, &proof, now), locker.secret) {
         (Attempt::Wait { wait_ms }, _) => Ok(LockerAnswer::Wait { wait_ms }),
+        (Attempt::WaitAnew { wait_ms }, _) => {
+            let (failures, retry_ms) = (locker.failures, now + wait_ms);
+            let stored = store(app, vec![ProtectionWrite::LockerFailed { locker: id, failures, retry_ms }]).await?;
+            Ok(if stored { LockerAnswer::Wait { wait_ms } } else { LockerAnswer::Erased {} })
+        }
         (Attempt::Correct, Some(secret)) => {
             let (IssuedTicket { ticket }, issued) = new_ticket(locker.device)?;
             let opened = store(app, vec![ProtectionWrite::LockerOpened(id), issued]).await?;

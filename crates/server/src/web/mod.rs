@@ -32,7 +32,7 @@ pub(crate) use connections::serve;
 pub use metrics::Counters;
 pub(crate) use metrics::relay_metrics;
 pub use pages::Page;
-pub(crate) use protection::store_ticket_uses;
+pub(crate) use protection::store_connected;
 pub use protection::{OriginError, Protection, ProtectionConfig};
 pub use proxies::{Network, NetworkError, TrustedProxies};
 pub use record_reader::RecordReader;

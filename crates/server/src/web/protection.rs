@@ -35,6 +35,7 @@ use telcon_proto::{
     http::OfficeInfo,
     protection::{IssuedTicket, MAX_CREDENTIAL_ID_BYTES, ProtectionPolicy, RemoveProtector},
 };
+use tokio::sync::oneshot;
 use url::Url;
 use webauthn_rs::prelude::{PasskeyAuthentication, PasskeyRegistration, Webauthn, WebauthnBuilder};
 
@@ -229,28 +230,32 @@ pub(super) async fn is_confirmed(app: &Arc<App>, device: DeviceId) -> bool {
     read(app, device).await.is_ok_and(|row| crate::protection::is_confirmed(&row, now_ms()))
 }
 
-/// These devices are or were connected with their tickets until now.
-pub(super) async fn tickets_used(app: &App, devices: Vec<DeviceId>) {
-    // Without it the tickets end sooner by idleness.
-    let _ = store(app, vec![ProtectionWrite::TicketsUsed(devices, now_ms())]).await;
+/// A device signed in: its person sees it, and its ticket is in use.
+pub(super) async fn signed_in(app: &App, device: DeviceId, kind: DeviceKind) {
+    note(app, ProtectionWrite::SignedIn(device, kind, now_ms())).await;
 }
 
-/// Stores the use of the tickets of all connected devices from time to time, so that they are not idle if the server is killed.
-pub(crate) async fn store_ticket_uses(app: Arc<App>) {
+/// These devices are or were connected until now.
+pub(super) async fn connected(app: &App, devices: Vec<DeviceId>) {
+    // Without it tickets end sooner by idleness, and the time last seen is older.
+    note(app, ProtectionWrite::Connected(devices, now_ms())).await;
+}
+
+/// Stores what nobody waits for.
+async fn note(app: &App, write: ProtectionWrite) {
+    let (reply, _) = oneshot::channel();
+    app.hub.send(Input::Protection(vec![write], reply)).await;
+}
+
+/// Stores from time to time which devices are connected, so that their tickets are not idle if the server is killed.
+pub(crate) async fn store_connected(app: Arc<App>) {
     let mut interval = tokio::time::interval(Duration::from_millis(TICKET_USE_STORED_MS));
     loop {
         interval.tick().await;
         let connected = app.tokens.connected();
         if !connected.is_empty() {
-            tickets_used(&app, connected).await;
+            self::connected(&app, connected).await;
         }
-    }
-}
-
-/// The connection of a device ended. The device may have been protected since it signed in.
-pub(super) async fn disconnected(app: &Arc<App>, device: DeviceId) {
-    if read(app, device).await.is_ok_and(|row| is_protected(&row)) {
-        tickets_used(app, vec![device]).await;
     }
 }
 
@@ -388,11 +393,14 @@ mod tests {
         assert_eq!(party("http://localhost:8080", "localhost:8080"), local("localhost"));
         assert_eq!(party("http://auditor.localhost:8080", "auditor.localhost:8080"), local("auditor.localhost"));
         assert!(protection.party(&Party::Local("auditor.localhost".into())).is_ok());
-        for host in [".localhost", "a.b.localhost", "evil.example", "xlocalhost", "Localhost"] {
+        for host in [".localhost", "a.b.localhost"] {
             assert_eq!(party(&format!("http://{host}"), host), Some(Party::Office), "{host}");
         }
+        for host in ["evil.example", "xlocalhost", "Localhost"] {
+            assert_eq!(party(&format!("http://{host}"), host), None, "{host}");
+        }
         assert_eq!(party("https://office.example", "office.example"), Some(Party::Office));
-        assert_eq!(party("https://localhost.evil.example", "localhost.evil.example"), Some(Party::Office));
+        assert_eq!(party("https://localhost.evil.example", "localhost.evil.example"), None);
         assert_eq!(party("https://evil.example", "office.example"), None);
     }
 }

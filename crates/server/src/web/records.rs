@@ -10,7 +10,7 @@ use crate::{
     archive::{Claim, RecordError, parse_seal},
     hub::Input,
     limits::UPLOAD_PAUSE_MS,
-    store::{CallSummary, DeviceRow, StoredRecord},
+    store::{CallSummary, DeviceRow, StoredRecord, Unfinished},
     switchboard::{RefusalKind, Reply, Seal},
 };
 use axum::{
@@ -40,9 +40,24 @@ fn call_id(text: &str) -> Result<CallId, HttpError> {
 }
 
 /// Whether a record of the call is expected from this device; checked before anything is written to disk.
-async fn check_expected(app: &App, call: CallId, device: DeviceId) -> Result<(), HttpError> {
-    let ask = app.hub.ask(|reply| Input::MaySeal(call, device, reply));
-    Ok(ask.await.ok_or_else(HttpError::unavailable)??)
+async fn check_expected(app: &Arc<App>, call: CallId, device: DeviceId) -> Result<(), HttpError> {
+    let may_seal = || app.hub.ask(|reply| Input::MaySeal(call, device, reply));
+    match may_seal().await.ok_or_else(HttpError::unavailable)? {
+        // The switchboard may have forgotten the call: it ended long ago.
+        Err(refusal) if refusal.kind == RefusalKind::Conflict => {
+            let for_read = app.clone();
+            let Some((StoredRecord { call: row, records }, devices)) =
+                blocking(move || Ok(for_read.reader.record(&call)?)).await?
+            else {
+                return Err(refusal.into());
+            };
+            let participants = devices.iter().map(|participant| participant.device).collect();
+            let ended = Box::new(Unfinished { row, participants, records });
+            app.hub.ask(|reply| Input::Recall(ended, device, reply)).await.ok_or_else(HttpError::unavailable)?;
+            Ok(may_seal().await.ok_or_else(HttpError::unavailable)??)
+        }
+        answer => Ok(answer?),
+    }
 }
 
 /// Uploads one part of a sealed record.

@@ -1,4 +1,4 @@
-//! Appointment of registrars, what they do over their connections, requests of new devices, and the list of devices.
+//! Appointment of registrars, what they do over their connections, requests of new devices, and the lists of devices and sign-ins.
 
 use super::{
     App,
@@ -22,7 +22,7 @@ use telcon_identity::{IdentityError, Office, Registrar, label_of, read_request};
 use telcon_proto::{
     Blob, Digest, InvitationId,
     entry::InvitationClosed,
-    http::{AppointRequest, Appointed, AskRequest, Asked, DeviceList, ListedDevice, Registrars},
+    http::{AppointRequest, Appointed, AskRequest, Asked, DeviceList, ListedDevice, Registrars, SignInList},
     policy::{Action, allows},
 };
 
@@ -280,8 +280,30 @@ pub(super) async fn list_devices(
             registrar: row.registrar,
             enrolled_ms: row.enrolled_ms,
             revoked_ms: row.revoked_ms,
+            last_seen_ms: row.last_seen.map(|(ms, _)| ms),
+            kind: row.last_seen.map(|(_, kind)| kind),
         })
         .collect();
     devices.sort_by(|a, b| (&a.card.name, a.enrolled_ms).cmp(&(&b.card.name, b.enrolled_ms)));
     Ok(Json(DeviceList { devices }))
+}
+
+/// Lists when the devices of the bearer's person were connected, and attempts to sign in as one of them that failed.
+#[utoipa::path(
+    get, path = "/sign-ins", tag = "office",
+    security(("bearer" = [])),
+    responses(
+        (status = 200, description = "Sign-ins, newest first", body = ref("#/components/schemas/SignInList")),
+        (status = 401, description = "No valid token", body = ref("#/components/schemas/ApiError")),
+        (status = 429, description = "The device has too many reads in progress", body = ref("#/components/schemas/ApiError")),
+        (status = 503, description = "The server failed; retry", body = ref("#/components/schemas/ApiError")),
+    ),
+)]
+pub(super) async fn list_sign_ins(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+) -> Result<Json<SignInList>, HttpError> {
+    let bearer = app.tokens.bearer(&headers).ok_or_else(HttpError::unauthorized)?;
+    let list = app.record_reader.read(bearer.device, move |store| Ok(store.sign_ins(bearer.person)?)).await?;
+    Ok(Json(list))
 }

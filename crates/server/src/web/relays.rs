@@ -20,7 +20,10 @@ use std::{
     },
     time::Duration,
 };
-use telcon_proto::node::{FromNode, MAX_NODE_MESSAGE_BYTES, NODE_HEARTBEAT_TIMEOUT_MS, NODE_VERSION, ToNode};
+use telcon_proto::{
+    message::Object,
+    node::{FromNode, MAX_NODE_MESSAGE_BYTES, NODE_HEARTBEAT_TIMEOUT_MS, NODE_VERSION, ToNode},
+};
 use tokio::{
     sync::mpsc,
     time::{Instant, timeout, timeout_at},
@@ -105,7 +108,7 @@ async fn read_hello(socket: &mut WebSocket) -> Option<(u64, SocketAddr)> {
 
 fn read(message: &Message) -> Option<FromNode> {
     let Message::Text(text) = message else { return None };
-    serde_json::from_str(text).ok()
+    serde_json::from_str(text).ok().map(|Object(message)| message)
 }
 
 /// Runs until the relay times out, sends an invalid message, or does not read.

@@ -8,6 +8,7 @@ use axum::{
     response::Response,
 };
 use std::{
+    net::{Ipv4Addr, Ipv6Addr},
     sync::{Mutex, PoisonError},
     time::Instant,
 };
@@ -40,7 +41,11 @@ pub(super) async fn headers(request: Request, next: Next) -> Response {
     response
 }
 
-/// Whether a browser's request comes from this office's page. Programs other than browsers send no `Origin`.
+/// Whether the page's origin is the host that it addressed, or the office's domain. Programs other than browsers send no
+/// `Origin`. It is no authentication: the device's key is.
+///
+/// That host has to be one that nobody else can point at this server: any page has the origin that it addresses if its name is the
+/// attacker's, who changes the name's address once the page is loaded (DNS rebinding).
 pub(super) fn same_origin(headers: &HeaderMap, domain: &str) -> bool {
     let Some(origin) = headers.get(header::ORIGIN) else { return true };
     let Ok(origin) = origin.to_str() else { return false };
@@ -49,43 +54,59 @@ pub(super) fn same_origin(headers: &HeaderMap, domain: &str) -> bool {
         return false;
     }
     let host = headers.get(header::HOST).and_then(|h| h.to_str().ok());
-    host == Some(authority) || (scheme == "https" && authority == domain)
+    (host == Some(authority) && is_own(authority, domain)) || (scheme == "https" && authority == domain)
 }
 
-/// Reports of refused origins: any page in the world can cause them.
-const REPORT_RATE: Rate = Rate::every_ms(10_000, 1);
-/// Longest part of a header in a report, characters.
-const MAX_REPORTED_CHARS: usize = 100;
+/// Whether a host is an address, this machine, or a name of the office.
+fn is_own(authority: &str, domain: &str) -> bool {
+    let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
+    let host = authority.rsplit_once(':').filter(|(_, port)| is_port(port)).map_or(authority, |(host, _)| host);
+    if let Some(address) = host.strip_prefix('[') {
+        return address.strip_suffix(']').is_some_and(|address| address.parse::<Ipv6Addr>().is_ok());
+    }
+    let is_at_or_below =
+        |name: &str| host.strip_suffix(name).is_some_and(|below| below.is_empty() || below.ends_with('.'));
+    host.parse::<Ipv4Addr>().is_ok() || is_at_or_below("localhost") || is_at_or_below(domain)
+}
 
-/// Tells the operator about pages whose origin was refused, usually because a proxy replaced the `Host` header.
+/// Log lines about refused origins: one per 10 s, because any web page can cause them.
+const WARNING_RATE: Rate = Rate::every_ms(10_000, 1);
+/// Longest part of a header in a log line, characters: the name of any real host is shorter, and a page can send kilobytes.
+const MAX_LOGGED_CHARS: usize = 100;
+
+/// Warns the operator of pages whose origin was refused, usually because a proxy replaced the `Host` header.
 pub struct RefusedOrigins {
     since: Instant,
-    /// The reports that are left, and how many requests came since the last one.
-    reports: Mutex<(Allowance, u64)>,
+    /// The log lines that are left, and how many requests were refused without one since the last.
+    warnings: Mutex<(Allowance, u64)>,
 }
 
 impl RefusedOrigins {
-    /// Nothing was reported yet.
+    /// None was refused yet.
     pub fn new(now: Instant) -> Self {
-        Self { since: now, reports: Mutex::default() }
+        Self { since: now, warnings: Mutex::default() }
     }
 
-    /// Reports a request whose origin was refused, unless it is over [`REPORT_RATE`].
-    pub(super) fn report(&self, headers: &HeaderMap, domain: &str, now: Instant) {
-        let mut reports = self.reports.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Logs that a request's origin was refused, unless that is over [`WARNING_RATE`].
+    ///
+    /// The one exception to the rule that log lines have no address: both headers name hosts of web pages, not people, and
+    /// without them the operator cannot tell the office's own page behind a wrong proxy from somebody else's.
+    pub(super) fn warn(&self, headers: &HeaderMap, domain: &str, now: Instant) {
+        let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
         let now_ms = now.saturating_duration_since(self.since).as_millis() as u64;
-        if !reports.0.take(REPORT_RATE, now_ms) {
-            reports.1 += 1;
+        if !warnings.0.take(WARNING_RATE, now_ms) {
+            warnings.1 += 1;
             return;
         }
-        let unreported = std::mem::take(&mut reports.1);
+        let not_logged = std::mem::take(&mut warnings.1);
         let (origin, host) = (header_text(headers, &header::ORIGIN), header_text(headers, &header::HOST));
         tracing::warn!(
             origin,
             host,
-            unreported,
+            not_logged,
             "a page was refused because its origin is not this server's: if it is the office's page, have the proxy pass the \
-             Host header on (nginx: proxy_set_header Host $host), or open the page at https://{domain}"
+             Host header on (nginx: proxy_set_header Host $host), or open the page at https://{domain}, a name below it, or this \
+             server's address"
         );
     }
 }
@@ -94,7 +115,7 @@ impl RefusedOrigins {
 fn header_text(headers: &HeaderMap, name: &HeaderName) -> String {
     let Some(value) = headers.get(name) else { return "(none)".to_owned() };
     let text = String::from_utf8_lossy(value.as_bytes());
-    text.chars().take(MAX_REPORTED_CHARS).map(|c| if c.is_ascii_graphic() { c } else { '?' }).collect()
+    text.chars().take(MAX_LOGGED_CHARS).map(|c| if c.is_ascii_graphic() { c } else { '?' }).collect()
 }
 
 #[cfg(test)]
@@ -122,6 +143,43 @@ mod tests {
         }
     }
 
+    /// The attacker's page is at a name of theirs, which resolves to this server once the page is loaded.
+    #[test]
+    fn a_page_at_a_foreign_name_that_leads_here_may_not_connect() {
+        let check = |authority: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::HOST, authority.parse().unwrap());
+            headers.insert(header::ORIGIN, format!("http://{authority}").parse().unwrap());
+            same_origin(&headers, "office.example")
+        };
+        for own in [
+            "10.0.0.1",
+            "10.0.0.1:8443",
+            "[::1]",
+            "[2001:db8::1]:8443",
+            "localhost:8080",
+            "auditor.localhost:8080",
+            "office.example:8443",
+            "telcon.office.example",
+        ] {
+            assert!(check(own), "{own}");
+        }
+        for foreign in [
+            "evil.example",
+            "evil.example:8443",
+            "notoffice.example",
+            "office.example.evil.example",
+            "xlocalhost",
+            "localhost.evil.example",
+            "10.0.0.1.evil.example",
+            "[evil.example]:1",
+            "[::1].evil.example",
+            "",
+        ] {
+            assert!(!check(foreign), "{foreign}");
+        }
+    }
+
     #[test]
     fn a_header_in_the_log_is_short_and_plain() {
         let mut headers = HeaderMap::new();
@@ -129,6 +187,6 @@ mod tests {
         let hostile = [&b"https://a\tb\xff"[..], &[b'x'; 5_000]].concat();
         headers.insert(header::ORIGIN, HeaderValue::from_bytes(&hostile).unwrap());
         let text = header_text(&headers, &header::ORIGIN);
-        assert!(text.starts_with("https://a?b?xx") && text.chars().count() == MAX_REPORTED_CHARS, "{text}");
+        assert!(text.starts_with("https://a?b?xx") && text.chars().count() == MAX_LOGGED_CHARS, "{text}");
     }
 }

@@ -1,13 +1,19 @@
 //! The WebSocket of devices: sign-in, then messages both ways. Every resource that a peer can use is limited.
 
-use super::{App, Bearer, connections::ClientAddress, metrics::count, security::same_origin, slots::SlotHandle};
+use super::{
+    App, Bearer,
+    connections::{ClientAddress, ReadBudget},
+    metrics::count,
+    security::same_origin,
+    slots::SlotHandle,
+};
 use crate::{
     allowance::{Allowance, Rate},
     archive::now_ms,
     hub::Input,
     limits::{EXPIRED_IN_USE_MS, FIRST_MESSAGE_TIMEOUT_MS, IDLE_TIMEOUT_MS, SOCKET_READ_BUFFER_BYTES},
     outbox::{OutboxReader, Outgoing, outbox},
-    protection::{is_protected, session_remaining_ms},
+    protection::session_remaining_ms,
     random::random,
     sign_in::{self, RefusedSignIn},
     store::{DeviceRow, ProtectionRow},
@@ -41,10 +47,12 @@ use telcon_proto::{
         CHALLENGE_TTL_MS, MAX_BYTE_BURST, MAX_BYTES_PER_SECOND, MAX_MESSAGE_BYTES, MAX_MESSAGES_PER_SECOND,
         MAX_SIGN_IN_MESSAGE_BYTES,
     },
-    message::RefusalCode,
+    message::{Object, RefusalCode},
 };
 use tokio::time::{timeout, timeout_at};
 
+/// Bytes beyond the longest message that a device may send at each step of its sign-in: headers of its frames, and pings.
+const FRAMING_BYTES: usize = 1024;
 /// Timeout of sending one message.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long after the last message that went to the switchboard pings go there too. Longer than the switchboard may take to
@@ -78,12 +86,13 @@ pub(super) async fn upgrade(
     State(app): State<Arc<App>>,
     Extension(ClientAddress { address, is_proxy }): Extension<ClientAddress>,
     Extension(connection_slot): Extension<SlotHandle>,
+    Extension(budget): Extension<ReadBudget>,
     headers: HeaderMap,
     upgrade: Upgrade,
 ) -> Response {
     if !same_origin(&headers, &app.info.domain) {
         count(&app.counters.refused);
-        app.refused_origins.report(&headers, &app.info.domain, Instant::now());
+        app.refused_origins.warn(&headers, &app.info.domain, Instant::now());
         return HttpError::new(StatusCode::FORBIDDEN, "the origin of this page is not the office's").into_response();
     }
     let upgrade = match upgrade.checked() {
@@ -99,7 +108,7 @@ pub(super) async fn upgrade(
     let kind = if headers.contains_key(header::ORIGIN) { DeviceKind::Browser } else { DeviceKind::Native };
     let upgrade = upgrade.max_message_size(MAX_MESSAGE_BYTES).max_frame_size(MAX_MESSAGE_BYTES);
     upgrade.read_buffer_size(SOCKET_READ_BUFFER_BYTES).on_upgrade(async move |socket| {
-        let mut connection = Connection { socket, app, kind };
+        let mut connection = Connection { socket, app, kind, budget };
         let signed_in = tokio::select! {
             signed_in = timeout(Duration::from_millis(CHALLENGE_TTL_MS), connection.sign_in()) => signed_in,
             Ok(()) = evicted => {
@@ -111,6 +120,7 @@ pub(super) async fn upgrade(
         match signed_in {
             Ok(Ok(signed_in)) => {
                 connection_slot.keep();
+                connection.budget.lift();
                 connection.run(signed_in).await;
             }
             Ok(Err(refused)) => {
@@ -132,6 +142,7 @@ struct Connection {
     socket: WebSocket,
     app: Arc<App>,
     kind: DeviceKind,
+    budget: ReadBudget,
 }
 
 struct SignedInAs {
@@ -175,6 +186,10 @@ fn refused(code: RefusalCode, message: &str) -> Refused {
     Some(Box::new(ServerMessage::Refused { call: None, code, message: message.to_owned() }))
 }
 
+fn too_long() -> Refused {
+    refused(RefusalCode::Malformed, "the message is too long: update this device")
+}
+
 fn other_kind(kind: DeviceKind) -> &'static str {
     match kind {
         DeviceKind::Browser => {
@@ -186,12 +201,11 @@ fn other_kind(kind: DeviceKind) -> &'static str {
 
 impl Connection {
     async fn sign_in(&mut self) -> Result<SignedInAs, Refused> {
-        let first =
-            timeout(Duration::from_millis(FIRST_MESSAGE_TIMEOUT_MS), self.read(MAX_SIGN_IN_MESSAGE_BYTES)).await;
+        let first = timeout(Duration::from_millis(FIRST_MESSAGE_TIMEOUT_MS), self.read_sign_in()).await;
         let Ok(first) = first else {
             return Err(refused(RefusalCode::NotSignedIn, "the first message did not come in time: connect again"));
         };
-        let device = match first?.0 {
+        let device = match first? {
             ClientMessage::Hello { version: WIRE_VERSION, device } => device,
             ClientMessage::Hello { version, .. } => {
                 let text =
@@ -204,7 +218,7 @@ impl Connection {
             |_| refused(RefusalCode::Unavailable, "the server cannot make random numbers: tell its operator");
         let nonce = random().map_err(no_random)?;
         self.send(&ServerMessage::Challenge { nonce: Blob(nonce.to_vec()), now_ms: now_ms() }).await;
-        let (ClientMessage::Prove { jws, ticket }, _) = self.read(MAX_SIGN_IN_MESSAGE_BYTES).await? else {
+        let ClientMessage::Prove { jws, ticket } = self.read_sign_in().await? else {
             return Err(refused(RefusalCode::NotSignedIn, "the second message must be prove"));
         };
         let app = self.app.clone();
@@ -237,9 +251,7 @@ impl Connection {
         match self.app.hub.ask(connect).await {
             Some(Ok(_)) => {
                 count(&self.app.counters.signed_in);
-                if is_protected(&protection) {
-                    super::protection::tickets_used(&self.app, vec![device]).await;
-                }
+                super::protection::signed_in(&self.app, device, self.kind).await;
                 // With a ticket that has ended it was admitted because of a call, which may be over in a moment.
                 let remaining_ms = match session_remaining_ms(&protection, now_ms()) {
                     0 => EXPIRED_IN_USE_MS,
@@ -349,8 +361,15 @@ impl Connection {
         let device = signed_in.device;
         drop(signed_in);
         self.app.hub.send(Input::Disconnected(session)).await;
-        super::protection::disconnected(&self.app, device).await;
+        super::protection::connected(&self.app, vec![device]).await;
         self.close(code, why).await;
+    }
+
+    /// The next message of a peer that has not signed in. The socket keeps pieces of a message of the size that signed-in devices
+    /// may send: what the peer may send at all is limited instead.
+    async fn read_sign_in(&mut self) -> Result<ClientMessage, Refused> {
+        self.budget.limit(MAX_SIGN_IN_MESSAGE_BYTES + FRAMING_BYTES);
+        self.read(MAX_SIGN_IN_MESSAGE_BYTES).await.map(|(message, _)| message)
     }
 
     /// The next message of the peer, of at most `limit` bytes, and its length. Cancel safe.
@@ -362,15 +381,16 @@ impl Connection {
                 Some(Ok(Message::Binary(_))) => {
                     return Err(refused(RefusalCode::Malformed, "messages are JSON text"));
                 }
+                Some(Err(_)) if self.budget.is_used_up() => return Err(too_long()),
                 Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(None),
             };
             if text.len() > limit {
-                return Err(refused(RefusalCode::Malformed, "the message is too long: update this device"));
+                return Err(too_long());
             }
             if holds_nul(text.as_bytes()) {
                 return Err(refused(RefusalCode::Malformed, "the message holds the character NUL: update this device"));
             }
-            return serde_json::from_str(&text).map(|message| (message, text.len())).map_err(|error| {
+            return serde_json::from_str(&text).map(|Object(message)| (message, text.len())).map_err(|error| {
                 // The position only: a parser's message may quote the content.
                 let text = format!("not a message of this version (column {}): update this device", error.column());
                 refused(RefusalCode::Malformed, &text)

@@ -102,6 +102,21 @@ fn an_alert_survives_a_crash_at_any_output() {
     }
 }
 
+/// The server's clock was a month ahead for a moment, and is right again.
+#[test]
+fn an_alert_of_the_future_delays_the_next_by_one_interval() {
+    const MONTH_MS: u64 = 30 * 86_400_000;
+    let mut office = office();
+    office.now += MONTH_MS;
+    office.fail_sign_in(PERSON);
+    office.now -= MONTH_MS;
+    office.restart_engine();
+    office.fail_sign_in(PERSON);
+    office.wait(ALERT_INTERVAL_MS);
+    let failed = office.logged().into_iter().filter(|alert| alert.kind == AlertKind::SignInFailed);
+    assert_eq!(failed.map(|alert| alert.count).collect::<Vec<_>>(), [1, 1]);
+}
+
 #[test]
 fn what_repeats_is_one_entry_each_interval_with_its_count_also_across_a_restart() {
     let mut office = office();
