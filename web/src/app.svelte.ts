@@ -22,6 +22,7 @@ import { NumberedReads } from './numbered_reads';
 import { OfficeAlerts } from './office_alerts.svelte';
 import { PushSwitch } from './push.svelte';
 import { Registrar } from './registrar.svelte';
+import { SignIns } from './sign_ins.svelte';
 import { Sound } from './sound.svelte';
 import { choose_locale } from './text';
 import { current_locale, type Locale } from './text/state.svelte';
@@ -38,16 +39,16 @@ import {
   route_of,
   screen_name,
   tab_title,
+  type AppState,
   type Place,
   type Route,
-  type Stage,
 } from './view/screen';
 
 /** Whether system notifications of rings are shown: `default` is not asked yet. */
 export type Notifications = NotificationPermission | 'unsupported';
 
 export class App {
-  stage = $state.raw<Stage>({ status: 'starting' });
+  state = $state.raw<AppState>({ status: 'starting' });
   view = $state.raw<ShownView | null>(null);
   now = $state(Date.now());
   route = $state.raw<Route>({ at: 'home' });
@@ -55,6 +56,7 @@ export class App {
   query = $state('');
   readonly sound = new Sound();
   readonly registrar: Registrar;
+  readonly sign_ins: SignIns;
   readonly office_alerts: OfficeAlerts;
   readonly protection: Protection;
   readonly push = new PushSwitch(current_locale);
@@ -93,7 +95,7 @@ export class App {
     answer_ms: null,
     first_audio_ms: null,
   };
-  readonly screen = $derived(screen_name(this.stage, this.view, this.route, this.dismissed));
+  readonly screen = $derived(screen_name(this.state, this.view, this.route, this.dismissed));
   readonly title = $derived(tab_title(this.screen, this.view));
 
   constructor(
@@ -104,6 +106,7 @@ export class App {
   ) {
     this.protection = new Protection(host, office, () => this.view?.token ?? null);
     this.protection.policy_known = () => this.#offer_protection();
+    this.sign_ins = new SignIns(office);
     this.registrar = new Registrar(host, office, (...command) => this.protection.confirmed_first(...command));
     this.office_alerts = new OfficeAlerts(host, office);
   }
@@ -122,21 +125,21 @@ export class App {
         // What it shows follows. It goes on with the request that it has: opening its link again must not count as another device.
         if (fragment !== null) this.#ignore_link();
       } else if (fragment !== null) {
-        this.stage = { status: 'enrol', name: null, office: null, problem: null, busy: true };
+        this.state = { status: 'enrol', name: null, office: null, problem: null, busy: true };
         this.host().open_link(fragment, device_label(navigator));
       } else {
-        this.stage = { status: 'unenrolled' };
+        this.state = { status: 'unenrolled' };
       }
     },
     protectors: (device, how) => this.protection.known(device, how),
     locked: () => {
-      this.stage = { status: 'locked' };
+      this.state = { status: 'locked' };
       this.protection.locked();
       if (opened_link() !== null) this.#keep_link();
     },
     link_read: (person, office, problem) => {
       if (problem && ends_link(problem)) forget_link();
-      this.stage = {
+      this.state = {
         status: 'enrol',
         name: person?.name ?? null,
         office,
@@ -147,12 +150,12 @@ export class App {
     asking: (asking) => {
       // A link that is still unused is opened again by a reload.
       if (!is_link_unused(asking) && opened_link() !== null) forget_link();
-      if (this.stage.status !== 'asking') void keep_storage();
-      this.stage = { status: 'asking', asking };
+      if (this.state.status !== 'asking') void keep_storage();
+      this.state = { status: 'asking', asking };
     },
     asking_stopped: () => {
       this.unused_link = false;
-      this.stage = { status: 'unenrolled' };
+      this.state = { status: 'unenrolled' };
     },
     enrolled: () => {
       forget_link();
@@ -162,11 +165,11 @@ export class App {
     },
     enrol_failed: (problem) => {
       if (ends_link(problem)) forget_link();
-      if (this.stage.status === 'enrol') this.stage = { ...this.stage, problem, busy: false };
+      if (this.state.status === 'enrol') this.state = { ...this.state, problem, busy: false };
     },
     view: (view) => this.#show(view),
     failed: (problem) => {
-      this.stage = { status: 'failed', problem };
+      this.state = { status: 'failed', problem };
     },
     microphone: (state) => {
       this.sound.microphone = state;
@@ -188,7 +191,7 @@ export class App {
 
   /** The device's keys are open. One that is not protected is offered a protection first. */
   #start_device(): void {
-    this.stage = { status: 'on' };
+    this.state = { status: 'on' };
     // Of a protected one too: the policy says after how long it locks itself.
     void this.protection.read_policy();
     if (this.protection.protectors.length === 0) this.#offer_protection();
@@ -197,11 +200,11 @@ export class App {
   /** By what the office said last. Until it has said anything, nobody goes on unprotected: it may forbid that. */
   #offer_protection(): void {
     const { offered } = this.protection;
-    if (this.stage.status === 'on' && offered) {
+    if (this.state.status === 'on' && offered) {
       this.#offers = true;
-      this.stage = { status: 'protect' };
-    } else if (this.stage.status === 'protect' && this.#offers && !offered) {
-      this.stage = { status: 'on' };
+      this.state = { status: 'protect' };
+    } else if (this.state.status === 'protect' && this.#offers && !offered) {
+      this.state = { status: 'on' };
     }
   }
 
@@ -209,14 +212,14 @@ export class App {
   protect(): void {
     this.settings_open = false;
     this.#offers = false;
-    this.stage = { status: 'protect' };
+    this.state = { status: 'protect' };
     void this.protection.read_policy();
   }
 
   /** The screen that offers a protection ends: it was chosen, or postponed. */
   end_protect(): void {
     if (this.protection.protectors.length === 0) this.protection.not_now();
-    if (this.stage.status === 'protect') this.stage = { status: 'on' };
+    if (this.state.status === 'protect') this.state = { status: 'on' };
   }
 
   /** A link works once: it is not consumed in a browser that is enrolled already. */
@@ -309,8 +312,8 @@ export class App {
    */
   #lock_or_stop(): void {
     if (this.protection.protectors.length > 0) this.protection.lock_for_office();
-    else if (this.protection.begun) this.stage = { status: 'locked' };
-    else this.stage = { status: 'failed', problem: { code: 'protected_elsewhere' } };
+    else if (this.protection.begun) this.state = { status: 'locked' };
+    else this.state = { status: 'failed', problem: { code: 'protected_elsewhere' } };
   }
 
   /**
@@ -406,8 +409,8 @@ export class App {
 
   enrol(): void {
     const fragment = opened_link();
-    if (fragment === null || this.stage.status !== 'enrol' || this.stage.busy) return;
-    this.stage = { ...this.stage, problem: null, busy: true };
+    if (fragment === null || this.state.status !== 'enrol' || this.state.busy) return;
+    this.state = { ...this.state, problem: null, busy: true };
     this.host().enrol(fragment);
   }
 
@@ -453,6 +456,7 @@ export class App {
     if (this.records.status === 'failed') this.records = { status: 'loading' };
     if (this.record.status === 'failed') this.record = { status: 'loading' };
     if (this.registrar.list.status === 'failed') this.registrar.list = { status: 'loading' };
+    if (this.sign_ins.list.status === 'failed') this.sign_ins.list = { status: 'loading' };
     if (this.office_alerts.list.status === 'failed') this.office_alerts.list = { status: 'loading' };
     this.#refresh();
   }
@@ -463,6 +467,7 @@ export class App {
     if (this.route.at === 'record' && place === 'record') void this.#load_record(this.route.call);
     if (place === 'alerts') void this.office_alerts.load(this.view?.token);
     if (this.#lists_devices()) void this.registrar.load(this.view?.token);
+    if (place === 'my_devices') void this.sign_ins.load(this.view?.token);
   }
 
   /** Whether the screen shows the list of calls. */
@@ -573,11 +578,11 @@ export class App {
     addEventListener('popstate', () => {
       // An enrolment link was pasted into a tab that is open already.
       const link = has_link() && opened_link() !== null;
-      const { stage } = this;
-      const over = stage.status === 'asking' && stage.asking.status === 'over';
-      if ((stage.status === 'unenrolled' || over) && link) this.events.ready(false, false);
-      else if ((stage.status === 'locked' || stage.status === 'failed') && link) this.#keep_link();
-      else if ((stage.status === 'on' || stage.status === 'protect' || stage.status === 'asking') && link)
+      const { state } = this;
+      const over = state.status === 'asking' && state.asking.status === 'over';
+      if ((state.status === 'unenrolled' || over) && link) this.events.ready(false, false);
+      else if ((state.status === 'locked' || state.status === 'failed') && link) this.#keep_link();
+      else if ((state.status === 'on' || state.status === 'protect' || state.status === 'asking') && link)
         this.#ignore_link();
       else this.show_route(route_of(location.hash.slice(1)));
     });

@@ -41,7 +41,7 @@ function app_with_host() {
   const policy = vi.fn<ProtectionOffice['policy']>(async () => ({ required: false }));
   const office = { list, proof, devices, alerts, ...protection_over_http, policy };
   const app = new App(() => host, office, 'Europe/Lisbon');
-  app.stage = { status: 'on' };
+  app.state = { status: 'on' };
   return { app, commands, retry_microphone, list, proof, devices, alerts, check, erase, policy };
 }
 
@@ -244,14 +244,23 @@ describe('a registrar’s link', () => {
   };
 
   it.each<[string, Asking, boolean]>([
-    ['stays in the tab while nothing was sent', { status: 'starting', unreachable: true }, true],
+    ['stays in the tab while nothing was sent', { status: 'starting', problem: { code: 'no_answer' } }, true],
     [
       'stays in the tab where its keys could not be stored',
-      { status: 'over', office: null, why: { code: 'keys_not_saved' }, kept: false },
+      { status: 'over', office: null, why: { code: 'keys_not_saved' }, kept: false, link_used: false },
+      true,
+    ],
+    [
+      'stays in the tab where no request could be made',
+      { status: 'over', office: null, why: { told: 'the clock is wrong' }, kept: false, link_used: false },
       true,
     ],
     ['is forgotten once its keys are stored', waiting, false],
-    ['is forgotten when it is of no use', { status: 'over', office, why: 'refused', kept: false }, false],
+    [
+      'is forgotten when it is of no use',
+      { status: 'over', office, why: 'refused', kept: false, link_used: true },
+      false,
+    ],
   ])('%s', (_, asking, stays) => {
     const replaceState = vi.fn(() => (location.hash = ''));
     vi.stubGlobal('location', { hash: '#enrol=ask', pathname: '/' });
@@ -261,7 +270,7 @@ describe('a registrar’s link', () => {
     app.events.ready(false, false);
     expect([replaceState.mock.calls.length, opened_link()]).toEqual([1, 'ask']);
     app.events.asking(asking);
-    expect(app.stage).toEqual({ status: 'asking', asking });
+    expect(app.state).toEqual({ status: 'asking', asking });
     expect(opened_link()).toBe(stays ? 'ask' : null);
     forget_link();
   });
@@ -313,7 +322,7 @@ describe('a device that cannot be opened any more', () => {
       app.events.protectors('d', PROTECTED);
       app.events.locked();
       if (how === 'pasted') browser.paste('#enrol=link');
-      expect([app.stage.status, app.unused_link]).toEqual(['locked', how !== 'none']);
+      expect([app.state.status, app.unused_link]).toEqual(['locked', how !== 'none']);
       if (how !== 'none') expect(browser.replaceState.mock.calls, 'it leaves the address').toEqual([[null, '', '/']]);
       await app.erase();
       expect(erase, 'the person is asked first').not.toHaveBeenCalled();
@@ -354,16 +363,16 @@ describe('a device that cannot be opened any more', () => {
       UNPROTECTED,
       { status: 'failed', problem: { code: 'protected_elsewhere' } },
     ],
-  ])('because the office wants it unlocked anew: %s', (_, how, stage) => {
+  ])('because the office wants it unlocked anew: %s', (_, how, state) => {
     const { reload } = at_address('');
     const { app } = app_with_host();
     app.events.protectors('d', how);
     app.events.view(view({ unlock_required: true, token: null }));
-    if (stage.status === 'locked-by-reload') {
+    if (state.status === 'locked-by-reload') {
       expect(reload).toHaveBeenCalledOnce();
       app.events.locked();
       expect(app.protection.problem).toEqual({ code: 'unlock_again' });
-    } else expect([app.stage, reload.mock.calls.length]).toEqual([stage, 0]);
+    } else expect([app.state, reload.mock.calls.length]).toEqual([state, 0]);
   });
 });
 
@@ -393,14 +402,14 @@ describe('an unprotected device that starts', () => {
     ['yes', false, 'on', false],
   ] as const)(
     'where the office required a protection: %s before, %s now, after “Not now”: %s',
-    async (before, now, stage, required) => {
+    async (before, now, state, required) => {
       const { app, policy_read } = starting(
         before,
         now === null ? Promise.reject(problem) : Promise.resolve({ required: now }),
       );
-      if (before !== 'no') expect(app.stage.status, 'before the answer').toBe('protect');
+      if (before !== 'no') expect(app.state.status, 'before the answer').toBe('protect');
       await policy_read;
-      expect([app.stage.status, app.protection.required]).toEqual([stage, required]);
+      expect([app.state.status, app.protection.required]).toEqual([state, required]);
     },
   );
 });
@@ -417,7 +426,7 @@ describe('a protected device that starts', () => {
     app.events.ready(true, false);
     expect(policy).toHaveBeenCalledOnce();
     await vi.waitFor(() => expect(app.protection.policy).toEqual(rules));
-    expect(app.stage).toEqual({ status: 'on' });
+    expect(app.state).toEqual({ status: 'on' });
   });
 });
 

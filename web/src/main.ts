@@ -40,11 +40,11 @@ mount(Root, { target: document.getElementById('app') ?? document.body, props: { 
 app.start();
 
 if (!isSecureContext) {
-  app.stage = { status: 'insecure' };
+  app.state = { status: 'insecure' };
 } else if (!Media.supported() || !navigator.locks || !crypto.subtle) {
-  app.stage = { status: 'unsupported' };
+  app.state = { status: 'unsupported' };
 } else {
-  await acquire_tab_lock(() => (app.stage = { status: 'other_tab' }));
-  app.stage = { status: 'starting' };
+  await acquire_tab_lock(() => (app.state = { status: 'other_tab' }));
+  app.state = { status: 'starting' };
   host = start_host(new Worker(new URL('./engine/worker.ts', import.meta.url), { type: 'module' }), app.events);
 }

@@ -2,7 +2,6 @@ import { describe, expect, it } from 'vitest';
 import { ASK_CODE } from '../fake/devices';
 import { ASK_INTERVAL_MS, AskingDevice, MAX_ASK_INTERVAL_MS, is_link_unused, type Asking } from './asking';
 import type { PageAsking } from './contract';
-import type { Problem } from './problem';
 
 const MADE: PageAsking = { request: { request: 'jws' }, code: ASK_CODE, office: 'Office', state: 'asking' };
 const WAITS = () => Response.json({ state: 'waiting', expires_ms: 7 });
@@ -18,6 +17,7 @@ function world(answers: (() => Response | Promise<Response>)[], stored: { state:
   const timers: { ms: number; callback: () => Promise<void> }[] = [];
   let made = 0;
   let erasing_fails = false;
+  let showing_fails = false;
   let info: () => Response = () => new Response('{"name":"Office"}');
   const device = new AskingDevice({
     async fetch(path, init) {
@@ -45,7 +45,10 @@ function world(answers: (() => Response | Promise<Response>)[], stored: { state:
       if (chain.includes('forged')) throw new Error('a signature is invalid');
       done.push(`complete ${state} ${chain.join()}`);
     },
-    show: (asking) => void shown.push(asking),
+    show(asking) {
+      if (showing_fails) throw new Error('the page is gone');
+      shown.push(asking);
+    },
   });
   const make = () => (made++, JSON.stringify(MADE));
   return {
@@ -58,6 +61,7 @@ function world(answers: (() => Response | Promise<Response>)[], stored: { state:
     start: () => device.start(make),
     made: () => made,
     erasing: (fails: boolean) => (erasing_fails = fails),
+    showing: (fails: boolean) => (showing_fails = fails),
     office_is: (answer: () => Response) => (info = answer),
     /** Fires the timer, and waits until what follows from it is done. */
     async pass() {
@@ -78,7 +82,7 @@ describe('a device that asks a registrar', () => {
     await start();
     expect(done).toEqual(['save asking', REQUEST]);
     expect(shown).toEqual([
-      { status: 'starting', unreachable: false },
+      { status: 'starting', problem: null },
       {
         status: 'waiting',
         office: 'Office',
@@ -109,7 +113,9 @@ describe('a device that asks a registrar', () => {
       },
     });
     await start();
-    expect(last()).toEqual({ status: 'over', office: null, why: { code: 'keys_not_saved' }, kept: false });
+    const why = { code: 'keys_not_saved' };
+    expect(last()).toEqual({ status: 'over', office: null, why, kept: false, link_used: false });
+    expect(is_link_unused(last()!)).toBe(true);
     expect(done).toEqual(['save asking']);
   });
 
@@ -149,7 +155,11 @@ describe('a device that asks a registrar', () => {
     const { start, office_is, pass, done, shown, last } = world([WAITS]);
     office_is(LOST);
     await start();
-    expect([last(), done]).toEqual([{ status: 'starting', unreachable: true }, []]);
+    expect([last(), done]).toEqual([{ status: 'starting', problem: { code: 'no_answer' } }, []]);
+    expect(is_link_unused(last()!)).toBe(true);
+    office_is(() => new Response('<html>', { status: 403 }));
+    await pass();
+    expect([last(), done]).toEqual([{ status: 'starting', problem: { code: 'refused', status: 403 } }, []]);
     office_is(() => new Response('{}'));
     await pass();
     expect(done).toEqual(['save asking', REQUEST]);
@@ -166,8 +176,20 @@ describe('a device that asks a registrar', () => {
       office: null,
       why: { told: 'this link is of another office' },
       kept: false,
+      link_used: false,
     });
-    expect(done).toEqual([]);
+    expect([done, is_link_unused(last()!)]).toEqual([[], true]);
+  });
+
+  it('asks again after a step that threw, and can be stopped', async () => {
+    const { device, start, pass, done, stored, showing } = world([WAITS, LOST, WAITS]);
+    await start();
+    showing(true);
+    await expect(pass()).rejects.toThrow('the page is gone');
+    showing(false);
+    await device.ask_now();
+    expect(done.filter((one) => one === REQUEST)).toHaveLength(3);
+    expect([await device.stop(), stored.state]).toEqual([true, null]);
   });
 
   it.each([
@@ -180,7 +202,8 @@ describe('a device that asks a registrar', () => {
   ])('erases its keys when it is %s', async (_, answer, why) => {
     const { start, stored, last, timers } = world([answer]);
     await start();
-    expect(last()).toEqual({ status: 'over', office: 'Office', why, kept: false });
+    expect(last()).toEqual({ status: 'over', office: 'Office', why, kept: false, link_used: true });
+    expect(is_link_unused(last()!)).toBe(false);
     expect([stored.state, timers.length]).toEqual([null, 0]);
   });
 
@@ -225,7 +248,7 @@ describe('a device that asks a registrar', () => {
     const { start, last, erasing } = world([() => Response.json({ state: 'refused' })]);
     erasing(true);
     await start();
-    expect(last()).toEqual({ status: 'over', office: 'Office', why: 'refused', kept: true });
+    expect(last()).toEqual({ status: 'over', office: 'Office', why: 'refused', kept: true, link_used: true });
   });
 
   it('that stops waiting erases its keys, and an answer that comes later changes nothing', async () => {
@@ -248,15 +271,5 @@ describe('a device that asks a registrar', () => {
     const { device, start, done } = world([approved]);
     await start();
     expect([await device.stop(), done.includes('erase')]).toEqual([false, false]);
-  });
-
-  it('can use its link again only while nothing was sent', () => {
-    const over = (why: 'refused' | Problem): Asking => ({ status: 'over', office: null, why, kept: false });
-    expect(is_link_unused({ status: 'starting', unreachable: true })).toBe(true);
-    expect([over({ code: 'keys_not_saved' }), over({ told: 'used' }), over('refused')].map(is_link_unused)).toEqual([
-      true,
-      false,
-      false,
-    ]);
   });
 });

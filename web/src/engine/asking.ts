@@ -1,5 +1,5 @@
-// A new device asks a registrar to enrol it: it sends the same request until it is answered. The first request uses the link
-// up, so the device's keys are stored before it is sent, and a reload goes on with the same ones.
+// A new device asks a registrar to enrol it: it sends the same request until it is answered. The first request consumes the
+// link, so the device's keys are stored before it is sent, and a reload goes on with the same ones.
 
 import type { Asked, Blob as Certificate, PageAsking } from './contract';
 import { office_info, post_to_office, refusal, type Fetch } from './enrol';
@@ -7,8 +7,8 @@ import { problem_of, type Problem } from './problem';
 
 /** What the screen shows of a device that asks. */
 export type Asking =
-  /** The office's description is being read; nothing was sent. The link is unused. */
-  | { status: 'starting'; unreachable: boolean }
+  /** The office's description is being read; nothing was sent. `problem`: why that failed the last time. */
+  | { status: 'starting'; problem: Problem | null }
   | {
       status: 'waiting';
       office: string;
@@ -25,19 +25,22 @@ export type Asking =
   | { status: 'not_completed'; office: string; why: Problem }
   /** The person stopped it, and the keys could not be erased: a reload goes on with it. */
   | { status: 'not_stopped'; office: string | null }
-  /** The request will never succeed. `kept`: its keys could not be erased; a reload tries that again. */
-  | { status: 'over'; office: string | null; why: 'refused' | 'expired' | Problem; kept: boolean };
+  /**
+   * The request will never succeed. `kept`: its keys could not be erased; a reload tries that again. `link_used`: the request was
+   * sent; otherwise it could not be made or stored, and a reload opens the link again.
+   */
+  | { status: 'over'; office: string | null; why: 'refused' | 'expired' | Problem; kept: boolean; link_used: boolean };
 
 /** Whether the link can still be used: nothing was sent. */
 export const is_link_unused = (asking: Asking): boolean =>
-  asking.status === 'starting' || (asking.status === 'over' && typeof asking.why === 'object' && 'code' in asking.why);
+  asking.status === 'starting' || (asking.status === 'over' && !asking.link_used);
 
 /** How often an unanswered request is repeated, milliseconds: two people wait for it on the telephone. */
 export const ASK_INTERVAL_MS = 2_000;
 /** Longest interval while the office does not answer, milliseconds. */
 export const MAX_ASK_INTERVAL_MS = 10_000;
 
-/** The office's answers, with a reason, after which this request can never succeed. */
+/** Statuses after which retrying cannot succeed: no such invitation, enrolled already, link consumed, request invalid. */
 const FINAL: readonly number[] = [404, 409, 410, 422];
 
 /** I/O that the device needs. `save` and `erase` resolve once that is durable. */
@@ -67,9 +70,12 @@ export class AskingDevice {
 
   constructor(private readonly environment: AskingEnvironment) {}
 
-  /** From a link: `make` makes keys and request (JSON of a `PageAsking`) from the office's description, or throws a sentence. */
+  /**
+   * From a link: `make` makes keys and request (JSON of a `PageAsking`) from the office's description, or throws an `Error` whose
+   * message is shown.
+   */
   async start(make: (info: string) => string): Promise<void> {
-    this.environment.show({ status: 'starting', unreachable: false });
+    this.environment.show({ status: 'starting', problem: null });
     await this.#run(() => this.#begin(make));
   }
 
@@ -103,8 +109,11 @@ export class AskingDevice {
     if (this.#step || this.#stopped) return;
     this.#cancel?.();
     this.#step = step();
-    await this.#step;
-    this.#step = undefined;
+    try {
+      await this.#step;
+    } finally {
+      this.#step = undefined;
+    }
   }
 
   #after(ms: number, step: () => Promise<void>): void {
@@ -121,9 +130,9 @@ export class AskingDevice {
     let info: string;
     try {
       info = await office_info(this.environment.fetch);
-    } catch {
+    } catch (error) {
       if (this.#stopped) return;
-      this.environment.show({ status: 'starting', unreachable: true });
+      this.environment.show({ status: 'starting', problem: problem_of(error) });
       return this.#after(this.#backoff(), () => this.#begin(make));
     }
     if (this.#stopped) return;
@@ -133,7 +142,7 @@ export class AskingDevice {
       await this.#save(asking.state);
       this.#asking = asking;
     } catch (error) {
-      return this.#over(null, problem_of(error), false);
+      return this.#over({ office: null, why: problem_of(error), kept: false, link_used: false });
     }
     this.#failures = 0;
     this.#show_waiting(false);
@@ -210,7 +219,7 @@ export class AskingDevice {
       // The answer is shown all the same; after a reload the office gives it again.
       kept = true;
     }
-    this.#over(asking.office, why, kept);
+    this.#over({ office: asking.office, why, kept, link_used: true });
   }
 
   #show_waiting(unreachable: boolean): void {
@@ -221,9 +230,9 @@ export class AskingDevice {
     this.environment.show({ status: 'waiting', office, code, expires_ms, first_approved, unreachable });
   }
 
-  #over(office: string | null, why: 'refused' | 'expired' | Problem, kept: boolean): void {
+  #over(over: Omit<Extract<Asking, { status: 'over' }>, 'status'>): void {
     this.#end();
-    this.environment.show({ status: 'over', office, why, kept });
+    this.environment.show({ status: 'over', ...over });
   }
 
   #end(): void {

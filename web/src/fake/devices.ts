@@ -1,6 +1,6 @@
 // Devices and invitations of a fictitious office.
 
-import type { Card, InvitationView, ListedDevice, View } from '../engine/contract';
+import type { Card, InvitationView, ListedDevice, SignInList, View } from '../engine/contract';
 import { OFFICE, ROLES, governor, minister, norland, officer, president } from './people';
 import { NOW, device, view } from './views';
 
@@ -69,6 +69,21 @@ export const DEVICES: ListedDevice[] = [
   listed(guard, 8, { connected: true, registrar: true }),
   listed(governor, 5, { label: 'Chrome (Android)', approved_by: device(8) }),
   listed(president, 1, { connected: true, label: 'Chrome (Android)', approved_by: device(8) }),
-  listed(president, 11, { label: 'Microsoft Edge (Windows)', approved_by: device(8) }),
+  listed(president, 11, {
+    label: 'Microsoft Edge (Windows)',
+    approved_by: device(8),
+    last_seen_ms: NOW - 25 * HOUR,
+    kind: 'browser',
+  }),
   listed(president, 13, { label: 'Chrome (Android)', approved_by: device(99), revoked_ms: NOW - 3 * HOUR }),
 ];
+
+/** Sign-ins of the president's devices. */
+export const SIGN_INS: SignInList = {
+  sign_ins: [
+    { device: device(1), from_ms: NOW - 2 * HOUR, until_ms: NOW, times: 4, kind: 'browser' },
+    { device: device(11), from_ms: NOW - 27 * HOUR, until_ms: NOW - 25 * HOUR, times: 1, kind: 'browser' },
+    { device: device(1), from_ms: NOW - 50 * HOUR, until_ms: NOW - 29 * HOUR, times: 12, kind: 'browser' },
+  ],
+  failed: [{ device: device(11), time_ms: NOW - 28 * HOUR, count: 3 }],
+};

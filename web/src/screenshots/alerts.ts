@@ -13,7 +13,7 @@ type List = App['office_alerts']['list'];
 const alerts =
   (list: List, shown: View = alerted(list.status === 'ready' ? list.value : [])): Scene =>
   (app) => {
-    app.stage = { status: 'on' };
+    app.state = { status: 'on' };
     app.view = shown;
     app.route = { at: 'alerts' };
     app.office_alerts.list = list;
@@ -23,7 +23,7 @@ const ready = (value: OfficeAlert[]): List => ({ status: 'ready', value });
 const on =
   (shown: View): Scene =>
   (app) => {
-    app.stage = { status: 'on' };
+    app.state = { status: 'on' };
     app.view = shown;
     app.records = { status: 'ready', value: [] };
   };

@@ -2,7 +2,7 @@
 
 import type { App } from '../app.svelte';
 import type { View } from '../engine/contract';
-import { DEVICES, archivist, asks, guard, guarded, invitation, listed } from '../fake/devices';
+import { DEVICES, SIGN_INS, archivist, asks, guard, guarded, invitation, listed } from '../fake/devices';
 import { minister, norland, president } from '../fake/people';
 import { NOW, device, view } from '../fake/views';
 import type { Scene } from './scenes';
@@ -12,15 +12,15 @@ type List = App['registrar']['list'];
 const officer =
   (shown: View, list: List = { status: 'ready', value: DEVICES }, then?: Scene): Scene =>
   (app) => {
-    app.stage = { status: 'on' };
+    app.state = { status: 'on' };
     app.view = shown;
     app.registrar.list = list;
     then?.(app);
   };
 const own =
-  (list: List, shown: View = view()): Scene =>
+  (list: List, shown: View = view(), then?: Scene): Scene =>
   (app) => {
-    officer(shown, list)(app);
+    officer(shown, list, then)(app);
     app.route = { at: 'my_devices' };
   };
 const two = [asks(), invitation(), invitation({ invitation: 'a3'.repeat(16), made_here: false, link: null })];
@@ -115,7 +115,12 @@ export const device_scenes: Record<string, Scene> = {
   'officer-failed': officer(guarded(), { status: 'failed', problem: { code: 'office_unreachable' } }),
   'officer-offline': officer(guarded({ phase: 'offline', token: null, invitations: two })),
 
-  'my-devices': own({ status: 'ready', value: DEVICES.filter((one) => one.card.person === president.person) }),
+  'my-devices': own({ status: 'ready', value: DEVICES.filter((one) => one.card.person === president.person) }, view(), (app) => {
+    app.sign_ins.list = { status: 'ready', value: SIGN_INS };
+  }),
+  'my-devices-no-sign-ins': own({ status: 'ready', value: [listed(president, 1, { connected: true })] }, view(), (app) => {
+    app.sign_ins.list = { status: 'failed', problem: { code: 'office_unreachable' } };
+  }),
   'my-devices-stale': own({
     status: 'ready',
     value: [listed(president, 1, { connected: true })],

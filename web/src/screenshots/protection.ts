@@ -18,7 +18,7 @@ const pin: Protector = { kind: 'pin', id: 'l', salt, added_ms: NOW - 86_400_000 
 const at =
   (status: 'locked' | 'protect' | 'on', protectors: Protector[], then?: (protection: App['protection'], app: App) => void): Scene =>
   (app) => {
-    app.stage = { status };
+    app.state = { status };
     if (status !== 'locked') app.view = view();
     const { protection } = app;
     protection.passkeys = true;
@@ -56,7 +56,7 @@ export const protection_scenes: Record<string, Scene> = {
     app.unused_link = true;
     app.erasing = { busy: false, problem: { code: 'not_erased' } };
   }),
-  'protected-elsewhere': (app) => (app.stage = { status: 'failed', problem: { code: 'protected_elsewhere' } }),
+  'protected-elsewhere': (app) => (app.state = { status: 'failed', problem: { code: 'protected_elsewhere' } }),
   'confirm': at('on', [passkey(1), pin], (protection) => (protection.dialog = { is: 'confirm', why: 'office' })),
   'confirm-own': at('on', [passkey(1)], (protection) => (protection.dialog = { is: 'confirm', why: 'own' })),
   'confirm-busy': at('on', [passkey(1)], (protection) => {

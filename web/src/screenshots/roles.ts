@@ -10,7 +10,7 @@ import type { Scene } from './scenes';
 const at =
   (who: Card, more: Partial<View> = {}, place: 'home' | 'alerts' = 'home'): Scene =>
   (app: App) => {
-    app.stage = { status: 'on' };
+    app.state = { status: 'on' };
     app.view = desk({ you: { ...who, device: device(6) }, people: [], notices: [], ...more });
     app.route = { at: place };
     app.records = { status: 'ready', value: LINES };

@@ -14,7 +14,7 @@ import { NOW, call, desk, device, incoming, live, member, notice, record_line, v
 export type Scene = (app: App) => void;
 
 const on = (shown: View): Scene => (app) => {
-  app.stage = { status: 'on' };
+  app.state = { status: 'on' };
   app.view = shown;
 };
 /** The desk with the office's list of calls. */
@@ -125,41 +125,41 @@ const checked = (of: RecordLine | undefined, report: Report): App['record'] =>
   of ? { status: 'ready', value: { line: of, report, at_ms: NOW } } : { status: 'loading' };
 
 const refused_link = (problem: Problem): Scene => (app) => {
-  app.stage = { status: 'enrol', name: president.name, office: 'Office of the President', problem, busy: false };
+  app.state = { status: 'enrol', name: president.name, office: 'Office of the President', problem, busy: false };
 };
 
 const WAITING = { status: 'waiting', office: 'Office of the President', code: ASK_CODE, expires_ms: NOW + 86_000_000, first_approved: false, unreachable: false } as const;
 const asking_over = (why: 'refused' | 'expired' | Problem): Scene => (app) => {
-  app.stage = { status: 'asking', asking: { status: 'over', office: 'Office of the President', why, kept: false } };
+  app.state = { status: 'asking', asking: { status: 'over', office: 'Office of the President', why, kept: false, link_used: true } };
 };
 
 export const scenes: Record<string, Scene> = {
   'starting': () => undefined,
-  'unsupported': (app) => (app.stage = { status: 'unsupported' }),
-  'insecure': (app) => (app.stage = { status: 'insecure' }),
-  'other-tab': (app) => (app.stage = { status: 'other_tab' }),
-  'failed': (app) => (app.stage = { status: 'failed', problem: { code: 'engine_fault' } }),
+  'unsupported': (app) => (app.state = { status: 'unsupported' }),
+  'insecure': (app) => (app.state = { status: 'insecure' }),
+  'other-tab': (app) => (app.state = { status: 'other_tab' }),
+  'failed': (app) => (app.state = { status: 'failed', problem: { code: 'engine_fault' } }),
   'revoked': on(view({ phase: 'revoked', people: [] })),
-  'unenrolled': (app) => (app.stage = { status: 'unenrolled' }),
-  'enrol': (app) => (app.stage = { status: 'enrol', name: president.name, office: 'Office of the President', problem: null, busy: false }),
-  'enrol-busy': (app) => (app.stage = { status: 'enrol', name: president.name, office: 'Office of the President', problem: null, busy: true }),
+  'unenrolled': (app) => (app.state = { status: 'unenrolled' }),
+  'enrol': (app) => (app.state = { status: 'enrol', name: president.name, office: 'Office of the President', problem: null, busy: false }),
+  'enrol-busy': (app) => (app.state = { status: 'enrol', name: president.name, office: 'Office of the President', problem: null, busy: true }),
   'enrol-used': refused_link({ told: 'This enrolment was used already, and each is for one device: ask your office for another.' }),
   'enrol-expired': refused_link({ told: 'The enrolment link has expired: ask the office for a new one.' }),
   'enrol-other-office': refused_link({ told: 'The server has another office authority than the one in the enrolment link: do not trust it, and tell the security officer.' }),
   'enrol-no-answer': refused_link({ code: 'no_answer' }),
 
-  'asking': (app) => (app.stage = { status: 'asking', asking: WAITING }),
-  'asking-starting': (app) => (app.stage = { status: 'asking', asking: { status: 'starting', unreachable: true } }),
+  'asking': (app) => (app.state = { status: 'asking', asking: WAITING }),
+  'asking-starting': (app) => (app.state = { status: 'asking', asking: { status: 'starting', problem: { code: 'no_answer' } } }),
   'asking-unreachable': (app) => {
-    app.stage = { status: 'asking', asking: { ...WAITING, unreachable: true } };
+    app.state = { status: 'asking', asking: { ...WAITING, unreachable: true } };
     app.unused_link = true;
   },
   'asking-refused': asking_over('refused'),
   'asking-expired': asking_over('expired'),
   'asking-link-used': asking_over({ told: 'this link was used already, by another device. If that was not you, tell your office at once' }),
-  'asking-refused-kept': (app) => (app.stage = { status: 'asking', asking: { status: 'over', office: 'Office of the President', why: 'refused', kept: true } }),
-  'asking-not-stopped': (app) => (app.stage = { status: 'asking', asking: { status: 'not_stopped', office: 'Office of the President' } }),
-  'asking-not-completed': (app) => (app.stage = { status: 'asking', asking: { status: 'not_completed', office: 'Office of the President', why: { told: 'a device certificate is not valid yet: check both devices\' clocks' } } }),
+  'asking-refused-kept': (app) => (app.state = { status: 'asking', asking: { status: 'over', office: 'Office of the President', why: 'refused', kept: true, link_used: true } }),
+  'asking-not-stopped': (app) => (app.state = { status: 'asking', asking: { status: 'not_stopped', office: 'Office of the President' } }),
+  'asking-not-completed': (app) => (app.state = { status: 'asking', asking: { status: 'not_completed', office: 'Office of the President', why: { told: 'a device certificate is not valid yet: check both devices\' clocks' } } }),
 
   'people': and(on(view()), favourites(minister, norland)),
   'people-sound-blocked': and(on(view()), (app) => (app.sound.ring_blocked = true)),

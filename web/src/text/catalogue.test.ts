@@ -102,6 +102,8 @@ describe('the language', () => {
     set_locale('fr');
     expect([format_number(90_412), plural(0, forms), plural(2, forms)]).toEqual(['90\u202f412', 'one', 'other']);
     expect(join_list(['a', 'b', 'c'])).toBe('a, b et c');
+    const entries = (n: number) => CATALOGUES.fr.desk.health.log_entries('9:00', n, format_number(n));
+    expect([entries(1), entries(2)]).toEqual(['Vérifié à 9:00, 1 inscription', 'Vérifié à 9:00, 2 inscriptions']);
   });
 
   it('contracts French articles, and writes them in lower case inside a sentence', () => {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { Problem } from '../engine/problem';
 import { ASK_CODE } from '../fake/devices';
 import { asking_screen } from './asking';
 import { device_label } from './device_label';
@@ -34,7 +35,8 @@ describe('a device that waits for a registrar', () => {
   });
 
   it('warns of a link that another device opened, and only of that', () => {
-    const over = (told: string) => asking_screen({ status: 'over', office, why: { told }, kept: false }, ZONE);
+    const over = (told: string) =>
+      asking_screen({ status: 'over', office, why: { told }, kept: false, link_used: true }, ZONE);
     const used = over('this link was used already, by another device. If that was not you, tell your office at once');
     expect(used).toMatchObject({ kind: 'Warning', level: 'red', code: null, can_stop: false });
     expect(used.sentences[0]).toMatch(/tell your office at once, by telephone or in person/);
@@ -47,7 +49,7 @@ describe('a device that waits for a registrar', () => {
 
   it('says that it was refused, and whether its keys were erased', () => {
     const over = (why: 'refused' | 'expired', kept: boolean) =>
-      asking_screen({ status: 'over', office, why, kept }, ZONE);
+      asking_screen({ status: 'over', office, why, kept, link_used: true }, ZONE);
     expect(over('refused', false)).toMatchObject({
       level: 'red',
       notes: ['Nothing is stored on this browser.'],
@@ -60,10 +62,18 @@ describe('a device that waits for a registrar', () => {
     });
   });
 
-  it('can be reloaded where its keys could not be stored, as its link is unused', () => {
-    const why = { code: 'keys_not_saved' } as const;
-    const screen = asking_screen({ status: 'over', office: null, why, kept: false }, ZONE);
-    expect(screen).toMatchObject({ can_reload: true, can_stop: false });
+  it('can be reloaded where its request was not sent, as its link is unused', () => {
+    for (const why of [{ code: 'keys_not_saved' } as const, { told: 'the clock is wrong' }]) {
+      const screen = asking_screen({ status: 'over', office: null, why, kept: false, link_used: false }, ZONE);
+      expect(screen).toMatchObject({ can_reload: true, can_stop: false });
+    }
+  });
+
+  it('says why it cannot begin, and that it tries again', () => {
+    const hindered = (problem: Problem | null) => asking_screen({ status: 'starting', problem }, ZONE).hindered;
+    expect(hindered(null)).toBeNull();
+    expect(hindered({ code: 'no_answer' })).toMatch(/^Your office has not answered yet/);
+    expect(hindered({ code: 'refused', status: 403 })).toMatch(/refused the request \(403\).*tries again by itself/);
   });
 
   it('that was approved and cannot verify it says so, and can be reloaded or stopped', () => {

@@ -1,6 +1,7 @@
 // View model of a device that asks a registrar to enrol it.
 
 import { is_link_unused, type Asking } from '../engine/asking';
+import { is_retryable, type Problem } from '../engine/problem';
 import { t } from '../text';
 import { told_name } from '../text/told';
 import { date_time } from './clock';
@@ -34,7 +35,7 @@ export function asking_screen(asking: Asking, local_zone: string): AskingScreen 
         kind: t().enrol.kind,
         title: texts.starting.title,
         sentences: [texts.starting.sentence],
-        hindered: asking.unreachable ? texts.starting.unreachable : null,
+        hindered: asking.problem && not_started(asking.problem),
       };
     case 'waiting': {
       const { waiting } = texts;
@@ -72,6 +73,12 @@ export function asking_screen(asking: Asking, local_zone: string): AskingScreen 
     case 'over':
       return { ...plain, kind: asking.office ?? t().enrol.kind, ...over(asking) };
   }
+}
+
+/** Why the office's description could not be read; it is tried again. */
+function not_started(problem: Problem): string {
+  const { unreachable, refused } = t().asking.starting;
+  return is_retryable(problem) ? unreachable : refused(problem_text(problem));
 }
 
 /** Why an approved device is not enrolled: it could not verify that, or not store it. */

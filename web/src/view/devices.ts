@@ -12,7 +12,7 @@ export interface DeviceRow {
   device: string;
   /** What it said it was when it was enrolled; or that it was enrolled without saying so. */
   title: string;
-  /** When it was enrolled and who approved it, and when it was revoked. */
+  /** When it was enrolled and who approved it, when it was last connected, and when it was revoked. */
   details: string[];
   connected: boolean;
   state: string;
@@ -218,6 +218,7 @@ function device_row(
     details: [
       devices.enrolled(at(device.enrolled_ms)),
       ...(approved === null ? [] : [approved]),
+      ...(device.last_seen_ms === undefined || device.connected ? [] : [devices.last_seen(at(device.last_seen_ms))]),
       ...(device.revoked_ms === undefined ? [] : [devices.revoked_at(at(device.revoked_ms))]),
     ],
     connected: device.connected && !revoked,

@@ -3,7 +3,7 @@
 import { is_retryable } from '../engine/problem';
 import { t } from '../text';
 import { problem_text } from './problem';
-import type { Stage } from './screen';
+import type { AppState } from './screen';
 
 export interface EnrolScreen {
   /** Small, above: whose office. */
@@ -21,7 +21,7 @@ export interface EnrolScreen {
   footnote: string;
 }
 
-export function enrol_screen({ name, office, problem, busy }: Extract<Stage, { status: 'enrol' }>): EnrolScreen {
+export function enrol_screen({ name, office, problem, busy }: Extract<AppState, { status: 'enrol' }>): EnrolScreen {
   const texts = t().enrol;
   const kind = office ?? texts.kind;
   if (problem !== null) {

@@ -69,7 +69,12 @@ function log(view: View, local_zone: string): HealthRow[] {
   const at = time_to_the_second(view.log.checked_ms, local_zone) ?? '';
   return [
     view.log.ok
-      ? { name: health.log, words: health.log_entries(at, format_number(view.log.size)), level: 'seal', shape: 'seal' }
+      ? {
+          name: health.log,
+          words: health.log_entries(at, view.log.size, format_number(view.log.size)),
+          level: 'seal',
+          shape: 'seal',
+        }
       : { name: health.log, words: log_bad, level: 'red', shape: 'alert' },
   ];
 }

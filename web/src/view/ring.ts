@@ -98,7 +98,7 @@ function further_rings(view: View): FurtherRing[] {
             call,
             name: other.name,
             organisation: other.organisation,
-            mode: mode === 'log_only' ? t().ring.ahead.log_only : t().ring.wanted[mode],
+            mode: mode === 'log_only' ? t().ring.will_keep.log_only : t().ring.wanted[mode],
           },
         ]
       : [],
@@ -131,13 +131,13 @@ function outlook_of(view: View, call: CallView, now: number): Pick<RingScreen, '
   const present = listeners.length > 0 ? texts.will_listen(join_list(names_of(listeners)), listeners.length) : null;
   if (call.mode === 'log_only') {
     return {
-      kept: { words: texts.ahead.log_only, level: 'quiet', shape: 'record' },
+      kept: { words: texts.will_keep.log_only, level: 'quiet', shape: 'record' },
       listens: present ?? texts.nobody_listens,
     };
   }
   if (call.note_taker) {
     return {
-      kept: { words: texts.ahead[call.mode], level: 'amber', shape: 'record' },
+      kept: { words: texts.will_keep[call.mode], level: 'amber', shape: 'record' },
       listens: present ?? texts.joining,
     };
   }

@@ -75,7 +75,7 @@ describe('which screen', () => {
     expect(shown(view({ phase: 'revoked', call: live() }))).toBe('revoked');
   });
 
-  it('before there is an engine, the stage decides', () => {
+  it('before there is an engine, the state of the page decides', () => {
     expect(screen_name({ status: 'unsupported' }, view(), HOME, null)).toBe('unsupported');
     expect(screen_name({ status: 'failed', problem: { code: 'unknown' } }, view({ call: live() }), HOME, null)).toBe(
       'failed',

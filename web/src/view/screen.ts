@@ -24,7 +24,8 @@ export type Home = 'people' | 'desk' | 'calls' | 'devices';
 /** Screens that a route leads to. */
 export type Place = Home | 'record' | 'my_devices' | 'alerts';
 
-export type Stage =
+/** What decides the screen before the engine's view does: while it is `on` or `protect`, the view decides. */
+export type AppState =
   | { status: 'starting' }
   | { status: 'unsupported' }
   | { status: 'insecure' }
@@ -58,11 +59,16 @@ export type ScreenName =
   | 'ended';
 
 /** `dismissed` is the ended call that the person dismissed. */
-export function screen_name(stage: Stage, view: ShownView | null, route: Route, dismissed: string | null): ScreenName {
+export function screen_name(
+  state: AppState,
+  view: ShownView | null,
+  route: Route,
+  dismissed: string | null,
+): ScreenName {
   // The offer to protect the device covers no call, and no revocation.
   const call_now = view?.call && view.call.state !== 'ended';
-  const covers = stage.status === 'protect' && !call_now && view?.phase !== 'revoked';
-  if (covers || (stage.status !== 'on' && stage.status !== 'protect')) return stage.status;
+  const covers = state.status === 'protect' && !call_now && view?.phase !== 'revoked';
+  if (covers || (state.status !== 'on' && state.status !== 'protect')) return state.status;
   if (!view) return 'starting';
   if (view.phase === 'revoked') return 'revoked';
   const here = place_of(view, route);

@@ -6,6 +6,7 @@ export const asking = {
     sentence: 'This browser is making its keys. They never leave it.',
     unreachable:
       'Your office has not answered yet, and the link is still unused. Keep this page open: it tries again by itself.',
+    refused: (why: string) => `${why} The link is still unused, and this page tries again by itself.`,
   },
   waiting: {
     title: 'Read this code to your security officer',

@@ -53,7 +53,8 @@ export const desk = {
     title: 'Status',
     office: 'Office server',
     log: 'Log',
-    log_entries: (time: string, entries: string) => `Verified at ${time}, ${entries} entries`,
+    log_entries: (time: string, n: number, entries: string) =>
+      `Verified at ${time}, ${entries} ${plural(n, { one: 'entry', other: 'entries' })}`,
     calls: 'Calls now',
     calls_now: (live: string, ringing: string) => `${live} live, ${ringing} ringing`,
     calls_unrecorded: (n: number, count: string) =>

@@ -139,4 +139,18 @@ export const devices = {
     unknown: 'If you do not recognise a device, tell your security officer at once.',
     open: 'Your devices',
   },
+  last_seen: (time: string) => `last connected ${time}`,
+  sign_ins: {
+    title: 'Sign-ins',
+    none: 'No sign-ins yet.',
+    since: (time: string) => `Connected since ${time}`,
+    between: (from: string, until: string) => `${from} – ${until}`,
+    kinds: { browser: 'in a browser', native: 'in a program' },
+    times: (n: number, count: string) => plural(n, { one: 'connected once', other: `connected ${count} times` }),
+    failed: (n: number, count: string) =>
+      plural(n, { one: 'A failed attempt to sign in', other: `${count} failed attempts to sign in` }),
+    failed_mark: 'Failed',
+    unknown: 'If you did not make one of these, tell your security officer at once.',
+    not_loaded: 'The sign-ins could not be loaded.',
+  },
 };

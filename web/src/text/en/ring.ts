@@ -21,8 +21,7 @@ export const ring = {
   device_rings: (name: string) => `${capitalise(mid(name))}’s device is ringing.`,
   answered: { title: 'Answered', sentence: 'The two devices are agreeing on keys.' },
   resuming: { title: 'Reconnecting', sentence: 'This page was reloaded. The call may still be ringing.' },
-  /** What will be kept. */
-  ahead: {
+  will_keep: {
     log_only: 'Only the log will be kept',
     memo: 'A transcript will be kept',
     audio: 'A transcript and audio will be kept',

@@ -6,6 +6,7 @@ export const asking: Text['asking'] = {
     sentence: 'Ce navigateur crée ses clés. Elles ne le quittent jamais.',
     unreachable:
       'Votre cabinet n’a pas encore répondu, et le lien n’a pas servi. Laissez cette page ouverte : elle réessaie d’elle-même.',
+    refused: (why) => `${why} Le lien n’a pas servi, et cette page réessaie d’elle-même.`,
   },
   waiting: {
     title: 'Lisez ce code à votre responsable de la sécurité',

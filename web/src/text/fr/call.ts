@@ -33,9 +33,9 @@ export const call: Text['call'] = {
   does: {
     principal: 'intervenant',
     counterpart: 'intervenant',
-    duty_officer: 'auditeur',
-    note_taker: 'auditeur, transcrit l’appel',
-    interpreter: 'auditeur, interprète',
+    duty_officer: 'écoute',
+    note_taker: 'écoute et transcrit l’appel',
+    interpreter: 'écoute, interprète',
     scheduler: 'participant',
     auditor: 'participant',
     security_officer: 'participant',

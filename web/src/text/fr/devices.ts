@@ -145,4 +145,18 @@ export const devices: Text['devices'] = {
     unknown: 'Si vous ne reconnaissez pas un appareil, prévenez immédiatement votre responsable de la sécurité.',
     open: 'Vos appareils',
   },
+  last_seen: (time) => `dernière connexion le ${time}`,
+  sign_ins: {
+    title: 'Connexions',
+    none: 'Aucune connexion pour l’instant.',
+    since: (time) => `Connecté depuis le ${time}`,
+    between: (from, until) => `${from} – ${until}`,
+    kinds: { browser: 'dans un navigateur', native: 'dans un programme' },
+    times: (n, count) => plural(n, { one: 'connecté une fois', other: `connecté ${count} fois` }),
+    failed: (n, count) =>
+      plural(n, { one: 'Une tentative de connexion a échoué', other: `${count} tentatives de connexion ont échoué` }),
+    failed_mark: 'Échec',
+    unknown: 'Si l’une d’elles n’est pas de vous, prévenez immédiatement votre responsable de la sécurité.',
+    not_loaded: 'Les connexions n’ont pas pu être chargées.',
+  },
 };

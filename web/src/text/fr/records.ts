@@ -62,7 +62,7 @@ export const records: Text['records'] = {
   },
   fields: {
     participants: 'Participants',
-    listened: 'Auditeurs',
+    listened: 'À l’écoute',
     date: 'Date',
     time: 'Heure',
     duration: 'Durée',

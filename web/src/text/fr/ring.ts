@@ -18,11 +18,11 @@ export const ring: Text['ring'] = {
   stop: 'Annuler l’appel',
   end: 'Raccrocher',
   opening: { title: 'Connexion', sentence: 'L’appel est inscrit au journal avant de sonner.' },
-  ringing: 'Sonnerie',
+  ringing: 'Ça sonne',
   device_rings: (name) => `L’appareil ${of(name)} sonne.`,
   answered: { title: 'Réponse reçue', sentence: 'Les deux appareils établissent les clés.' },
   resuming: { title: 'Reconnexion', sentence: 'La page a été rechargée. L’appel sonne peut-être encore.' },
-  ahead: {
+  will_keep: {
     log_only: 'Seul le journal sera conservé',
     memo: 'Une transcription sera conservée',
     audio: 'Une transcription et le son seront conservés',

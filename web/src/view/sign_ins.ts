@@ -1,0 +1,62 @@
+// View model of a person's sign-ins.
+
+import type { ListedDevice, SignInList } from '../engine/contract';
+import { t } from '../text';
+import { format_number } from '../text/format';
+import { date_time, full_date, time } from './clock';
+import { device_title } from './devices';
+
+export interface SignInRow {
+  id: string;
+  title: string;
+  /** When, and with what kind of program. */
+  details: string[];
+  /** It is connected now. */
+  connected: boolean;
+  failed: boolean;
+}
+
+/** Sign-ins and failed attempts, newest first. */
+export function sign_in_rows(
+  { sign_ins, failed }: SignInList,
+  devices: readonly ListedDevice[],
+  local_zone: string,
+): SignInRow[] {
+  const texts = t().devices.sign_ins;
+  const by_id = new Map(devices.map((one) => [one.device, one]));
+  const title = (device: string) => device_title(by_id.get(device) ?? {});
+  const newest = new Set<string>();
+  const ended = sign_ins.map((one) => {
+    // The list begins with the newest: of each device, that one lasts while it is connected.
+    const connected = !newest.has(one.device) && (by_id.get(one.device)?.connected ?? false);
+    newest.add(one.device);
+    const span = connected
+      ? texts.since(date_time(one.from_ms, local_zone) ?? '')
+      : between(one.from_ms, one.until_ms, local_zone);
+    const details = [span, texts.kinds[one.kind]];
+    if (one.times > 1) details.push(texts.times(one.times, format_number(one.times)));
+    return {
+      at_ms: one.until_ms,
+      row: { id: `${one.device} ${one.from_ms}`, title: title(one.device), details, connected, failed: false },
+    };
+  });
+  const refused = failed.map((one) => ({
+    at_ms: one.time_ms,
+    row: {
+      id: `${one.device} failed ${one.time_ms}`,
+      title: title(one.device),
+      details: [date_time(one.time_ms, local_zone) ?? '', texts.failed(one.count, format_number(one.count))],
+      connected: false,
+      failed: true,
+    },
+  }));
+  return [...ended, ...refused].sort((a, b) => b.at_ms - a.at_ms).map(({ row }) => row);
+}
+
+/** Such as `22 Nov 2026, 16:42 – 18:03`; with both dates where they differ. */
+function between(from_ms: number, until_ms: number, zone: string): string {
+  const from = date_time(from_ms, zone) ?? '';
+  const same_day = full_date(from_ms, zone) === full_date(until_ms, zone);
+  const until = (same_day ? time(until_ms, zone) : date_time(until_ms, zone)) ?? '';
+  return same_day && until === time(from_ms, zone) ? from : t().devices.sign_ins.between(from, until);
+}
