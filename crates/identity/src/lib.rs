@@ -45,6 +45,7 @@ mod office;
 mod registrar;
 mod rights;
 mod ring;
+mod recovery;
 mod statement;
 mod trust;
 mod validity;
@@ -73,6 +74,12 @@ pub use registrar::{
 };
 pub use rights::Registrar;
 pub use ring::{RING_MAX_FUTURE_MS, RING_TYP, VerifiedRing, claimed_call, sign_ring};
-pub use statement::{RECORD_TYP, SIGN_IN_TYP, VerifiedRecord, sign_in, sign_record, verify_sign_in};
+pub use recovery::{
+    RECOVERY_CONFIRMATION_TYP, RECOVERY_TYP, VerifiedConfirmation, VerifiedRecovery, claimed_recovery, claimed_recovery_signer,
+};
+pub use statement::{
+    ERASURE_TYP, RECORD_TYP, SIGN_IN_TYP, VerifiedRecord, claimed_erasure, sign_erasure, sign_in, sign_record,
+    verify_erasure, verify_sign_in,
+};
 pub use trust::TrustStore;
 pub use validity::{AUTHORITY_VALIDITY_S, CLOCK_TOLERANCE_S, DEVICE_VALIDITY_S, MAX_INVITATION_TTL_S};
