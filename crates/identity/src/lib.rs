@@ -75,7 +75,8 @@ pub use registrar::{
 pub use rights::Registrar;
 pub use ring::{RING_MAX_FUTURE_MS, RING_TYP, VerifiedRing, claimed_call, sign_ring};
 pub use recovery::{
-    RECOVERY_CONFIRMATION_TYP, RECOVERY_TYP, VerifiedConfirmation, VerifiedRecovery, claimed_recovery, claimed_recovery_signer,
+    RECOVERY_CONFIRMATION_TYP, RECOVERY_TYP, VerifiedConfirmation, VerifiedRecovery, claimed_recovery_id,
+    claimed_recovery_signer,
 };
 pub use statement::{
     ERASURE_TYP, RECORD_TYP, SIGN_IN_TYP, VerifiedRecord, claimed_erasure, sign_erasure, sign_in, sign_record,

@@ -121,8 +121,8 @@ impl Office {
     }
 
     /// Verifies a chain (DER: device, and what certified it) up to this office's authority, valid at `now_ms`. A device that
-    /// registrars enrolled counts with the number of them that the charter demands, and with no other: where it is two, the
-    /// chain is device, registrar, device, registrar.
+    /// registrars enrolled counts with the number of them that the charter demands, at least: of two, the chain is device,
+    /// registrar, device, registrar, as that of a recovered person's device is in every office.
     ///
     /// # Errors
     /// [`Flaw`]s of the chain; [`crate::Validity::Device`] and [`crate::Validity::DeviceNotYet`].

@@ -228,20 +228,26 @@ impl Office {
     }
 }
 
-/// What the statement that opens a recovery says, unverified.
-pub fn claimed_recovery(statement: &str) -> Option<RecoveryStatement> {
-    let signed = jws::decode(without_certificate(statement)).ok()?;
-    serde_json::from_slice(signed.claimed_payload()).ok()
+/// The recovery that a statement, of either type, names, unverified.
+pub fn claimed_recovery_id(statement: &str) -> Option<RecoveryId> {
+    claim(statement).map(|claim| claim.recovery)
 }
 
 /// The registrar's device that a statement about a recovery, of either type, names as its signer, unverified.
 pub fn claimed_recovery_signer(statement: &str) -> Option<DeviceId> {
-    #[derive(serde::Deserialize)]
-    struct Signer {
-        by: DeviceId,
-    }
+    claim(statement).map(|claim| claim.by)
+}
+
+/// What both types have.
+#[derive(serde::Deserialize)]
+struct Claim {
+    recovery: RecoveryId,
+    by: DeviceId,
+}
+
+fn claim(statement: &str) -> Option<Claim> {
     let signed = jws::decode(without_certificate(statement)).ok()?;
-    serde_json::from_slice::<Signer>(signed.claimed_payload()).ok().map(|signer| signer.by)
+    serde_json::from_slice(signed.claimed_payload()).ok()
 }
 
 fn are_two_people(one: &Registrar, other: &Registrar) -> bool {

@@ -93,6 +93,8 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(devices::invite).layer(json()))
         .routes(routes!(devices::enrol).layer(json()))
         .routes(routes!(devices::revoke).layer(json()))
+        .routes(routes!(erasures::orders).layer(json()))
+        .routes(routes!(erasures::report).layer(json()))
         .routes(routes!(registrars::appoint).layer(json()))
         .routes(routes!(registrars::ask).layer(json()))
         .routes(routes!(registrars::list_devices))
