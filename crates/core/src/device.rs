@@ -146,7 +146,8 @@ impl Anchor {
         let office = Office::pin(&self.office, None).ok()?;
         let revocation = office.verify_revocation(statement).ok()?;
         // At the time of the statement: a certificate that expired since is this device's all the same.
-        let me = office.verify_chain(&self.chain, revocation.at_ms()).ok()?;
+        let chain: Vec<&[u8]> = self.chain.iter().map(Blob::as_slice).collect();
+        let me = office.verify_chain(&chain, revocation.at_ms()).ok()?;
         (me.device() == self.device).then(|| RevocationView::of(&revocation, &me)).flatten()
     }
 }

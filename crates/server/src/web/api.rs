@@ -5,7 +5,7 @@
 //! `docs/api/openapi.json`, and fails in CI when that file is out of date. The server serves the same file.
 
 use super::{
-    App, alerts, devices,
+    App, alerts, devices, erasures,
     error::{HttpError, NOTHING_HERE},
     lockers, log_files, office, passkeys, protection, push, records, registrars, relays, socket, turn,
 };

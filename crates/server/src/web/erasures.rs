@@ -9,7 +9,10 @@ use crate::{archive::now_ms, hub::Input, store::DeviceRow};
 use axum::{Json, extract::State, http::StatusCode};
 use std::sync::Arc;
 use telcon_identity::{claimed_erasure, claimed_revocation, verify_erasure};
-use telcon_proto::http::{ErasureNoted, ErasureReport, OrderRequest, Orders};
+use telcon_proto::{
+    Blob,
+    http::{ErasureNoted, ErasureReport, OrderRequest, Orders},
+};
 
 /// Tells a device whether it is revoked.
 ///
@@ -82,7 +85,8 @@ fn check_report(app: &App, row: &DeviceRow, jws: &str) -> bool {
     // The device's certificate may have expired since, but not before it was revoked.
     let at_ms = claimed.at_ms.min(now_ms());
     let office = &app.office;
-    office.verify_chain(&row.chain, at_ms).is_ok_and(|device| {
+    let chain: Vec<&[u8]> = row.chain.iter().map(Blob::as_slice).collect();
+    office.verify_chain(&chain, at_ms).is_ok_and(|device| {
         let (suite, key, domain) = (device.suite(), device.public_key(), office.domain().as_str());
         verify_erasure(jws, suite, key, domain, row.device, order).is_ok()
     })
