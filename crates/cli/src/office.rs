@@ -371,7 +371,9 @@ pub fn revoke(args: RevokeArgs) -> anyhow::Result<()> {
     let _: serde_json::Value = post_json(&url, None, &body)?;
     crate::output::say!("The device is revoked. It has left all calls and cannot sign in.");
     if args.erase {
-        crate::output::say!("It erases its keys and data as soon as it is connected. To see whether it has: telcon devices");
+        crate::output::say!(
+            "It erases its keys and data as soon as it is connected. To see whether it has: telcon devices"
+        );
     }
     Ok(())
 }

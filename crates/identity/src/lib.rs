@@ -42,10 +42,10 @@ mod logged;
 mod look;
 mod name;
 mod office;
+mod recovery;
 mod registrar;
 mod rights;
 mod ring;
-mod recovery;
 mod statement;
 mod trust;
 mod validity;
@@ -68,16 +68,16 @@ pub use key::{DeviceKey, SEED_BYTES, verify_signature};
 pub use logged::{LoggedDevice, LoggedEntry, LoggedRing};
 pub use look::Look;
 pub use office::{Office, VerifiedRevocation};
+pub use recovery::{
+    RECOVERY_CONFIRMATION_TYP, RECOVERY_TYP, VerifiedConfirmation, VerifiedRecovery, claimed_recovery_id,
+    claimed_recovery_signer,
+};
 pub use registrar::{
     APPOINTMENT_REQUEST_TYP, VerifiedApproval, check_card, claimed_revocation, claimed_revoker, request_appointment,
     with_certificate, without_certificate,
 };
 pub use rights::Registrar;
 pub use ring::{RING_MAX_FUTURE_MS, RING_TYP, VerifiedRing, claimed_call, sign_ring};
-pub use recovery::{
-    RECOVERY_CONFIRMATION_TYP, RECOVERY_TYP, VerifiedConfirmation, VerifiedRecovery, claimed_recovery_id,
-    claimed_recovery_signer,
-};
 pub use statement::{
     ERASURE_TYP, RECORD_TYP, SIGN_IN_TYP, VerifiedRecord, claimed_erasure, sign_erasure, sign_in, sign_record,
     verify_erasure, verify_sign_in,

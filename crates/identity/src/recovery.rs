@@ -172,7 +172,8 @@ impl Office {
     /// [`Flaw`]s of the signed text and the certificate; [`Flaw::OtherOffice`], [`Flaw::OtherDevice`], [`Validity::Registrar`];
     /// [`Flaw::SameRegistrar`] if it is about its signer's own person.
     pub fn verify_recovery(&self, statement: &str) -> Result<VerifiedRecovery> {
-        let (registrar, statement, jws_sha256) = self.registrars_statement::<RecoveryStatement>(statement, RECOVERY_TYP)?;
+        let (registrar, statement, jws_sha256) =
+            self.registrars_statement::<RecoveryStatement>(statement, RECOVERY_TYP)?;
         self.check_signer(&registrar, &statement.office, statement.by, statement.at_ms)?;
         let verified = VerifiedRecovery { statement, registrar, jws_sha256 };
         if verified.is_of(verified.registrar.card().person) {
@@ -251,9 +252,7 @@ fn claim(statement: &str) -> Option<Claim> {
 }
 
 fn are_two_people(one: &Registrar, other: &Registrar) -> bool {
-    one.card().person != other.card().person
-        && one.device() != other.device()
-        && one.public_key() != other.public_key()
+    one.card().person != other.card().person && one.device() != other.device() && one.public_key() != other.public_key()
 }
 
 fn commitment(person: PersonId, recovery: RecoveryId) -> Digest {

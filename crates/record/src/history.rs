@@ -395,8 +395,7 @@ impl History {
     /// The device of a recovered person needs the certificates of two registrars, and the devices that its confirmation names have
     /// to be revoked before it is enrolled.
     fn check_recovered(&mut self, index: u64, recovery: RecoveryId, device: &str) {
-        let known = self.devices.get(device);
-        let enrolled = known.and_then(|known| known.enrolled.last());
+        let enrolled = self.devices.get(device).and_then(|known| known.enrolled.last()).copied();
         if enrolled.is_none_or(|enrolled| enrolled.second_cert_sha256.is_none()) {
             let text = format!("enrolled {device}, which two registrars did not certify");
             self.recovery_problem(index, recovery, &text);

@@ -16,9 +16,9 @@ use crate::{
     reconcile::{CertificateSource, ReconcileError, reconcile},
     store::{IssuedLinkRow, ProtectionWrite, PushRow, RegistrarRow, Store, StoreError, Write},
     switchboard::{
-        Approved, ConfirmingRecovery, DeviceAsked, Effects, Gauges, LegRefusal, NewDevice, OpeningRecovery, Output, PendingAppend, Policy, Refusal,
-        RefusalKind, RefusedRing, RelayCommand, Reply, RequestId, Revocation, Seal, SessionId, SignedIn, Switchboard,
-        VerifiedRing,
+        Approved, ConfirmingRecovery, DeviceAsked, Effects, Gauges, LegRefusal, NewDevice, OpeningRecovery, Output,
+        PendingAppend, Policy, Refusal, RefusalKind, RefusedRing, RelayCommand, Reply, RequestId, Revocation, Seal,
+        SessionId, SignedIn, Switchboard, VerifiedRing,
     },
 };
 use std::{

@@ -92,7 +92,8 @@ impl Engine {
                 self.rng.fill_bytes(&mut invitation);
                 self.rng.fill_bytes(&mut *secret);
                 let (key, invitation) = (self.device.key(), InvitationId::from_bytes(invitation));
-                let revocations = recovery.devices.iter().map(|device| registrar.revoke_and_erase(key, *device, now_ms));
+                let revocations =
+                    recovery.devices.iter().map(|device| registrar.revoke_and_erase(key, *device, now_ms));
                 let revocations = revocations.collect::<Result<Vec<String>, _>>();
                 let statement = registrar.confirm_recovery(key, opened, invitation, recovery.devices.clone(), now_ms);
                 let signed = revocations.and_then(|revocations| Ok((revocations, statement?)));

@@ -2,8 +2,10 @@
 
 use crate::digest::sha256;
 use telcon_proto::{
-    AlertKind, Blob, CallId, Card, DeviceId, Digest, Ended, InvitationId, OfficeAlert, PersonId, RecordMode, RecoveryId, Role,
-    alert::AlertSeen, entry::InvitationClosed,
+    AlertKind, Blob, CallId, Card, DeviceId, Digest, Ended, InvitationId, OfficeAlert, PersonId, RecordMode,
+    RecoveryId, Role,
+    alert::AlertSeen,
+    entry::InvitationClosed,
     recovery::{RecoveryEnd, RecoveryReason},
 };
 

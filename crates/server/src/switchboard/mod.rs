@@ -59,9 +59,9 @@ mod ring_limits;
 mod silence;
 
 pub use port::{
-    Approved, CloseReason, ConfirmingRecovery, DeviceAsked, Effects, FirstApproved, LegRefusal, NewDevice, OpeningRecovery, Output, PendingAppend, Policy,
-    Push, PushCommand, Refusal, RefusalKind, RefusedRing, RelayCommand, Reply, RequestId, Revocation, Seal, SessionId,
-    VerifiedRing,
+    Approved, CloseReason, ConfirmingRecovery, DeviceAsked, Effects, FirstApproved, LegRefusal, NewDevice,
+    OpeningRecovery, Output, PendingAppend, Policy, Push, PushCommand, Refusal, RefusalKind, RefusedRing, RelayCommand,
+    Reply, RequestId, Revocation, Seal, SessionId, VerifiedRing,
 };
 
 use crate::{

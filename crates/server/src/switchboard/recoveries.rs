@@ -41,7 +41,12 @@ pub(super) struct Recoveries {
 
 impl Switchboard {
     /// Before invitations are restored: those of a recovery wait for its confirmation.
-    pub(super) fn restore_recoveries(&mut self, stored: Vec<RecoveryRow>, recovered: Vec<(PersonId, u64)>, now_ms: u64) {
+    pub(super) fn restore_recoveries(
+        &mut self,
+        stored: Vec<RecoveryRow>,
+        recovered: Vec<(PersonId, u64)>,
+        now_ms: u64,
+    ) {
         for (person, at_ms) in recovered {
             self.show_recovered(person, at_ms, now_ms);
         }

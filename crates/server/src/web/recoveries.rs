@@ -44,7 +44,8 @@ pub(super) async fn confirm(
     revocations: Vec<String>,
 ) {
     let for_check = app.clone();
-    let checked = tokio::task::spawn_blocking(move || check_confirmation(&for_check, statement, token_sha256, revocations));
+    let checked =
+        tokio::task::spawn_blocking(move || check_confirmation(&for_check, statement, token_sha256, revocations));
     let confirming =
         checked.await.unwrap_or_else(|_| Err("the server could not verify the statement: try again".into()));
     let devices: Vec<_> =
@@ -73,7 +74,9 @@ fn check_confirmation(
         let checked = app.office.verify_revocation(&revocation).map_err(unverified)?;
         let signer = checked.registrar().map(Registrar::device);
         if signer != Some(by) || !checked.erases() || !checked.is_allowed(row.card.role) {
-            return Err("the confirmation does not verify: a revocation is another's, or does not order to erase".into());
+            return Err(
+                "the confirmation does not verify: a revocation is another's, or does not order to erase".into()
+            );
         }
         Ok((checked.device(), revocation))
     });

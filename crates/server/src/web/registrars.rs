@@ -144,9 +144,12 @@ pub(super) async fn ask(
                 }
             }
         }
-        Reply::Logged(_) | Reply::LinkKept | Reply::PushStored | Reply::ApprovedFirst | Reply::ErasureNoted | Reply::RecoveryConfirmed => {
-            Err(HttpError::unavailable())
-        }
+        Reply::Logged(_)
+        | Reply::LinkKept
+        | Reply::PushStored
+        | Reply::ApprovedFirst
+        | Reply::ErasureNoted
+        | Reply::RecoveryConfirmed => Err(HttpError::unavailable()),
     }
 }
 
