@@ -477,6 +477,7 @@ mod tests {
     const CALL: CallId = CallId::from_bytes([1; 16]);
     const DEVICE: DeviceId = DeviceId::from_bytes([1; 16]);
     const INVITATION: InvitationId = InvitationId::from_bytes([1; 16]);
+    const RECOVERY: RecoveryId = RecoveryId::from_bytes([1; 16]);
     const DIGEST: Digest = Digest::from_bytes([0xab; 32]);
 
     /// Every type of entry with its JSON: the contract with archives that exist.
@@ -525,6 +526,44 @@ mod tests {
             (
                 Entry::DeviceRevoked { time_ms: 1, device: DEVICE, jws: Some("a.b.c".into()) },
                 format!(r#"{{"type":"device_revoked","time_ms":1,"device":"{ID}","jws":"a.b.c"}}"#),
+            ),
+            (
+                Entry::RecoveryOpened { time_ms: 1, recovery: RECOVERY, by: DEVICE, jws: "a.b.c".into() },
+                format!(r#"{{"type":"recovery_opened","time_ms":1,"recovery":"{ID}","by":"{ID}","jws":"a.b.c"}}"#),
+            ),
+            (
+                Entry::RecoveryConfirmed {
+                    time_ms: 1,
+                    recovery: RECOVERY,
+                    by: DEVICE,
+                    invitation: INVITATION,
+                    jws: "a.b.c".into(),
+                },
+                format!(
+                    r#"{{"type":"recovery_confirmed","time_ms":1,"recovery":"{ID}","by":"{ID}","invitation":"{ID}","jws":"a.b.c"}}"#
+                ),
+            ),
+            (
+                Entry::RecoveryClosed {
+                    time_ms: 1,
+                    recovery: RECOVERY,
+                    how: RecoveryEnd::Completed,
+                    by: Some(DEVICE),
+                    device: Some(DEVICE),
+                },
+                format!(
+                    r#"{{"type":"recovery_closed","time_ms":1,"recovery":"{ID}","how":"completed","by":"{ID}","device":"{ID}"}}"#
+                ),
+            ),
+            (
+                Entry::RecoveryClosed {
+                    time_ms: 1,
+                    recovery: RECOVERY,
+                    how: RecoveryEnd::Expired,
+                    by: None,
+                    device: None,
+                },
+                format!(r#"{{"type":"recovery_closed","time_ms":1,"recovery":"{ID}","how":"expired"}}"#),
             ),
             (
                 Entry::RecordArchived {

@@ -126,6 +126,22 @@ pub(crate) struct Revocation {
     pub(crate) jws: Option<String>,
 }
 
+/// A registrar's statement about a recovery, as its entry has it.
+#[derive(Debug, Clone)]
+pub(crate) struct RecoveryStatement {
+    pub(crate) index: u64,
+    pub(crate) by: String,
+    pub(crate) jws: String,
+}
+
+/// Both statements about one recovery.
+#[derive(Debug, Clone)]
+pub(crate) struct RecoveryStatements {
+    pub(crate) opened: RecoveryStatement,
+    /// With the invitation that its entry names.
+    pub(crate) confirmed: Option<(RecoveryStatement, InvitationId)>,
+}
+
 /// The entries about one recovery.
 #[derive(Debug)]
 struct RecoveryEntries {
@@ -177,6 +193,8 @@ pub(crate) struct History {
     /// Invitations, and whether they are closed.
     invitations: BTreeMap<InvitationId, bool>,
     recoveries: BTreeMap<RecoveryId, RecoveryEntries>,
+    /// What registrars signed of recoveries, for whoever has their certificates.
+    pub(crate) recovery_statements: BTreeMap<RecoveryId, RecoveryStatements>,
     /// Invitations of recoveries.
     recovering: BTreeMap<InvitationId, RecoveryId>,
     pub(crate) problems: Vec<Problem>,
@@ -318,8 +336,12 @@ impl History {
                 };
                 self.problem(ProblemKind::Device, None, format!("entry {index}: invitation {invitation} was {what}"));
             }
-            Entry::RecoveryOpened { recovery, by, .. } => {
+            Entry::RecoveryOpened { recovery, by, jws, .. } => {
                 let by = by.to_hex();
+                self.recovery_statements.entry(recovery).or_insert_with(|| {
+                    let opened = RecoveryStatement { index, by: by.clone(), jws };
+                    RecoveryStatements { opened, confirmed: None }
+                });
                 self.check_registrar(index, &by, "opened a recovery");
                 let new = RecoveryEntries { opened_by: by, confirmed: None, closed: false };
                 if self.recoveries.insert(recovery, new).is_some() {
@@ -330,6 +352,9 @@ impl History {
                 let by = by.to_hex();
                 self.check_registrar(index, &by, "confirmed a recovery");
                 let devices = confirmed_devices(&jws);
+                if let Some(known) = self.recovery_statements.get_mut(&recovery) {
+                    known.confirmed = Some((RecoveryStatement { index, by: by.clone(), jws }, invitation));
+                }
                 let flaw = match self.recoveries.get_mut(&recovery) {
                     None => Some("was confirmed but never opened"),
                     Some(known) if known.closed => Some("was confirmed after its end"),

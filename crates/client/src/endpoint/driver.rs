@@ -25,7 +25,7 @@ use std::{
 use telcon_core::{
     Engine, Event, Output, UserCommand,
     peer_log::{ForkFinding, LogFork},
-    view::{CallState, ConnectionState, Direction, View},
+    view::{CallState, Direction, View},
 };
 use telcon_proto::{
     http::{API_PREFIX, ErasureNoted, ErasureReport, IceServers},
@@ -114,6 +114,18 @@ fn log_fork(LogFork { how, call, device, own, other, .. }: &LogFork) {
             "the server does not prove that the office's log has one version: restore the log's storage if it fails; otherwise give \
              both signed checkpoints to the security officer"
         ),
+    }
+}
+
+/// Tells the office that this device erased itself. Without an answer the office shows that nothing came.
+async fn report_erasure(server: &str, report: String) {
+    let url = format!("{server}{API_PREFIX}/erasures");
+    let told = tokio::task::spawn_blocking(move || {
+        let body = serde_json::to_vec(&ErasureReport { jws: report }).unwrap_or_default();
+        post_json::<ErasureNoted>(&url, None, &body)
+    });
+    if !matches!(tokio::time::timeout(SEND_TIMEOUT, told).await, Ok(Ok(Ok(_)))) {
+        tracing::warn!("the office was not told that this device erased its keys; they are erased");
     }
 }
 
@@ -317,7 +329,7 @@ impl Driver {
                 }
                 Output::Erase { report } => {
                     self.erase();
-                    self.report_erasure(report).await;
+                    report_erasure(&self.options.server, report).await;
                     self.reported = true;
                     self.update_view();
                 }
@@ -347,18 +359,6 @@ impl Driver {
         if !self.erased {
             self.erased = true;
             (self.persist)("");
-        }
-    }
-
-    /// Tells the office that this device erased itself. Without an answer the office shows that nothing came.
-    async fn report_erasure(&self, report: String) {
-        let url = format!("{}{API_PREFIX}/erasures", self.options.server);
-        let told = tokio::task::spawn_blocking(move || {
-            let body = serde_json::to_vec(&ErasureReport { jws: report }).unwrap_or_default();
-            post_json::<ErasureNoted>(&url, None, &body)
-        });
-        if !matches!(tokio::time::timeout(SEND_TIMEOUT, told).await, Ok(Ok(Ok(_)))) {
-            tracing::warn!("the office was not told that this device erased its keys; they are erased");
         }
     }
 
