@@ -60,8 +60,8 @@ export const told: Text['told'] = {
   not_revoked: (why) => `L’appareil n’a pas été révoqué : ${why}.`,
   being_enrolled:
     'Un responsable de la sécurité a approuvé cet appareil, en cours d’inscription. Si cela dure plus d’une minute, approuvez-le de nouveau.',
-  recovery_failed: (why) => `La récupération n’a pas abouti : ${why}.`,
-  recovery_unverified: (why) => `La déclaration sur cette récupération n’a pas pu être vérifiée : ${why}.`,
+  recovery_failed: (why) => `La récupération n’a pas abouti : ${why}.`,
+  recovery_unverified: (why) => `La déclaration sur cette récupération n’a pas pu être vérifiée : ${why}.`,
   recovery_not_genuine:
     'Cette récupération n’est pas ce que le serveur du cabinet en dit. Refusez-la et prévenez les autres responsables.',
   recovery_own:
