@@ -141,6 +141,7 @@ export const scenes: Record<string, Scene> = {
   'failed': (app) => (app.stage = { status: 'failed', problem: { code: 'engine_fault' } }),
   'revoked': on(view({ phase: 'revoked', people: [], revocation: { erase: false, by: guard, at_ms: NOW - 60_000 } })),
   'erased': on(view({ phase: 'revoked', people: [], revocation: { erase: true, by: null, at_ms: NOW - 60_000 } })),
+  'ring-in-recovered': on(view({ people: few.map((one) => ({ ...one, recovered_ms: NOW - 3_600_000 })), call: incoming() })),
   'recovered': on(view({ recovered_ms: NOW - 3_600_000 })),
   'recovered-others': on(view({ people: few.map((one, n) => (n === 0 ? { ...one, recovered_ms: NOW - 3_600_000 } : one)) })),
   'unenrolled': (app) => (app.stage = { status: 'unenrolled' }),
