@@ -372,7 +372,7 @@ pub fn revoke(args: RevokeArgs) -> anyhow::Result<()> {
     crate::output::say!("The device is revoked. It has left all calls and cannot sign in.");
     if args.erase {
         crate::output::say!(
-            "It erases its keys and data as soon as it is connected. To see whether it has: telcon devices"
+            "It erases its keys and data as soon as it is connected. Security officers see on their page whether it has."
         );
     }
     Ok(())

@@ -72,17 +72,14 @@ async fn two_registrars_recover_a_person_whose_old_device_reports_that_it_erased
         assert_eq!(shown(&mut first).await, open);
         // A revocation that does not order to erase; one of another device; none.
         let invitation = InvitationId::from_bytes([4; 16]);
-        let C::ConfirmRecovery { statement, token_sha256, revocations } =
-            confirming(&office, &two, &open, invitation)
+        let C::ConfirmRecovery { statement, token_sha256, revocations } = confirming(&office, &two, &open, invitation)
         else {
             panic!()
         };
         let plain = two.registrar.revoke(&two.device.key, lost.id, now_ms()).unwrap();
         let other = two.registrar.revoke_and_erase(&two.device.key, one.device.id, now_ms()).unwrap();
         for revocations in [vec![plain], vec![other], vec![]] {
-            second
-                .send(&C::ConfirmRecovery { statement: statement.clone(), token_sha256, revocations })
-                .await;
+            second.send(&C::ConfirmRecovery { statement: statement.clone(), token_sha256, revocations }).await;
             assert_eq!(refused(&mut second).await, RefusalCode::NotAllowed);
         }
         let order = revocations[0].clone();
