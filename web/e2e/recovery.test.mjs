@@ -54,11 +54,17 @@ test('a security officer who is alone is told who can help', async () => {
 test('a device that is revoked stays as it is, and erases itself once that is ordered', async () => {
   const { context, page } = await enrolled('The Foreign Minister', await one.add_device('the Foreign Minister'));
   const rows = one.page.getByRole('region', { name: 'The Foreign Minister' }).getByRole('listitem');
-  await rows.nth(1).getByRole('button', { name: /^Revoke/ }).click();
+  await rows
+    .nth(1)
+    .getByRole('button', { name: /^Revoke/ })
+    .click();
   await one.page.getByRole('dialog').getByRole('button', { name: 'Revoke', exact: true }).click();
   await page.getByRole('heading', { name: 'This device has been revoked' }).waitFor();
   assert.ok((await stored(page)).includes('state'), 'its keys are still there');
-  await rows.nth(1).getByRole('button', { name: /^Erase/ }).click();
+  await rows
+    .nth(1)
+    .getByRole('button', { name: /^Erase/ })
+    .click();
   await one.page.getByRole('button', { name: 'Erase this device' }).click();
   await rows.nth(1).getByText('not confirmed yet').waitFor();
   // At the next contact.
@@ -66,7 +72,10 @@ test('a device that is revoked stays as it is, and erases itself once that is or
   await page.getByRole('heading', { name: 'This device has been erased' }).waitFor();
   await page.getByText('Security officer ordered this').waitFor();
   assert.deepEqual(await stored(page), []);
-  await rows.nth(1).getByText(/erased \d/).waitFor();
+  await rows
+    .nth(1)
+    .getByText(/erased \d/)
+    .waitFor();
   await page.reload();
   await page.getByRole('heading', { name: 'This browser isn’t set up yet' }).waitFor();
   await context.close();
@@ -82,7 +91,11 @@ test('two security officers recover a person', async () => {
   await one.page.getByRole('button', { name: 'Open the recovery' }).click();
   const card = (officer) => officer.page.getByRole('article', { name: 'The Foreign Minister' });
   await card(one).getByText('You opened this recovery · Stolen').waitFor();
-  assert.equal(await card(one).getByRole('button', { name: 'Confirm' }).count(), 0, 'one officer alone recovers nobody');
+  assert.equal(
+    await card(one).getByRole('button', { name: 'Confirm' }).count(),
+    0,
+    'one officer alone recovers nobody',
+  );
   await card(two).getByText('Opened by Security officer · Stolen').waitFor();
   await old.page.getByRole('heading', { name: 'People' }).waitFor();
 
@@ -94,7 +107,8 @@ test('two security officers recover a person', async () => {
 
   const fresh = await opened(browser, office, link);
   const shown = await code(fresh.page);
-  const request = (officer) => officer.page.getByRole('article', { name: 'The Foreign Minister' }).filter({ hasText: shown });
+  const request = (officer) =>
+    officer.page.getByRole('article', { name: 'The Foreign Minister' }).filter({ hasText: shown });
   await request(two).getByRole('button', { name: 'Approve' }).click();
   await two.page.getByRole('button', { name: 'The person read me this code' }).click();
   await fresh.page.getByText('One of two approvals').waitFor();

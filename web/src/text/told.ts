@@ -70,7 +70,10 @@ export const KNOWN: readonly (readonly [RegExp, Told])[] = [
   [/^(this recovery|it) is over/i, 'recovery_over'],
   [/may not (recover|close recoveries of) people of that role/i, 'recovery_role'],
   [/whoever opened this recovery may not recover/i, 'recovery_void'],
-  [/person's devices have changed|confirmation is of another statement|a recovery of this id exists/i, 'recovery_changed'],
+  [
+    /person's devices have changed|confirmation is of another statement|a recovery of this id exists/i,
+    'recovery_changed',
+  ],
   [/is another device's: (open|confirm) the recovery again/i, 'recovery_changed'],
   [/device of this person is being enrolled/i, 'recovery_enrolling'],
   [/too many recoveries are open/i, 'too_many_recoveries'],

@@ -80,8 +80,7 @@ export function people_screen(
     silenced: view.silenced.map((card) => ({ person: card.person, name: card.name, where: card.organisation })),
     nothing: nothing(view, rows.length, found.length),
     offline: offline(view, rows.length),
-    recovered:
-      view.recovered_ms === null ? null : t().people.you_recovered(date(view.recovered_ms, local_zone)),
+    recovered: view.recovered_ms === null ? null : t().people.you_recovered(date(view.recovered_ms, local_zone)),
   };
 }
 

@@ -47,7 +47,8 @@ export const alerts = {
     },
     device_revoked: {
       what: alert_kinds.device_revoked,
-      means: 'It is signed out, its calls have ended, and it can do nothing any more. If a security officer ordered it, it also erases its keys when it connects.',
+      means:
+        'It is signed out, its calls have ended, and it can do nothing any more. If a security officer ordered it, it also erases its keys when it connects.',
       act: 'If you did not expect it, ask the other officers and the holder of the authority what happened.',
     },
     recovery_opened: {
@@ -57,7 +58,8 @@ export const alerts = {
     },
     recovery_confirmed: {
       what: alert_kinds.recovery_confirmed,
-      means: 'The old devices are revoked and erase themselves. One new device may ask, and both officers have to approve it.',
+      means:
+        'The old devices are revoked and erase themselves. One new device may ask, and both officers have to approve it.',
       act: 'If the person did not ask for it, refuse the recovery at once, and tell the holder of the authority.',
     },
     recovery_closed: {

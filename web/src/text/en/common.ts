@@ -107,7 +107,8 @@ export const common = {
     failed: { kind: 'Stopped', title: 'Telcon stopped in this tab', sentences: [] as string[] },
   },
   revoked_by: {
-    officer: (name: string, time: string) => `${isolate(name)} ordered this on ${time}. This device verified the order.`,
+    officer: (name: string, time: string) =>
+      `${isolate(name)} ordered this on ${time}. This device verified the order.`,
     authority: (time: string) =>
       `The holder of your office’s authority ordered this on ${time}. This device verified the order.`,
   },

@@ -3,7 +3,7 @@ import { isolate } from '../isolate';
 import type { Text } from '..';
 import { mid, of } from './names';
 
-type Parts = 'app' | 'key' | 'words' | 'nav' | 'names' | 'times' | 'tab' | 'connection' | 'status';
+type Parts = 'app' | 'key' | 'words' | 'nav' | 'names' | 'times' | 'tab' | 'connection' | 'status' | 'revoked_by';
 
 export const common: Pick<Text, Parts> = {
   app: 'Telcon',

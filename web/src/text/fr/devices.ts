@@ -109,7 +109,10 @@ export const devices: Text['devices'] = {
     check: (name) =>
       `Parlez vous-même à ${mid(name)}, de vive voix ou à un numéro que vous connaissez. Ne confirmez que ce que vous savez être vrai.`,
     devices: (n, count) =>
-      plural(n, { one: 'Un appareil sera révoqué et effacé.', other: `${count} appareils seront révoqués et effacés.` }),
+      plural(n, {
+        one: 'Un appareil sera révoqué et effacé.',
+        other: `${count} appareils seront révoqués et effacés.`,
+      }),
     confirm: 'Confirmer',
     confirm_of: (name) => `Confirmer la récupération pour ${mid(name)} ?`,
     confirm_then:

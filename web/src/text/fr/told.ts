@@ -77,8 +77,7 @@ export const told: Text['told'] = {
   too_many_recoveries: 'Trop de récupérations sont ouvertes. Mettez d’abord fin à certaines.',
   no_such_person: 'Aucun appareil de cette personne n’a jamais été inscrit ici.',
   recovery_two: 'Deux responsables de la sécurité doivent approuver l’appareil d’une personne récupérée.',
-  recovery_second:
-    'Le responsable de la sécurité qui a ouvert cette récupération doit approuver l’appareil en second.',
+  recovery_second: 'Le responsable de la sécurité qui a ouvert cette récupération doit approuver l’appareil en second.',
   revocation_pending:
     'L’appareil est déconnecté. Sa révocation n’est pas encore inscrite au journal : le serveur de votre cabinet réessaie de lui-même.',
   no_such_device: 'Cet appareil n’est pas inscrit ici.',
