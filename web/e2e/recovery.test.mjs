@@ -36,7 +36,7 @@ const stored = (page) =>
         const request = indexedDB.open('telcon', 1);
         request.onsuccess = () => {
           const all = request.result.transaction('keep').objectStore('keep').getAllKeys();
-          all.onsuccess = () => resolve([...all.result, ...Object.keys(localStorage)]);
+          all.onsuccess = () => resolve(all.result);
         };
       }),
   );

@@ -417,8 +417,10 @@ impl Switchboard {
                 let entry = confirmed(row);
                 self.context.append(PendingAppend::RecoveryConfirmed(id), entry);
             }
-            // It ends with its invitation.
-            Some(row) if row.confirmation.is_some() => {}
+            // It ends with its invitation, unless a database of an older backup has that open no more.
+            Some(row)
+                if row.confirmation.as_ref().is_some_and(|row| self.invitations.open.contains_key(&row.invitation)) => {
+            }
             Some(row) if row.expires_ms <= now_ms => self.end_recovery(id, RecoveryEnd::Expired, None, None, now_ms),
             Some(row) => self.context.timers.set(Timer::Recovery(id), Some(row.expires_ms)),
             // The log failed before.

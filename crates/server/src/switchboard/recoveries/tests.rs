@@ -222,7 +222,7 @@ fn a_recovery_survives_a_crash_at_any_point() {
         let mut story = office.story();
         let mut whole: Vec<String> = WHOLE.iter().map(|word| (*word).to_owned()).collect();
         // A crash may change the order of entries that were pending together, and makes none twice or none at all.
-        assert_eq!(story[..2], whole[..2], "after {crash} outputs");
+        assert_eq!(story[0], whole[0], "after {crash} outputs");
         let at = |word: &str| story.iter().position(|other| other == word);
         assert!(at("confirmed") < at("made") && at("made") < at("enrolled"), "after {crash} outputs: {story:?}");
         story.sort();
