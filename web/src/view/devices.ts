@@ -42,8 +42,8 @@ export interface RecoveryCard {
   where: string;
   /** Who opened it and why, verified. */
   opened: string | null;
-  /** What is due, or what was done. */
-  state: string;
+  /** What is due, or what was done; `null` where that is to confirm it from here, or nothing. */
+  state: string | null;
   /** How to make sure, before it is confirmed. */
   check: string | null;
   /** How many devices are revoked with it. */
@@ -135,6 +135,13 @@ export function devices_screen(
   };
 }
 
+function recovery_state(one: RecoveryView): string | null {
+  const texts = t().devices.recovery;
+  if (one.problem !== null || one.can_confirm) return null;
+  if (one.confirmed_by !== null) return texts.confirmed_by(one.confirmed_by.name);
+  return one.own ? texts.waits : texts.own_device;
+}
+
 /** Whether the registrars that can act are of one person. */
 function is_alone(devices: ListedDevice[]): boolean {
   const able = devices.filter((device) => device.registrar && device.revoked_ms === undefined);
@@ -151,12 +158,7 @@ function recovery_card(one: RecoveryView, { can_answer, local_zone }: Context): 
     name: one.card.name,
     where: where(one.card),
     opened: one.by === null ? null : one.own ? texts.own(reason) : texts.opened_by(one.by.name, reason),
-    state:
-      one.confirmed_by !== null
-        ? texts.confirmed_by(one.confirmed_by.name)
-        : one.by !== null && !one.own && !one.can_confirm
-          ? texts.own_device
-          : texts.waits,
+    state: recovery_state(one),
     check: one.can_confirm ? texts.check(one.card.name) : null,
     devices: waits && one.problem === null ? texts.devices(count, format_number(count)) : null,
     problem: one.problem === null ? null : told(one.problem),
