@@ -107,11 +107,11 @@ impl Office {
         self.run(effects);
     }
 
-    fn approve_first(&mut self, session: u64, by: DeviceId) {
+    fn recovery_approved_first(&mut self, session: u64, by: DeviceId) {
         self.approve_as(session, Approved::First(FirstApproved { device: NEW, card: lost(), chain: chain(by) }));
     }
 
-    fn approve_last(&mut self, session: u64, first: DeviceId, by: DeviceId) {
+    fn recovery_approved_last(&mut self, session: u64, first: DeviceId, by: DeviceId) {
         let both: Vec<Blob> = chain(first).into_iter().chain(chain(by)).collect();
         let second_cert_sha256 = Some(sha256(both[2].as_slice()));
         let new = self.new_device(NEW, lost(), None);
@@ -124,8 +124,8 @@ impl Office {
         self.open(1, OFFICER);
         self.confirm(SECONDS, SECOND);
         self.ask_new();
-        self.approve_first(SECONDS, SECOND);
-        self.approve_last(1, SECOND, OFFICER);
+        self.recovery_approved_first(SECONDS, SECOND);
+        self.recovery_approved_last(1, SECOND, OFFICER);
     }
 
     fn story(&self) -> Vec<String> {
@@ -164,9 +164,9 @@ fn two_officers_recover_a_person() {
     let told = |message: &S| matches!(message, S::Revoked { jws: Some(jws) } if *jws == erasing(PHONE));
     assert!(office.sent_to(50).any(told), "with the order to erase");
     office.ask_new();
-    office.approve_first(SECONDS, SECOND);
+    office.recovery_approved_first(SECONDS, SECOND);
     assert!(!office.connect(53, NEW));
-    office.approve_last(1, SECOND, OFFICER);
+    office.recovery_approved_last(1, SECOND, OFFICER);
     assert_eq!(office.story(), WHOLE);
     assert!(office.connect(53, NEW));
     let shown = |message: &S| matches!(message, S::SignedIn { recovered_ms: Some(_), .. });
@@ -217,8 +217,8 @@ fn a_recovery_survives_a_crash_at_any_point() {
             office.confirm(SECONDS, SECOND);
         }
         office.ask_new();
-        office.approve_first(SECONDS, SECOND);
-        office.approve_last(1, SECOND, OFFICER);
+        office.recovery_approved_first(SECONDS, SECOND);
+        office.recovery_approved_last(1, SECOND, OFFICER);
         let mut story = office.story();
         let mut whole: Vec<String> = WHOLE.iter().map(|word| (*word).to_owned()).collect();
         // A crash may change the order of entries that were pending together, and makes none twice or none at all.
@@ -254,11 +254,11 @@ fn one_officer_alone_recovers_nobody() {
     let alone = office.new_device(NEW, lost(), Some(SECOND));
     office.approve_as(SECONDS, Approved::Last(NewDevice { chain: chain(SECOND), ..alone }));
     assert!(office.refusal().unwrap().contains("two security officers"));
-    office.approve_first(SECONDS, SECOND);
-    office.approve_last(THIRDS, SECOND, THIRD);
+    office.recovery_approved_first(SECONDS, SECOND);
+    office.recovery_approved_last(THIRDS, SECOND, THIRD);
     assert!(office.refusal().unwrap().contains("who opened this recovery"));
     // The person of the one who opened it may, on another device.
-    office.approve_last(SAMES, SECOND, SAME_PERSON);
+    office.recovery_approved_last(SAMES, SECOND, SAME_PERSON);
     assert_eq!(office.story().last().map(String::as_str), Some("completed"));
 }
 
