@@ -70,7 +70,6 @@ pub use look::Look;
 pub use office::{Office, VerifiedRevocation};
 pub use recovery::{
     RECOVERY_CONFIRMATION_TYP, RECOVERY_TYP, VerifiedConfirmation, VerifiedRecovery, claimed_recovery_id,
-    claimed_recovery_signer,
 };
 pub use registrar::{
     APPOINTMENT_REQUEST_TYP, VerifiedApproval, check_card, claimed_revocation, claimed_revoker, request_appointment,

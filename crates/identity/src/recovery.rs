@@ -229,26 +229,10 @@ impl Office {
     }
 }
 
-/// The recovery that a statement, of either type, names, unverified.
+/// The recovery that a confirmation names, unverified.
 pub fn claimed_recovery_id(statement: &str) -> Option<RecoveryId> {
-    claim(statement).map(|claim| claim.recovery)
-}
-
-/// The registrar's device that a statement about a recovery, of either type, names as its signer, unverified.
-pub fn claimed_recovery_signer(statement: &str) -> Option<DeviceId> {
-    claim(statement).map(|claim| claim.by)
-}
-
-/// What both types have.
-#[derive(serde::Deserialize)]
-struct Claim {
-    recovery: RecoveryId,
-    by: DeviceId,
-}
-
-fn claim(statement: &str) -> Option<Claim> {
     let signed = jws::decode(without_certificate(statement)).ok()?;
-    serde_json::from_slice(signed.claimed_payload()).ok()
+    serde_json::from_slice::<RecoveryConfirmation>(signed.claimed_payload()).ok().map(|claimed| claimed.recovery)
 }
 
 fn are_two_people(one: &Registrar, other: &Registrar) -> bool {
