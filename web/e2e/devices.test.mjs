@@ -70,9 +70,12 @@ test('a person gets a further device under the same name, and it is revoked', as
     .nth(1)
     .getByRole('button', { name: /^Revoke/ })
     .click();
-  await officer.page.getByRole('button', { name: 'Revoke this device' }).click();
+  await officer.page.getByRole('dialog').getByRole('button', { name: 'Revoke', exact: true }).click();
   await page.getByRole('heading', { name: 'This device has been revoked' }).waitFor();
+  await page.getByText(`${OFFICER} ordered this`).waitFor();
   await rows.nth(1).getByText('Revoked', { exact: true }).waitFor();
+  await page.reload();
+  await page.getByRole('heading', { name: 'This device has been revoked' }).waitFor();
   await context.close();
 });
 

@@ -1,6 +1,6 @@
 // State of the page: the engine's view, the current route, and pending requests.
 
-import type { RecordLine, View } from './engine/contract';
+import type { RecordLine, RevocationView, View } from './engine/contract';
 import { forget_favourites, load_favourites, save_favourites } from './engine/favourites';
 import type { Host, HostEvents } from './engine/host';
 import { load_call, save_call } from './engine/call_memory';
@@ -9,6 +9,7 @@ import { is_link_unused } from './engine/asking';
 import type { Devices } from './engine/devices';
 import { RECORD_PAGE, RECORDS_PER_PAGE, with_newest, type Records } from './engine/records';
 import type { MicrophoneState } from './engine/microphone';
+import { erase_page_data } from './engine/page_data';
 import { problem_of, type Problem } from './engine/problem';
 import { marks_alerts } from './engine/roles';
 import type { SoundKind } from './engine/sound_devices';
@@ -133,6 +134,10 @@ export class App {
       this.stage = { status: 'locked' };
       this.protection.locked();
       if (opened_link() !== null) this.#keep_link();
+    },
+    revoked: (revocation) => {
+      this.stage = { status: 'revoked', revocation };
+      this.#revoked(revocation, null);
     },
     link_read: (person, office, problem) => {
       if (problem && ends_link(problem)) forget_link();
@@ -263,6 +268,12 @@ export class App {
     await this.push.forget();
   }
 
+  /** A device that is only revoked keeps what is stored here; the office has ended its notifications. */
+  #revoked(revocation: RevocationView | null, before: RevocationView | null): void {
+    if (revocation?.erase && !before?.erase) void this.#forget().then(erase_page_data);
+    else if (revocation && before === null) void this.push.forget();
+  }
+
   #show(shown: View): void {
     const before = this.view;
     const view = resume(shown, this.#remembered);
@@ -292,7 +303,7 @@ export class App {
     if (call?.state === 'answering' || call?.state === 'live') this.timings.answer_ms ??= clock();
     const ended_now = call?.state === 'ended' && before?.call?.call === call.call && before.call.state !== 'ended';
     if (ended_now) this.ended_ms = Date.now();
-    if (view.phase === 'revoked' && before?.phase !== 'revoked') void this.#forget();
+    if (view.phase === 'revoked') this.#revoked(view.revocation, before?.revocation ?? null);
     // A record is verified against the log that this device follows: the size of that comes just after the sign-in.
     const known = (of: ShownView | null) => (of?.log ? of.token : null);
     const signed_in_again = known(view) !== null && known(before) !== known(view);

@@ -325,14 +325,17 @@ describe('a device that cannot be opened any more', () => {
     }
   });
 
-  it('because it was revoked is forgotten once, with its notifications', () => {
+  it('because a revocation orders it is forgotten once, with its notifications; one that is only revoked keeps what is stored', () => {
     const { stored } = at_address('');
     const { app } = app_with_host();
     const forget_push = vi.spyOn(app.push, 'forget');
     app.events.view(view());
     expect([forget_push.mock.calls.length, stored.size]).toEqual([0, 3]);
-    for (let n = 0; n < 2; n++) app.events.view(view({ phase: 'revoked' }));
-    expect([forget_push.mock.calls.length, stored.size]).toEqual([1, 0]);
+    const revoked = (erase: boolean) => view({ phase: 'revoked', revocation: { erase, by: null, at_ms: 1 } });
+    for (let n = 0; n < 2; n++) app.events.view(revoked(false));
+    expect([forget_push.mock.calls.length, stored.size]).toEqual([1, 2]);
+    for (let n = 0; n < 2; n++) app.events.view(revoked(true));
+    expect([forget_push.mock.calls.length, stored.size]).toEqual([2, 0]);
   });
 
   it('stays when it could not be erased', async () => {

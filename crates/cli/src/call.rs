@@ -1,7 +1,7 @@
 //! `telcon call`: a device in a terminal, with WAV files for audio.
 
 use crate::{
-    device::{self, REVOKED, revoked},
+    device::{self, revoked, why_revoked},
     office::server_url,
     output::{Printable, tell},
 };
@@ -376,7 +376,7 @@ async fn call_with(args: &CallArgs, endpoint: &Endpoint, names: &Names, say: Opt
     if let Some(name) = &args.to {
         end_previous_call(endpoint).await?;
         let view = find(endpoint, view, name).await?;
-        let Contact { card, reachable } = contact(&view.people, name)?;
+        let Contact { card, reachable, .. } = contact(&view.people, name)?;
         endpoint.command(UserCommand::Ring { person: card.person, mode: None });
         let reachability =
             if *reachable { "" } else { " (none of their devices is connected: only the attempt will be logged)" };
@@ -424,7 +424,7 @@ async fn call_with(args: &CallArgs, endpoint: &Endpoint, names: &Names, say: Opt
     print_received(args, endpoint, names);
     let nothing = began_live.elapsed() > 2 * NO_AUDIO_TIMEOUT && endpoint.stats().frames_received() == 0;
     if view.phase == ConnectionState::Revoked {
-        bail!(REVOKED);
+        bail!(why_revoked(&view));
     }
     let ended = view.call.and_then(|call| Some((call.ended?, call.problem)));
     match ended {

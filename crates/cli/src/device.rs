@@ -23,8 +23,16 @@ const ENROLLING: &str = ".enrolling";
 /// How often a registrar's answer is asked for.
 const ASK_AGAIN: Duration = Duration::from_secs(2);
 /// Message for a revoked device.
-pub const REVOKED: &str =
+const REVOKED: &str =
+    "the office has revoked this device. It can do nothing any more. Ask the office for a new enrolment link.";
+/// Message for a device that was ordered to erase itself.
+const ERASED: &str =
     "the office has revoked this device, and its keys are erased. Ask the office for a new enrolment link.";
+
+/// What to tell the person of a revoked device.
+pub fn why_revoked(view: &View) -> &'static str {
+    if view.revocation.as_ref().is_some_and(|revocation| revocation.erase) { ERASED } else { REVOKED }
+}
 /// Largest device file, bytes: keys, the office's description and the state of one call have some 100 kB.
 const MAX_DEVICE_BYTES: u64 = 64 << 20;
 /// Longest enrolment link, bytes: a CNSA 2.0 link has 10,600.
@@ -249,6 +257,6 @@ pub fn persister(path: PathBuf) -> Box<dyn Fn(&str) + Send> {
 
 /// Waits until this device is revoked; returns that as an error.
 pub async fn revoked(endpoint: &Endpoint) -> anyhow::Result<()> {
-    endpoint.until(|view| view.phase == ConnectionState::Revoked).await?;
-    bail!(REVOKED)
+    let view = endpoint.until(|view| view.phase == ConnectionState::Revoked).await?;
+    bail!(why_revoked(&view))
 }

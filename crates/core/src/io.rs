@@ -2,7 +2,9 @@
 
 use crate::peer_log::LogFork;
 use serde::Deserialize;
-use telcon_proto::{CallId, ClientMessage, DeviceId, InvitationId, PersonId, RecordMode, Role};
+use telcon_proto::{
+    CallId, ClientMessage, DeviceId, InvitationId, PersonId, RecordMode, RecoveryId, Role, recovery::RecoveryReason,
+};
 
 /// What a person, or the program around the engine, requests.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -50,10 +52,30 @@ pub enum UserCommand {
         /// The code that was compared: a request with another is not approved.
         code: String,
     },
-    /// Revoke a device, as a registrar: its calls end, and it erases its keys.
+    /// Revoke a device, as a registrar: its calls end, and it can do nothing any more.
     RevokeDevice {
         /// Which.
         device: DeviceId,
+        /// Whether it erases its keys and data when it learns of it. A device that is revoked already may be ordered to.
+        #[serde(default)]
+        erase: bool,
+    },
+    /// State, as a registrar, that a person lost all devices. A registrar of another person has to confirm it.
+    OpenRecovery {
+        /// The person.
+        person: PersonId,
+        /// Why.
+        reason: RecoveryReason,
+    },
+    /// Confirm what another person's registrar stated: the person's devices are revoked, and a link is made for a new one.
+    ConfirmRecovery {
+        /// Which.
+        recovery: RecoveryId,
+    },
+    /// Withdraw a recovery, or refuse it.
+    CloseRecovery {
+        /// Which.
+        recovery: RecoveryId,
     },
     /// Mark alerts of the office as seen, as a security officer.
     SeeAlerts {
@@ -140,8 +162,11 @@ pub enum Output {
     },
     /// Close the media leg.
     CloseLeg,
-    /// This device was revoked: erase everything it stored.
-    Erase,
+    /// A verified revocation orders this device to erase everything it stored.
+    Erase {
+        /// The device's statement that it did, signed while it has the key (`POST /api/v1/erasures`).
+        report: String,
+    },
     /// The connection timed out: close it and reconnect.
     Reconnect,
     /// An event for the recording session.

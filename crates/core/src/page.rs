@@ -5,7 +5,7 @@ use crate::{AskingDevice, DeviceError, DeviceState, Engine, Output, view::View};
 use serde::Serialize;
 use telcon_proto::{
     CallId,
-    http::{AskRequest, EnrolRequest},
+    http::{AskRequest, EnrolRequest, ErasureReport},
 };
 
 /// An output of the engine, for the page to carry out in order.
@@ -40,8 +40,11 @@ pub enum PageOutput {
     },
     /// Close the media leg.
     CloseLeg,
-    /// Erase the stored state: the device was revoked.
-    Erase,
+    /// Erase everything stored: a verified revocation orders it.
+    Erase {
+        /// Body of `POST /api/v1/erasures`, once it is erased.
+        report: ErasureReport,
+    },
     /// The connection to the office timed out: open another.
     Reconnect,
 }
@@ -56,7 +59,7 @@ impl PageOutput {
             Output::OpenLeg { call } => Self::OpenLeg { call },
             Output::MediaAnswer { sdp } => Self::MediaAnswer { sdp },
             Output::CloseLeg => Self::CloseLeg,
-            Output::Erase => Self::Erase,
+            Output::Erase { report } => Self::Erase { report: ErasureReport { jws: report } },
             Output::Reconnect => Self::Reconnect,
             Output::Event(_) => return None,
         })

@@ -2,9 +2,10 @@
 
 use crate::{call::message::Caption, mls::phrase::Phrase, peer_log::LogFork};
 use serde::Serialize;
+use telcon_identity::{VerifiedDevice, VerifiedRevocation};
 use telcon_proto::{
-    CallId, Card, DeviceId, InvitationId, OfficeAlert, OfficeName, RecordMode, Role, SuiteName, alert::AddedDevice,
-    message::NoticeState, terms::Contact,
+    CallId, Card, DeviceId, InvitationId, OfficeAlert, OfficeName, RecordMode, RecoveryId, Role, SuiteName,
+    alert::AddedDevice, message::NoticeState, recovery::RecoveryReason, terms::Contact,
 };
 
 /// Everything a screen shows.
@@ -41,6 +42,12 @@ pub struct View {
     pub registrar: Option<RegistrarView>,
     /// Invitations that are not closed, newest first, for those who may see them.
     pub invitations: Vec<InvitationView>,
+    /// Recoveries that are not over, newest first, for those who may see invitations.
+    pub recoveries: Vec<RecoveryView>,
+    /// When this person was recovered after they had lost all devices, as the office states it; for thirty days.
+    pub recovered_ms: Option<u64>,
+    /// The verified revocation of this device.
+    pub revocation: Option<RevocationView>,
     /// Changes whenever the lists of devices that this one may see have changed.
     pub devices_changed: u32,
     /// The office's alerts, for security officers.
@@ -68,6 +75,29 @@ pub enum ConnectionState {
     Ready,
     /// This device was revoked.
     Revoked,
+}
+
+/// A verified revocation of this device.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct RevocationView {
+    /// Whether it orders the device to erase itself.
+    pub erase: bool,
+    /// The security officer who signed it; none if the office's authority did.
+    pub by: Option<Card>,
+    /// When it was signed, milliseconds since 1970 UTC by the signer's clock.
+    pub at_ms: u64,
+}
+
+impl RevocationView {
+    /// Of this device; none if the revocation is another device's, or its signer may not revoke this one.
+    pub(crate) fn of(revocation: &VerifiedRevocation, me: &VerifiedDevice) -> Option<Self> {
+        if revocation.device() != me.device() || !revocation.is_allowed(me.card().role) {
+            return None;
+        }
+        let by = revocation.registrar().map(|registrar| registrar.card().clone());
+        Some(Self { erase: revocation.erases(), by, at_ms: revocation.at_ms() })
+    }
 }
 
 /// This device and its person.
@@ -316,10 +346,40 @@ pub struct InvitationView {
     pub request: Option<RequestView>,
     /// How many times another device tried to use the link since.
     pub refused_requests: u64,
-    /// How many security officers have to approve the device that asks: one or two, by the office's charter.
+    /// How many security officers have to approve the device that asks: one or two, by the office's charter; two of a recovery.
     pub approvals_needed: u8,
+    /// The recovery that it belongs to.
+    pub recovery: Option<RecoveryId>,
     /// The first of two security officers who approved the device that asks, verified.
     pub first_approval: Option<ApprovalView>,
+}
+
+/// A recovery on the screen of a security officer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct RecoveryView {
+    /// Which.
+    pub recovery: RecoveryId,
+    /// The person who lost all devices.
+    pub card: Card,
+    /// Why, as stated. None if the statement does not verify.
+    pub reason: Option<RecoveryReason>,
+    /// The security officer who opened it, verified.
+    pub by: Option<Card>,
+    /// Whether this device's person did, on whatever device.
+    pub own: bool,
+    /// Whether this device's person may confirm it: it is verified, somebody else's, about somebody else, and not confirmed.
+    pub can_confirm: bool,
+    /// When it was opened, milliseconds since 1970 UTC, by the office's clock.
+    pub opened_ms: u64,
+    /// Until when it may be confirmed, and a device enrolled.
+    pub expires_ms: u64,
+    /// The person's devices that are not revoked.
+    pub devices: Vec<DeviceId>,
+    /// The security officer who confirmed it, verified.
+    pub confirmed_by: Option<Card>,
+    /// Why it cannot be confirmed or used: what the office sent does not verify.
+    pub problem: Option<String>,
 }
 
 /// The first of two security officers' approvals.

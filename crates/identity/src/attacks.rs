@@ -4,6 +4,7 @@ mod chains;
 mod invitations;
 mod logs;
 mod offices;
+mod recoveries;
 mod registrars;
 mod rings;
 mod signed_texts;

@@ -42,6 +42,7 @@ mod logged;
 mod look;
 mod name;
 mod office;
+mod recovery;
 mod registrar;
 mod rights;
 mod ring;
@@ -67,12 +68,18 @@ pub use key::{DeviceKey, SEED_BYTES, verify_signature};
 pub use logged::{LoggedDevice, LoggedEntry, LoggedRing};
 pub use look::Look;
 pub use office::{Office, VerifiedRevocation};
+pub use recovery::{
+    RECOVERY_CONFIRMATION_TYP, RECOVERY_TYP, VerifiedConfirmation, VerifiedRecovery, claimed_recovery_id,
+};
 pub use registrar::{
     APPOINTMENT_REQUEST_TYP, VerifiedApproval, check_card, claimed_revocation, claimed_revoker, request_appointment,
     with_certificate, without_certificate,
 };
 pub use rights::Registrar;
 pub use ring::{RING_MAX_FUTURE_MS, RING_TYP, VerifiedRing, claimed_call, sign_ring};
-pub use statement::{RECORD_TYP, SIGN_IN_TYP, VerifiedRecord, sign_in, sign_record, verify_sign_in};
+pub use statement::{
+    ERASURE_TYP, RECORD_TYP, SIGN_IN_TYP, VerifiedRecord, claimed_erasure, sign_erasure, sign_in, sign_record,
+    verify_erasure, verify_sign_in,
+};
 pub use trust::TrustStore;
 pub use validity::{AUTHORITY_VALIDITY_S, CLOCK_TOLERANCE_S, DEVICE_VALIDITY_S, MAX_INVITATION_TTL_S};

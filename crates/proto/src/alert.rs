@@ -21,6 +21,12 @@ pub enum AlertKind {
     LinkOpenedAgain,
     /// The authority appointed a registrar.
     RegistrarAppointed,
+    /// A security officer states that a person lost all devices.
+    RecoveryOpened,
+    /// Another one confirmed it: the person's devices are revoked, and a new one may ask.
+    RecoveryConfirmed,
+    /// A recovery is over.
+    RecoveryClosed,
     /// Somebody tried to sign in as a device without its key.
     SignInFailed,
     /// A device rang, and the server could not verify the ring.
@@ -35,13 +41,16 @@ pub enum AlertKind {
 
 impl AlertKind {
     /// All kinds, in the order of the documentation.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 14] = [
         Self::DeviceAsked,
         Self::DeviceEnrolled,
         Self::DeviceRefused,
         Self::DeviceRevoked,
         Self::LinkOpenedAgain,
         Self::RegistrarAppointed,
+        Self::RecoveryOpened,
+        Self::RecoveryConfirmed,
+        Self::RecoveryClosed,
         Self::SignInFailed,
         Self::RingRefused,
         Self::ProofInvalid,
@@ -58,6 +67,9 @@ impl AlertKind {
             Self::DeviceRevoked => "device_revoked",
             Self::LinkOpenedAgain => "link_opened_again",
             Self::RegistrarAppointed => "registrar_appointed",
+            Self::RecoveryOpened => "recovery_opened",
+            Self::RecoveryConfirmed => "recovery_confirmed",
+            Self::RecoveryClosed => "recovery_closed",
             Self::SignInFailed => "sign_in_failed",
             Self::RingRefused => "ring_refused",
             Self::ProofInvalid => "proof_invalid",
@@ -74,7 +86,16 @@ impl AlertKind {
     /// Whether its entry is [`Entry::AlertRaised`]. The others are alerts by the entry that states what happened: a second one
     /// would say nothing more.
     pub const fn has_own_entry(self) -> bool {
-        !matches!(self, Self::DeviceEnrolled | Self::DeviceRefused | Self::DeviceRevoked | Self::RegistrarAppointed)
+        !matches!(
+            self,
+            Self::DeviceEnrolled
+                | Self::DeviceRefused
+                | Self::DeviceRevoked
+                | Self::RegistrarAppointed
+                | Self::RecoveryOpened
+                | Self::RecoveryConfirmed
+                | Self::RecoveryClosed
+        )
     }
 }
 
@@ -160,6 +181,16 @@ impl OfficeAlert {
             }
             Entry::RegistrarAppointed { time_ms, device, .. } => {
                 Some(alert(*time_ms, AlertKind::RegistrarAppointed, Some(*device), None))
+            }
+            // Of the registrar that opened or confirmed it: the person has no device, and the log names nobody.
+            Entry::RecoveryOpened { time_ms, by, .. } => {
+                Some(alert(*time_ms, AlertKind::RecoveryOpened, Some(*by), None))
+            }
+            Entry::RecoveryConfirmed { time_ms, by, invitation, .. } => {
+                Some(alert(*time_ms, AlertKind::RecoveryConfirmed, Some(*by), Some(*invitation)))
+            }
+            Entry::RecoveryClosed { time_ms, by, device, .. } => {
+                Some(alert(*time_ms, AlertKind::RecoveryClosed, device.or(*by), None))
             }
             Entry::InvitationClosed { time_ms, invitation, how: InvitationClosed::Refused, device, .. } => {
                 Some(alert(*time_ms, AlertKind::DeviceRefused, *device, Some(*invitation)))

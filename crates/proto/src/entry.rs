@@ -19,7 +19,9 @@
 //! assert_eq!(ReadEntry::parse(json.as_bytes()), ReadEntry::Known(entry));
 //! ```
 
-use crate::{CallId, DeviceId, Digest, Ended, InvitationId, PersonId, RecordMode, SuiteName};
+use crate::{
+    CallId, DeviceId, Digest, Ended, InvitationId, PersonId, RecordMode, RecoveryId, SuiteName, recovery::RecoveryEnd,
+};
 use serde::{Deserialize, Serialize};
 
 /// One log entry. Times are milliseconds since 1970 UTC by the switchboard's clock.
@@ -175,6 +177,45 @@ pub enum Entry {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         device: Option<DeviceId>,
     },
+    /// A registrar states that a person lost all devices. Nothing follows from it until a registrar of another person confirms it.
+    RecoveryOpened {
+        /// When.
+        time_ms: u64,
+        /// The recovery.
+        recovery: RecoveryId,
+        /// The registrar's device.
+        by: DeviceId,
+        /// Its statement, a compact JWS over [`crate::recovery::RecoveryStatement`].
+        jws: String,
+    },
+    /// A registrar of another person confirmed it: the person's devices are revoked, and one device may ask with the invitation.
+    RecoveryConfirmed {
+        /// When.
+        time_ms: u64,
+        /// The recovery.
+        recovery: RecoveryId,
+        /// The registrar's device.
+        by: DeviceId,
+        /// The invitation. The device that is enrolled with it needs the certificates of both registrars.
+        invitation: InvitationId,
+        /// Its statement, a compact JWS over [`crate::recovery::RecoveryConfirmation`].
+        jws: String,
+    },
+    /// A recovery is over.
+    RecoveryClosed {
+        /// When.
+        time_ms: u64,
+        /// The recovery.
+        recovery: RecoveryId,
+        /// How.
+        how: RecoveryEnd,
+        /// The registrar's device that closed it; none if it expired.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<DeviceId>,
+        /// The device that was enrolled, if one was.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        device: Option<DeviceId>,
+    },
     /// The server or a device noticed something that concerns the security officer ([`crate::OfficeAlert`]).
     AlertRaised {
         /// When.
@@ -246,7 +287,7 @@ impl InvitationClosed {
 }
 
 /// The `type` words of [`Entry`].
-pub const KINDS: [&str; 13] = [
+pub const KINDS: [&str; 16] = [
     "device_enrolled",
     "device_revoked",
     "call_opened",
@@ -260,6 +301,9 @@ pub const KINDS: [&str; 13] = [
     "invitation_closed",
     "alert_raised",
     "device_policy_changed",
+    "recovery_opened",
+    "recovery_confirmed",
+    "recovery_closed",
 ];
 
 impl Entry {
@@ -279,6 +323,9 @@ impl Entry {
             Self::InvitationClosed { .. } => KINDS[10],
             Self::AlertRaised { .. } => KINDS[11],
             Self::DevicePolicyChanged { .. } => KINDS[12],
+            Self::RecoveryOpened { .. } => KINDS[13],
+            Self::RecoveryConfirmed { .. } => KINDS[14],
+            Self::RecoveryClosed { .. } => KINDS[15],
         }
     }
 
@@ -297,6 +344,9 @@ impl Entry {
             | Self::InvitationClosed { time_ms, .. }
             | Self::AlertRaised { time_ms, .. }
             | Self::DevicePolicyChanged { time_ms, .. }
+            | Self::RecoveryOpened { time_ms, .. }
+            | Self::RecoveryConfirmed { time_ms, .. }
+            | Self::RecoveryClosed { time_ms, .. }
             | Self::ArchiveOpened { time_ms, .. } => *time_ms,
         }
     }
@@ -310,6 +360,9 @@ impl Entry {
             | Self::InvitationMade { .. }
             | Self::InvitationClosed { .. }
             | Self::DevicePolicyChanged { .. }
+            | Self::RecoveryOpened { .. }
+            | Self::RecoveryConfirmed { .. }
+            | Self::RecoveryClosed { .. }
             // The call that an alert names need not exist.
             | Self::AlertRaised { .. } => None,
             Self::CallOpened { call, .. }
@@ -424,6 +477,7 @@ mod tests {
     const CALL: CallId = CallId::from_bytes([1; 16]);
     const DEVICE: DeviceId = DeviceId::from_bytes([1; 16]);
     const INVITATION: InvitationId = InvitationId::from_bytes([1; 16]);
+    const RECOVERY: RecoveryId = RecoveryId::from_bytes([1; 16]);
     const DIGEST: Digest = Digest::from_bytes([0xab; 32]);
 
     /// Every type of entry with its JSON: the contract with archives that exist.
@@ -472,6 +526,44 @@ mod tests {
             (
                 Entry::DeviceRevoked { time_ms: 1, device: DEVICE, jws: Some("a.b.c".into()) },
                 format!(r#"{{"type":"device_revoked","time_ms":1,"device":"{ID}","jws":"a.b.c"}}"#),
+            ),
+            (
+                Entry::RecoveryOpened { time_ms: 1, recovery: RECOVERY, by: DEVICE, jws: "a.b.c".into() },
+                format!(r#"{{"type":"recovery_opened","time_ms":1,"recovery":"{ID}","by":"{ID}","jws":"a.b.c"}}"#),
+            ),
+            (
+                Entry::RecoveryConfirmed {
+                    time_ms: 1,
+                    recovery: RECOVERY,
+                    by: DEVICE,
+                    invitation: INVITATION,
+                    jws: "a.b.c".into(),
+                },
+                format!(
+                    r#"{{"type":"recovery_confirmed","time_ms":1,"recovery":"{ID}","by":"{ID}","invitation":"{ID}","jws":"a.b.c"}}"#
+                ),
+            ),
+            (
+                Entry::RecoveryClosed {
+                    time_ms: 1,
+                    recovery: RECOVERY,
+                    how: RecoveryEnd::Completed,
+                    by: Some(DEVICE),
+                    device: Some(DEVICE),
+                },
+                format!(
+                    r#"{{"type":"recovery_closed","time_ms":1,"recovery":"{ID}","how":"completed","by":"{ID}","device":"{ID}"}}"#
+                ),
+            ),
+            (
+                Entry::RecoveryClosed {
+                    time_ms: 1,
+                    recovery: RECOVERY,
+                    how: RecoveryEnd::Expired,
+                    by: None,
+                    device: None,
+                },
+                format!(r#"{{"type":"recovery_closed","time_ms":1,"recovery":"{ID}","how":"expired"}}"#),
             ),
             (
                 Entry::RecordArchived {

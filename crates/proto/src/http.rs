@@ -192,6 +192,10 @@ pub enum Asked {
     Expired {},
 }
 
+fn is_false(flag: &bool) -> bool {
+    !*flag
+}
+
 fn is_zero(number: &u8) -> bool {
     *number == 0
 }
@@ -229,6 +233,12 @@ pub struct ListedDevice {
     /// When it was revoked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoked_ms: Option<u64>,
+    /// When a security officer ordered it to erase itself, as part of the revocation or after it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub erase_ordered_ms: Option<u64>,
+    /// When it reported that it erased itself. A device whose keys are locked cannot report.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub erased_ms: Option<u64>,
     /// Whether it is connected now.
     #[serde(default)]
     pub connected: bool,
@@ -267,6 +277,46 @@ pub struct Revocation {
     /// The registrar's device that signed; none if the authority did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<DeviceId>,
+    /// Whether the device erases its keys and data when it learns of it. Absent: it stops, and keeps them.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub erase: bool,
+}
+
+/// `POST /api/v1/orders`: a device that cannot sign in, because its keys are locked or it was revoked, asks whether it is revoked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct OrderRequest {
+    /// The device.
+    pub device: DeviceId,
+    /// Its DER certificate. It is not in the log: who has only read that learns nothing.
+    pub certificate: Blob,
+}
+
+/// Answer to [`OrderRequest`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Orders {
+    /// The signed revocation, as in [`crate::ServerMessage::Revoked`]; none if the device is not revoked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revocation: Option<String>,
+}
+
+/// `POST /api/v1/erasures`: a device reports that it erased itself as ordered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ErasureReport {
+    /// Compact JWS, type `telcon-erasure+jws`, by the device over [`crate::statement::Erasure`].
+    pub jws: String,
+}
+
+/// Answer to [`ErasureReport`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ErasureNoted {
+    /// The device.
+    pub device: DeviceId,
 }
 
 /// `POST /api/v1/calls/{call}/record`: the record is complete; its parts were uploaded before with

@@ -120,6 +120,7 @@ macro_rules! id {
 id!(CallId, "One call. Opaque: it reveals no participant and may be logged.");
 id!(DeviceId, "One enrolled device. Opaque: it may be logged.");
 id!(InvitationId, "One invitation to enrol a device. Opaque: it may be logged.");
+id!(RecoveryId, "One recovery of a person who lost all devices. Opaque: it may be logged.");
 id!(PersonId, "One person. It must not be logged: it has no `Display`, and its `Debug` shows nothing.");
 
 impl fmt::Display for CallId {
@@ -137,6 +138,18 @@ impl fmt::Display for DeviceId {
 impl fmt::Display for InvitationId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.to_hex())
+    }
+}
+
+impl fmt::Display for RecoveryId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.to_hex())
+    }
+}
+
+impl fmt::Debug for RecoveryId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RecoveryId({self})")
     }
 }
 

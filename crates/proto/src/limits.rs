@@ -38,6 +38,12 @@ pub const MAX_RINGS_AT_ONCE: usize = 8;
 pub const MAX_SILENCED: usize = 64;
 /// Invitations that are open at once. Registrars are sent all of them when they sign in.
 pub const MAX_OPEN_INVITATIONS: usize = 200;
+/// Recoveries that are open at once: each is a person without any device, so more is an attack or a mistake.
+pub const MAX_OPEN_RECOVERIES: usize = 16;
+/// How long a recovery may take in all, milliseconds: a day, for officers in other time zones. Then it is opened anew.
+pub const RECOVERY_MS: u64 = 24 * 60 * 60 * 1000;
+/// How long others are shown that a person was recovered, milliseconds: thirty days, so that whoever talks to them seldom sees it too.
+pub const RECOVERY_SHOWN_MS: u64 = 30 * 24 * 60 * 60 * 1000;
 /// How long alerts about the same are counted together, milliseconds: each adds at most one entry to the log in that time.
 pub const ALERT_INTERVAL_MS: u64 = 10 * 60 * 1000;
 /// Alerts of one page of the list, and alerts that one message marks as seen.

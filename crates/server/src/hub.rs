@@ -16,9 +16,9 @@ use crate::{
     reconcile::{CertificateSource, ReconcileError, reconcile},
     store::{IssuedLinkRow, ProtectionWrite, PushRow, RegistrarRow, Store, StoreError, Write},
     switchboard::{
-        Approved, DeviceAsked, Effects, Gauges, LegRefusal, NewDevice, Output, PendingAppend, Policy, Refusal,
-        RefusalKind, RefusedRing, RelayCommand, Reply, RequestId, Revocation, Seal, SessionId, SignedIn, Switchboard,
-        VerifiedRing,
+        Approved, ConfirmingRecovery, DeviceAsked, Effects, Gauges, LegRefusal, NewDevice, OpeningRecovery, Output,
+        PendingAppend, Policy, Refusal, RefusalKind, RefusedRing, RelayCommand, Reply, RequestId, Revocation, Seal,
+        SessionId, SignedIn, Switchboard, VerifiedRing,
     },
 };
 use std::{
@@ -77,6 +77,12 @@ pub enum Input {
     DeviceAsked(Box<DeviceAsked>, oneshot::Sender<Answer>),
     /// A registrar approves the device that asked with an invitation: its certificates, or why they do not verify.
     Approve(SessionId, InvitationId, Box<Result<Approved, String>>, oneshot::Sender<Answer>),
+    /// A registrar states that a person lost all devices, or why that does not verify.
+    OpenRecovery(SessionId, Box<Result<OpeningRecovery, String>>),
+    /// Another registrar confirms it, or why that does not verify. Answered when it is carried out or refused.
+    ConfirmRecovery(SessionId, Box<Result<ConfirmingRecovery, String>>, oneshot::Sender<Answer>),
+    /// A device reports that it erased itself, which was verified.
+    Erased(DeviceId, oneshot::Sender<Answer>),
     /// A registrar revokes a device: its statement, or why that does not verify.
     RevokeAsRegistrar(SessionId, Box<Result<Revocation, String>>, oneshot::Sender<Answer>),
     /// Whether this device may deliver this call's record.
@@ -374,6 +380,15 @@ impl Hub {
                 });
                 let request = self.request(reply);
                 self.board.approve(session, request, invitation, approved, now)
+            }
+            Input::OpenRecovery(session, opening) => self.board.open_recovery(session, *opening, now),
+            Input::ConfirmRecovery(session, confirming, reply) => {
+                let request = self.request(reply);
+                self.board.confirm_recovery(session, request, *confirming, now)
+            }
+            Input::Erased(device, reply) => {
+                let request = self.request(reply);
+                self.board.device_erased(request, device, now)
             }
             Input::RevokeAsRegistrar(session, revocation, reply) => {
                 let request = self.request(reply);

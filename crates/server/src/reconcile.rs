@@ -11,6 +11,7 @@ use crate::{
     objects::ObjectError,
     store::{Certified, LostDevice, RecordRow, Store, StoreError, Write},
 };
+use telcon_identity::claimed_revocation;
 use telcon_proto::{
     OfficeAlert,
     entry::{Entry, ReadEntry},
@@ -159,7 +160,15 @@ fn append_writes(
         }
         Entry::DeviceRevoked { device, time_ms, jws } => {
             // A database from an older backup lacks it.
-            writes.extend([Write::DeviceRevoked(device, time_ms, jws), Write::RevocationLogged(device, index)]);
+            let erase = jws.clone().filter(|jws| claimed_revocation(jws).is_some_and(|claimed| claimed.erase));
+            // The entry of an order to erase is another one than that of the revocation before it, and may be missing.
+            let awaits_other =
+                erase.is_none() && store.device(&device)?.is_some_and(|row| row.erase_ordered_ms.is_some());
+            writes.push(Write::DeviceRevoked(device, time_ms, jws));
+            writes.extend(erase.map(|jws| Write::EraseOrdered(device, time_ms, jws)));
+            if !awaits_other {
+                writes.push(Write::RevocationLogged(device, index));
+            }
         }
         Entry::CallOpened { call, .. } => writes.push(Write::CallOpened(call, index)),
         Entry::CallEnded { call, how, time_ms, answered_ms, .. } => {
@@ -173,6 +182,14 @@ fn append_writes(
             writes.extend([
                 Write::InvitationClosed(invitation, how, by, time_ms),
                 Write::InvitationClosedLogged(invitation, index),
+            ]);
+        }
+        Entry::RecoveryOpened { recovery, .. } => writes.push(Write::RecoveryOpenedLogged(recovery, index)),
+        Entry::RecoveryConfirmed { recovery, .. } => writes.push(Write::RecoveryConfirmedLogged(recovery, index)),
+        Entry::RecoveryClosed { time_ms, recovery, how, by, device } => {
+            writes.extend([
+                Write::RecoveryClosed(recovery, how, by, device, time_ms),
+                Write::RecoveryClosedLogged(recovery, index),
             ]);
         }
         Entry::ArchiveOpened { .. } | Entry::AlertRaised { .. } | Entry::DevicePolicyChanged { .. } => {}
@@ -216,6 +233,7 @@ mod tests {
             enrolled_ms: 1,
             revoked_ms: None,
             revocation: None,
+            erase_ordered_ms: None,
             log_index: None,
             revoked_index: None,
         }

@@ -127,6 +127,7 @@ mod tests {
             enrolled_ms: NOW,
             revoked_ms: None,
             revocation: None,
+            erase_ordered_ms: None,
             log_index: Some(0),
             revoked_index: None,
         };

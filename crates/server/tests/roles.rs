@@ -7,7 +7,8 @@ use common::{Answer, Client, Device, Office, now_ms};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use telcon_proto::{
-    Blob, CallId, ClientMessage as C, Digest, InvitationId, RecordMode, Role, ServerMessage as S, WIRE_VERSION,
+    Blob, CallId, ClientMessage as C, Digest, InvitationId, RecordMode, RecoveryId, Role, ServerMessage as S,
+    WIRE_VERSION,
     access::{Access, MESSAGES, REQUESTS, Rule},
     alert::ReportedAlert,
     http::RevokeRequest,
@@ -89,6 +90,13 @@ fn samples(office: &Office, sender: &Device, others: [&Device; 2], call: CallId)
         C::CloseInvitation { invitation },
         C::ApproveDevice { invitation, chain: vec![blob(), blob()] },
         C::RevokeDevice { statement: "a.b.c~d".into() },
+        C::OpenRecovery { person: others[0].person(), statement: "a.b.c~d".into() },
+        C::ConfirmRecovery {
+            statement: "a.b.c~d".into(),
+            token_sha256: Digest::from_bytes([3; 32]),
+            revocations: vec!["a.b.c~d".into()],
+        },
+        C::CloseRecovery { recovery: RecoveryId::from_bytes(id) },
         C::ReportAlert { kind: ReportedAlert::ProofInvalid, call: None },
         C::SeeAlerts { alerts: vec![0] },
         C::AcknowledgeDevice { device: others[0].id },

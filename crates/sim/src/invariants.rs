@@ -428,6 +428,9 @@ impl World {
                 Entry::AlertRaised { time_ms, kind, device, invitation, .. } => {
                     format!("alert {kind} {time_ms} {device:?} {invitation:?}")
                 }
+                Entry::RecoveryOpened { recovery, .. } => format!("recovery opened {recovery:?}"),
+                Entry::RecoveryConfirmed { recovery, .. } => format!("recovery confirmed {recovery:?}"),
+                Entry::RecoveryClosed { recovery, .. } => format!("recovery closed {recovery:?}"),
                 Entry::ArchiveOpened { .. } | Entry::DevicePolicyChanged { .. } => continue,
             };
             if !once.insert(key.clone()) {

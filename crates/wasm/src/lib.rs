@@ -3,6 +3,7 @@
 
 use telcon_core::{
     AskingDevice, DeviceState, Engine, UserCommand,
+    device::Anchor,
     page::{PageAsking, PageEnrolment, PageOutput},
 };
 use telcon_proto::http::{OfficeInfo, RecordProof};
@@ -76,6 +77,22 @@ impl Telcon {
         let chain = serde_json::from_str(chain).map_err(fail)?;
         let state = AskingDevice::parse(state).and_then(|asking| asking.complete(chain, now_ms as u64));
         Ok(state.map_err(fail)?.to_text().as_str().to_owned())
+    }
+
+    /// What a stored state lets a locked device verify, readable: JSON for [`Telcon::order_request`] and [`Telcon::revocation`].
+    pub fn anchor(state: &str) -> Result<String, JsError> {
+        Ok(DeviceState::parse(state).map_err(fail)?.anchor().to_text())
+    }
+
+    /// Body of `POST /api/v1/orders` for the device of an anchor.
+    pub fn order_request(anchor: &str) -> Result<String, JsError> {
+        serde_json::to_string(&Anchor::parse(anchor).map_err(fail)?.order_request()).map_err(fail)
+    }
+
+    /// JSON of a `RevocationView` if the statement revokes the device of an anchor; nothing if it does not verify.
+    pub fn revocation(anchor: &str, statement: &str) -> Result<Option<String>, JsError> {
+        let revocation = Anchor::parse(anchor).map_err(fail)?.revocation(statement);
+        revocation.map(|revocation| serde_json::to_string(&revocation).map_err(fail)).transpose()
     }
 
     /// A text with which the holder of the office's authority appoints this device as a registrar.

@@ -8,7 +8,15 @@ export const IDLE_LOCK_MINUTES = 240;
 export const LOCKER_ID_BYTES = 16;
 export const MAX_PIN_CHARS = 64;
 export const MIN_PIN_CHARS = 6;
-export const NEED_CONFIRMATION = ['approve_device', 'close_invitation', 'invite', 'revoke_device'];
+export const NEED_CONFIRMATION = [
+  'approve_device',
+  'close_invitation',
+  'close_recovery',
+  'confirm_recovery',
+  'invite',
+  'open_recovery',
+  'revoke_device',
+];
 export const RECEIVE_SLOTS = 7;
 export const SALT_BYTES = 32;
 
@@ -22,6 +30,9 @@ export type AlertKind =
   | 'device_revoked'
   | 'link_opened_again'
   | 'registrar_appointed'
+  | 'recovery_opened'
+  | 'recovery_confirmed'
+  | 'recovery_closed'
   | 'sign_in_failed'
   | 'ring_refused'
   | 'proof_invalid'
@@ -208,6 +219,7 @@ export type PageOutput =
       type: 'close_leg';
     }
   | {
+      report: ErasureReport;
       type: 'erase';
     }
   | {
@@ -255,6 +267,9 @@ export type PushMessage1 = {
     | 'device_revoked'
     | 'link_opened_again'
     | 'registrar_appointed'
+    | 'recovery_opened'
+    | 'recovery_confirmed'
+    | 'recovery_closed'
     | 'sign_in_failed'
     | 'ring_refused'
     | 'proof_invalid'
@@ -374,8 +389,12 @@ export type UserCommand =
        * One enrolled device. Opaque: it may be logged.
        */
       device: string;
+      erase?: boolean;
       type: 'revoke_device';
     }
+  | { person: string; reason: RecoveryReason; type: 'open_recovery' }
+  | { recovery: string; type: 'confirm_recovery' }
+  | { recovery: string; type: 'close_recovery' }
   | {
       /**
        * Their log indices.
@@ -612,6 +631,9 @@ export interface OfficeAlert {
     | 'device_revoked'
     | 'link_opened_again'
     | 'registrar_appointed'
+    | 'recovery_opened'
+    | 'recovery_confirmed'
+    | 'recovery_closed'
     | 'sign_in_failed'
     | 'ring_refused'
     | 'proof_invalid'
@@ -1005,6 +1027,7 @@ export interface Contact {
    * Whether one of their devices is connected now.
    */
   reachable: boolean;
+  recovered_ms?: number;
   /**
    * Their role in that office.
    */
@@ -1063,6 +1086,8 @@ export interface ListedDevice {
    * When it was revoked.
    */
   revoked_ms?: number;
+  erase_ordered_ms?: number;
+  erased_ms?: number;
 }
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
@@ -1207,6 +1232,7 @@ export interface InvitationView {
    * How many security officers have to approve the device that asks: one or two, by the office's charter.
    */
   approvals_needed: number;
+  recovery: string | null;
   card: Card3;
   /**
    * Until when a device may ask with it, or, once one has asked, until when it waits.
@@ -1621,6 +1647,9 @@ export interface View {
    * Changes whenever the lists of devices that this one may see have changed.
    */
   devices_changed: number;
+  recoveries: RecoveryView[];
+  recovered_ms: number | null;
+  revocation: RevocationView | null;
   /**
    * Invitations that are not closed, newest first, for those who may see them.
    */
@@ -1985,6 +2014,9 @@ export interface View1 {
    * Changes whenever the lists of devices that this one may see have changed.
    */
   devices_changed: number;
+  recoveries: RecoveryView[];
+  recovered_ms: number | null;
+  revocation: RevocationView | null;
   /**
    * Invitations that are not closed, newest first, for those who may see them.
    */
@@ -2045,4 +2077,30 @@ export interface View1 {
    * Who this device is, from its own certificate.
    */
   you: You | null;
+}
+
+export type RecoveryReason = 'lost' | 'stolen' | 'destroyed' | 'other';
+export interface ErasureReport {
+  jws: string;
+}
+export interface Orders {
+  revocation?: string;
+}
+export interface RevocationView {
+  at_ms: number;
+  by: Card | null;
+  erase: boolean;
+}
+export interface RecoveryView {
+  by: Card | null;
+  can_confirm: boolean;
+  card: Card;
+  confirmed_by: Card | null;
+  devices: string[];
+  expires_ms: number;
+  opened_ms: number;
+  own: boolean;
+  problem: string | null;
+  reason: RecoveryReason | null;
+  recovery: string;
 }

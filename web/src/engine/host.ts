@@ -1,6 +1,6 @@
 // The page's side of the engine: one worker, commands out, events in.
 
-import type { Card, UserCommand, Report, View } from './contract';
+import type { Card, UserCommand, Report, RevocationView, View } from './contract';
 import { Media } from './media';
 import type { Asking } from './asking';
 import type { FromWorker, ToWorker } from './messages';
@@ -19,6 +19,8 @@ export interface HostEvents {
   protectors(device: string, how: Protected): void;
   /** The keys have to be opened first. */
   locked(): void;
+  /** A locked device is revoked. */
+  revoked(revocation: RevocationView): void;
   asking(asking: Asking): void;
   asking_stopped(): void;
   link_read(person: Card | null, office: string | null, problem: Problem | null): void;
@@ -150,6 +152,8 @@ export function start_host(worker: Worker, events: HostEvents): Host {
         if (data.text !== null) return answer?.resolve(data.text);
         return answer?.reject(data.problem ?? { code: 'unknown' });
       }
+      case 'revoked':
+        return events.revoked(data.revocation);
       case 'erased':
         media.close_leg();
         return media.microphone.release();

@@ -1,6 +1,6 @@
 // Messages between the page and the worker that owns the engine.
 
-import type { Card, UserCommand, Report, View } from './contract';
+import type { Card, UserCommand, Report, RevocationView, View } from './contract';
 import type { Asking } from './asking';
 import type { Problem } from './problem';
 import type { Proof, Protected, ProtectionRequest } from './protection';
@@ -46,7 +46,9 @@ export type FromWorker =
   | { type: 'media_timed_out'; timed_out: boolean }
   | { type: 'record_checked'; id: number; report: Report | null; problem: Problem | null }
   | { type: 'appointment_requested'; id: number; text: string | null; problem: Problem | null }
-  /** This device was revoked, and its keys and state were erased. */
+  /** This device is revoked, as was verified while its keys are locked. If it was ordered to erase itself, it did. */
+  | { type: 'revoked'; revocation: RevocationView }
+  /** This device was ordered to erase itself, and its keys and state were erased. */
   | { type: 'erased' }
   /** Answers `erase`. */
   | { type: 'erased_here'; id: number; problem: Problem | null }

@@ -2,13 +2,14 @@
 
 import init, { Telcon } from 'telcon-wasm';
 import { AskingDevice } from './asking';
-import type { Card, PageAsking } from './contract';
+import type { Card, PageAsking, RevocationView } from './contract';
 import { Driver } from './driver';
 import { enrol, office_info } from './enrol';
 import { frame_transform } from './frame_transform';
 import { KeyStore } from './key_store';
 import type { FromWorker, ToWorker, TransformOptions } from './messages';
 import { MediaKeepAlive } from './media_keepalive';
+import { ORDER_INTERVAL_MS, read_revocation, report_erasure } from './orders';
 import { is_problem, problem_of, type Problem } from './problem';
 import { ProtectionWorker, type Protected } from './protection';
 import { lockers_over_http } from './protection_office';
@@ -29,6 +30,10 @@ let asking: AskingDevice | undefined;
 let ticket: string | undefined;
 /** This device's identifier, once it is known. */
 let device = '';
+/** What this device verifies revocations with while it is not signed in. */
+let anchor: string | undefined;
+/** Runs on a revoked device. */
+let orders: ReturnType<typeof setInterval> | undefined;
 let frame_decrypted = false;
 /** A call is live and another speaker is in it: media must arrive. */
 let media_expected = false;
@@ -38,6 +43,7 @@ function post(message: FromWorker): void {
   if (message.type === 'view') {
     const { call, you } = message.view;
     if (you) device = you.device;
+    if (message.view.phase === 'revoked') await_order();
     media_expected = call?.state === 'live' && call.members.some((m) => !m.you && speaks(m.role));
   }
   // Each leg reports its first decrypted frame.
@@ -61,12 +67,16 @@ function start(state: string): void {
     send: (text) => socket?.send(text),
     save: (state) => key_store.save(state),
     erase: () => key_store.erase(),
+    report_erasure: (report) => void report_erasure(report),
     post,
     set_timer,
     reconnect: () => socket?.reconnect(),
     stop: () => socket?.stop(),
   });
   driver = running;
+  anchor = Telcon.anchor(state);
+  // A later start may be locked: then it can still verify that it was revoked.
+  void key_store.keep_anchor(anchor).catch((error: unknown) => console.error('anchor', error));
   if (ticket) running.set_ticket(ticket);
   const address = new URL('/ws', self.location.origin);
   address.protocol = address.protocol.replace('http', 'ws');
@@ -80,6 +90,30 @@ function start(state: string): void {
     const changed = keepalive.check(now(), media_expected && !running.stopped);
     if (changed !== undefined) post({ type: 'media_timed_out', timed_out: changed });
   }, 500);
+}
+
+/** A revoked device leaves the office alone, but for asking from time to time whether it is to erase itself. */
+function await_order(): void {
+  if (orders !== undefined) return;
+  socket?.stop();
+  orders = setInterval(async () => {
+    if (!driver || driver.stopped || anchor === undefined) return clearInterval(orders);
+    const jws = await read_revocation(Telcon.order_request(anchor));
+    // The engine verifies it, as what comes over the connection.
+    if (jws !== undefined) driver.received(JSON.stringify({ type: 'revoked', jws }));
+  }, ORDER_INTERVAL_MS);
+}
+
+/** Whether this locked device is revoked. If it is ordered to erase itself, it is erased when this resolves. */
+async function locked_revocation(): Promise<RevocationView | undefined> {
+  const kept = await key_store.anchor();
+  if (kept === undefined) return undefined;
+  const statement = await read_revocation(Telcon.order_request(kept));
+  const verified = statement === undefined ? undefined : Telcon.revocation(kept, statement);
+  if (verified === undefined) return undefined;
+  const revocation = JSON.parse(verified) as RevocationView;
+  if (revocation.erase) await key_store.erase();
+  return revocation;
 }
 
 function decrypt(frame: Uint8Array): Uint8Array | undefined {
@@ -165,7 +199,13 @@ const started = init().then(async () => {
   if (stored.status === 'locked') {
     device = stored.device;
     post({ type: 'protectors', device, how: how_protected() });
-    return post({ type: 'locked' });
+    post({ type: 'locked' });
+    // Not awaited: a person unlocks a device that is not revoked without waiting for the office.
+    void locked_revocation().then(
+      (revocation) => revocation && post({ type: 'revoked', revocation }),
+      (error: unknown) => console.error('revocation', error),
+    );
+    return;
   }
   const state = await key_store.load();
   const waits = state !== undefined && Telcon.is_asking(state);

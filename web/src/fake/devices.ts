@@ -1,6 +1,6 @@
 // Devices and invitations of a fictitious office.
 
-import type { Card, InvitationView, ListedDevice, View } from '../engine/contract';
+import type { Card, InvitationView, ListedDevice, RecoveryView, View } from '../engine/contract';
 import { OFFICE, ROLES, governor, minister, norland, officer, president } from './people';
 import { NOW, device, view } from './views';
 
@@ -43,6 +43,25 @@ export function invitation(more: Partial<InvitationView> = {}): InvitationView {
     refused_requests: 0,
     approvals_needed: 1,
     first_approval: null,
+    recovery: null,
+    ...more,
+  };
+}
+
+/** A recovery that another officer opened. */
+export function recovery(more: Partial<RecoveryView> = {}): RecoveryView {
+  return {
+    recovery: 'b1'.repeat(16),
+    card: president,
+    reason: 'stolen',
+    by: { ...guard, person: '7'.padStart(32, '0'), name: 'Deputy security officer' },
+    own: false,
+    can_confirm: true,
+    opened_ms: NOW - HOUR,
+    expires_ms: NOW + 23 * HOUR,
+    devices: [device(1), device(11)],
+    confirmed_by: null,
+    problem: null,
     ...more,
   };
 }

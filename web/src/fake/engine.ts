@@ -52,6 +52,19 @@ export class Telcon implements Engine {
     this.#show();
   }
 
+  static anchor(): string {
+    return 'anchor';
+  }
+
+  static order_request(anchor: string): string {
+    return JSON.stringify({ device: anchor, certificate: '' });
+  }
+
+  /** A genuine statement is the JSON of what it says. */
+  static revocation(_anchor: string, statement: string): string | undefined {
+    return statement.startsWith('{') ? statement : undefined;
+  }
+
   static enrol(fragment: string): string {
     if (fragment === 'other')
       throw new Error('This link is of another office. Open the address that your own office gave you.');

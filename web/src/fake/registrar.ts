@@ -50,6 +50,9 @@ export class FakeRegistrar {
         this.#changes += 1;
         return true;
       case 'revoke_device':
+      case 'open_recovery':
+      case 'confirm_recovery':
+      case 'close_recovery':
         return true;
       default:
         return false;

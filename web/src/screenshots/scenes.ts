@@ -5,7 +5,7 @@ import type { Card, RecordLine, Report, View } from '../engine/contract';
 import type { Problem } from '../engine/problem';
 import { alert_scenes } from './alerts';
 import { device_scenes } from './devices';
-import { ASK_CODE } from '../fake/devices';
+import { ASK_CODE, guard } from '../fake/devices';
 import { protection_scenes } from './protection';
 import { role_scenes } from './roles';
 import { few, governor, many, minister, norland, officer, president, secretary, writer } from '../fake/people';
@@ -139,7 +139,11 @@ export const scenes: Record<string, Scene> = {
   'insecure': (app) => (app.stage = { status: 'insecure' }),
   'other-tab': (app) => (app.stage = { status: 'other_tab' }),
   'failed': (app) => (app.stage = { status: 'failed', problem: { code: 'engine_fault' } }),
-  'revoked': on(view({ phase: 'revoked', people: [] })),
+  'revoked': on(view({ phase: 'revoked', people: [], revocation: { erase: false, by: guard, at_ms: NOW - 60_000 } })),
+  'erased': on(view({ phase: 'revoked', people: [], revocation: { erase: true, by: null, at_ms: NOW - 60_000 } })),
+  'ring-in-recovered': on(view({ people: few.map((one) => ({ ...one, recovered_ms: NOW - 3_600_000 })), call: incoming() })),
+  'recovered': on(view({ recovered_ms: NOW - 3_600_000 })),
+  'recovered-others': on(view({ people: few.map((one, n) => (n === 0 ? { ...one, recovered_ms: NOW - 3_600_000 } : one)) })),
   'unenrolled': (app) => (app.stage = { status: 'unenrolled' }),
   'enrol': (app) => (app.stage = { status: 'enrol', name: president.name, office: 'Office of the President', problem: null, busy: false }),
   'enrol-busy': (app) => (app.stage = { status: 'enrol', name: president.name, office: 'Office of the President', problem: null, busy: true }),

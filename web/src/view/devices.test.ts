@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { InvitationView } from '../engine/contract';
-import { ASK_CODE, DEVICES, asks, guard, guarded, invitation, listed } from '../fake/devices';
+import { ASK_CODE, DEVICES, asks, guard, guarded, invitation, listed, recovery } from '../fake/devices';
 import { minister, president } from '../fake/people';
 import { NOW, device, view } from '../fake/views';
 import { devices_screen, invitation_link, own_devices } from './devices';
@@ -200,5 +200,77 @@ describe('the list of devices', () => {
       [device(1), false],
       [device(13), false],
     ]);
+  });
+});
+
+describe('a recovery', () => {
+  const card = (more: Parameters<typeof recovery>[0] = {}) =>
+    shown(guarded({ recoveries: [recovery(more)] })).recoveries[0]!;
+  const deputy = { ...guard, person: '7'.padStart(32, '0'), name: 'Deputy security officer' };
+
+  it('says who opened it and why, and what to make sure of before it is confirmed', () => {
+    expect(card()).toMatchObject({
+      opened: 'Opened by Deputy security officer · Stolen',
+      state: null,
+      devices: '2 devices will be revoked and erased.',
+      can_confirm: true,
+      own: false,
+    });
+    expect(card().check).toContain('Speak to the President yourself');
+    expect(card({ own: true, by: guard, can_confirm: false })).toMatchObject({
+      opened: 'You opened this recovery · Stolen',
+      state: 'Another security officer has to confirm it.',
+      check: null,
+      can_confirm: false,
+      own: true,
+    });
+    expect(card({ can_confirm: false }).state, 'about this person').toContain('This recovery is about you');
+    expect(card({ can_confirm: false, confirmed_by: deputy, devices: [] })).toMatchObject({ devices: null });
+    expect(card({ can_confirm: false, confirmed_by: deputy }).state).toContain('Confirmed by Deputy security officer');
+  });
+
+  it('that does not verify says so, and is not confirmed', () => {
+    const forged = card({
+      by: null,
+      reason: null,
+      can_confirm: false,
+      problem: 'its statement is about another person',
+    });
+    expect(forged).toMatchObject({ opened: null, state: null, devices: null, can_confirm: false, can_close: true });
+    expect(forged.problem).toContain('Refuse it');
+  });
+
+  it('is opened about somebody else, and where two officers can act', () => {
+    const { people, alone } = shown(guarded());
+    const may = people.filter((one) => one.can_recover).map((one) => one.card.name);
+    expect(may).toContain(president.name);
+    expect(may).not.toContain(guard.name);
+    expect(alone).toBe(true);
+    const two = [...DEVICES, listed(deputy, 7, { registrar: true })];
+    expect(devices_screen(guarded(), two, NONE, ZONE).alone).toBe(false);
+    const gone = [...DEVICES, listed(deputy, 7, { registrar: true, revoked_ms: NOW })];
+    expect(devices_screen(guarded(), gone, NONE, ZONE).alone).toBe(true);
+    const again = shown(guarded({ recoveries: [recovery()] })).people;
+    expect(again.find((one) => one.card.person === president.person)?.can_recover).toBe(false);
+  });
+});
+
+describe('an order to erase', () => {
+  it('is offered of a device that is revoked and has none, and says whether the device reported', () => {
+    const gone = (more: Partial<Parameters<typeof listed>[2]>) => listed(president, 13, { revoked_ms: NOW, ...more });
+    const row = (more: Partial<Parameters<typeof listed>[2]>) =>
+      devices_screen(guarded(), [gone(more)], NONE, ZONE).people[0]!.rows[0]!;
+    expect([row({}).can_erase, row({}).can_revoke]).toEqual([true, false]);
+    const ordered = row({ erase_ordered_ms: NOW });
+    expect([ordered.can_erase, ordered.details.at(-1)]).toEqual([
+      false,
+      'ordered to erase itself 22 Nov 2026, 09:42, not confirmed yet',
+    ]);
+    expect(row({ erase_ordered_ms: NOW, erased_ms: NOW }).details.at(-1)).toBe('erased 22 Nov 2026, 09:42');
+    expect(
+      devices_screen(guarded(), DEVICES, NONE, ZONE)
+        .people.flatMap((one) => one.rows)
+        .some((one) => one.can_erase && one.can_revoke),
+    ).toBe(false);
   });
 });

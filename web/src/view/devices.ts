@@ -1,6 +1,6 @@
 // View models of people's devices: the security officer's screen, and everybody's own.
 
-import type { Card, InvitationView, ListedDevice, View } from '../engine/contract';
+import type { Card, InvitationView, ListedDevice, RecoveryView, View } from '../engine/contract';
 import { LINK_PREFIX } from '../link';
 import { t } from '../text';
 import { format_number } from '../text/format';
@@ -21,6 +21,8 @@ export interface DeviceRow {
   /** It is this one. */
   here: boolean;
   can_revoke: boolean;
+  /** It is revoked, and can be ordered to erase itself. */
+  can_erase: boolean;
 }
 
 export interface PersonDevices {
@@ -29,6 +31,29 @@ export interface PersonDevices {
   rows: DeviceRow[];
   /** A further device can be enrolled from here. */
   can_add: boolean;
+  /** A recovery can be opened from here: the person is somebody else, and none is open. */
+  can_recover: boolean;
+}
+
+/** A recovery that is not over. */
+export interface RecoveryCard {
+  recovery: string;
+  name: string;
+  where: string;
+  /** Who opened it and why, verified. */
+  opened: string | null;
+  /** What is due, or what was done; `null` where that is to confirm it from here, or nothing. */
+  state: string | null;
+  /** How to make sure, before it is confirmed. */
+  check: string | null;
+  /** How many devices are revoked with it. */
+  devices: string | null;
+  problem: string | null;
+  until: string;
+  can_confirm: boolean;
+  can_close: boolean;
+  /** This person opened it: ending it withdraws it. */
+  own: boolean;
 }
 
 /** A device that asks. */
@@ -77,6 +102,9 @@ export interface DevicesScreen {
   known: boolean;
   requests: RequestCard[];
   invitations: InvitationRow[];
+  recoveries: RecoveryCard[];
+  /** There is one registrar only: nobody could confirm a recovery. */
+  alone: boolean;
   people: PersonDevices[];
 }
 
@@ -101,7 +129,43 @@ export function devices_screen(
     // The one whose time is up first comes first.
     requests: [...(waiting ?? [])].sort((a, b) => a.expires_ms - b.expires_ms).map((one) => request_card(one, context)),
     invitations: (open ?? []).map((one) => invitation_row(one, context)),
+    recoveries: view.recoveries.map((one) => recovery_card(one, context)),
+    alone: is_alone(devices),
     people: by_person(view, devices, local_zone, context.can_answer),
+  };
+}
+
+function recovery_state(one: RecoveryView): string | null {
+  const texts = t().devices.recovery;
+  if (one.problem !== null || one.can_confirm) return null;
+  if (one.confirmed_by !== null) return texts.confirmed_by(one.confirmed_by.name);
+  return one.own ? texts.waits : texts.own_device;
+}
+
+/** Whether the registrars that can act are of one person. */
+function is_alone(devices: ListedDevice[]): boolean {
+  const able = devices.filter((device) => device.registrar && device.revoked_ms === undefined);
+  return new Set(able.map((device) => device.card.person)).size < 2;
+}
+
+function recovery_card(one: RecoveryView, { can_answer, local_zone }: Context): RecoveryCard {
+  const texts = t().devices.recovery;
+  const reason = one.reason === null ? '' : texts.reasons[one.reason];
+  const waits = one.confirmed_by === null;
+  const count = one.devices.length;
+  return {
+    recovery: one.recovery,
+    name: one.card.name,
+    where: where(one.card),
+    opened: one.by === null ? null : one.own ? texts.own(reason) : texts.opened_by(one.by.name, reason),
+    state: recovery_state(one),
+    check: one.can_confirm ? texts.check(one.card.name) : null,
+    devices: waits && one.problem === null ? texts.devices(count, format_number(count)) : null,
+    problem: one.problem === null ? null : told(one.problem),
+    until: texts.until(date_time(one.expires_ms, local_zone) ?? ''),
+    can_confirm: can_answer && one.can_confirm,
+    can_close: can_answer,
+    own: one.own,
   };
 }
 
@@ -176,8 +240,14 @@ function by_person(view: View, devices: ListedDevice[], local_zone: string, can_
     const may = can_answer && (view.registrar?.roles.includes(card.role) ?? false);
     const rows = device_rows(own, names, view.you?.device ?? null, local_zone);
     // Whoever revoked this device from here could not undo it, nor answer anything any more.
-    const revocable = rows.map((row) => ({ ...row, can_revoke: may && !row.revoked && !row.here }));
-    return { card, where: where(card), rows: revocable, can_add: may };
+    const revocable = rows.map((row) => ({
+      ...row,
+      can_revoke: may && !row.revoked && !row.here,
+      can_erase: may && row.can_erase,
+    }));
+    const recovers = view.recoveries.some((one) => one.card.person === card.person);
+    const can_recover = may && !recovers && card.person !== view.you?.person;
+    return { card, where: where(card), rows: revocable, can_add: may, can_recover };
   });
 }
 
@@ -219,6 +289,7 @@ function device_row(
       devices.enrolled(at(device.enrolled_ms)),
       ...(approved === null ? [] : [approved]),
       ...(device.revoked_ms === undefined ? [] : [devices.revoked_at(at(device.revoked_ms))]),
+      ...erasure(device, at),
     ],
     connected: device.connected && !revoked,
     state: revoked ? devices.revoked : device.connected ? devices.connected : devices.not_connected,
@@ -226,7 +297,15 @@ function device_row(
     registrar: device.registrar && !revoked,
     here: device.device === this_device,
     can_revoke: false,
+    can_erase: revoked && device.erase_ordered_ms === undefined,
   };
+}
+
+/** Whether a device was ordered to erase itself, and has reported that it did. */
+function erasure({ erase_ordered_ms, erased_ms }: ListedDevice, at: (ms: number) => string): string[] {
+  const { devices } = t();
+  if (erased_ms !== undefined) return [devices.erased_at(at(erased_ms))];
+  return erase_ordered_ms === undefined ? [] : [devices.to_erase(at(erase_ordered_ms))];
 }
 
 /** Who approved a device; `null` if the authority enrolled it. */

@@ -6,7 +6,7 @@ import type { RingNotice } from '../engine/ringer';
 import { speaks } from '../engine/roles';
 import { t } from '../text';
 import { join_list } from '../text/format';
-import { both_clocks } from './clock';
+import { both_clocks, date } from './clock';
 import { names_of, type Level, type Shape } from './labels';
 import { NOTE_TAKER_JOIN_TIMEOUT_MS } from './recording';
 import { was_answered, type ShownCall, type ShownView } from './resume';
@@ -31,6 +31,8 @@ export interface RingScreen {
   name: string;
   organisation: string;
   clocks: string;
+  /** That two officers recovered the other person lately: their voice may be somebody else's on the line of a new device. */
+  recovered: string | null;
   verified: boolean;
   /** What will be recorded, as far as it is known now. */
   kept: { words: string; level: Level; shape: Shape };
@@ -69,6 +71,7 @@ export function ring_screen(view: ShownView, now: number, local_zone: string): R
     name,
     organisation,
     clocks: both_clocks(now, zone, local_zone),
+    recovered: recovered(view, call.other.person, local_zone),
     verified: call.verified,
     ...outlook,
     phase,
@@ -78,6 +81,11 @@ export function ring_screen(view: ShownView, now: number, local_zone: string): R
       ? texts.announce_incoming(name, organisation, outlook.kept.words)
       : texts.announce(progress.title),
   };
+}
+
+function recovered(view: View, person: string, local_zone: string): string | null {
+  const at_ms = view.people.find((one) => one.person === person)?.recovered_ms;
+  return at_ms === undefined ? null : t().people.recovered(date(at_ms, local_zone) ?? '');
 }
 
 /** The incoming rings of a screen, each with its own caller, for system notifications. */

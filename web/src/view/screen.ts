@@ -1,6 +1,6 @@
 // Which screen is shown. A ring covers everything, a call covers the lists.
 
-import type { Alert, View } from '../engine/contract';
+import type { Alert, RevocationView, View } from '../engine/contract';
 import type { Asking } from '../engine/asking';
 import type { Problem } from '../engine/problem';
 import { sees_alerts, sees_all_devices, sees_all_records, speaks, watches } from '../engine/roles';
@@ -37,6 +37,8 @@ export type Stage =
   /** Enrolled and running; the page offers to protect the device first. */
   | { status: 'protect' }
   | { status: 'on' }
+  /** A locked device was revoked. */
+  | { status: 'revoked'; revocation: RevocationView }
   | { status: 'failed'; problem: Problem };
 
 export type ScreenName =

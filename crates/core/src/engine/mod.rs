@@ -7,6 +7,7 @@ mod gossip;
 mod keepalive;
 mod log_audit;
 mod notices;
+mod recoveries;
 mod registrar;
 mod rings;
 mod session;
@@ -21,7 +22,7 @@ use crate::{
         keyring::OpenError,
         rate::{RateController, SendProfile},
     },
-    view::{Alert, AlertLevel, ConnectionState, LogState, NoticeView, OfficeView, View, You},
+    view::{Alert, AlertLevel, ConnectionState, LogState, NoticeView, OfficeView, RevocationView, View, You},
 };
 use chacha20::{ChaCha20Rng, rand_core::SeedableRng as _};
 use gossip::Gossip;
@@ -67,6 +68,12 @@ pub struct Engine {
     rings: Rings,
     silenced: Vec<Card>,
     invitations: registrar::Invitations,
+    /// Recoveries of people who lost all devices, as a registrar sees them.
+    recoveries: recoveries::Recoveries,
+    /// The verified revocation of this device.
+    revocation: Option<RevocationView>,
+    /// When this person was recovered, as the office states it, while it is shown.
+    recovered_ms: Option<u64>,
     alerts_known: alerts::Alerts,
     /// The call whose end the message in progress reports.
     reported_over: Option<CallId>,
@@ -107,6 +114,9 @@ impl Engine {
             rings: Rings::default(),
             silenced: Vec::new(),
             invitations: registrar::Invitations::default(),
+            recoveries: recoveries::Recoveries::default(),
+            revocation: None,
+            recovered_ms: None,
             alerts_known: alerts::Alerts::default(),
             reported_over: None,
             next_ping_ms: None,
@@ -335,6 +345,9 @@ impl Engine {
             silenced: self.silenced.clone(),
             registrar: self.registrar_view(),
             invitations: self.invitation_views(),
+            recoveries: self.recovery_views(),
+            recovered_ms: self.recovered_ms,
+            revocation: self.revocation.clone(),
             devices_changed: self.invitations.devices_changed,
             office_alerts: self.office_alerts_view(),
             added_devices: self.added_devices_view(),
@@ -378,6 +391,9 @@ impl Engine {
             | UserCommand::CloseInvitation { .. }
             | UserCommand::ApproveDevice { .. }
             | UserCommand::RevokeDevice { .. }
+            | UserCommand::OpenRecovery { .. }
+            | UserCommand::ConfirmRecovery { .. }
+            | UserCommand::CloseRecovery { .. }
             | UserCommand::SeeAlerts { .. }
             | UserCommand::AcknowledgeDevice { .. }
                 if !self.is_connected() =>
@@ -387,7 +403,10 @@ impl Engine {
             UserCommand::Silence { person, on } => self.send(ClientMessage::Silence { person, on }),
             UserCommand::Invite(to) => self.invite(now_ms, to),
             UserCommand::CloseInvitation { invitation } => self.close_invitation(invitation),
-            UserCommand::RevokeDevice { device } => self.revoke_device(now_ms, device),
+            UserCommand::RevokeDevice { device, erase } => self.revoke_device(now_ms, device, erase),
+            UserCommand::OpenRecovery { person, reason } => self.open_recovery(now_ms, person, reason),
+            UserCommand::ConfirmRecovery { recovery } => self.confirm_recovery(now_ms, recovery),
+            UserCommand::CloseRecovery { recovery } => self.send(ClientMessage::CloseRecovery { recovery }),
             UserCommand::ApproveDevice { invitation, code } => self.approve_device(now_ms, invitation, &code),
             UserCommand::SeeAlerts { alerts } => self.see_alerts(alerts),
             UserCommand::AcknowledgeDevice { device } => self.acknowledge_device(device),
@@ -534,6 +553,9 @@ impl Engine {
     /// The connection is up: sign in.
     pub fn connected(&mut self, now_ms: u64) {
         self.advance_clock(now_ms);
+        if self.phase == ConnectionState::Revoked {
+            return;
+        }
         self.phase = ConnectionState::Connecting;
         self.keepalive.reset();
         self.keepalive.on_ping_sent();
@@ -571,7 +593,11 @@ impl Engine {
     /// A message of the switchboard.
     pub fn handle(&mut self, now_ms: u64, message: ServerMessage) {
         if self.phase == ConnectionState::Revoked {
-            return;
+            // A device that was revoked may be ordered to erase itself later; it does so once, and nothing else.
+            let erased = self.revocation.as_ref().is_some_and(|revocation| revocation.erase);
+            if erased || !matches!(message, ServerMessage::Revoked { .. }) {
+                return;
+            }
         }
         self.advance_clock(now_ms);
         self.keepalive.reset();

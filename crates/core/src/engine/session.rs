@@ -5,9 +5,9 @@ use crate::{
     Engine,
     call::Call,
     io::{Event, Output},
-    view::{AlertLevel, ConnectionState},
+    view::{AlertLevel, ConnectionState, RevocationView},
 };
-use telcon_identity::{RING_MAX_FUTURE_MS, VerifiedRevocation};
+use telcon_identity::RING_MAX_FUTURE_MS;
 use telcon_proto::{
     CallId, ClientMessage, PersonId, ServerMessage,
     alert::ReportedAlert,
@@ -36,11 +36,23 @@ impl Engine {
                 );
                 self.send(ClientMessage::Prove { jws, ticket: self.ticket.clone() });
             }
-            ServerMessage::SignedIn { people, people_more, silenced, mode, token, in_call, checkpoint, .. } => {
+            ServerMessage::SignedIn {
+                people,
+                people_more,
+                silenced,
+                mode,
+                token,
+                in_call,
+                checkpoint,
+                recovered_ms,
+                ..
+            } => {
+                self.recovered_ms = recovered_ms;
                 self.phase = ConnectionState::Ready;
                 self.unlock_required = false;
                 self.silenced = silenced;
                 self.reset_invitations();
+                self.reset_recoveries();
                 self.reset_alerts();
                 (self.people, self.people_more) = (people, people_more);
                 // The server may raise the charter's minimum record mode, never lower it.
@@ -60,6 +72,7 @@ impl Engine {
             ServerMessage::Silenced { people } => self.silenced = people,
             ServerMessage::Registrar { certificate } => self.on_registrar(&certificate, now_ms),
             ServerMessage::Invitations { changed, closed } => self.on_invitations(changed, &closed, now_ms),
+            ServerMessage::Recoveries { changed, closed } => self.on_recoveries(changed, &closed),
             ServerMessage::DevicesChanged {} => {
                 self.invitations.devices_changed = self.invitations.devices_changed.wrapping_add(1);
             }
@@ -84,24 +97,28 @@ impl Engine {
             }
             ServerMessage::Revoked { jws } => {
                 let (office, me) = (self.device.office(), self.device.me());
-                let revocation = jws.and_then(|jws| office.verify_revocation(&jws).ok());
-                let is_mine = |revocation: &VerifiedRevocation| {
-                    revocation.device() == me.device() && revocation.is_allowed(me.card().role)
-                };
-                if !revocation.as_ref().is_some_and(is_mine) {
+                let verified = jws.and_then(|jws| office.verify_revocation(&jws).ok());
+                let revocation = verified.and_then(|verified| Some((RevocationView::of(&verified, me)?, verified)));
+                let Some((shown, verified)) = revocation else {
                     // Without the authority's signature a server cannot erase a device, only refuse it.
                     return self.alert(
                     AlertLevel::Red,
                     "The office's server says that this device is revoked, but did not show the signature of your office. \
                      Ask your security officer.",
                 );
-                }
+                };
+                let report = shown.erase.then(|| {
+                    let (office, order) = (office.domain().as_str(), verified.order_sha256());
+                    telcon_identity::sign_erasure(self.device.key(), office, me.device(), order, now_ms)
+                });
                 self.phase = ConnectionState::Revoked;
+                self.revocation = Some(shown);
+                (self.token, self.ticket) = (None, None);
                 self.rings = Rings::default();
                 self.with_call(|call, context| call.end("failed", context));
                 // Erase is the last output: nothing may be persisted after it.
                 self.view_changed();
-                self.out.push_back(Output::Erase);
+                self.out.extend(report.map(|report| Output::Erase { report }));
             }
             ServerMessage::Refused { call, code, message } => {
                 if let Some(over) = call.filter(|_| code == RefusalCode::NoSuchCall) {

@@ -2,8 +2,8 @@
 
 use super::{Logged, Notice, OpenInvitation};
 use crate::{
-    Blob, CallId, Card, DeviceId, Ended, InvitationId, OfficeAlert, PersonId, RecordMode, SuiteName,
-    alert::AddedDevice, terms::Contact,
+    Blob, CallId, Card, DeviceId, Ended, InvitationId, OfficeAlert, PersonId, RecordMode, RecoveryId, SuiteName,
+    alert::AddedDevice, recovery::OpenRecovery, terms::Contact,
 };
 use serde::{Deserialize, Serialize};
 
@@ -44,6 +44,9 @@ pub enum ServerMessage {
         in_call: Option<CallId>,
         /// Newest checkpoint of the log (C2SP signed note).
         checkpoint: String,
+        /// As in [`Contact::recovered_ms`], for this person.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        recovered_ms: Option<u64>,
     },
     /// Changes of the people whom this device can ring.
     PeopleChanged {
@@ -70,6 +73,14 @@ pub enum ServerMessage {
         /// Closed.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         closed: Vec<InvitationId>,
+    },
+    /// To people who may see invitations: recoveries that are new or have changed, and those that are over. After sign-in, all.
+    Recoveries {
+        /// New or changed.
+        changed: Vec<OpenRecovery>,
+        /// Over.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        closed: Vec<RecoveryId>,
     },
     /// Devices that this one may see were enrolled, appointed or revoked: its own person's, or any, by its role.
     DevicesChanged {},
@@ -220,8 +231,8 @@ pub enum ServerMessage {
     /// The device was revoked and is not served any more.
     Revoked {
         /// The signed revocation (`telcon-revocation+jws`), if the server has it: by the authority, or by a registrar, with `~` and
-        /// base64 of its certificate. A device erases its keys only with this signature: a server alone must not be able to
-        /// cause it.
+        /// base64 of its certificate. A device stops, or erases its keys if the statement orders that, only with this signature: a
+        /// server alone must not be able to cause it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         jws: Option<String>,
     },
@@ -273,6 +284,7 @@ impl ServerMessage {
             | Self::Ringing { .. }
             | Self::Registrar { .. }
             | Self::Invitations { .. }
+            | Self::Recoveries { .. }
             | Self::DevicesChanged {}
             | Self::Alerts { .. }
             | Self::DevicesAdded { .. }
@@ -309,6 +321,7 @@ impl ServerMessage {
             | Self::Checkpoint { .. }
             | Self::Registrar { .. }
             | Self::Invitations { .. }
+            | Self::Recoveries { .. }
             | Self::DevicesChanged {}
             | Self::Alerts { .. }
             | Self::DevicesAdded { .. }

@@ -4,13 +4,13 @@ use super::{
     ActiveCall, Ask, CallRow, DeviceRow, FirstApprovalRow, Handshake, InvitationRow, IssuedLinkRow, LostDevice,
     RecordRow, RegistrarRow, Snapshot, Stage, StoreError, Unfinished, alerts,
     database::Statements,
-    push,
+    push, recoveries,
     value::{Row, values},
 };
 use telcon_proto::{CallId, DeviceId, InvitationId, OfficeName};
 
 pub(super) const DEVICE_COLUMNS: &str = "device, card, certificate, issuer, cert_sha256, enrolment, enrolled_ms, revoked_ms, log_index, revoked_index, \
-     revocation, second_certificate, second_issuer";
+     revocation, second_certificate, second_issuer, erase_ordered_ms";
 const LOST_COLUMNS: &str = "device, cert_sha256, enrolment, enrolled_ms, log_index, revoked_ms, revocation, revoked_index, \
      second_cert_sha256";
 pub(super) const CALL_COLUMNS: &str = "call, ring, from_device, from_card, to_card, mode, stage, epoch, answerer, \
@@ -56,6 +56,8 @@ pub(super) fn snapshot(t: &mut dyn Statements, home: &OfficeName) -> Result<Snap
         issued_links,
         registrars,
         invitations,
+        recoveries: recoveries::pending(t, home)?,
+        recovered: recoveries::recovered(t)?,
         alerts: alerts::recent(t)?,
         unseen_alerts: alerts::unseen(t)?,
         added_devices: alerts::added(t)?,
@@ -80,7 +82,7 @@ pub(super) fn registrars(t: &mut dyn Statements) -> Result<Vec<RegistrarRow>, St
 
 const INVITATION_COLUMNS: &str = "invitation, card, made_by, made_ms, made_expires_ms, expires_ms, request, device, \
      refused_requests, closed, closed_by, closed_ms, made_index, token_sha256, \
-     approved_by, approved_ms, approval, approval_issuer, second_approved_by";
+     approved_by, approved_ms, approval, approval_issuer, second_approved_by, recovery";
 
 fn invitation_row(row: &Row, home: &OfficeName) -> Result<InvitationRow, StoreError> {
     let closed = if row.is_null(9) { None } else { Some(row.word(9, "end of an invitation")?) };
@@ -109,6 +111,7 @@ fn invitation_row(row: &Row, home: &OfficeName) -> Result<InvitationRow, StoreEr
         },
         // The column `second_approved_by` is older than this name: now it holds the only or the second registrar.
         last_approved_by: row.optional_device(18)?,
+        recovery: if row.is_null(19) { None } else { Some(row.recovery(19)?) },
     })
 }
 
@@ -229,6 +232,7 @@ pub(super) fn device_row(row: &Row, home: &OfficeName) -> Result<DeviceRow, Stor
         log_index: row.optional_number(8)?,
         revoked_index: row.optional_number(9)?,
         revocation: row.optional_text(10)?,
+        erase_ordered_ms: row.optional_number(13)?,
     })
 }
 

@@ -35,6 +35,7 @@ mod protection_rows;
 mod push;
 mod push_rows;
 mod read;
+mod recoveries;
 mod rows;
 mod schema;
 mod sqlite;
@@ -47,8 +48,8 @@ pub use protection_rows::{LockerRow, PasskeyRow, ProtectionRow, ProtectionWrite,
 pub use push_rows::{PushRow, PushWrite};
 pub use rows::{
     ActiveCall, AddedDeviceRow, AlertId, AlertRow, Ask, CallRow, CallSummary, Certified, DeviceRow, DeviceSummary,
-    FirstApprovalRow, Handshake, InvitationRow, IssuedLinkRow, LostDevice, RecordRow, RegistrarRow, Snapshot, Stage,
-    Unfinished, Write,
+    FirstApprovalRow, Handshake, InvitationRow, IssuedLinkRow, LostDevice, RecordRow, RecoveryConfirmationRow,
+    RecoveryRow, RegistrarRow, Snapshot, Stage, Unfinished, Write,
 };
 
 #[cfg(test)]

@@ -2,9 +2,9 @@
 
 use super::{
     Applied, CallSummary, DeviceRow, DeviceSummary, InvitationRow, LockerRow, LogPosition, LostDevice, PasskeyRow,
-    ProtectionRow, Queries, RegistrarRow, Snapshot, Store, StoreError, StoredRecord, Write, alerts,
+    ProtectionRow, Queries, RecoveryRow, RegistrarRow, Snapshot, Store, StoreError, StoredRecord, Write, alerts,
     database::{Access, Database, Statements},
-    load, office, protection, push, read,
+    load, office, protection, push, read, recoveries,
     value::values,
     write,
 };
@@ -12,7 +12,7 @@ use std::{
     collections::BTreeSet,
     sync::{Mutex, PoisonError},
 };
-use telcon_proto::{CallId, DeviceId, Digest, InvitationId, OfficeAlert, OfficeName, PersonId};
+use telcon_proto::{CallId, DeviceId, Digest, InvitationId, OfficeAlert, OfficeName, PersonId, RecoveryId};
 
 /// The writer over a database.
 pub(super) struct Writer<D> {
@@ -129,6 +129,10 @@ impl<D: Database> Queries for Reader<D> {
 
     fn invitation(&self, invitation: &InvitationId) -> Result<Option<InvitationRow>, StoreError> {
         self.read(|t| load::invitation(t, invitation, &self.home))
+    }
+
+    fn recovery(&self, recovery: &RecoveryId) -> Result<Option<RecoveryRow>, StoreError> {
+        self.read(|t| recoveries::recovery(t, recovery, &self.home))
     }
 
     fn listed_devices(&self, person: Option<PersonId>) -> Result<Vec<DeviceSummary>, StoreError> {

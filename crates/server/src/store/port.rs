@@ -2,10 +2,10 @@
 
 use super::{
     CallRow, CallSummary, DeviceRow, DeviceSummary, InvitationRow, LockerRow, LostDevice, PasskeyRow, ProtectionRow,
-    RecordRow, RegistrarRow, Snapshot, Write,
+    RecordRow, RecoveryRow, RegistrarRow, Snapshot, Write,
 };
 use std::collections::BTreeSet;
-use telcon_proto::{CallId, DeviceId, Digest, InvitationId, OfficeAlert, OfficeName, PersonId};
+use telcon_proto::{CallId, DeviceId, Digest, InvitationId, OfficeAlert, OfficeName, PersonId, RecoveryId};
 
 /// Why an operation on the store failed.
 #[derive(Debug, thiserror::Error)]
@@ -184,6 +184,12 @@ pub trait Queries: Send + Sync {
     /// # Errors
     /// [`StoreError`].
     fn invitation(&self, invitation: &InvitationId) -> Result<Option<InvitationRow>, StoreError>;
+
+    /// A recovery, over or not.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn recovery(&self, recovery: &RecoveryId) -> Result<Option<RecoveryRow>, StoreError>;
 
     /// The devices of a person, or of all people if none, whose enrolment is in the log, in the order of their enrolment.
     ///

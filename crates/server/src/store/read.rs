@@ -23,7 +23,8 @@ pub(super) fn listed_devices(
     let of_one = if person.is_some() { "AND devices.person = $1" } else { "" };
     let sql = format!(
         "SELECT devices.device, devices.card, devices.enrolled_ms, devices.revoked_ms, invitations.request,
-             invitations.closed_by, CASE WHEN registrars.device IS NULL THEN 0 ELSE 1 END, invitations.approved_by
+             invitations.closed_by, CASE WHEN registrars.device IS NULL THEN 0 ELSE 1 END, invitations.approved_by,
+             devices.erase_ordered_ms, devices.erased_ms
          FROM devices
          LEFT JOIN invitations ON invitations.device = devices.device AND invitations.closed = 'approved'
          LEFT JOIN registrars ON registrars.device = devices.device AND registrars.log_index IS NOT NULL
@@ -40,6 +41,8 @@ pub(super) fn listed_devices(
             approved_by: row.optional_device(5)?,
             registrar: row.flag(6)?,
             first_approved_by: row.optional_device(7)?,
+            erase_ordered_ms: row.optional_number(8)?,
+            erased_ms: row.optional_number(9)?,
         })
     })
 }

@@ -2,8 +2,11 @@
 
 use crate::digest::sha256;
 use telcon_proto::{
-    AlertKind, Blob, CallId, Card, DeviceId, Digest, Ended, InvitationId, OfficeAlert, PersonId, RecordMode, Role,
-    alert::AlertSeen, entry::InvitationClosed,
+    AlertKind, Blob, CallId, Card, DeviceId, Digest, Ended, InvitationId, OfficeAlert, PersonId, RecordMode,
+    RecoveryId, Role,
+    alert::AlertSeen,
+    entry::InvitationClosed,
+    recovery::{RecoveryEnd, RecoveryReason},
 };
 
 /// An enrolled device.
@@ -26,6 +29,8 @@ pub struct DeviceRow {
     /// The authority's signed revocation (`telcon-revocation+jws`), sent to a device that was disconnected when it
     /// signs in. None if the revocation is known from the log only.
     pub revocation: Option<String>,
+    /// When it was ordered to erase itself.
+    pub erase_ordered_ms: Option<u64>,
     /// Index of its enrolment in the log; none until it is appended.
     pub log_index: Option<u64>,
     /// Index of its revocation in the log.
@@ -192,6 +197,10 @@ pub struct DeviceSummary {
     pub enrolled_ms: u64,
     /// When it was revoked.
     pub revoked_ms: Option<u64>,
+    /// When it was ordered to erase itself.
+    pub erase_ordered_ms: Option<u64>,
+    /// When it reported that it did.
+    pub erased_ms: Option<u64>,
     /// The request with which it was enrolled; none of devices with a link of the authority.
     pub request: Option<String>,
     /// The registrar's device that approved that, the second of two.
@@ -263,6 +272,11 @@ pub enum Write {
     /// A device was revoked, at this time, by this signed revocation if it is known. What protected it is erased, and it notifies
     /// nobody any more of devices that were added.
     DeviceRevoked(DeviceId, u64, Option<String>),
+    /// A device that is revoked was ordered to erase itself, at this time, by this signed revocation, whose entry is not in the log yet.
+    /// The first order stays.
+    EraseOrdered(DeviceId, u64, String),
+    /// A device reported that it erased itself, at this time.
+    DeviceErased(DeviceId, u64),
     /// The entry of the revocation is in the log.
     RevocationLogged(DeviceId, u64),
     /// A call is to be opened. Its only member is the caller's device.
@@ -335,6 +349,18 @@ pub enum Write {
     InvitationClosed(InvitationId, InvitationClosed, Option<DeviceId>, u64),
     /// The entry about that is in the log.
     InvitationClosedLogged(InvitationId, u64),
+    /// A recovery was opened.
+    Recovery(Box<RecoveryRow>),
+    /// The entry about it is in the log.
+    RecoveryOpenedLogged(RecoveryId, u64),
+    /// It was confirmed.
+    RecoveryConfirmed(RecoveryId, Box<RecoveryConfirmationRow>),
+    /// The entry about that is in the log.
+    RecoveryConfirmedLogged(RecoveryId, u64),
+    /// It ended in this way, by this registrar's device, with this new device, at this time.
+    RecoveryClosed(RecoveryId, RecoveryEnd, Option<DeviceId>, Option<DeviceId>, u64),
+    /// The entry about that is in the log.
+    RecoveryClosedLogged(RecoveryId, u64),
     /// One request about the protection of a device: all or none, as the condition of the first decides.
     Protection(Vec<super::ProtectionWrite>),
     /// A Web Push subscription changed.
@@ -479,6 +505,48 @@ pub struct InvitationRow {
     pub first_approval: Option<FirstApprovalRow>,
     /// The registrar's device whose approval enrols the device that asked: the only one, or the second of two. None before that.
     pub last_approved_by: Option<DeviceId>,
+    /// The recovery that it belongs to.
+    pub recovery: Option<RecoveryId>,
+}
+
+/// A recovery of a person who lost all devices.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecoveryRow {
+    /// Which.
+    pub recovery: RecoveryId,
+    /// The person.
+    pub card: Card,
+    /// Why.
+    pub reason: RecoveryReason,
+    /// The registrar's device that opened it.
+    pub opened_by: DeviceId,
+    /// When, milliseconds since 1970 UTC.
+    pub opened_ms: u64,
+    /// Until when it may be confirmed, and a device enrolled.
+    pub expires_ms: u64,
+    /// The statement, with the registrar's certificate.
+    pub statement: String,
+    /// Log entry of its opening.
+    pub opened_index: Option<u64>,
+    /// Its confirmation.
+    pub confirmation: Option<RecoveryConfirmationRow>,
+    /// Log entry of that.
+    pub confirmed_index: Option<u64>,
+    /// How, by which registrar's device, with which new device and when it ended.
+    pub closed: Option<(RecoveryEnd, Option<DeviceId>, Option<DeviceId>, u64)>,
+}
+
+/// The confirmation of a recovery.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecoveryConfirmationRow {
+    /// The registrar's device.
+    pub by: DeviceId,
+    /// When, milliseconds since 1970 UTC.
+    pub at_ms: u64,
+    /// The statement, with the registrar's certificate.
+    pub statement: String,
+    /// The invitation with which the new device asks.
+    pub invitation: InvitationId,
 }
 
 impl InvitationRow {
@@ -506,6 +574,7 @@ impl InvitationRow {
             made_index: None,
             first_approval: None,
             last_approved_by: None,
+            recovery: None,
         }
     }
 }
@@ -557,6 +626,10 @@ pub struct Snapshot {
     pub registrars: Vec<RegistrarRow>,
     /// Invitations that are not closed, or of which a log entry is pending.
     pub invitations: Vec<InvitationRow>,
+    /// Recoveries that are not over, or of which a log entry is pending.
+    pub recoveries: Vec<RecoveryRow>,
+    /// People who were recovered, and when.
+    pub recovered: Vec<(PersonId, u64)>,
     /// Alerts that the log may not have, and the newest others, newest first.
     pub alerts: Vec<AlertRow>,
     /// Log indices of the alerts that no security officer has seen.

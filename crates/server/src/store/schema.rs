@@ -3,7 +3,7 @@
 use super::{StoreError, database::Statements, value::values};
 
 /// Version that this program writes.
-pub(super) const VERSION: i64 = 15;
+pub(super) const VERSION: i64 = 16;
 
 /// A table, common to all databases: the unit of a migration between databases.
 pub(super) struct Table {
@@ -15,7 +15,7 @@ pub(super) struct Table {
 }
 
 /// All tables of [`VERSION`].
-pub(super) const TABLES: [Table; 19] = [
+pub(super) const TABLES: [Table; 20] = [
     Table {
         name: "devices",
         columns: &[
@@ -34,6 +34,8 @@ pub(super) const TABLES: [Table; 19] = [
             "person",
             "second_certificate",
             "second_issuer",
+            "erase_ordered_ms",
+            "erased_ms",
         ],
         key: 1,
     },
@@ -117,6 +119,32 @@ pub(super) const TABLES: [Table; 19] = [
             "approval",
             "approval_issuer",
             "second_approved_by",
+            "recovery",
+        ],
+        key: 1,
+    },
+    Table {
+        name: "recoveries",
+        columns: &[
+            "recovery",
+            "card",
+            "person",
+            "reason",
+            "opened_by",
+            "opened_ms",
+            "expires_ms",
+            "statement",
+            "opened_index",
+            "confirmed_by",
+            "confirmed_ms",
+            "confirmation",
+            "invitation",
+            "confirmed_index",
+            "closed",
+            "closed_by",
+            "closed_ms",
+            "device",
+            "closed_index",
         ],
         key: 1,
     },
@@ -356,6 +384,19 @@ CREATE TABLE push_subscriptions (
     notified_below INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 ",
+    // Orders to erase, and recoveries of people who lost all devices.
+    "
+ALTER TABLE devices ADD COLUMN erase_ordered_ms INTEGER;
+ALTER TABLE devices ADD COLUMN erased_ms INTEGER;
+ALTER TABLE invitations ADD COLUMN recovery BLOB;
+CREATE TABLE recoveries (
+    recovery BLOB PRIMARY KEY CHECK (length(recovery) = 16), card TEXT NOT NULL, person TEXT NOT NULL, reason TEXT NOT NULL,
+    opened_by BLOB NOT NULL, opened_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL, statement TEXT NOT NULL,
+    opened_index INTEGER, confirmed_by BLOB, confirmed_ms INTEGER, confirmation TEXT, invitation BLOB, confirmed_index INTEGER,
+    closed TEXT, closed_by BLOB, closed_ms INTEGER, device BLOB, closed_index INTEGER
+) STRICT, WITHOUT ROWID;
+CREATE INDEX recoveries_pending ON recoveries (recovery) WHERE closed_index IS NULL;
+",
 ];
 
 /// PostgreSQL databases begin with version 5, in which they are created; the version is a mark. `COLLATE "C"` orders as
@@ -519,6 +560,19 @@ CREATE TABLE push_subscriptions (
     device BYTEA PRIMARY KEY, endpoint TEXT NOT NULL, browser_key BYTEA NOT NULL, auth BYTEA NOT NULL,
     notified_below BIGINT NOT NULL
 );
+",
+    // Orders to erase, and recoveries of people who lost all devices.
+    "
+ALTER TABLE devices ADD COLUMN erase_ordered_ms BIGINT;
+ALTER TABLE devices ADD COLUMN erased_ms BIGINT;
+ALTER TABLE invitations ADD COLUMN recovery BYTEA;
+CREATE TABLE recoveries (
+    recovery BYTEA PRIMARY KEY CHECK (length(recovery) = 16), card TEXT NOT NULL, person TEXT NOT NULL, reason TEXT NOT NULL,
+    opened_by BYTEA NOT NULL, opened_ms BIGINT NOT NULL, expires_ms BIGINT NOT NULL, statement TEXT NOT NULL,
+    opened_index BIGINT, confirmed_by BYTEA, confirmed_ms BIGINT, confirmation TEXT, invitation BYTEA, confirmed_index BIGINT,
+    closed TEXT, closed_by BYTEA, closed_ms BIGINT, device BYTEA, closed_index BIGINT
+);
+CREATE INDEX recoveries_pending ON recoveries (recovery) WHERE closed_index IS NULL;
 "];
 
 /// Creates the tables of a PostgreSQL database, or migrates older ones to [`VERSION`], inside a transaction.

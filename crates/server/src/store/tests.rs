@@ -59,6 +59,7 @@ fn enrolled(n: u8) -> Write {
         enrolled_ms: 1,
         revoked_ms: None,
         revocation: None,
+        erase_ordered_ms: None,
         log_index: Some(u64::from(n)),
         revoked_index: None,
     }))

@@ -2,7 +2,7 @@
 
 use super::StoreError;
 use serde::{Serialize, de::DeserializeOwned};
-use telcon_proto::{Blob, CallId, Card, DeviceId, Digest, InvitationId, OfficeName, PersonId};
+use telcon_proto::{Blob, CallId, Card, DeviceId, Digest, InvitationId, OfficeName, PersonId, RecoveryId};
 
 /// One value of a statement or a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +46,12 @@ impl From<&Blob> for Value {
 
 impl From<&DeviceId> for Value {
     fn from(value: &DeviceId) -> Self {
+        Self::Bytes(value.as_bytes().to_vec())
+    }
+}
+
+impl From<&RecoveryId> for Value {
+    fn from(value: &RecoveryId) -> Self {
         Self::Bytes(value.as_bytes().to_vec())
     }
 }
@@ -164,6 +170,11 @@ impl Row {
     pub fn invitation(&self, column: usize) -> Result<InvitationId, StoreError> {
         let bytes = self.bytes(column)?.try_into();
         bytes.map(InvitationId::from_bytes).map_err(|_| StoreError::Damaged("invitation id"))
+    }
+
+    pub fn recovery(&self, column: usize) -> Result<RecoveryId, StoreError> {
+        let bytes = self.bytes(column)?.try_into();
+        bytes.map(RecoveryId::from_bytes).map_err(|_| StoreError::Damaged("recovery id"))
     }
 
     /// A person, stored as hexadecimal text.

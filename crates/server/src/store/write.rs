@@ -3,7 +3,7 @@
 use super::{
     CallRow, Certified, DeviceRow, Handshake, LostDevice, StoreError, Write, alerts,
     database::Statements,
-    push,
+    push, recoveries,
     value::{Value, json, values},
 };
 use telcon_proto::CallId;
@@ -38,6 +38,17 @@ pub(super) fn apply(t: &mut dyn Statements, write: &Write) -> Result<bool, Store
             run("DELETE FROM added_devices WHERE told = $1", values![device])?;
             push::end(t, device)?;
             super::protection::erase(t, device)
+        }
+        Write::EraseOrdered(device, ms, jws) => {
+            run(
+                "UPDATE devices SET erase_ordered_ms = $1, revocation = $2, revoked_index = NULL
+                 WHERE device = $3 AND erase_ordered_ms IS NULL",
+                values![*ms, jws, device],
+            )?;
+            run("UPDATE lost_devices SET revocation = $1, revoked_index = NULL WHERE device = $2", values![jws, device])
+        }
+        Write::DeviceErased(device, ms) => {
+            run("UPDATE devices SET erased_ms = COALESCE(erased_ms, $1) WHERE device = $2", values![*ms, device])
         }
         Write::RevocationLogged(device, index) => {
             for table in ["devices", "lost_devices"] {
@@ -148,8 +159,8 @@ pub(super) fn apply(t: &mut dyn Statements, write: &Write) -> Result<bool, Store
         }
         Write::Invitation(row) => run(
             "INSERT INTO invitations (invitation, card, made_by, token_sha256, made_ms, made_expires_ms, expires_ms,
-                 refused_requests)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, 0)",
+                 refused_requests, recovery)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8)",
             &[
                 Value::from(&row.invitation),
                 json(&row.card),
@@ -158,6 +169,7 @@ pub(super) fn apply(t: &mut dyn Statements, write: &Write) -> Result<bool, Store
                 row.made_ms.into(),
                 row.made_expires_ms.into(),
                 row.expires_ms.into(),
+                row.recovery.as_ref().into(),
             ],
         ),
         Write::InvitationMadeLogged(id, index) => {
@@ -199,6 +211,12 @@ pub(super) fn apply(t: &mut dyn Statements, write: &Write) -> Result<bool, Store
         Write::InvitationClosedLogged(id, index) => {
             run("UPDATE invitations SET closed_index = $1 WHERE invitation = $2", values![*index, id])
         }
+        Write::Recovery(_)
+        | Write::RecoveryOpenedLogged(..)
+        | Write::RecoveryConfirmed(..)
+        | Write::RecoveryConfirmedLogged(..)
+        | Write::RecoveryClosed(..)
+        | Write::RecoveryClosedLogged(..) => recoveries::apply(t, write),
         Write::Protection(writes) => return super::protection::apply(t, writes),
         Write::Push(write) => push::apply(t, write),
         Write::Alert(row) => alerts::put(t, row),
@@ -269,6 +287,7 @@ fn enrolment_found(t: &mut dyn Statements, lost: &LostDevice, found: Option<&Cer
             enrolled_ms: lost.enrolled_ms,
             revoked_ms: lost.revoked_ms,
             revocation: lost.revocation.clone(),
+            erase_ordered_ms: None,
             log_index: Some(lost.log_index),
             revoked_index: lost.revoked_index,
         };

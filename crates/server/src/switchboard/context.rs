@@ -12,7 +12,7 @@ use crate::{
 };
 use std::collections::BTreeMap;
 use telcon_proto::{
-    CallId, DeviceId, InvitationId, Role, ServerMessage,
+    CallId, DeviceId, InvitationId, PersonId, RecoveryId, Role, ServerMessage,
     entry::Entry,
     message::RefusalCode,
     policy::{Action, ROLES, allows},
@@ -31,6 +31,10 @@ pub(super) enum Timer {
     AppendRevocation(DeviceId),
     /// An invitation expires, or the entry of its end is to be appended again.
     Invitation(InvitationId),
+    /// A recovery expires, or its entries are to be appended again.
+    Recovery(RecoveryId),
+    /// A person was recovered long enough ago that it need not be shown any more.
+    RecoveryShown(PersonId),
     /// Send contact changes.
     Contacts,
     /// Alerts that were counted are due, or the log is tried again.

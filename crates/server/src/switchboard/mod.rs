@@ -29,6 +29,7 @@
 //! | `note_takers` | the driver of `assignment` |
 //! | `legs` | media legs |
 //! | `enrolment` | enrolling and revoking devices |
+//! | `recoveries` | recovery of people who lost all devices |
 //! | `issued_links` | links of the authority, and whether their names may be enrolled |
 //! | `namesakes` | finding names that look the same |
 //! | `post_call` | what is pending after a call: its end in the log, its records |
@@ -52,14 +53,15 @@ mod note_takers;
 mod port;
 mod post_call;
 mod push;
+mod recoveries;
 mod ring;
 mod ring_limits;
 mod silence;
 
 pub use port::{
-    Approved, CloseReason, DeviceAsked, Effects, FirstApproved, LegRefusal, NewDevice, Output, PendingAppend, Policy,
-    Push, PushCommand, Refusal, RefusalKind, RefusedRing, RelayCommand, Reply, RequestId, Revocation, Seal, SessionId,
-    VerifiedRing,
+    Approved, CloseReason, ConfirmingRecovery, DeviceAsked, Effects, FirstApproved, LegRefusal, NewDevice,
+    OpeningRecovery, Output, PendingAppend, Policy, Push, PushCommand, Refusal, RefusalKind, RefusedRing, RelayCommand,
+    Reply, RequestId, Revocation, Seal, SessionId, VerifiedRing,
 };
 
 use crate::{
@@ -77,6 +79,7 @@ use invitations::Invitations;
 use issued_links::IssuedLinks;
 use live_calls::LiveCalls;
 use post_call::PendingRecords;
+use recoveries::Recoveries;
 use ring_limits::RingLimits;
 use silence::Silenced;
 use std::{
@@ -103,6 +106,7 @@ pub struct Switchboard {
     silenced: Silenced,
     issued_links: IssuedLinks,
     invitations: Invitations,
+    recoveries: Recoveries,
     alerts: Alerts,
     added_devices: AddedDevices,
     /// When this engine was started.
@@ -151,6 +155,7 @@ impl Switchboard {
             silenced: Silenced::default(),
             issued_links: IssuedLinks::default(),
             invitations: Invitations::default(),
+            recoveries: Recoveries::default(),
             alerts: Alerts::default(),
             added_devices: AddedDevices::default(),
             started_ms: now_ms,
@@ -169,11 +174,12 @@ impl Switchboard {
                 enrolled_ms: row.enrolled_ms,
                 revoked_ms: row.revoked_ms,
                 revocation: row.revocation.map(String::into_boxed_str),
+                erase_ordered_ms: row.erase_ordered_ms,
                 log_index: row.log_index,
             };
             this.context.directory.insert(row.device, device);
             if let (Some(ms), None) = (row.revoked_ms, row.revoked_index) {
-                enrolment::append_revocation(&mut this.context, row.device, ms, None);
+                enrolment::append_revocation(&mut this.context, row.device, row.erase_ordered_ms.unwrap_or(ms), None);
             }
         }
         for lost in stored.lost {
@@ -189,6 +195,7 @@ impl Switchboard {
         this.alerts = Alerts::restore(stored.alerts, stored.unseen_alerts, &mut this.context, now_ms);
         this.added_devices.restore(stored.added_devices);
         this.restore_push(stored.push, now_ms);
+        this.restore_recoveries(stored.recoveries, stored.recovered, now_ms);
         this.restore_invitations(stored.registrars, stored.invitations);
         this.context.contacts.load(&this.context.directory);
         this.context.relay(RelayCommand::KeepOnly(stored.active.iter().map(|active| active.row.call).collect()));
@@ -242,6 +249,7 @@ impl Switchboard {
             token,
             in_call,
             checkpoint: String::new(),
+            recovered_ms: self.context.directory.recovered_ms(card.person),
         };
         self.context.send(session, signed_in);
         if first {
@@ -343,10 +351,15 @@ impl Switchboard {
                 self.invite(session, row, now_ms);
             }
             M::CloseInvitation { invitation } => self.close_invitation(session, from, invitation, now_ms),
+            M::CloseRecovery { recovery } => self.close_recovery(session, from, recovery, now_ms),
             M::ReportAlert { kind, call } => self.report_alert(from, kind, call, now_ms),
             M::SeeAlerts { alerts } => self.see_alerts(session, from, &alerts, now_ms),
             M::AcknowledgeDevice { device } => self.acknowledge_device(from, device),
             M::Available {} => self.available(session, from, now_ms),
+            M::OpenRecovery { .. } | M::ConfirmRecovery { .. } => {
+                let text = "the server did not verify this statement about a recovery: try again";
+                self.context.refuse(session, None, RefusalCode::Unavailable, text);
+            }
             M::RevokeDevice { .. } => {
                 let text = "the server did not verify this revocation: revoke the device again";
                 self.context.refuse(session, None, RefusalCode::Unavailable, text);
@@ -385,6 +398,9 @@ impl Switchboard {
             PendingAppend::Appointed(device, request) => self.appointment_logged(device, request, index),
             PendingAppend::InvitationMade(id) => self.invitation_logged(id, index, now_ms),
             PendingAppend::InvitationClosed(id) => self.invitation_close_logged(id, index, now_ms),
+            PendingAppend::RecoveryOpened(id) => self.recovery_logged(id, index, now_ms),
+            PendingAppend::RecoveryConfirmed(id) => self.recovery_confirmation_logged(id, index, now_ms),
+            PendingAppend::RecoveryClosed(id) => self.recovery_close_logged(id, index, now_ms),
             PendingAppend::Revoked(device, request) => self.revocation_logged(device, request, index, now_ms),
             PendingAppend::Opened(call) => self.opened(call, index, now_ms),
             PendingAppend::Ended(call) => self.pending.end_logged(call, index, &mut self.context, now_ms),
@@ -434,6 +450,8 @@ impl Switchboard {
                 }
                 Some(Timer::Alerts) => self.alerts.due(&mut self.context, now_ms),
                 Some(Timer::Invitation(id)) => self.invitation_expired(id, now_ms),
+                Some(Timer::Recovery(id)) => self.recovery_due(id, now_ms),
+                Some(Timer::RecoveryShown(person)) => self.recovery_shown_long_enough(person),
                 Some(timer) => self.on_pending_timer(timer, now_ms),
                 None if settled => break,
                 None => {}

@@ -277,6 +277,11 @@ impl Office {
         alerts
     }
 
+    /// All devices, as officers are shown them.
+    pub fn listed_devices(&self) -> Vec<crate::store::DeviceSummary> {
+        self.location.reader(&home()).unwrap().listed_devices(None).unwrap()
+    }
+
     pub fn unseen(&self) -> u64 {
         self.location.reader(&home()).unwrap().alerts(None, 1).unwrap().1
     }

@@ -152,7 +152,12 @@ impl Switchboard {
                     append_revocation(&mut self.context, device, revoked_ms, None);
                 }
             }
-            Timer::Call(_) | Timer::Invitation(_) | Timer::Contacts | Timer::Alerts => {}
+            Timer::Call(_)
+            | Timer::Invitation(_)
+            | Timer::Recovery(_)
+            | Timer::RecoveryShown(_)
+            | Timer::Contacts
+            | Timer::Alerts => {}
         }
     }
 }

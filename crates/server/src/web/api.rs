@@ -5,7 +5,7 @@
 //! `docs/api/openapi.json`, and fails in CI when that file is out of date. The server serves the same file.
 
 use super::{
-    App, alerts, devices,
+    App, alerts, devices, erasures,
     error::{HttpError, NOTHING_HERE},
     lockers, log_files, office, passkeys, protection, push, records, registrars, relays, socket, turn,
 };
@@ -93,6 +93,8 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(devices::invite).layer(json()))
         .routes(routes!(devices::enrol).layer(json()))
         .routes(routes!(devices::revoke).layer(json()))
+        .routes(routes!(erasures::orders).layer(json()))
+        .routes(routes!(erasures::report).layer(json()))
         .routes(routes!(registrars::appoint).layer(json()))
         .routes(routes!(registrars::ask).layer(json()))
         .routes(routes!(registrars::list_devices))

@@ -144,7 +144,12 @@ pub(super) async fn ask(
                 }
             }
         }
-        Reply::Logged(_) | Reply::LinkKept | Reply::PushStored | Reply::ApprovedFirst => Err(HttpError::unavailable()),
+        Reply::Logged(_)
+        | Reply::LinkKept
+        | Reply::PushStored
+        | Reply::ApprovedFirst
+        | Reply::ErasureNoted
+        | Reply::RecoveryConfirmed => Err(HttpError::unavailable()),
     }
 }
 
@@ -191,7 +196,9 @@ fn check_approval(
     let ders: Vec<&[u8]> = chain.iter().map(Blob::as_slice).collect();
     let approval = office.verify_approval(&ders, &asked, &row.card, now_ms).map_err(unverified)?;
     let first = row.first_approval.as_ref().filter(|first| first.by != approval.registrar());
-    match (office.registrars(), first) {
+    // A recovered person's device needs two in every office.
+    let needed = if row.recovery.is_some() { Registrars::Two } else { office.registrars() };
+    match (needed, first) {
         (Registrars::One, _) => check(office, chain, now_ms).map(Approved::Last).map_err(unverified),
         (Registrars::Two, None) => {
             let (device, card) = (approval.device(), row.card.clone());
@@ -280,6 +287,8 @@ pub(super) async fn list_devices(
             registrar: row.registrar,
             enrolled_ms: row.enrolled_ms,
             revoked_ms: row.revoked_ms,
+            erase_ordered_ms: row.erase_ordered_ms,
+            erased_ms: row.erased_ms,
         })
         .collect();
     devices.sort_by(|a, b| (&a.card.name, a.enrolled_ms).cmp(&(&b.card.name, b.enrolled_ms)));

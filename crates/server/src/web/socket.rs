@@ -332,6 +332,15 @@ impl Connection {
                             super::registrars::approve(self.app.clone(), session, invitation, chain).await;
                             continue;
                         }
+                        ClientMessage::OpenRecovery { person, statement } => {
+                            super::recoveries::open(self.app.clone(), session, person, statement).await;
+                            continue;
+                        }
+                        ClientMessage::ConfirmRecovery { statement, token_sha256, revocations } => {
+                            let app = self.app.clone();
+                            super::recoveries::confirm(app, session, statement, token_sha256, revocations).await;
+                            continue;
+                        }
                         ClientMessage::RevokeDevice { statement } => {
                             super::registrars::revoke(self.app.clone(), session, statement).await;
                             continue;

@@ -47,8 +47,25 @@ export const alerts = {
     },
     device_revoked: {
       what: alert_kinds.device_revoked,
-      means: 'It is signed out, its calls have ended, and it erases its keys when it connects.',
+      means:
+        'It is signed out, its calls have ended, and it can do nothing any more. If a security officer ordered it, it also erases its keys when it connects.',
       act: 'If you did not expect it, ask the other officers and the holder of the authority what happened.',
+    },
+    recovery_opened: {
+      what: alert_kinds.recovery_opened,
+      means: 'A security officer stated it. Nothing follows until another security officer confirms it.',
+      act: 'Speak to the person before anybody confirms it. If they have their devices, refuse it and ask the officer why.',
+    },
+    recovery_confirmed: {
+      what: alert_kinds.recovery_confirmed,
+      means:
+        'The old devices are revoked and erase themselves. One new device may ask, and both officers have to approve it.',
+      act: 'If the person did not ask for it, refuse the recovery at once, and tell the holder of the authority.',
+    },
+    recovery_closed: {
+      what: alert_kinds.recovery_closed,
+      means: 'Either a new device of the person is enrolled, or the recovery was withdrawn, refused, or took too long.',
+      act: 'If a device was enrolled, make sure with the person that it is theirs.',
     },
     link_opened_again: {
       what: alert_kinds.link_opened_again,

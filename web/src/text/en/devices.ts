@@ -78,6 +78,54 @@ export const devices = {
   revoke_of: (title: string) => `Revoke: ${title}`,
   revoked: 'Revoked',
   revoked_at: (time: string) => `revoked ${time}`,
+  erase: 'Erase',
+  erase_of: (title: string) => `Erase: ${title}`,
+  erased_at: (time: string) => `erased ${time}`,
+  to_erase: (time: string) => `ordered to erase itself ${time}, not confirmed yet`,
+  recovery: {
+    title: 'Recoveries',
+    action: 'Lost everything…',
+    action_of: (name: string) => `Lost everything: ${mid(name)}`,
+    ask: (name: string) => `Recover ${mid(name)}?`,
+    what: 'Only if the person has lost every device and everything that unlocks them. Otherwise add a device.',
+    steps: [
+      'You state it. All security officers are told.',
+      'Another security officer confirms it. Then all devices of the person are revoked and erase themselves.',
+      'The person opens a link on a new device. Both of you compare its code and approve it.',
+      'For thirty days, whoever can call this person sees that they were recovered.',
+    ],
+    reason: 'What happened',
+    reasons: { lost: 'Lost', stolen: 'Stolen', destroyed: 'Destroyed', other: 'Other' },
+    open_yes: 'Open the recovery',
+    alone:
+      'Your office has only one security officer, and a recovery needs two. The holder of the office’s authority has to help: with telcon invite, for a new device, and telcon revoke --erase, for the old ones.',
+    opened_by: (name: string, reason: string) => `Opened by ${mid(name)} · ${reason}`,
+    own: (reason: string) => `You opened this recovery · ${reason}`,
+    waits: 'Another security officer has to confirm it.',
+    own_device: 'This recovery is about you. Other security officers have to decide it.',
+    check: (name: string) =>
+      `Speak to ${mid(name)} yourself, in person or by a telephone number that you know. Confirm only what you know to be true.`,
+    devices: (n: number, count: string) =>
+      plural(n, {
+        one: 'One device will be revoked and erased.',
+        other: `${count} devices will be revoked and erased.`,
+      }),
+    confirm: 'Confirm',
+    confirm_of: (name: string) => `Confirm the recovery of ${mid(name)}?`,
+    confirm_then:
+      'All devices of this person are revoked at once and erase themselves the next time they connect. Then you get a link for the new device.',
+    confirm_yes: 'Confirm the recovery',
+    confirmed_by: (name: string) =>
+      `Confirmed by ${mid(name)}. The old devices are revoked. The new device appears here once it has opened the link.`,
+    then_first: 'You approve the new device first, then the officer who opened the recovery.',
+    withdraw: 'Withdraw',
+    withdraw_then: 'Nothing more follows from it. What was revoked stays revoked.',
+    withdraw_yes: 'End this recovery',
+    refuse: 'Refuse',
+    close_of: (name: string) => `End the recovery of ${mid(name)}?`,
+    problem: 'This recovery is not genuine',
+    until: (time: string) => `Until ${time}`,
+  },
   registrar: 'Registrar',
   here: 'This device',
   confirm: {
@@ -93,8 +141,14 @@ export const devices = {
     withdraw_yes: 'Withdraw it',
     revoke: 'Revoke this device?',
     revoke_then:
-      'It is signed out and its calls end at once. It erases its keys the next time it connects. This cannot be undone: to use it again, the person needs a new link.',
-    revoke_yes: 'Revoke this device',
+      'It is signed out and its calls end at once. It can do nothing any more. This cannot be undone: to use it again, the person needs a new link.',
+    revoke_yes: 'Revoke',
+    erase_too: 'If it is lost or stolen, have it erase its keys and data, too. It does so the next time it connects.',
+    erase_yes: 'Revoke and erase',
+    erase: 'Erase this device?',
+    erase_then:
+      'It is revoked already, and can do nothing. It erases its keys and data the next time it connects. This cannot be undone.',
+    erase_only_yes: 'Erase this device',
     back: 'Back',
   },
   link: {

@@ -46,8 +46,27 @@ export const alerts: Text['alerts'] = {
     },
     device_revoked: {
       what: alert_kinds.device_revoked,
-      means: 'Il est déconnecté, ses appels ont pris fin, et il efface ses clés dès qu’il se connecte.',
+      means:
+        'Il est déconnecté, ses appels ont pris fin et il ne peut plus rien faire. Si un responsable de la sécurité l’a ordonné, il efface aussi ses clés dès qu’il se connecte.',
       act: 'Si vous ne vous y attendiez pas, demandez aux autres responsables et au détenteur de l’autorité ce qui s’est passé.',
+    },
+    recovery_opened: {
+      what: alert_kinds.recovery_opened,
+      means:
+        'Un responsable de la sécurité l’a déclaré. Rien ne se passe tant qu’un autre responsable ne l’a pas confirmé.',
+      act: 'Parlez à la personne avant toute confirmation. Si elle a ses appareils, refusez la récupération et demandez pourquoi à ce responsable.',
+    },
+    recovery_confirmed: {
+      what: alert_kinds.recovery_confirmed,
+      means:
+        'Les anciens appareils sont révoqués et s’effacent. Un nouvel appareil peut faire sa demande, et les deux responsables doivent l’approuver.',
+      act: 'Si la personne ne l’a pas demandé, refusez tout de suite la récupération et prévenez le détenteur de l’autorité.',
+    },
+    recovery_closed: {
+      what: alert_kinds.recovery_closed,
+      means:
+        'Soit un nouvel appareil de la personne est inscrit, soit la récupération a été retirée, refusée ou a trop duré.',
+      act: 'Si un appareil a été inscrit, assurez-vous auprès de la personne que c’est bien le sien.',
     },
     link_opened_again: {
       what: alert_kinds.link_opened_again,

@@ -81,6 +81,54 @@ export const devices: Text['devices'] = {
   revoke_of: (title) => `Révoquer : ${title}`,
   revoked: 'Révoqué',
   revoked_at: (time) => `révoqué le ${time}`,
+  erase: 'Effacer',
+  erase_of: (title) => `Effacer : ${title}`,
+  erased_at: (time) => `effacé le ${time}`,
+  to_erase: (time) => `effacement ordonné le ${time}, pas encore confirmé`,
+  recovery: {
+    title: 'Récupérations',
+    action: 'Tout est perdu…',
+    action_of: (name) => `Tout est perdu : ${mid(name)}`,
+    ask: (name) => `Récupérer l’accès ${of(name)} ?`,
+    what: 'Seulement si la personne a perdu tous ses appareils et tout ce qui les déverrouille. Sinon, ajoutez un appareil.',
+    steps: [
+      'Vous le déclarez. Tous les responsables de la sécurité en sont avertis.',
+      'Un autre responsable de la sécurité le confirme. Tous les appareils de la personne sont alors révoqués et s’effacent.',
+      'La personne ouvre un lien sur un nouvel appareil. Vous comparez tous deux son code et l’approuvez.',
+      'Pendant trente jours, quiconque peut appeler cette personne voit que son accès a été récupéré.',
+    ],
+    reason: 'Ce qui s’est passé',
+    reasons: { lost: 'Perte', stolen: 'Vol', destroyed: 'Destruction', other: 'Autre' },
+    open_yes: 'Ouvrir la récupération',
+    alone:
+      'Votre cabinet n’a qu’un responsable de la sécurité, et il en faut deux. Le détenteur de l’autorité doit intervenir : avec telcon invite pour un nouvel appareil, et telcon revoke --erase pour les anciens.',
+    opened_by: (name, reason) => `Ouverte par ${mid(name)} · ${reason}`,
+    own: (reason) => `Vous avez ouvert cette récupération · ${reason}`,
+    waits: 'Un autre responsable de la sécurité doit la confirmer.',
+    own_device: 'Cette récupération vous concerne. D’autres responsables de la sécurité doivent en décider.',
+    check: (name) =>
+      `Parlez vous-même à ${mid(name)}, de vive voix ou à un numéro que vous connaissez. Ne confirmez que ce que vous savez être vrai.`,
+    devices: (n, count) =>
+      plural(n, {
+        one: 'Un appareil sera révoqué et effacé.',
+        other: `${count} appareils seront révoqués et effacés.`,
+      }),
+    confirm: 'Confirmer',
+    confirm_of: (name) => `Confirmer la récupération pour ${mid(name)} ?`,
+    confirm_then:
+      'Tous les appareils de cette personne sont immédiatement révoqués et s’effacent à leur prochaine connexion. Vous obtenez ensuite un lien pour le nouvel appareil.',
+    confirm_yes: 'Confirmer la récupération',
+    confirmed_by: (name) =>
+      `Confirmée par ${mid(name)}. Les anciens appareils sont révoqués. Le nouvel appareil apparaît ici dès qu’il a ouvert le lien.`,
+    then_first: 'Vous approuvez le nouvel appareil en premier, puis le responsable qui a ouvert la récupération.',
+    withdraw: 'Retirer',
+    withdraw_then: 'Rien d’autre n’en résultera. Ce qui est révoqué le reste.',
+    withdraw_yes: 'Mettre fin à cette récupération',
+    refuse: 'Refuser',
+    close_of: (name) => `Mettre fin à la récupération pour ${mid(name)} ?`,
+    problem: 'Cette récupération n’est pas authentique',
+    until: (time) => `Jusqu’au ${time}`,
+  },
   registrar: 'Appareil d’inscription',
   here: 'Cet appareil',
   confirm: {
@@ -96,8 +144,15 @@ export const devices: Text['devices'] = {
     withdraw_yes: 'Retirer',
     revoke: 'Révoquer cet appareil ?',
     revoke_then:
-      'Il est immédiatement déconnecté et ses appels prennent fin. Il efface ses clés à sa prochaine connexion. C’est irréversible : pour le réutiliser, il faudra un nouveau lien.',
-    revoke_yes: 'Révoquer cet appareil',
+      'Il est immédiatement déconnecté, ses appels prennent fin, et il ne peut plus rien faire. C’est irréversible : pour le réutiliser, il faudra un nouveau lien.',
+    revoke_yes: 'Révoquer',
+    erase_too:
+      'S’il est perdu ou volé, faites-lui aussi effacer ses clés et ses données. Il le fera à sa prochaine connexion.',
+    erase_yes: 'Révoquer et effacer',
+    erase: 'Effacer cet appareil ?',
+    erase_then:
+      'Il est déjà révoqué et ne peut rien faire. Il effacera ses clés et ses données à sa prochaine connexion. C’est irréversible.',
+    erase_only_yes: 'Effacer cet appareil',
     back: 'Retour',
   },
   link: {

@@ -60,6 +60,24 @@ export const told: Text['told'] = {
   not_revoked: (why) => `L’appareil n’a pas été révoqué : ${why}.`,
   being_enrolled:
     'Un responsable de la sécurité a approuvé cet appareil, en cours d’inscription. Si cela dure plus d’une minute, approuvez-le de nouveau.',
+  recovery_failed: (why) => `La récupération n’a pas abouti : ${why}.`,
+  recovery_unverified: (why) => `La déclaration sur cette récupération n’a pas pu être vérifiée : ${why}.`,
+  recovery_not_genuine:
+    'Cette récupération n’est pas ce que le serveur du cabinet en dit. Refusez-la et prévenez les autres responsables.',
+  recovery_own:
+    'Personne ne décide de sa propre récupération. Adressez-vous à deux autres responsables de la sécurité.',
+  recovery_same: 'Vous avez ouvert cette récupération. Un autre responsable de la sécurité doit la confirmer.',
+  recovery_open: 'Une récupération est déjà ouverte pour cette personne.',
+  recovery_confirmed: 'Cette récupération est déjà confirmée.',
+  recovery_over: 'Cette récupération est terminée.',
+  recovery_role: 'Cet appareil ne peut pas récupérer l’accès de personnes de ce rôle.',
+  recovery_void: 'La personne qui a ouvert cette récupération ne peut plus le faire. Refusez-la.',
+  recovery_changed: 'Quelque chose a changé entre-temps. Regardez de nouveau la récupération, puis confirmez-la.',
+  recovery_enrolling: 'Un appareil de cette personne est en cours d’inscription. Réessayez dans une minute.',
+  too_many_recoveries: 'Trop de récupérations sont ouvertes. Mettez d’abord fin à certaines.',
+  no_such_person: 'Aucun appareil de cette personne n’a jamais été inscrit ici.',
+  recovery_two: 'Deux responsables de la sécurité doivent approuver l’appareil d’une personne récupérée.',
+  recovery_second: 'Le responsable de la sécurité qui a ouvert cette récupération doit approuver l’appareil en second.',
   revocation_pending:
     'L’appareil est déconnecté. Sa révocation n’est pas encore inscrite au journal : le serveur de votre cabinet réessaie de lui-même.',
   no_such_device: 'Cet appareil n’est pas inscrit ici.',
