@@ -151,6 +151,17 @@ pub enum ClientMessage {
         /// registrar certificate.
         statement: String,
     },
+    /// A principal lets somebody act for them. Those concerned are told once the log has it
+    /// ([`super::ServerMessage::DelegationsChanged`]).
+    Delegate {
+        /// Compact JWS, type `telcon-delegation+jws`, by this device over [`crate::delegation::Delegation`].
+        statement: String,
+    },
+    /// Ends a delegation before its time.
+    EndDelegation {
+        /// Compact JWS, type `telcon-delegation-end+jws`, by this device over [`crate::delegation::DelegationEnd`].
+        statement: String,
+    },
     /// Something did not verify on this device: the security officer is told ([`super::ServerMessage::Alerts`]).
     ReportAlert {
         /// What.
@@ -177,9 +188,10 @@ pub enum ClientMessage {
 impl ClientMessage {
     /// Types of the messages that a protected device sends only after its person confirmed within
     /// [`crate::limits::CONFIRMATION_MAX_AGE_MS`] that they are there: with them an unlocked device that was left alone could do
-    /// lasting harm, because they decide who is enrolled. Acknowledging an added device is not among them: it ends a reminder on
+    /// lasting harm, because they decide who is enrolled and who acts for whom. Acknowledging an added device is not among them: it ends a reminder on
     /// that device alone, while the log, the list of devices and the person's other devices still show what was added.
-    pub const NEED_CONFIRMATION: [&'static str; 4] = ["approve_device", "close_invitation", "invite", "revoke_device"];
+    pub const NEED_CONFIRMATION: [&'static str; 5] =
+        ["approve_device", "close_invitation", "delegate", "invite", "revoke_device"];
 
     /// The message's type, as on the wire.
     pub const fn kind(&self) -> &'static str {
@@ -203,6 +215,8 @@ impl ClientMessage {
             Self::CloseInvitation { .. } => "close_invitation",
             Self::ApproveDevice { .. } => "approve_device",
             Self::RevokeDevice { .. } => "revoke_device",
+            Self::Delegate { .. } => "delegate",
+            Self::EndDelegation { .. } => "end_delegation",
             Self::ReportAlert { .. } => "report_alert",
             Self::SeeAlerts { .. } => "see_alerts",
             Self::AcknowledgeDevice { .. } => "acknowledge_device",
@@ -248,6 +262,8 @@ mod tests {
             format!(r#"{{"type":"close_invitation","invitation":"{id}"}}"#),
             format!(r#"{{"type":"invite","invitation":"{id}","card":{card},"expires_ms":0,"token_sha256":"{other}"}}"#),
             r#"{"type":"revoke_device","statement":""}"#.to_owned(),
+            r#"{"type":"delegate","statement":""}"#.to_owned(),
+            r#"{"type":"end_delegation","statement":""}"#.to_owned(),
             r#"{"type":"ring","jws":""}"#.to_owned(),
             r#"{"type":"see_alerts","alerts":[]}"#.to_owned(),
             format!(r#"{{"type":"acknowledge_device","device":"{id}"}}"#),
@@ -260,7 +276,8 @@ mod tests {
             let value = serde_json::to_value(&message).unwrap();
             let name = value["type"].as_str().unwrap().to_owned();
             assert_eq!(message.kind(), name);
-            let expected = ["approve_device", "close_invitation", "invite", "revoke_device"].contains(&&*name);
+            let expected =
+                ["approve_device", "close_invitation", "delegate", "invite", "revoke_device"].contains(&&*name);
             assert_eq!(message.needs_confirmation(), expected, "{name}");
             found.push(name);
         }
