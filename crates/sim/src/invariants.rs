@@ -428,6 +428,8 @@ impl World {
                 Entry::AlertRaised { time_ms, kind, device, invitation, .. } => {
                     format!("alert {kind} {time_ms} {device:?} {invitation:?}")
                 }
+                Entry::DelegationGiven { delegation, .. } => format!("delegated {delegation:?}"),
+                Entry::DelegationEnded { delegation, .. } => format!("ended {delegation:?}"),
                 Entry::ArchiveOpened { .. } | Entry::DevicePolicyChanged { .. } => continue,
             };
             if !once.insert(key.clone()) {

@@ -27,9 +27,9 @@ pub struct Notice {
     pub note_taker_silent: bool,
     /// When it was opened, milliseconds since 1970 UTC.
     pub opened_ms: u64,
-    /// Who acts in it for one of its parties. That party gets the notice too.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub acts_for: Option<ActsFor>,
+    /// Who acts in it for its parties. These get the notice too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub acts_for: Vec<ActsFor>,
 }
 
 /// The callee.

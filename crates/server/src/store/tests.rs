@@ -46,6 +46,8 @@ fn call() -> CallRow {
         opened_index: None,
         ended_index: None,
         missing_index: None,
+        on_behalf: None,
+        answered_under: None,
     }
 }
 

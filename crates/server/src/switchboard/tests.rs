@@ -51,8 +51,16 @@ fn new_device(device: DeviceId, person: PersonId, name: String, role: Role) -> N
 /// A ring, as if its signature had been verified.
 fn ring(call: CallId, from: DeviceId, to: PersonId) -> VerifiedRing {
     let (call, from, to) = (call.at(&home()), from.at(&home()), to.at(&home()));
-    let ring =
-        Ring { version: WIRE_VERSION, call, from, to, mode: RecordMode::Memo, suite: SuiteName::Hybrid, at_ms: 0 };
+    let ring = Ring {
+        version: WIRE_VERSION,
+        call,
+        from,
+        to,
+        mode: RecordMode::Memo,
+        suite: SuiteName::Hybrid,
+        at_ms: 0,
+        on_behalf: None,
+    };
     VerifiedRing { ring, jws: "jws".into(), call_exists: false }
 }
 
