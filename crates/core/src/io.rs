@@ -2,7 +2,9 @@
 
 use crate::peer_log::LogFork;
 use serde::Deserialize;
-use telcon_proto::{CallId, ClientMessage, DeviceId, InvitationId, PersonId, RecordMode, Role};
+use telcon_proto::{
+    CallId, Card, ClientMessage, DelegationId, DeviceId, InvitationId, PersonId, RecordMode, Role, delegation::Act,
+};
 
 /// What a person, or the program around the engine, requests.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -16,6 +18,23 @@ pub enum UserCommand {
         /// Record mode; the office's minimum if not given.
         #[serde(default)]
         mode: Option<RecordMode>,
+    },
+    /// Ring a person for a principal.
+    RingFor {
+        /// The person to ring.
+        person: PersonId,
+        /// Record mode; the office's minimum if not given.
+        #[serde(default)]
+        mode: Option<RecordMode>,
+        /// The principal's delegation, as the office listed it.
+        statement: String,
+    },
+    /// Let somebody of the staff act for this person.
+    Delegate(NewDelegate),
+    /// End a delegation before its time.
+    EndDelegation {
+        /// Which.
+        delegation: DelegationId,
     },
     /// Answer a ring. A ring of one's own is cancelled, and who else rings learns that this person is in a call.
     Answer {
@@ -69,7 +88,7 @@ pub enum UserCommand {
     HangUp,
     /// The same as [`UserCommand::HangUp`], for a listener.
     Leave,
-    /// Join a call as a listener.
+    /// Join a call as a listener, or take over one in which somebody acts for this person.
     Listen {
         /// The call.
         call: CallId,
@@ -95,6 +114,22 @@ pub enum UserCommand {
     MediaFailed,
     /// Clear an ended call from the screen.
     Dismiss,
+}
+
+/// Somebody who is to act for this person.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct NewDelegate {
+    /// Who, as the screen showed them.
+    pub delegate: Card,
+    /// In which ways.
+    pub acts: Vec<Act>,
+    /// From when, milliseconds since 1970 UTC; now if not given.
+    #[serde(default)]
+    pub not_before_ms: Option<u64>,
+    /// Until when.
+    pub not_after_ms: u64,
 }
 
 /// A person to invite.
