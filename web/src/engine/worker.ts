@@ -12,7 +12,7 @@ import { MediaKeepAlive } from './media_keepalive';
 import { is_problem, problem_of, type Problem } from './problem';
 import { ProtectionWorker, type Protected } from './protection';
 import { lockers_over_http } from './protection_office';
-import { speaks, writes_records } from './roles';
+import { writes_records } from './roles';
 import { Socket } from './socket';
 
 declare const self: DedicatedWorkerGlobalScope;
@@ -38,7 +38,7 @@ function post(message: FromWorker): void {
   if (message.type === 'view') {
     const { call, you } = message.view;
     if (you) device = you.device;
-    media_expected = call?.state === 'live' && call.members.some((m) => !m.you && speaks(m.role));
+    media_expected = call?.state === 'live' && call.members.some((m) => !m.you && m.speaks);
   }
   // Each leg reports its first decrypted frame.
   if (message.type === 'open_leg') frame_decrypted = false;
