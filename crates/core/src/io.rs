@@ -3,7 +3,8 @@
 use crate::peer_log::LogFork;
 use serde::Deserialize;
 use telcon_proto::{
-    CallId, Card, ClientMessage, DelegationId, DeviceId, InvitationId, PersonId, RecordMode, Role, delegation::Act,
+    CallId, Card, ClientMessage, DelegationId, DeviceId, InvitationId, PersonId, RecordMode, Role,
+    delegation::{Act, ActsFor},
 };
 
 /// What a person, or the program around the engine, requests.
@@ -196,6 +197,10 @@ pub enum Event {
         authenticator: Vec<u8>,
         /// All holders of the epoch's key.
         members: Vec<(DeviceId, telcon_proto::Card)>,
+        /// Those of them who are heard: by their role, or because they act for a party.
+        speakers: Vec<DeviceId>,
+        /// Who acts, or acted, for a party.
+        acts_for: Vec<ActsFor>,
     },
     /// The office assigned this note-taker to a call: leave any other, and listen to this one.
     Assigned {

@@ -206,7 +206,9 @@ mod tests {
         let in_calls = IN_CALLS.refuses(Role::Auditor).unwrap();
         assert!(in_calls.contains("send audio or join a call as a visible listener"), "{in_calls}");
         assert!(
-            in_calls.ends_with("; roles that may: principal, counterpart, duty officer, note-taker, interpreter"),
+            in_calls.ends_with(
+                "; roles that may: principal, counterpart, scheduler, duty officer, note-taker, interpreter"
+            ),
             "{in_calls}"
         );
         let Access::Device(records) = SEES_RECORDS else { panic!("{SEES_RECORDS:?}") };

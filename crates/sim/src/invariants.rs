@@ -86,7 +86,9 @@ impl World {
             M::MediaLost { .. } => mentioned,
             M::Ended { .. } => is_callee || is_caller || asked || mentioned,
             M::RecordKept { .. } => !self.devices[d].speaks() || added,
-            M::Notice(_) => !self.devices[d].speaks(),
+            M::Notice(notice) => {
+                !self.devices[d].speaks() || notice.acts_for.iter().any(|acts| acts.principal.person == person)
+            }
             M::Assigned { .. } => self.devices[d].takes_notes(),
             M::Refused { .. } => mentioned,
             _ => true,

@@ -12,6 +12,7 @@ use crate::{
     context::Context,
     io::{Event, Output},
     mls::GroupError,
+    view::Direction,
 };
 use telcon_proto::{Blob, ClientMessage, DeviceId, ServerMessage, message::Logged};
 
@@ -102,6 +103,11 @@ impl Call {
             }
             welcomed => welcomed?,
         };
+        if self.direction == Direction::Listen && session.speaks(self.me.card()) {
+            // After a reload: this device acts for a party.
+            let rang = session.ring.caller().is_same_person(self.me.card());
+            self.direction = if rang { Direction::Out } else { Direction::In };
+        }
         *self.phase = Phase::Joining(Joining::AwaitingParties(Box::new(session)));
         self.enter_epoch(context, true)
     }

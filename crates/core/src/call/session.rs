@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use telcon_identity::{LoggedDelegation, LoggedDevice};
 use telcon_proto::{
     Blob, CallId, Card, ClientMessage, DelegationId, DeviceId,
-    delegation::Act,
+    delegation::{Act, ActsFor},
     policy::{Action, allows},
 };
 
@@ -129,8 +129,15 @@ impl Session {
         let taken: Vec<_> =
             self.acting().filter(|(known, ..)| present(known.principal())).map(|(known, ..)| known.id()).collect();
         self.taken_over.extend(taken);
+        let speakers = members.iter().filter(|(_, card)| self.speaks(card)).map(|(device, _)| *device).collect();
+        let acts_for = self.acting().map(|(delegation, act, _)| ActsFor {
+            principal: delegation.principal().clone(),
+            delegate: delegation.delegate().clone(),
+            act,
+        });
+        let acts_for = acts_for.collect();
         let (call, epoch, authenticator) = (self.call(), entered.epoch, entered.authenticator);
-        context.out.push_back(Output::Event(Event::Epoch { call, epoch, authenticator, members }));
+        context.out.push_back(Output::Event(Event::Epoch { call, epoch, authenticator, members, speakers, acts_for }));
         Ok(())
     }
 

@@ -28,8 +28,19 @@ impl Engine {
         if let ServerMessage::Delegation(proven) = &message {
             return self.on_delegation(proven, now_ms);
         }
+        // What else the office sends meanwhile does not part a delegation from its message.
+        let relies_on_them = matches!(
+            message,
+            ServerMessage::Opened { .. }
+                | ServerMessage::Ringing { .. }
+                | ServerMessage::JoinAsked { .. }
+                | ServerMessage::Committed { .. }
+                | ServerMessage::Welcome { .. }
+        );
         self.on_other_message(now_ms, message);
-        self.delegations.clear();
+        if relies_on_them {
+            self.delegations.clear();
+        }
     }
 
     /// A delegation on which the next message about a call relies.
