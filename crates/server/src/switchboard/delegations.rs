@@ -529,3 +529,6 @@ fn ended(row: &DelegationRow) -> Entry {
     };
     Entry::DelegationEnded { time_ms, delegation: row.delegation, by, statement_sha256 }
 }
+
+#[cfg(test)]
+mod tests;
