@@ -91,10 +91,13 @@ async fn list(office: &Office, client: &Client) -> (u16, Option<DelegationList>)
 }
 
 fn entries(office: &Office) -> Vec<Entry> {
-    let log = DiskReader::open(&office.dir.path().join("server/log")).unwrap();
-    let size = log.checkpoint().unwrap().size();
-    let read = |index| ReadEntry::parse(&log.entry(index).unwrap()).known();
-    (0..size).filter_map(read).collect()
+    let archive = office.dir.path().join("server/archive");
+    let tree = DiskReader::new(archive.join("log"));
+    let text = std::fs::read_to_string(archive.join("log/checkpoint")).unwrap();
+    let signed = office.anchor.log_key().verify_checkpoint(&text).unwrap();
+    let entries = telcon_log::tree::Tree::new(&tree, signed.size);
+    let entries = entries.entries(0..signed.size).unwrap();
+    entries.filter_map(|entry| ReadEntry::parse(&entry.unwrap().1).known()).collect()
 }
 
 #[tokio::test]

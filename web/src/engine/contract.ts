@@ -8,7 +8,7 @@ export const IDLE_LOCK_MINUTES = 240;
 export const LOCKER_ID_BYTES = 16;
 export const MAX_PIN_CHARS = 64;
 export const MIN_PIN_CHARS = 6;
-export const NEED_CONFIRMATION = ['approve_device', 'close_invitation', 'invite', 'revoke_device'];
+export const NEED_CONFIRMATION = ['approve_device', 'close_invitation', 'delegate', 'invite', 'revoke_device'];
 export const RECEIVE_SLOTS = 7;
 export const SALT_BYTES = 32;
 
@@ -376,6 +376,9 @@ export type UserCommand =
       device: string;
       type: 'revoke_device';
     }
+  | { type: 'ring_for'; person: string; mode?: 'memo'; statement: string }
+  | { type: 'delegate'; delegate: Card; acts: Act[]; not_before_ms?: number; not_after_ms: number }
+  | { type: 'end_delegation'; delegation: string }
   | {
       /**
        * Their log indices.
@@ -714,6 +717,8 @@ export interface AskRequest {
  * A call on the screen.
  */
 export interface CallView {
+  acts_for: ActsForView[];
+  speaks: boolean;
   /**
    * One call. Opaque: it reveals no participant and may be logged.
    */
@@ -905,6 +910,7 @@ export interface Card1 {
  * A member of a call.
  */
 export interface MemberView {
+  speaks: boolean;
   /**
    * One enrolled device. Opaque: it may be logged.
    */
@@ -1343,6 +1349,8 @@ export interface MakeLocker {
  * A call of the office, for staff.
  */
 export interface NoticeView {
+  acts_for: ActsFor[];
+  can_take_over: boolean;
   /**
    * One call. Opaque: it reveals no participant and may be logged.
    */
@@ -1621,6 +1629,7 @@ export interface View {
    * Changes whenever the lists of devices that this one may see have changed.
    */
   devices_changed: number;
+  delegations_changed: number;
   /**
    * Invitations that are not closed, newest first, for those who may see them.
    */
@@ -1820,6 +1829,8 @@ export interface PushSubscription {
  * One line of `GET /api/v1/records`.
  */
 export interface RecordLine {
+  on_behalf_of?: Card;
+  answered_by?: Card;
   /**
    * When it was answered.
    */
@@ -1985,6 +1996,7 @@ export interface View1 {
    * Changes whenever the lists of devices that this one may see have changed.
    */
   devices_changed: number;
+  delegations_changed: number;
   /**
    * Invitations that are not closed, newest first, for those who may see them.
    */
@@ -2045,4 +2057,31 @@ export interface View1 {
    * Who this device is, from its own certificate.
    */
   you: You | null;
+}
+
+export type Act = 'ring' | 'answer';
+export interface ActsFor {
+  principal: Card;
+  delegate: Card;
+  act: Act;
+}
+export interface ActsForView {
+  principal: Card;
+  delegate: Card;
+  act: Act;
+  taken_over: boolean;
+}
+export interface ListedDelegation {
+  statement: string;
+  delegation: string;
+  principal: Card;
+  delegate: Card;
+  acts: Act[];
+  not_before_ms: number;
+  not_after_ms: number;
+  ended_ms?: number;
+}
+export interface DelegationList {
+  delegations: ListedDelegation[];
+  candidates?: Card[];
 }

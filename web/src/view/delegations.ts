@@ -1,6 +1,15 @@
 // View models of acting for somebody: a principal's delegates, those for whom a person acts, and calls in which somebody does.
 
-import type { Act, ActsForView, CallView, Card, DelegationList, ListedDelegation, NoticeView, View } from '../engine/contract';
+import type {
+  Act,
+  ActsForView,
+  CallView,
+  Card,
+  DelegationList,
+  ListedDelegation,
+  NoticeView,
+  View,
+} from '../engine/contract';
 import { delegates, ends_delegations } from '../engine/roles';
 import { t } from '../text';
 import { capitalise, join_list } from '../text/format';
@@ -100,14 +109,18 @@ export interface TakeOver {
 
 export function take_overs(view: View): TakeOver[] {
   if (view.phase !== 'ready' || (view.call && view.call.state !== 'ended')) return [];
-  return view.notices.filter((notice) => notice.can_take_over).map((notice) => ({ call: notice.call, sentence: acts_now(view, notice) }));
+  return view.notices
+    .filter((notice) => notice.can_take_over)
+    .map((notice) => ({ call: notice.call, sentence: acts_now(view, notice) }));
 }
 
 function acts_now(view: View, notice: NoticeView): string {
   const { acting } = t();
   const own = notice.acts_for.find((one) => one.principal.person === view.you?.person);
   const name = own?.delegate.name ?? '';
-  return own?.act === 'answer' ? acting.answered_for_you(name, notice.from.name) : acting.rang_for_you(name, notice.to.name);
+  return own?.act === 'answer'
+    ? acting.answered_for_you(name, notice.from.name)
+    : acting.rang_for_you(name, notice.to.name);
 }
 
 /** Who acts in a call for whom, as this device verified it. */

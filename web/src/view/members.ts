@@ -51,8 +51,7 @@ export function members(all: MemberView[], speaking: Speaking = NOBODY_SPEAKS): 
 }
 
 /** What a member does: by their role, or for a party. */
-const does = (m: MemberView): string =>
-  m.speaks && !speaks(m.role) ? t().acting.speaks_for : t().call.does[m.role];
+const does = (m: MemberView): string => (m.speaks && !speaks(m.role) ? t().acting.speaks_for : t().call.does[m.role]);
 
 /** Who listens, in a line that is always visible. A note-taker that does not respond is not said to listen. */
 export function listeners_line(all: MemberView[]): string | null {
