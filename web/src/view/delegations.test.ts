@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { GIVEN, acts_for, delegation } from '../fake/delegations';
 import { guarded } from '../fake/devices';
 import { minister, officer, president } from '../fake/people';
-import { NOW, desk, incoming, live, notice, view } from '../fake/views';
+import { NOW, desk, incoming, live, notice, record_line, view } from '../fake/views';
+import { record_days } from './records';
 import { acts_lines, acts_notice, delegations_screen, take_overs, term_end } from './delegations';
 
 const ZONE = 'Europe/Lisbon';
@@ -86,4 +87,16 @@ describe('a call that somebody makes or answers for this person', () => {
     expect(acts_notice(notice({ acts_for: [acts] }))).toBe('Duty officer rings for the President.');
     expect(acts_notice(notice())).toBeNull();
   });
+});
+
+it('the list of calls names who rang or answered for whom', () => {
+  const outcome = (more: Parameters<typeof record_line>[0]) =>
+    record_days([record_line(more)], null, NOW + 900_000, ZONE)[0]?.rows[0]?.outcome;
+  expect(outcome({ from: officer, to: minister, on_behalf_of: president })).toBe(
+    'Duty officer rang on behalf of the President',
+  );
+  expect(outcome({ from: minister, to: president, answered_by: officer })).toBe(
+    'Duty officer answered on behalf of the President',
+  );
+  expect(outcome({})).toBe('');
 });

@@ -503,7 +503,8 @@ impl Call {
     /// The ring stops at a device whose person may not answer for the callee any more.
     fn stop_ringing_at(&mut self, device: &DeviceId, principal: PersonId, context: &mut Context) {
         let theirs = self.row.to.person == principal && !context.directory.is_person(device, principal);
-        if theirs && self.row.stage == Stage::Ringing && self.ringing.remove(device) {
+        let may_still = self.may_answer_for_callee(device, context).is_some();
+        if theirs && !may_still && self.row.stage == Stage::Ringing && self.ringing.remove(device) {
             context.tell(device, ServerMessage::Ended { call: self.row.call, how: Ended::Missed });
             self.drop_leg(*device, context);
         }
