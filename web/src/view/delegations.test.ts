@@ -79,7 +79,7 @@ describe('a call that somebody makes or answers for this person', () => {
   it('names both on the screens', () => {
     expect(acts_lines(incoming({ acts_for: [acts] }))).toEqual(['Duty officer rings for the President.']);
     expect(acts_lines(live({ acts_for: [{ ...acts, act: 'answer' }] }))).toEqual([
-      'Duty officer answers for the President.',
+      'Duty officer speaks for the President.',
     ]);
     expect(acts_lines(live({ acts_for: [{ ...acts, taken_over: true }] }))[0]).toBe(
       'The President has taken the call; Duty officer listens.',

@@ -124,12 +124,14 @@ function acts_now(view: View, notice: NoticeView): string {
 }
 
 /** Who acts in a call for whom, as this device verified it. */
-export const acts_lines = (call: CallView): string[] => call.acts_for.map(acts_line);
+export const acts_lines = (call: CallView): string[] =>
+  call.acts_for.map((one) => acts_line(one, call.state === 'opening' || call.state === 'ringing'));
 
-function acts_line(one: ActsForView): string {
+function acts_line(one: ActsForView, rings: boolean): string {
   const { acting } = t();
   if (one.taken_over) return acting.taken_over(one.principal.name, one.delegate.name);
-  return acting[one.act === 'ring' ? 'rings_for' : 'answers_for'](one.delegate.name, one.principal.name);
+  if (one.act === 'ring' && rings) return acting.rings_for(one.delegate.name, one.principal.name);
+  return acting.speaks(one.delegate.name, one.principal.name);
 }
 
 /** The same for staff, as the office says. */

@@ -22,7 +22,7 @@ impl OpenedRing {
         let named = logged.ring().ring().on_behalf;
         let on_behalf = named.and_then(|named| context.delegations.get(named.delegation)).cloned();
         logged.ring().check_delegation(on_behalf.as_ref().map(LoggedDelegation::delegation))?;
-        for delegation in &on_behalf {
+        if let Some(delegation) = &on_behalf {
             check_fresh(context, delegation)?;
             if delegation.principal().office != logged.ring().device().card().office {
                 return Err(Refusal::NotAllowed("it is on behalf of somebody of another office"));

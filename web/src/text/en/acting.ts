@@ -60,6 +60,7 @@ export const acting = {
     `${capitalise(mid(delegate))} answered a call from ${mid(other)} for you.`,
   rings_for: (delegate: string, principal: string) => `${capitalise(mid(delegate))} rings for ${mid(principal)}.`,
   answers_for: (delegate: string, principal: string) => `${capitalise(mid(delegate))} answers for ${mid(principal)}.`,
+  speaks: (delegate: string, principal: string) => `${capitalise(mid(delegate))} speaks for ${mid(principal)}.`,
   rang: (delegate: string, principal: string) => `${capitalise(mid(delegate))} rang on behalf of ${mid(principal)}`,
   answered: (delegate: string, principal: string) =>
     `${capitalise(mid(delegate))} answered on behalf of ${mid(principal)}`,

@@ -93,7 +93,7 @@ export const devices = {
     withdraw_yes: 'Withdraw it',
     revoke: 'Revoke this device?',
     revoke_then:
-      'It is signed out and its calls end at once. It erases its keys the next time it connects. This cannot be undone: to use it again, the person needs a new link.',
+      'It is signed out, and its calls and the delegations given with it end at once. It erases its keys the next time it connects. This cannot be undone: to use it again, the person needs a new link.',
     revoke_yes: 'Revoke this device',
     back: 'Back',
   },

@@ -61,6 +61,7 @@ export const acting: Text['acting'] = {
   answered_for_you: (delegate, other) => `${capitalise(mid(delegate))} a répondu pour vous à l’appel ${of(other)}.`,
   rings_for: (delegate, principal) => `${capitalise(mid(delegate))} appelle pour ${mid(principal)}.`,
   answers_for: (delegate, principal) => `${capitalise(mid(delegate))} répond pour ${mid(principal)}.`,
+  speaks: (delegate, principal) => `${capitalise(mid(delegate))} parle au nom ${of(principal)}.`,
   rang: (delegate, principal) => `${capitalise(mid(delegate))} a appelé au nom ${of(principal)}`,
   answered: (delegate, principal) => `${capitalise(mid(delegate))} a répondu au nom ${of(principal)}`,
   taken_over: (principal, delegate) => `${capitalise(mid(principal))} a pris l’appel ; ${mid(delegate)} écoute.`,

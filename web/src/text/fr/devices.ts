@@ -96,7 +96,7 @@ export const devices: Text['devices'] = {
     withdraw_yes: 'Retirer',
     revoke: 'Révoquer cet appareil ?',
     revoke_then:
-      'Il est immédiatement déconnecté et ses appels prennent fin. Il efface ses clés à sa prochaine connexion. C’est irréversible : pour le réutiliser, il faudra un nouveau lien.',
+      'Il est immédiatement déconnecté ; ses appels et les délégations données avec lui prennent fin. Il efface ses clés à sa prochaine connexion. C’est irréversible : pour le réutiliser, il faudra un nouveau lien.',
     revoke_yes: 'Révoquer cet appareil',
     back: 'Retour',
   },
