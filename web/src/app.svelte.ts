@@ -6,6 +6,7 @@ import type { Host, HostEvents } from './engine/host';
 import { load_call, save_call } from './engine/call_memory';
 import type { Alerts } from './engine/alerts';
 import { is_link_unused } from './engine/asking';
+import type { Delegations as DelegationOffice } from './engine/delegations';
 import type { Devices } from './engine/devices';
 import { RECORD_PAGE, RECORDS_PER_PAGE, with_newest, type Records } from './engine/records';
 import type { MicrophoneState } from './engine/microphone';
@@ -15,6 +16,7 @@ import { marks_alerts } from './engine/roles';
 import type { SoundKind } from './engine/sound_devices';
 import * as protection_memory from './engine/protection_memory';
 import type { ProtectionOffice } from './engine/protection_office';
+import { Delegations } from './delegations.svelte';
 import { forget_link, has_link, opened_link, put_back_link } from './link';
 import { keep_storage } from './page_guard';
 import { Protection } from './protection.svelte';
@@ -57,6 +59,7 @@ export class App {
   readonly sound = new Sound();
   readonly registrar: Registrar;
   readonly office_alerts: OfficeAlerts;
+  readonly delegations: Delegations;
   readonly protection: Protection;
   readonly push = new PushSwitch(current_locale);
   /** Frames from the other side are expected and none arrived within the keepalive timeout. */
@@ -99,7 +102,7 @@ export class App {
 
   constructor(
     private readonly host: () => Host,
-    private readonly office: Records & Devices & Alerts & ProtectionOffice,
+    private readonly office: Records & Devices & Alerts & DelegationOffice & ProtectionOffice,
     /** IANA time zone of this device. */
     readonly zone: string = local_zone(),
   ) {
@@ -107,6 +110,7 @@ export class App {
     this.protection.policy_known = () => this.#offer_protection();
     this.registrar = new Registrar(host, office, (...command) => this.protection.confirmed_first(...command));
     this.office_alerts = new OfficeAlerts(host, office);
+    this.delegations = new Delegations(host, office, (...command) => this.protection.confirmed_first(...command));
   }
 
   // Events from the engine.
@@ -311,6 +315,8 @@ export class App {
     const alerts_changed = before !== null && before.office_alerts?.changes !== view.office_alerts?.changes;
     if (alerts_changed && this.#place() === 'alerts') void this.office_alerts.load(view.token);
     if (signed_in_again || (ended_now && view.token !== null)) this.reload();
+    else if (before !== null && before.delegations_changed !== view.delegations_changed && this.#place() === 'acting')
+      this.reload();
     else if (before !== null && before.devices_changed !== view.devices_changed && this.#lists_devices()) this.reload();
   }
 
@@ -355,6 +361,20 @@ export class App {
   ring(person: string): void {
     this.host().request_microphone();
     this.host().command({ type: 'ring', person });
+  }
+
+  /** Rings for a principal, under their delegation. */
+  ring_for(person: string, statement: string): void {
+    this.host().request_microphone();
+    this.host().command({ type: 'ring_for', person, statement });
+  }
+
+  /** Takes over a call in which somebody acts for this person. */
+  take_over(call: string): void {
+    this.timings.answer_ms = clock();
+    this.host().command({ type: 'listen', call });
+    this.host().request_microphone();
+    this.host().play();
   }
 
   /** `call`: the ring that the person saw. One that ended in this moment is not replaced by another. */
@@ -465,6 +485,7 @@ export class App {
     if (this.record.status === 'failed') this.record = { status: 'loading' };
     if (this.registrar.list.status === 'failed') this.registrar.list = { status: 'loading' };
     if (this.office_alerts.list.status === 'failed') this.office_alerts.list = { status: 'loading' };
+    if (this.delegations.list.status === 'failed') this.delegations.list = { status: 'loading' };
     this.#refresh();
   }
 
@@ -473,6 +494,7 @@ export class App {
     if (this.#shows_calls()) void this.#load_records();
     if (this.route.at === 'record' && place === 'record') void this.#load_record(this.route.call);
     if (place === 'alerts') void this.office_alerts.load(this.view?.token);
+    if (place === 'acting') void this.delegations.load(this.view?.token);
     if (this.#lists_devices()) void this.registrar.load(this.view?.token);
   }
 

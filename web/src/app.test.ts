@@ -3,6 +3,7 @@ import { App } from './app.svelte';
 import type { Alerts } from './engine/alerts';
 import type { Asking } from './engine/asking';
 import type { Check, RecordLine, Report, UserCommand } from './engine/contract';
+import type { Delegations } from './engine/delegations';
 import type { Devices } from './engine/devices';
 import type { Host } from './engine/host';
 import type { Protector } from './engine/key_store';
@@ -38,8 +39,9 @@ function app_with_host() {
   };
   const devices = vi.fn<Devices['devices']>();
   const alerts = vi.fn<Alerts['alerts']>();
+  const delegations = vi.fn<Delegations['delegations']>(async () => ({ delegations: [] }));
   const policy = vi.fn<ProtectionOffice['policy']>(async () => ({ required: false }));
-  const office = { list, proof, devices, alerts, ...protection_over_http, policy };
+  const office = { list, proof, devices, alerts, delegations, ...protection_over_http, policy };
   const app = new App(() => host, office, 'Europe/Lisbon');
   app.stage = { status: 'on' };
   return { app, commands, retry_microphone, list, proof, devices, alerts, check, erase, policy };

@@ -3,6 +3,7 @@ import { mount } from 'svelte';
 import Root from './App.svelte';
 import { App } from './app.svelte';
 import { alerts_over_http } from './engine/alerts';
+import { delegations_over_http } from './engine/delegations';
 import { devices_over_http } from './engine/devices';
 import { start_host, type Host } from './engine/host';
 import { protection_over_http } from './engine/protection_office';
@@ -17,7 +18,13 @@ const app = new App(
     if (!host) throw new Error('invariant: no command is issued before the engine started');
     return host;
   },
-  { ...records_over_http, ...devices_over_http, ...alerts_over_http, ...protection_over_http },
+  {
+    ...records_over_http,
+    ...devices_over_http,
+    ...alerts_over_http,
+    ...delegations_over_http,
+    ...protection_over_http,
+  },
 );
 
 // For browser tests and debugging: a read-only copy of what the screen is made from.

@@ -13,7 +13,12 @@ use telcon_core::{
     page::{PageAsking, PageEnrolment, PageOutput},
     proof::Report,
 };
-use telcon_proto::{entry::Entry, http, limits, message, node, protection, push, seal::Seal};
+use telcon_proto::{
+    delegation::{Delegation, DelegationEnd, DelegationList},
+    entry::Entry,
+    http, limits, message, node, protection, push,
+    seal::Seal,
+};
 
 /// Set by `cargo xtask contract --write`.
 const WRITE: &str = "TELCON_CONTRACT_WRITE";
@@ -130,6 +135,22 @@ fn documents() -> BTreeMap<&'static str, Value> {
             ),
         ),
         (
+            "delegation.schema.json",
+            here().read::<Delegation>().document(
+                "Delegation",
+                "Delegation",
+                "Payload of the statement that a person may act for a principal (`telcon-delegation+jws`).",
+            ),
+        ),
+        (
+            "delegation-end.schema.json",
+            here().read::<DelegationEnd>().document(
+                "End of a delegation",
+                "DelegationEnd",
+                "Payload of the statement that ends a delegation before its time (`telcon-delegation-end+jws`).",
+            ),
+        ),
+        (
             "log-entry.schema.json",
             here().written::<Entry>().document("Log entry", "Entry", "An entry of the transparency log."),
         ),
@@ -154,6 +175,7 @@ fn page() -> Value {
         .written::<http::DeviceList>()
         .written::<http::Orders>()
         .written::<http::AlertList>()
+        .written::<DelegationList>()
         .written::<push::PushSettings>()
         .written::<push::PushMessage>()
         .read::<push::PushSubscription>()
@@ -209,6 +231,7 @@ fn openapi() -> Value {
         .written::<http::Orders>()
         .written::<http::ErasureNoted>()
         .written::<http::AlertList>()
+        .written::<DelegationList>()
         .written::<push::PushSettings>()
         .read::<push::PushSubscription>()
         .read::<protection::ChallengeRequest>()

@@ -3,7 +3,9 @@
 use crate::peer_log::LogFork;
 use serde::Deserialize;
 use telcon_proto::{
-    CallId, ClientMessage, DeviceId, InvitationId, PersonId, RecordMode, RecoveryId, Role, recovery::RecoveryReason,
+    CallId, Card, ClientMessage, DelegationId, DeviceId, InvitationId, PersonId, RecordMode, RecoveryId, Role,
+    delegation::{Act, ActsFor},
+    recovery::RecoveryReason,
 };
 
 /// What a person, or the program around the engine, requests.
@@ -18,6 +20,23 @@ pub enum UserCommand {
         /// Record mode; the office's minimum if not given.
         #[serde(default)]
         mode: Option<RecordMode>,
+    },
+    /// Ring a person for a principal.
+    RingFor {
+        /// The person to ring.
+        person: PersonId,
+        /// Record mode; the office's minimum if not given.
+        #[serde(default)]
+        mode: Option<RecordMode>,
+        /// The principal's delegation, as the office listed it.
+        statement: String,
+    },
+    /// Let somebody of the staff act for this person.
+    Delegate(NewDelegate),
+    /// End a delegation before its time.
+    EndDelegation {
+        /// Which.
+        delegation: DelegationId,
     },
     /// Answer a ring. A ring of one's own is cancelled, and who else rings learns that this person is in a call.
     Answer {
@@ -91,7 +110,7 @@ pub enum UserCommand {
     HangUp,
     /// The same as [`UserCommand::HangUp`], for a listener.
     Leave,
-    /// Join a call as a listener.
+    /// Join a call as a listener, or take over one in which somebody acts for this person.
     Listen {
         /// The call.
         call: CallId,
@@ -117,6 +136,22 @@ pub enum UserCommand {
     MediaFailed,
     /// Clear an ended call from the screen.
     Dismiss,
+}
+
+/// Somebody who is to act for this person.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct NewDelegate {
+    /// Who, as the screen showed them.
+    pub delegate: Card,
+    /// In which ways.
+    pub acts: Vec<Act>,
+    /// From when, milliseconds since 1970 UTC; now if not given.
+    #[serde(default)]
+    pub not_before_ms: Option<u64>,
+    /// Until when.
+    pub not_after_ms: u64,
 }
 
 /// A person to invite.
@@ -186,6 +221,10 @@ pub enum Event {
         authenticator: Vec<u8>,
         /// All holders of the epoch's key.
         members: Vec<(DeviceId, telcon_proto::Card)>,
+        /// Those of them who are heard: by their role, or because they act for a party.
+        speakers: Vec<DeviceId>,
+        /// Who acts, or acted, for a party.
+        acts_for: Vec<ActsFor>,
     },
     /// The office assigned this note-taker to a call: leave any other, and listen to this one.
     Assigned {

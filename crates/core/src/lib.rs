@@ -6,6 +6,7 @@
 pub mod call;
 mod clock;
 mod context;
+mod delegations;
 pub mod device;
 pub mod engine;
 pub mod io;

@@ -5,7 +5,7 @@ use serde::Serialize;
 use telcon_identity::{VerifiedDevice, VerifiedRevocation};
 use telcon_proto::{
     CallId, Card, DeviceId, InvitationId, OfficeAlert, OfficeName, RecordMode, RecoveryId, Role, SuiteName,
-    alert::AddedDevice, message::NoticeState, recovery::RecoveryReason, terms::Contact,
+    alert::AddedDevice, delegation::ActsFor, message::NoticeState, recovery::RecoveryReason, terms::Contact,
 };
 
 /// Everything a screen shows.
@@ -50,6 +50,8 @@ pub struct View {
     pub revocation: Option<RevocationView>,
     /// Changes whenever the lists of devices that this one may see have changed.
     pub devices_changed: u32,
+    /// Changes whenever delegations by or to this person, or of the whole office for who may end them, have changed.
+    pub delegations_changed: u32,
     /// The office's alerts, for security officers.
     pub office_alerts: Option<OfficeAlertsView>,
     /// Devices that were added in this person's name, until they are acknowledged on this device.
@@ -190,6 +192,10 @@ pub struct CallView {
     pub from: Option<Card>,
     /// The callee.
     pub to: Option<Card>,
+    /// Who acts in it for one of the two, by a delegation that this device verified: at most one for each.
+    pub acts_for: Vec<ActsForView>,
+    /// Whether this device's person is heard in it.
+    pub speaks: bool,
     /// Whether `other` was verified by this device.
     pub verified: bool,
     /// Record mode.
@@ -248,6 +254,17 @@ fn ended_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
     schemars::json_schema!({ "anyOf": [logged, { "const": "taken_elsewhere" }, { "type": "null" }] })
 }
 
+/// Who acts in a call for one of its parties.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ActsForView {
+    /// Who, for whom, and what they did.
+    #[serde(flatten)]
+    pub acts: ActsFor,
+    /// Whether the party took the call over: who acted listens since.
+    pub taken_over: bool,
+}
+
 /// A member of a call.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -259,6 +276,8 @@ pub struct MemberView {
     pub device: DeviceId,
     /// Whether it is this one.
     pub you: bool,
+    /// Whether it is heard: by its person's role, or because they act for a party.
+    pub speaks: bool,
     /// Whether its microphone is off.
     pub muted: bool,
     /// Whether it is a note-taker whose heartbeats are overdue.
@@ -300,6 +319,10 @@ pub struct NoticeView {
     pub partial: bool,
     /// Whether this device may join it as a listener now.
     pub can_listen: bool,
+    /// Who acts in it for a party, according to the office.
+    pub acts_for: Vec<ActsFor>,
+    /// Whether somebody acts in it for this device's person, who may take it over now.
+    pub can_take_over: bool,
     /// Whether a note-taker is in it and responsive, according to the office.
     pub noted: bool,
     /// Whether one is joining, according to the office: another need not.

@@ -1,6 +1,7 @@
 //! Every check as an attack, in both suites: the attacker's input, and the error that refuses it.
 
 mod chains;
+mod delegation;
 mod invitations;
 mod logs;
 mod offices;

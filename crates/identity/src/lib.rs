@@ -13,7 +13,7 @@
 //!
 //! Verified types have no public constructor, only verification creates them: [`VerifiedDevice`] (valid certificate chain),
 //! [`LoggedDevice`] (and its certificate is in the log), [`VerifiedRing`] (signed by such a device, recent, for this office),
-//! [`LoggedRing`] (and the opening of the call is in the log).
+//! [`LoggedRing`] (and the opening of the call is in the log), [`VerifiedDelegation`] and [`LoggedDelegation`] (who may act for whom).
 //!
 //! This crate has no clock, randomness, file or socket: seeds and times are arguments, and it builds for wasm32.
 //!
@@ -33,6 +33,7 @@ mod certificate;
 mod chain;
 mod checkpoint;
 mod credential;
+mod delegation;
 mod error;
 mod invitation;
 pub mod jws;
@@ -62,6 +63,10 @@ pub use authority::{Authority, CharterTerms, INVITATION_TYP, InviteSpec, REVOCAT
 pub use certificate::MAX_CERTIFICATE_BYTES;
 pub use chain::VerifiedDevice;
 pub use credential::{parse_x509_credential, x509_credential};
+pub use delegation::{
+    DELEGATION_END_TYP, DELEGATION_TYP, LoggedDelegation, VerifiedDelegation, VerifiedDelegationEnd, sign_delegation,
+    sign_delegation_end,
+};
 pub use error::{Flaw, IdentityError, Mismatch, Misuse, Result, Validity};
 pub use invitation::{Invitation, MAX_FRAGMENT_CHARS};
 pub use key::{DeviceKey, SEED_BYTES, verify_signature};

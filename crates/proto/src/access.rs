@@ -47,9 +47,12 @@ pub enum Access {
     Device(Rule),
 }
 
-const IN_CALLS: Rule = Rule::Any(&[Action::Speak, Action::ListenIn]);
-const RINGS: Rule = Rule::Any(&[Action::RingPrincipal, Action::RingCounterpart]);
-const ANSWERS: Rule = Rule::Any(&[Action::Answer]);
+const IN_CALLS: Rule = Rule::Any(&[Action::Speak, Action::ListenIn, Action::ActForPrincipal]);
+const RINGS: Rule = Rule::Any(&[Action::RingPrincipal, Action::RingCounterpart, Action::ActForPrincipal]);
+const ANSWERS: Rule = Rule::Any(&[Action::Answer, Action::ActForPrincipal]);
+const DELEGATES: Rule = Rule::Any(&[Action::Delegate]);
+const ENDS_DELEGATIONS: Rule = Rule::Any(&[Action::Delegate, Action::EndDelegations]);
+const SEES_DELEGATIONS: Rule = Rule::Any(&[Action::Delegate, Action::ActForPrincipal, Action::EndDelegations]);
 const ENROLS: Rule = Rule::Any(&[Action::EnrolDevices]);
 const WRITES: Access = Access::Device(Rule::Any(&[Action::WriteRecord]));
 const SEES_RECORDS: Access = Access::Device(Rule::Any(&[Action::SeeAllRecords, Action::SeeOwnRecords]));
@@ -71,7 +74,7 @@ pub const MESSAGES: &[(&str, Rule)] = &[
     ("offer", IN_CALLS),
     ("resume", IN_CALLS),
     ("find_people", RINGS),
-    ("silence", ANSWERS),
+    ("silence", Rule::Any(&[Action::Answer])),
     ("invite", ENROLS),
     ("close_invitation", ENROLS),
     ("approve_device", ENROLS),
@@ -79,6 +82,8 @@ pub const MESSAGES: &[(&str, Rule)] = &[
     ("open_recovery", ENROLS),
     ("confirm_recovery", ENROLS),
     ("close_recovery", ENROLS),
+    ("delegate", DELEGATES),
+    ("end_delegation", ENDS_DELEGATIONS),
     ("report_alert", Rule::SignedIn),
     ("see_alerts", Rule::Any(&[Action::MarkAlerts])),
     ("acknowledge_device", Rule::Any(&[Action::SeeOwnDevices])),
@@ -97,6 +102,7 @@ pub const REQUESTS: &[(&str, &str, Access)] = &[
     ("POST", "/api/v1/registrars", Access::Everybody),
     ("POST", "/api/v1/device-requests", Access::Everybody),
     ("GET", "/api/v1/devices", Access::Device(Rule::Any(&[Action::SeeOwnDevices, Action::SeeAllDevices]))),
+    ("GET", "/api/v1/delegations", Access::Device(SEES_DELEGATIONS)),
     ("GET", "/api/v1/alerts", Access::Device(Rule::Any(&[Action::SeeAlerts]))),
     ("GET", "/api/v1/push", Access::Device(Rule::Any(&[Action::MarkAlerts]))),
     ("PUT", "/api/v1/push", Access::Device(Rule::Any(&[Action::MarkAlerts]))),
@@ -205,7 +211,9 @@ mod tests {
         let in_calls = IN_CALLS.refuses(Role::Auditor).unwrap();
         assert!(in_calls.contains("send audio or join a call as a visible listener"), "{in_calls}");
         assert!(
-            in_calls.ends_with("; roles that may: principal, counterpart, duty officer, note-taker, interpreter"),
+            in_calls.ends_with(
+                "; roles that may: principal, counterpart, scheduler, duty officer, note-taker, interpreter"
+            ),
             "{in_calls}"
         );
         let Access::Device(records) = SEES_RECORDS else { panic!("{SEES_RECORDS:?}") };

@@ -1,6 +1,9 @@
 //! Bodies of the HTTP API. Its paths, errors and limits are described in `docs/api/openapi.json`.
 
-use crate::{Blob, CallId, Card, DeviceId, Ended, OfficeAlert, PersonId, RecordMode, SuiteName, message::Logged};
+use crate::{
+    Blob, CallId, Card, DeviceId, Ended, OfficeAlert, PersonId, RecordMode, SuiteName, delegation::ProvenDelegation,
+    message::Logged,
+};
 use serde::{Deserialize, Serialize};
 
 /// Prefix of the paths of this version of the API.
@@ -359,6 +362,12 @@ pub struct RecordLine {
     /// Whether there is no record, and the log has a *record missing* entry.
     #[serde(default)]
     pub missing: bool,
+    /// The principal for whom `from` rang.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_behalf_of: Option<Card>,
+    /// Who answered for `to`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answered_by: Option<Card>,
 }
 
 /// `GET /api/v1/ice-servers`: the office's TURN servers, for signed-in devices whose network blocks the relay's own address.
@@ -403,6 +412,9 @@ pub struct RecordProof {
     pub missing: Option<Logged>,
     /// Device certificate chains (DER) of all participants of the call, note-takers included.
     pub devices: Vec<ProvenDevice>,
+    /// The delegations under which somebody rang or answered for a party.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub delegations: Vec<ProvenDelegation>,
     /// Size of the tree that the device follows, as it asked (`log_size`).
     #[serde(default)]
     pub from_size: u64,
@@ -416,7 +428,14 @@ impl RecordProof {
     pub fn entries(&self) -> impl Iterator<Item = &Logged> {
         let records = self.records.iter().map(|record| &record.logged);
         let devices = self.devices.iter().map(|device| &device.logged);
-        [&self.opened].into_iter().chain(&self.ended).chain(&self.missing).chain(records).chain(devices)
+        let delegations = self.delegations.iter().flat_map(|proven| [&proven.given, &proven.device]);
+        [&self.opened]
+            .into_iter()
+            .chain(&self.ended)
+            .chain(&self.missing)
+            .chain(records)
+            .chain(devices)
+            .chain(delegations)
     }
 }
 

@@ -121,6 +121,7 @@ id!(CallId, "One call. Opaque: it reveals no participant and may be logged.");
 id!(DeviceId, "One enrolled device. Opaque: it may be logged.");
 id!(InvitationId, "One invitation to enrol a device. Opaque: it may be logged.");
 id!(RecoveryId, "One recovery of a person who lost all devices. Opaque: it may be logged.");
+id!(DelegationId, "One delegation of a principal. Opaque: it may be logged.");
 id!(PersonId, "One person. It must not be logged: it has no `Display`, and its `Debug` shows nothing.");
 
 impl fmt::Display for CallId {
@@ -156,6 +157,18 @@ impl fmt::Debug for RecoveryId {
 impl fmt::Debug for InvitationId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "InvitationId({self})")
+    }
+}
+
+impl fmt::Display for DelegationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.to_hex())
+    }
+}
+
+impl fmt::Debug for DelegationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "DelegationId({self})")
     }
 }
 

@@ -6,6 +6,7 @@
 pub mod access;
 pub mod alert;
 pub mod blob;
+pub mod delegation;
 pub mod device_policy;
 pub mod digest;
 pub mod entry;
@@ -29,7 +30,7 @@ pub mod terms;
 pub use alert::{AlertKind, OfficeAlert};
 pub use blob::Blob;
 pub use digest::Digest;
-pub use id::{CallId, DeviceId, IdError, InvitationId, PersonId, RecoveryId, hex};
+pub use id::{CallId, DelegationId, DeviceId, IdError, InvitationId, PersonId, RecoveryId, hex};
 pub use message::{ClientMessage, ServerMessage};
 pub use office::{OfficeName, Qualified};
 pub use terms::{Card, Ended, RecordMode, Role, SuiteName};

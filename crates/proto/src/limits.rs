@@ -55,6 +55,12 @@ pub const ALERTS_AT_SIGN_IN: usize = 16;
 pub const MAX_ADDED_DEVICES: usize = 32;
 /// Longest address of a Web Push subscription, bytes. Those of push services in use have up to about 600.
 pub const MAX_PUSH_ENDPOINT_BYTES: usize = 2048;
+/// Longest time for which a principal lets somebody act for them, milliseconds: 90 days, so that what was forgotten ends by itself.
+pub const MAX_DELEGATION_MS: u64 = 90 * 24 * 60 * 60 * 1000;
+/// Delegations of one principal, and to one delegate, that have not ended.
+pub const MAX_DELEGATIONS_PER_PERSON: usize = 16;
+/// Delegations in the list of all, and people in the list of those who may be chosen.
+pub const MAX_DELEGATIONS_LISTED: usize = 200;
 /// Longest life of an invitation, milliseconds: seven days. What is not used by then is forgotten in a drawer.
 pub const MAX_INVITATION_MS: u64 = 7 * 24 * 60 * 60 * 1000;
 /// How long a device's request waits for a registrar, milliseconds: a day, for offices in other time zones.

@@ -7,7 +7,7 @@ use crate::report::{Gap, Problem, ProblemKind};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use telcon_proto::entry::{ArchivedRecord, Entry, InvitationClosed, LoggedSignature, ReadEntry, is_by_registrar};
 use telcon_proto::recovery::{RecoveryConfirmation, RecoveryEnd};
-use telcon_proto::{Ended, InvitationId, OfficeAlert, RecordMode, RecoveryId};
+use telcon_proto::{CallId, DelegationId, Ended, InvitationId, OfficeAlert, RecordMode, RecoveryId};
 
 /// A `record_archived` or `record_sealed` entry.
 #[derive(Debug, Clone)]
@@ -197,6 +197,8 @@ pub(crate) struct History {
     pub(crate) recovery_statements: BTreeMap<RecoveryId, RecoveryStatements>,
     /// Invitations of recoveries.
     recovering: BTreeMap<InvitationId, RecoveryId>,
+    /// Delegations: until when they are valid, and the index of their end.
+    delegations: BTreeMap<DelegationId, (u64, Option<u64>)>,
     pub(crate) problems: Vec<Problem>,
     /// Some entries could not be read: the absence of an entry proves nothing.
     pub(crate) incomplete: bool,
@@ -245,7 +247,8 @@ impl History {
                 }
                 self.revocations.push(Revocation { index, device, jws });
             }
-            Entry::CallOpened { time_ms, call, mode, devices, .. } => {
+            Entry::CallOpened { time_ms, call, mode, devices, delegation, .. } => {
+                self.check_delegation(index, call, delegation, time_ms);
                 let call = call.to_hex();
                 let known = self.calls.entry(call.clone()).or_default();
                 let in_order = known.opened.is_none() && known.ended.is_none() && known.seals.is_empty();
@@ -257,7 +260,13 @@ impl History {
                     self.call_problem(&call, format!("entry {index}: opened twice, or opened after its end"));
                 }
             }
-            Entry::CallEnded { time_ms, call, how, answered_ms, .. } => {
+            Entry::CallEnded { time_ms, call, how, answered_ms, delegation, .. } => {
+                // It may have ended during the call: what counts is when it was answered.
+                let was_given = delegation.is_none_or(|id| self.delegations.contains_key(&id));
+                if !was_given {
+                    let text = format!("entry {index}: it was answered under a delegation that was never given");
+                    self.call_problem(&call.to_hex(), text);
+                }
                 let call = call.to_hex();
                 let known = self.calls.entry(call.clone()).or_default();
                 let (opened, duplicate) = (known.opened.is_some(), known.ended.is_some());
@@ -393,6 +402,21 @@ impl History {
                     self.problem(ProblemKind::Entry, None, format!("entry {index}: an alert about nothing"));
                 }
             }
+            Entry::DelegationGiven { delegation, until_ms, .. } => {
+                if self.delegations.insert(delegation, (until_ms, None)).is_some() {
+                    let text = format!("entry {index}: delegation {delegation} was given twice");
+                    self.problem(ProblemKind::Device, None, text);
+                }
+            }
+            Entry::DelegationEnded { delegation, .. } => match self.delegations.get_mut(&delegation) {
+                Some((_, ended)) => {
+                    ended.get_or_insert(index);
+                }
+                None => {
+                    let text = format!("entry {index}: delegation {delegation} was ended but never given");
+                    self.problem(ProblemKind::Device, None, text);
+                }
+            },
             // The server's rules only restrict: nothing else in the log depends on them.
             Entry::DevicePolicyChanged { .. } => {}
             Entry::ArchiveOpened { call, .. } => {
@@ -502,6 +526,18 @@ impl History {
 
     pub(crate) fn problem(&mut self, kind: ProblemKind, call: Option<&str>, text: String) {
         self.problems.push(Problem { kind, call: call.map(str::to_owned), record: None, text });
+    }
+
+    /// A call is rung under a delegation that is in force: a server that lets one ring afterwards is found out here.
+    fn check_delegation(&mut self, index: u64, call: CallId, delegation: Option<DelegationId>, time_ms: u64) {
+        let Some(id) = delegation else { return };
+        let what = match self.delegations.get(&id) {
+            None => "a delegation that was never given".to_owned(),
+            Some((_, Some(ended))) => format!("a delegation that entry {ended} had ended"),
+            Some((until_ms, None)) if time_ms > *until_ms => "a delegation whose time was over".to_owned(),
+            Some(_) => return,
+        };
+        self.call_problem(&call.to_hex(), format!("entry {index}: it was rung under {what}"));
     }
 
     fn call_problem(&mut self, call: &str, text: String) {

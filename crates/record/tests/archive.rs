@@ -104,12 +104,13 @@ fn opened(n: u8, mode: RecordMode) -> Entry {
         mode,
         suite: SuiteName::Hybrid,
         devices: vec![device("desk")],
+        delegation: None,
     }
 }
 
 fn ended(n: u8, how: Ended) -> Entry {
     let (answered, answered_ms) = (Some(!how.was_unanswered()), None);
-    Entry::CallEnded { time_ms: 1000 * u64::from(n) + 500, call: id(n), how, answered, answered_ms }
+    Entry::CallEnded { time_ms: 1000 * u64::from(n) + 500, call: id(n), how, answered, answered_ms, delegation: None }
 }
 
 fn enrolled(device: &str, enrolment: &str) -> Entry {
@@ -262,7 +263,7 @@ fn missing_record_without_reason_is_a_gap_after_the_grace_period() {
 #[test]
 fn future_timestamp_does_not_extend_the_grace_period() {
     let (how, answered, answered_ms) = (Ended::Revoked, Some(true), None);
-    let later = Entry::CallEnded { time_ms: 2 * NOW, call: id(6), how, answered, answered_ms };
+    let later = Entry::CallEnded { time_ms: 2 * NOW, call: id(6), how, answered, answered_ms, delegation: None };
     for late in [later, ended(6, Ended::Revoked)] {
         let mut archive = Archive::good();
         let dated = matches!(late, Entry::CallEnded { time_ms, .. } if time_ms > NOW);

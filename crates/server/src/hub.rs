@@ -16,9 +16,9 @@ use crate::{
     reconcile::{CertificateSource, ReconcileError, reconcile},
     store::{IssuedLinkRow, ProtectionWrite, PushRow, RegistrarRow, Store, StoreError, Write},
     switchboard::{
-        Approved, ConfirmingRecovery, DeviceAsked, Effects, Gauges, LegRefusal, NewDevice, OpeningRecovery, Output,
-        PendingAppend, Policy, Refusal, RefusalKind, RefusedRing, RelayCommand, Reply, RequestId, Revocation, Seal,
-        SessionId, SignedIn, Switchboard, VerifiedRing,
+        Approved, ConfirmingRecovery, DelegationEnding, DeviceAsked, Effects, Gauges, LegRefusal, NewDelegation,
+        NewDevice, OpeningRecovery, Output, PendingAppend, Policy, Refusal, RefusalKind, RefusedRing, RelayCommand,
+        Reply, RequestId, Revocation, Seal, SessionId, SignedIn, Switchboard, VerifiedRing,
     },
 };
 use std::{
@@ -85,6 +85,10 @@ pub enum Input {
     Erased(DeviceId, oneshot::Sender<Answer>),
     /// A registrar revokes a device: its statement, or why that does not verify.
     RevokeAsRegistrar(SessionId, Box<Result<Revocation, String>>, oneshot::Sender<Answer>),
+    /// A principal's device gives a delegation: as it was verified, or why it does not verify.
+    Delegate(SessionId, Box<Result<NewDelegation, String>>),
+    /// A device ends a delegation: as it was verified, or why that does not verify.
+    EndDelegation(SessionId, Result<DelegationEnding, String>),
     /// Whether this device may deliver this call's record.
     MaySeal(CallId, DeviceId, oneshot::Sender<Result<(), Refusal>>),
     /// A record is in the archive.
@@ -344,6 +348,14 @@ impl Hub {
                 let looked_up = ring.and_then(|ring| self.look_up_call(ring));
                 self.board.ring(session, looked_up, now)
             }
+            Input::Delegate(session, new) => {
+                let new = new.and_then(|new| match self.parts.store.delegation_exists(&new.content.delegation) {
+                    Ok(exists) => Ok(NewDelegation { exists, ..new }),
+                    Err(error) => Err(failure::sentence(&error).to_owned()),
+                });
+                self.board.delegate(session, new, now)
+            }
+            Input::EndDelegation(session, ending) => self.board.end_delegation(session, ending, now),
             Input::Ping(session, from_size) => return batch.steps.push(Step::Checkpoint(session, from_size)),
             Input::Probe(reply) => {
                 let _ = reply.send(());

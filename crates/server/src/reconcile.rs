@@ -9,7 +9,7 @@
 use crate::{
     archive::{ProofError, Prover},
     objects::ObjectError,
-    store::{Certified, LostDevice, RecordRow, Store, StoreError, Write},
+    store::{Certified, DelegationEndRow, LostDevice, RecordRow, Store, StoreError, Write},
 };
 use telcon_identity::claimed_revocation;
 use telcon_proto::{
@@ -192,6 +192,15 @@ fn append_writes(
                 Write::RecoveryClosedLogged(recovery, index),
             ]);
         }
+        Entry::DelegationGiven { delegation, .. } => writes.push(Write::DelegationLogged(delegation, index)),
+        Entry::DelegationEnded { time_ms, delegation, by, statement_sha256 } => {
+            // A database from an older backup has it in force.
+            let end = DelegationEndRow { at_ms: time_ms, by, statement_sha256 };
+            writes.extend([
+                Write::DelegationEnded(delegation, Box::new(end)),
+                Write::DelegationEndLogged(delegation, index),
+            ]);
+        }
         Entry::ArchiveOpened { .. } | Entry::AlertRaised { .. } | Entry::DevicePolicyChanged { .. } => {}
         Entry::RecordArchived { call, time_ms, .. } | Entry::RecordSealed { call, time_ms, .. } => {
             let Some((device, digest, partial)) = record else { return Ok(()) };
@@ -263,6 +272,8 @@ mod tests {
             opened_index: None,
             ended_index: None,
             missing_index: None,
+            on_behalf: None,
+            answered_under: None,
         };
         store.apply(&[Write::Device(Box::new(device(1))), Write::Device(Box::new(device(2)))]).unwrap();
         store.apply(&[Write::Call(Box::new(call))]).unwrap();
@@ -282,6 +293,7 @@ mod tests {
             mode: RecordMode::Memo,
             suite: SuiteName::Hybrid,
             devices: vec![],
+            delegation: None,
         };
         let entries = [enrolled(1, 1), enrolled(2, 77), opened];
         let bytes: Vec<_> = entries.iter().map(Entry::to_bytes).chain([b"not ours".to_vec()]).collect();
@@ -294,8 +306,14 @@ mod tests {
 
         store.apply(&[Write::CallEnded(CALL, Ended::Missed, 3)]).unwrap();
         assert_eq!(store.load().unwrap().unfinished.len(), 1);
-        let ended =
-            Entry::CallEnded { time_ms: 3, call: CALL, how: Ended::Missed, answered: Some(false), answered_ms: None };
+        let ended = Entry::CallEnded {
+            time_ms: 3,
+            call: CALL,
+            how: Ended::Missed,
+            answered: Some(false),
+            answered_ms: None,
+            delegation: None,
+        };
         log.append(&[ended.to_bytes()], 3);
         reconcile(&mut *store, &log.prover(), &(), true).unwrap();
         assert_eq!(store.load().unwrap().unfinished, []);

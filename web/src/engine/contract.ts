@@ -8,15 +8,7 @@ export const IDLE_LOCK_MINUTES = 240;
 export const LOCKER_ID_BYTES = 16;
 export const MAX_PIN_CHARS = 64;
 export const MIN_PIN_CHARS = 6;
-export const NEED_CONFIRMATION = [
-  'approve_device',
-  'close_invitation',
-  'close_recovery',
-  'confirm_recovery',
-  'invite',
-  'open_recovery',
-  'revoke_device',
-];
+export const NEED_CONFIRMATION = ['approve_device', 'close_invitation', 'delegate', 'invite', 'revoke_device'];
 export const RECEIVE_SLOTS = 7;
 export const SALT_BYTES = 32;
 
@@ -30,9 +22,6 @@ export type AlertKind =
   | 'device_revoked'
   | 'link_opened_again'
   | 'registrar_appointed'
-  | 'recovery_opened'
-  | 'recovery_confirmed'
-  | 'recovery_closed'
   | 'sign_in_failed'
   | 'ring_refused'
   | 'proof_invalid'
@@ -219,7 +208,6 @@ export type PageOutput =
       type: 'close_leg';
     }
   | {
-      report: ErasureReport;
       type: 'erase';
     }
   | {
@@ -243,7 +231,7 @@ export type Role =
  */
 export type PersonId = string;
 /**
- * Content of a push message, as JSON. It names nobody: the page shows the rest, verified, once it is opened.
+ * Content of a push message, as JSON. It names nobody: who opens the page sees the rest there, verified.
  */
 export type PushMessage = {
   /**
@@ -267,9 +255,6 @@ export type PushMessage1 = {
     | 'device_revoked'
     | 'link_opened_again'
     | 'registrar_appointed'
-    | 'recovery_opened'
-    | 'recovery_confirmed'
-    | 'recovery_closed'
     | 'sign_in_failed'
     | 'ring_refused'
     | 'proof_invalid'
@@ -286,7 +271,7 @@ export type RecordMode = 'log_only' | 'memo' | 'audio';
 export type RemoveProtector =
   | {
       /**
-       * The credential's identifier, base64url without padding, of at most `MAX_CREDENTIAL_ID_BYTES`.
+       * The credential's identifier, base64url without padding, of at most 1023 bytes.
        */
       credential: string;
       kind: 'passkey';
@@ -389,12 +374,11 @@ export type UserCommand =
        * One enrolled device. Opaque: it may be logged.
        */
       device: string;
-      erase?: boolean;
       type: 'revoke_device';
     }
-  | { person: string; reason: RecoveryReason; type: 'open_recovery' }
-  | { recovery: string; type: 'confirm_recovery' }
-  | { recovery: string; type: 'close_recovery' }
+  | { type: 'ring_for'; person: string; mode?: 'memo'; statement: string }
+  | { type: 'delegate'; delegate: Card; acts: Act[]; not_before_ms?: number; not_after_ms: number }
+  | { type: 'end_delegation'; delegation: string }
   | {
       /**
        * Their log indices.
@@ -631,9 +615,6 @@ export interface OfficeAlert {
     | 'device_revoked'
     | 'link_opened_again'
     | 'registrar_appointed'
-    | 'recovery_opened'
-    | 'recovery_confirmed'
-    | 'recovery_closed'
     | 'sign_in_failed'
     | 'ring_refused'
     | 'proof_invalid'
@@ -736,6 +717,8 @@ export interface AskRequest {
  * A call on the screen.
  */
 export interface CallView {
+  acts_for: ActsForView[];
+  speaks: boolean;
   /**
    * One call. Opaque: it reveals no participant and may be logged.
    */
@@ -927,6 +910,7 @@ export interface Card1 {
  * A member of a call.
  */
 export interface MemberView {
+  speaks: boolean;
   /**
    * One enrolled device. Opaque: it may be logged.
    */
@@ -1027,7 +1011,6 @@ export interface Contact {
    * Whether one of their devices is connected now.
    */
   reachable: boolean;
-  recovered_ms?: number;
   /**
    * Their role in that office.
    */
@@ -1086,8 +1069,6 @@ export interface ListedDevice {
    * When it was revoked.
    */
   revoked_ms?: number;
-  erase_ordered_ms?: number;
-  erased_ms?: number;
 }
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
@@ -1232,7 +1213,6 @@ export interface InvitationView {
    * How many security officers have to approve the device that asks: one or two, by the office's charter.
    */
   approvals_needed: number;
-  recovery: string | null;
   card: Card3;
   /**
    * Until when a device may ask with it, or, once one has asked, until when it waits.
@@ -1369,6 +1349,8 @@ export interface MakeLocker {
  * A call of the office, for staff.
  */
 export interface NoticeView {
+  acts_for: ActsFor[];
+  can_take_over: boolean;
   /**
    * One call. Opaque: it reveals no participant and may be logged.
    */
@@ -1647,9 +1629,7 @@ export interface View {
    * Changes whenever the lists of devices that this one may see have changed.
    */
   devices_changed: number;
-  recoveries: RecoveryView[];
-  recovered_ms: number | null;
-  revocation: RevocationView | null;
+  delegations_changed: number;
   /**
    * Invitations that are not closed, newest first, for those who may see them.
    */
@@ -1837,7 +1817,7 @@ export interface PushSubscription {
    */
   auth: string;
   /**
-   * Address at the push service, at most `MAX_PUSH_ENDPOINT_BYTES`. Sending to it takes this address and the office's private key.
+   * Address at the push service, at most `MAX_PUSH_ENDPOINT_BYTES`. Whoever knows it and the office's key may send.
    */
   endpoint: string;
   /**
@@ -1849,6 +1829,8 @@ export interface PushSubscription {
  * One line of `GET /api/v1/records`.
  */
 export interface RecordLine {
+  on_behalf_of?: Card;
+  answered_by?: Card;
   /**
    * When it was answered.
    */
@@ -2014,9 +1996,7 @@ export interface View1 {
    * Changes whenever the lists of devices that this one may see have changed.
    */
   devices_changed: number;
-  recoveries: RecoveryView[];
-  recovered_ms: number | null;
-  revocation: RevocationView | null;
+  delegations_changed: number;
   /**
    * Invitations that are not closed, newest first, for those who may see them.
    */
@@ -2079,28 +2059,29 @@ export interface View1 {
   you: You | null;
 }
 
-export type RecoveryReason = 'lost' | 'stolen' | 'destroyed' | 'other';
-export interface ErasureReport {
-  jws: string;
+export type Act = 'ring' | 'answer';
+export interface ActsFor {
+  principal: Card;
+  delegate: Card;
+  act: Act;
 }
-export interface Orders {
-  revocation?: string;
+export interface ActsForView {
+  principal: Card;
+  delegate: Card;
+  act: Act;
+  taken_over: boolean;
 }
-export interface RevocationView {
-  at_ms: number;
-  by: Card | null;
-  erase: boolean;
+export interface ListedDelegation {
+  statement: string;
+  delegation: string;
+  principal: Card;
+  delegate: Card;
+  acts: Act[];
+  not_before_ms: number;
+  not_after_ms: number;
+  ended_ms?: number;
 }
-export interface RecoveryView {
-  by: Card | null;
-  can_confirm: boolean;
-  card: Card;
-  confirmed_by: Card | null;
-  devices: string[];
-  expires_ms: number;
-  opened_ms: number;
-  own: boolean;
-  problem: string | null;
-  reason: RecoveryReason | null;
-  recovery: string;
+export interface DelegationList {
+  delegations: ListedDelegation[];
+  candidates?: Card[];
 }

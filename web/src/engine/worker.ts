@@ -13,7 +13,7 @@ import { ORDER_INTERVAL_MS, read_revocation, report_erasure } from './orders';
 import { is_problem, problem_of, type Problem } from './problem';
 import { ProtectionWorker, type Protected } from './protection';
 import { lockers_over_http } from './protection_office';
-import { speaks, writes_records } from './roles';
+import { writes_records } from './roles';
 import { Socket } from './socket';
 
 declare const self: DedicatedWorkerGlobalScope;
@@ -44,7 +44,7 @@ function post(message: FromWorker): void {
     const { call, you } = message.view;
     if (you) device = you.device;
     if (message.view.phase === 'revoked') await_order();
-    media_expected = call?.state === 'live' && call.members.some((m) => !m.you && speaks(m.role));
+    media_expected = call?.state === 'live' && call.members.some((m) => !m.you && m.speaks);
   }
   // Each leg reports its first decrypted frame.
   if (message.type === 'open_leg') frame_decrypted = false;

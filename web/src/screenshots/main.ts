@@ -42,7 +42,7 @@ async function show(name: string): Promise<boolean> {
   const scene = scenes[name];
   if (!scene) return false;
   if (mounted) await unmount(mounted);
-  const office = { list: never, proof: never, devices: never, alerts: never, ...protection_over_http };
+  const office = { list: never, proof: never, devices: never, alerts: never, delegations: never, ...protection_over_http };
   const app = new App(() => host, office, 'Europe/Lisbon');
   app.now = NOW;
   app.fixed = true;

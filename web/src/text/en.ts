@@ -1,5 +1,6 @@
 // English. The shape of every catalogue: the other languages must have the same keys with the same parameters.
 
+import { acting } from './en/acting';
 import { alerts } from './en/alerts';
 import { asking } from './en/asking';
 import { call } from './en/call';
@@ -23,6 +24,7 @@ export const en = {
   /** Direction of writing: `ltr` or `rtl`. */
   dir: 'ltr',
   ...common,
+  acting,
   alerts,
   asking,
   call,

@@ -1,6 +1,7 @@
 // French. `Text` makes a missing key or another parameter list a compile error.
 
 import type { Text } from '.';
+import { acting } from './fr/acting';
 import { alerts } from './fr/alerts';
 import { asking } from './fr/asking';
 import { call } from './fr/call';
@@ -22,6 +23,7 @@ export const fr: Text = {
   language: 'Français',
   dir: 'ltr',
   ...common,
+  acting,
   alerts,
   asking,
   call,

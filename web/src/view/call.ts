@@ -2,10 +2,10 @@
 
 import type { CallView, View } from '../engine/contract';
 import type { MicrophoneState } from '../engine/microphone';
-import { speaks } from '../engine/roles';
 import { t } from '../text';
 import { capitalise, format_number } from '../text/format';
 import { duration } from './clock';
+import { acts_lines } from './delegations';
 import type { Level, Shape } from './labels';
 import { NOBODY_SPEAKS, listeners_line, members, type MemberRow, type Speaking } from './members';
 import { not_recorded_alarm, note_taker_pending, problem_alarm, unrecorded_reason, type Alarm } from './recording';
@@ -18,6 +18,8 @@ export interface CallAlarm extends Alarm {
 export interface CallScreen {
   name: string;
   organisation: string;
+  /** Who acts for whom. */
+  acts: string[];
   private: string;
   /** The other side was verified by this device. */
   verified: boolean;
@@ -55,6 +57,7 @@ export function call_screen(view: View, now: number, media: MediaState): CallScr
     // A heading, unless it is a person's name, begins as a sentence does.
     name: call.other ? name : capitalise(name),
     organisation: call.other?.organisation ?? '',
+    acts: acts_lines(call),
     private: call.verified ? words.private_verified : words.private,
     verified: call.verified,
     mode: mode(call, now),
@@ -106,11 +109,12 @@ function alarms(
   if (call.state === 'live' && media_timed_out && away) {
     raise('unreachable', { title: texts.away.title(name), sentence: texts.away.sentence });
   } else if (call.state === 'live' && media_timed_out) {
-    const all_muted = call.members.every((m) => m.you || m.muted || !speaks(m.role));
+    const all_muted = call.members.every((m) => m.you || m.muted || !m.speaks);
     const sentence = all_muted ? texts.silent.muted : texts.silent.sentence;
     raise('silent', { title: texts.silent.title(name), sentence });
   }
-  if (call.state === 'live' && they && !call.members.some((m) => m.person === they)) {
+  const stands_in = call.acts_for.some((one) => one.principal.person === they);
+  if (call.state === 'live' && they && !stands_in && !call.members.some((m) => m.person === they)) {
     raise('unreachable', { title: texts.alone.title, sentence: texts.alone.sentence(name) });
   }
   const why = unrecorded_reason(call, now);

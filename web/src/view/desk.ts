@@ -1,11 +1,12 @@
 // View model of the duty officer's screen: live calls, captions, what needs attention.
 
 import type { NoticeView, RecordLine, View } from '../engine/contract';
-import { listens as may_listen, reads_captions, speaks } from '../engine/roles';
+import { listens as may_listen, reads_captions } from '../engine/roles';
 import { t } from '../text';
 import { format_number, join_list } from '../text/format';
 import { told } from '../text/told';
 import { duration, time_to_the_second } from './clock';
+import { acts_notice } from './delegations';
 import { health, type Health } from './health';
 import { both_names, names_of, type Level, type Shape } from './labels';
 import type { Loadable } from './loadable';
@@ -28,6 +29,8 @@ export interface LiveCard {
   /** Small, above: status and duration. */
   status: string;
   title: string;
+  /** Who acts in it for whom, as the office says. */
+  acts: string | null;
   /** The record mode, or that it is not kept. */
   mode: { words: string; level: Level; shape: Shape };
   /** Who listens, as a sentence. */
@@ -120,6 +123,7 @@ function card(view: View, notice: NoticeView, now: number): LiveCard {
     status:
       state.is === 'live' ? desk.live(duration(now - state.since_ms)) : desk.ringing(duration(now - notice.opened_ms)),
     title: both_names(notice.from, notice.to),
+    acts: acts_notice(notice),
     mode: mode(notice, call, why),
     listens:
       call && call.members.length === 0 ? desk.being_added : listens(notice, call?.members ?? [], can_join(view)),
@@ -167,7 +171,7 @@ const can_join = (view: View): boolean => view.you === null || may_listen(view.y
 function listens(notice: NoticeView, known: Parameters<typeof members>[0], may_join: boolean): string {
   const { desk } = t();
   if (notice.state.is !== 'live') return desk.not_answered;
-  const listeners = known.filter((m) => !speaks(m.role) && !m.lost);
+  const listeners = known.filter((m) => !m.speaks && !m.lost);
   if (listeners.length > 0) return desk.listening(join_list(names_of(listeners)));
   const others = Math.max(0, notice.members - 2);
   return others === 0

@@ -8,7 +8,7 @@ import { told_reason } from '../text/told';
 import { check_detail, check_name, check_title } from './checks';
 import { date, day_offset, time, time_to_the_second } from './clock';
 import { both_names, named, type Level, type Shape } from './labels';
-import { is_pending, lasted, record_state } from './records';
+import { acts, is_pending, lasted, record_state } from './records';
 
 /**
  * `absent`: the check passed, and what it proves is that there is no record. `overdue`: it can pass only with a record, which has not
@@ -82,8 +82,8 @@ function fields(line: RecordLine, local_zone: string, people: Card[] | null): Re
       ? [clock(line.from.zone) ?? clock(local_zone) ?? '']
       : [...place(line.from.zone, line.from.name), ...place(line.to.zone, line.to.name)];
   return [
-    { name: names.participants, lines: [named(line.from), named(line.to)] },
-    ...(answered === undefined || people === null ? [] : [{ name: names.listened, lines: listened(people) }]),
+    { name: names.participants, lines: [named(line.from), named(line.to), ...acts(line)] },
+    ...(answered === undefined || people === null ? [] : [{ name: names.listened, lines: listened(line, people) }]),
     { name: names.date, lines: [date(start, local_zone) ?? ''] },
     { name: names.time, lines: clocks },
     ...(length === null ? [] : [{ name: names.duration, lines: [length] }]),
@@ -107,9 +107,11 @@ function kept_lines(line: RecordLine): string[] {
     : [mode];
 }
 
-function listened(people: Card[]): string[] {
+function listened(line: RecordLine, people: Card[]): string[] {
   const { fields } = t().records;
-  const staff = people.filter((card) => !speaks(card.role));
+  // Who acted for a party is named beside the parties.
+  const acted = [line.on_behalf_of && line.from, line.answered_by].map((card) => card?.person);
+  const staff = people.filter((card) => !speaks(card.role) && !acted.includes(card.person));
   if (staff.length === 0) return [fields.nobody];
   return staff.map((card) => (writes_records(card.role) ? fields.wrote(named(card)) : named(card)));
 }

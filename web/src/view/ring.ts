@@ -3,10 +3,10 @@
 
 import type { CallView, View } from '../engine/contract';
 import type { RingNotice } from '../engine/ringer';
-import { speaks } from '../engine/roles';
 import { t } from '../text';
 import { join_list } from '../text/format';
 import { both_clocks, date } from './clock';
+import { acts_lines } from './delegations';
 import { names_of, type Level, type Shape } from './labels';
 import { NOTE_TAKER_JOIN_TIMEOUT_MS } from './recording';
 import { was_answered, type ShownCall, type ShownView } from './resume';
@@ -30,6 +30,8 @@ export interface RingScreen {
   kind: string;
   name: string;
   organisation: string;
+  /** Who rings or answers for whom, verified by this device. */
+  acts: string[];
   clocks: string;
   /** That two officers recovered the other person lately: their voice may be somebody else's on the line of a new device. */
   recovered: string | null;
@@ -70,6 +72,7 @@ export function ring_screen(view: ShownView, now: number, local_zone: string): R
     kind: incoming ? texts.incoming : texts.outgoing,
     name,
     organisation,
+    acts: acts_lines(call),
     clocks: both_clocks(now, zone, local_zone),
     recovered: recovered(view, call.other.person, local_zone),
     verified: call.verified,
@@ -78,7 +81,7 @@ export function ring_screen(view: ShownView, now: number, local_zone: string): R
     muted: phase === 'resuming' ? call.muted : null,
     state: progress,
     announce: incoming
-      ? texts.announce_incoming(name, organisation, outlook.kept.words)
+      ? [texts.announce_incoming(name, organisation, outlook.kept.words), ...acts_lines(call)].join(' ')
       : texts.announce(progress.title),
   };
 }
@@ -135,7 +138,7 @@ export function refused_ring(view: View): string | null {
 /** What will be kept is said from what is ready now: a promise only once a note-taker is in the call. */
 function outlook_of(view: View, call: CallView, now: number): Pick<RingScreen, 'kept' | 'listens'> {
   const texts = t().ring;
-  const listeners = call.members.filter((m) => !m.you && !speaks(m.role) && !m.lost);
+  const listeners = call.members.filter((m) => !m.you && !m.speaks && !m.lost);
   const present = listeners.length > 0 ? texts.will_listen(join_list(names_of(listeners)), listeners.length) : null;
   if (call.mode === 'log_only') {
     return {

@@ -3,7 +3,7 @@
 import type { Alert, RevocationView, View } from '../engine/contract';
 import type { Asking } from '../engine/asking';
 import type { Problem } from '../engine/problem';
-import { sees_alerts, sees_all_devices, sees_all_records, speaks, watches } from '../engine/roles';
+import { sees_alerts, sees_all_devices, sees_all_records, sees_delegations, speaks, watches } from '../engine/roles';
 import { t } from '../text';
 import { format_number } from '../text/format';
 import { unseen_alerts } from './alerts';
@@ -16,13 +16,14 @@ export type Route =
   | { at: 'record'; call: string }
   | { at: 'devices' }
   | { at: 'my_devices' }
-  | { at: 'alerts' };
+  | { at: 'alerts' }
+  | { at: 'acting' };
 
 /** Home screens: each role has one. */
 export type Home = 'people' | 'desk' | 'calls' | 'devices';
 
 /** Screens that a route leads to. */
-export type Place = Home | 'record' | 'my_devices' | 'alerts';
+export type Place = Home | 'record' | 'my_devices' | 'alerts' | 'acting';
 
 export type Stage =
   | { status: 'starting' }
@@ -107,6 +108,8 @@ export function place_of(view: View, route: Route): Place {
       return 'my_devices';
     case 'alerts':
       return view.you && sees_alerts(view.you.role) ? 'alerts' : home;
+    case 'acting':
+      return view.you && sees_delegations(view.you.role) ? 'acting' : home;
     default:
       return lists_calls(view) ? route.at : home;
   }
@@ -134,6 +137,7 @@ export function route_of(fragment: string): Route {
     case 'calls':
     case 'devices':
     case 'alerts':
+    case 'acting':
       return { at: fragment };
     case 'my-devices':
       return { at: 'my_devices' };

@@ -3,6 +3,7 @@
 //! native client, and in tests with virtual time.
 
 mod alerts;
+mod delegations;
 mod gossip;
 mod keepalive;
 mod log_audit;
@@ -16,6 +17,7 @@ use crate::{
     call::{Call, Parties, ReceivedFrame, captions::Caption},
     clock::Clock,
     context::Context,
+    delegations::SentDelegations,
     device::{Device, DeviceError, DeviceState},
     io::{Output, UserCommand},
     media::{
@@ -30,7 +32,7 @@ use keepalive::{KeepAlive, PING_INTERVAL_MS};
 use log_audit::Freshness;
 use rings::Rings;
 use std::collections::{BTreeMap, VecDeque};
-use telcon_identity::LoggedDevice;
+use telcon_identity::{LoggedDevice, VerifiedDelegation};
 use telcon_proto::{
     CallId, Card, ClientMessage, DeviceId, PersonId, RecordMode, ServerMessage,
     limits::MAX_MESSAGE_BYTES,
@@ -74,6 +76,10 @@ pub struct Engine {
     revocation: Option<RevocationView>,
     /// When this person was recovered, as the office states it, while it is shown.
     recovered_ms: Option<u64>,
+    /// Those that came before the message in progress.
+    delegations: SentDelegations,
+    /// How often the office reported that delegations changed.
+    delegations_changed: u32,
     alerts_known: alerts::Alerts,
     /// The call whose end the message in progress reports.
     reported_over: Option<CallId>,
@@ -117,6 +123,8 @@ impl Engine {
             recoveries: recoveries::Recoveries::default(),
             revocation: None,
             recovered_ms: None,
+            delegations: SentDelegations::default(),
+            delegations_changed: 0,
             alerts_known: alerts::Alerts::default(),
             reported_over: None,
             next_ping_ms: None,
@@ -234,10 +242,7 @@ impl Engine {
     /// Seals one Opus packet of this device. Gives nothing before the call is live, for a listener, or without a key: there
     /// is no way to send in the clear.
     pub fn seal(&mut self, packet: &[u8]) -> Option<Vec<u8>> {
-        if !self.device.me().card().role.speaks() {
-            return None;
-        }
-        self.call.as_mut()?.seal(packet)
+        self.call.as_mut().filter(|call| call.speaks())?.seal(packet)
     }
 
     /// Opens one frame from the relay. It may change the view: who is muted is part of the frames.
@@ -266,7 +271,7 @@ impl Engine {
 
     /// Whether this device sends audio now: the cheap part of [`Engine::view`], for each frame.
     pub fn is_sending(&self) -> bool {
-        self.device.me().card().role.speaks() && self.call.as_ref().is_some_and(Call::is_live)
+        self.call.as_ref().is_some_and(|call| call.is_live() && call.speaks())
     }
 
     /// Queues a caption for the members who may read it. Only note-takers do. [`Engine::tick`] sends what is queued at a constant
@@ -349,6 +354,7 @@ impl Engine {
             recovered_ms: self.recovered_ms,
             revocation: self.revocation.clone(),
             devices_changed: self.invitations.devices_changed,
+            delegations_changed: self.delegations_changed,
             office_alerts: self.office_alerts_view(),
             added_devices: self.added_devices_view(),
             notices: self.notices.values().rev().cloned().collect(),
@@ -383,7 +389,8 @@ impl Engine {
         }
         self.advance_clock(now_ms);
         match command {
-            UserCommand::Ring { person, mode } => self.ring(now_ms, person, mode),
+            UserCommand::Ring { person, mode } => self.ring(now_ms, person, mode, None),
+            UserCommand::RingFor { person, mode, statement } => self.ring_for(now_ms, person, mode, &statement),
             UserCommand::Answer { call } => self.answer(call),
             UserCommand::Decline { call } => self.decline(call),
             UserCommand::Silence { .. }
@@ -394,6 +401,8 @@ impl Engine {
             | UserCommand::OpenRecovery { .. }
             | UserCommand::ConfirmRecovery { .. }
             | UserCommand::CloseRecovery { .. }
+            | UserCommand::Delegate(_)
+            | UserCommand::EndDelegation { .. }
             | UserCommand::SeeAlerts { .. }
             | UserCommand::AcknowledgeDevice { .. }
                 if !self.is_connected() =>
@@ -408,6 +417,8 @@ impl Engine {
             UserCommand::ConfirmRecovery { recovery } => self.confirm_recovery(now_ms, recovery),
             UserCommand::CloseRecovery { recovery } => self.send(ClientMessage::CloseRecovery { recovery }),
             UserCommand::ApproveDevice { invitation, code } => self.approve_device(now_ms, invitation, &code),
+            UserCommand::Delegate(to) => self.delegate(now_ms, to),
+            UserCommand::EndDelegation { delegation } => self.end_delegation(now_ms, delegation),
             UserCommand::SeeAlerts { alerts } => self.see_alerts(alerts),
             UserCommand::AcknowledgeDevice { device } => self.acknowledge_device(device),
             UserCommand::HangUp | UserCommand::Leave => self.with_call(Call::hang_up),
@@ -482,9 +493,10 @@ impl Engine {
 
     fn context(&mut self) -> Context<'_> {
         let may_send_unattended = self.may_send_unattended();
-        let Self { device, clock, recording, rng, out, state, freshness, .. } = self;
+        let Self { device, clock, recording, rng, out, state, freshness, delegations, .. } = self;
         let (log, fresh_size) = (state.log.as_ref(), freshness.least_size());
-        Context { device, clock: *clock, recording: *recording, may_send_unattended, log, fresh_size, rng, out }
+        let (clock, recording) = (*clock, *recording);
+        Context { device, clock, recording, may_send_unattended, log, fresh_size, delegations, rng, out }
     }
 
     /// See [`Context::may_send_unattended`].
@@ -498,7 +510,7 @@ impl Engine {
         self.call.as_ref().is_some_and(|call| !call.is_over())
     }
 
-    fn ring(&mut self, now_ms: u64, person: PersonId, mode: Option<RecordMode>) {
+    fn ring(&mut self, now_ms: u64, person: PersonId, mode: Option<RecordMode>, on_behalf: Option<VerifiedDelegation>) {
         // Being rung does not keep anybody from ringing.
         let rung = self.call.as_ref().is_some_and(Call::is_ringing_here);
         if self.in_call() && !rung {
@@ -519,7 +531,7 @@ impl Engine {
             return self.alert(AlertLevel::Amber, "You cannot ring yourself.");
         }
         let mode = mode.unwrap_or(self.mode).max(self.mode).max(self.device.office().floor());
-        match Call::place(&self.device, to, mode, &mut self.rng, now_ms) {
+        match Call::place(&self.device, to, mode, on_behalf, &mut self.rng, now_ms) {
             Ok((call, message)) => {
                 self.set_ring_aside();
                 self.call = Some(call);
@@ -535,7 +547,8 @@ impl Engine {
         if self.in_call() {
             return self.alert(AlertLevel::Amber, "Leave the present call first.");
         }
-        let Some(notice) = self.notices.get(&id).filter(|notice| notice.can_listen) else {
+        let may_join = |notice: &&NoticeView| notice.can_listen || notice.can_take_over;
+        let Some(notice) = self.notices.get(&id).filter(may_join) else {
             return self.alert(AlertLevel::Amber, "This call is over, or cannot be joined.");
         };
         let parties = Parties { caller: notice.from.clone(), callee: notice.to.clone() };

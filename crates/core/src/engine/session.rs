@@ -7,10 +7,11 @@ use crate::{
     io::{Event, Output},
     view::{AlertLevel, ConnectionState, RevocationView},
 };
-use telcon_identity::RING_MAX_FUTURE_MS;
+use telcon_identity::{IdentityError, RING_MAX_FUTURE_MS};
 use telcon_proto::{
     CallId, ClientMessage, PersonId, ServerMessage,
     alert::ReportedAlert,
+    delegation::ProvenDelegation,
     message::{Logged, NoticeState, RefusalCode},
     printable::printable,
     terms::Contact,
@@ -24,6 +25,42 @@ const MAX_REFUSAL_CHARS: usize = 200;
 
 impl Engine {
     pub(super) fn on_message(&mut self, now_ms: u64, message: ServerMessage) {
+        if let ServerMessage::Delegation(proven) = &message {
+            return self.on_delegation(proven, now_ms);
+        }
+        // What else the office sends meanwhile does not part a delegation from its message.
+        let relies_on_them = matches!(
+            message,
+            ServerMessage::Opened { .. }
+                | ServerMessage::Ringing { .. }
+                | ServerMessage::JoinAsked { .. }
+                | ServerMessage::Committed { .. }
+                | ServerMessage::Welcome { .. }
+        );
+        self.on_other_message(now_ms, message);
+        if relies_on_them {
+            self.delegations.clear();
+        }
+    }
+
+    /// A delegation on which the next message about a call relies.
+    fn on_delegation(&mut self, proven: &ProvenDelegation, now_ms: u64) {
+        match self.delegations.add(self.device.trust(), proven) {
+            Ok(()) => {
+                let checkpoints = [proven.given.checkpoint.clone(), proven.device.checkpoint.clone()];
+                self.record_log_claims(checkpoints, now_ms);
+            }
+            Err(error) => {
+                if matches!(error, IdentityError::Hostile(_)) {
+                    self.report(ReportedAlert::ProofInvalid, None);
+                }
+                let text = format!("Somebody's delegation was refused because it could not be verified: {error}.");
+                self.alert(AlertLevel::Red, text);
+            }
+        }
+    }
+
+    fn on_other_message(&mut self, now_ms: u64, message: ServerMessage) {
         match message {
             ServerMessage::Challenge { nonce, now_ms: office_ms } => {
                 self.compare_clocks(now_ms, office_ms);
@@ -76,6 +113,10 @@ impl Engine {
             ServerMessage::DevicesChanged {} => {
                 self.invitations.devices_changed = self.invitations.devices_changed.wrapping_add(1);
             }
+            ServerMessage::DelegationsChanged {} => {
+                self.delegations_changed = self.delegations_changed.wrapping_add(1);
+            }
+            ServerMessage::Delegation(_) => {}
             ServerMessage::Alerts { changed, unseen } => self.on_alerts(changed, unseen),
             ServerMessage::DevicesAdded { devices } => self.on_devices_added(devices),
             ServerMessage::Assigned { call } => self.out.push_back(Output::Event(Event::Assigned { call })),
@@ -291,7 +332,8 @@ impl Engine {
         if beside && !self.shows_further_rings() {
             return;
         }
-        match Call::incoming(&self.device, jws.clone(), opened, device, self.freshness.least_size(), now_ms) {
+        let incoming = Call::incoming(&self.context(), jws.clone(), opened, device);
+        match incoming {
             // It ended here while the office could not be told, and so it still rings there.
             Ok(call) if self.state.unreported_rings.contains(&call.id) => {
                 let call = call.id;

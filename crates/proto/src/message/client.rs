@@ -174,6 +174,17 @@ pub enum ClientMessage {
         /// Which.
         recovery: RecoveryId,
     },
+    /// A principal lets somebody act for them. Those concerned are told once the log has it
+    /// ([`super::ServerMessage::DelegationsChanged`]).
+    Delegate {
+        /// Compact JWS, type `telcon-delegation+jws`, by this device over [`crate::delegation::Delegation`].
+        statement: String,
+    },
+    /// Ends a delegation before its time.
+    EndDelegation {
+        /// Compact JWS, type `telcon-delegation-end+jws`, by this device over [`crate::delegation::DelegationEnd`].
+        statement: String,
+    },
     /// Something did not verify on this device: the security officer is told ([`super::ServerMessage::Alerts`]).
     ReportAlert {
         /// What.
@@ -200,13 +211,14 @@ pub enum ClientMessage {
 impl ClientMessage {
     /// Types of the messages that a protected device sends only after its person confirmed within
     /// [`crate::limits::CONFIRMATION_MAX_AGE_MS`] that they are there: with them an unlocked device that was left alone could do
-    /// lasting harm, because they decide who is enrolled. Acknowledging an added device is not among them: it ends a reminder on
+    /// lasting harm, because they decide who is enrolled and who acts for whom. Acknowledging an added device is not among them: it ends a reminder on
     /// that device alone, while the log, the list of devices and the person's other devices still show what was added.
-    pub const NEED_CONFIRMATION: [&'static str; 7] = [
+    pub const NEED_CONFIRMATION: [&'static str; 8] = [
         "approve_device",
         "close_invitation",
         "close_recovery",
         "confirm_recovery",
+        "delegate",
         "invite",
         "open_recovery",
         "revoke_device",
@@ -237,6 +249,8 @@ impl ClientMessage {
             Self::OpenRecovery { .. } => "open_recovery",
             Self::ConfirmRecovery { .. } => "confirm_recovery",
             Self::CloseRecovery { .. } => "close_recovery",
+            Self::Delegate { .. } => "delegate",
+            Self::EndDelegation { .. } => "end_delegation",
             Self::ReportAlert { .. } => "report_alert",
             Self::SeeAlerts { .. } => "see_alerts",
             Self::AcknowledgeDevice { .. } => "acknowledge_device",
@@ -285,6 +299,8 @@ mod tests {
             format!(r#"{{"type":"open_recovery","person":"{id}","statement":""}}"#),
             format!(r#"{{"type":"confirm_recovery","statement":"","token_sha256":"{other}","revocations":[]}}"#),
             format!(r#"{{"type":"close_recovery","recovery":"{id}"}}"#),
+            r#"{"type":"delegate","statement":""}"#.to_owned(),
+            r#"{"type":"end_delegation","statement":""}"#.to_owned(),
             r#"{"type":"ring","jws":""}"#.to_owned(),
             r#"{"type":"see_alerts","alerts":[]}"#.to_owned(),
             format!(r#"{{"type":"acknowledge_device","device":"{id}"}}"#),
@@ -300,6 +316,7 @@ mod tests {
             let expected = [
                 "approve_device",
                 "close_invitation",
+                "delegate",
                 "invite",
                 "revoke_device",
                 "open_recovery",

@@ -3,7 +3,7 @@
 use super::{Logged, Notice, OpenInvitation};
 use crate::{
     Blob, CallId, Card, DeviceId, Ended, InvitationId, OfficeAlert, PersonId, RecordMode, RecoveryId, SuiteName,
-    alert::AddedDevice, recovery::OpenRecovery, terms::Contact,
+    alert::AddedDevice, delegation::ProvenDelegation, recovery::OpenRecovery, terms::Contact,
 };
 use serde::{Deserialize, Serialize};
 
@@ -84,6 +84,11 @@ pub enum ServerMessage {
     },
     /// Devices that this one may see were enrolled, appointed or revoked: its own person's, or any, by its role.
     DevicesChanged {},
+    /// Delegations by or to this device's person, or any, by its role, were given or have ended: the list is at
+    /// `GET /api/v1/delegations`.
+    DelegationsChanged {},
+    /// A delegation on which the next messages about a call rely: under it somebody rang or answered for a party.
+    Delegation(ProvenDelegation),
     /// To security officers: alerts that are new, or were seen. After sign-in, the newest
     /// [`crate::limits::ALERTS_AT_SIGN_IN`].
     Alerts {
@@ -286,6 +291,8 @@ impl ServerMessage {
             | Self::Invitations { .. }
             | Self::Recoveries { .. }
             | Self::DevicesChanged {}
+            | Self::DelegationsChanged {}
+            | Self::Delegation(_)
             | Self::Alerts { .. }
             | Self::DevicesAdded { .. }
             | Self::Revoked { .. }
@@ -302,6 +309,7 @@ impl ServerMessage {
             Self::JoinAsked { device, .. } => vec![device],
             Self::Committed { devices, .. } => devices.iter_mut().collect(),
             Self::Welcome { opened, devices, .. } => std::iter::once(opened).chain(devices).collect(),
+            Self::Delegation(proven) => vec![&mut proven.given, &mut proven.device],
             Self::Challenge { .. }
             | Self::SignedIn { .. }
             | Self::PeopleChanged { .. }
@@ -323,6 +331,7 @@ impl ServerMessage {
             | Self::Invitations { .. }
             | Self::Recoveries { .. }
             | Self::DevicesChanged {}
+            | Self::DelegationsChanged {}
             | Self::Alerts { .. }
             | Self::DevicesAdded { .. }
             | Self::Refused { .. } => Vec::new(),

@@ -4,7 +4,7 @@ use super::{
     ActiveCall, Ask, CallRow, DeviceRow, FirstApprovalRow, Handshake, InvitationRow, IssuedLinkRow, LostDevice,
     RecordRow, RegistrarRow, Snapshot, Stage, StoreError, Unfinished, alerts,
     database::Statements,
-    push, recoveries,
+    delegations, push, recoveries,
     value::{Row, values},
 };
 use telcon_proto::{CallId, DeviceId, InvitationId, OfficeName};
@@ -14,7 +14,8 @@ pub(super) const DEVICE_COLUMNS: &str = "device, card, certificate, issuer, cert
 const LOST_COLUMNS: &str = "device, cert_sha256, enrolment, enrolled_ms, log_index, revoked_ms, revocation, revoked_index, \
      second_cert_sha256";
 pub(super) const CALL_COLUMNS: &str = "call, ring, from_device, from_card, to_card, mode, stage, epoch, answerer, \
-     noted, opened_ms, answered_ms, ended_ms, how, opened_index, ended_index, missing_index";
+     noted, opened_ms, answered_ms, ended_ms, how, opened_index, ended_index, missing_index, delegation, for_card, \
+     answered_under";
 pub(super) const RECORD_COLUMNS: &str = "call, digest, device, kept_ms, log_index, partial";
 
 pub(super) fn snapshot(t: &mut dyn Statements, home: &OfficeName) -> Result<Snapshot, StoreError> {
@@ -62,6 +63,7 @@ pub(super) fn snapshot(t: &mut dyn Statements, home: &OfficeName) -> Result<Snap
         unseen_alerts: alerts::unseen(t)?,
         added_devices: alerts::added(t)?,
         push: push::subscriptions(t)?,
+        delegations: delegations::open(t, home)?,
     })
 }
 
@@ -255,5 +257,10 @@ pub(super) fn call_row(row: &Row, home: &OfficeName) -> Result<CallRow, StoreErr
         opened_index: row.optional_number(14)?,
         ended_index: row.optional_number(15)?,
         missing_index: row.optional_number(16)?,
+        on_behalf: match row.optional_delegation(17)? {
+            Some(delegation) => Some((delegation, row.card(18, home)?)),
+            None => None,
+        },
+        answered_under: row.optional_delegation(19)?,
     })
 }

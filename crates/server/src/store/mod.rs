@@ -23,6 +23,7 @@
 
 mod alerts;
 mod database;
+mod delegations;
 mod load;
 mod location;
 pub mod migration;
@@ -47,9 +48,9 @@ pub use port::{Applied, LogPosition, Queries, Store, StoreError, StoredRecord};
 pub use protection_rows::{LockerRow, PasskeyRow, ProtectionRow, ProtectionWrite, TicketRow};
 pub use push_rows::{PushRow, PushWrite};
 pub use rows::{
-    ActiveCall, AddedDeviceRow, AlertId, AlertRow, Ask, CallRow, CallSummary, Certified, DeviceRow, DeviceSummary,
-    FirstApprovalRow, Handshake, InvitationRow, IssuedLinkRow, LostDevice, RecordRow, RecoveryConfirmationRow,
-    RecoveryRow, RegistrarRow, Snapshot, Stage, Unfinished, Write,
+    ActiveCall, AddedDeviceRow, AlertId, AlertRow, Ask, CallRow, CallSummary, Certified, DelegationEndRow,
+    DelegationRow, DeviceRow, DeviceSummary, FirstApprovalRow, Handshake, InvitationRow, IssuedLinkRow, LostDevice,
+    RecordRow, RecoveryConfirmationRow, RecoveryRow, RegistrarRow, Snapshot, Stage, Unfinished, Write,
 };
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use super::{
     Applied, CallSummary, DeviceRow, DeviceSummary, InvitationRow, LockerRow, LogPosition, LostDevice, PasskeyRow,
     ProtectionRow, Queries, RecoveryRow, RegistrarRow, Snapshot, Store, StoreError, StoredRecord, Write, alerts,
     database::{Access, Database, Statements},
-    load, office, protection, push, read, recoveries,
+    delegations, load, office, protection, push, read, recoveries,
     value::values,
     write,
 };
@@ -12,7 +12,10 @@ use std::{
     collections::BTreeSet,
     sync::{Mutex, PoisonError},
 };
-use telcon_proto::{CallId, DeviceId, Digest, InvitationId, OfficeAlert, OfficeName, PersonId, RecoveryId};
+use telcon_proto::{
+    CallId, Card, DelegationId, DeviceId, Digest, InvitationId, OfficeAlert, OfficeName, PersonId, RecoveryId,
+    delegation::ListedDelegation,
+};
 
 /// The writer over a database.
 pub(super) struct Writer<D> {
@@ -71,6 +74,10 @@ impl<D: Database> Store for Writer<D> {
     fn invitation_exists(&mut self, invitation: &InvitationId) -> Result<bool, StoreError> {
         let sql = "SELECT 1 FROM invitations WHERE invitation = $1";
         self.database.transaction(Access::Read, |t| Ok(!t.query(sql, values![invitation])?.is_empty()))
+    }
+
+    fn delegation_exists(&mut self, delegation: &DelegationId) -> Result<bool, StoreError> {
+        self.database.transaction(Access::Read, |t| delegations::exists(t, delegation))
     }
 
     fn log_position(&mut self) -> Result<LogPosition, StoreError> {
@@ -154,6 +161,18 @@ impl<D: Database> Queries for Reader<D> {
 
     fn record(&self, call: &CallId) -> Result<Option<(StoredRecord, Vec<DeviceRow>)>, StoreError> {
         self.read(|t| read::record(t, call, &self.home))
+    }
+
+    fn delegations(&self, person: Option<PersonId>, limit: u32) -> Result<Vec<ListedDelegation>, StoreError> {
+        self.read(|t| delegations::listed(t, person, limit, &self.home))
+    }
+
+    fn delegates(&self, limit: u32) -> Result<Vec<Card>, StoreError> {
+        self.read(|t| delegations::candidates(t, limit, &self.home))
+    }
+
+    fn delegations_of_call(&self, call: &CallId) -> Result<Vec<(String, u64, u64)>, StoreError> {
+        self.read(|t| delegations::of_call(t, call))
     }
 
     fn protection(&self, device: &DeviceId) -> Result<ProtectionRow, StoreError> {

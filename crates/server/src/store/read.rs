@@ -48,7 +48,8 @@ pub(super) fn listed_devices(
 }
 
 /// Columns of a list: not the ring, which is as long as all others together.
-const SUMMARY_COLUMNS: &str = "call, from_card, to_card, mode, opened_ms, answered_ms, ended_ms, how, missing_index";
+const SUMMARY_COLUMNS: &str = "call, from_card, to_card, mode, opened_ms, answered_ms, ended_ms, how, missing_index, for_card, \
+     (SELECT delegate_card FROM delegations WHERE delegations.delegation = calls.answered_under)";
 
 pub(super) fn calls(
     t: &mut dyn Statements,
@@ -61,7 +62,8 @@ pub(super) fn calls(
     let before = match after {
         None => i64::MAX as u64,
         Some(after) => {
-            let of_person = if party.is_some() { "AND (from_person = $2 OR to_person = $2)" } else { "" };
+            let of_person =
+                if party.is_some() { "AND (from_person = $2 OR to_person = $2 OR for_person = $2)" } else { "" };
             let sql =
                 format!("SELECT opened_index FROM calls WHERE call = $1 AND opened_index IS NOT NULL {of_person}");
             let values: Vec<Value> = [Value::from(&after)].into_iter().chain(person.clone()).collect();
@@ -84,7 +86,10 @@ pub(super) fn calls(
     };
     let shown = match party {
         None => page(""),
-        Some(_) => format!("{} UNION {}", page("AND from_person = $2"), page("AND to_person = $2")),
+        Some(_) => {
+            let pages = ["from_person", "to_person", "for_person"].map(|column| page(&format!("AND {column} = $2")));
+            pages.join(" UNION ")
+        }
     };
     let sql = format!("SELECT {SUMMARY_COLUMNS} FROM calls WHERE call IN ({shown}) ORDER BY opened_index DESC {limit}");
     let calls = all(t, &sql, &values, |row| {
@@ -100,6 +105,8 @@ pub(super) fn calls(
             records: 0,
             partial: false,
             missing: row.optional_number(8)?.is_some(),
+            on_behalf_of: if row.is_null(9) { None } else { Some(row.card(9, home)?) },
+            answered_by: if row.is_null(10) { None } else { Some(row.card(10, home)?) },
         })
     })?;
     let sql = format!("SELECT call, partial FROM records WHERE call IN ({shown})");
@@ -127,7 +134,12 @@ pub(super) fn record(
         load::DEVICE_COLUMNS
     );
     let devices = all(t, &sql, values![call], |row| load::device_row(row, home))?;
-    Ok(Some((StoredRecord { records: load::records(t, call)?, call: found }, devices)))
+    let sql = "SELECT delegate_card FROM delegations WHERE delegation = $1";
+    let answered_by = match &found.answered_under {
+        Some(id) => all(t, sql, values![id], |row| row.card(0, home))?.pop(),
+        None => None,
+    };
+    Ok(Some((StoredRecord { records: load::records(t, call)?, call: found, answered_by }, devices)))
 }
 
 pub(super) fn record_names(t: &mut dyn Statements) -> Result<BTreeSet<String>, StoreError> {

@@ -2,9 +2,10 @@
 
 use crate::digest::sha256;
 use telcon_proto::{
-    AlertKind, Blob, CallId, Card, DeviceId, Digest, Ended, InvitationId, OfficeAlert, PersonId, RecordMode,
-    RecoveryId, Role,
+    AlertKind, Blob, CallId, Card, DelegationId, DeviceId, Digest, Ended, InvitationId, OfficeAlert, PersonId,
+    RecordMode, RecoveryId, Role,
     alert::AlertSeen,
+    delegation::Act,
     entry::InvitationClosed,
     recovery::{RecoveryEnd, RecoveryReason},
 };
@@ -149,6 +150,10 @@ pub struct CallRow {
     pub ended_index: Option<u64>,
     /// Index of the *record missing* entry.
     pub missing_index: Option<u64>,
+    /// The delegation under which it was rung, and the principal for whom.
+    pub on_behalf: Option<(DelegationId, Card)>,
+    /// The delegation under which it was answered for the person rung.
+    pub answered_under: Option<DelegationId>,
 }
 
 /// A call as lists show it: without its ring, the largest column.
@@ -176,6 +181,10 @@ pub struct CallSummary {
     pub partial: bool,
     /// Whether the log has a *record missing* entry of it.
     pub missing: bool,
+    /// The principal for whom it was rung.
+    pub on_behalf_of: Option<Card>,
+    /// Who answered for the person rung.
+    pub answered_by: Option<Card>,
 }
 
 impl CallSummary {
@@ -365,6 +374,16 @@ pub enum Write {
     Protection(Vec<super::ProtectionWrite>),
     /// A Web Push subscription changed.
     Push(super::PushWrite),
+    /// A delegation is being given.
+    Delegation(Box<DelegationRow>),
+    /// The entry about it is in the log.
+    DelegationLogged(DelegationId, u64),
+    /// It was ended before its time.
+    DelegationEnded(DelegationId, Box<DelegationEndRow>),
+    /// The entry about that is in the log.
+    DelegationEndLogged(DelegationId, u64),
+    /// The call was answered under this delegation.
+    AnsweredUnder(CallId, DelegationId),
     /// An alert, with its log index once it has one; the same again adds that.
     Alert(Box<AlertRow>),
     /// A security officer's device saw the alert of this log index first, at this time.
@@ -444,6 +463,48 @@ pub struct AddedDeviceRow {
     pub approved_by: Option<DeviceId>,
     /// When it was enrolled, milliseconds since 1970 UTC.
     pub enrolled_ms: u64,
+}
+
+/// A delegation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DelegationRow {
+    /// Which.
+    pub delegation: DelegationId,
+    /// Who lets somebody act for them.
+    pub principal: PersonId,
+    /// Their device that signed it.
+    pub device: DeviceId,
+    /// Who may act.
+    pub delegate: Card,
+    /// In which ways.
+    pub acts: Vec<Act>,
+    /// As it was signed, a compact JWS.
+    pub statement: String,
+    /// SHA-256 of that.
+    pub statement_sha256: Digest,
+    /// From when, milliseconds since 1970 UTC.
+    pub not_before_ms: u64,
+    /// Until when.
+    pub not_after_ms: u64,
+    /// When it was given, as the log has it.
+    pub given_ms: u64,
+    /// Log entry of it.
+    pub given_index: Option<u64>,
+    /// Its end before its time.
+    pub ended: Option<DelegationEndRow>,
+    /// Log entry of that.
+    pub ended_index: Option<u64>,
+}
+
+/// The end of a delegation before its time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DelegationEndRow {
+    /// When, milliseconds since 1970 UTC.
+    pub at_ms: u64,
+    /// The device whose person ended it; none if it ended with a revoked device.
+    pub by: Option<DeviceId>,
+    /// SHA-256 of the statement that ended it.
+    pub statement_sha256: Option<Digest>,
 }
 
 /// A registrar.
@@ -638,6 +699,8 @@ pub struct Snapshot {
     pub added_devices: Vec<AddedDeviceRow>,
     /// Web Push subscriptions.
     pub push: Vec<super::PushRow>,
+    /// Delegations that have not ended or whose end the log may not have, and those of calls that are not over.
+    pub delegations: Vec<DelegationRow>,
 }
 
 /// The person of a device row, for indices.

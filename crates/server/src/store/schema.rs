@@ -3,7 +3,7 @@
 use super::{StoreError, database::Statements, value::values};
 
 /// Version that this program writes.
-pub(super) const VERSION: i64 = 16;
+pub(super) const VERSION: i64 = 17;
 
 /// A table, common to all databases: the unit of a migration between databases.
 pub(super) struct Table {
@@ -15,7 +15,7 @@ pub(super) struct Table {
 }
 
 /// All tables of [`VERSION`].
-pub(super) const TABLES: [Table; 20] = [
+pub(super) const TABLES: [Table; 21] = [
     Table {
         name: "devices",
         columns: &[
@@ -77,6 +77,10 @@ pub(super) const TABLES: [Table; 20] = [
             "settled",
             "from_person",
             "to_person",
+            "delegation",
+            "for_card",
+            "for_person",
+            "answered_under",
         ],
         key: 1,
     },
@@ -175,6 +179,28 @@ pub(super) const TABLES: [Table; 20] = [
     Table {
         name: "push_subscriptions",
         columns: &["device", "endpoint", "browser_key", "auth", "notified_below"],
+        key: 1,
+    },
+    Table {
+        name: "delegations",
+        columns: &[
+            "delegation",
+            "principal",
+            "delegate",
+            "device",
+            "delegate_card",
+            "acts",
+            "statement",
+            "statement_sha256",
+            "not_before_ms",
+            "not_after_ms",
+            "given_ms",
+            "given_index",
+            "ended_ms",
+            "ended_by",
+            "end_sha256",
+            "ended_index",
+        ],
         key: 1,
     },
     Table { name: "marks", columns: &["name", "value"], key: 1 },
@@ -397,6 +423,23 @@ CREATE TABLE recoveries (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX recoveries_pending ON recoveries (recovery) WHERE closed_index IS NULL;
 ",
+    // Delegations, and the calls that were rung or answered under them.
+    "
+CREATE TABLE delegations (
+    delegation BLOB PRIMARY KEY, principal TEXT NOT NULL, delegate TEXT NOT NULL, device BLOB NOT NULL,
+    delegate_card TEXT NOT NULL, acts TEXT NOT NULL, statement TEXT NOT NULL, statement_sha256 TEXT NOT NULL,
+    not_before_ms INTEGER NOT NULL, not_after_ms INTEGER NOT NULL, given_ms INTEGER NOT NULL, given_index INTEGER,
+    ended_ms INTEGER, ended_by BLOB, end_sha256 TEXT, ended_index INTEGER
+) STRICT, WITHOUT ROWID;
+ALTER TABLE calls ADD COLUMN delegation BLOB;
+ALTER TABLE calls ADD COLUMN for_card TEXT;
+ALTER TABLE calls ADD COLUMN for_person TEXT NOT NULL DEFAULT '';
+ALTER TABLE calls ADD COLUMN answered_under BLOB;
+CREATE INDEX delegations_open ON delegations (delegation) WHERE ended_index IS NULL;
+CREATE INDEX delegations_principal ON delegations (principal);
+CREATE INDEX delegations_delegate ON delegations (delegate);
+CREATE INDEX calls_for ON calls (for_person, opened_index);
+",
 ];
 
 /// PostgreSQL databases begin with version 5, in which they are created; the version is a mark. `COLLATE "C"` orders as
@@ -573,6 +616,23 @@ CREATE TABLE recoveries (
     closed TEXT, closed_by BYTEA, closed_ms BIGINT, device BYTEA, closed_index BIGINT
 );
 CREATE INDEX recoveries_pending ON recoveries (recovery) WHERE closed_index IS NULL;
+",
+    // Delegations, and the calls that were rung or answered under them.
+    "
+CREATE TABLE delegations (
+    delegation BYTEA PRIMARY KEY, principal TEXT COLLATE \"C\" NOT NULL, delegate TEXT COLLATE \"C\" NOT NULL, device BYTEA NOT NULL,
+    delegate_card TEXT NOT NULL, acts TEXT NOT NULL, statement TEXT NOT NULL, statement_sha256 TEXT NOT NULL,
+    not_before_ms BIGINT NOT NULL, not_after_ms BIGINT NOT NULL, given_ms BIGINT NOT NULL, given_index BIGINT,
+    ended_ms BIGINT, ended_by BYTEA, end_sha256 TEXT, ended_index BIGINT
+);
+ALTER TABLE calls ADD COLUMN delegation BYTEA;
+ALTER TABLE calls ADD COLUMN for_card TEXT;
+ALTER TABLE calls ADD COLUMN for_person TEXT COLLATE \"C\" NOT NULL DEFAULT '';
+ALTER TABLE calls ADD COLUMN answered_under BYTEA;
+CREATE INDEX delegations_open ON delegations (delegation) WHERE ended_index IS NULL;
+CREATE INDEX delegations_principal ON delegations (principal);
+CREATE INDEX delegations_delegate ON delegations (delegate);
+CREATE INDEX calls_for ON calls (for_person, opened_index);
 "];
 
 /// Creates the tables of a PostgreSQL database, or migrates older ones to [`VERSION`], inside a transaction.

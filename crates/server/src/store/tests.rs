@@ -4,8 +4,9 @@ use super::{faulty::*, testing::TestStore, *};
 use crate::peers::PostgresServer;
 use std::collections::BTreeSet;
 use telcon_proto::{
-    AlertKind, Blob, CallId, Card, DeviceId, Digest, Ended, InvitationId, PersonId, RecordMode, Role,
+    AlertKind, Blob, CallId, Card, DelegationId, DeviceId, Digest, Ended, InvitationId, PersonId, RecordMode, Role,
     alert::AlertSeen,
+    delegation::Act,
     entry::InvitationClosed,
     limits::{MAX_PASSKEYS_PER_DEVICE, MAX_PIN_ATTEMPTS},
 };
@@ -46,6 +47,8 @@ fn call() -> CallRow {
         opened_index: None,
         ended_index: None,
         missing_index: None,
+        on_behalf: None,
+        answered_under: None,
     }
 }
 
@@ -109,6 +112,7 @@ const SUITE: &[Case] = &[
     ("a_device_found_after_a_restore_is_notified_of", a_device_found_after_a_restore_is_notified_of),
     ("a_device_keeps_what_unlocks_it", a_device_keeps_what_unlocks_it),
     ("a_revoked_device_loses_what_protected_it", a_revoked_device_loses_what_protected_it),
+    ("delegations_are_restored_until_the_log_has_their_end", delegations_are_restored_until_the_log_has_their_end),
     ("alerts_are_listed_once_the_log_has_them", alerts_are_listed_once_the_log_has_them),
     ("added_devices_are_kept_until_they_are_acknowledged", added_devices_are_kept_until_they_are_acknowledged),
     (
@@ -1042,4 +1046,61 @@ fn injected_faults_have_the_stated_effect() {
     control.repair();
     assert!(store.load().is_ok());
     assert_eq!(control.transactions(), 4);
+}
+
+fn delegations_are_restored_until_the_log_has_their_end(disk: &TestStore) {
+    let id = DelegationId::from_bytes([9; 16]);
+    let row = DelegationRow {
+        delegation: id,
+        principal: card(1).person,
+        device: device(1),
+        delegate: Card { role: Role::DutyOfficer, ..card(2) },
+        acts: vec![Act::Ring, Act::Answer],
+        statement: "statement".into(),
+        statement_sha256: Digest::from_bytes([9; 32]),
+        not_before_ms: 5,
+        not_after_ms: 50,
+        given_ms: 6,
+        given_index: None,
+        ended: None,
+        ended_index: None,
+    };
+    let mut store = disk.writer();
+    assert!(!store.delegation_exists(&id).unwrap());
+    store.apply(&[enrolled(1), enrolled(2), Write::Delegation(Box::new(row.clone()))]).unwrap();
+    assert_eq!(store.load().unwrap().delegations, [row.clone()]);
+    let reader = disk.reader();
+    assert_eq!(reader.delegations(None, 9).unwrap(), [], "it is not in the log");
+    store.apply(&[Write::DelegationLogged(id, 7)]).unwrap();
+    for (person, listed) in [(None, 1), (Some(card(1).person), 1), (Some(card(2).person), 1), (Some(card(3).person), 0)]
+    {
+        assert_eq!(reader.delegations(person, 9).unwrap().len(), listed);
+    }
+    assert_eq!(reader.delegations(None, 9).unwrap()[0].principal, card(1));
+    // A call under it, which goes on when it has ended.
+    let rung = CallRow { on_behalf: Some((id, card(1))), ..call() };
+    store.apply(&[Write::Call(Box::new(rung.clone())), Write::CallOpened(CALL, 8)]).unwrap();
+    assert_eq!(store.load().unwrap().active[0].row.on_behalf, rung.on_behalf);
+    assert_eq!(reader.delegations_of_call(&CALL).unwrap(), [("statement".to_owned(), 7, 1)]);
+    assert_eq!(reader.calls(Some(card(1).person), None, 9).unwrap().unwrap()[0].on_behalf_of, Some(card(1)));
+    let end = DelegationEndRow { at_ms: 20, by: Some(device(1)), statement_sha256: Some(Digest::from_bytes([8; 32])) };
+    let later = DelegationEndRow { at_ms: 30, by: None, statement_sha256: None };
+    let ends = [end.clone(), later].map(|end| Write::DelegationEnded(id, Box::new(end)));
+    store.apply(&ends).unwrap();
+    let ended = DelegationRow { given_index: Some(7), ended: Some(end), ..row };
+    assert_eq!(store.load().unwrap().delegations, [ended.clone()], "the first end counts");
+    store.apply(&[Write::DelegationEndLogged(id, 9)]).unwrap();
+    assert_eq!(store.load().unwrap().delegations, [DelegationRow { ended_index: Some(9), ..ended }]);
+    store.apply(&[Write::CallEnded(CALL, Ended::HungUp, 40), Write::EndLogged(CALL, 10)]).unwrap();
+    assert_eq!(store.load().unwrap().delegations, [], "nobody needs it any more");
+    assert!(store.delegation_exists(&id).unwrap());
+    assert_eq!(reader.delegations(None, 9).unwrap()[0].ended_ms, Some(20));
+    // Answered under it.
+    let other = CallId::from_bytes([0xcb; 16]);
+    store.apply(&[Write::Call(Box::new(CallRow { call: other, ..call() })), Write::CallOpened(other, 11)]).unwrap();
+    store.apply(&[Write::CallAnswered(other, device(2), 9), Write::AnsweredUnder(other, id)]).unwrap();
+    assert_eq!(store.load().unwrap().active[0].row.answered_under, Some(id));
+    let listed = reader.calls(None, None, 9).unwrap().unwrap();
+    assert_eq!(listed[0].answered_by.as_ref().map(|card| card.role), Some(Role::DutyOfficer));
+    assert_eq!(reader.record(&other).unwrap().unwrap().0.summary(), listed[0]);
 }

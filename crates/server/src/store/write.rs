@@ -3,7 +3,7 @@
 use super::{
     CallRow, Certified, DeviceRow, Handshake, LostDevice, StoreError, Write, alerts,
     database::Statements,
-    push, recoveries,
+    delegations, push, recoveries,
     value::{Value, json, values},
 };
 use telcon_proto::CallId;
@@ -219,6 +219,17 @@ pub(super) fn apply(t: &mut dyn Statements, write: &Write) -> Result<bool, Store
         | Write::RecoveryClosedLogged(..) => recoveries::apply(t, write),
         Write::Protection(writes) => return super::protection::apply(t, writes),
         Write::Push(write) => push::apply(t, write),
+        Write::Delegation(row) => delegations::insert(t, row),
+        Write::DelegationLogged(id, index) => {
+            run("UPDATE delegations SET given_index = $1 WHERE delegation = $2", values![*index, id])
+        }
+        Write::DelegationEnded(id, end) => delegations::end(t, id, end),
+        Write::DelegationEndLogged(id, index) => {
+            run("UPDATE delegations SET ended_index = $1 WHERE delegation = $2", values![*index, id])
+        }
+        Write::AnsweredUnder(call, id) => {
+            run("UPDATE calls SET answered_under = $1 WHERE call = $2", values![id, call])
+        }
         Write::Alert(row) => alerts::put(t, row),
         Write::AlertSeen(index, by, ms) => run(
             "UPDATE alerts SET seen_by = $1, seen_ms = $2 WHERE log_index = $3 AND seen_ms IS NULL",
@@ -357,8 +368,10 @@ fn settle(t: &mut dyn Statements, call: &CallId) -> Result<(), StoreError> {
 fn insert_call(t: &mut dyn Statements, row: &CallRow) -> Result<(), StoreError> {
     t.execute(
         "INSERT INTO calls (call, ring, from_device, from_card, to_card, mode, stage, epoch, answerer, noted, opened_ms,
-             answered_ms, ended_ms, how, opened_index, ended_index, missing_index, settled, from_person, to_person)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, 0, $18, $19)",
+             answered_ms, ended_ms, how, opened_index, ended_index, missing_index, settled, from_person, to_person,
+             delegation, for_card, for_person, answered_under)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, 0, $18, $19, $20, $21, $22,
+             $23)",
         &[
             Value::from(&row.call),
             (&row.ring).into(),
@@ -379,6 +392,10 @@ fn insert_call(t: &mut dyn Statements, row: &CallRow) -> Result<(), StoreError> 
             row.missing_index.into(),
             row.from.person.to_hex().as_str().into(),
             row.to.person.to_hex().as_str().into(),
+            row.on_behalf.as_ref().map(|(delegation, _)| delegation).into(),
+            row.on_behalf.as_ref().map_or(Value::Null, |(_, card)| json(card)),
+            row.on_behalf.as_ref().map_or(String::new(), |(_, card)| card.person.to_hex()).as_str().into(),
+            row.answered_under.as_ref().into(),
         ],
     )?;
     let key = values![&row.call, &row.from_device];

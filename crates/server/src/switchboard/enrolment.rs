@@ -345,6 +345,7 @@ impl Switchboard {
         if let Some(card) = card {
             self.person_changed(card.person);
             self.tell_devices_changed(card.person);
+            self.end_delegations_of_device(device, card.person, now_ms);
         }
         self.void_first_approvals(device);
         self.void_recoveries(device, now_ms);

@@ -12,6 +12,7 @@
 //! |---|---|
 //! | `port` | inputs and outputs |
 //! | `context` | state shared by all calls: directory, effects, timers |
+//! | `delegations` | who may act for whom, and the calls under it |
 //! | `directory` | enrolled devices and connections |
 //! | `contacts` | contact lists: sign-in, changes, search |
 //! | `live_calls` | calls that have not ended, with indexes |
@@ -41,6 +42,7 @@ mod asks;
 mod call;
 mod contacts;
 mod context;
+mod delegations;
 mod directory;
 mod enrolment;
 mod group;
@@ -59,9 +61,9 @@ mod ring_limits;
 mod silence;
 
 pub use port::{
-    Approved, CloseReason, ConfirmingRecovery, DeviceAsked, Effects, FirstApproved, LegRefusal, NewDevice,
-    OpeningRecovery, Output, PendingAppend, Policy, Push, PushCommand, Refusal, RefusalKind, RefusedRing, RelayCommand,
-    Reply, RequestId, Revocation, Seal, SessionId, VerifiedRing,
+    Approved, CloseReason, ConfirmingRecovery, DelegationEnding, DeviceAsked, Effects, FirstApproved, LegRefusal,
+    NewDelegation, NewDevice, OpeningRecovery, Output, PendingAppend, Policy, Push, PushCommand, Refusal, RefusalKind,
+    RefusedRing, RelayCommand, Reply, RequestId, Revocation, Seal, SessionId, VerifiedRing,
 };
 
 use crate::{
@@ -198,6 +200,8 @@ impl Switchboard {
         this.restore_recoveries(stored.recoveries, stored.recovered, now_ms);
         this.restore_invitations(stored.registrars, stored.invitations);
         this.context.contacts.load(&this.context.directory);
+        // Before the calls that need them; what has ended meanwhile ends after these are restored.
+        let delegations = this.restore_delegations(stored.delegations);
         this.context.relay(RelayCommand::KeepOnly(stored.active.iter().map(|active| active.row.call).collect()));
         for active in stored.active {
             let call = Call::restored(active, now_ms);
@@ -208,6 +212,7 @@ impl Switchboard {
             this.remember_end(row.call, row.how.unwrap_or(Ended::Interrupted));
             this.pending.restore(&unfinished, &mut this.context);
         }
+        this.settle_delegations(&delegations, now_ms);
         let effects = this.finish(now_ms);
         (this, effects)
     }
@@ -235,7 +240,10 @@ impl Switchboard {
             self.forget_session(older, now_ms);
         }
         let first = self.context.directory.sign_in(session, device, card.clone());
-        let (people, people_more) = self.context.contacts.open_list(session, &card, &self.context.directory);
+        let (people, people_more) = {
+            let role = self.context.contact_role(&card);
+            self.context.contacts.open_list(session, &card, role, &self.context.directory)
+        };
         let own = self.calls.of_device(&device);
         let in_call = own.iter().filter_map(|id| self.calls.get(id));
         let in_call = in_call.filter(|c| c.row.stage != Stage::Opening && c.takes_part(&device)).map(Call::id).next();
@@ -260,6 +268,8 @@ impl Switchboard {
         self.send_alerts(session, card.role);
         if watches_calls(card.role) {
             self.send_notices(session, in_call);
+        } else {
+            self.send_notices_for(session, card.person);
         }
         let ringing: Vec<CallId> = self.calls.of_person(card.person).map(Call::id).collect();
         for id in ringing {
@@ -267,6 +277,7 @@ impl Switchboard {
                 call.ring_device(device, &mut self.context);
             }
         }
+        self.ring_for_principals(device, card.person);
         Ok((SignedIn { device, role: card.role }, self.finish(now_ms)))
     }
 
@@ -360,6 +371,10 @@ impl Switchboard {
                 let text = "the server did not verify this statement about a recovery: try again";
                 self.context.refuse(session, None, RefusalCode::Unavailable, text);
             }
+            M::Delegate { .. } | M::EndDelegation { .. } => {
+                let text = "the server did not verify this statement: try again";
+                self.context.refuse(session, None, RefusalCode::Unavailable, text);
+            }
             M::RevokeDevice { .. } => {
                 let text = "the server did not verify this revocation: revoke the device again";
                 self.context.refuse(session, None, RefusalCode::Unavailable, text);
@@ -402,6 +417,8 @@ impl Switchboard {
             PendingAppend::RecoveryConfirmed(id) => self.recovery_confirmation_logged(id, index, now_ms),
             PendingAppend::RecoveryClosed(id) => self.recovery_close_logged(id, index, now_ms),
             PendingAppend::Revoked(device, request) => self.revocation_logged(device, request, index, now_ms),
+            PendingAppend::DelegationGiven(id) => self.delegation_logged(id, index, now_ms),
+            PendingAppend::DelegationEnded(id) => self.delegation_end_logged(id, index, now_ms),
             PendingAppend::Opened(call) => self.opened(call, index, now_ms),
             PendingAppend::Ended(call) => self.pending.end_logged(call, index, &mut self.context, now_ms),
             PendingAppend::Sealed(seal, request) => {
@@ -449,6 +466,7 @@ impl Switchboard {
                     }
                 }
                 Some(Timer::Alerts) => self.alerts.due(&mut self.context, now_ms),
+                Some(Timer::Delegation(id)) => self.delegation_due(id, now_ms),
                 Some(Timer::Invitation(id)) => self.invitation_expired(id, now_ms),
                 Some(Timer::Recovery(id)) => self.recovery_due(id, now_ms),
                 Some(Timer::RecoveryShown(person)) => self.recovery_shown_long_enough(person),

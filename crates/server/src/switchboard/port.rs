@@ -3,8 +3,9 @@
 use crate::store::{AlertId, PushRow, Write};
 use std::collections::BTreeSet;
 use telcon_proto::{
-    Blob, CallId, Card, DeviceId, Digest, InvitationId, OfficeName, PersonId, RecordMode, RecoveryId, ServerMessage,
-    SuiteName,
+    Blob, CallId, Card, DelegationId, DeviceId, Digest, InvitationId, OfficeName, PersonId, RecordMode, RecoveryId,
+    ServerMessage, SuiteName,
+    delegation::Delegation,
     device_policy::DevicePolicy,
     entry::Entry,
     http::Asked,
@@ -159,6 +160,10 @@ pub enum PendingAppend {
     RecoveryClosed(RecoveryId),
     /// An alert is raised.
     Alert(AlertId),
+    /// A delegation was given.
+    DelegationGiven(DelegationId),
+    /// A delegation was ended.
+    DelegationEnded(DelegationId),
 }
 
 /// A change at the relay.
@@ -368,6 +373,32 @@ pub struct ConfirmingRecovery {
     pub devices: Vec<DeviceId>,
     /// Devices and their revocations, with the order to erase, by the same registrar.
     pub revocations: Vec<(DeviceId, String)>,
+}
+
+/// A delegation whose signature was checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewDelegation {
+    /// The signed content.
+    pub content: Delegation,
+    /// The device that signed it.
+    pub device: DeviceId,
+    /// As it was signed.
+    pub statement: String,
+    /// SHA-256 of that.
+    pub sha256: Digest,
+    /// Whether the store has a delegation of this id.
+    pub exists: bool,
+}
+
+/// The end of a delegation, whose signature was checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DelegationEnding {
+    /// Which.
+    pub delegation: DelegationId,
+    /// The device that signed it.
+    pub by: DeviceId,
+    /// SHA-256 of the statement.
+    pub sha256: Digest,
 }
 
 /// A sealed record whose parts and signature were checked.

@@ -13,7 +13,7 @@ use crate::{
     store::{CallRow, RecordRow, Unfinished, Write},
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use telcon_proto::{CallId, DeviceId, Digest, Ended, RecordMode, ServerMessage, entry::Entry};
+use telcon_proto::{CallId, DelegationId, DeviceId, Digest, Ended, RecordMode, ServerMessage, entry::Entry};
 
 /// Calls whose end or records are pending, and revocations whose append failed. Deadlines are in [`Context::timers`].
 #[derive(Default)]
@@ -30,6 +30,8 @@ pub(super) struct PendingRecords {
 struct End {
     how: Ended,
     answered_ms: Option<u64>,
+    /// The delegation under which it was answered.
+    delegation: Option<DelegationId>,
     time_ms: u64,
 }
 
@@ -156,6 +158,7 @@ impl Switchboard {
             | Timer::Invitation(_)
             | Timer::Recovery(_)
             | Timer::RecoveryShown(_)
+            | Timer::Delegation(_)
             | Timer::Contacts
             | Timer::Alerts => {}
         }
@@ -189,18 +192,18 @@ impl PendingRecords {
         &mut self,
         call: CallId,
         how: Ended,
-        answered_ms: Option<u64>,
+        (answered_ms, delegation): (Option<u64>, Option<DelegationId>),
         time_ms: u64,
         context: &mut Context,
     ) {
-        let end = End { how, answered_ms, time_ms };
+        let end = End { how, answered_ms, delegation, time_ms };
         end.append(call, context);
         self.ends.insert(call, end);
     }
 
     fn append_end_of(&mut self, row: &CallRow, context: &mut Context) {
         if let (Some(how), Some(time_ms)) = (row.how, row.ended_ms) {
-            self.append_end(row.call, how, row.answered_ms, time_ms, context);
+            self.append_end(row.call, how, (row.answered_ms, row.answered_under), time_ms, context);
         }
     }
 
@@ -376,8 +379,9 @@ fn is_of_record(entry: &Entry, digest: Digest) -> bool {
 
 impl End {
     fn append(&self, call: CallId, context: &mut Context) {
-        let Self { how, answered_ms, time_ms, .. } = *self;
+        let Self { how, answered_ms, delegation, time_ms } = *self;
         let answered = Some(answered_ms.is_some());
-        context.append(PendingAppend::Ended(call), Entry::CallEnded { time_ms, call, how, answered, answered_ms });
+        let entry = Entry::CallEnded { time_ms, call, how, answered, answered_ms, delegation };
+        context.append(PendingAppend::Ended(call), entry);
     }
 }

@@ -3,6 +3,7 @@
 mod alerts;
 mod api;
 mod connections;
+mod delegations;
 mod devices;
 mod erasures;
 mod error;

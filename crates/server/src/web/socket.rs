@@ -345,6 +345,12 @@ impl Connection {
                             super::registrars::revoke(self.app.clone(), session, statement).await;
                             continue;
                         }
+                        ClientMessage::Delegate { statement } => {
+                            Input::Delegate(session, Box::new(super::delegations::verify(self.app.clone(), statement).await))
+                        }
+                        ClientMessage::EndDelegation { statement } => {
+                            Input::EndDelegation(session, super::delegations::verify_end(self.app.clone(), statement).await)
+                        }
                         message => Input::Message(session, Box::new(message)),
                     };
                     in_order_until = Instant::now() + ORDERED_PINGS;

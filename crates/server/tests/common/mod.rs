@@ -196,6 +196,7 @@ impl Office {
             mode,
             suite: self.info.suite,
             at_ms: now_ms(),
+            on_behalf: None,
         };
         ClientMessage::Ring { jws: sign_ring(&from.key, &from.chain, &ring) }
     }

@@ -122,6 +122,13 @@ impl World {
                     ClientMessage::Ring { jws } => {
                         HubInput::Ring(session, sign_in::verify_ring(&self.office.pinned, jws, now))
                     }
+                    ClientMessage::Delegate { statement } => {
+                        HubInput::Delegate(session, sign_in::verify_delegation(&self.office.pinned, statement))
+                    }
+                    ClientMessage::EndDelegation { statement } => HubInput::EndDelegation(
+                        session,
+                        sign_in::verify_delegation_end(&self.office.pinned, &statement),
+                    ),
                     message => HubInput::Message(session, message),
                 };
                 self.input(input);

@@ -118,7 +118,8 @@ export const call = {
     },
     revoked: {
       title: 'The call was ended',
-      sentence: 'The office revoked a device in this call. Ask your office before you call again.',
+      sentence:
+        'The office revoked a device in this call, or somebody in it may no longer act for another. Ask your office before you call again.',
     },
     taken_elsewhere: {
       title: 'Answered on another device',

@@ -141,7 +141,7 @@ export const devices = {
     withdraw_yes: 'Withdraw it',
     revoke: 'Revoke this device?',
     revoke_then:
-      'It is signed out and its calls end at once. It can do nothing any more. This cannot be undone: to use it again, the person needs a new link.',
+      'It is signed out, and its calls and the delegations given with it end at once. It can do nothing any more. This cannot be undone: to use it again, the person needs a new link.',
     revoke_yes: 'Revoke',
     erase_too: 'If it is lost or stolen, have it erase its keys and data, too. It does so the next time it connects.',
     erase_yes: 'Revoke and erase',

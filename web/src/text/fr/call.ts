@@ -124,7 +124,7 @@ export const call: Text['call'] = {
     revoked: {
       title: 'L’appel a pris fin',
       sentence:
-        'Le cabinet a révoqué un appareil qui participait à cet appel. Consultez votre cabinet avant de rappeler.',
+        'Le cabinet a révoqué un appareil qui participait à cet appel, ou une délégation y a pris fin. Consultez votre cabinet avant de rappeler.',
     },
     taken_elsewhere: {
       title: 'Appel pris sur un autre appareil',

@@ -89,6 +89,21 @@ export const told: Text['told'] = {
   cannot_register: (why) =>
     `Cet appareil ne peut plus ni inviter ni approuver (${why}). Le détenteur de l’autorité du cabinet doit l’habiliter de nouveau.`,
   update_device: 'La version de Telcon de cet appareil est périmée. Rechargez la page pour la mettre à jour.',
+  not_delegated: (why) => `Rien n’a été changé : ${why}.`,
+  cannot_ring_for: (why) => `Vous ne pouvez pas appeler pour cette personne : ${why}.`,
+  delegation_refused: (why) =>
+    `Le droit d’une personne d’agir pour une autre n’a pas pu être vérifié : ${why}. Prévenez votre responsable de la sécurité.`,
+  delegation_over: 'Cette délégation a pris fin.',
+  delegation_early: 'Cette délégation n’a pas encore commencé : comparez les horloges des deux appareils.',
+  delegation_act: 'Cette délégation ne permet pas cela.',
+  for_themselves: 'On n’appelle pas quelqu’un en son propre nom.',
+  delegation_again: 'Cette délégation a déjà été donnée, ou est échue. Recommencez.',
+  delegate_unknown:
+    'La personne qui doit agir n’a pas d’appareil ici, ou est inscrite sous d’autres mots. Choisissez-la de nouveau.',
+  too_many_delegations: 'Trop de délégations pour cette personne. Mettez fin à l’une d’elles d’abord.',
+  delegation_pending:
+    'Le journal de votre cabinet est indisponible. Cela comptera dès qu’il sera de nouveau accessible.',
+  delegation_clock: 'L’horloge de cet appareil diffère de celle de votre cabinet. Réglez-la, puis réessayez.',
   in_a_call: 'Mettez d’abord fin à l’appel en cours.',
   not_listed: 'Cette personne ne figure pas dans la liste de votre cabinet.',
   not_connected_offices: 'Cette personne relève d’un autre cabinet, auquel le vôtre n’est pas relié.',

@@ -39,6 +39,7 @@ fn ring(world: &Scenario, from: Qualified<DeviceId>, to: Qualified<PersonId>) ->
         mode: RecordMode::Memo,
         suite: SuiteName::Hybrid,
         at_ms: world.now(),
+        on_behalf: None,
     }
 }
 
@@ -163,6 +164,8 @@ fn a_device_of_another_office_in_a_record_proof_is_refused() {
             records: 0,
             partial: false,
             missing: false,
+            on_behalf_of: None,
+            answered_by: None,
         },
         ring: room.jws,
         opened,
@@ -170,6 +173,7 @@ fn a_device_of_another_office_in_a_record_proof_is_refused() {
         records: vec![],
         missing: None,
         devices: vec![proven(&caller, &proof)],
+        delegations: Vec::new(),
         from_size: 0,
         consistency: vec![],
     };
