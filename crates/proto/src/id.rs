@@ -120,6 +120,7 @@ macro_rules! id {
 id!(CallId, "One call. Opaque: it reveals no participant and may be logged.");
 id!(DeviceId, "One enrolled device. Opaque: it may be logged.");
 id!(InvitationId, "One invitation to enrol a device. Opaque: it may be logged.");
+id!(CodeRunId, "One attempt with a short code. Opaque: only the device that made it learns it from the server.");
 id!(PersonId, "One person. It must not be logged: it has no `Display`, and its `Debug` shows nothing.");
 
 impl fmt::Display for CallId {
@@ -143,6 +144,18 @@ impl fmt::Display for InvitationId {
 impl fmt::Debug for InvitationId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "InvitationId({self})")
+    }
+}
+
+impl fmt::Display for CodeRunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.to_hex())
+    }
+}
+
+impl fmt::Debug for CodeRunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "CodeRunId({self})")
     }
 }
 

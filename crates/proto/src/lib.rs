@@ -22,13 +22,14 @@ pub mod protection;
 pub mod push;
 pub mod seal;
 pub mod sealing;
+pub mod short_code;
 pub mod statement;
 pub mod terms;
 
 pub use alert::{AlertKind, OfficeAlert};
 pub use blob::Blob;
 pub use digest::Digest;
-pub use id::{CallId, DeviceId, IdError, InvitationId, PersonId, hex};
+pub use id::{CallId, CodeRunId, DeviceId, IdError, InvitationId, PersonId, hex};
 pub use message::{ClientMessage, ServerMessage};
 pub use office::{OfficeName, Qualified};
 pub use terms::{Card, Ended, RecordMode, Role, SuiteName};

@@ -1,6 +1,10 @@
 //! Messages of a device to the switchboard of its office.
 
-use crate::{Blob, CallId, Card, DeviceId, Digest, InvitationId, PersonId, alert::ReportedAlert};
+use crate::{
+    Blob, CallId, Card, CodeRunId, DeviceId, Digest, InvitationId, PersonId,
+    alert::ReportedAlert,
+    short_code::{CodeAnswer, CodeSlot},
+};
 use serde::{Deserialize, Serialize};
 
 /// A message of a device.
@@ -151,6 +155,22 @@ pub enum ClientMessage {
         /// registrar certificate.
         statement: String,
     },
+    /// A registrar wants to show a short code. Answered by [`super::ServerMessage::CodeOpened`].
+    OpenCode {},
+    /// The device that shows a code answers one step of an attempt ([`super::ServerMessage::CodeTried`]).
+    AnswerCode {
+        /// The code.
+        slot: CodeSlot,
+        /// The attempt.
+        run: CodeRunId,
+        /// What the other device is told.
+        answer: CodeAnswer,
+    },
+    /// The device does not show a code any more.
+    CloseCode {
+        /// The code.
+        slot: CodeSlot,
+    },
     /// Something did not verify on this device: the security officer is told ([`super::ServerMessage::Alerts`]).
     ReportAlert {
         /// What.
@@ -203,6 +223,9 @@ impl ClientMessage {
             Self::CloseInvitation { .. } => "close_invitation",
             Self::ApproveDevice { .. } => "approve_device",
             Self::RevokeDevice { .. } => "revoke_device",
+            Self::OpenCode {} => "open_code",
+            Self::AnswerCode { .. } => "answer_code",
+            Self::CloseCode { .. } => "close_code",
             Self::ReportAlert { .. } => "report_alert",
             Self::SeeAlerts { .. } => "see_alerts",
             Self::AcknowledgeDevice { .. } => "acknowledge_device",

@@ -2,8 +2,10 @@
 
 use super::{Logged, Notice, OpenInvitation};
 use crate::{
-    Blob, CallId, Card, DeviceId, Ended, InvitationId, OfficeAlert, PersonId, RecordMode, SuiteName,
-    alert::AddedDevice, terms::Contact,
+    Blob, CallId, Card, CodeRunId, DeviceId, Ended, InvitationId, OfficeAlert, PersonId, RecordMode, SuiteName,
+    alert::AddedDevice,
+    short_code::{CodeSlot, CodeStep},
+    terms::Contact,
 };
 use serde::{Deserialize, Serialize};
 
@@ -70,6 +72,23 @@ pub enum ServerMessage {
         /// Closed.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         closed: Vec<InvitationId>,
+    },
+    /// Answer to [`super::ClientMessage::OpenCode`]: the device may show a code with this slot while its connection is open.
+    CodeOpened {
+        /// Drawn at random, and used by no other code.
+        slot: CodeSlot,
+        /// For how long, milliseconds.
+        ttl_ms: u64,
+    },
+    /// Somebody typed a code with this slot: a step of their attempt, to be answered with
+    /// [`super::ClientMessage::AnswerCode`].
+    CodeTried {
+        /// The code.
+        slot: CodeSlot,
+        /// The attempt.
+        run: CodeRunId,
+        /// What the other device sent.
+        step: CodeStep,
     },
     /// Devices that this one may see were enrolled, appointed or revoked: its own person's, or any, by its role.
     DevicesChanged {},
@@ -273,6 +292,8 @@ impl ServerMessage {
             | Self::Ringing { .. }
             | Self::Registrar { .. }
             | Self::Invitations { .. }
+            | Self::CodeOpened { .. }
+            | Self::CodeTried { .. }
             | Self::DevicesChanged {}
             | Self::Alerts { .. }
             | Self::DevicesAdded { .. }
@@ -309,6 +330,8 @@ impl ServerMessage {
             | Self::Checkpoint { .. }
             | Self::Registrar { .. }
             | Self::Invitations { .. }
+            | Self::CodeOpened { .. }
+            | Self::CodeTried { .. }
             | Self::DevicesChanged {}
             | Self::Alerts { .. }
             | Self::DevicesAdded { .. }
