@@ -134,6 +134,15 @@ export class Registrar {
     this.#send({ type: 'close_invitation', invitation }, () => this.#answered(invitation));
   }
 
+  /** Has a short code made for an invitation's link, to be read out. */
+  show_code(invitation: string): void {
+    this.host().command({ type: 'show_code', invitation });
+  }
+
+  hide_code(): void {
+    this.host().command({ type: 'hide_code' });
+  }
+
   revoke(device: string): void {
     this.dialog = null;
     this.#send({ type: 'revoke_device', device }, () => undefined);

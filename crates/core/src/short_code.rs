@@ -61,10 +61,7 @@ pub enum CodeError {
     #[error("the answer about this code is malformed: update this device, or reload the page")]
     Malformed,
     /// The other side does not know the code. An honest device that shows another one says so itself.
-    #[error(
-        "whoever answered does not know this code. If you typed it as it was read to you, do not use it again, and tell the \
-         security officer"
-    )]
+    #[error("whoever answered does not know this code: check it, and if it is right, tell the security officer")]
     NotProved,
 }
 

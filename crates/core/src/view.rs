@@ -4,7 +4,7 @@ use crate::{call::message::Caption, mls::phrase::Phrase, peer_log::LogFork};
 use serde::Serialize;
 use telcon_proto::{
     CallId, Card, DeviceId, InvitationId, OfficeAlert, OfficeName, RecordMode, Role, SuiteName, alert::AddedDevice,
-    message::NoticeState, terms::Contact,
+    message::NoticeState, short_code::CodeOver, terms::Contact,
 };
 
 /// Everything a screen shows.
@@ -41,6 +41,8 @@ pub struct View {
     pub registrar: Option<RegistrarView>,
     /// Invitations that are not closed, newest first, for those who may see them.
     pub invitations: Vec<InvitationView>,
+    /// The short code that this device shows, asked for, or showed last.
+    pub code: Option<CodeView>,
     /// Changes whenever the lists of devices that this one may see have changed.
     pub devices_changed: u32,
     /// The office's alerts, for security officers.
@@ -320,6 +322,31 @@ pub struct InvitationView {
     pub approvals_needed: u8,
     /// The first of two security officers who approved the device that asks, verified.
     pub first_approval: Option<ApprovalView>,
+}
+
+/// A short code that carries an invitation's link.
+#[derive(Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct CodeView {
+    /// The invitation.
+    pub invitation: InvitationId,
+    /// To be read out; none before the office has allotted a slot, and once it is over.
+    pub code: Option<String>,
+    /// Until when it can be typed, milliseconds since 1970 UTC.
+    pub expires_ms: Option<u64>,
+    /// How many wrong codes were typed.
+    pub wrong: u8,
+    /// Why it cannot be typed any more.
+    pub over: Option<CodeOver>,
+    /// Another device tried it after it was used.
+    pub late: bool,
+}
+
+/// Does not show the code.
+impl std::fmt::Debug for CodeView {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "CodeView({:?}, {} wrong, over: {:?})", self.invitation, self.wrong, self.over)
+    }
 }
 
 /// The first of two security officers' approvals.

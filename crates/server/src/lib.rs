@@ -19,6 +19,7 @@ mod allowance;
 pub mod archive;
 mod assignment;
 mod clock;
+mod codes;
 mod device_policy;
 mod digest;
 mod hub;

@@ -1,6 +1,6 @@
 // Devices and invitations of a fictitious office.
 
-import type { Card, InvitationView, ListedDevice, View } from '../engine/contract';
+import type { CodeView, Card, InvitationView, ListedDevice, View } from '../engine/contract';
 import { OFFICE, ROLES, governor, minister, norland, officer, president } from './people';
 import { NOW, device, view } from './views';
 
@@ -43,6 +43,19 @@ export function invitation(more: Partial<InvitationView> = {}): InvitationView {
     refused_requests: 0,
     approvals_needed: 1,
     first_approval: null,
+    ...more,
+  };
+}
+
+/** A code of that invitation. */
+export function shown_code(more: Partial<CodeView> = {}): CodeView {
+  return {
+    invitation: 'a1'.repeat(16),
+    code: '0042-271-828',
+    expires_ms: NOW + 8 * 60_000,
+    wrong: 0,
+    over: null,
+    late: false,
     ...more,
   };
 }

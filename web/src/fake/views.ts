@@ -33,6 +33,7 @@ export function view(more: Partial<View> = {}): View {
     silenced: [],
     registrar: null,
     invitations: [],
+    code: null,
     devices_changed: 0,
     office_alerts: null,
     added_devices: [],

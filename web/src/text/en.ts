@@ -3,6 +3,7 @@
 import { alerts } from './en/alerts';
 import { asking } from './en/asking';
 import { call } from './en/call';
+import { codes } from './en/codes';
 import { common } from './en/common';
 import { desk } from './en/desk';
 import { devices } from './en/devices';
@@ -26,6 +27,7 @@ export const en = {
   alerts,
   asking,
   call,
+  codes,
   desk,
   devices,
   enrol,

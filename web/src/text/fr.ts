@@ -4,6 +4,7 @@ import type { Text } from '.';
 import { alerts } from './fr/alerts';
 import { asking } from './fr/asking';
 import { call } from './fr/call';
+import { codes } from './fr/codes';
 import { common } from './fr/common';
 import { desk } from './fr/desk';
 import { devices } from './fr/devices';
@@ -25,6 +26,7 @@ export const fr: Text = {
   alerts,
   asking,
   call,
+  codes,
   desk,
   devices,
   enrol,

@@ -3,6 +3,7 @@
 //! native client, and in tests with virtual time.
 
 mod alerts;
+mod codes;
 mod gossip;
 mod keepalive;
 mod log_audit;
@@ -68,6 +69,7 @@ pub struct Engine {
     silenced: Vec<Card>,
     invitations: registrar::Invitations,
     alerts_known: alerts::Alerts,
+    codes: codes::Codes,
     /// The call whose end the message in progress reports.
     reported_over: Option<CallId>,
     next_ping_ms: Option<u64>,
@@ -108,6 +110,7 @@ impl Engine {
             silenced: Vec::new(),
             invitations: registrar::Invitations::default(),
             alerts_known: alerts::Alerts::default(),
+            codes: codes::Codes::default(),
             reported_over: None,
             next_ping_ms: None,
             keepalive: KeepAlive::default(),
@@ -155,7 +158,7 @@ impl Engine {
         let call = self.call.as_ref().and_then(|call| call.next_wakeup_ms(self.clock, log, unattended));
         let keepalive = self.keepalive.next_check_ms(self.in_call()).filter(|_| self.is_connected());
         let keepalive = keepalive.map(|ms| self.clock.wall_ms + ms);
-        [self.next_ping_ms, call, keepalive, self.next_comparison_ms()].into_iter().flatten().min()
+        [self.next_ping_ms, call, keepalive, self.next_comparison_ms(), self.code_ends_ms()].into_iter().flatten().min()
     }
 
     fn is_connected(&self) -> bool {
@@ -184,6 +187,9 @@ impl Engine {
         self.with_call(|call, context| changed = call.tick(context));
         if changed {
             self.persist_call();
+            self.view_changed();
+        }
+        if self.end_code(now_ms) {
             self.view_changed();
         }
         self.compare_logs(now_ms);
@@ -335,6 +341,7 @@ impl Engine {
             silenced: self.silenced.clone(),
             registrar: self.registrar_view(),
             invitations: self.invitation_views(),
+            code: self.code_view(),
             devices_changed: self.invitations.devices_changed,
             office_alerts: self.office_alerts_view(),
             added_devices: self.added_devices_view(),
@@ -378,6 +385,7 @@ impl Engine {
             | UserCommand::CloseInvitation { .. }
             | UserCommand::ApproveDevice { .. }
             | UserCommand::RevokeDevice { .. }
+            | UserCommand::ShowCode { .. }
             | UserCommand::SeeAlerts { .. }
             | UserCommand::AcknowledgeDevice { .. }
                 if !self.is_connected() =>
@@ -389,6 +397,8 @@ impl Engine {
             UserCommand::CloseInvitation { invitation } => self.close_invitation(invitation),
             UserCommand::RevokeDevice { device } => self.revoke_device(now_ms, device),
             UserCommand::ApproveDevice { invitation, code } => self.approve_device(now_ms, invitation, &code),
+            UserCommand::ShowCode { invitation } => self.show_code(invitation),
+            UserCommand::HideCode => self.hide_code(),
             UserCommand::SeeAlerts { alerts } => self.see_alerts(alerts),
             UserCommand::AcknowledgeDevice { device } => self.acknowledge_device(device),
             UserCommand::HangUp | UserCommand::Leave => self.with_call(Call::hang_up),
@@ -552,6 +562,7 @@ impl Engine {
         self.token = None;
         self.caught_up = false;
         self.next_ping_ms = None;
+        self.code_lost();
         if let Some(call) = &mut self.call {
             call.connection_lost();
         }
