@@ -116,8 +116,8 @@ impl PageAsking {
     }
 }
 
-/// A short code that was typed into the page, for an enrolment. Each step is taken once, in this order.
-pub struct PageCode(CodeProgress);
+/// A short code that was typed on this device, for an enrolment. Each step is taken once, in this order.
+pub struct EnteredCode(CodeProgress);
 
 enum CodeProgress {
     Started(TypedCode),
@@ -125,7 +125,7 @@ enum CodeProgress {
     Over,
 }
 
-impl PageCode {
+impl EnteredCode {
     /// Reads what was typed. Returns the slot, and the body of `POST /api/v1/codes/{slot}`.
     ///
     /// # Errors

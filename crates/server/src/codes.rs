@@ -5,7 +5,7 @@
 //! against floods.
 
 use crate::{
-    allowance::{Allowance, Rate},
+    allowance::Allowance,
     limits::{CODE_OPENINGS, CODES_FROM_ONE_ADDRESS, CODES_OF_AN_OFFICE, MAX_OPEN_CODES},
     switchboard::SessionId,
 };

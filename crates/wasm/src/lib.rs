@@ -3,7 +3,7 @@
 
 use telcon_core::{
     AskingDevice, DeviceState, Engine, UserCommand,
-    page::{PageAsking, PageCode, PageEnrolment, PageOutput},
+    page::{self, PageAsking, PageEnrolment, PageOutput},
 };
 use telcon_proto::http::{OfficeInfo, RecordProof};
 use wasm_bindgen::prelude::*;
@@ -161,10 +161,10 @@ impl Telcon {
     }
 }
 
-/// A short code that was typed into the page: see `PageCode`.
+/// A short code that was typed into the page: see `telcon_core::page::EnteredCode`.
 #[wasm_bindgen]
 pub struct EnteredCode {
-    code: PageCode,
+    code: page::EnteredCode,
     slot: String,
     message: String,
 }
@@ -175,7 +175,7 @@ impl EnteredCode {
     #[wasm_bindgen(constructor)]
     pub fn new(typed: &str, office: &str, seed_bytes: &[u8]) -> Result<EnteredCode, JsError> {
         let office: OfficeInfo = serde_json::from_str(office).map_err(fail)?;
-        let (code, slot, message) = PageCode::start(typed, &office, seed(seed_bytes)?).map_err(fail)?;
+        let (code, slot, message) = page::EnteredCode::start(typed, &office, seed(seed_bytes)?).map_err(fail)?;
         Ok(Self { code, slot, message: serde_json::to_string(&message).map_err(fail)? })
     }
 

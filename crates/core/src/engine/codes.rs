@@ -75,7 +75,8 @@ impl Engine {
         let first_late = event == CodeEvent::Late && !std::mem::replace(&mut shown.late, true);
         self.send(ClientMessage::AnswerCode { slot, run, answer });
         if first_late {
-            let text = "The code was typed on another device, too: refuse the device that asks unless its code is the same.";
+            let text =
+                "The code was typed on another device, too: refuse the device that asks unless its code is the same.";
             self.alert(AlertLevel::Red, text);
         }
         if event == CodeEvent::Guessed {
