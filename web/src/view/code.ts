@@ -18,12 +18,7 @@ export interface ShownCode {
 }
 
 /** `address`: where the person opens the page. */
-export function shown_code(
-  code: CodeView | null,
-  invitation: string,
-  address: string,
-  local_zone: string,
-): ShownCode {
+export function shown_code(code: CodeView | null, invitation: string, address: string, local_zone: string): ShownCode {
   const texts = t().codes.show;
   const none = { code: null, warning: null };
   if (code === null || code.invitation !== invitation)

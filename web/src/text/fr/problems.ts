@@ -11,7 +11,7 @@ export const problems: Text['problems'] = {
   code_wrong: (n, count) =>
     `Ce n’est pas le code. Vérifiez-le avec la personne qui vous l’a lu. Il reste ${count} ${plural(n, { one: 'essai', other: 'essais' })}.`,
   code_closed:
-    'Ce n’est pas le code. Trois codes erronés ont été saisis : il est bloqué maintenant. Demandez un nouveau code.',
+    'Ce n’est pas le code. Trois codes erronés ont été saisis : il est bloqué maintenant. Demandez un nouveau code.',
   note_taker_link:
     'Ce lien est destiné au rédacteur du cabinet. Le rédacteur est un programme installé sur une machine du cabinet : inscrivez-le sur celle-ci avec « telcon enrol ». Un navigateur ne peut établir de procès-verbal.',
   keys_not_saved:

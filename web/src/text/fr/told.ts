@@ -160,9 +160,9 @@ export const told: Text['told'] = {
   code_digits: 'Un code ne contient que des chiffres. Saisissez les dix chiffres qui vous ont été lus.',
   code_length: 'Un code a dix chiffres. Saisissez-les tous, tels qu’ils vous ont été lus.',
   code_not_proved:
-    'Celui qui a répondu ne connaît pas ce code. Vérifiez-le avec la personne qui vous l’a lu. S’il est juste, prévenez votre responsable de la sécurité : quelqu’un s’est peut-être interposé.',
+    'Celui qui a répondu ne connaît pas ce code. Vérifiez-le avec la personne qui vous l’a lu. S’il est juste, prévenez votre responsable de la sécurité : quelqu’un s’est peut-être interposé.',
   code_used:
-    'Ce code a déjà servi. Si ce n’était pas vous, prévenez immédiatement la personne qui vous l’a lu : quelqu’un d’autre l’a peut-être.',
+    'Ce code a déjà servi. Si ce n’était pas vous, prévenez immédiatement la personne qui vous l’a lu : quelqu’un d’autre l’a peut-être.',
   code_guessed: 'Ce code est bloqué, parce que des codes erronés ont été saisis. Demandez un nouveau code.',
   code_expired: 'Ce code a expiré. Demandez un nouveau code.',
   code_gone: 'L’appareil qui affichait ce code n’est pas connecté. Demandez un nouveau code.',
