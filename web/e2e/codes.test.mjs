@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import decode from 'qr/decode.js';
 import { launch, page_errors } from './helpers/chromium.mjs';
 import { Office } from './helpers/office.mjs';
 import { Officer, code, opened as open } from './helpers/officer.mjs';
@@ -24,6 +25,24 @@ async function unenrolled() {
   const { context, page } = await open(browser, office, office.origin);
   await page.getByRole('heading', { name: 'This browser isn’t set up yet' }).waitFor();
   return { context, page };
+}
+
+/** What a camera reads in a picture of an element. */
+async function scanned(element) {
+  const png = (await element.screenshot({ type: 'png' })).toString('base64');
+  const blank = await (await browser.newContext()).newPage();
+  const { width, height, pixels } = await blank.evaluate(async (png) => {
+    const image = new Image();
+    image.src = `data:image/png;base64,${png}`;
+    await image.decode();
+    const canvas = Object.assign(document.createElement('canvas'), { width: image.width, height: image.height });
+    const context = canvas.getContext('2d');
+    context.drawImage(image, 0, 0);
+    const { data } = context.getImageData(0, 0, image.width, image.height);
+    return { width: image.width, height: image.height, pixels: [...data] };
+  }, png);
+  await blank.context().close();
+  return decode({ width, height, data: Uint8Array.from(pixels) });
 }
 
 const dialog = () => officer.page.getByRole('dialog', { name: /^Link for/ });
@@ -111,6 +130,28 @@ test('a code that was withdrawn, or whose page was reloaded, says so to who type
     await page.getByText('The device that showed this code is not connected. Ask for a new code.').waitFor();
   }
   await context.close();
+});
+
+test('in an office with cnsa2, a camera reads the QR code and opens the page, and codes work', async () => {
+  const other = await Office.make({ suite: 'cnsa2' });
+  const guard = await Officer.appointed(browser, other, 'Security officer');
+  const link = await guard.invite('The Foreign Minister');
+  await guard.page.getByRole('button', { name: /^Show link for/ }).click();
+  const shown_link = guard.page.getByRole('dialog', { name: /^Link for/ });
+  assert.equal(await scanned(shown_link.getByRole('img')), link);
+  const { context, page } = await open(browser, other, other.origin);
+  await shown_link.getByRole('button', { name: 'Show a code' }).click();
+  const right = (await shown_link.getByText(SHOWN).textContent()).replace('The code is', '').trim();
+  await type(page, right);
+  await guard.approve('The Foreign Minister', await code(page));
+  await page.getByRole('heading', { name: 'People' }).waitFor();
+  // A new link, read by the camera.
+  await guard.invite('The Minister of Finance');
+  await guard.page.getByRole('button', { name: /^Show link for/ }).click();
+  const camera = await open(browser, other, await scanned(shown_link.getByRole('img')));
+  await code(camera.page);
+  for (const one of [context, camera.context, guard.page.context()]) await one.close();
+  await other.close();
 });
 
 test('no page had an uncaught error', () => {

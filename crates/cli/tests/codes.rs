@@ -234,7 +234,11 @@ fn what_is_no_code_is_refused_before_anything_is_sent() {
         assert!(!refused.status.success() && stderr.contains(said), "{stderr}");
     }
     let mut at_a_link = telcon();
-    at_a_link.args(["enrol", "--device"]).arg(office.path("new.json")).args(["--code", "1234-567-890", "office.example"]);
+    at_a_link.args(["enrol", "--device"]).arg(office.path("new.json")).args([
+        "--code",
+        "1234-567-890",
+        "office.example",
+    ]);
     assert!(text(&at_a_link.output().unwrap().stderr).contains("give the office's address"));
     assert!(!office.path("new.json").exists());
 }

@@ -48,23 +48,25 @@ struct Shown {
 pub(super) struct CodeConnection {
     app: Arc<App>,
     session: SessionId,
-    sender: mpsc::Sender<ServerMessage>,
-    receiver: mpsc::Receiver<ServerMessage>,
+    /// Of the few connections that show codes: a channel's buffer is larger than all that other connections hold.
+    steps: Option<(mpsc::Sender<ServerMessage>, mpsc::Receiver<ServerMessage>)>,
 }
 
 impl CodeConnection {
     pub fn new(app: Arc<App>, session: SessionId) -> Self {
-        let (sender, receiver) = mpsc::channel(WAITING_CODE_STEPS);
-        Self { app, session, sender, receiver }
+        Self { app, session, steps: None }
     }
 
-    /// The next step to forward to the device. Never nothing: this holds a sender. Cancel safe.
-    pub async fn next(&mut self) -> Option<ServerMessage> {
-        self.receiver.recv().await
+    /// The next step to forward to the device. Cancel safe.
+    pub async fn next(&mut self) -> ServerMessage {
+        match &mut self.steps {
+            Some((_, receiver)) => receiver.recv().await.expect("invariant: this holds a sender"),
+            None => std::future::pending().await,
+        }
     }
 
     /// Allots a slot to the device, which shows a code with it.
-    pub fn open(&self, device: DeviceId) -> ServerMessage {
+    pub fn open(&mut self, device: DeviceId) -> ServerMessage {
         let refused = |code, message: &str| ServerMessage::Refused { call: None, code, message: message.to_owned() };
         let Ok(random) = random() else {
             return refused(RefusalCode::Unavailable, "the server cannot make random numbers: tell its operator");
@@ -73,7 +75,8 @@ impl CodeConnection {
         let mut shown = self.app.codes.lock();
         match shown.codes.open(self.session, device, number, now_ms()) {
             Some(slot) => {
-                shown.connections.insert(self.session, self.sender.clone());
+                let (sender, _) = self.steps.get_or_insert_with(|| mpsc::channel(WAITING_CODE_STEPS));
+                shown.connections.insert(self.session, sender.clone());
                 ServerMessage::CodeOpened { slot, ttl_ms: CODE_TTL_MS }
             }
             None => refused(RefusalCode::TooMany, "too many codes were made: wait a minute, then make another one"),
@@ -97,6 +100,9 @@ impl CodeConnection {
 
 impl Drop for CodeConnection {
     fn drop(&mut self) {
+        if self.steps.is_none() {
+            return;
+        }
         let mut shown = self.app.codes.lock();
         shown.codes.disconnected(self.session);
         shown.connections.remove(&self.session);

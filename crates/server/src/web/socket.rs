@@ -287,7 +287,7 @@ impl Connection {
                     Some(Outgoing::Close(CloseReason::Revoked)) => break (CLOSE_REVOKED, "revoked"),
                     None => break (CLOSE_POLICY, "connect again"),
                 },
-                Some(tried) = codes.next() => self.send(&tried).await,
+                tried = codes.next() => self.send(&tried).await,
                 read = timeout_at(idle_at, self.read(MAX_MESSAGE_BYTES)) => {
                     let (message, bytes) = match read {
                         Ok(Ok(read)) => read,

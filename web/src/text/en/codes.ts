@@ -10,7 +10,7 @@ export const codes = {
     working: 'Checking the code…',
   },
   show: {
-    title: 'Or read a code out',
+    titles: { none: 'Or read a code out', opening: 'One moment', open: 'Read this code out', over: 'The code' },
     why: 'For someone who cannot receive a link: they type ten digits that you read to them. Your office’s server does not learn the code.',
     action: 'Show a code',
     opening: 'Making a code…',

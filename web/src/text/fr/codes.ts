@@ -9,7 +9,12 @@ export const codes: Text['codes'] = {
     working: 'Vérification du code…',
   },
   show: {
-    title: 'Ou lisez un code à voix haute',
+    titles: {
+      none: 'Ou lisez un code à voix haute',
+      opening: 'Un instant',
+      open: 'Lisez ce code à voix haute',
+      over: 'Le code',
+    },
     why: 'Pour une personne qui ne peut pas recevoir de lien : elle saisit dix chiffres que vous lui lisez. Le serveur de votre cabinet n’apprend pas le code.',
     action: 'Afficher un code',
     opening: 'Création du code…',
