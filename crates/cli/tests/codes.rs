@@ -11,8 +11,9 @@ use std::{
     process::{Output, Stdio},
 };
 use telcon_client::{
+    ClientError,
     endpoint::Endpoint,
-    http::{ClientError, get_json, post_json},
+    http::{get_json, post_json},
 };
 use telcon_core::{UserCommand, page::EnteredCode, view::CodeView};
 use telcon_proto::{
