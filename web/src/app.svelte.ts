@@ -66,6 +66,8 @@ export class App {
   media_timed_out = $state(false);
   /** An enrolment link was opened in a browser that is enrolled already, or waits for a registrar. */
   unused_link = $state(false);
+  /** The short code that was typed here, and why it gave nothing. */
+  code_entry = $state.raw<{ busy: boolean; problem: Problem | null }>({ busy: false, problem: null });
   /** The person is asked whether this device is to be erased here, and what came of it. */
   erasing = $state.raw<{ busy: boolean; problem: Problem | null } | null>(null);
   dismissed = $state<string | null>(null);
@@ -157,11 +159,15 @@ export class App {
       // A link that is still unused is opened again by a reload.
       if (!is_link_unused(asking) && opened_link() !== null) forget_link();
       if (this.stage.status !== 'asking') void keep_storage();
+      this.code_entry = { busy: false, problem: null };
       this.stage = { status: 'asking', asking };
     },
     asking_stopped: () => {
       this.unused_link = false;
       this.stage = { status: 'unenrolled' };
+    },
+    code_refused: (problem) => {
+      this.code_entry = { busy: false, problem };
     },
     enrolled: () => {
       forget_link();
@@ -238,6 +244,13 @@ export class App {
   #keep_link(): void {
     this.#kept_link = opened_link();
     this.#ignore_link();
+  }
+
+  /** A short code was typed, which carries a registrar's link. */
+  enter_code(typed: string): void {
+    if (this.code_entry.busy) return;
+    this.code_entry = { busy: true, problem: null };
+    this.host().enter_code(typed, device_label(navigator));
   }
 
   /** Asks the person whether this device is to be erased here. */

@@ -27,6 +27,7 @@ function app_with_host() {
     command: (command: UserCommand) => void commands.push(command),
     open_link: vi.fn(),
     stop_asking: vi.fn(),
+    enter_code: vi.fn(),
     request_appointment: vi.fn(),
     protection: vi.fn<Host['protection']>(async () => ({ protectors: [], begun: false, proof: null })),
     erase,

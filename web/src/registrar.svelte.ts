@@ -148,6 +148,15 @@ export class Registrar {
     this.#send({ type: 'close_invitation', invitation }, () => this.#answered(invitation));
   }
 
+  /** Has a short code made for an invitation's link, to be read out. */
+  show_code(invitation: string): void {
+    this.host().command({ type: 'show_code', invitation });
+  }
+
+  hide_code(): void {
+    this.host().command({ type: 'hide_code' });
+  }
+
   /** `erase`: whether it erases its keys and data, too. */
   revoke(device: string, erase: boolean): void {
     this.dialog = null;

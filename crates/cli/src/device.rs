@@ -45,26 +45,25 @@ pub struct EnrolArgs {
     /// File for the device's keys. It must not exist.
     #[arg(long)]
     pub device: PathBuf,
+    /// A code of ten digits that a security officer reads out; `-` reads it from standard input. Then LINK is the office's address.
+    #[arg(long)]
+    pub code: Option<String>,
     /// The enrolment link; `-` reads it from standard input, so that other users of this machine cannot see it.
     pub link: String,
 }
 
 /// `telcon enrol`.
 pub fn enrol(args: EnrolArgs) -> anyhow::Result<()> {
-    let link = match args.link.as_str() {
-        "-" => {
-            let mut line = String::new();
-            std::io::stdin().take(MAX_LINK_BYTES).read_to_string(&mut line).context("cannot read standard input")?;
-            line.lines().next().unwrap_or_default().to_owned()
-        }
-        link => link.to_owned(),
+    if args.device.exists() {
+        bail!("{} already exists; choose another file", args.device.display());
+    }
+    let link = match &args.code {
+        Some(code) => crate::code::redeem(&or_standard_input(code)?, &args.link)?,
+        None => or_standard_input(&args.link)?,
     };
     let Some((server, fragment)) = link.trim().split_once("/#enrol=") else {
         bail!("not an enrolment link: it has the form https://office.example/#enrol=…");
     };
-    if args.device.exists() {
-        bail!("{} already exists; choose another file", args.device.display());
-    }
     if Ask::is_ask(fragment) {
         ask_at(server, fragment, &args.device)?;
     } else {
@@ -72,6 +71,16 @@ pub fn enrol(args: EnrolArgs) -> anyhow::Result<()> {
     }
     crate::output::say!("This machine is enrolled; its keys are in {}.", args.device.display());
     Ok(())
+}
+
+/// An argument, or the first line of standard input in the place of `-`.
+fn or_standard_input(argument: &str) -> anyhow::Result<String> {
+    if argument != "-" {
+        return Ok(argument.to_owned());
+    }
+    let mut line = String::new();
+    std::io::stdin().take(MAX_LINK_BYTES).read_to_string(&mut line).context("cannot read standard input")?;
+    Ok(line.lines().next().unwrap_or_default().to_owned())
 }
 
 /// Enrols at a server and saves the device's state at `path`.

@@ -13,12 +13,7 @@ use telcon_core::{
     page::{PageAsking, PageEnrolment, PageOutput},
     proof::Report,
 };
-use telcon_proto::{
-    delegation::{Delegation, DelegationEnd, DelegationList},
-    entry::Entry,
-    http, limits, message, node, protection, push,
-    seal::Seal,
-};
+use telcon_proto::{delegation::{Delegation, DelegationEnd, DelegationList}, entry::Entry, http, limits, message, node, protection, push, seal::Seal, short_code};
 
 /// Set by `cargo xtask contract --write`.
 const WRITE: &str = "TELCON_CONTRACT_WRITE";
@@ -172,6 +167,8 @@ fn page() -> Value {
         .written::<http::IceServers>()
         .written::<http::RecordLine>()
         .written::<http::Asked>()
+        .written::<short_code::CodeStarted>()
+        .written::<short_code::CodeConfirmed>()
         .written::<http::DeviceList>()
         .written::<http::Orders>()
         .written::<http::AlertList>()
@@ -221,6 +218,10 @@ fn openapi() -> Value {
         .read::<http::ErasureReport>()
         .read::<http::AppointRequest>()
         .read::<http::AskRequest>()
+        .read::<short_code::CodeStart>()
+        .read::<short_code::CodeConfirm>()
+        .written::<short_code::CodeStarted>()
+        .written::<short_code::CodeConfirmed>()
         .read::<Seal>()
         .written::<http::OfficeInfo>()
         .written::<http::Invited>()

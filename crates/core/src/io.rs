@@ -96,6 +96,14 @@ pub enum UserCommand {
         /// Which.
         recovery: RecoveryId,
     },
+    /// Show a short code that carries an invitation's link, instead of the one that is shown. It is in the view once the office has
+    /// allotted its slot.
+    ShowCode {
+        /// Which; made on this device, and open.
+        invitation: InvitationId,
+    },
+    /// Do not show a short code any more: it delivers nothing from now on.
+    HideCode,
     /// Mark alerts of the office as seen, as a security officer.
     SeeAlerts {
         /// Their log indices.

@@ -16,6 +16,7 @@ pub mod page;
 pub mod peer_log;
 pub mod pin;
 pub mod proof;
+pub mod short_code;
 pub mod view;
 
 pub use call::ReceivedFrame;

@@ -4,8 +4,7 @@ use crate::{call::message::Caption, mls::phrase::Phrase, peer_log::LogFork};
 use serde::Serialize;
 use telcon_identity::{VerifiedDevice, VerifiedRevocation};
 use telcon_proto::{
-    CallId, Card, DeviceId, InvitationId, OfficeAlert, OfficeName, RecordMode, RecoveryId, Role, SuiteName,
-    alert::AddedDevice, delegation::ActsFor, message::NoticeState, recovery::RecoveryReason, terms::Contact,
+CallId, Card, DeviceId, InvitationId, OfficeAlert, OfficeName, RecordMode, RecoveryId, Role, SuiteName, alert::AddedDevice, delegation::ActsFor, message::NoticeState, recovery::RecoveryReason, terms::Contact, short_code::CodeOver,
 };
 
 /// Everything a screen shows.
@@ -48,6 +47,8 @@ pub struct View {
     pub recovered_ms: Option<u64>,
     /// The verified revocation of this device.
     pub revocation: Option<RevocationView>,
+    /// The short code that this device shows, asked for, or showed last.
+    pub code: Option<CodeView>,
     /// Changes whenever the lists of devices that this one may see have changed.
     pub devices_changed: u32,
     /// Changes whenever delegations by or to this person, or of the whole office for who may end them, have changed.
@@ -403,6 +404,31 @@ pub struct RecoveryView {
     pub confirmed_by: Option<Card>,
     /// Why it cannot be confirmed or used: what the office sent does not verify.
     pub problem: Option<String>,
+}
+
+/// A short code that carries an invitation's link.
+#[derive(Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct CodeView {
+    /// The invitation.
+    pub invitation: InvitationId,
+    /// To be read out; none before the office has allotted a slot, and once it is over.
+    pub code: Option<String>,
+    /// Until when it can be typed, milliseconds since 1970 UTC.
+    pub expires_ms: Option<u64>,
+    /// How many wrong codes were typed.
+    pub wrong: u8,
+    /// Why it cannot be typed any more.
+    pub over: Option<CodeOver>,
+    /// Another device tried it after it was used.
+    pub late: bool,
+}
+
+/// Does not show the code.
+impl std::fmt::Debug for CodeView {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "CodeView({:?}, {} wrong, over: {:?})", self.invitation, self.wrong, self.over)
+    }
 }
 
 /// The first of two security officers' approvals.

@@ -37,11 +37,13 @@ pub enum AlertKind {
     LogForked,
     /// A device reports that the server delivered a ring that did not verify.
     RingInvalid,
+    /// A registrar's device reports that wrong codes were typed until it closed the short code that it showed.
+    CodeGuessed,
 }
 
 impl AlertKind {
     /// All kinds, in the order of the documentation.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::DeviceAsked,
         Self::DeviceEnrolled,
         Self::DeviceRefused,
@@ -56,6 +58,7 @@ impl AlertKind {
         Self::ProofInvalid,
         Self::LogForked,
         Self::RingInvalid,
+        Self::CodeGuessed,
     ];
 
     /// The word on the wire, in the log and in the store.
@@ -75,6 +78,7 @@ impl AlertKind {
             Self::ProofInvalid => "proof_invalid",
             Self::LogForked => "log_forked",
             Self::RingInvalid => "ring_invalid",
+            Self::CodeGuessed => "code_guessed",
         }
     }
 
@@ -110,6 +114,8 @@ pub enum ReportedAlert {
     LogForked,
     /// [`AlertKind::RingInvalid`].
     RingInvalid,
+    /// [`AlertKind::CodeGuessed`].
+    CodeGuessed,
 }
 
 impl From<ReportedAlert> for AlertKind {
@@ -118,6 +124,7 @@ impl From<ReportedAlert> for AlertKind {
             ReportedAlert::ProofInvalid => Self::ProofInvalid,
             ReportedAlert::LogForked => Self::LogForked,
             ReportedAlert::RingInvalid => Self::RingInvalid,
+            ReportedAlert::CodeGuessed => Self::CodeGuessed,
         }
     }
 }

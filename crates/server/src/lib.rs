@@ -10,7 +10,7 @@
 //!                                           └───────► relay
 //! ```
 //!
-//! Engines (`switchboard`, `assignment`, `placement`, `push::queue`) have no clock, socket, disk or randomness; `hub` and `media` drive them.
+//! Engines (`switchboard`, `assignment`, `placement`, `push::queue`, `codes`) have no clock, socket, disk or randomness; `hub` and `media` drive them.
 //!
 //! What must not exist here: code that could decrypt content. This crate depends neither on the crate with the group
 //! keys nor on the one that opens sealed records.
@@ -19,6 +19,7 @@ mod allowance;
 pub mod archive;
 mod assignment;
 mod clock;
+mod codes;
 mod device_policy;
 mod digest;
 mod hub;

@@ -1,5 +1,7 @@
 //! Limits of this server that are not part of the wire protocol.
 
+use crate::allowance::Rate;
+
 pub use crate::assignment::{ASSIGNMENT_TIMEOUT_MS, HEARTBEAT_TIMEOUT_MS, REQUEST_TIMEOUT_MS, UNATTENDED_MS};
 
 /// How long after a call's end its record may take to arrive, milliseconds, before the log says that it is missing.
@@ -95,6 +97,19 @@ pub const MAX_LOCKERS_PER_DEVICE: u64 = 2;
 /// How often a device whose ticket has expired is looked at again, milliseconds, while it is in a call or the record of one is
 /// expected from it: it is not locked during that.
 pub const EXPIRED_IN_USE_MS: u64 = 60_000;
+/// Short codes whose slots are taken, the last ten minutes' closed ones too. Of ten thousand slots most are free.
+pub const MAX_OPEN_CODES: usize = 1_000;
+/// How often one device may open a short code: for a few people at once, then one in half a minute.
+pub(crate) const CODE_OPENINGS: Rate = Rate::every_ms(30_000, 10);
+/// How often somebody may type a code from one address: a few people behind it, who mistype it, then one in five seconds.
+pub(crate) const CODES_FROM_ONE_ADDRESS: Rate = Rate::every_ms(5_000, 10);
+/// How often codes may be typed at one office, from all addresses. To try all slots once takes more than an hour, and a code is valid
+/// for ten minutes.
+pub(crate) const CODES_OF_AN_OFFICE: Rate = Rate::every_ms(500, 100);
+/// How long a device that shows a code may take to answer a step, milliseconds: a phone's slow network, and its person waits.
+pub const CODE_ANSWER_TIMEOUT_MS: u64 = 10_000;
+/// Steps of attempts that wait to be sent to the device that shows a code. Beyond it attempts are refused.
+pub const WAITING_CODE_STEPS: usize = 16;
 /// Web Push subscriptions of the office. Security officers have a few devices each.
 pub const MAX_PUSH_SUBSCRIPTIONS: usize = 1024;
 /// How long a push message about an alert is of use, milliseconds: an officer whose devices were off for longer sees the list.

@@ -14,8 +14,8 @@ use crate::{
     store::StoreLocation,
     switchboard::Policy,
     web::{
-        self, App, ConnectionLimits, Counters, Liveness, Page, Protection, ProtectionConfig, RecordReader,
-        RefusedOrigins, RelayToken, Tokens, TrustedProxies, Turn, router, serve,
+        self, App, CodeRelay, ConnectionLimits, Counters, Liveness, Page, Protection, ProtectionConfig,
+        RecordReader, RefusedOrigins, RelayToken, Tokens, TrustedProxies, Turn, router, serve,
     },
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -278,6 +278,7 @@ impl Server {
         let archiving = Arc::new(Semaphore::new(MAX_ARCHIVING));
         let app = Arc::new(App {
             hub: hub.clone(),
+            codes: CodeRelay::default(),
             liveness: Liveness::new(std::time::Instant::now()),
             tokens: Tokens::default(),
             reader,

@@ -7,12 +7,12 @@ use common::{Answer, Client, Device, Office, now_ms};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use telcon_proto::{
-    Blob, CallId, ClientMessage as C, Digest, InvitationId, RecordMode, RecoveryId, Role, ServerMessage as S,
-    WIRE_VERSION,
+Blob, CallId, ClientMessage as C, Digest, InvitationId, RecordMode, RecoveryId, Role, ServerMessage as S, WIRE_VERSION, CodeRunId,
     access::{Access, MESSAGES, REQUESTS, Rule},
     alert::ReportedAlert,
     http::RevokeRequest,
     message::RefusalCode,
+    short_code::{CodeAnswer, CodeSlot},
 };
 
 /// With which every refusal by role begins, and no other sentence.
@@ -97,6 +97,13 @@ fn samples(office: &Office, sender: &Device, others: [&Device; 2], call: CallId)
             revocations: vec!["a.b.c~d".into()],
         },
         C::CloseRecovery { recovery: RecoveryId::from_bytes(id) },
+        C::OpenCode {},
+        C::AnswerCode {
+            slot: CodeSlot::new(0).unwrap(),
+            run: CodeRunId::from_bytes(id),
+            answer: CodeAnswer::Wrong { left: 1 },
+        },
+        C::CloseCode { slot: CodeSlot::new(0).unwrap() },
         C::ReportAlert { kind: ReportedAlert::ProofInvalid, call: None },
         C::SeeAlerts { alerts: vec![0] },
         C::AcknowledgeDevice { device: others[0].id },
@@ -214,6 +221,8 @@ async fn each_message_of_each_role_is_admitted_or_refused_as_the_table_says() {
 fn url(path: &str) -> String {
     path.replace("{call}", &CALL.to_hex())
         .replace("{index}", "0")
+        .replace("{slot}", "0000")
+        .replace("{run}", &CALL.to_hex())
         .replace("{part}", "part-000000.tar.age")
         .replace("{path}", "checkpoint")
         .replace("/log/consistency", "/log/consistency?from=0&to=1")

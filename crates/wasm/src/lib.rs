@@ -4,7 +4,7 @@
 use telcon_core::{
     AskingDevice, DeviceState, Engine, UserCommand,
     device::Anchor,
-    page::{PageAsking, PageEnrolment, PageOutput},
+    page::{self, PageAsking, PageEnrolment, PageOutput},
 };
 use telcon_proto::http::{OfficeInfo, RecordProof};
 use wasm_bindgen::prelude::*;
@@ -175,5 +175,46 @@ impl Telcon {
         let proof: RecordProof = serde_json::from_str(proof).map_err(fail)?;
         let report = self.engine.check_record(now_ms as u64, &proof);
         serde_json::to_string(&report).map_err(fail)
+    }
+}
+
+/// A short code that was typed into the page: see `telcon_core::page::EnteredCode`.
+#[wasm_bindgen]
+pub struct EnteredCode {
+    code: page::EnteredCode,
+    slot: String,
+    message: String,
+}
+
+#[wasm_bindgen]
+impl EnteredCode {
+    /// Reads what was typed. `seed_bytes` are 32 fresh random bytes.
+    #[wasm_bindgen(constructor)]
+    pub fn new(typed: &str, office: &str, seed_bytes: &[u8]) -> Result<EnteredCode, JsError> {
+        let office: OfficeInfo = serde_json::from_str(office).map_err(fail)?;
+        let (code, slot, message) = page::EnteredCode::start(typed, &office, seed(seed_bytes)?).map_err(fail)?;
+        Ok(Self { code, slot, message: serde_json::to_string(&message).map_err(fail)? })
+    }
+
+    /// The first four digits.
+    pub fn slot(&self) -> String {
+        self.slot.clone()
+    }
+
+    /// JSON of a `CodeStart`, to be sent.
+    pub fn message(&self) -> String {
+        self.message.clone()
+    }
+
+    /// Takes JSON of a `CodeStarted`; returns JSON of a `CodeConfirm`, to be sent.
+    pub fn answer(&mut self, started: &str) -> Result<String, JsError> {
+        let started = serde_json::from_str(started).map_err(fail)?;
+        serde_json::to_string(&self.code.answer(&started).map_err(fail)?).map_err(fail)
+    }
+
+    /// Takes JSON of a `SealedText`; returns the fragment of a registrar's link.
+    pub fn open(&mut self, text: &str) -> Result<String, JsError> {
+        let text = serde_json::from_str(text).map_err(fail)?;
+        self.code.open(&text).map_err(fail)
     }
 }

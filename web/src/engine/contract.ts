@@ -26,7 +26,8 @@ export type AlertKind =
   | 'ring_refused'
   | 'proof_invalid'
   | 'log_forked'
-  | 'ring_invalid';
+  | 'ring_invalid'
+  | 'code_guessed';
 /**
  * Severity of an alert.
  */
@@ -83,6 +84,29 @@ export type CallState = 'opening' | 'ringing' | 'answering' | 'live' | 'reconnec
  * How a call ended.
  */
 export type Ended = 'hung_up' | 'declined' | 'cancelled' | 'missed' | 'busy' | 'failed' | 'interrupted' | 'revoked';
+/**
+ * Answer to `CodeConfirm`.
+ */
+export type CodeConfirmed =
+  | {
+      state: 'delivered';
+      text: SealedText;
+    }
+  | {
+      /**
+       * How many more wrong ones are accepted.
+       */
+      left: number;
+      state: 'wrong';
+    };
+/**
+ * Why a code, or an attempt with it, is over.
+ */
+export type CodeOver = 'used' | 'guessed' | 'expired' | 'closed' | 'too_many' | 'unknown';
+/**
+ * One attempt with a short code. Opaque: only the device that made it learns it from the server.
+ */
+export type CodeRunId = string;
 /**
  * State of the connection to the office.
  */
@@ -231,7 +255,7 @@ export type Role =
  */
 export type PersonId = string;
 /**
- * Content of a push message, as JSON. It names nobody: who opens the page sees the rest there, verified.
+ * Content of a push message, as JSON. It names nobody: the page shows the rest, verified, once it is opened.
  */
 export type PushMessage = {
   /**
@@ -259,7 +283,8 @@ export type PushMessage1 = {
     | 'ring_refused'
     | 'proof_invalid'
     | 'log_forked'
-    | 'ring_invalid';
+    | 'ring_invalid'
+    | 'code_guessed';
 };
 /**
  * Record mode: what is kept of a call. The screen of every participant shows it.
@@ -271,7 +296,7 @@ export type RecordMode = 'log_only' | 'memo' | 'audio';
 export type RemoveProtector =
   | {
       /**
-       * The credential's identifier, base64url without padding, of at most 1023 bytes.
+       * The credential's identifier, base64url without padding, of at most `MAX_CREDENTIAL_ID_BYTES`.
        */
       credential: string;
       kind: 'passkey';
@@ -381,6 +406,16 @@ export type UserCommand =
   | { type: 'end_delegation'; delegation: string }
   | {
       /**
+       * One invitation to enrol a device. Opaque: it may be logged.
+       */
+      invitation: string;
+      type: 'show_code';
+    }
+  | {
+      type: 'hide_code';
+    }
+  | {
+      /**
        * Their log indices.
        */
       alerts: number[];
@@ -459,6 +494,11 @@ export interface Contract {
   Card?: Card1;
   ChallengeRequest?: ChallengeRequest;
   Check?: Check;
+  CodeConfirmed?: CodeConfirmed;
+  CodeOver?: CodeOver;
+  CodeRunId?: CodeRunId;
+  CodeStarted?: CodeStarted;
+  CodeView?: CodeView;
   ConnectionState?: ConnectionState;
   Contact?: Contact;
   DeviceId?: DeviceId;
@@ -508,6 +548,7 @@ export interface Contract {
   Report?: Report;
   RequestView?: RequestView;
   Role?: Role;
+  SealedText?: SealedText1;
   SuiteName?: SuiteName;
   UserCommand?: UserCommand;
   View?: View1;
@@ -619,7 +660,8 @@ export interface OfficeAlert {
     | 'ring_refused'
     | 'proof_invalid'
     | 'log_forked'
-    | 'ring_invalid';
+    | 'ring_invalid'
+    | 'code_guessed';
   /**
    * Index of its entry in the log: no two alerts have the same.
    */
@@ -986,6 +1028,65 @@ export interface Check {
    * What was checked, as a short sentence.
    */
   title: string;
+}
+/**
+ * The text, sealed.
+ */
+export interface SealedText {
+  /**
+   * Bytes as standard base64 (RFC 4648, section 4).
+   */
+  confirmation: string;
+  /**
+   * Bytes as standard base64 (RFC 4648, section 4).
+   */
+  enc: string;
+  /**
+   * Bytes as standard base64 (RFC 4648, section 4).
+   */
+  sealed: string;
+}
+/**
+ * Answer to `CodeStart`.
+ */
+export interface CodeStarted {
+  /**
+   * Bytes as standard base64 (RFC 4648, section 4).
+   */
+  message: string;
+  /**
+   * The attempt.
+   */
+  run: string;
+}
+/**
+ * A short code that carries an invitation's link.
+ */
+export interface CodeView {
+  /**
+   * To be read out; none before the office has allotted a slot, and once it is over.
+   */
+  code: string | null;
+  /**
+   * Until when it can be typed, milliseconds since 1970 UTC.
+   */
+  expires_ms: number | null;
+  /**
+   * One invitation to enrol a device. Opaque: it may be logged.
+   */
+  invitation: string;
+  /**
+   * Another device tried it after it was used.
+   */
+  late: boolean;
+  /**
+   * Why it cannot be typed any more.
+   */
+  over: CodeOver | null;
+  /**
+   * How many wrong codes were typed.
+   */
+  wrong: number;
 }
 /**
  * A person whom the device can ring, and whether a device of theirs is connected.
@@ -1626,6 +1727,10 @@ export interface View {
    */
   caught_up: boolean;
   /**
+   * The short code that this device shows, asked for, or showed last.
+   */
+  code: CodeView | null;
+  /**
    * Changes whenever the lists of devices that this one may see have changed.
    */
   devices_changed: number;
@@ -1817,7 +1922,7 @@ export interface PushSubscription {
    */
   auth: string;
   /**
-   * Address at the push service, at most `MAX_PUSH_ENDPOINT_BYTES`. Whoever knows it and the office's key may send.
+   * Address at the push service, at most `MAX_PUSH_ENDPOINT_BYTES`. Sending to it takes this address and the office's private key.
    */
   endpoint: string;
   /**
@@ -1969,6 +2074,23 @@ export interface Report {
   people: Card1[];
 }
 /**
+ * The text that a code carries, for the device that typed it.
+ */
+export interface SealedText1 {
+  /**
+   * Bytes as standard base64 (RFC 4648, section 4).
+   */
+  confirmation: string;
+  /**
+   * Bytes as standard base64 (RFC 4648, section 4).
+   */
+  enc: string;
+  /**
+   * Bytes as standard base64 (RFC 4648, section 4).
+   */
+  sealed: string;
+}
+/**
  * Everything a screen shows.
  */
 export interface View1 {
@@ -1992,6 +2114,10 @@ export interface View1 {
    * Whether the office has sent its whole state since sign-in: the list of calls is complete.
    */
   caught_up: boolean;
+  /**
+   * The short code that this device shows, asked for, or showed last.
+   */
+  code: CodeView | null;
   /**
    * Changes whenever the lists of devices that this one may see have changed.
    */

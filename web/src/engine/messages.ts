@@ -9,6 +9,8 @@ export type ToWorker =
   | { type: 'command'; command: UserCommand }
   /** A link was opened. `label`: what this device says it is, if the link is a registrar's. */
   | { type: 'open_link'; fragment: string; label: string }
+  /** A short code was typed. Answered by `asking`, as for the link that it carries, or by `code_refused`. */
+  | { type: 'enter_code'; typed: string; label: string }
   /** Forget the request that waits for a registrar. */
   | { type: 'stop_asking' }
   | { type: 'enrol'; fragment: string }
@@ -34,6 +36,7 @@ export type FromWorker =
   /** The request was forgotten. */
   | { type: 'asking_stopped' }
   | { type: 'link_read'; person: Card | null; office: string | null; problem: Problem | null }
+  | { type: 'code_refused'; problem: Problem }
   | { type: 'enrolled' }
   | { type: 'enrol_failed'; problem: Problem }
   | { type: 'view'; view: View }

@@ -6,6 +6,8 @@ export type ProblemCode =
   | 'office_unreachable'
   | 'unavailable'
   | 'refused'
+  | 'code_wrong'
+  | 'code_closed'
   | 'note_taker_link'
   | 'keys_not_saved'
   | 'engine_fault'

@@ -43,4 +43,17 @@ declare module 'telcon-wasm' {
     appointment_request(now_ms: number): string;
     free(): void;
   }
+
+  /** A short code that was typed into the page. Each step is taken once. All of it throws sentences for people. */
+  export class EnteredCode {
+    constructor(typed: string, office_info_json: string, seed: Uint8Array);
+    slot(): string;
+    /** JSON of a `CodeStart`, to be sent. */
+    message(): string;
+    /** Takes JSON of a `CodeStarted`; returns JSON of a `CodeConfirm`, to be sent. */
+    answer(started_json: string): string;
+    /** Takes JSON of a `SealedText`; returns the fragment of a registrar's link. */
+    open(text_json: string): string;
+    free(): void;
+  }
 }

@@ -1,10 +1,11 @@
 // The worker that owns the engine, the connection to the office and the media transforms. Keys never leave it.
 
-import init, { Telcon } from 'telcon-wasm';
+import init, { EnteredCode, Telcon } from 'telcon-wasm';
 import { AskingDevice } from './asking';
 import type { Card, PageAsking, RevocationView } from './contract';
 import { Driver } from './driver';
-import { enrol, office_info } from './enrol';
+import { enrol, office_info, type Fetch } from './enrol';
+import { link_of_code } from './entered_code';
 import { frame_transform } from './frame_transform';
 import { KeyStore } from './key_store';
 import type { FromWorker, ToWorker, TransformOptions } from './messages';
@@ -21,6 +22,8 @@ declare const self: DedicatedWorkerGlobalScope;
 const SEED_BYTES = 32;
 /** How long one request of a device that asks may take, milliseconds: a hanging server must not stop it. */
 const ASK_TIMEOUT_MS = 10_000;
+/** The same for a step of a code: the server waits up to ten seconds for the device that shows it. */
+const CODE_TIMEOUT_MS = 15_000;
 const key_store = new KeyStore();
 let driver: Driver | undefined;
 let socket: Socket | undefined;
@@ -136,9 +139,14 @@ self.onrtctransform = ({ transformer }) => {
     .catch(() => undefined);
 };
 
+const limited =
+  (ms: number): Fetch =>
+  (path, init) =>
+    fetch(path, { ...init, signal: AbortSignal.timeout(ms) });
+
 function asking_device(): AskingDevice {
   return new AskingDevice({
-    fetch: (path, init) => fetch(path, { ...init, signal: AbortSignal.timeout(ASK_TIMEOUT_MS) }),
+    fetch: limited(ASK_TIMEOUT_MS),
     set_timer,
     save: (state) => key_store.save(state),
     erase: () => key_store.erase(),
@@ -234,6 +242,8 @@ self.onmessage = async ({ data }: MessageEvent<ToWorker>) => {
       return socket?.connect_now();
     case 'open_link':
       return open_link(data.fragment, data.label);
+    case 'enter_code':
+      return enter_code(data.typed, data.label);
     case 'stop_asking':
       if (!(await asking?.stop())) return;
       asking = undefined;
@@ -282,6 +292,21 @@ async function open_link(fragment: string, label: string): Promise<void> {
   if (!Telcon.is_ask(fragment)) return post(await read_link(fragment));
   asking = asking_device();
   await asking.start((info) => Telcon.ask(fragment, info, label, seed(), Date.now()));
+}
+
+/** What a code carries is used at once, as a link is that was opened. */
+async function enter_code(typed: string, label: string): Promise<void> {
+  if (driver || asking) return;
+  try {
+    const make = (info: string) => new EnteredCode(typed, info, seed());
+    const fragment = await link_of_code(make, limited(CODE_TIMEOUT_MS));
+    await open_link(fragment, label);
+  } catch (error) {
+    const problem = problem_of(error);
+    // There is no link that would stay valid.
+    const unreachable = 'code' in problem && problem.code === 'no_answer';
+    post({ type: 'code_refused', problem: unreachable ? { code: 'office_unreachable' } : problem });
+  }
 }
 
 async function read_link(fragment: string): Promise<FromWorker> {

@@ -1,6 +1,6 @@
 // Devices and invitations of a fictitious office.
 
-import type { Card, InvitationView, ListedDevice, RecoveryView, View } from '../engine/contract';
+import type { Card, CodeView, InvitationView, ListedDevice, RecoveryView, View } from '../engine/contract';
 import { OFFICE, ROLES, governor, minister, norland, officer, president } from './people';
 import { NOW, device, view } from './views';
 
@@ -62,6 +62,19 @@ export function recovery(more: Partial<RecoveryView> = {}): RecoveryView {
     devices: [device(1), device(11)],
     confirmed_by: null,
     problem: null,
+    ...more,
+  };
+}
+
+/** A code of that invitation. */
+export function shown_code(more: Partial<CodeView> = {}): CodeView {
+  return {
+    invitation: 'a1'.repeat(16),
+    code: '0042-271-828',
+    expires_ms: NOW + 8 * 60_000,
+    wrong: 0,
+    over: null,
+    late: false,
     ...more,
   };
 }

@@ -265,3 +265,32 @@ export class Telcon implements Engine {
     this.#outputs.push({ type: 'view', view: shown });
   }
 }
+
+/** A code of the fake office: 0042-271-828. */
+export class EnteredCode {
+  readonly #digits: string;
+
+  constructor(typed: string) {
+    this.#digits = typed.replace(/\D/g, '');
+    if (this.#digits.length !== 10)
+      throw new Error('a code has ten digits: type all of them, as they were read to you');
+  }
+
+  slot(): string {
+    return this.#digits.slice(0, 4);
+  }
+
+  message(): string {
+    return JSON.stringify({ message: '', key: '' });
+  }
+
+  answer(): string {
+    return JSON.stringify({ confirmation: this.#digits.slice(4) });
+  }
+
+  open(): string {
+    return 'ask-good';
+  }
+
+  free(): void {}
+}

@@ -37,6 +37,7 @@ export function view(more: Partial<View> = {}): View {
     recoveries: [],
     recovered_ms: null,
     revocation: null,
+    code: null,
     devices_changed: 0,
     delegations_changed: 0,
     office_alerts: null,

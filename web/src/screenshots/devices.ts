@@ -2,7 +2,7 @@
 
 import type { App } from '../app.svelte';
 import type { View } from '../engine/contract';
-import { DEVICES, archivist, asks, guard, guarded, invitation, listed, recovery } from '../fake/devices';
+import { DEVICES, archivist, asks, guard, guarded, invitation, listed, recovery, shown_code } from '../fake/devices';
 import { minister, norland, president } from '../fake/people';
 import { NOW, device, view } from '../fake/views';
 import type { Scene } from './scenes';
@@ -148,6 +148,25 @@ export const device_scenes: Record<string, Scene> = {
   'officer-link': officer(guarded({ invitations: [invitation()] }), undefined, (app) => {
     app.registrar.dialog = { is: 'link', invitation: invitation().invitation };
   }),
+  ...Object.fromEntries(
+    (
+      [
+        ['', {}],
+        ['-opening', { code: null, expires_ms: null }],
+        ['-wrong', { wrong: 2 }],
+        ['-guessed', { code: null, wrong: 3, over: 'guessed' }],
+        ['-expired', { code: null, over: 'expired' }],
+        ['-lost', { code: null, over: 'closed' }],
+        ['-used', { code: null, over: 'used' }],
+        ['-late', { code: null, over: 'used', late: true }],
+      ] as const
+    ).map(([name, more]) => [
+      `officer-code${name}`,
+      officer(guarded({ invitations: [invitation()], code: shown_code(more) }), undefined, (app) => {
+        app.registrar.dialog = { is: 'link', invitation: invitation().invitation };
+      }),
+    ]),
+  ),
   'officer-long': officer(guarded({ invitations: [asks({ card: long, refused_requests: 1 }), invitation({ card: long })] }), {
     status: 'ready',
     value: [listed(long, 21, { label: 'SomeVeryLongBrowserNameWithoutAnySpaceInIt (SomeSystem)', connected: true }), ...DEVICES],

@@ -14,6 +14,7 @@ const nothing = () => undefined;
 const host: Host = {
   command: (command) => console.info('command', JSON.stringify(command)),
   open_link: nothing,
+  enter_code: nothing,
   stop_asking: nothing,
   request_appointment: () => Promise.reject('not here'),
   protection: () => Promise.reject('not here'),

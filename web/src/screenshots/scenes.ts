@@ -129,6 +129,11 @@ const refused_link = (problem: Problem): Scene => (app) => {
   app.stage = { status: 'enrol', name: president.name, office: 'Office of the President', problem, busy: false };
 };
 
+const code_entry = (entry: App['code_entry']): Scene => (app) => {
+  app.stage = { status: 'unenrolled' };
+  app.code_entry = entry;
+};
+
 const WAITING = { status: 'waiting', office: 'Office of the President', code: ASK_CODE, expires_ms: NOW + 86_000_000, first_approved: false, unreachable: false } as const;
 const asking_over = (why: 'refused' | 'expired' | Problem): Scene => (app) => {
   app.stage = { status: 'asking', asking: { status: 'over', office: 'Office of the President', why, kept: false } };
@@ -146,6 +151,11 @@ export const scenes: Record<string, Scene> = {
   'recovered': on(view({ recovered_ms: NOW - 3_600_000 })),
   'recovered-others': on(view({ people: few.map((one, n) => (n === 0 ? { ...one, recovered_ms: NOW - 3_600_000 } : one)) })),
   'unenrolled': (app) => (app.stage = { status: 'unenrolled' }),
+  'code-checking': code_entry({ busy: true, problem: null }),
+  'code-wrong': code_entry({ busy: false, problem: { code: 'code_wrong', count: 2 } }),
+  'code-closed': code_entry({ busy: false, problem: { code: 'code_closed', count: 0 } }),
+  'code-expired': code_entry({ busy: false, problem: { told: 'this code has expired: ask for a new code' } }),
+  'code-incomplete': code_entry({ busy: false, problem: { told: 'a code has ten digits: type all of them, as they were read to you' } }),
   'enrol': (app) => (app.stage = { status: 'enrol', name: president.name, office: 'Office of the President', problem: null, busy: false }),
   'enrol-busy': (app) => (app.stage = { status: 'enrol', name: president.name, office: 'Office of the President', problem: null, busy: true }),
   'enrol-used': refused_link({ told: 'This enrolment was used already, and each is for one device: ask your office for another.' }),

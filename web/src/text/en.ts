@@ -4,6 +4,7 @@ import { acting } from './en/acting';
 import { alerts } from './en/alerts';
 import { asking } from './en/asking';
 import { call } from './en/call';
+import { codes } from './en/codes';
 import { common } from './en/common';
 import { desk } from './en/desk';
 import { devices } from './en/devices';
@@ -28,6 +29,7 @@ export const en = {
   alerts,
   asking,
   call,
+  codes,
   desk,
   devices,
   enrol,

@@ -5,6 +5,7 @@ import { acting } from './fr/acting';
 import { alerts } from './fr/alerts';
 import { asking } from './fr/asking';
 import { call } from './fr/call';
+import { codes } from './fr/codes';
 import { common } from './fr/common';
 import { desk } from './fr/desk';
 import { devices } from './fr/devices';
@@ -27,6 +28,7 @@ export const fr: Text = {
   alerts,
   asking,
   call,
+  codes,
   desk,
   devices,
   enrol,

@@ -54,6 +54,7 @@ const LEVELS: Record<AlertKind, Level> = {
   proof_invalid: 'red',
   log_forked: 'red',
   ring_invalid: 'red',
+  code_guessed: 'amber',
 };
 
 /** How many alerts no security officer has seen. */

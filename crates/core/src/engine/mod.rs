@@ -4,6 +4,7 @@
 
 mod alerts;
 mod delegations;
+mod codes;
 mod gossip;
 mod keepalive;
 mod log_audit;
@@ -81,6 +82,7 @@ pub struct Engine {
     /// How often the office reported that delegations changed.
     delegations_changed: u32,
     alerts_known: alerts::Alerts,
+    codes: codes::Codes,
     /// The call whose end the message in progress reports.
     reported_over: Option<CallId>,
     next_ping_ms: Option<u64>,
@@ -126,6 +128,7 @@ impl Engine {
             delegations: SentDelegations::default(),
             delegations_changed: 0,
             alerts_known: alerts::Alerts::default(),
+            codes: codes::Codes::default(),
             reported_over: None,
             next_ping_ms: None,
             keepalive: KeepAlive::default(),
@@ -173,7 +176,7 @@ impl Engine {
         let call = self.call.as_ref().and_then(|call| call.next_wakeup_ms(self.clock, log, unattended));
         let keepalive = self.keepalive.next_check_ms(self.in_call()).filter(|_| self.is_connected());
         let keepalive = keepalive.map(|ms| self.clock.wall_ms + ms);
-        [self.next_ping_ms, call, keepalive, self.next_comparison_ms()].into_iter().flatten().min()
+        [self.next_ping_ms, call, keepalive, self.next_comparison_ms(), self.code_ends_ms()].into_iter().flatten().min()
     }
 
     fn is_connected(&self) -> bool {
@@ -202,6 +205,9 @@ impl Engine {
         self.with_call(|call, context| changed = call.tick(context));
         if changed {
             self.persist_call();
+            self.view_changed();
+        }
+        if self.end_code(now_ms) {
             self.view_changed();
         }
         self.compare_logs(now_ms);
@@ -353,6 +359,7 @@ impl Engine {
             recoveries: self.recovery_views(),
             recovered_ms: self.recovered_ms,
             revocation: self.revocation.clone(),
+            code: self.code_view(),
             devices_changed: self.invitations.devices_changed,
             delegations_changed: self.delegations_changed,
             office_alerts: self.office_alerts_view(),
@@ -403,6 +410,7 @@ impl Engine {
             | UserCommand::CloseRecovery { .. }
             | UserCommand::Delegate(_)
             | UserCommand::EndDelegation { .. }
+            | UserCommand::ShowCode { .. }
             | UserCommand::SeeAlerts { .. }
             | UserCommand::AcknowledgeDevice { .. }
                 if !self.is_connected() =>
@@ -419,6 +427,8 @@ impl Engine {
             UserCommand::ApproveDevice { invitation, code } => self.approve_device(now_ms, invitation, &code),
             UserCommand::Delegate(to) => self.delegate(now_ms, to),
             UserCommand::EndDelegation { delegation } => self.end_delegation(now_ms, delegation),
+            UserCommand::ShowCode { invitation } => self.show_code(invitation),
+            UserCommand::HideCode => self.hide_code(),
             UserCommand::SeeAlerts { alerts } => self.see_alerts(alerts),
             UserCommand::AcknowledgeDevice { device } => self.acknowledge_device(device),
             UserCommand::HangUp | UserCommand::Leave => self.with_call(Call::hang_up),
@@ -587,6 +597,7 @@ impl Engine {
         self.token = None;
         self.caught_up = false;
         self.next_ping_ms = None;
+        self.code_lost();
         if let Some(call) = &mut self.call {
             call.connection_lost();
         }

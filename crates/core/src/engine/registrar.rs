@@ -63,6 +63,7 @@ impl Engine {
             self.invitations.open.remove(id);
             self.forget_invitation(*id);
         }
+        self.end_code_of_closed_invitation();
     }
 
     /// At sign-in: what follows is the whole list.
@@ -202,6 +203,12 @@ impl Engine {
         let kept = self.state.invitations.iter().find(|kept| kept.invitation == id)?;
         let office = self.device.office();
         Some(Ask::new(office.suite(), kept.secret()?, office.authority_sha256(), id))
+    }
+
+    /// The fragment of an open invitation's link, if it was made here and no device has asked with it.
+    pub(super) fn link_of(&self, id: InvitationId) -> Option<String> {
+        self.invitations.open.get(&id).filter(|open| open.request.is_none())?;
+        self.ask(id).map(|ask| ask.to_fragment())
     }
 
     pub(super) fn registrar_view(&self) -> Option<RegistrarView> {

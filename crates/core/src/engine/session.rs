@@ -110,6 +110,8 @@ impl Engine {
             ServerMessage::Registrar { certificate } => self.on_registrar(&certificate, now_ms),
             ServerMessage::Invitations { changed, closed } => self.on_invitations(changed, &closed, now_ms),
             ServerMessage::Recoveries { changed, closed } => self.on_recoveries(changed, &closed),
+            ServerMessage::CodeOpened { slot, ttl_ms } => self.on_code_opened(slot, ttl_ms, now_ms),
+            ServerMessage::CodeTried { slot, run, step } => self.on_code_tried(slot, run, &step, now_ms),
             ServerMessage::DevicesChanged {} => {
                 self.invitations.devices_changed = self.invitations.devices_changed.wrapping_add(1);
             }
@@ -164,6 +166,9 @@ impl Engine {
             ServerMessage::Refused { call, code, message } => {
                 if let Some(over) = call.filter(|_| code == RefusalCode::NoSuchCall) {
                     self.on_reported_over(over);
+                }
+                if call.is_none() {
+                    self.no_code_opened();
                 }
                 if !self.yield_to_glare(call, code, now_ms) && !self.on_ring_refused(call, code) {
                     self.on_refused(call, code, &message);

@@ -1,6 +1,6 @@
 //! Messages of a device to the switchboard of its office.
 
-use crate::{Blob, CallId, Card, DeviceId, Digest, InvitationId, PersonId, RecoveryId, alert::ReportedAlert};
+use crate::{Blob, CallId, Card, DeviceId, Digest, InvitationId, PersonId, RecoveryId, alert::ReportedAlert, CodeRunId, short_code::{CodeAnswer, CodeSlot}};
 use serde::{Deserialize, Serialize};
 
 /// A message of a device.
@@ -185,6 +185,22 @@ pub enum ClientMessage {
         /// Compact JWS, type `telcon-delegation-end+jws`, by this device over [`crate::delegation::DelegationEnd`].
         statement: String,
     },
+    /// A registrar wants to show a short code. Answered by [`super::ServerMessage::CodeOpened`].
+    OpenCode {},
+    /// The device that shows a code answers one step of an attempt ([`super::ServerMessage::CodeTried`]).
+    AnswerCode {
+        /// The code.
+        slot: CodeSlot,
+        /// The attempt.
+        run: CodeRunId,
+        /// What the other device is told.
+        answer: CodeAnswer,
+    },
+    /// The device does not show a code any more.
+    CloseCode {
+        /// The code.
+        slot: CodeSlot,
+    },
     /// Something did not verify on this device: the security officer is told ([`super::ServerMessage::Alerts`]).
     ReportAlert {
         /// What.
@@ -251,6 +267,9 @@ impl ClientMessage {
             Self::CloseRecovery { .. } => "close_recovery",
             Self::Delegate { .. } => "delegate",
             Self::EndDelegation { .. } => "end_delegation",
+            Self::OpenCode {} => "open_code",
+            Self::AnswerCode { .. } => "answer_code",
+            Self::CloseCode { .. } => "close_code",
             Self::ReportAlert { .. } => "report_alert",
             Self::SeeAlerts { .. } => "see_alerts",
             Self::AcknowledgeDevice { .. } => "acknowledge_device",

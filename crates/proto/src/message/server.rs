@@ -2,8 +2,7 @@
 
 use super::{Logged, Notice, OpenInvitation};
 use crate::{
-    Blob, CallId, Card, DeviceId, Ended, InvitationId, OfficeAlert, PersonId, RecordMode, RecoveryId, SuiteName,
-    alert::AddedDevice, delegation::ProvenDelegation, recovery::OpenRecovery, terms::Contact,
+Blob, CallId, Card, DeviceId, Ended, InvitationId, OfficeAlert, PersonId, RecordMode, RecoveryId, SuiteName, alert::AddedDevice, delegation::ProvenDelegation, recovery::OpenRecovery, terms::Contact, CodeRunId, short_code::{CodeSlot, CodeStep},
 };
 use serde::{Deserialize, Serialize};
 
@@ -81,6 +80,23 @@ pub enum ServerMessage {
         /// Over.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         closed: Vec<RecoveryId>,
+    },
+    /// Answer to [`super::ClientMessage::OpenCode`]: the device may show a code with this slot while its connection is open.
+    CodeOpened {
+        /// Drawn at random, and used by no other code.
+        slot: CodeSlot,
+        /// For how long, milliseconds.
+        ttl_ms: u64,
+    },
+    /// Somebody typed a code with this slot: a step of their attempt, to be answered with
+    /// [`super::ClientMessage::AnswerCode`].
+    CodeTried {
+        /// The code.
+        slot: CodeSlot,
+        /// The attempt.
+        run: CodeRunId,
+        /// What the other device sent.
+        step: CodeStep,
     },
     /// Devices that this one may see were enrolled, appointed or revoked: its own person's, or any, by its role.
     DevicesChanged {},
@@ -290,6 +306,8 @@ impl ServerMessage {
             | Self::Registrar { .. }
             | Self::Invitations { .. }
             | Self::Recoveries { .. }
+            | Self::CodeOpened { .. }
+            | Self::CodeTried { .. }
             | Self::DevicesChanged {}
             | Self::DelegationsChanged {}
             | Self::Delegation(_)
@@ -330,6 +348,8 @@ impl ServerMessage {
             | Self::Registrar { .. }
             | Self::Invitations { .. }
             | Self::Recoveries { .. }
+            | Self::CodeOpened { .. }
+            | Self::CodeTried { .. }
             | Self::DevicesChanged {}
             | Self::DelegationsChanged {}
             | Self::Alerts { .. }

@@ -387,6 +387,10 @@ impl Switchboard {
                 let text = "the server did not verify this ring: ring again";
                 self.context.refuse(session, None, RefusalCode::Unavailable, text);
             }
+            M::OpenCode {} | M::AnswerCode { .. } | M::CloseCode { .. } => {
+                let text = "the server did not forward this: make another code";
+                self.context.refuse(session, None, RefusalCode::Unavailable, text);
+            }
             M::Hello { .. } | M::Prove { .. } | M::Ping { .. } => {
                 let text = "this connection is signed in already: open another one to sign in again";
                 self.context.refuse(session, None, RefusalCode::Malformed, text);

@@ -5,7 +5,7 @@
 //! `docs/api/openapi.json`, and fails in CI when that file is out of date. The server serves the same file.
 
 use super::{
-    App, alerts, delegations, devices, erasures,
+App, alerts, delegations, devices, erasures, codes,
     error::{HttpError, NOTHING_HERE},
     lockers, log_files, office, passkeys, protection, push, records, registrars, relays, socket, turn,
 };
@@ -97,6 +97,8 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(erasures::report).layer(json()))
         .routes(routes!(registrars::appoint).layer(json()))
         .routes(routes!(registrars::ask).layer(json()))
+        .routes(routes!(codes::start).layer(json()))
+        .routes(routes!(codes::confirm).layer(json()))
         .routes(routes!(registrars::list_devices))
         .routes(routes!(delegations::list))
         .routes(routes!(alerts::list))

@@ -2,6 +2,7 @@
 
 mod alerts;
 mod api;
+mod codes;
 mod connections;
 mod delegations;
 mod devices;
@@ -30,6 +31,7 @@ mod tokens;
 mod turn;
 
 pub use api::openapi;
+pub use codes::CodeRelay;
 pub use connections::ConnectionLimits;
 pub(crate) use connections::serve;
 pub use metrics::Counters;
@@ -77,6 +79,8 @@ use tokio::{sync::mpsc, time::timeout};
 pub struct App {
     /// Handle of the switchboard's hub.
     pub hub: HubHandle,
+    /// Short codes that devices show.
+    pub codes: CodeRelay,
     /// Liveness of the hub.
     pub liveness: Liveness,
     /// Bearer tokens of open connections.

@@ -1,6 +1,9 @@
 //! The WebSocket of devices: sign-in, then messages both ways. Every resource that a peer can use is limited.
 
-use super::{App, Bearer, connections::ClientAddress, metrics::count, security::same_origin, slots::SlotHandle};
+use super::{
+    App, Bearer, codes::CodeConnection, connections::ClientAddress, metrics::count, security::same_origin,
+    slots::SlotHandle,
+};
 use crate::{
     allowance::{Allowance, Rate},
     archive::now_ms,
@@ -256,6 +259,7 @@ impl Connection {
     async fn run(&mut self, mut signed_in: SignedInAs) {
         let session = signed_in.session;
         let mut allowance = SendAllowance::new(Instant::now());
+        let mut codes = CodeConnection::new(self.app.clone(), session);
         let idle = Duration::from_millis(IDLE_TIMEOUT_MS);
         let mut idle_at = tokio::time::Instant::now() + idle;
         // Devices rely on the answer to a ping coming after everything that sign-in and their earlier messages caused, so the
@@ -283,6 +287,7 @@ impl Connection {
                     Some(Outgoing::Close(CloseReason::Revoked)) => break (CLOSE_REVOKED, "revoked"),
                     None => break (CLOSE_POLICY, "connect again"),
                 },
+                tried = codes.next() => self.send(&tried).await,
                 read = timeout_at(idle_at, self.read(MAX_MESSAGE_BYTES)) => {
                     let (message, bytes) = match read {
                         Ok(Ok(read)) => read,
@@ -351,6 +356,19 @@ impl Connection {
                         ClientMessage::EndDelegation { statement } => {
                             Input::EndDelegation(session, super::delegations::verify_end(self.app.clone(), statement).await)
                         }
+                        ClientMessage::OpenCode {} => {
+                            let opened = codes.open(signed_in.device);
+                            self.send(&opened).await;
+                            continue;
+                        }
+                        ClientMessage::AnswerCode { slot, run, answer } => {
+                            codes.answer(slot, run, answer);
+                            continue;
+                        }
+                        ClientMessage::CloseCode { slot } => {
+                            codes.close(slot);
+                            continue;
+                        }
                         message => Input::Message(session, Box::new(message)),
                     };
                     in_order_until = Instant::now() + ORDERED_PINGS;
@@ -360,6 +378,7 @@ impl Connection {
                 }
             }
         };
+        drop(codes);
         // The token is revoked before the switchboard forgets the connection.
         let device = signed_in.device;
         drop(signed_in);

@@ -15,4 +15,5 @@ export const alert_kinds = {
   proof_invalid: 'A device received a proof that does not verify',
   log_forked: 'A device was shown a log that does not match the earlier one',
   ring_invalid: 'The server delivered a ring that does not verify',
+  code_guessed: 'Wrong codes were typed until the code was closed',
 };

@@ -107,6 +107,12 @@ export const alerts = {
         'Somebody tried to ring under a false name, or the server changed the ring. It was not shown to the person as a call.',
       act: 'Speak to the person by other means. Have the server examined, and compare the calls in the log.',
     },
+    code_guessed: {
+      what: alert_kinds.code_guessed,
+      means:
+        'This device showed a code for an enrolment, and three wrong ones were typed. The person mistyped it, or somebody guessed. Nothing was handed over.',
+      act: 'Ask the person whether they mistyped it. If not, hand the link over by other means, and tell the server’s operator.',
+    },
   },
   added: {
     approved: (label: string, name: string, time: string) =>

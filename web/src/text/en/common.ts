@@ -84,7 +84,7 @@ export const common = {
       kind: 'Not enrolled',
       title: 'This browser isn’t set up yet',
       sentences: [
-        'Ask your office for an enrolment link and open it in this browser. The link works once, and only for you.',
+        'Ask your office for an enrolment link and open it in this browser, or for a code and type it here. Each works once, and only for you.',
         'There is no password: nobody can sign in as you from another device.',
       ],
     },

@@ -7,6 +7,9 @@ export const problems = {
   office_unreachable: 'Your office did not answer. Check this device’s connection and try again.',
   unavailable: 'Your office’s server is not available. Try again in a minute.',
   refused: (status: string) => `Your office’s server refused the request (${status}). Ask your office what to do.`,
+  code_wrong: (n: number, count: string) =>
+    `This is not the code. Check it with the person who read it to you. ${count} more ${plural(n, { one: 'attempt is', other: 'attempts are' })} left.`,
+  code_closed: 'This is not the code. Three wrong codes were typed, and it is closed now. Ask for a new code.',
   note_taker_link:
     'This link is for the office’s note-taker. A note-taker is a program on one of the office’s own machines: enrol it there with “telcon enrol”. A browser cannot write records.',
   keys_not_saved: 'This browser could not save this device’s keys. Free some space, then reload this page.',

@@ -162,6 +162,22 @@ export const told = {
   list_changed: 'The list of calls has changed in the meantime. Reload this page.',
   log_behind:
     'Your office’s server has less of the log than this device. Try again in a moment; if that does not help, tell your security officer.',
+  code_digits: 'A code has digits only. Type the ten digits that were read to you.',
+  code_length: 'A code has ten digits. Type all of them, as they were read to you.',
+  code_not_proved:
+    'Whoever answered does not know this code. Check it with the person who read it to you. If it is right, tell your security officer: somebody may have come between you.',
+  code_used:
+    'This code was used already. If that was not you, tell the person who read it to you at once: somebody else may have it.',
+  code_guessed: 'This code is closed, because wrong codes were typed. Ask for a new code.',
+  code_expired: 'This code has expired. Ask for a new code.',
+  code_gone: 'The device that showed this code is not connected. Ask for a new code.',
+  code_too_many: 'This code is closed, because it was tried too often. Ask for a new code.',
+  code_again: 'The connection was interrupted. Type the code again.',
+  code_unknown: 'No such code is open. Check it, or ask for a new code.',
+  code_no_answer: 'The device that shows this code does not answer. Try again, or ask for a new code.',
+  code_not_here: 'A code can only be shown for an open invitation, on the device that made it.',
+  code_late:
+    'The code was typed on another device, too. Approve the device that asks only if its code is exactly the one that the person reads to you.',
   nothing_said: 'nobody answered, so nothing was said',
   certificate_expired: 'a device’s certificate has expired, and it has to be enrolled again',
   certificate_early: 'a device’s certificate is not valid yet: check both devices’ clocks',

@@ -15,4 +15,5 @@ export const alert_kinds: typeof en = {
   proof_invalid: 'Un appareil a reçu une preuve qui n’a pas pu être vérifiée',
   log_forked: 'Un appareil a reçu un journal qui ne concorde pas avec le précédent',
   ring_invalid: 'Le serveur a transmis un appel qui n’a pas pu être vérifié',
+  code_guessed: 'Des codes erronés ont été saisis jusqu’au blocage du code',
 };

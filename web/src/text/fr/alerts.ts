@@ -109,6 +109,12 @@ export const alerts: Text['alerts'] = {
         'Quelqu’un a tenté d’appeler sous un faux nom, ou le serveur a modifié l’appel. Il n’a pas été présenté à la personne comme un appel.',
       act: 'Parlez à la personne par un autre moyen. Faites examiner le serveur, et comparez les appels du journal.',
     },
+    code_guessed: {
+      what: alert_kinds.code_guessed,
+      means:
+        'Cet appareil affichait un code pour une inscription, et trois codes erronés ont été saisis. La personne s’est trompée, ou quelqu’un a essayé de deviner. Rien n’a été remis.',
+      act: 'Demandez à la personne si elle s’est trompée. Sinon, remettez le lien par un autre moyen, et prévenez l’exploitant du serveur.',
+    },
   },
   added: {
     approved: (label, name, time) =>

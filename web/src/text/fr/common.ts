@@ -83,7 +83,7 @@ export const common: Pick<Text, Parts> = {
       kind: 'Appareil non inscrit',
       title: 'Ce navigateur n’est pas encore configuré',
       sentences: [
-        'Demandez un lien d’inscription à votre cabinet et ouvrez-le dans ce navigateur. Il ne sert qu’une fois, et pour vous seul.',
+        'Demandez à votre cabinet un lien d’inscription et ouvrez-le dans ce navigateur, ou un code et saisissez-le ici. L’un comme l’autre ne sert qu’une fois, et pour vous seul.',
         'Il n’y a pas de mot de passe : personne ne peut s’identifier à votre place depuis un autre appareil.',
       ],
     },

@@ -8,6 +8,10 @@ export const problems: Text['problems'] = {
   unavailable: 'Le serveur de votre cabinet est indisponible. Réessayez dans une minute.',
   refused: (status) =>
     `Le serveur de votre cabinet a refusé la demande (${status}). Demandez à votre cabinet comment procéder.`,
+  code_wrong: (n, count) =>
+    `Ce n’est pas le code. Vérifiez-le avec la personne qui vous l’a lu. Il reste ${count} ${plural(n, { one: 'essai', other: 'essais' })}.`,
+  code_closed:
+    'Ce n’est pas le code. Trois codes erronés ont été saisis : il est bloqué maintenant. Demandez un nouveau code.',
   note_taker_link:
     'Ce lien est destiné au rédacteur du cabinet. Le rédacteur est un programme installé sur une machine du cabinet : inscrivez-le sur celle-ci avec « telcon enrol ». Un navigateur ne peut établir de procès-verbal.',
   keys_not_saved:

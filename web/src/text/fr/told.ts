@@ -190,6 +190,22 @@ export const told: Text['told'] = {
   list_changed: 'La liste des appels a changé entre-temps. Rechargez la page.',
   log_behind:
     'Le serveur de votre cabinet a une version moins avancée du journal que cet appareil. Réessayez dans un instant ; si cela ne suffit pas, prévenez votre responsable de la sécurité.',
+  code_digits: 'Un code ne contient que des chiffres. Saisissez les dix chiffres qui vous ont été lus.',
+  code_length: 'Un code a dix chiffres. Saisissez-les tous, tels qu’ils vous ont été lus.',
+  code_not_proved:
+    'Celui qui a répondu ne connaît pas ce code. Vérifiez-le avec la personne qui vous l’a lu. S’il est juste, prévenez votre responsable de la sécurité : quelqu’un s’est peut-être interposé.',
+  code_used:
+    'Ce code a déjà servi. Si ce n’était pas vous, prévenez immédiatement la personne qui vous l’a lu : quelqu’un d’autre l’a peut-être.',
+  code_guessed: 'Ce code est bloqué, parce que des codes erronés ont été saisis. Demandez un nouveau code.',
+  code_expired: 'Ce code a expiré. Demandez un nouveau code.',
+  code_gone: 'L’appareil qui affichait ce code n’est pas connecté. Demandez un nouveau code.',
+  code_too_many: 'Ce code est bloqué, parce qu’il a été essayé trop souvent. Demandez un nouveau code.',
+  code_again: 'La connexion a été interrompue. Saisissez de nouveau le code.',
+  code_unknown: 'Aucun code de ce numéro n’est en cours. Vérifiez-le, ou demandez un nouveau code.',
+  code_no_answer: 'L’appareil qui affiche ce code ne répond pas. Réessayez, ou demandez un nouveau code.',
+  code_not_here: 'Un code ne s’affiche que pour une invitation ouverte, sur l’appareil qui l’a créée.',
+  code_late:
+    'Le code a été saisi sur un autre appareil aussi. N’approuvez l’appareil qui demande que si son code est exactement celui que la personne vous lit.',
   nothing_said: 'personne n’a répondu, rien n’a donc été dit',
   certificate_expired: 'le certificat d’un appareil a expiré, il faut l’inscrire de nouveau',
   certificate_early: 'le certificat d’un appareil n’est pas encore valable : vérifiez l’horloge des deux appareils',
