@@ -29,6 +29,10 @@ pub struct View {
     pub token: Option<String>,
     /// The office refuses this device until its person has unlocked it with a passkey or PIN.
     pub unlock_required: bool,
+    /// The person has to sign in with their account at the office's provider: bearer token for that alone.
+    pub sso_token: Option<String>,
+    /// The office refuses this program because of its age.
+    pub outdated: bool,
     /// State of the office's log as this device checked it.
     pub log: Option<LogState>,
     /// The call: the one that this person is in or rings, else the first ring.

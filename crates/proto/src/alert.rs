@@ -23,6 +23,8 @@ pub enum AlertKind {
     RegistrarAppointed,
     /// Somebody tried to sign in as a device without its key.
     SignInFailed,
+    /// A person signed in with an account at the office's provider for the first time: from now on it is theirs.
+    AccountLinked,
     /// A device rang, and the server could not verify the ring.
     RingRefused,
     /// A device reports that a certificate or a proof of a call did not verify.
@@ -35,7 +37,7 @@ pub enum AlertKind {
 
 impl AlertKind {
     /// All kinds, in the order of the documentation.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::DeviceAsked,
         Self::DeviceEnrolled,
         Self::DeviceRefused,
@@ -43,6 +45,7 @@ impl AlertKind {
         Self::LinkOpenedAgain,
         Self::RegistrarAppointed,
         Self::SignInFailed,
+        Self::AccountLinked,
         Self::RingRefused,
         Self::ProofInvalid,
         Self::LogForked,
@@ -59,6 +62,7 @@ impl AlertKind {
             Self::LinkOpenedAgain => "link_opened_again",
             Self::RegistrarAppointed => "registrar_appointed",
             Self::SignInFailed => "sign_in_failed",
+            Self::AccountLinked => "account_linked",
             Self::RingRefused => "ring_refused",
             Self::ProofInvalid => "proof_invalid",
             Self::LogForked => "log_forked",

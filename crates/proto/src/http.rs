@@ -1,6 +1,9 @@
 //! Bodies of the HTTP API. Its paths, errors and limits are described in `docs/api/openapi.json`.
 
-use crate::{Blob, CallId, Card, DeviceId, Ended, OfficeAlert, PersonId, RecordMode, SuiteName, message::Logged};
+use crate::{
+    Blob, CallId, Card, DeviceId, Ended, OfficeAlert, PersonId, RecordMode, SuiteName, device_policy::ProgramVersion,
+    message::Logged, sso::OfficeAccount,
+};
 use serde::{Deserialize, Serialize};
 
 /// Prefix of the paths of this version of the API.
@@ -202,6 +205,9 @@ fn is_zero(number: &u8) -> bool {
 pub struct DeviceList {
     /// Sorted by person's name, then by time of enrolment.
     pub devices: Vec<ListedDevice>,
+    /// The accounts at the office's provider with which their people sign in.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub accounts: Vec<OfficeAccount>,
 }
 
 /// An enrolled device.
@@ -232,6 +238,12 @@ pub struct ListedDevice {
     /// Whether it is connected now.
     #[serde(default)]
     pub connected: bool,
+    /// The version of its program at its last sign-in, as the program said; none of one that did not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub program: Option<ProgramVersion>,
+    /// When its person last signed in on it with their account at the office's provider, milliseconds since 1970 UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account_used_ms: Option<u64>,
 }
 
 /// `GET /api/v1/alerts`: the office's alerts.

@@ -22,6 +22,7 @@ pub mod protection;
 pub mod push;
 pub mod seal;
 pub mod sealing;
+pub mod sso;
 pub mod statement;
 pub mod terms;
 

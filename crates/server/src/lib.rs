@@ -36,6 +36,7 @@ mod random;
 mod reconcile;
 mod server;
 pub mod sign_in;
+mod sso;
 pub mod store;
 pub mod switchboard;
 mod timers;
@@ -47,6 +48,7 @@ pub use places::PlacesError;
 pub use push::{PushService, PushServiceError};
 pub use reconcile::{CertificateSource, ReconcileError, reconcile};
 pub use server::{PushConfig, Running, Server, ServerConfig, StartError};
+pub use sso::{SsoConfig, SsoConfigError};
 pub use web::openapi;
 pub use web::{
     ConnectionLimits, MAX_TURN_SECRET_BYTES, MAX_TURN_URLS, Network, NetworkError, OriginError, ProtectionConfig,

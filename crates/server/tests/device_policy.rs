@@ -65,7 +65,7 @@ async fn a_device_of_another_kind_than_its_role_may_have_does_not_sign_in() {
     assert!(code == RefusalCode::NotAllowed && text.contains("only browsers"), "{text}");
     // Who has not proved to be the device learns no rule.
     let mut stranger = Client::raw(office.addr(), None).await.unwrap();
-    stranger.send(&C::Hello { version: WIRE_VERSION, device: auditor.id }).await;
+    stranger.send(&C::Hello { version: WIRE_VERSION, device: auditor.id, program: None }).await;
     stranger.next().await;
     stranger.send(&C::Prove { jws: "a.b.c".into(), ticket: None }).await;
     assert_eq!(refusal(stranger.next().await).0, RefusalCode::NotSignedIn);

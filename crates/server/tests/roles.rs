@@ -64,7 +64,7 @@ fn samples(office: &Office, sender: &Device, others: [&Device; 2], call: CallId)
     id[0] ^= 0x80;
     let blob = || Blob(vec![1, 2, 3]);
     let invitation = InvitationId::from_bytes(id);
-    let hello = C::Hello { version: WIRE_VERSION, device: sender.id };
+    let hello = C::Hello { version: WIRE_VERSION, device: sender.id, program: None };
     vec![
         hello,
         C::Prove { jws: "a.b.c".into(), ticket: None },

@@ -57,6 +57,9 @@ pub struct Engine {
     /// The ticket of this device's last unlocking.
     ticket: Option<String>,
     unlock_required: bool,
+    /// What the person signs in with at the office's provider, while that is required.
+    sso_token: Option<String>,
+    outdated: bool,
     notices: BTreeMap<CallId, NoticeView>,
     alerts: Vec<Alert>,
     /// How many alerts there have been.
@@ -99,6 +102,8 @@ impl Engine {
             token: None,
             ticket: None,
             unlock_required: false,
+            sso_token: None,
+            outdated: false,
             notices: BTreeMap::new(),
             alerts: Vec::new(),
             alerts_raised: 0,
@@ -329,6 +334,8 @@ impl Engine {
             mode: self.mode,
             token: self.token.clone(),
             unlock_required: self.unlock_required,
+            sso_token: self.sso_token.clone(),
+            outdated: self.outdated,
             log: self.log_state(),
             call: self.call.as_ref().map(Call::view),
             rings: self.rings.views(),
@@ -538,7 +545,8 @@ impl Engine {
         self.keepalive.reset();
         self.keepalive.on_ping_sent();
         let device = self.device.me().device();
-        self.send(ClientMessage::Hello { version: telcon_proto::WIRE_VERSION, device });
+        let program = Some(ProgramVersion::own());
+        self.send(ClientMessage::Hello { version: telcon_proto::WIRE_VERSION, device, program });
         self.view_changed();
     }
 
@@ -550,6 +558,7 @@ impl Engine {
             self.pause_comparisons();
         }
         self.token = None;
+        self.sso_token = None;
         self.caught_up = false;
         self.next_ping_ms = None;
         if let Some(call) = &mut self.call {

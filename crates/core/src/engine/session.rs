@@ -39,6 +39,8 @@ impl Engine {
             ServerMessage::SignedIn { people, people_more, silenced, mode, token, in_call, checkpoint, .. } => {
                 self.phase = ConnectionState::Ready;
                 self.unlock_required = false;
+                self.sso_token = None;
+                self.outdated = false;
                 self.silenced = silenced;
                 self.reset_invitations();
                 self.reset_alerts();
@@ -55,6 +57,12 @@ impl Engine {
                 self.ping(now_ms);
                 self.rejoin_call(in_call);
                 self.await_rings_again();
+            }
+            ServerMessage::SsoRequired { token } => {
+                // The program around the engine asks its person. The connection stays: the token is valid as long.
+                self.phase = ConnectionState::Offline;
+                self.sso_token = Some(token);
+                self.view_changed();
             }
             ServerMessage::PeopleChanged { changed, removed } => self.on_people_changed(changed, &removed),
             ServerMessage::Silenced { people } => self.silenced = people,
@@ -180,6 +188,11 @@ impl Engine {
             // The program around the engine asks its person; a sentence would stay after they did.
             self.phase = ConnectionState::Offline;
             self.unlock_required = true;
+            return self.view_changed();
+        }
+        if code == RefusalCode::Outdated {
+            self.phase = ConnectionState::Offline;
+            self.outdated = true;
             return self.view_changed();
         }
         if code == RefusalCode::NotSignedIn {

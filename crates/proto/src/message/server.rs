@@ -45,6 +45,12 @@ pub enum ServerMessage {
         /// Newest checkpoint of the log (C2SP signed note).
         checkpoint: String,
     },
+    /// The device has proven its key, and its person has to sign in with their account at the office's provider (OpenID Connect) before
+    /// it is signed in. Meanwhile it gets nothing of the office; once they have, the connection is closed, and the next sign-in succeeds.
+    SsoRequired {
+        /// Bearer token for [`crate::access::SIGNS_ON`] alone, valid while the connection is open.
+        token: String,
+    },
     /// Changes of the people whom this device can ring.
     PeopleChanged {
         /// People who are new, renamed, found, or whose reachability changed.
@@ -268,6 +274,7 @@ impl ServerMessage {
             Self::Refused { call, .. } => *call,
             Self::Challenge { .. }
             | Self::SignedIn { .. }
+            | Self::SsoRequired { .. }
             | Self::PeopleChanged { .. }
             | Self::Silenced { .. }
             | Self::Ringing { .. }
@@ -292,6 +299,7 @@ impl ServerMessage {
             Self::Welcome { opened, devices, .. } => std::iter::once(opened).chain(devices).collect(),
             Self::Challenge { .. }
             | Self::SignedIn { .. }
+            | Self::SsoRequired { .. }
             | Self::PeopleChanged { .. }
             | Self::Silenced { .. }
             | Self::Assigned { .. }
@@ -338,6 +346,8 @@ pub enum RefusalCode {
     RingsYou,
     /// A rate or quantity limit was exceeded.
     TooMany,
+    /// The device's program is older than its office allows for its role: reload the page, or update.
+    Outdated,
     /// Internal error of the server: its log or store failed. Without a log entry no call is opened.
     Unavailable,
     /// The device is protected, and its ticket is missing, another one's, or too old: its person must unlock it.

@@ -12,7 +12,10 @@ use std::{
     collections::BTreeSet,
     sync::{Mutex, PoisonError},
 };
-use telcon_proto::{CallId, DeviceId, Digest, InvitationId, OfficeAlert, OfficeName, PersonId};
+use telcon_proto::{
+    CallId, DeviceId, Digest, InvitationId, OfficeAlert, OfficeName, PersonId, device_policy::ProgramVersion,
+    sso::OfficeAccount,
+};
 
 /// The writer over a database.
 pub(super) struct Writer<D> {
@@ -154,6 +157,18 @@ impl<D: Database> Queries for Reader<D> {
 
     fn protection(&self, device: &DeviceId) -> Result<ProtectionRow, StoreError> {
         self.read(|t| protection::protection(t, device))
+    }
+
+    fn program(&self, device: &DeviceId) -> Result<Option<ProgramVersion>, StoreError> {
+        self.read(|t| protection::program(t, device))
+    }
+
+    fn account_session(&self, device: &DeviceId, issuer: &str) -> Result<Option<u64>, StoreError> {
+        self.read(|t| protection::account_session(t, device, issuer))
+    }
+
+    fn accounts(&self, person: Option<PersonId>) -> Result<Vec<OfficeAccount>, StoreError> {
+        self.read(|t| protection::accounts(t, person))
     }
 
     fn passkeys(&self, device: &DeviceId) -> Result<Vec<PasskeyRow>, StoreError> {

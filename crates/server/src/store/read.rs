@@ -23,10 +23,13 @@ pub(super) fn listed_devices(
     let of_one = if person.is_some() { "AND devices.person = $1" } else { "" };
     let sql = format!(
         "SELECT devices.device, devices.card, devices.enrolled_ms, devices.revoked_ms, invitations.request,
-             invitations.closed_by, CASE WHEN registrars.device IS NULL THEN 0 ELSE 1 END, invitations.approved_by
+             invitations.closed_by, CASE WHEN registrars.device IS NULL THEN 0 ELSE 1 END, invitations.approved_by,
+             programs.version, account_sessions.signed_in_ms
          FROM devices
          LEFT JOIN invitations ON invitations.device = devices.device AND invitations.closed = 'approved'
          LEFT JOIN registrars ON registrars.device = devices.device AND registrars.log_index IS NOT NULL
+         LEFT JOIN programs ON programs.device = devices.device
+         LEFT JOIN account_sessions ON account_sessions.device = devices.device
          WHERE devices.log_index IS NOT NULL {of_one} ORDER BY devices.enrolled_ms, devices.device"
     );
     let values: Vec<Value> = person.iter().map(|person| person.to_hex().as_str().into()).collect();
@@ -40,6 +43,8 @@ pub(super) fn listed_devices(
             approved_by: row.optional_device(5)?,
             registrar: row.flag(6)?,
             first_approved_by: row.optional_device(7)?,
+            program: row.optional_text(8)?.and_then(|version| version.parse().ok()),
+            account_used_ms: row.optional_number(9)?,
         })
     })
 }

@@ -3,7 +3,7 @@
 use crate::digest::sha256;
 use telcon_proto::{
     AlertKind, Blob, CallId, Card, DeviceId, Digest, Ended, InvitationId, OfficeAlert, PersonId, RecordMode, Role,
-    alert::AlertSeen, entry::InvitationClosed,
+    alert::AlertSeen, device_policy::ProgramVersion, entry::InvitationClosed,
 };
 
 /// An enrolled device.
@@ -200,6 +200,10 @@ pub struct DeviceSummary {
     pub first_approved_by: Option<DeviceId>,
     /// Whether it is a registrar.
     pub registrar: bool,
+    /// The version of its program, as that said last.
+    pub program: Option<ProgramVersion>,
+    /// When its person last signed in on it with their account at the office's provider.
+    pub account_used_ms: Option<u64>,
 }
 
 /// One ordered commit of a call.

@@ -3,7 +3,7 @@
 use super::{StoreError, database::Statements, value::values};
 
 /// Version that this program writes.
-pub(super) const VERSION: i64 = 15;
+pub(super) const VERSION: i64 = 19;
 
 /// A table, common to all databases: the unit of a migration between databases.
 pub(super) struct Table {
@@ -15,7 +15,7 @@ pub(super) struct Table {
 }
 
 /// All tables of [`VERSION`].
-pub(super) const TABLES: [Table; 19] = [
+pub(super) const TABLES: [Table; 22] = [
     Table {
         name: "devices",
         columns: &[
@@ -149,6 +149,9 @@ pub(super) const TABLES: [Table; 19] = [
         columns: &["device", "endpoint", "browser_key", "auth", "notified_below"],
         key: 1,
     },
+    Table { name: "office_accounts", columns: &["person", "issuer", "subject", "linked_ms"], key: 2 },
+    Table { name: "account_sessions", columns: &["device", "issuer", "signed_in_ms"], key: 1 },
+    Table { name: "programs", columns: &["device", "version"], key: 1 },
     Table { name: "marks", columns: &["name", "value"], key: 1 },
 ];
 
@@ -356,6 +359,22 @@ CREATE TABLE push_subscriptions (
     notified_below INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 ",
+    // Steps of changes that are made at the same time as this one.
+    "",
+    "",
+    "",
+    // Accounts at the office's provider, and when devices were last signed in to with them; versions of devices' programs.
+    "
+CREATE TABLE office_accounts (
+    person TEXT NOT NULL, issuer TEXT NOT NULL, subject TEXT NOT NULL, linked_ms INTEGER NOT NULL,
+    PRIMARY KEY (person, issuer)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX office_accounts_subject ON office_accounts (issuer, subject);
+CREATE TABLE account_sessions (
+    device BLOB PRIMARY KEY, issuer TEXT NOT NULL, signed_in_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE programs (device BLOB PRIMARY KEY, version TEXT NOT NULL) STRICT, WITHOUT ROWID;
+",
 ];
 
 /// PostgreSQL databases begin with version 5, in which they are created; the version is a mark. `COLLATE "C"` orders as
@@ -519,7 +538,23 @@ CREATE TABLE push_subscriptions (
     device BYTEA PRIMARY KEY, endpoint TEXT NOT NULL, browser_key BYTEA NOT NULL, auth BYTEA NOT NULL,
     notified_below BIGINT NOT NULL
 );
-"];
+",
+    // As of SQLite.
+    "",
+    "",
+    "",
+    "
+CREATE TABLE office_accounts (
+    person TEXT COLLATE \"C\" NOT NULL, issuer TEXT COLLATE \"C\" NOT NULL, subject TEXT COLLATE \"C\" NOT NULL, linked_ms BIGINT NOT NULL,
+    PRIMARY KEY (person, issuer)
+);
+CREATE UNIQUE INDEX office_accounts_subject ON office_accounts (issuer, subject);
+CREATE TABLE account_sessions (
+    device BYTEA PRIMARY KEY, issuer TEXT COLLATE \"C\" NOT NULL, signed_in_ms BIGINT NOT NULL
+);
+CREATE TABLE programs (device BYTEA PRIMARY KEY, version TEXT NOT NULL);
+",
+];
 
 /// Creates the tables of a PostgreSQL database, or migrates older ones to [`VERSION`], inside a transaction.
 pub(super) fn upgrade_postgres(t: &mut dyn Statements) -> Result<(), StoreError> {

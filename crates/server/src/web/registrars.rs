@@ -219,7 +219,7 @@ pub(super) async fn revoke(app: Arc<App>, session: SessionId, statement: String)
     let device = revocation.as_ref().ok().map(|revocation| revocation.device);
     let answer = app.hub.ask(|reply| Input::RevokeAsRegistrar(session, Box::new(revocation), reply)).await;
     if let (Some(device), Some(Ok(_))) = (device, answer) {
-        app.tokens.revoke(device);
+        app.revoke_tokens(device);
     }
 }
 
@@ -267,7 +267,8 @@ pub(super) async fn list_devices(
     let bearer = app.tokens.bearer(&headers).ok_or_else(HttpError::unauthorized)?;
     let all = allows(bearer.role, Action::SeeAllDevices);
     let person = (!all).then_some(bearer.person);
-    let rows = app.record_reader.read(bearer.device, move |store| Ok(store.listed_devices(person)?)).await?;
+    let read = move |store: &dyn Queries| Ok((store.listed_devices(person)?, store.accounts(person)?));
+    let (rows, accounts) = app.record_reader.read(bearer.device, read).await?;
     let mut devices: Vec<ListedDevice> = rows
         .into_iter()
         .map(|row| ListedDevice {
@@ -280,8 +281,10 @@ pub(super) async fn list_devices(
             registrar: row.registrar,
             enrolled_ms: row.enrolled_ms,
             revoked_ms: row.revoked_ms,
+            program: row.program,
+            account_used_ms: row.account_used_ms,
         })
         .collect();
     devices.sort_by(|a, b| (&a.card.name, a.enrolled_ms).cmp(&(&b.card.name, b.enrolled_ms)));
-    Ok(Json(DeviceList { devices }))
+    Ok(Json(DeviceList { devices, accounts }))
 }
