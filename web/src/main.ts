@@ -9,6 +9,7 @@ import { protection_over_http } from './engine/protection_office';
 import { Media } from './engine/media';
 import { records_over_http } from './engine/records';
 import { acquire_tab_lock } from './engine/tab_lock';
+import { sso_over_http } from './engine/sso_office';
 import { start_locale } from './text';
 
 let host: Host | undefined;
@@ -17,7 +18,7 @@ const app = new App(
     if (!host) throw new Error('invariant: no command is issued before the engine started');
     return host;
   },
-  { ...records_over_http, ...devices_over_http, ...alerts_over_http, ...protection_over_http },
+  { ...records_over_http, ...devices_over_http, ...alerts_over_http, ...protection_over_http, ...sso_over_http },
 );
 
 // For browser tests and debugging: a read-only copy of what the screen is made from.

@@ -13,7 +13,7 @@ use telcon_core::{
     page::{PageAsking, PageEnrolment, PageOutput},
     proof::Report,
 };
-use telcon_proto::{entry::Entry, http, limits, message, node, protection, push, seal::Seal};
+use telcon_proto::{entry::Entry, http, limits, message, node, protection, push, seal::Seal, sso};
 
 /// Set by `cargo xtask contract --write`.
 const WRITE: &str = "TELCON_CONTRACT_WRITE";
@@ -165,6 +165,9 @@ fn page() -> Value {
         .read::<protection::MakeLocker>()
         .read::<protection::OpenLocker>()
         .read::<protection::RemoveProtector>()
+        .written::<sso::SsoStarted>()
+        .read::<sso::SsoFinish>()
+        .read::<sso::SsoUnlink>()
         .written::<http::ApiError>();
     let properties: Map<String, Value> =
         types.all.keys().map(|name| (name.clone(), json!({ "$ref": format!("#{IN_DOCUMENT}/{name}") }))).collect();
@@ -215,6 +218,9 @@ fn openapi() -> Value {
         .written::<protection::PasskeyOptions>()
         .written::<protection::IssuedTicket>()
         .written::<protection::LockerAnswer>()
+        .written::<sso::SsoStarted>()
+        .read::<sso::SsoFinish>()
+        .read::<sso::SsoUnlink>()
         .written::<message::Logged>()
         .written::<http::RecordKept>()
         .written::<http::RecordLine>()

@@ -205,9 +205,6 @@ fn is_zero(number: &u8) -> bool {
 pub struct DeviceList {
     /// Sorted by person's name, then by time of enrolment.
     pub devices: Vec<ListedDevice>,
-    /// The accounts at the office's provider with which their people sign in.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub accounts: Vec<OfficeAccount>,
 }
 
 /// An enrolled device.
@@ -241,6 +238,9 @@ pub struct ListedDevice {
     /// The version of its program at its last sign-in, as the program said; none of one that did not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub program: Option<ProgramVersion>,
+    /// Its person's account at the office's provider, if they have signed in there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<OfficeAccount>,
     /// When its person last signed in on it with their account at the office's provider, milliseconds since 1970 UTC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account_used_ms: Option<u64>,

@@ -129,7 +129,8 @@ async fn a_device_gets_nothing_until_its_person_has_signed_in() {
     let client = signed_in(&office, &duty).await;
     let answer = office.http("GET", "/api/v1/devices", &[("authorization", &client.bearer())], b"").await;
     let list: DeviceList = answer.json();
-    assert_eq!((&*list.accounts[0].subject, &*list.accounts[0].issuer), ("ada", &*provider.issuer));
+    let account = list.devices[0].account.as_ref().unwrap();
+    assert_eq!((&*account.subject, &*account.issuer), ("ada", &*provider.issuer));
     assert!(list.devices[0].account_used_ms.is_some());
     // Another role does not sign in there.
     let principal = office.person(Role::Principal).await;
@@ -234,7 +235,8 @@ async fn the_return_of_a_sign_in_counts_once_and_for_the_device_that_began_it() 
     assert_eq!(alert(&mut officer, AlertKind::SignInFailed).await, Some(victim.id));
     let answer = finish(&office, &mine, &asked, provider.code(&asked, "mallory")).await;
     assert_eq!(answer.status, 410, "the attempt ended it: {}", answer.text());
-    let guessed = Asked { state: "guessed".into(), ..start(&office, &theirs, &provider).await };
+    let mut guessed = start(&office, &theirs, &provider).await;
+    guessed.state = "guessed".to_owned();
     assert_eq!(finish(&office, &theirs, &guessed, "code".into()).await.status, 410);
 
     // A code of one sign-in with the state of another: PKCE and nonce bind them.

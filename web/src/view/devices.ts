@@ -218,6 +218,8 @@ function device_row(
     details: [
       devices.enrolled(at(device.enrolled_ms)),
       ...(approved === null ? [] : [approved]),
+      ...program_details(device),
+      ...account_details(device, at),
       ...(device.revoked_ms === undefined ? [] : [devices.revoked_at(at(device.revoked_ms))]),
     ],
     connected: device.connected && !revoked,
@@ -227,6 +229,17 @@ function device_row(
     here: device.device === this_device,
     can_revoke: false,
   };
+}
+
+/** What the device says of its program. */
+const program_details = ({ program }: ListedDevice): string[] =>
+  program === undefined ? [] : [t().devices.program(program)];
+
+/** The account at the office's provider with which the device's person signs in. */
+function account_details({ account, account_used_ms }: ListedDevice, at: (ms: number) => string): string[] {
+  const { sso } = t();
+  if (account === undefined) return [];
+  return [sso.account(account.subject), ...(account_used_ms === undefined ? [] : [sso.used(at(account_used_ms))])];
 }
 
 /** Who approved a device; `null` if the authority enrolled it. */

@@ -32,6 +32,7 @@ use std::collections::{BTreeMap, VecDeque};
 use telcon_identity::LoggedDevice;
 use telcon_proto::{
     CallId, Card, ClientMessage, DeviceId, PersonId, RecordMode, ServerMessage,
+    device_policy::ProgramVersion,
     limits::MAX_MESSAGE_BYTES,
     policy::{Action, allows},
     terms::Contact,

@@ -17,7 +17,7 @@ use axum::{
     extract::State,
     http::{HeaderMap, StatusCode},
 };
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 use telcon_identity::{IdentityError, Office, Registrar, label_of, read_request};
 use telcon_proto::{
     Blob, Digest, InvitationId,
@@ -269,12 +269,20 @@ pub(super) async fn list_devices(
     let person = (!all).then_some(bearer.person);
     let read = move |store: &dyn Queries| Ok((store.listed_devices(person)?, store.accounts(person)?));
     let (rows, accounts) = app.record_reader.read(bearer.device, read).await?;
+    // Of the provider that the office has now.
+    let issuer = app.sso.as_ref().map(super::sso::Sso::issuer);
+    let accounts: HashMap<_, _> = accounts
+        .into_iter()
+        .filter(|account| Some(&*account.issuer) == issuer)
+        .map(|account| (account.person, account))
+        .collect();
     let mut devices: Vec<ListedDevice> = rows
         .into_iter()
         .map(|row| ListedDevice {
             label: row.request.and_then(|request| label_of(&request, &row.card.office)),
             connected: app.tokens.is_connected(&row.device),
             device: row.device,
+            account: accounts.get(&row.card.person).cloned(),
             card: row.card,
             approved_by: row.approved_by,
             first_approved_by: row.first_approved_by,
@@ -286,5 +294,5 @@ pub(super) async fn list_devices(
         })
         .collect();
     devices.sort_by(|a, b| (&a.card.name, a.enrolled_ms).cmp(&(&b.card.name, b.enrolled_ms)));
-    Ok(Json(DeviceList { devices, accounts }))
+    Ok(Json(DeviceList { devices }))
 }

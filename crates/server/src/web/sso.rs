@@ -77,6 +77,13 @@ impl Sso {
     }
 }
 
+impl Sso {
+    /// The provider's issuer identifier.
+    pub(super) fn issuer(&self) -> &str {
+        self.provider.config().issuer()
+    }
+}
+
 /// How long a device may go on without its person signing in at the provider, milliseconds; none if they need not. A call is not
 /// interrupted.
 ///

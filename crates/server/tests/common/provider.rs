@@ -80,14 +80,8 @@ impl Provider {
     pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let issuer = format!("http://127.0.0.1:{}", listener.local_addr().unwrap().port());
-        let state = State {
-            issuer: issuer.clone(),
-            key: key(),
-            kid: 1,
-            grants: HashMap::new(),
-            next: 1,
-            claimed_issuer: None,
-        };
+        let state =
+            State { issuer: issuer.clone(), key: key(), kid: 1, grants: HashMap::new(), next: 1, claimed_issuer: None };
         let state = Arc::new(Mutex::new(state));
         let shared = state.clone();
         let task = tokio::spawn(async move {
@@ -139,12 +133,7 @@ impl Provider {
         assert_eq!(query["code_challenge_method"], "S256");
         assert!(query["scope"].split(' ').any(|scope| scope == "openid"));
         let of = |name: &str| query[name].clone();
-        Asked {
-            state: of("state"),
-            nonce: of("nonce"),
-            challenge: of("code_challenge"),
-            redirect: of("redirect_uri"),
-        }
+        Asked { state: of("state"), nonce: of("nonce"), challenge: of("code_challenge"), redirect: of("redirect_uri") }
     }
 
     /// A person signed in: a code for a token about this subject.

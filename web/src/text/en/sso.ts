@@ -1,0 +1,12 @@
+// Signing in with the account at the office's provider.
+
+export const sso = {
+  kind: 'One more step',
+  title: 'Sign in with your office account',
+  sentence: 'Your office requires this for your role. You sign in on your office’s sign-in page and come back here.',
+  no_rings: 'Until then, this device does not ring.',
+  action: 'Go to the sign-in page',
+  offline: 'Your office cannot be reached at the moment. You can go on as soon as it answers.',
+  account: (subject: string) => `office account ${subject}`,
+  used: (time: string) => `signed in with it ${time}`,
+};

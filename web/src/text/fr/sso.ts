@@ -1,0 +1,15 @@
+// La connexion avec le compte chez le fournisseur du cabinet.
+
+import type { Text } from '..';
+
+export const sso: Text['sso'] = {
+  kind: 'Encore une étape',
+  title: 'Connectez-vous avec votre compte du cabinet',
+  sentence:
+    'Votre cabinet l’exige pour votre rôle. Vous vous connectez sur la page de connexion de votre cabinet, puis vous revenez ici.',
+  no_rings: 'D’ici là, cet appareil ne sonne pas.',
+  action: 'Aller à la page de connexion',
+  offline: 'Votre cabinet est injoignable pour le moment. Vous pourrez continuer dès qu’il répondra.',
+  account: (subject) => `compte du cabinet ${subject}`,
+  used: (time) => `dernière connexion avec ce compte : ${time}`,
+};
