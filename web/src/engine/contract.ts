@@ -23,6 +23,7 @@ export type AlertKind =
   | 'link_opened_again'
   | 'registrar_appointed'
   | 'sign_in_failed'
+  | 'account_linked'
   | 'ring_refused'
   | 'proof_invalid'
   | 'log_forked'
@@ -91,6 +92,10 @@ export type ConnectionState = 'connecting' | 'offline' | 'ready' | 'revoked';
  * What kind of program a device is.
  */
 export type DeviceKind = 'browser' | 'native';
+/**
+ * Version of a device's program, MAJOR.MINOR.PATCH.
+ */
+export type ProgramVersion = string;
 /**
  * SHA-256 as 64 lowercase hexadecimal digits.
  */
@@ -231,7 +236,7 @@ export type Role =
  */
 export type PersonId = string;
 /**
- * Content of a push message, as JSON. It names nobody: who opens the page sees the rest there, verified.
+ * Content of a push message, as JSON. It names nobody: the page shows the rest, verified, once it is opened.
  */
 export type PushMessage = {
   /**
@@ -256,6 +261,7 @@ export type PushMessage1 = {
     | 'link_opened_again'
     | 'registrar_appointed'
     | 'sign_in_failed'
+    | 'account_linked'
     | 'ring_refused'
     | 'proof_invalid'
     | 'log_forked'
@@ -271,7 +277,7 @@ export type RecordMode = 'log_only' | 'memo' | 'audio';
 export type RemoveProtector =
   | {
       /**
-       * The credential's identifier, base64url without padding, of at most 1023 bytes.
+       * The credential's identifier, base64url without padding, of at most `MAX_CREDENTIAL_ID_BYTES`.
        */
       credential: string;
       kind: 'passkey';
@@ -482,6 +488,7 @@ export interface Contract {
   MemberView?: MemberView;
   NoticeState?: NoticeState;
   NoticeView?: NoticeView;
+  OfficeAccount?: OfficeAccount;
   OfficeAlert?: OfficeAlert;
   OfficeAlertsView?: OfficeAlertsView;
   OfficeInfo?: OfficeInfo;
@@ -494,6 +501,7 @@ export interface Contract {
   PasskeyAnswer?: PasskeyAnswer;
   PasskeyOptions?: PasskeyOptions;
   PersonId?: PersonId;
+  ProgramVersion?: ProgramVersion;
   ProtectionPolicy?: ProtectionPolicy;
   PushMessage?: PushMessage;
   PushSettings?: PushSettings;
@@ -505,6 +513,9 @@ export interface Contract {
   Report?: Report;
   RequestView?: RequestView;
   Role?: Role;
+  SsoFinish?: SsoFinish;
+  SsoStarted?: SsoStarted;
+  SsoUnlink?: SsoUnlink;
   SuiteName?: SuiteName;
   UserCommand?: UserCommand;
   View?: View1;
@@ -613,6 +624,7 @@ export interface OfficeAlert {
     | 'link_opened_again'
     | 'registrar_appointed'
     | 'sign_in_failed'
+    | 'account_linked'
     | 'ring_refused'
     | 'proof_invalid'
     | 'log_forked'
@@ -1036,6 +1048,11 @@ export interface DeviceList {
  * An enrolled device.
  */
 export interface ListedDevice {
+  account?: OfficeAccount;
+  /**
+   * When its person last signed in on it with their account at the office's provider, milliseconds since 1970 UTC.
+   */
+  account_used_ms?: number;
   approved_by?: DeviceId;
   card: Card2;
   /**
@@ -1055,6 +1072,7 @@ export interface ListedDevice {
    * What it said it was when it was enrolled; none of devices enrolled by the authority's link.
    */
   label?: string;
+  program?: ProgramVersion;
   /**
    * Whether it is a registrar.
    */
@@ -1063,6 +1081,27 @@ export interface ListedDevice {
    * When it was revoked.
    */
   revoked_ms?: number;
+}
+/**
+ * A person's account at the office's provider.
+ */
+export interface OfficeAccount {
+  /**
+   * The provider's issuer identifier.
+   */
+  issuer: string;
+  /**
+   * When it was linked, by the person's first sign-in, milliseconds since 1970 UTC.
+   */
+  linked_ms: number;
+  /**
+   * The person.
+   */
+  person: string;
+  /**
+   * What names the person there.
+   */
+  subject: string;
 }
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
@@ -1134,6 +1173,7 @@ export interface DeviceRules {
    * Which kinds of device may sign in.
    */
   kinds?: DeviceKind[];
+  minimum_version?: ProgramVersion;
   /**
    * Whether browsers have to be protected by a passkey or PIN before they can do anything.
    */
@@ -1155,6 +1195,7 @@ export interface DeviceRules1 {
    * Which kinds of device may sign in.
    */
   kinds?: DeviceKind[];
+  minimum_version?: ProgramVersion;
   /**
    * Whether browsers have to be protected by a passkey or PIN before they can do anything.
    */
@@ -1646,6 +1687,10 @@ export interface View {
    */
   office_alerts: OfficeAlertsView | null;
   /**
+   * The office refuses this program because of its age.
+   */
+  outdated: boolean;
+  /**
    * The people that it can ring.
    */
   people: Contact[];
@@ -1669,6 +1714,10 @@ export interface View {
    * The callers whom this person has silenced, from the office's list.
    */
   silenced: Card1[];
+  /**
+   * The person has to sign in with their account at the office's provider: bearer token for that alone.
+   */
+  sso_token: string | null;
   /**
    * Bearer token for the HTTP API while connected.
    */
@@ -1808,7 +1857,7 @@ export interface PushSubscription {
    */
   auth: string;
   /**
-   * Address at the push service, at most `MAX_PUSH_ENDPOINT_BYTES`. Whoever knows it and the office's key may send.
+   * Address at the push service, at most `MAX_PUSH_ENDPOINT_BYTES`. Sending to it takes this address and the office's private key.
    */
   endpoint: string;
   /**
@@ -1958,6 +2007,37 @@ export interface Report {
   people: Card1[];
 }
 /**
+ * `POST /api/v1/sso/finish`: what the provider's redirect carried.
+ */
+export interface SsoFinish {
+  /**
+   * The provider's authorization code.
+   */
+  code: string;
+  /**
+   * Names the sign-in that was started, once and within ten minutes.
+   */
+  state: string;
+}
+/**
+ * Answer to `POST /api/v1/sso/start`.
+ */
+export interface SsoStarted {
+  /**
+   * Where the person signs in, at the provider. It sends the browser back to `/sso` of the page that asked, with `code` and `state` or with `error`.
+   */
+  url: string;
+}
+/**
+ * `POST /api/v1/sso/unlink`: forgets which account is a person's. Their next sign-in links one anew.
+ */
+export interface SsoUnlink {
+  /**
+   * The person.
+   */
+  person: string;
+}
+/**
  * Everything a screen shows.
  */
 export interface View1 {
@@ -2010,6 +2090,10 @@ export interface View1 {
    */
   office_alerts: OfficeAlertsView | null;
   /**
+   * The office refuses this program because of its age.
+   */
+  outdated: boolean;
+  /**
    * The people that it can ring.
    */
   people: Contact[];
@@ -2033,6 +2117,10 @@ export interface View1 {
    * The callers whom this person has silenced, from the office's list.
    */
   silenced: Card1[];
+  /**
+   * The person has to sign in with their account at the office's provider: bearer token for that alone.
+   */
+  sso_token: string | null;
   /**
    * Bearer token for the HTTP API while connected.
    */
