@@ -100,7 +100,7 @@ pub struct ServeArgs {
     /// The web page does not let people go on in a browser whose keys are not protected by a passkey or PIN.
     #[arg(long)]
     pub require_protection: bool,
-    /// File with the office's rules for devices, JSON: kinds of device, protection, idle lock and number of devices, for everybody
+    /// File with the office's rules for devices, JSON: kinds of device, oldest version, protection, idle lock and number of devices, for everybody
     /// and for single roles (docs/operating.md).
     #[arg(long, value_name = "FILE")]
     pub policy: Option<PathBuf>,

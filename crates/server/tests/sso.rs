@@ -335,7 +335,8 @@ async fn a_session_ends_by_its_age_and_with_its_device() {
     assert_eq!(answer.status, 200, "{}", answer.text());
     let answer = finish(&office, &client, &asked, provider.code(&asked, "ada")).await;
     assert!(matches!(answer.status, 401 | 403), "{}", answer.text());
-    assert!(matches!(connect(&office, &duty).await.1, S::Revoked { .. } | S::Refused { .. }));
+    let told = connect(&office, &duty).await.1;
+    assert!(matches!(&told, S::Revoked { jws: Some(jws) } if *jws == revocation), "{told:?}");
 }
 
 /// Another page begins a sign-in, or a program without one does: nobody could come back to it.

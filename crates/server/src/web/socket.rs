@@ -261,7 +261,8 @@ impl Connection {
         let bearer = Bearer { device, person: device_row.card.person, role, kind: self.kind };
         let sso_ms = super::sso::remaining_ms(&self.app, device, role).await;
         let sso_ms = sso_ms.map_err(|HttpError(_, text)| refused(RefusalCode::Unavailable, &text))?;
-        if let (Some(0), Some(sso)) = (sso_ms, &self.app.sso) {
+        // One that is revoked is told so: it erases its keys by that.
+        if let (Some(0), Some(sso), None) = (sso_ms, &self.app.sso, device_row.revoked_ms) {
             let waiting =
                 Waiting { device, signed_in: sso.signed_in.subscribe(), _token: sso.waiting.hold(&token, bearer) };
             self.send(&ServerMessage::SsoRequired { token }).await;
