@@ -29,7 +29,8 @@ export class OfficeSignIn {
     this.required = true;
     const returned = take_return();
     if (returned === null) this.problem = { code: 'sso_refused' };
-    else if (returned) void this.#work(view.sso_token, (token) => this.office.finish(token, returned.state, returned.code));
+    else if (returned)
+      void this.#work(view.sso_token, (token) => this.office.finish(token, returned.state, returned.code));
   }
 
   /** Leaves for the provider's page. */

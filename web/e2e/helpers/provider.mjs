@@ -56,8 +56,7 @@ export class OfficeProvider {
     let body = '';
     for await (const part of request) body += part;
     const form = new URLSearchParams(body);
-    const result =
-      form.get('do') === 'in' ? { login: { accountId: form.get('account') } } : { error: 'access_denied' };
+    const result = form.get('do') === 'in' ? { login: { accountId: form.get('account') } } : { error: 'access_denied' };
     await this.oidc.interactionFinished(request, response, result, { mergeWithLastSubmission: false });
   }
 

@@ -11,5 +11,5 @@ export const sso: Text['sso'] = {
   action: 'Aller à la page de connexion',
   offline: 'Votre cabinet est injoignable pour le moment. Vous pourrez continuer dès qu’il répondra.',
   account: (subject) => `compte du cabinet ${subject}`,
-  used: (time) => `dernière connexion avec ce compte : ${time}`,
+  used: (time) => `dernière connexion avec ce compte : ${time}`,
 };
