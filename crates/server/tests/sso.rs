@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use telcon_proto::{
     AlertKind, ClientMessage as C, DeviceId, Role, ServerMessage as S,
     http::{ApiError, DeviceList},
+    message::RefusalCode,
     sso::{SsoFinish, SsoStarted, SsoUnlink},
 };
 use telcon_server::{ServerConfig, SsoConfig};
@@ -337,6 +338,20 @@ async fn a_session_ends_by_its_age_and_with_its_device() {
     assert!(matches!(answer.status, 401 | 403), "{}", answer.text());
     let told = connect(&office, &duty).await.1;
     assert!(matches!(&told, S::Revoked { jws: Some(jws) } if *jws == revocation), "{told:?}");
+}
+
+/// The attacker has a device's key, and says that it is a program's: nothing is asked of programs that they cannot do.
+#[tokio::test]
+async fn a_program_is_not_let_in_without_its_person() {
+    let (office, _provider) = office(json!({})).await;
+    let duty = office.person(Role::DutyOfficer).await;
+    let mut program = Client::raw(office.addr(), None).await.unwrap();
+    program.prove(&duty, DOMAIN).await;
+    let Some(S::Refused { code: RefusalCode::NotAllowed, message, .. }) = program.next().await else {
+        panic!("not refused")
+    };
+    assert!(message.contains("only browsers"), "{message}");
+    assert_eq!(program.closed().await, Some(1008));
 }
 
 /// Another page begins a sign-in, or a program without one does: nobody could come back to it.

@@ -191,9 +191,9 @@ impl Engine {
             return self.view_changed();
         }
         if code == RefusalCode::Outdated {
+            // The page loads itself again. Of programs, people read the sentence.
             self.phase = ConnectionState::Offline;
             self.outdated = true;
-            return self.view_changed();
         }
         if code == RefusalCode::NotSignedIn {
             self.phase = ConnectionState::Offline;

@@ -263,6 +263,11 @@ impl Connection {
         let sso_ms = sso_ms.map_err(|HttpError(_, text)| refused(RefusalCode::Unavailable, &text))?;
         // One that is revoked is told so: it erases its keys by that.
         if let (Some(0), Some(sso), None) = (sso_ms, &self.app.sso, device_row.revoked_ms) {
+            if self.kind == DeviceKind::Native {
+                let text = "your office allows only browsers for your role: its people sign in with their office accounts, which a \
+                            program cannot";
+                return Err(refused(RefusalCode::NotAllowed, text));
+            }
             let waiting =
                 Waiting { device, signed_in: sso.signed_in.subscribe(), _token: sso.waiting.hold(&token, bearer) };
             self.send(&ServerMessage::SsoRequired { token }).await;
