@@ -259,17 +259,18 @@ impl Connection {
         let token = URL_SAFE_NO_PAD.encode(random().map_err(no_random)?);
         let role = device_row.card.role;
         let bearer = Bearer { device, person: device_row.card.person, role, kind: self.kind };
+        // Before it is looked up, so that a sign-in in between is not missed.
+        let sso = self.app.sso.as_ref().map(|sso| (sso, sso.signed_in.subscribe()));
         let sso_ms = super::sso::remaining_ms(&self.app, device, role).await;
         let sso_ms = sso_ms.map_err(|HttpError(_, text)| refused(RefusalCode::Unavailable, &text))?;
         // One that is revoked is told so: it erases its keys by that.
-        if let (Some(0), Some(sso), None) = (sso_ms, &self.app.sso, device_row.revoked_ms) {
+        if let (Some(0), Some((sso, signed_in)), None) = (sso_ms, sso, device_row.revoked_ms) {
             if self.kind == DeviceKind::Native {
                 let text = "your office allows only browsers for your role: its people sign in with their office accounts, which a \
                             program cannot";
                 return Err(refused(RefusalCode::NotAllowed, text));
             }
-            let waiting =
-                Waiting { device, signed_in: sso.signed_in.subscribe(), _token: sso.waiting.hold(&token, bearer) };
+            let waiting = Waiting { device, signed_in, _token: sso.waiting.hold(&token, bearer) };
             self.send(&ServerMessage::SsoRequired { token }).await;
             return Ok(Admitted::Waits(waiting));
         }
