@@ -421,6 +421,16 @@ export class App {
     this.host().command({ type: 'acknowledge_device', device });
   }
 
+  /** Has the office forget which account at its provider is a person's. Returns whether it has. */
+  async forget_account(person: string): Promise<boolean> {
+    const token = this.view?.token;
+    if (!token) return false;
+    const confirm = async () => (this.protection.protectors.length > 0 ? this.protection.confirm() : undefined);
+    const done = await this.sso.forget(token, person, confirm);
+    if (done) this.reload();
+    return done;
+  }
+
   enrol(): void {
     const fragment = opened_link();
     if (fragment === null || this.stage.status !== 'enrol' || this.stage.busy) return;

@@ -24,7 +24,7 @@ export class OfficeSignIn {
   update(view: View): void {
     this.#token = view.sso_token;
     // Until the next sign-in, connections come and go.
-    if (view.token !== null) [this.required, this.busy, this.problem] = [false, false, null];
+    if (view.token !== null && this.required) [this.required, this.busy, this.problem] = [false, false, null];
     if (view.sso_token === null) return;
     this.required = true;
     const returned = take_return();
@@ -42,6 +42,17 @@ export class OfficeSignIn {
       if (!/^https?:\/\//.test(url)) throw { code: 'unavailable' } satisfies Problem;
       this.leave_for(url);
     });
+  }
+
+  /** Has the office forget which account is a person's, once this person has confirmed it. Returns whether it has. */
+  async forget(token: string, person: string, confirm: () => Promise<void>): Promise<boolean> {
+    if (this.busy) return false;
+    await this.#work(token, async () => {
+      await confirm();
+      await this.office.unlink(token, person);
+    });
+    this.busy = false;
+    return this.problem === null;
   }
 
   /** It stays busy if it succeeds: the browser leaves, or the device signs in anew. */

@@ -14,7 +14,8 @@ function sign_in() {
   const start = vi.fn<SsoOffice['start']>(async () => 'https://login.office.example/authorize?state=1');
   const finish = vi.fn<SsoOffice['finish']>(async () => undefined);
   const left = vi.fn<(url: string) => void>();
-  return { start, finish, left, sso: new OfficeSignIn({ start, finish }, left) };
+  const unlink = vi.fn<SsoOffice['unlink']>(async () => undefined);
+  return { start, finish, unlink, left, sso: new OfficeSignIn({ start, finish, unlink }, left) };
 }
 
 /** The address bar, at this path and query. */
@@ -71,6 +72,16 @@ describe('a sign-in at the provider', () => {
   });
 });
 
+describe('an account that a security officer has forgotten', () => {
+  it('is forgotten only once they have confirmed it', async () => {
+    const { sso, unlink } = sign_in();
+    expect(await sso.forget('token', 'ada', () => Promise.reject({ code: 'not_confirmed' }))).toBe(false);
+    expect([unlink.mock.calls.length, sso.problem, sso.busy]).toEqual([0, { code: 'not_confirmed' }, false]);
+    expect(await sso.forget('token', 'ada', async () => undefined)).toBe(true);
+    expect([unlink.mock.calls, sso.problem, sso.busy]).toEqual([[['token', 'ada']], null, false]);
+  });
+});
+
 describe('the return from the provider', () => {
   it('leaves the address at once and is sent once', async () => {
     const replaced = at('/sso', '?code=c&state=s&iss=x');
@@ -114,7 +125,7 @@ describe('the return from the provider', () => {
 
 function app() {
   const none = vi.fn();
-  const office = { list: none, proof: none, devices: none, alerts: none, start: none, finish: none };
+  const office = { list: none, proof: none, devices: none, alerts: none, start: none, finish: none, unlink: none };
   const made = new App(
     () => ({ command: none }) as unknown as Host,
     { ...protection_over_http, ...office },

@@ -13,6 +13,8 @@ export interface SsoOffice {
   start(token: string): Promise<string>;
   /** Ends the sign-in with what the provider sent the browser back with. */
   finish(token: string, state: string, code: string): Promise<void>;
+  /** Has the office forget which account is a person's, for security officers. */
+  unlink(token: string, person: string): Promise<void>;
 }
 
 function with_token(token: string): Fetch {
@@ -37,5 +39,8 @@ export const sso_over_http: SsoOffice = {
   },
   async finish(token, state, code) {
     await answered(post_to_office(with_token(token), '/sso/finish', { state, code }));
+  },
+  async unlink(token, person) {
+    await answered(post_to_office(with_token(token), '/sso/unlink', { person }));
   },
 };

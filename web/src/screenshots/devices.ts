@@ -93,6 +93,13 @@ export const device_scenes: Record<string, Scene> = {
   'officer-revoke': officer(guarded(), undefined, (app) => {
     app.registrar.dialog = { is: 'revoke', device: device(11), name: president.name, title: 'Microsoft Edge (Windows)', details: ['Enrolled 20 Nov 2026, 09:42'] };
   }),
+  'officer-unlink': officer(guarded(), undefined, (app) => {
+    app.registrar.dialog = { is: 'unlink', person: 'p', name: president.name, account: '7c9e6679-7425-40de-944b' };
+  }),
+  'officer-unlink-failed': officer(guarded(), undefined, (app) => {
+    app.registrar.dialog = { is: 'unlink', person: 'p', name: president.name, account: '7c9e6679-7425-40de-944b' };
+    app.sso.problem = { code: 'office_unreachable' };
+  }),
   'officer-invite': officer(guarded(), undefined, (app) => {
     app.registrar.dialog = { is: 'invite', person: null };
   }),

@@ -29,6 +29,8 @@ export interface PersonDevices {
   rows: DeviceRow[];
   /** A further device can be enrolled from here. */
   can_add: boolean;
+  /** The account at the office's provider that can be forgotten from here. */
+  account: string | null;
 }
 
 /** A device that asks. */
@@ -177,7 +179,8 @@ function by_person(view: View, devices: ListedDevice[], local_zone: string, can_
     const rows = device_rows(own, names, view.you?.device ?? null, local_zone);
     // Whoever revoked this device from here could not undo it, nor answer anything any more.
     const revocable = rows.map((row) => ({ ...row, can_revoke: may && !row.revoked && !row.here }));
-    return { card, where: where(card), rows: revocable, can_add: may };
+    const account = own.find((device) => device.account !== undefined)?.account?.subject ?? null;
+    return { card, where: where(card), rows: revocable, can_add: may, account: may ? account : null };
   });
 }
 
