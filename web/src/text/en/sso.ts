@@ -11,7 +11,7 @@ export const sso = {
   offline: 'Your office cannot be reached at the moment. You can go on as soon as it answers.',
   account: (subject: string) => `office account ${subject}`,
   forget: 'Forget account',
-  forget_of: (name: string) => `Forget the office account of ${mid(name)}`,
+  forget_of: (name: string) => `Forget account of ${mid(name)}`,
   forget_title: 'Forget this office account?',
   forget_then:
     'At their next sign-in, this person links an account anew, and security officers are told. Devices that are connected go on: revoke those that are not theirs.',

@@ -12,7 +12,7 @@ export const sso: Text['sso'] = {
   offline: 'Votre cabinet est injoignable pour le moment. Vous pourrez continuer dès qu’il répondra.',
   account: (subject) => `compte du cabinet ${subject}`,
   forget: 'Oublier le compte',
-  forget_of: (name) => `Oublier le compte du cabinet : ${name}`,
+  forget_of: (name) => `Oublier le compte : ${name}`,
   forget_title: 'Oublier ce compte du cabinet ?',
   forget_then:
     'À sa prochaine connexion, cette personne associera de nouveau un compte, et les responsables de la sécurité en seront informés. Les appareils connectés le restent : révoquez ceux qui ne sont pas les siens.',
