@@ -418,7 +418,7 @@ fn the_people_of_older_calls_are_found_after_the_upgrade(disk: &TestStore) {
          CREATE INDEX calls_opened ON calls (opened_ms); ALTER TABLE calls DROP COLUMN from_person;
          ALTER TABLE calls DROP COLUMN to_person; DROP TABLE silenced; DROP TABLE issued_links;
          DROP TABLE registrars; DROP TABLE invitations; DROP TABLE passkeys; DROP TABLE tickets; DROP TABLE lockers;
-         DROP TABLE alerts; DROP TABLE push_subscriptions; DROP TABLE added_devices; DROP INDEX devices_person; ALTER TABLE devices DROP COLUMN person;
+         DROP TABLE alerts; DROP TABLE push_subscriptions; DROP TABLE added_devices; DROP TABLE office_accounts; DROP TABLE account_sessions; DROP TABLE programs; DROP INDEX devices_person; ALTER TABLE devices DROP COLUMN person;
          ALTER TABLE devices DROP COLUMN second_certificate; ALTER TABLE devices DROP COLUMN second_issuer; {version}"
     ));
     drop(disk.writer());
@@ -1039,7 +1039,7 @@ fn a_postgres_database_of_version_5_is_upgraded() {
     disk.execute(
         "DROP TABLE lost_devices; DROP TABLE silenced; DROP TABLE issued_links; DROP TABLE registrars; DROP TABLE invitations;
          DROP TABLE passkeys; DROP TABLE tickets; DROP TABLE lockers;
-         DROP TABLE alerts; DROP TABLE push_subscriptions; DROP TABLE added_devices;
+         DROP TABLE alerts; DROP TABLE push_subscriptions; DROP TABLE added_devices; DROP TABLE office_accounts; DROP TABLE account_sessions; DROP TABLE programs;
          DROP INDEX devices_person; ALTER TABLE devices DROP COLUMN person;
          ALTER TABLE devices DROP COLUMN second_certificate; ALTER TABLE devices DROP COLUMN second_issuer;
          DROP INDEX calls_logged; DROP INDEX calls_from; DROP INDEX calls_to; ALTER TABLE calls DROP COLUMN from_person; ALTER TABLE calls DROP COLUMN to_person;
