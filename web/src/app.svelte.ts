@@ -14,9 +14,11 @@ import { erase_page_data } from './engine/page_data';
 import { problem_of, type Problem } from './engine/problem';
 import { marks_alerts } from './engine/roles';
 import type { SoundKind } from './engine/sound_devices';
+import type { SsoOffice } from './engine/sso_office';
 import * as protection_memory from './engine/protection_memory';
 import type { ProtectionOffice } from './engine/protection_office';
 import { Delegations } from './delegations.svelte';
+import * as current_page from './engine/current_page';
 import { forget_link, has_link, opened_link, put_back_link } from './link';
 import { keep_storage } from './page_guard';
 import { Protection } from './protection.svelte';
@@ -26,6 +28,8 @@ import { OfficeAlerts } from './office_alerts.svelte';
 import { PushSwitch } from './push.svelte';
 import { Registrar } from './registrar.svelte';
 import { Sound } from './sound.svelte';
+import { OfficeSignIn } from './sso.svelte';
+import { catch_return } from './sso_return';
 import { choose_locale } from './text';
 import { current_locale, type Locale } from './text/state.svelte';
 import { local_zone } from './view/clock';
@@ -61,6 +65,7 @@ export class App {
   readonly office_alerts: OfficeAlerts;
   readonly delegations: Delegations;
   readonly protection: Protection;
+  readonly sso: OfficeSignIn;
   readonly push = new PushSwitch(current_locale);
   /** Frames from the other side are expected and none arrived within the keepalive timeout. */
   media_timed_out = $state(false);
@@ -99,12 +104,14 @@ export class App {
     answer_ms: null,
     first_audio_ms: null,
   };
-  readonly screen = $derived(screen_name(this.stage, this.view, this.route, this.dismissed));
+  readonly screen = $derived.by(() =>
+    screen_name(this.stage, this.view, this.route, this.dismissed, this.sso.required),
+  );
   readonly title = $derived(tab_title(this.screen, this.view));
 
   constructor(
     private readonly host: () => Host,
-    private readonly office: Records & Devices & Alerts & DelegationOffice & ProtectionOffice,
+    private readonly office: Records & Devices & Alerts & DelegationOffice & ProtectionOffice & SsoOffice,
     /** IANA time zone of this device. */
     readonly zone: string = local_zone(),
   ) {
@@ -113,6 +120,7 @@ export class App {
     this.registrar = new Registrar(host, office, (...command) => this.protection.confirmed_first(...command));
     this.office_alerts = new OfficeAlerts(host, office);
     this.delegations = new Delegations(host, office, (...command) => this.protection.confirmed_first(...command));
+    this.sso = new OfficeSignIn(office);
   }
 
   // Events from the engine.
@@ -297,6 +305,9 @@ export class App {
     this.view = view;
     if (view.you) this.protection.role_known(view.you.role);
     if (view.you) this.protection.device = view.you.device;
+    this.sso.update(view);
+    if (view.outdated && !before?.outdated) this.#reload_or_stop();
+    if (view.token !== null) current_page.is_current();
     if (view.unlock_required && !before?.unlock_required) this.#lock_or_stop();
     if (view.token !== null && view.token !== (before?.token ?? null)) void this.protection.signed_in();
     this.registrar.update(before, view);
@@ -341,6 +352,12 @@ export class App {
     if (this.protection.protectors.length > 0) this.protection.lock_for_office();
     else if (this.protection.begun) this.stage = { status: 'locked' };
     else this.stage = { status: 'failed', problem: { code: 'protected_elsewhere' } };
+  }
+
+  /** The office refuses this page because of its age. A reload gets a newer one, unless the server has none. */
+  #reload_or_stop(): void {
+    if (current_page.may_reload()) location.reload();
+    else this.stage = { status: 'failed', problem: { code: 'outdated' } };
   }
 
   /**
@@ -446,6 +463,16 @@ export class App {
   /** The person read that a device was added in their name. */
   acknowledge_device(device: string): void {
     this.host().command({ type: 'acknowledge_device', device });
+  }
+
+  /** Has the office forget which account at its provider is a person's. Returns whether it has. */
+  async forget_account(person: string): Promise<boolean> {
+    const token = this.view?.token;
+    if (!token) return false;
+    const confirm = async () => (this.protection.protectors.length > 0 ? this.protection.confirm() : undefined);
+    const done = await this.sso.forget(token, person, confirm);
+    if (done) this.reload();
+    return done;
   }
 
   enrol(): void {
@@ -614,6 +641,7 @@ export class App {
   start(): void {
     this.favourites = load_favourites();
     this.#remembered = load_call();
+    catch_return();
     opened_link();
     this.route = route_of(location.hash.slice(1));
     addEventListener('popstate', () => {

@@ -9,6 +9,7 @@ import type { Host } from './engine/host';
 import type { Protector } from './engine/key_store';
 import type { Problem } from './engine/problem';
 import { protection_over_http, type ProtectionOffice } from './engine/protection_office';
+import { sso_over_http } from './engine/sso_office';
 import type { Records } from './engine/records';
 import { ALERTS, alerted } from './fake/alerts';
 import { DEVICES } from './fake/devices';
@@ -42,7 +43,7 @@ function app_with_host() {
   const alerts = vi.fn<Alerts['alerts']>();
   const delegations = vi.fn<Delegations['delegations']>(async () => ({ delegations: [] }));
   const policy = vi.fn<ProtectionOffice['policy']>(async () => ({ required: false }));
-  const office = { list, proof, devices, alerts, delegations, ...protection_over_http, policy };
+  const office = { list, proof, devices, alerts, delegations, ...protection_over_http, ...sso_over_http, policy };
   const app = new App(() => host, office, 'Europe/Lisbon');
   app.stage = { status: 'on' };
   return { app, commands, retry_microphone, list, proof, devices, alerts, check, erase, policy };

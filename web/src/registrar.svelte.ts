@@ -17,6 +17,8 @@ export type RegistrarDialog =
   | { is: 'approve'; invitation: string; code: string }
   /** Withdraw an invitation, or refuse the device that asked with it. */
   | { is: 'close'; invitation: string }
+  /** Has the office forget which account at its provider is a person's. */
+  | { is: 'unlink'; person: string; name: string; account: string }
   /** `name`, `title` and `details`: whose device, what it is, and since when: two of one person may say that they are the same. */
   | { is: 'revoke'; device: string; name: string; title: string; details: string[]; revoked?: boolean }
   /** A person who lost everything. */

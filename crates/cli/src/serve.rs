@@ -14,7 +14,7 @@ use telcon_proto::{
 };
 use telcon_server::{
     MAX_TURN_SECRET_BYTES, Network, ProtectionConfig, PushConfig, PushService, Running, Server, ServerConfig,
-    TrustedProxies, Turn, objects::ObjectsLocation, store::StoreLocation,
+    SsoConfig, TrustedProxies, Turn, objects::ObjectsLocation, store::StoreLocation,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -100,10 +100,14 @@ pub struct ServeArgs {
     /// The web page does not let people go on in a browser whose keys are not protected by a passkey or PIN.
     #[arg(long)]
     pub require_protection: bool,
-    /// File with the office's rules for devices, JSON: kinds of device, protection, idle lock and number of devices, for everybody
+    /// File with the office's rules for devices, JSON: kinds of device, oldest version, protection, idle lock and number of devices, for everybody
     /// and for single roles (docs/operating.md).
     #[arg(long, value_name = "FILE")]
     pub policy: Option<PathBuf>,
+    /// File about the office's provider for single sign-on (OpenID Connect), JSON: people of some roles sign in there too, after their device
+    /// has proven its key (docs/operating.md).
+    #[arg(long, value_name = "FILE")]
+    pub oidc: Option<PathBuf>,
     /// Origin of the web page, if it is not https:// and the office's domain: a host below that domain, for example
     /// `https://telcon.office.example`. Can be repeated. Passkeys work there too.
     #[arg(long, value_name = "ORIGIN")]
@@ -170,6 +174,10 @@ fn device_policy(path: &Path) -> anyhow::Result<DevicePolicy> {
     DevicePolicy::parse(&text).with_context(|| format!("cannot use the device policy in {}", path.display()))
 }
 
+fn sso(path: &Path) -> anyhow::Result<SsoConfig> {
+    SsoConfig::read(path).with_context(|| format!("cannot use the file about the provider, {}", path.display()))
+}
+
 /// `telcon serve`.
 pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
     check_page(args.web.as_deref())?;
@@ -183,8 +191,10 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
     }
     let turn = args.turn_secret.as_deref().map(|secret| turn(args.turn.clone(), secret)).transpose()?;
     let device_policy = args.policy.as_deref().map(device_policy).transpose()?.unwrap_or_default();
+    let sso = args.oidc.as_deref().map(sso).transpose()?;
     let config = ServerConfig {
         device_policy,
+        sso,
         store: args.store.location(&args.data)?,
         objects: args.objects.location(&args.data)?,
         listen: args.listen,

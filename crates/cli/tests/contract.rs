@@ -13,7 +13,13 @@ use telcon_core::{
     page::{PageAsking, PageEnrolment, PageOutput},
     proof::Report,
 };
-use telcon_proto::{delegation::{Delegation, DelegationEnd, DelegationList}, entry::Entry, http, limits, message, node, protection, push, seal::Seal, short_code};
+use telcon_proto::{
+    delegation::{Delegation, DelegationEnd, DelegationList},
+    entry::Entry,
+    http, limits, message, node, protection, push,
+    seal::Seal,
+    short_code, sso,
+};
 
 /// Set by `cargo xtask contract --write`.
 const WRITE: &str = "TELCON_CONTRACT_WRITE";
@@ -185,6 +191,9 @@ fn page() -> Value {
         .read::<protection::MakeLocker>()
         .read::<protection::OpenLocker>()
         .read::<protection::RemoveProtector>()
+        .written::<sso::SsoStarted>()
+        .read::<sso::SsoFinish>()
+        .read::<sso::SsoUnlink>()
         .written::<http::ApiError>();
     let properties: Map<String, Value> =
         types.all.keys().map(|name| (name.clone(), json!({ "$ref": format!("#{IN_DOCUMENT}/{name}") }))).collect();
@@ -244,6 +253,9 @@ fn openapi() -> Value {
         .written::<protection::PasskeyOptions>()
         .written::<protection::IssuedTicket>()
         .written::<protection::LockerAnswer>()
+        .written::<sso::SsoStarted>()
+        .read::<sso::SsoFinish>()
+        .read::<sso::SsoUnlink>()
         .written::<message::Logged>()
         .written::<http::RecordKept>()
         .written::<http::RecordLine>()

@@ -9,7 +9,10 @@ use crate::{
 use chacha20::{ChaCha20Rng, rand_core::SeedableRng as _};
 use serde::Serialize;
 use telcon_proto::{
-CallId, http::{AskRequest, EnrolRequest, ErasureReport}, OfficeName, http::{AskRequest, EnrolRequest, OfficeInfo}, short_code::{CodeConfirm, CodeStart, CodeStarted, SealedText, ShortCode},
+    CallId, OfficeName,
+    http::{AskRequest, EnrolRequest, ErasureReport},
+    http::{AskRequest, EnrolRequest, OfficeInfo},
+    short_code::{CodeConfirm, CodeStart, CodeStarted, SealedText, ShortCode},
 };
 
 /// An output of the engine, for the page to carry out in order.

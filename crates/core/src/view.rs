@@ -4,7 +4,9 @@ use crate::{call::message::Caption, mls::phrase::Phrase, peer_log::LogFork};
 use serde::Serialize;
 use telcon_identity::{VerifiedDevice, VerifiedRevocation};
 use telcon_proto::{
-CallId, Card, DeviceId, InvitationId, OfficeAlert, OfficeName, RecordMode, RecoveryId, Role, SuiteName, alert::AddedDevice, delegation::ActsFor, message::NoticeState, recovery::RecoveryReason, terms::Contact, short_code::CodeOver,
+    CallId, Card, DeviceId, InvitationId, OfficeAlert, OfficeName, RecordMode, RecoveryId, Role, SuiteName,
+    alert::AddedDevice, delegation::ActsFor, message::NoticeState, recovery::RecoveryReason, short_code::CodeOver,
+    terms::Contact,
 };
 
 /// Everything a screen shows.
@@ -29,6 +31,10 @@ pub struct View {
     pub token: Option<String>,
     /// The office refuses this device until its person has unlocked it with a passkey or PIN.
     pub unlock_required: bool,
+    /// The person has to sign in with their account at the office's provider: bearer token for that alone.
+    pub sso_token: Option<String>,
+    /// The office refuses this program because of its age.
+    pub outdated: bool,
     /// State of the office's log as this device checked it.
     pub log: Option<LogState>,
     /// The call: the one that this person is in or rings, else the first ring.

@@ -120,6 +120,9 @@ pub const REQUESTS: &[(&str, &str, Access)] = &[
     ("POST", "/api/v1/passkeys/assertion", Access::Everybody),
     ("POST", "/api/v1/lockers", SIGNED_IN),
     ("POST", "/api/v1/lockers/open", Access::Everybody),
+    ("POST", "/api/v1/sso/start", SIGNED_IN),
+    ("POST", "/api/v1/sso/finish", SIGNED_IN),
+    ("POST", "/api/v1/sso/unlink", Access::Device(ENROLS)),
     ("GET", "/api/v1/log/consistency", Access::Everybody),
     ("GET", "/api/v1/ice-servers", Access::Device(IN_CALLS)),
     ("GET", "/api/v1/records", SEES_RECORDS),
@@ -135,6 +138,10 @@ pub const REQUESTS: &[(&str, &str, Access)] = &[
 /// Requests with which a device is protected: they are all that a device may send that the office wants protected first.
 pub const PROTECTS: &[&str] =
     &["/api/v1/passkeys/registration", "/api/v1/passkeys", "/api/v1/lockers", "/api/v1/protection/remove"];
+
+/// Requests with which a person signs in with their office account: they are all that a device may send which has proven its key and
+/// waits for that ([`crate::ServerMessage::SsoRequired`]).
+pub const SIGNS_ON: &[&str] = &["/api/v1/sso/start", "/api/v1/sso/finish"];
 
 /// Why a signed-in device of this role may not send a message; none if it may.
 pub fn refuses_message(role: Role, message: &ClientMessage) -> Option<String> {
@@ -199,6 +206,13 @@ mod tests {
     #[test]
     fn every_signed_in_device_may_protect_itself() {
         for path in PROTECTS {
+            assert_eq!(request("POST", path), Some(SIGNED_IN), "{path}");
+        }
+    }
+
+    #[test]
+    fn every_signed_in_device_may_sign_in_with_its_office_account() {
+        for path in SIGNS_ON {
             assert_eq!(request("POST", path), Some(SIGNED_IN), "{path}");
         }
     }

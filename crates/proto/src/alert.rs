@@ -29,6 +29,8 @@ pub enum AlertKind {
     RecoveryClosed,
     /// Somebody tried to sign in as a device without its key.
     SignInFailed,
+    /// A person signed in with an account at the office's provider for the first time: from now on it is theirs.
+    AccountLinked,
     /// A device rang, and the server could not verify the ring.
     RingRefused,
     /// A device reports that a certificate or a proof of a call did not verify.
@@ -43,7 +45,7 @@ pub enum AlertKind {
 
 impl AlertKind {
     /// All kinds, in the order of the documentation.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::DeviceAsked,
         Self::DeviceEnrolled,
         Self::DeviceRefused,
@@ -54,6 +56,7 @@ impl AlertKind {
         Self::RecoveryConfirmed,
         Self::RecoveryClosed,
         Self::SignInFailed,
+        Self::AccountLinked,
         Self::RingRefused,
         Self::ProofInvalid,
         Self::LogForked,
@@ -74,6 +77,7 @@ impl AlertKind {
             Self::RecoveryConfirmed => "recovery_confirmed",
             Self::RecoveryClosed => "recovery_closed",
             Self::SignInFailed => "sign_in_failed",
+            Self::AccountLinked => "account_linked",
             Self::RingRefused => "ring_refused",
             Self::ProofInvalid => "proof_invalid",
             Self::LogForked => "log_forked",

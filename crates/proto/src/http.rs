@@ -2,7 +2,7 @@
 
 use crate::{
     Blob, CallId, Card, DeviceId, Ended, OfficeAlert, PersonId, RecordMode, SuiteName, delegation::ProvenDelegation,
-    message::Logged,
+    device_policy::ProgramVersion, message::Logged, sso::OfficeAccount,
 };
 use serde::{Deserialize, Serialize};
 
@@ -245,6 +245,15 @@ pub struct ListedDevice {
     /// Whether it is connected now.
     #[serde(default)]
     pub connected: bool,
+    /// The version of its program at its last sign-in, as the program said; none of one that did not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub program: Option<ProgramVersion>,
+    /// Its person's account at the office's provider, if they have signed in there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<OfficeAccount>,
+    /// When its person last signed in on it with their account at the office's provider, milliseconds since 1970 UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account_used_ms: Option<u64>,
 }
 
 /// `GET /api/v1/alerts`: the office's alerts.

@@ -25,13 +25,14 @@ pub mod recovery;
 pub mod seal;
 pub mod sealing;
 pub mod short_code;
+pub mod sso;
 pub mod statement;
 pub mod terms;
 
 pub use alert::{AlertKind, OfficeAlert};
 pub use blob::Blob;
 pub use digest::Digest;
-pub use id::{CallId, DelegationId, DeviceId, IdError, InvitationId, PersonId, RecoveryId, hex, CodeRunId};
+pub use id::{CallId, CodeRunId, DelegationId, DeviceId, IdError, InvitationId, PersonId, RecoveryId, hex};
 pub use message::{ClientMessage, ServerMessage};
 pub use office::{OfficeName, Qualified};
 pub use terms::{Card, Ended, RecordMode, Role, SuiteName};

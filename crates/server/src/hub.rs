@@ -54,6 +54,8 @@ pub enum Input {
     Disconnected(SessionId),
     /// Somebody failed to prove that they are this device, which may not exist.
     SignInFailed(DeviceId),
+    /// A person signs in on this device with an account at the office's provider that becomes theirs.
+    AccountLinked(DeviceId),
     /// A device had the link of this invitation, which another device had used up before it was closed.
     LinkOpenedAgain(InvitationId),
     /// A message other than a ring.
@@ -338,6 +340,7 @@ impl Hub {
                 self.board.disconnected(session, now)
             }
             Input::SignInFailed(device) => self.board.sign_in_failed(device, now),
+            Input::AccountLinked(device) => self.board.account_linked(device, now),
             Input::LinkOpenedAgain(invitation) => self.board.link_opened_again(invitation, now),
             Input::Message(session, message) => match self.look_up_invitation(session, &message) {
                 Ok(false) => self.board.message(session, *message, now),

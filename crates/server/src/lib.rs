@@ -37,6 +37,7 @@ mod random;
 mod reconcile;
 mod server;
 pub mod sign_in;
+mod sso;
 mod start_error;
 pub mod store;
 pub mod switchboard;
@@ -49,6 +50,7 @@ pub use places::PlacesError;
 pub use push::{PushService, PushServiceError};
 pub use reconcile::{CertificateSource, ReconcileError, reconcile};
 pub use server::{PushConfig, Running, Server, ServerConfig};
+pub use sso::{SsoConfig, SsoConfigError};
 pub use start_error::StartError;
 pub use web::openapi;
 pub use web::{

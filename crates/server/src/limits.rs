@@ -129,3 +129,15 @@ pub const PUSH_TIMEOUT_MS: u64 = 15_000;
 pub const PUSH_RETRY_MS: u64 = 5_000;
 /// See [`PUSH_RETRY_MS`].
 pub const MAX_PUSH_RETRY_MS: u64 = 60 * 60 * 1000;
+/// How long a person may take to sign in at the office's provider, milliseconds: with a second factor from another room.
+pub const SSO_TTL_MS: u64 = 10 * 60 * 1000;
+/// Sign-ins at the provider under way of one device: attempts that were given up.
+pub const MAX_SSO_OF_ONE_DEVICE: usize = 4;
+/// How long one request to the provider may take, milliseconds, from the resolution of its name to the end of its answer.
+pub const SSO_TIMEOUT_MS: u64 = 10_000;
+/// Longest answer of the provider, bytes: its keys and a token take some kilobytes.
+pub const MAX_SSO_ANSWER_BYTES: usize = 256 * 1024;
+/// How long the provider's description and keys are used before they are read again, milliseconds.
+pub const SSO_METADATA_MS: u64 = 60 * 60 * 1000;
+/// How often they are read anew at most, milliseconds: because a key is not known, or the provider did not answer.
+pub const SSO_RETRY_MS: u64 = 5_000;

@@ -10,12 +10,13 @@ use crate::{
     places::Places,
     push::{self, PushService, Services, Vapid},
     reconcile::reconcile,
+    sso::SsoConfig,
     start_error::StartError,
     store::StoreLocation,
     switchboard::Policy,
     web::{
-        self, App, CodeRelay, ConnectionLimits, Counters, Liveness, Page, Protection, ProtectionConfig,
-        RecordReader, RefusedOrigins, RelayToken, Tokens, TrustedProxies, Turn, router, serve,
+        self, App, CodeRelay, ConnectionLimits, Counters, Liveness, Page, Protection, ProtectionConfig, RecordReader,
+        RefusedOrigins, RelayToken, Sso, Tokens, TrustedProxies, Turn, router, serve,
     },
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -73,6 +74,8 @@ pub struct ServerConfig {
     pub push: PushConfig,
     /// The office's rules for devices.
     pub device_policy: DevicePolicy,
+    /// The office's provider for single sign-on, if it has one.
+    pub sso: Option<SsoConfig>,
 }
 
 /// Web Push: how devices whose page is closed are notified of alerts.
@@ -111,6 +114,7 @@ impl ServerConfig {
             protection: ProtectionConfig::default(),
             push: PushConfig::default(),
             device_policy: DevicePolicy::default(),
+            sso: None,
         }
     }
 }
@@ -185,6 +189,7 @@ impl Server {
         let signer = signer(&info.domain, &seed)?;
         fits(&pinned, &signer)?;
         let protection = Protection::new(&info, &config.protection, config.device_policy.clone())?;
+        let sso = config.sso.clone().map(Sso::new).transpose().map_err(StartError::System)?;
         let archive = config.data_dir.join("archive");
         let log_dir = archive.join("log");
         let mut writer = LogWriter::open(&log_dir, signer, pinned.domain().clone(), now_ms())?;
@@ -299,6 +304,7 @@ impl Server {
             refused_origins: RefusedOrigins::new(std::time::Instant::now()),
             turn: config.turn.clone(),
             protection,
+            sso,
             archiving: archiving.clone(),
             push: push.clone(),
         });

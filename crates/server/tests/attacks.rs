@@ -30,7 +30,7 @@ fn operations() -> Vec<(String, String)> {
 }
 
 async fn challenged(client: &mut Client, device: &Device) -> Vec<u8> {
-    client.send(&C::Hello { version: WIRE_VERSION, device: device.id }).await;
+    client.send(&C::Hello { version: WIRE_VERSION, device: device.id, program: None }).await;
     match client.next().await {
         Some(S::Challenge { nonce, .. }) => nonce.0,
         other => panic!("{other:?}"),

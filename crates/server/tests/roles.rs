@@ -7,7 +7,8 @@ use common::{Answer, Client, Device, Office, now_ms};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use telcon_proto::{
-Blob, CallId, ClientMessage as C, Digest, InvitationId, RecordMode, RecoveryId, Role, ServerMessage as S, WIRE_VERSION, CodeRunId,
+    Blob, CallId, ClientMessage as C, CodeRunId, Digest, InvitationId, RecordMode, RecoveryId, Role,
+    ServerMessage as S, WIRE_VERSION,
     access::{Access, MESSAGES, REQUESTS, Rule},
     alert::ReportedAlert,
     http::RevokeRequest,
@@ -65,7 +66,7 @@ fn samples(office: &Office, sender: &Device, others: [&Device; 2], call: CallId)
     id[0] ^= 0x80;
     let blob = || Blob(vec![1, 2, 3]);
     let invitation = InvitationId::from_bytes(id);
-    let hello = C::Hello { version: WIRE_VERSION, device: sender.id };
+    let hello = C::Hello { version: WIRE_VERSION, device: sender.id, program: None };
     vec![
         hello,
         C::Prove { jws: "a.b.c".into(), ticket: None },

@@ -86,7 +86,7 @@ async fn before_sign_in_the_socket_accepts_nothing_but_a_sign_in() {
     assert_ne!(client.closed().await, Some(1000));
 
     let mut client = Client::raw(addr, None).await.unwrap();
-    client.send(&C::Hello { version: WIRE_VERSION + 1, device: device.id }).await;
+    client.send(&C::Hello { version: WIRE_VERSION + 1, device: device.id, program: None }).await;
     assert_eq!(code(client.next().await), Some(RefusalCode::Version));
 
     // A proof for another office, and an answer to another challenge.
@@ -94,7 +94,7 @@ async fn before_sign_in_the_socket_accepts_nothing_but_a_sign_in() {
     client.prove(&device, "other.example").await;
     assert_eq!(code(client.next().await), Some(RefusalCode::NotSignedIn));
     let mut client = Client::raw(addr, None).await.unwrap();
-    client.send(&C::Hello { version: WIRE_VERSION, device: device.id }).await;
+    client.send(&C::Hello { version: WIRE_VERSION, device: device.id, program: None }).await;
     client.next().await;
     let jws = telcon_identity::sign_in(&device.key, DOMAIN, device.id, &[0; 32]);
     client.send(&C::Prove { jws, ticket: None }).await;

@@ -8,7 +8,7 @@ export const IDLE_LOCK_MINUTES = 240;
 export const LOCKER_ID_BYTES = 16;
 export const MAX_PIN_CHARS = 64;
 export const MIN_PIN_CHARS = 6;
-export const NEED_CONFIRMATION = ['approve_device', 'close_invitation', 'delegate', 'invite', 'revoke_device'];
+export const NEED_CONFIRMATION = ['approve_device', 'close_invitation', 'invite', 'revoke_device'];
 export const RECEIVE_SLOTS = 7;
 export const SALT_BYTES = 32;
 
@@ -23,11 +23,11 @@ export type AlertKind =
   | 'link_opened_again'
   | 'registrar_appointed'
   | 'sign_in_failed'
+  | 'account_linked'
   | 'ring_refused'
   | 'proof_invalid'
   | 'log_forked'
-  | 'ring_invalid'
-  | 'code_guessed';
+  | 'ring_invalid';
 /**
  * Severity of an alert.
  */
@@ -85,29 +85,6 @@ export type CallState = 'opening' | 'ringing' | 'answering' | 'live' | 'reconnec
  */
 export type Ended = 'hung_up' | 'declined' | 'cancelled' | 'missed' | 'busy' | 'failed' | 'interrupted' | 'revoked';
 /**
- * Answer to `CodeConfirm`.
- */
-export type CodeConfirmed =
-  | {
-      state: 'delivered';
-      text: SealedText;
-    }
-  | {
-      /**
-       * How many more wrong ones are accepted.
-       */
-      left: number;
-      state: 'wrong';
-    };
-/**
- * Why a code, or an attempt with it, is over.
- */
-export type CodeOver = 'used' | 'guessed' | 'expired' | 'closed' | 'too_many' | 'unknown';
-/**
- * One attempt with a short code. Opaque: only the device that made it learns it from the server.
- */
-export type CodeRunId = string;
-/**
  * State of the connection to the office.
  */
 export type ConnectionState = 'connecting' | 'offline' | 'ready' | 'revoked';
@@ -115,6 +92,10 @@ export type ConnectionState = 'connecting' | 'offline' | 'ready' | 'revoked';
  * What kind of program a device is.
  */
 export type DeviceKind = 'browser' | 'native';
+/**
+ * Version of a device's program, MAJOR.MINOR.PATCH.
+ */
+export type ProgramVersion = string;
 /**
  * SHA-256 as 64 lowercase hexadecimal digits.
  */
@@ -280,11 +261,11 @@ export type PushMessage1 = {
     | 'link_opened_again'
     | 'registrar_appointed'
     | 'sign_in_failed'
+    | 'account_linked'
     | 'ring_refused'
     | 'proof_invalid'
     | 'log_forked'
-    | 'ring_invalid'
-    | 'code_guessed';
+    | 'ring_invalid';
 };
 /**
  * Record mode: what is kept of a call. The screen of every participant shows it.
@@ -401,19 +382,6 @@ export type UserCommand =
       device: string;
       type: 'revoke_device';
     }
-  | { type: 'ring_for'; person: string; mode?: 'memo'; statement: string }
-  | { type: 'delegate'; delegate: Card; acts: Act[]; not_before_ms?: number; not_after_ms: number }
-  | { type: 'end_delegation'; delegation: string }
-  | {
-      /**
-       * One invitation to enrol a device. Opaque: it may be logged.
-       */
-      invitation: string;
-      type: 'show_code';
-    }
-  | {
-      type: 'hide_code';
-    }
   | {
       /**
        * Their log indices.
@@ -494,11 +462,6 @@ export interface Contract {
   Card?: Card1;
   ChallengeRequest?: ChallengeRequest;
   Check?: Check;
-  CodeConfirmed?: CodeConfirmed;
-  CodeOver?: CodeOver;
-  CodeRunId?: CodeRunId;
-  CodeStarted?: CodeStarted;
-  CodeView?: CodeView;
   ConnectionState?: ConnectionState;
   Contact?: Contact;
   DeviceId?: DeviceId;
@@ -525,6 +488,7 @@ export interface Contract {
   MemberView?: MemberView;
   NoticeState?: NoticeState;
   NoticeView?: NoticeView;
+  OfficeAccount?: OfficeAccount;
   OfficeAlert?: OfficeAlert;
   OfficeAlertsView?: OfficeAlertsView;
   OfficeInfo?: OfficeInfo;
@@ -537,6 +501,7 @@ export interface Contract {
   PasskeyAnswer?: PasskeyAnswer;
   PasskeyOptions?: PasskeyOptions;
   PersonId?: PersonId;
+  ProgramVersion?: ProgramVersion;
   ProtectionPolicy?: ProtectionPolicy;
   PushMessage?: PushMessage;
   PushSettings?: PushSettings;
@@ -548,7 +513,9 @@ export interface Contract {
   Report?: Report;
   RequestView?: RequestView;
   Role?: Role;
-  SealedText?: SealedText1;
+  SsoFinish?: SsoFinish;
+  SsoStarted?: SsoStarted;
+  SsoUnlink?: SsoUnlink;
   SuiteName?: SuiteName;
   UserCommand?: UserCommand;
   View?: View1;
@@ -657,11 +624,11 @@ export interface OfficeAlert {
     | 'link_opened_again'
     | 'registrar_appointed'
     | 'sign_in_failed'
+    | 'account_linked'
     | 'ring_refused'
     | 'proof_invalid'
     | 'log_forked'
-    | 'ring_invalid'
-    | 'code_guessed';
+    | 'ring_invalid';
   /**
    * Index of its entry in the log: no two alerts have the same.
    */
@@ -759,8 +726,6 @@ export interface AskRequest {
  * A call on the screen.
  */
 export interface CallView {
-  acts_for: ActsForView[];
-  speaks: boolean;
   /**
    * One call. Opaque: it reveals no participant and may be logged.
    */
@@ -952,7 +917,6 @@ export interface Card1 {
  * A member of a call.
  */
 export interface MemberView {
-  speaks: boolean;
   /**
    * One enrolled device. Opaque: it may be logged.
    */
@@ -1030,65 +994,6 @@ export interface Check {
   title: string;
 }
 /**
- * The text, sealed.
- */
-export interface SealedText {
-  /**
-   * Bytes as standard base64 (RFC 4648, section 4).
-   */
-  confirmation: string;
-  /**
-   * Bytes as standard base64 (RFC 4648, section 4).
-   */
-  enc: string;
-  /**
-   * Bytes as standard base64 (RFC 4648, section 4).
-   */
-  sealed: string;
-}
-/**
- * Answer to `CodeStart`.
- */
-export interface CodeStarted {
-  /**
-   * Bytes as standard base64 (RFC 4648, section 4).
-   */
-  message: string;
-  /**
-   * The attempt.
-   */
-  run: string;
-}
-/**
- * A short code that carries an invitation's link.
- */
-export interface CodeView {
-  /**
-   * To be read out; none before the office has allotted a slot, and once it is over.
-   */
-  code: string | null;
-  /**
-   * Until when it can be typed, milliseconds since 1970 UTC.
-   */
-  expires_ms: number | null;
-  /**
-   * One invitation to enrol a device. Opaque: it may be logged.
-   */
-  invitation: string;
-  /**
-   * Another device tried it after it was used.
-   */
-  late: boolean;
-  /**
-   * Why it cannot be typed any more.
-   */
-  over: CodeOver | null;
-  /**
-   * How many wrong codes were typed.
-   */
-  wrong: number;
-}
-/**
  * A person whom the device can ring, and whether a device of theirs is connected.
  */
 export interface Contact {
@@ -1143,6 +1048,11 @@ export interface DeviceList {
  * An enrolled device.
  */
 export interface ListedDevice {
+  account?: OfficeAccount;
+  /**
+   * When its person last signed in on it with their account at the office's provider, milliseconds since 1970 UTC.
+   */
+  account_used_ms?: number;
   approved_by?: DeviceId;
   card: Card2;
   /**
@@ -1162,6 +1072,7 @@ export interface ListedDevice {
    * What it said it was when it was enrolled; none of devices enrolled by the authority's link.
    */
   label?: string;
+  program?: ProgramVersion;
   /**
    * Whether it is a registrar.
    */
@@ -1170,6 +1081,27 @@ export interface ListedDevice {
    * When it was revoked.
    */
   revoked_ms?: number;
+}
+/**
+ * A person's account at the office's provider.
+ */
+export interface OfficeAccount {
+  /**
+   * The provider's issuer identifier.
+   */
+  issuer: string;
+  /**
+   * When it was linked, by the person's first sign-in, milliseconds since 1970 UTC.
+   */
+  linked_ms: number;
+  /**
+   * The person.
+   */
+  person: string;
+  /**
+   * What names the person there.
+   */
+  subject: string;
 }
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
@@ -1241,6 +1173,7 @@ export interface DeviceRules {
    * Which kinds of device may sign in.
    */
   kinds?: DeviceKind[];
+  minimum_version?: ProgramVersion;
   /**
    * Whether browsers have to be protected by a passkey or PIN before they can do anything.
    */
@@ -1262,6 +1195,7 @@ export interface DeviceRules1 {
    * Which kinds of device may sign in.
    */
   kinds?: DeviceKind[];
+  minimum_version?: ProgramVersion;
   /**
    * Whether browsers have to be protected by a passkey or PIN before they can do anything.
    */
@@ -1450,8 +1384,6 @@ export interface MakeLocker {
  * A call of the office, for staff.
  */
 export interface NoticeView {
-  acts_for: ActsFor[];
-  can_take_over: boolean;
   /**
    * One call. Opaque: it reveals no participant and may be logged.
    */
@@ -1727,14 +1659,9 @@ export interface View {
    */
   caught_up: boolean;
   /**
-   * The short code that this device shows, asked for, or showed last.
-   */
-  code: CodeView | null;
-  /**
    * Changes whenever the lists of devices that this one may see have changed.
    */
   devices_changed: number;
-  delegations_changed: number;
   /**
    * Invitations that are not closed, newest first, for those who may see them.
    */
@@ -1760,6 +1687,10 @@ export interface View {
    */
   office_alerts: OfficeAlertsView | null;
   /**
+   * The office refuses this program because of its age.
+   */
+  outdated: boolean;
+  /**
    * The people that it can ring.
    */
   people: Contact[];
@@ -1783,6 +1714,10 @@ export interface View {
    * The callers whom this person has silenced, from the office's list.
    */
   silenced: Card1[];
+  /**
+   * The person has to sign in with their account at the office's provider: bearer token for that alone.
+   */
+  sso_token: string | null;
   /**
    * Bearer token for the HTTP API while connected.
    */
@@ -1934,8 +1869,6 @@ export interface PushSubscription {
  * One line of `GET /api/v1/records`.
  */
 export interface RecordLine {
-  on_behalf_of?: Card;
-  answered_by?: Card;
   /**
    * When it was answered.
    */
@@ -2074,21 +2007,35 @@ export interface Report {
   people: Card1[];
 }
 /**
- * The text that a code carries, for the device that typed it.
+ * `POST /api/v1/sso/finish`: what the provider's redirect carried.
  */
-export interface SealedText1 {
+export interface SsoFinish {
   /**
-   * Bytes as standard base64 (RFC 4648, section 4).
+   * The provider's authorization code.
    */
-  confirmation: string;
+  code: string;
   /**
-   * Bytes as standard base64 (RFC 4648, section 4).
+   * Names the sign-in that was started, once and within ten minutes.
    */
-  enc: string;
+  state: string;
+}
+/**
+ * Answer to `POST /api/v1/sso/start`.
+ */
+export interface SsoStarted {
   /**
-   * Bytes as standard base64 (RFC 4648, section 4).
+   * Where the person signs in, at the provider. It sends the browser back to `/sso` of the page that asked, with `code` and `state` or with `error`.
    */
-  sealed: string;
+  url: string;
+}
+/**
+ * `POST /api/v1/sso/unlink`: forgets which account is a person's. Their next sign-in links one anew.
+ */
+export interface SsoUnlink {
+  /**
+   * The person.
+   */
+  person: string;
 }
 /**
  * Everything a screen shows.
@@ -2115,14 +2062,9 @@ export interface View1 {
    */
   caught_up: boolean;
   /**
-   * The short code that this device shows, asked for, or showed last.
-   */
-  code: CodeView | null;
-  /**
    * Changes whenever the lists of devices that this one may see have changed.
    */
   devices_changed: number;
-  delegations_changed: number;
   /**
    * Invitations that are not closed, newest first, for those who may see them.
    */
@@ -2148,6 +2090,10 @@ export interface View1 {
    */
   office_alerts: OfficeAlertsView | null;
   /**
+   * The office refuses this program because of its age.
+   */
+  outdated: boolean;
+  /**
    * The people that it can ring.
    */
   people: Contact[];
@@ -2172,6 +2118,10 @@ export interface View1 {
    */
   silenced: Card1[];
   /**
+   * The person has to sign in with their account at the office's provider: bearer token for that alone.
+   */
+  sso_token: string | null;
+  /**
    * Bearer token for the HTTP API while connected.
    */
   token: string | null;
@@ -2183,31 +2133,4 @@ export interface View1 {
    * Who this device is, from its own certificate.
    */
   you: You | null;
-}
-
-export type Act = 'ring' | 'answer';
-export interface ActsFor {
-  principal: Card;
-  delegate: Card;
-  act: Act;
-}
-export interface ActsForView {
-  principal: Card;
-  delegate: Card;
-  act: Act;
-  taken_over: boolean;
-}
-export interface ListedDelegation {
-  statement: string;
-  delegation: string;
-  principal: Card;
-  delegate: Card;
-  acts: Act[];
-  not_before_ms: number;
-  not_after_ms: number;
-  ended_ms?: number;
-}
-export interface DelegationList {
-  delegations: ListedDelegation[];
-  candidates?: Card[];
 }

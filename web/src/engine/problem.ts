@@ -36,6 +36,8 @@ export type ProblemCode =
   | 'pin_wait'
   | 'pin_erased'
   | 'protected_elsewhere'
+  | 'sso_refused'
+  | 'outdated'
   | 'unknown';
 
 /**

@@ -96,7 +96,19 @@ export function listed(card: Card, n: number, more: Partial<ListedDevice> = {}):
 }
 
 export const DEVICES: ListedDevice[] = [
-  listed(officer, 6, { connected: true, label: 'Chrome (Linux)', approved_by: device(8) }),
+  listed(officer, 6, {
+    connected: true,
+    label: 'Chrome (Linux)',
+    approved_by: device(8),
+    program: '0.1.0',
+    account: {
+      person: officer.person,
+      issuer: 'https://login.office.example',
+      subject: '7c9e6679-7425-40de-944b',
+      linked_ms: NOW - 500 * HOUR,
+    },
+    account_used_ms: NOW - 4 * HOUR,
+  }),
   listed(archivist, 9, { label: 'Firefox (Windows)', approved_by: device(8) }),
   listed(guard, 8, { connected: true, registrar: true }),
   listed(governor, 5, { label: 'Chrome (Android)', approved_by: device(8) }),

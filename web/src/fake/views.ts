@@ -43,6 +43,8 @@ export function view(more: Partial<View> = {}): View {
     office_alerts: null,
     added_devices: [],
     unlock_required: false,
+    sso_token: null,
+    outdated: false,
     notices: [],
     alerts: [],
     alerts_raised: 0,

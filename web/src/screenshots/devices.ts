@@ -135,6 +135,13 @@ export const device_scenes: Record<string, Scene> = {
   'officer-recovery-end': officer(guarded({ recoveries: [recovery()] }), undefined, (app) => {
     app.registrar.dialog = { is: 'close_recovery', recovery: recovery().recovery };
   }),
+  'officer-unlink': officer(guarded(), undefined, (app) => {
+    app.registrar.dialog = { is: 'unlink', person: 'p', name: president.name, account: '7c9e6679-7425-40de-944b' };
+  }),
+  'officer-unlink-failed': officer(guarded(), undefined, (app) => {
+    app.registrar.dialog = { is: 'unlink', person: 'p', name: president.name, account: '7c9e6679-7425-40de-944b' };
+    app.sso.problem = { code: 'office_unreachable' };
+  }),
   'officer-invite': officer(guarded(), undefined, (app) => {
     app.registrar.dialog = { is: 'invite', person: null };
   }),

@@ -16,6 +16,7 @@ import { push } from './en/push';
 import { records } from './en/records';
 import { ring } from './en/ring';
 import { settings } from './en/settings';
+import { sso } from './en/sso';
 import { start } from './en/start';
 import { told } from './en/told';
 
@@ -40,6 +41,7 @@ export const en = {
   records,
   ring,
   settings,
+  sso,
   start,
   told,
 };

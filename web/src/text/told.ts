@@ -149,10 +149,21 @@ export const KNOWN: readonly (readonly [RegExp, Told])[] = [
   [/the salt of the PIN is damaged/i, 'pin_damaged'],
   [/too little free memory for the PIN/i, 'no_memory'],
   [/the origin of this page is not the office's/i, 'other_address'],
+  // Accounts at the office's provider.
+  [/sign-in service does not answer/i, 'sso_away'],
+  [/sign-in service did not confirm who you are/i, 'sso_unconfirmed'],
+  [/not the account that your office knows as yours/i, 'sso_other_account'],
+  [/this sign-in took too long, or was ended/i, 'sso_late'],
+  [/this sign-in was begun on another device/i, 'sso_other_device'],
+  [
+    /people of this office do not sign in at a provider|only your office's page can begin|state and code are what/i,
+    'sso_unusable',
+  ],
   // Rules for devices.
   [/your office (lets no browser sign in|does not allow browsers) for your role/i, 'no_browser'],
   [/your office (lets only browsers sign in|allows only browsers) for your role/i, 'only_browsers'],
   [/protect this device with a passkey or PIN first/i, 'protect_first'],
+  [/older than your office allows/i, 'update_device'],
   // Roles.
   [
     /this device's role may not |only a security officer's device can subscribe to push|only a security officer's is$/i,

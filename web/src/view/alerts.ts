@@ -50,6 +50,7 @@ const LEVELS: Record<AlertKind, Level> = {
   link_opened_again: 'red',
   registrar_appointed: 'amber',
   sign_in_failed: 'amber',
+  account_linked: 'amber',
   ring_refused: 'red',
   proof_invalid: 'red',
   log_forked: 'red',

@@ -54,6 +54,8 @@ export interface RecoveryCard {
   can_close: boolean;
   /** This person opened it: ending it withdraws it. */
   own: boolean;
+  /** The account at the office's provider that can be forgotten from here. */
+  account: string | null;
 }
 
 /** A device that asks. */
@@ -247,7 +249,8 @@ function by_person(view: View, devices: ListedDevice[], local_zone: string, can_
     }));
     const recovers = view.recoveries.some((one) => one.card.person === card.person);
     const can_recover = may && !recovers && card.person !== view.you?.person;
-    return { card, where: where(card), rows: revocable, can_add: may, can_recover };
+    const account = own.find((device) => device.account !== undefined)?.account?.subject ?? null;
+    return { card, where: where(card), rows: revocable, can_add: may, can_recover, account: may ? account : null };
   });
 }
 
@@ -288,6 +291,8 @@ function device_row(
     details: [
       devices.enrolled(at(device.enrolled_ms)),
       ...(approved === null ? [] : [approved]),
+      ...program_details(device),
+      ...account_details(device, at),
       ...(device.revoked_ms === undefined ? [] : [devices.revoked_at(at(device.revoked_ms))]),
       ...erasure(device, at),
     ],
@@ -306,6 +311,17 @@ function erasure({ erase_ordered_ms, erased_ms }: ListedDevice, at: (ms: number)
   const { devices } = t();
   if (erased_ms !== undefined) return [devices.erased_at(at(erased_ms))];
   return erase_ordered_ms === undefined ? [] : [devices.to_erase(at(erase_ordered_ms))];
+}
+
+/** What the device says of its program. */
+const program_details = ({ program }: ListedDevice): string[] =>
+  program === undefined ? [] : [t().devices.program(program)];
+
+/** The account at the office's provider with which the device's person signs in. */
+function account_details({ account, account_used_ms }: ListedDevice, at: (ms: number) => string): string[] {
+  const { sso } = t();
+  if (account === undefined) return [];
+  return [sso.account(account.subject), ...(account_used_ms === undefined ? [] : [sso.used(at(account_used_ms))])];
 }
 
 /** Who approved a device; `null` if the authority enrolled it. */

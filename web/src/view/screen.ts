@@ -52,6 +52,7 @@ export type ScreenName =
   | 'asking'
   | 'locked'
   | 'protect'
+  | 'office_sign_in'
   | 'failed'
   | 'revoked'
   | Place
@@ -60,10 +61,19 @@ export type ScreenName =
   | 'call'
   | 'ended';
 
-/** `dismissed` is the ended call that the person dismissed. */
-export function screen_name(stage: Stage, view: ShownView | null, route: Route, dismissed: string | null): ScreenName {
+/** `dismissed` is the ended call that the person dismissed; `sso_required`: the office waits for a sign-in with the office account. */
+export function screen_name(
+  stage: Stage,
+  view: ShownView | null,
+  route: Route,
+  dismissed: string | null,
+  sso_required = false,
+): ScreenName {
   // The offer to protect the device covers no call, and no revocation.
   const call_now = view?.call && view.call.state !== 'ended';
+  // Nothing of the office reaches this device before that, so that there is nothing else to do.
+  const runs = stage.status === 'on' || stage.status === 'protect';
+  if (sso_required && runs && !call_now && view?.phase !== 'revoked') return 'office_sign_in';
   const covers = stage.status === 'protect' && !call_now && view?.phase !== 'revoked';
   if (covers || (stage.status !== 'on' && stage.status !== 'protect')) return stage.status;
   if (!view) return 'starting';

@@ -94,7 +94,7 @@ fn text(message: &ClientMessage) -> String {
 
 /// The first message of a connection.
 pub(super) fn hello(device: DeviceId) -> String {
-    text(&ClientMessage::Hello { version: WIRE_VERSION, device })
+    text(&ClientMessage::Hello { version: WIRE_VERSION, device, program: None })
 }
 
 /// Answers a challenge.

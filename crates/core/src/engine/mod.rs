@@ -3,8 +3,8 @@
 //! native client, and in tests with virtual time.
 
 mod alerts;
-mod delegations;
 mod codes;
+mod delegations;
 mod gossip;
 mod keepalive;
 mod log_audit;
@@ -36,6 +36,7 @@ use std::collections::{BTreeMap, VecDeque};
 use telcon_identity::{LoggedDevice, VerifiedDelegation};
 use telcon_proto::{
     CallId, Card, ClientMessage, DeviceId, PersonId, RecordMode, ServerMessage,
+    device_policy::ProgramVersion,
     limits::MAX_MESSAGE_BYTES,
     policy::{Action, allows},
     terms::Contact,
@@ -61,6 +62,9 @@ pub struct Engine {
     /// The ticket of this device's last unlocking.
     ticket: Option<String>,
     unlock_required: bool,
+    /// What the person signs in with at the office's provider, while that is required.
+    sso_token: Option<String>,
+    outdated: bool,
     notices: BTreeMap<CallId, NoticeView>,
     alerts: Vec<Alert>,
     /// How many alerts there have been.
@@ -114,6 +118,8 @@ impl Engine {
             token: None,
             ticket: None,
             unlock_required: false,
+            sso_token: None,
+            outdated: false,
             notices: BTreeMap::new(),
             alerts: Vec::new(),
             alerts_raised: 0,
@@ -350,6 +356,8 @@ impl Engine {
             mode: self.mode,
             token: self.token.clone(),
             unlock_required: self.unlock_required,
+            sso_token: self.sso_token.clone(),
+            outdated: self.outdated,
             log: self.log_state(),
             call: self.call.as_ref().map(Call::view),
             rings: self.rings.views(),
@@ -583,7 +591,8 @@ impl Engine {
         self.keepalive.reset();
         self.keepalive.on_ping_sent();
         let device = self.device.me().device();
-        self.send(ClientMessage::Hello { version: telcon_proto::WIRE_VERSION, device });
+        let program = Some(ProgramVersion::own());
+        self.send(ClientMessage::Hello { version: telcon_proto::WIRE_VERSION, device, program });
         self.view_changed();
     }
 
@@ -595,6 +604,7 @@ impl Engine {
             self.pause_comparisons();
         }
         self.token = None;
+        self.sso_token = None;
         self.caught_up = false;
         self.next_ping_ms = None;
         self.code_lost();

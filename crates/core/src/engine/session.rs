@@ -87,6 +87,8 @@ impl Engine {
                 self.recovered_ms = recovered_ms;
                 self.phase = ConnectionState::Ready;
                 self.unlock_required = false;
+                self.sso_token = None;
+                self.outdated = false;
                 self.silenced = silenced;
                 self.reset_invitations();
                 self.reset_recoveries();
@@ -104,6 +106,12 @@ impl Engine {
                 self.ping(now_ms);
                 self.rejoin_call(in_call);
                 self.await_rings_again();
+            }
+            ServerMessage::SsoRequired { token } => {
+                // The program around the engine asks its person. The connection stays: the token is valid as long.
+                self.phase = ConnectionState::Offline;
+                self.sso_token = Some(token);
+                self.view_changed();
             }
             ServerMessage::PeopleChanged { changed, removed } => self.on_people_changed(changed, &removed),
             ServerMessage::Silenced { people } => self.silenced = people,
@@ -244,6 +252,11 @@ impl Engine {
             self.phase = ConnectionState::Offline;
             self.unlock_required = true;
             return self.view_changed();
+        }
+        if code == RefusalCode::Outdated {
+            // The page loads itself again. Of programs, people read the sentence.
+            self.phase = ConnectionState::Offline;
+            self.outdated = true;
         }
         if code == RefusalCode::NotSignedIn {
             self.phase = ConnectionState::Offline;

@@ -1,6 +1,11 @@
 //! Messages of a device to the switchboard of its office.
 
-use crate::{Blob, CallId, Card, DeviceId, Digest, InvitationId, PersonId, RecoveryId, alert::ReportedAlert, CodeRunId, short_code::{CodeAnswer, CodeSlot}};
+use crate::{
+    Blob, CallId, Card, CodeRunId, DeviceId, Digest, InvitationId, PersonId, RecoveryId,
+    alert::ReportedAlert,
+    device_policy::ProgramVersion,
+    short_code::{CodeAnswer, CodeSlot},
+};
 use serde::{Deserialize, Serialize};
 
 /// A message of a device.
@@ -14,6 +19,9 @@ pub enum ClientMessage {
         version: u16,
         /// The enrolled device.
         device: DeviceId,
+        /// Version of its program, as the program says itself: its own claim, which rules for honest devices may use and no proof may.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        program: Option<ProgramVersion>,
     },
     /// Answers [`super::ServerMessage::Challenge`]: a JWS by the device key over the nonce and the office's domain.
     Prove {

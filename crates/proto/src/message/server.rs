@@ -2,7 +2,13 @@
 
 use super::{Logged, Notice, OpenInvitation};
 use crate::{
-Blob, CallId, Card, DeviceId, Ended, InvitationId, OfficeAlert, PersonId, RecordMode, RecoveryId, SuiteName, alert::AddedDevice, delegation::ProvenDelegation, recovery::OpenRecovery, terms::Contact, CodeRunId, short_code::{CodeSlot, CodeStep},
+    Blob, CallId, Card, CodeRunId, DeviceId, Ended, InvitationId, OfficeAlert, PersonId, RecordMode, RecoveryId,
+    SuiteName,
+    alert::AddedDevice,
+    delegation::ProvenDelegation,
+    recovery::OpenRecovery,
+    short_code::{CodeSlot, CodeStep},
+    terms::Contact,
 };
 use serde::{Deserialize, Serialize};
 
@@ -46,6 +52,12 @@ pub enum ServerMessage {
         /// As in [`Contact::recovered_ms`], for this person.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         recovered_ms: Option<u64>,
+    },
+    /// The device has proven its key, and its person has to sign in with their account at the office's provider (OpenID Connect) before
+    /// it is signed in. Meanwhile it gets nothing of the office; once they have, the connection is closed, and the next sign-in succeeds.
+    SsoRequired {
+        /// Bearer token for [`crate::access::SIGNS_ON`] alone, valid while the connection is open.
+        token: String,
     },
     /// Changes of the people whom this device can ring.
     PeopleChanged {
@@ -300,6 +312,7 @@ impl ServerMessage {
             Self::Refused { call, .. } => *call,
             Self::Challenge { .. }
             | Self::SignedIn { .. }
+            | Self::SsoRequired { .. }
             | Self::PeopleChanged { .. }
             | Self::Silenced { .. }
             | Self::Ringing { .. }
@@ -330,6 +343,7 @@ impl ServerMessage {
             Self::Delegation(proven) => vec![&mut proven.given, &mut proven.device],
             Self::Challenge { .. }
             | Self::SignedIn { .. }
+            | Self::SsoRequired { .. }
             | Self::PeopleChanged { .. }
             | Self::Silenced { .. }
             | Self::Assigned { .. }
@@ -380,6 +394,8 @@ pub enum RefusalCode {
     RingsYou,
     /// A rate or quantity limit was exceeded.
     TooMany,
+    /// The device's program is older than its office allows for its role: reload the page, or update.
+    Outdated,
     /// Internal error of the server: its log or store failed. Without a log entry no call is opened.
     Unavailable,
     /// The device is protected, and its ticket is missing, another one's, or too old: its person must unlock it.

@@ -8,7 +8,7 @@
 //! | `database`, `over_sql` | the interface of a database, and the ports implemented over it |
 //! | `sqlite`, `postgres`, `schema` | the databases |
 //! | `alerts` | the SQL text of alerts, and of devices that were added in somebody's name |
-//! | `protection`, `protection_rows` | passkeys, lockers and tickets: writes and queries; rows |
+//! | `protection`, `protection_rows` | passkeys, lockers, tickets and accounts at the provider: writes and queries; rows |
 //! | `push`, `push_rows` | Web Push subscriptions: writes and queries; rows |
 //! | `office` | the mark that binds a database to its office |
 //! | `migration` | copies a whole database to another one |
@@ -45,7 +45,7 @@ mod write;
 
 pub use location::StoreLocation;
 pub use port::{Applied, LogPosition, Queries, Store, StoreError, StoredRecord};
-pub use protection_rows::{LockerRow, PasskeyRow, ProtectionRow, ProtectionWrite, TicketRow};
+pub use protection_rows::{AccountUse, LockerRow, PasskeyRow, ProtectionRow, ProtectionWrite, TicketRow};
 pub use push_rows::{PushRow, PushWrite};
 pub use rows::{
     ActiveCall, AddedDeviceRow, AlertId, AlertRow, Ask, CallRow, CallSummary, Certified, DelegationEndRow,

@@ -14,7 +14,7 @@ use std::{
 };
 use telcon_proto::{
     CallId, Card, DelegationId, DeviceId, Digest, InvitationId, OfficeAlert, OfficeName, PersonId, RecoveryId,
-    delegation::ListedDelegation,
+    delegation::ListedDelegation, device_policy::ProgramVersion, sso::OfficeAccount,
 };
 
 /// The writer over a database.
@@ -177,6 +177,18 @@ impl<D: Database> Queries for Reader<D> {
 
     fn protection(&self, device: &DeviceId) -> Result<ProtectionRow, StoreError> {
         self.read(|t| protection::protection(t, device))
+    }
+
+    fn program(&self, device: &DeviceId) -> Result<Option<ProgramVersion>, StoreError> {
+        self.read(|t| protection::program(t, device))
+    }
+
+    fn account_session(&self, device: &DeviceId, issuer: &str) -> Result<Option<u64>, StoreError> {
+        self.read(|t| protection::account_session(t, device, issuer))
+    }
+
+    fn accounts(&self, person: Option<PersonId>) -> Result<Vec<OfficeAccount>, StoreError> {
+        self.read(|t| protection::accounts(t, person))
     }
 
     fn passkeys(&self, device: &DeviceId) -> Result<Vec<PasskeyRow>, StoreError> {

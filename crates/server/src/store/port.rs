@@ -7,7 +7,7 @@ use super::{
 use std::collections::BTreeSet;
 use telcon_proto::{
     CallId, Card, DelegationId, DeviceId, Digest, InvitationId, OfficeAlert, OfficeName, PersonId, RecoveryId,
-    delegation::ListedDelegation,
+    delegation::ListedDelegation, device_policy::ProgramVersion, sso::OfficeAccount,
 };
 
 /// Why an operation on the store failed.
@@ -260,6 +260,24 @@ pub trait Queries: Send + Sync {
     /// # Errors
     /// [`StoreError`].
     fn protection(&self, device: &DeviceId) -> Result<ProtectionRow, StoreError>;
+
+    /// The version of a device's program, as that said last.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn program(&self, device: &DeviceId) -> Result<Option<ProgramVersion>, StoreError>;
+
+    /// When the person of a device last signed in on it with an account of this issuer, milliseconds since 1970 UTC.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn account_session(&self, device: &DeviceId, issuer: &str) -> Result<Option<u64>, StoreError>;
+
+    /// The accounts at the office's provider of a person, or of all people if none.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn accounts(&self, person: Option<PersonId>) -> Result<Vec<OfficeAccount>, StoreError>;
 
     /// The passkeys of a device, in the order of their registration.
     ///

@@ -24,10 +24,12 @@ pub(super) fn listed_devices(
     let sql = format!(
         "SELECT devices.device, devices.card, devices.enrolled_ms, devices.revoked_ms, invitations.request,
              invitations.closed_by, CASE WHEN registrars.device IS NULL THEN 0 ELSE 1 END, invitations.approved_by,
-             devices.erase_ordered_ms, devices.erased_ms
+             devices.erase_ordered_ms, devices.erased_ms, programs.version, account_sessions.signed_in_ms
          FROM devices
          LEFT JOIN invitations ON invitations.device = devices.device AND invitations.closed = 'approved'
          LEFT JOIN registrars ON registrars.device = devices.device AND registrars.log_index IS NOT NULL
+         LEFT JOIN programs ON programs.device = devices.device
+         LEFT JOIN account_sessions ON account_sessions.device = devices.device
          WHERE devices.log_index IS NOT NULL {of_one} ORDER BY devices.enrolled_ms, devices.device"
     );
     let values: Vec<Value> = person.iter().map(|person| person.to_hex().as_str().into()).collect();
@@ -43,6 +45,8 @@ pub(super) fn listed_devices(
             first_approved_by: row.optional_device(7)?,
             erase_ordered_ms: row.optional_number(8)?,
             erased_ms: row.optional_number(9)?,
+            program: row.optional_text(10)?.and_then(|version| version.parse().ok()),
+            account_used_ms: row.optional_number(11)?,
         })
     })
 }

@@ -6,6 +6,7 @@ use telcon_proto::{
     RecordMode, RecoveryId, Role,
     alert::AlertSeen,
     delegation::Act,
+    device_policy::ProgramVersion,
     entry::InvitationClosed,
     recovery::{RecoveryEnd, RecoveryReason},
 };
@@ -218,6 +219,10 @@ pub struct DeviceSummary {
     pub first_approved_by: Option<DeviceId>,
     /// Whether it is a registrar.
     pub registrar: bool,
+    /// The version of its program, as that said last.
+    pub program: Option<ProgramVersion>,
+    /// When its person last signed in on it with their account at the office's provider.
+    pub account_used_ms: Option<u64>,
 }
 
 /// One ordered commit of a call.

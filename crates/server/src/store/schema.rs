@@ -3,7 +3,7 @@
 use super::{StoreError, database::Statements, value::values};
 
 /// Version that this program writes.
-pub(super) const VERSION: i64 = 17;
+pub(super) const VERSION: i64 = 18;
 
 /// A table, common to all databases: the unit of a migration between databases.
 pub(super) struct Table {
@@ -15,7 +15,7 @@ pub(super) struct Table {
 }
 
 /// All tables of [`VERSION`].
-pub(super) const TABLES: [Table; 21] = [
+pub(super) const TABLES: [Table; 24] = [
     Table {
         name: "devices",
         columns: &[
@@ -203,6 +203,9 @@ pub(super) const TABLES: [Table; 21] = [
         ],
         key: 1,
     },
+    Table { name: "office_accounts", columns: &["person", "issuer", "subject", "linked_ms"], key: 2 },
+    Table { name: "account_sessions", columns: &["device", "issuer", "signed_in_ms"], key: 1 },
+    Table { name: "programs", columns: &["device", "version"], key: 1 },
     Table { name: "marks", columns: &["name", "value"], key: 1 },
 ];
 
@@ -440,6 +443,18 @@ CREATE INDEX delegations_principal ON delegations (principal);
 CREATE INDEX delegations_delegate ON delegations (delegate);
 CREATE INDEX calls_for ON calls (for_person, opened_index);
 ",
+    // Accounts at the office's provider, and when devices were last signed in to with them; versions of devices' programs.
+    "
+CREATE TABLE office_accounts (
+    person TEXT NOT NULL, issuer TEXT NOT NULL, subject TEXT NOT NULL, linked_ms INTEGER NOT NULL,
+    PRIMARY KEY (person, issuer)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX office_accounts_subject ON office_accounts (issuer, subject);
+CREATE TABLE account_sessions (
+    device BLOB PRIMARY KEY, issuer TEXT NOT NULL, signed_in_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE programs (device BLOB PRIMARY KEY, version TEXT NOT NULL) STRICT, WITHOUT ROWID;
+",
 ];
 
 /// PostgreSQL databases begin with version 5, in which they are created; the version is a mark. `COLLATE "C"` orders as
@@ -633,7 +648,20 @@ CREATE INDEX delegations_open ON delegations (delegation) WHERE ended_index IS N
 CREATE INDEX delegations_principal ON delegations (principal);
 CREATE INDEX delegations_delegate ON delegations (delegate);
 CREATE INDEX calls_for ON calls (for_person, opened_index);
-"];
+",
+    // Office accounts, and versions of programs.
+    "
+CREATE TABLE office_accounts (
+    person TEXT COLLATE \"C\" NOT NULL, issuer TEXT COLLATE \"C\" NOT NULL, subject TEXT COLLATE \"C\" NOT NULL, linked_ms BIGINT NOT NULL,
+    PRIMARY KEY (person, issuer)
+);
+CREATE UNIQUE INDEX office_accounts_subject ON office_accounts (issuer, subject);
+CREATE TABLE account_sessions (
+    device BYTEA PRIMARY KEY, issuer TEXT COLLATE \"C\" NOT NULL, signed_in_ms BIGINT NOT NULL
+);
+CREATE TABLE programs (device BYTEA PRIMARY KEY, version TEXT NOT NULL);
+",
+];
 
 /// Creates the tables of a PostgreSQL database, or migrates older ones to [`VERSION`], inside a transaction.
 pub(super) fn upgrade_postgres(t: &mut dyn Statements) -> Result<(), StoreError> {

@@ -109,6 +109,8 @@ const SUITE: &[Case] = &[
     ("invitations_are_restored_until_the_log_has_their_end", invitations_are_restored_until_the_log_has_their_end),
     ("a_device_keeps_the_certificates_of_two_registrars", a_device_keeps_the_certificates_of_two_registrars),
     ("passkeys_lockers_and_tickets_are_stored", passkeys_lockers_and_tickets_are_stored),
+    ("an_account_at_the_provider_is_one_persons", an_account_at_the_provider_is_one_persons),
+    ("a_session_with_an_account_ends_with_the_ticket", a_session_with_an_account_ends_with_the_ticket),
     ("a_device_found_after_a_restore_is_notified_of", a_device_found_after_a_restore_is_notified_of),
     ("a_device_keeps_what_unlocks_it", a_device_keeps_what_unlocks_it),
     ("a_revoked_device_loses_what_protected_it", a_revoked_device_loses_what_protected_it),
@@ -421,7 +423,7 @@ fn the_people_of_older_calls_are_found_after_the_upgrade(disk: &TestStore) {
          CREATE INDEX calls_opened ON calls (opened_ms); ALTER TABLE calls DROP COLUMN from_person;
          ALTER TABLE calls DROP COLUMN to_person; DROP TABLE silenced; DROP TABLE issued_links;
          DROP TABLE registrars; DROP TABLE invitations; DROP TABLE passkeys; DROP TABLE tickets; DROP TABLE lockers;
-         DROP TABLE alerts; DROP TABLE push_subscriptions; DROP TABLE added_devices; DROP INDEX devices_person; ALTER TABLE devices DROP COLUMN person;
+         DROP TABLE alerts; DROP TABLE push_subscriptions; DROP TABLE added_devices; DROP TABLE office_accounts; DROP TABLE account_sessions; DROP TABLE programs; DROP INDEX devices_person; ALTER TABLE devices DROP COLUMN person;
          ALTER TABLE devices DROP COLUMN second_certificate; ALTER TABLE devices DROP COLUMN second_issuer; {version}"
     ));
     drop(disk.writer());
@@ -626,6 +628,69 @@ fn passkeys_lockers_and_tickets_are_stored(disk: &TestStore) {
     let gone = W::LockerFailed { locker: Digest::from_bytes([77; 32]), failures: 1, retry_ms: 0 };
     assert_eq!(apply(vec![W::LockerRemoved(device(1), id), gone]), [1]);
     assert_eq!(reader.protection(&device(1)).unwrap(), known(1, 0));
+}
+
+const ISSUER: &str = "https://login.office.example";
+
+fn account_use(n: u8, person: u8, subject: &str, at_ms: u64) -> ProtectionWrite {
+    let (person, subject) = (PersonId::from_bytes([person; 16]), subject.to_owned());
+    let used = AccountUse { device: device(n), person, issuer: ISSUER.to_owned(), subject, at_ms };
+    ProtectionWrite::AccountUsed(Box::new(used))
+}
+
+fn an_account_at_the_provider_is_one_persons(disk: &TestStore) {
+    let mut store = disk.writer();
+    let mut apply = |writes: Vec<ProtectionWrite>| {
+        let writes: Vec<Write> = writes.into_iter().map(|one| Write::Protection(vec![one])).collect();
+        store.apply(&writes).unwrap().refused.into_iter().collect::<Vec<_>>()
+    };
+    // In one transaction, as of requests that race: the first decides.
+    let refused = apply(vec![
+        account_use(1, 1, "ada", 5),
+        account_use(2, 2, "ada", 6),
+        account_use(1, 1, "mallory", 7),
+        account_use(3, 1, "ada", 8),
+        account_use(2, 2, "bob", 9),
+    ]);
+    assert_eq!(refused, [1, 2], "another person's, and another one than before");
+    let reader = disk.reader();
+    let session = |n: u8| reader.account_session(&device(n), ISSUER).unwrap();
+    assert_eq!((session(1), session(2), session(3)), (Some(5), Some(9), Some(8)), "each device has its own");
+    assert_eq!(reader.account_session(&device(1), "https://other.example").unwrap(), None);
+    let ada = PersonId::from_bytes([1; 16]);
+    let account = |person| reader.accounts(person).unwrap().into_iter().map(|one| one.subject).collect::<Vec<_>>();
+    assert_eq!((account(Some(ada)), account(None).len()), (vec!["ada".to_owned()], 2));
+    assert_eq!(apply(vec![ProtectionWrite::AccountsForgotten(ada), account_use(2, 2, "bob", 10)]), [0; 0]);
+    assert_eq!(account(None), ["bob"]);
+    let version = "1.4.0".parse().unwrap();
+    apply(vec![
+        ProtectionWrite::ProgramSeen(device(1), "1.3.0".parse().unwrap()),
+        ProtectionWrite::ProgramSeen(device(1), version),
+    ]);
+    assert_eq!((reader.program(&device(1)).unwrap(), reader.program(&device(2)).unwrap()), (Some(version), None));
+}
+
+fn a_session_with_an_account_ends_with_the_ticket(disk: &TestStore) {
+    use telcon_proto::limits::{TICKET_MAX_AGE_MS, TICKET_MAX_IDLE_MS};
+    let mut store = disk.writer();
+    let mut apply = |writes: Vec<ProtectionWrite>| drop(store.apply(&[Write::Protection(writes)]).unwrap());
+    let reader = disk.reader();
+    let session = || reader.account_session(&device(1), ISSUER).unwrap();
+    let start = 1_000_000_000;
+    let issued = |at_ms: u64| {
+        ProtectionWrite::TicketIssued(device(1), TicketRow { issued_ms: at_ms, used_ms: at_ms, ..ticket(1) })
+    };
+    apply(vec![issued(start), account_use(1, 1, "ada", start)]);
+    // A confirmation, and an unlocking in time.
+    apply(vec![issued(start + TICKET_MAX_IDLE_MS - 1)]);
+    assert_eq!(session(), Some(start));
+    apply(vec![issued(start + 2 * TICKET_MAX_IDLE_MS)]);
+    assert_eq!(session(), None, "the device was idle");
+    let start = start + 2 * TICKET_MAX_IDLE_MS;
+    apply(vec![account_use(1, 1, "ada", start)]);
+    apply(vec![ProtectionWrite::TicketsUsed(vec![device(1)], start + TICKET_MAX_AGE_MS)]);
+    apply(vec![issued(start + TICKET_MAX_AGE_MS)]);
+    assert_eq!(session(), None, "the ticket was too old");
 }
 
 fn a_device_keeps_what_unlocks_it(disk: &TestStore) {
@@ -979,7 +1044,7 @@ fn a_postgres_database_of_version_5_is_upgraded() {
     disk.execute(
         "DROP TABLE lost_devices; DROP TABLE silenced; DROP TABLE issued_links; DROP TABLE registrars; DROP TABLE invitations;
          DROP TABLE passkeys; DROP TABLE tickets; DROP TABLE lockers;
-         DROP TABLE alerts; DROP TABLE push_subscriptions; DROP TABLE added_devices;
+         DROP TABLE alerts; DROP TABLE push_subscriptions; DROP TABLE added_devices; DROP TABLE office_accounts; DROP TABLE account_sessions; DROP TABLE programs;
          DROP INDEX devices_person; ALTER TABLE devices DROP COLUMN person;
          ALTER TABLE devices DROP COLUMN second_certificate; ALTER TABLE devices DROP COLUMN second_issuer;
          DROP INDEX calls_logged; DROP INDEX calls_from; DROP INDEX calls_to; ALTER TABLE calls DROP COLUMN from_person; ALTER TABLE calls DROP COLUMN to_person;

@@ -5,9 +5,9 @@
 //! `docs/api/openapi.json`, and fails in CI when that file is out of date. The server serves the same file.
 
 use super::{
-App, alerts, delegations, devices, erasures, codes,
+    App, alerts, codes, delegations, devices, erasures,
     error::{HttpError, NOTHING_HERE},
-    lockers, log_files, office, passkeys, protection, push, records, registrars, relays, socket, turn,
+    lockers, log_files, office, passkeys, protection, push, records, registrars, relays, socket, sso, turn,
 };
 use crate::limits::MAX_JSON_BODY_BYTES;
 use axum::{
@@ -75,6 +75,7 @@ const LOG_PATH: &str = "/log/{path}";
         (name = "office", description = "The office, enrolment and revocation of devices"),
         (name = "alerts", description = "What security officers are told"),
         (name = "protection", description = "Passkeys and PINs with which people unlock their devices"),
+        (name = "sso", description = "Sign-ins with accounts at the office's provider (OpenID Connect)"),
         (name = "records", description = "Calls and their sealed records"),
         (name = "media", description = "Fallback transports for media"),
         (name = "log", description = "The transparency log"),
@@ -113,6 +114,9 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(passkeys::assert).layer(json()))
         .routes(routes!(lockers::make).layer(json()))
         .routes(routes!(lockers::open).layer(json()))
+        .routes(routes!(sso::start))
+        .routes(routes!(sso::finish).layer(json()))
+        .routes(routes!(sso::unlink).layer(json()))
         .routes(routes!(log_files::consistency))
         .routes(routes!(records::seal).layer(DefaultBodyLimit::max(MAX_SEAL_BYTES)))
         .routes(routes!(turn::ice_servers))

@@ -31,7 +31,7 @@ use std::{
 };
 use telcon_proto::{
     DeviceId, Role,
-    device_policy::{DeviceKind, DevicePolicy, RoleRules},
+    device_policy::{DeviceKind, DevicePolicy, ProgramVersion, RoleRules},
     http::OfficeInfo,
     protection::{IssuedTicket, MAX_CREDENTIAL_ID_BYTES, ProtectionPolicy, RemoveProtector},
 };
@@ -197,7 +197,7 @@ pub(super) async fn read(app: &Arc<App>, device: DeviceId) -> Result<ProtectionR
 }
 
 /// What a device is doing. If the switchboard does not answer it is taken to be in a call, so that its restart locks nobody.
-async fn in_use(app: &App, device: DeviceId) -> InUse {
+pub(super) async fn in_use(app: &App, device: DeviceId) -> InUse {
     match app.hub.ask(|reply| Input::IsInCall(device, reply)).await {
         Some(false) if app.tokens.is_connected(&device) => InUse::Connected,
         Some(false) => InUse::No,
@@ -233,6 +233,11 @@ pub(super) async fn is_confirmed(app: &Arc<App>, device: DeviceId) -> bool {
 pub(super) async fn tickets_used(app: &App, devices: Vec<DeviceId>) {
     // Without it the tickets end sooner by idleness.
     let _ = store(app, vec![ProtectionWrite::TicketsUsed(devices, now_ms())]).await;
+}
+
+/// A device signs in with this version of its program, as it says. Without it the list of devices shows an earlier one.
+pub(super) async fn program_seen(app: &App, device: DeviceId, program: ProgramVersion) {
+    let _ = store(app, vec![ProtectionWrite::ProgramSeen(device, program)]).await;
 }
 
 /// Stores the use of the tickets of all connected devices from time to time, so that they are not idle if the server is killed.

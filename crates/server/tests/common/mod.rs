@@ -3,6 +3,7 @@
 
 pub mod authenticator;
 pub mod names;
+pub mod provider;
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use std::{
@@ -290,7 +291,7 @@ impl Client {
     }
 
     pub async fn prove(&mut self, device: &Device, domain: &str) {
-        self.send(&ClientMessage::Hello { version: WIRE_VERSION, device: device.id }).await;
+        self.send(&ClientMessage::Hello { version: WIRE_VERSION, device: device.id, program: None }).await;
         let Some(ServerMessage::Challenge { nonce, .. }) = self.next().await else { panic!("not challenged") };
         self.send(&ClientMessage::Prove {
             jws: sign_in(&device.key, domain, device.id, nonce.as_slice()),

@@ -199,7 +199,7 @@ impl ScriptedOffice {
         let connection = self.scenario.world.open_connection(node);
         let device = &mut self.scenario.world.devices[node];
         (device.connection, device.mail) = (Some(connection), Some(Vec::new()));
-        let hello = ClientMessage::Hello { version: WIRE_VERSION, device: device.id };
+        let hello = ClientMessage::Hello { version: WIRE_VERSION, device: device.id, program: None };
         self.scenario.world.send_up(node, &hello);
         self.scenario.settle();
     }

@@ -74,7 +74,7 @@ impl World {
             return self.watch.fail(format!("a device sent what the server does not understand: {text}"));
         };
         match (&connection.stage, message) {
-            (Stage::Hello, ClientMessage::Hello { version, device }) if version == WIRE_VERSION => {
+            (Stage::Hello, ClientMessage::Hello { version, device, .. }) if version == WIRE_VERSION => {
                 let nonce = self.keys.bytes();
                 connection.stage = Stage::Proof(device, nonce);
                 self.send_down(

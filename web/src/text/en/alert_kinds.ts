@@ -11,6 +11,7 @@ export const alert_kinds = {
   link_opened_again: 'An invitation’s link was opened on a second device',
   registrar_appointed: 'A device was appointed as a registrar',
   sign_in_failed: 'A sign-in failed',
+  account_linked: 'A person signed in with an office account for the first time',
   ring_refused: 'A device sent a ring that does not verify',
   proof_invalid: 'A device received a proof that does not verify',
   log_forked: 'A device was shown a log that does not match the earlier one',

@@ -80,8 +80,13 @@ export const alerts = {
     sign_in_failed: {
       what: alert_kinds.sign_in_failed,
       means:
-        'Somebody signed in as a device without having its key, or as one that is not enrolled. They gained no access.',
+        'Somebody signed in as a device without having its key, as one that is not enrolled, or with an office account that is not theirs. They gained no access.',
       act: 'A single failure may come from a browser whose data was restored. If it repeats, ask the person, and tell the server’s operator.',
+    },
+    account_linked: {
+      what: alert_kinds.account_linked,
+      means: 'From now on, this person signs in with this account and no other. The list of devices names it.',
+      act: 'Check that the account is theirs. If it is not, revoke that device and have the account forgotten.',
     },
     ring_refused: {
       what: alert_kinds.ring_refused,

@@ -25,6 +25,7 @@ export const devices = {
     no_protection: 'No passkey or PIN required',
     idle_lock: (n: number, count: string) =>
       plural(n, { one: 'Locks after a minute without use', other: `Locks after ${count} minutes without use` }),
+    version: (version: string) => `Version ${version} or newer`,
     devices: (n: number, count: string) =>
       plural(n, { one: 'One device for each person', other: `At most ${count} devices for each person` }),
   },
@@ -72,6 +73,7 @@ export const devices = {
   approved_by_two: (first: string, second: string) => `approved by ${mid(first)} and ${mid(second)}`,
   approved: 'approved by a security officer',
   approved_twice: 'approved by two security officers',
+  program: (version: string) => `version ${version}, as it says`,
   connected: 'Connected',
   not_connected: 'Not connected',
   revoke: 'Revoke',

@@ -53,6 +53,9 @@ export const problems = {
     'After too many wrong PINs your office erased its part of the key. The PIN no longer opens anything. Use a passkey of this device, or ask your office for a new enrolment link.',
   protected_elsewhere:
     'This copy of the device is out of date. The device was protected by a passkey or PIN, and your office lets it sign in only that way. If you did not protect it, tell your security officer.',
+  sso_refused: 'The sign-in page reports that nobody signed in. Try again, or ask your office.',
+  outdated:
+    'This page is older than your office allows, and loading it again did not help. Close all of its tabs and open it again. If that does not help, tell your office.',
   unknown: 'Something went wrong on this device. Reload this page and try again.',
   ask_office: 'Ask your office what to do.',
 };

@@ -148,6 +148,14 @@ export const told = {
   other_address: 'This page is not at your office’s address. Open Telcon at the address that your office gave you.',
   no_browser: 'Your office does not allow browsers for your role. Ask your security officer which device to use.',
   only_browsers: 'Your office allows only browsers for your role. Ask your security officer for a link.',
+  sso_away: 'Your office’s sign-in service does not answer. Try again. If it goes on, tell your office.',
+  sso_unconfirmed:
+    'Your office’s sign-in service did not confirm who you are. Sign in again. If it goes on, tell your security officer.',
+  sso_other_account:
+    'This is not the account that your office knows as yours. Sign in with your own, or ask your security officer.',
+  sso_late: 'This sign-in took too long, or was already completed. Begin it again.',
+  sso_other_device: 'This sign-in was begun on another device. Begin it here.',
+  sso_unusable: 'This page could not begin or complete the sign-in. Reload it, then try again.',
   protect_first: 'Protect this device with a passkey or PIN first. Your office requires it for your role.',
   not_this_role: 'Your role does not include this. Ask your security officer who may do it.',
   no_push_here: 'This office sends no notifications while the page is closed.',

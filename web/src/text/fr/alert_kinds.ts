@@ -11,6 +11,7 @@ export const alert_kinds: typeof en = {
   link_opened_again: 'Le lien d’une invitation a été ouvert sur un second appareil',
   registrar_appointed: 'Un appareil a été habilité à inscrire des appareils',
   sign_in_failed: 'Une connexion a échoué',
+  account_linked: 'Une personne s’est connectée pour la première fois avec un compte du cabinet',
   ring_refused: 'Un appareil a émis un appel qui n’a pas pu être vérifié',
   proof_invalid: 'Un appareil a reçu une preuve qui n’a pas pu être vérifiée',
   log_forked: 'Un appareil a reçu un journal qui ne concorde pas avec le précédent',

@@ -82,8 +82,14 @@ export const alerts: Text['alerts'] = {
     sign_in_failed: {
       what: alert_kinds.sign_in_failed,
       means:
-        'Quelqu’un s’est présenté comme un appareil sans en avoir la clé, ou comme un appareil qui n’est pas inscrit. Aucun accès ne lui a été donné.',
+        'Quelqu’un s’est présenté comme un appareil sans en avoir la clé, comme un appareil qui n’est pas inscrit, ou avec un compte du cabinet qui n’est pas le sien. Aucun accès ne lui a été donné.',
       act: 'Un échec isolé peut venir d’un navigateur dont les données ont été restaurées. Si cela se répète, demandez à la personne si c’était elle, et prévenez l’exploitant du serveur.',
+    },
+    account_linked: {
+      what: alert_kinds.account_linked,
+      means:
+        'Désormais, cette personne se connecte avec ce compte et aucun autre. La liste des appareils en indique le nom.',
+      act: 'Vérifiez que ce compte est le sien. Sinon, révoquez cet appareil et faites oublier le compte.',
     },
     ring_refused: {
       what: alert_kinds.ring_refused,

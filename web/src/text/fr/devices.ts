@@ -27,6 +27,7 @@ export const devices: Text['devices'] = {
         one: 'Verrouillage après une minute d’inactivité',
         other: `Verrouillage après ${count} minutes d’inactivité`,
       }),
+    version: (version) => `Version ${version} ou plus récente`,
     devices: (n, count) =>
       plural(n, { one: 'Un seul appareil par personne', other: `Au plus ${count} appareils par personne` }),
   },
@@ -75,6 +76,7 @@ export const devices: Text['devices'] = {
   approved_by_two: (first, second) => `approuvé par ${mid(first)} et ${mid(second)}`,
   approved: 'approuvé par un responsable de la sécurité',
   approved_twice: 'approuvé par deux responsables de la sécurité',
+  program: (version) => `version ${version}, selon lui`,
   connected: 'Connecté',
   not_connected: 'Non connecté',
   revoke: 'Révoquer',

@@ -174,6 +174,15 @@ export const told: Text['told'] = {
     'Votre cabinet n’admet aucun navigateur pour votre rôle. Demandez à votre responsable de la sécurité quel appareil utiliser.',
   only_browsers:
     'Votre cabinet n’admet que des navigateurs pour votre rôle. Demandez un lien à votre responsable de la sécurité.',
+  sso_away:
+    'Le service de connexion de votre cabinet ne répond pas. Réessayez. Si cela persiste, prévenez votre cabinet.',
+  sso_unconfirmed:
+    'Le service de connexion de votre cabinet n’a pas confirmé votre identité. Connectez-vous de nouveau. Si cela persiste, prévenez votre responsable de la sécurité.',
+  sso_other_account:
+    'Ce compte n’est pas celui que votre cabinet connaît comme le vôtre. Connectez-vous avec le vôtre, ou adressez-vous à votre responsable de la sécurité.',
+  sso_late: 'Cette connexion a pris trop de temps, ou elle est déjà terminée. Recommencez-la.',
+  sso_other_device: 'Cette connexion a été commencée sur un autre appareil. Commencez-la ici.',
+  sso_unusable: 'Cette page n’a pas pu commencer ou terminer la connexion. Rechargez-la, puis réessayez.',
   protect_first:
     'Protégez d’abord cet appareil par une clé d’accès ou un code PIN. Votre cabinet l’exige pour votre rôle.',
   not_this_role: 'Votre rôle ne le permet pas. Demandez à votre responsable de la sécurité qui peut le faire.',
