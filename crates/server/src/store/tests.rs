@@ -410,6 +410,19 @@ fn the_list_of_a_persons_calls_is_paged_and_complete(disk: &TestStore) {
     assert!(reader.calls(None, Some(others), 5).unwrap().is_some());
 }
 
+/// Undoes what the steps after version 5 created.
+const BACK_TO_VERSION_5: &str = "
+    DROP INDEX calls_from; DROP INDEX calls_to; DROP INDEX calls_logged; DROP INDEX calls_for; DROP INDEX devices_person;
+    DROP TABLE lost_devices; DROP TABLE silenced; DROP TABLE issued_links; DROP TABLE registrars; DROP TABLE invitations;
+    DROP TABLE passkeys; DROP TABLE tickets; DROP TABLE lockers; DROP TABLE alerts; DROP TABLE added_devices;
+    DROP TABLE push_subscriptions; DROP TABLE recoveries; DROP TABLE delegations; DROP TABLE office_accounts;
+    DROP TABLE account_sessions; DROP TABLE programs; DROP TABLE sign_ins;
+    ALTER TABLE calls DROP COLUMN from_person; ALTER TABLE calls DROP COLUMN to_person; ALTER TABLE calls DROP COLUMN delegation;
+    ALTER TABLE calls DROP COLUMN for_card; ALTER TABLE calls DROP COLUMN for_person; ALTER TABLE calls DROP COLUMN answered_under;
+    ALTER TABLE devices DROP COLUMN person; ALTER TABLE devices DROP COLUMN second_certificate;
+    ALTER TABLE devices DROP COLUMN second_issuer; ALTER TABLE devices DROP COLUMN erase_ordered_ms;
+    ALTER TABLE devices DROP COLUMN erased_ms; CREATE INDEX calls_opened ON calls (opened_ms);";
+
 fn the_people_of_older_calls_are_found_after_the_upgrade(disk: &TestStore) {
     let mut store = disk.writer();
     calls_among_three(&mut store);
@@ -418,14 +431,7 @@ fn the_people_of_older_calls_are_found_after_the_upgrade(disk: &TestStore) {
         StoreLocation::Sqlite(_) => "PRAGMA user_version = 5",
         StoreLocation::Postgres(_) => "UPDATE marks SET value = 5 WHERE name = 'version'",
     };
-    disk.execute(&format!(
-        "DROP INDEX calls_from; DROP INDEX calls_to; DROP INDEX calls_logged; DROP TABLE lost_devices;
-         CREATE INDEX calls_opened ON calls (opened_ms); ALTER TABLE calls DROP COLUMN from_person;
-         ALTER TABLE calls DROP COLUMN to_person; DROP TABLE silenced; DROP TABLE issued_links;
-         DROP TABLE registrars; DROP TABLE invitations; DROP TABLE passkeys; DROP TABLE tickets; DROP TABLE lockers;
-         DROP TABLE alerts; DROP TABLE push_subscriptions; DROP TABLE added_devices; DROP TABLE office_accounts; DROP TABLE account_sessions; DROP TABLE programs; DROP INDEX devices_person; ALTER TABLE devices DROP COLUMN person;
-         ALTER TABLE devices DROP COLUMN second_certificate; ALTER TABLE devices DROP COLUMN second_issuer; {version}"
-    ));
+    disk.execute(&format!("{BACK_TO_VERSION_5} {version}"));
     drop(disk.writer());
     assert_eq!(page_through(&*disk.reader(), Some(card(1).person), 4).len(), 12);
 }
@@ -1041,16 +1047,9 @@ fn a_postgres_database_of_version_5_is_upgraded() {
     let server = PostgresServer::start();
     let disk = TestStore::postgres(&server, "version_5");
     disk.writer().apply(&[enrolled(1), Write::LogSeen(7)]).unwrap();
-    disk.execute(
-        "DROP TABLE lost_devices; DROP TABLE silenced; DROP TABLE issued_links; DROP TABLE registrars; DROP TABLE invitations;
-         DROP TABLE passkeys; DROP TABLE tickets; DROP TABLE lockers;
-         DROP TABLE alerts; DROP TABLE push_subscriptions; DROP TABLE added_devices; DROP TABLE office_accounts; DROP TABLE account_sessions; DROP TABLE programs;
-         DROP INDEX devices_person; ALTER TABLE devices DROP COLUMN person;
-         ALTER TABLE devices DROP COLUMN second_certificate; ALTER TABLE devices DROP COLUMN second_issuer;
-         DROP INDEX calls_logged; DROP INDEX calls_from; DROP INDEX calls_to; ALTER TABLE calls DROP COLUMN from_person; ALTER TABLE calls DROP COLUMN to_person;
-         CREATE INDEX calls_opened ON calls (opened_ms); UPDATE marks SET value = 5 WHERE name = 'version';
-         DELETE FROM marks WHERE name LIKE 'office %'",
-    );
+    disk.execute(&format!(
+        "{BACK_TO_VERSION_5} UPDATE marks SET value = 5 WHERE name = 'version'; DELETE FROM marks WHERE name LIKE 'office %'"
+    ));
     assert!(matches!(disk.location.reader(&testing::home()), Err(StoreError::Location(_))));
     let mut store = disk.writer();
     assert_eq!(store.log_position().unwrap(), LogPosition { seen: 7, reread: true });
