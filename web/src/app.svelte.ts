@@ -12,7 +12,7 @@ import { RECORD_PAGE, RECORDS_PER_PAGE, with_newest, type Records } from './engi
 import type { MicrophoneState } from './engine/microphone';
 import { erase_page_data } from './engine/page_data';
 import { problem_of, type Problem } from './engine/problem';
-import { marks_alerts } from './engine/roles';
+import { marks_alerts, sees_all_records, watches } from './engine/roles';
 import type { SoundKind } from './engine/sound_devices';
 import type { SsoOffice } from './engine/sso_office';
 import * as protection_memory from './engine/protection_memory';
@@ -220,6 +220,8 @@ export class App {
   /** By what the office said last. Until it has said anything, nobody goes on unprotected: it may forbid that. */
   #offer_protection(): void {
     const { offered } = this.protection;
+    // Nothing covers a call; it is offered after it.
+    if (this.view?.call && this.view.call.state !== 'ended') return;
     if (this.stage.status === 'on' && offered) {
       this.#offers = true;
       this.stage = { status: 'protect' };
@@ -336,6 +338,9 @@ export class App {
     const known = (of: ShownView | null) => (of?.log ? of.token : null);
     const signed_in_again = known(view) !== null && known(before) !== known(view);
     if (signed_in_again && view.token && view.you && marks_alerts(view.you.role)) void this.push.check(view.token);
+    // The office may have been restarted with other rules.
+    if (signed_in_again && before !== null) void this.protection.read_policy();
+    if (ended_now) this.#offer_protection();
     const alerts_changed = before !== null && before.office_alerts?.changes !== view.office_alerts?.changes;
     if (alerts_changed && this.#place() === 'alerts') void this.office_alerts.load(view.token);
     if (signed_in_again || (ended_now && view.token !== null)) this.reload();
@@ -582,7 +587,10 @@ export class App {
       const known = (call: string) => lines.find((line) => line.call === call);
       return ended.some((notice) => !known(notice.call) || is_pending(known(notice.call)!, this.now));
     }
-    return place === 'calls' && lines.some((line) => is_pending(line, this.now));
+    // Who does not watch calls is told of none.
+    const role = this.view?.you?.role;
+    const is_told = role === undefined || watches(role) || !sees_all_records(role);
+    return place === 'calls' && (!is_told || lines.some((line) => is_pending(line, this.now)));
   }
 
   async #load_records(): Promise<void> {

@@ -374,6 +374,33 @@ describe('a device that cannot be opened any more', () => {
   });
 });
 
+describe('rules that the office changes while the page is open', () => {
+  afterEach(() => vi.unstubAllGlobals());
+
+  const connected = (token: string | null, more: Parameters<typeof view>[0] = {}) =>
+    view({ token, ...(token === null ? { log: null } : {}), ...more });
+
+  it('reach a page when it is signed in again, and a call is not covered', async () => {
+    const { stored } = at_address('');
+    stored.set('telcon.protection_required', 'no');
+    const made = app_with_host();
+    made.app.events.protectors('d', UNPROTECTED);
+    made.app.events.ready(true, false);
+    await vi.waitFor(() => expect(made.app.protection.policy).not.toBeNull());
+    made.app.events.view(connected('a'));
+    expect(made.app.stage.status).toBe('on');
+    made.policy.mockResolvedValue({ required: true });
+    const call = live();
+    made.app.events.view(connected('a', { call }));
+    made.app.events.view(connected(null, { call }));
+    made.app.events.view(connected('b', { call }));
+    await vi.waitFor(() => expect(made.app.protection.required).toBe(true));
+    expect(made.app.stage.status, 'in the call').toBe('on');
+    made.app.events.view(connected('b', { call: live({ state: 'ended' }) }));
+    expect(made.app.stage.status).toBe('protect');
+  });
+});
+
 describe('an unprotected device that starts', () => {
   afterEach(() => vi.unstubAllGlobals());
 

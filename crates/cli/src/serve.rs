@@ -128,6 +128,19 @@ pub struct ServeArgs {
 /// A running server.
 pub type Serving = Running;
 
+/// Devices need an address to send to: one that means "all of this machine's" is none.
+fn check_media(media: SocketAddr, public: Option<SocketAddr>) -> anyhow::Result<()> {
+    let sent_to = public.unwrap_or(media);
+    if sent_to.ip().is_unspecified() {
+        let port = if media.port() == 0 { 3478 } else { media.port() };
+        bail!(
+            "{sent_to} is every address of this machine, and devices need the one that they can reach: add --media-addr, such as \
+             --media-addr 203.0.113.7:{port}"
+        );
+    }
+    Ok(())
+}
+
 /// Creates a server's directory with its log key and an empty archive. Returns the office as devices will see it.
 pub fn init(dir: &Path, authority: &Authority, terms: CharterTerms) -> anyhow::Result<OfficeInfo> {
     Ok(Server::init(dir, authority.domain().as_str(), |log_key| authority.office(log_key, terms, now_ms()))?)
@@ -189,6 +202,7 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
             inner.display()
         );
     }
+    check_media(args.media, args.media_addr)?;
     let turn = args.turn_secret.as_deref().map(|secret| turn(args.turn.clone(), secret)).transpose()?;
     let device_policy = args.policy.as_deref().map(device_policy).transpose()?.unwrap_or_default();
     let sso = args.oidc.as_deref().map(sso).transpose()?;

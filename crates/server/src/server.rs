@@ -471,7 +471,7 @@ fn read_office(dir: &Path) -> Result<(OfficeInfo, [u8; 32]), StartError> {
         let path = dir.join(name);
         match telcon_files::read_named(&path, MAX_CONFIGURATION_BYTES) {
             Ok(bytes) => Ok((path, bytes)),
-            Err(e) if e.is_not_found() => Err(StartError::NoOffice(dir.to_owned())),
+            Err(e) if e.is_not_found() => Err(absent(dir, path)),
             Err(error) => Err(StartError::File { path, source: error.into() }),
         }
     };
@@ -480,6 +480,16 @@ fn read_office(dir: &Path) -> Result<(OfficeInfo, [u8; 32]), StartError> {
     let (path, seed) = read(SEED_FILE)?;
     let seed = seed.try_into().map_err(|_| StartError::Damaged { path, what: "it must hold 32 bytes".into() })?;
     Ok((office, seed))
+}
+
+/// Why a file that every office has is not there. Nobody who lost a file is told to make another office.
+fn absent(dir: &Path, file: PathBuf) -> StartError {
+    let holds_some = [OFFICE_FILE, SEED_FILE, "archive"].iter().any(|name| dir.join(name).exists());
+    match (dir.exists(), holds_some) {
+        (false, _) => StartError::NoDirectory(dir.to_owned()),
+        (true, false) => StartError::NoOffice(dir.to_owned()),
+        (true, true) => StartError::Missing(file),
+    }
 }
 
 /// Reads `office.json` of any version up to [`OFFICE_VERSION`]. The first ones did not say their version, and were 1.

@@ -24,8 +24,11 @@ export const ALERTS: OfficeAlert[] = [
   alert('device_refused', 10, { device: device(41), invitation: 'a2'.repeat(16) }),
   alert('device_revoked', 11, { device: device(13) }),
   alert('code_guessed', 12, { device: device(8) }),
-  alert('device_enrolled', 13, { device: device(11), seen: { by: device(8), at_ms: NOW - 9 * MINUTE } }),
-  alert('registrar_appointed', 14, { device: device(8), seen: { by: device(77), at_ms: NOW - 8 * MINUTE } }),
+  alert('recovery_opened', 13, { device: device(8) }),
+  alert('recovery_confirmed', 14, { device: device(9) }),
+  alert('recovery_closed', 15, { device: device(8) }),
+  alert('device_enrolled', 16, { device: device(11), seen: { by: device(8), at_ms: NOW - 9 * MINUTE } }),
+  alert('registrar_appointed', 17, { device: device(8), seen: { by: device(77), at_ms: NOW - 8 * MINUTE } }),
 ];
 
 /** A security officer's view with alerts. */

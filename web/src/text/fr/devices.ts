@@ -146,12 +146,12 @@ export const devices: Text['devices'] = {
     withdraw_yes: 'Retirer',
     revoke: 'Révoquer cet appareil ?',
     revoke_then:
-      'Il est immédiatement déconnecté, ses appels et les délégations données avec lui prennent fin, et il ne peut plus rien faire. C’est irréversible : pour le réutiliser, il faudra un nouveau lien.',
+      'Il est immédiatement déconnecté, ses appels et les délégations données avec lui prennent fin, et il ne peut plus rien faire. C’est irréversible : pour le réutiliser, il faudra un nouveau lien.',
     revoke_yes: 'Révoquer',
     erase_too:
       'S’il est perdu ou volé, faites-lui aussi effacer ses clés et ses données. Il le fera à sa prochaine connexion.',
     erase_yes: 'Révoquer et effacer',
-    erase: 'Effacer cet appareil ?',
+    erase: 'Effacer cet appareil ?',
     erase_then:
       'Il est déjà révoqué et ne peut rien faire. Il effacera ses clés et ses données à sa prochaine connexion. C’est irréversible.',
     erase_only_yes: 'Effacer cet appareil',
