@@ -416,7 +416,9 @@ fn the_people_of_older_calls_are_found_after_the_upgrade(disk: &TestStore) {
         StoreLocation::Postgres(_) => "UPDATE marks SET value = 5 WHERE name = 'version'",
     };
     disk.execute(&format!(
-        "DROP INDEX calls_from; DROP INDEX calls_to; DROP INDEX calls_logged; DROP TABLE lost_devices;
+        "DROP TABLE delegations; DROP INDEX calls_for; ALTER TABLE calls DROP COLUMN delegation; ALTER TABLE calls DROP COLUMN for_card;
+         ALTER TABLE calls DROP COLUMN for_person; ALTER TABLE calls DROP COLUMN answered_under;
+         DROP INDEX calls_from; DROP INDEX calls_to; DROP INDEX calls_logged; DROP TABLE lost_devices;
          CREATE INDEX calls_opened ON calls (opened_ms); ALTER TABLE calls DROP COLUMN from_person;
          ALTER TABLE calls DROP COLUMN to_person; DROP TABLE silenced; DROP TABLE issued_links;
          DROP TABLE registrars; DROP TABLE invitations; DROP TABLE passkeys; DROP TABLE tickets; DROP TABLE lockers;
@@ -976,7 +978,9 @@ fn a_postgres_database_of_version_5_is_upgraded() {
     let disk = TestStore::postgres(&server, "version_5");
     disk.writer().apply(&[enrolled(1), Write::LogSeen(7)]).unwrap();
     disk.execute(
-        "DROP TABLE lost_devices; DROP TABLE silenced; DROP TABLE issued_links; DROP TABLE registrars; DROP TABLE invitations;
+        "DROP TABLE delegations; DROP INDEX calls_for; ALTER TABLE calls DROP COLUMN delegation; ALTER TABLE calls DROP COLUMN for_card;
+         ALTER TABLE calls DROP COLUMN for_person; ALTER TABLE calls DROP COLUMN answered_under;
+         DROP TABLE lost_devices; DROP TABLE silenced; DROP TABLE issued_links; DROP TABLE registrars; DROP TABLE invitations;
          DROP TABLE passkeys; DROP TABLE tickets; DROP TABLE lockers;
          DROP TABLE alerts; DROP TABLE push_subscriptions; DROP TABLE added_devices;
          DROP INDEX devices_person; ALTER TABLE devices DROP COLUMN person;
