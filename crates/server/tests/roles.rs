@@ -385,7 +385,7 @@ async fn a_device_reaches_nothing_of_other_people_with_their_identifiers() {
 #[test]
 fn rules_admit_those_who_need_them() {
     let rule = |kind: &str| MESSAGES.iter().find(|(name, _)| *name == kind).map_or(Rule::Any(&[]), |(_, rule)| *rule);
-    assert!(rule("ask_join").admits(Role::Interpreter) && !rule("ask_join").admits(Role::Scheduler));
+    assert!(rule("ask_join").admits(Role::Interpreter) && !rule("ask_join").admits(Role::Auditor));
     assert!(rule("see_alerts").admits(Role::SecurityOfficer) && !rule("see_alerts").admits(Role::Auditor));
-    assert!(rule("ring").admits(Role::Counterpart) && !rule("ring").admits(Role::DutyOfficer));
+    assert!(rule("ring").admits(Role::Counterpart) && !rule("ring").admits(Role::NoteTaker));
 }
