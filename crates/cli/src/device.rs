@@ -13,7 +13,7 @@ use telcon_client::{
     endpoint::{Endpoint, now_ms},
     http::{get_json, post_json},
 };
-use telcon_core::{AskingDevice, Device, DeviceState, view::ConnectionState};
+use telcon_core::{AskingDevice, Device, DeviceState, view::{ConnectionState, View}};
 use telcon_files::{beside, create_private, open_lock, remove_left_over, remove_private, rename_new};
 use telcon_identity::Ask;
 use telcon_proto::http::{API_PREFIX, AskRequest, Asked, EnrolRequest, Enrolled};
@@ -33,6 +33,7 @@ const ERASED: &str =
 pub fn why_revoked(view: &View) -> &'static str {
     if view.revocation.as_ref().is_some_and(|revocation| revocation.erase) { ERASED } else { REVOKED }
 }
+
 /// Largest device file, bytes: keys, the office's description and the state of one call have some 100 kB.
 const MAX_DEVICE_BYTES: u64 = 64 << 20;
 /// Longest enrolment link, bytes: a CNSA 2.0 link has 10,600.

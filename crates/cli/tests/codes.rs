@@ -11,7 +11,7 @@ use std::{
     process::{Output, Stdio},
 };
 use telcon_client::{
-    ClientError,
+    error::ClientError,
     endpoint::Endpoint,
     http::{get_json, post_json},
 };

@@ -10,8 +10,7 @@ use chacha20::{ChaCha20Rng, rand_core::SeedableRng as _};
 use serde::Serialize;
 use telcon_proto::{
     CallId, OfficeName,
-    http::{AskRequest, EnrolRequest, ErasureReport},
-    http::{AskRequest, EnrolRequest, OfficeInfo},
+    http::{AskRequest, EnrolRequest, ErasureReport, OfficeInfo},
     short_code::{CodeConfirm, CodeStart, CodeStarted, SealedText, ShortCode},
 };
 

@@ -46,9 +46,13 @@ describe('in a call', () => {
     expect(shown({}, { media_timed_out: true })?.alarms[0]?.title).toBe('No sound from the Prime Minister of Estmark');
     expect(shown({}, { media_timed_out: true })?.alarms[0]?.sentence).toMatch(/connection/);
     const muted = live().members.map((m) => ({ ...m, muted: !m.you }));
-    expect(shown({ members: muted }, { media_timed_out: true })?.alarms[0]?.sentence).toMatch(
-      /^Their microphone is off/,
-    );
+    for (const media_timed_out of [false, true])
+      expect(shown({ members: muted }, { media_timed_out })?.alarms.map((alarm) => alarm.title)).toEqual([
+        'The Prime Minister of Estmark’s microphone is off',
+      ]);
+    const one_heard = [...muted, member(norland, 8)];
+    expect(shown({ members: one_heard })?.alarms, 'somebody else is heard').toEqual([]);
+    expect(shown({ members: muted })?.members[1]?.does).toBe('speaker, muted');
     expect(shown({ state: 'reconnecting' }, { media_timed_out: true })?.alarms.length).toBe(1);
     expect(shown({ members: live().members.filter((m) => m.you) })?.alarms[0]?.title).toBe(
       'You are alone in this call',

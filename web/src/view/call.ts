@@ -106,12 +106,14 @@ function alarms(
   const there = view.people.find((contact) => contact.person === they);
   // The office knows at once when a page is closed, and says so to those who may ring its person.
   const away = view.phase === 'ready' && there?.reachable === false;
+  const others = call.members.filter((m) => !m.you && m.speaks);
+  const all_muted = others.length > 0 && others.every((m) => m.muted);
   if (call.state === 'live' && media_timed_out && away) {
     raise('unreachable', { title: texts.away.title(name), sentence: texts.away.sentence });
+  } else if (call.state === 'live' && all_muted) {
+    raise('muted', { title: texts.muted.title(name), sentence: texts.muted.sentence });
   } else if (call.state === 'live' && media_timed_out) {
-    const all_muted = call.members.every((m) => m.you || m.muted || !m.speaks);
-    const sentence = all_muted ? texts.silent.muted : texts.silent.sentence;
-    raise('silent', { title: texts.silent.title(name), sentence });
+    raise('silent', { title: texts.silent.title(name), sentence: texts.silent.sentence });
   }
   const stands_in = call.acts_for.some((one) => one.principal.person === they);
   if (call.state === 'live' && they && !stands_in && !call.members.some((m) => m.person === they)) {

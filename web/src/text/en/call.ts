@@ -62,7 +62,10 @@ export const call = {
     silent: {
       title: (name: string) => `No sound from ${mid(name)}`,
       sentence: 'Their connection or yours may be lost. If it does not come back, end the call and call again.',
-      muted: 'Their microphone is off or unavailable. They can see that you cannot hear them.',
+    },
+    muted: {
+      title: (name: string) => `${capitalise(mid(name))}’s microphone is off`,
+      sentence: 'It is muted or unavailable, and they see that you cannot hear them.',
     },
     away: {
       title: (name: string) => `${capitalise(mid(name))} is not connected`,

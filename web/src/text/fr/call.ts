@@ -67,7 +67,10 @@ export const call: Text['call'] = {
       title: (name) => `Aucun son ${of(name)}`,
       sentence:
         'La connexion est peut-être interrompue, de votre côté ou de l’autre. Si le son ne revient pas, raccrochez, puis rappelez.',
-      muted: 'Le micro de votre correspondant est coupé ou indisponible. Il voit que vous ne l’entendez pas.',
+    },
+    muted: {
+      title: (name) => `Le micro ${of(name)} est coupé`,
+      sentence: 'Il est coupé ou indisponible, et votre correspondant voit que vous ne l’entendez pas.',
     },
     away: {
       title: (name) => `${capitalise(mid(name))} n’est plus en ligne`,
