@@ -29,6 +29,8 @@ export const common = {
     calls: 'Calls',
     today: 'Today',
     settings: 'Settings',
+    /** Whose server it is, beside the person and their own organisation. */
+    office: (name: string) => `Office: ${isolate(name)}`,
   },
   names: {
     mid: (name: string) => mid(name),

@@ -30,6 +30,7 @@ export const common: Pick<Text, Parts> = {
     calls: 'Appels',
     today: 'Aujourd’hui',
     settings: 'Réglages',
+    office: (name) => `Cabinet : ${isolate(name)}`,
   },
   names: {
     mid: (name) => mid(name),
