@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { CallView } from '../engine/contract';
 import { few, minister, norland, officer } from '../fake/people';
-import { NOW, live, member, view } from '../fake/views';
+import { NOW, live, member, notice, view } from '../fake/views';
 import { call_screen, type MediaState } from './call';
 
 const GOOD: MediaState = { microphone: 'on', sound_blocked: false, media_timed_out: false };
@@ -80,6 +80,17 @@ describe('in a call', () => {
     const lost = live().members.map((m) => ({ ...m, lost: m.role === 'note_taker' }));
     expect(why({ note_taker: false, members: lost })).toMatch(/not responding/);
     expect(shown({ note_taker: false, members: lost })?.members.at(-1)?.does).toBe('not responding');
+  });
+
+  it('says that a note-taker joins only where one is known to', () => {
+    const members = live().members.slice(0, 2);
+    const soon = live({ note_taker: false, started_ms: NOW - 1_000, members });
+    const words = (notices: Parameters<typeof view>[0]['notices'], call = soon) =>
+      call_screen(view({ call, notices: notices ?? [] }), NOW, GOOD)?.mode.words;
+    expect(words([])).toBe('To be transcribed');
+    expect(words([notice({ noted: false })])).toBe('To be transcribed');
+    expect(words([notice({ noted: false, note_taker_asks: true })])).toBe('Note-taker joining');
+    expect(words([], { ...soon, members: live().members }), 'it is a member').toBe('Note-taker joining');
   });
 
   it('never says that a note-taker listens beside “Not being recorded”', () => {

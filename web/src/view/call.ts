@@ -8,7 +8,14 @@ import { duration } from './clock';
 import { acts_lines } from './delegations';
 import type { Level, Shape } from './labels';
 import { NOBODY_SPEAKS, listeners_line, members, type MemberRow, type Speaking } from './members';
-import { not_recorded_alarm, note_taker_pending, problem_alarm, unrecorded_reason, type Alarm } from './recording';
+import {
+  not_recorded_alarm,
+  note_taker_joins,
+  note_taker_pending,
+  problem_alarm,
+  unrecorded_reason,
+  type Alarm,
+} from './recording';
 
 /** An alarm with the control that resolves it, if there is one. */
 export interface CallAlarm extends Alarm {
@@ -60,7 +67,7 @@ export function call_screen(view: View, now: number, media: MediaState): CallScr
     acts: acts_lines(call),
     private: call.verified ? words.private_verified : words.private,
     verified: call.verified,
-    mode: mode(call, now),
+    mode: mode(view, call, now),
     timer: call.started_ms === null ? '00:00' : duration(now - call.started_ms),
     phrase: call.phrase?.join(' · ') ?? null,
     members: members(call.members, media.speaking ?? NOBODY_SPEAKS),
@@ -77,10 +84,13 @@ export function call_screen(view: View, now: number, media: MediaState): CallScr
   };
 }
 
-function mode(call: CallView, now: number): CallScreen['mode'] {
+function mode(view: View, call: CallView, now: number): CallScreen['mode'] {
   const words = t().call;
   if (unrecorded_reason(call, now)) return { words: words.not_recorded, level: 'red', shape: 'unrecorded' };
-  if (note_taker_pending(call)) return { words: words.note_taker_joining, level: 'amber', shape: 'wait' };
+  if (call.mode !== 'log_only' && note_taker_pending(call)) {
+    const waits = note_taker_joins(call, view.notices) ? words.note_taker_joining : t().ring.wanted[call.mode];
+    return { words: waits, level: 'amber', shape: 'wait' };
+  }
   return { words: words.on_record[call.mode], level: 'amber', shape: 'record' };
 }
 

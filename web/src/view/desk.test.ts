@@ -37,7 +37,7 @@ describe('the desk', () => {
       mode: { words: 'On the record: transcript', level: 'amber', shape: 'record' },
       join_state: 'no',
       can_listen: true,
-      listens: 'One more device is in the call. Join to see which.',
+      listens: 'Also in the call: the note-taker.',
     });
   });
 
@@ -199,9 +199,48 @@ describe('the desk', () => {
     const placeholder = (more: Parameters<typeof desk>[0]) =>
       desk_screen(desk({ notices: [notice()], ...more }), NOW, HERE).transcript?.placeholder;
     expect(desk_screen(desk({ notices: [notice()] }), NOW, HERE).live[0]?.listen_hint).toMatch(/^Read the captions/);
-    expect(placeholder({ call: listening() })).toBe('Captions start when you join.');
+    expect(placeholder({ call: listening() })).toBe('Listening. Captions of what is said from now on appear here.');
     expect(placeholder({ call: listening({ mode: 'log_only' }) })).toMatch(/only the log is kept/);
     expect(desk_screen(desk(), NOW, HERE).transcript).toBeNull();
+  });
+
+  it('offers and expects captions only where a note-taker is, or joins', () => {
+    const bare = notice({ noted: false, members: 2 });
+    const hint = (of: ReturnType<typeof notice>) =>
+      desk_screen(desk({ notices: [of] }), NOW, HERE).live[0]?.listen_hint;
+    expect(hint(bare)).toBe('Listen. Everyone in the call will see you; you are not heard.');
+    expect(hint(notice({ mode: 'log_only' }))).not.toContain('captions');
+    expect(hint({ ...bare, note_taker_asks: true })).toMatch(/^Read the captions/);
+    const shown = (of: ReturnType<typeof notice>) =>
+      desk_screen(desk({ notices: [of], call: listening({ note_taker: false }) }), NOW, HERE).transcript?.placeholder;
+    expect(shown(bare)).toBe('There are no captions: no note-taker is in this call.');
+    expect(shown({ ...bare, note_taker_asks: true })).toMatch(/^Listening\./);
+  });
+
+  it('says who else is in a call as far as the office names them', () => {
+    const others = (more: Partial<ReturnType<typeof notice>>) =>
+      desk_screen(desk({ notices: [notice(more)] }), NOW, HERE).live[0]?.listens;
+    expect(others({ members: 4 })).toBe('Also in the call: the note-taker and one listener.');
+    expect(others({ members: 5 })).toBe('Also in the call: the note-taker and 2 listeners.');
+    expect(others({ members: 3, noted: false })).toBe('One more device is in the call. Join to see which.');
+    expect(others({ members: 2, noted: false })).toBe('Nobody is listening besides the two speakers.');
+  });
+
+  it('says of note-takers what calls have shown', () => {
+    const row = (more: Parameters<typeof desk>[0]) =>
+      desk_screen(desk(more), NOW, HERE).health.rows.find((one) => one.name === 'Note-takers');
+    expect(row({})).toMatchObject({ words: 'Not known until a call rings', level: 'quiet' });
+    expect(row({ mode: 'log_only' })).toBeUndefined();
+    expect(row({ notices: [notice()] })).toMatchObject({ words: 'In one call', level: 'quiet' });
+    const ringing = (age_ms: number) =>
+      notice({ state: { is: 'ringing' }, members: 1, noted: false, opened_ms: NOW - age_ms });
+    expect(row({ notices: [ringing(1_000)] })).toMatchObject({ level: 'quiet' });
+    expect(row({ notices: [ringing(4_000)] })).toMatchObject({
+      words: 'None has joined: the call would not be recorded',
+      level: 'amber',
+    });
+    const health = desk_screen(desk({ notices: [ringing(4_000)] }), NOW, HERE).health;
+    expect(health.title).toBe('Needs attention');
   });
 
   it('lists ended calls newest first, with their log entry', () => {

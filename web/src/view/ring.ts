@@ -156,12 +156,13 @@ function outlook_of(view: View, call: CallView, now: number): Pick<RingScreen, '
   const and_present = (sentence: string) => (present ? `${sentence} ${present}` : sentence);
   if (view.notices.some((notice) => notice.call === call.call && (notice.noted || notice.note_taker_asks)))
     return { kept: wanted, listens: and_present(texts.joining) };
-  // A caller's device sees the members while it rings; a callee's only once it has answered.
-  const seen = call.direction === 'out' && call.state === 'ringing' && call.opened_ms !== null;
+  // A caller's device sees the members while it rings; of a callee's, the office says who has joined.
+  const told = call.direction === 'out' || view.notices.some((notice) => notice.call === call.call);
+  const seen = told && call.state === 'ringing' && call.opened_ms !== null;
   if (seen && now - (call.opened_ms ?? now) > NOTE_TAKER_JOIN_TIMEOUT_MS) {
     return {
       kept: { words: texts.not_ready_short, level: 'amber', shape: 'unrecorded' },
-      listens: and_present(texts.not_ready[call.mode]),
+      listens: and_present(texts.not_ready),
     };
   }
   return { kept: wanted, listens: and_present(texts.unknown) };
