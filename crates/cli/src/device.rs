@@ -13,7 +13,10 @@ use telcon_client::{
     endpoint::{Endpoint, now_ms},
     http::{get_json, post_json},
 };
-use telcon_core::{AskingDevice, Device, DeviceState, view::{ConnectionState, View}};
+use telcon_core::{
+    AskingDevice, Device, DeviceState,
+    view::{ConnectionState, View},
+};
 use telcon_files::{beside, create_private, open_lock, remove_left_over, remove_private, rename_new};
 use telcon_identity::Ask;
 use telcon_proto::http::{API_PREFIX, AskRequest, Asked, EnrolRequest, Enrolled};

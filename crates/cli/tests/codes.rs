@@ -11,8 +11,8 @@ use std::{
     process::{Output, Stdio},
 };
 use telcon_client::{
-    error::ClientError,
     endpoint::Endpoint,
+    error::ClientError,
     http::{get_json, post_json},
 };
 use telcon_core::{UserCommand, page::EnteredCode, view::CodeView};
