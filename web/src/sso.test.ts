@@ -125,7 +125,16 @@ describe('the return from the provider', () => {
 
 function app() {
   const none = vi.fn();
-  const office = { list: none, proof: none, devices: none, alerts: none, start: none, finish: none, unlink: none };
+  const office = {
+    list: none,
+    proof: none,
+    devices: none,
+    alerts: none,
+    delegations: none,
+    start: none,
+    finish: none,
+    unlink: none,
+  };
   const made = new App(
     () => ({ command: none }) as unknown as Host,
     { ...protection_over_http, ...office },

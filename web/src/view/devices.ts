@@ -1,6 +1,7 @@
 // View models of people's devices: the security officer's screen, and everybody's own.
 
-import type { Card, InvitationView, ListedDevice, RecoveryView, View } from '../engine/contract';
+import type { Card, InvitationView, ListedDevice, RecoveryView, Role, View } from '../engine/contract';
+import { writes_records } from '../engine/roles';
 import { LINK_PREFIX } from '../link';
 import { t } from '../text';
 import { format_number } from '../text/format';
@@ -10,9 +11,9 @@ import { date_time } from './clock';
 /** A device in a list. */
 export interface DeviceRow {
   device: string;
-  /** What it said it was when it was enrolled; or that it was enrolled without saying so. */
+  /** What it said it was when it was enrolled; else when that was. */
   title: string;
-  /** When it was enrolled and who approved it, and when it was revoked. */
+  /** When it was enrolled, unless the title says so, by whom or with what, and when it was revoked. */
   details: string[];
   connected: boolean;
   state: string;
@@ -33,6 +34,8 @@ export interface PersonDevices {
   can_add: boolean;
   /** A recovery can be opened from here: the person is somebody else, and none is open. */
   can_recover: boolean;
+  /** The account at the office's provider that can be forgotten from here. */
+  account: string | null;
 }
 
 /** A recovery that is not over. */
@@ -54,8 +57,6 @@ export interface RecoveryCard {
   can_close: boolean;
   /** This person opened it: ending it withdraws it. */
   own: boolean;
-  /** The account at the office's provider that can be forgotten from here. */
-  account: string | null;
 }
 
 /** A device that asks. */
@@ -269,10 +270,18 @@ function device_rows(
   return [...own].sort((a, b) => rank(a) - rank(b)).map((device) => device_row(device, names, this_device, local_zone));
 }
 
-/** What a device said it was when it was enrolled. One that did not say is enrolled by the authority's link, unless it was approved. */
-export function device_title({ label, approved_by }: { label?: string; approved_by?: string }): string {
+/**
+ * What a device said it was when it was enrolled. Of one that did not say, what is known: when that was, and that a note-taker is a
+ * program.
+ */
+export function device_title(
+  { label, enrolled_ms, role }: { label?: string; enrolled_ms: number; role: Role | undefined },
+  local_zone: string,
+): string {
   const { devices } = t();
-  return label || (approved_by === undefined ? devices.by_link : devices.unnamed);
+  if (label) return label;
+  const time = date_time(enrolled_ms, local_zone) ?? '';
+  return role !== undefined && writes_records(role) ? devices.untitled_note_taker(time) : devices.untitled(time);
 }
 
 function device_row(
@@ -283,14 +292,13 @@ function device_row(
 ): DeviceRow {
   const { devices } = t();
   const at = (ms: number) => date_time(ms, local_zone) ?? '';
-  const approved = approval(device, names);
   const revoked = device.revoked_ms !== undefined;
   return {
     device: device.device,
-    title: device_title(device),
+    title: device_title({ ...device, role: device.card.role }, local_zone),
     details: [
-      devices.enrolled(at(device.enrolled_ms)),
-      ...(approved === null ? [] : [approved]),
+      ...(device.label ? [devices.enrolled(at(device.enrolled_ms))] : []),
+      approval(device, names),
       ...program_details(device),
       ...account_details(device, at),
       ...(device.revoked_ms === undefined ? [] : [devices.revoked_at(at(device.revoked_ms))]),
@@ -324,10 +332,10 @@ function account_details({ account, account_used_ms }: ListedDevice, at: (ms: nu
   return [sso.account(account.subject), ...(account_used_ms === undefined ? [] : [sso.used(at(account_used_ms))])];
 }
 
-/** Who approved a device; `null` if the authority enrolled it. */
-function approval(device: ListedDevice, names: ReadonlyMap<string, string>): string | null {
+/** Who approved a device, or that the authority enrolled it. */
+function approval(device: ListedDevice, names: ReadonlyMap<string, string>): string {
   const { devices } = t();
-  if (device.approved_by === undefined) return null;
+  if (device.approved_by === undefined) return devices.by_link;
   const name = names.get(device.approved_by);
   if (device.first_approved_by === undefined) return name ? devices.approved_by(name) : devices.approved;
   const first = names.get(device.first_approved_by);
