@@ -97,7 +97,7 @@ test('a link of an invitation that was withdrawn is not valid any more', async (
   const link = await officer.invite('The Records officer', 'Records officer');
   await officer.page.getByRole('button', { name: 'Withdraw the invitation of the Records officer' }).click();
   await officer.page.getByRole('button', { name: 'Withdraw it' }).click();
-  await officer.page.getByText('No invitation is open.').waitFor();
+  await officer.page.getByText('None made here.').waitFor();
   const { context, page } = await opened(link);
   await page.getByRole('heading', { name: 'This link is no longer valid' }).waitFor();
   await context.close();

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { InvitationView } from '../engine/contract';
 import { ASK_CODE, DEVICES, asks, guard, guarded, invitation, listed, recovery } from '../fake/devices';
-import { minister, president } from '../fake/people';
+import { minister, president, writer } from '../fake/people';
 import { NOW, device, view } from '../fake/views';
 import { devices_screen, invitation_link, own_devices } from './devices';
 
@@ -158,8 +158,8 @@ describe('the list of devices', () => {
     expect(of_president[0]?.details[1]).toBe('approved by Security officer');
     expect(of_president[2]?.details).toMatchObject({ 1: 'approved by a security officer', length: 3 });
     expect(people[2]?.rows[0]).toMatchObject({
-      title: 'Enrolled with a link from the authority',
-      details: [expect.stringMatching(/^Enrolled \d/)],
+      title: expect.stringMatching(/^Device enrolled \d.* 2026, \d\d:\d\d$/),
+      details: ['with a link from the authority'],
       registrar: true,
       here: true,
     });
@@ -172,15 +172,26 @@ describe('the list of devices', () => {
         [...DEVICES, listed(minister, 2, { approved_by, first_approved_by })],
         NONE,
         ZONE,
-      ).people.find((person) => person.card.person === minister.person)?.rows[0]?.details[1];
+      ).people.find((person) => person.card.person === minister.person)?.rows[0]?.details[0];
     expect(by(device(8), device(9))).toBe('approved by Records officer and Security officer');
     expect(by(device(8), device(99))).toBe('approved by two security officers');
   });
 
-  it('says which link a device without a name came by', () => {
+  it('says of a device without a name when it was enrolled, and how', () => {
     const [by_authority, by_officer] = [listed(guard, 8), listed(guard, 9, { approved_by: device(8) })];
     const { rows } = devices_screen(guarded(), [by_authority, by_officer], NONE, ZONE).people[0]!;
-    expect(rows.map((row) => row.title)).toEqual(['Enrolled with a link from the authority', 'Device without a name']);
+    for (const row of rows) expect(row.title).toMatch(/^Device enrolled \d/);
+    expect(rows[0]?.title, 'two devices are told apart').not.toBe(rows[1]?.title);
+    expect(rows.map((row) => row.details)).toEqual([
+      ['with a link from the authority'],
+      ['approved by Security officer'],
+    ]);
+    const program = own_devices(view({ you: { ...writer, device: device(3) } }), [listed(writer, 3)], ZONE)[0];
+    expect(program?.title).toMatch(/^Note-taker’s program, enrolled \d/);
+    const labelled = listed(guard, 8, { label: 'telcon (Linux)' });
+    expect(devices_screen(guarded(), [labelled], NONE, ZONE).people[0]?.rows[0]?.details[1]).toBe(
+      'with a link from the authority',
+    );
   });
 
   it('never calls a revoked device connected or a registrar', () => {

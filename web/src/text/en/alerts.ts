@@ -22,6 +22,10 @@ export const alerts = {
   device_of: (title: string, name: string) => `Device of ${mid(name)}: ${isolate(title)}`,
   not_enrolled: 'Devices that are not enrolled here',
   unknown_device: 'A device that is not in the list',
+  /** For those who do not see the list of devices: the beginning of its identifier. */
+  device_id: (id: string) => `Device ${id}…`,
+  /** For those who cannot act on it themselves. */
+  ask: (index: string) => `Ask the security officer about log entry ${index}.`,
   show_devices: 'Show devices',
   see: 'Mark as seen',
   see_one: (what: string) => `Mark as seen: ${what}`,

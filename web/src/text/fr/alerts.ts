@@ -20,6 +20,8 @@ export const alerts: Text['alerts'] = {
   device_of: (title, name) => `Appareil ${of(name)} : ${isolate(title)}`,
   not_enrolled: 'Des appareils qui ne sont pas inscrits ici',
   unknown_device: 'Un appareil absent de la liste',
+  device_id: (id) => `Appareil ${id}…`,
+  ask: (index) => `Interrogez le responsable de la sécurité sur l’entrée ${index} du journal.`,
   show_devices: 'Afficher les appareils',
   see: 'Marquer comme vue',
   see_one: (what) => `Marquer comme vue : ${what}`,
