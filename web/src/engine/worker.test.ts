@@ -61,6 +61,22 @@ describe('a worker that cannot start', () => {
   });
 });
 
+describe('a link of the authority', () => {
+  it.each([
+    ['good', null],
+    ['expired', { told: 'This link has expired. Ask your office for a new one.' }],
+  ])('is read before anything is asked of the person: %s', async (fragment, problem) => {
+    const fetch = vi.fn(async () => new Response(JSON.stringify({ name: 'Office' })));
+    vi.stubGlobal('fetch', fetch);
+    const { posted, profile, tell } = await worker();
+    await vi.waitFor(() => expect(posted.at(-1)?.type).toBe('ready'));
+    await tell({ type: 'open_link', fragment, label: '' });
+    await vi.waitFor(() => expect(posted.at(-1)).toMatchObject({ type: 'link_read', office: 'Office', problem }));
+    expect(fetch, 'it uses up no link').toHaveBeenCalledOnce();
+    expect(profile.values.get('state'), 'nothing is stored').toBeUndefined();
+  });
+});
+
 describe('a worker that waits to be unlocked', () => {
   const locked_profile = (more: Record<string, unknown> = { anchor: 'anchor' }) =>
     memory_storage(

@@ -316,6 +316,8 @@ async function read_link(fragment: string): Promise<FromWorker> {
     office = (JSON.parse(info) as { name: string }).name;
     const person = JSON.parse(Telcon.read_invitation(fragment, info)) as Card;
     if (writes_records(person.role)) throw { code: 'note_taker_link' } satisfies Problem;
+    // Its certificate says until when it can be used. This device is not kept: it shows only whether one can be made.
+    Telcon.enrol(fragment, info, seed(), Date.now());
     return { type: 'link_read', person, office, problem: null };
   } catch (error) {
     return { type: 'link_read', person: null, office, problem: problem_of(error) };
