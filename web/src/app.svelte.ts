@@ -1,6 +1,6 @@
 // State of the page: the engine's view, the current route, and pending requests.
 
-import type { RecordLine, RevocationView, View } from './engine/contract';
+import type { Card, RecordLine, RevocationView, View } from './engine/contract';
 import { forget_favourites, load_favourites, save_favourites } from './engine/favourites';
 import type { Host, HostEvents } from './engine/host';
 import { load_call, save_call } from './engine/call_memory';
@@ -79,6 +79,8 @@ export class App {
   /** Texts of amber alerts that the person dismissed; red alerts cannot be dismissed. */
   dismissed_alerts = $state.raw<ReadonlySet<string>>(new Set());
   ended_ms = $state<number | null>(null);
+  /** Who hung up, by call: of those that this page was in since it was loaded. */
+  hung_up_by = $state.raw<ReadonlyMap<string, Card>>(new Map());
   notifications = $state<Notifications>('unsupported');
   settings_open = $state(false);
   records = $state.raw<Loadable<RecordLine[]>>({ status: 'loading' });
@@ -333,6 +335,7 @@ export class App {
     if (call?.state === 'answering' || call?.state === 'live') this.timings.answer_ms ??= clock();
     const ended_now = call?.state === 'ended' && before?.call?.call === call.call && before.call.state !== 'ended';
     if (ended_now) this.ended_ms = Date.now();
+    if (ended_now && call.hung_up_by) this.hung_up_by = new Map(this.hung_up_by).set(call.call, call.hung_up_by);
     if (view.phase === 'revoked') this.#revoked(view.revocation, before?.revocation ?? null);
     // A record is verified against the log that this device follows: the size of that comes just after the sign-in.
     const known = (of: ShownView | null) => (of?.log ? of.token : null);

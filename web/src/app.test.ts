@@ -13,6 +13,7 @@ import { sso_over_http } from './engine/sso_office';
 import type { Records } from './engine/records';
 import { ALERTS, alerted } from './fake/alerts';
 import { DEVICES } from './fake/devices';
+import { minister } from './fake/people';
 import { page_storage } from './fake/storage';
 import { forget_link, opened_link } from './link';
 import { CALL, NOW, call, incoming, live, record_line, view } from './fake/views';
@@ -89,6 +90,16 @@ describe('a device without a microphone', () => {
     app.events.view(view({ call: call() }));
     app.events.view(view({ call: live({ direction: 'listen' }) }));
     expect(commands).toEqual([]);
+  });
+});
+
+describe('an ended call', () => {
+  it('keeps who hung up for the sheet of its record', () => {
+    const { app } = app_with_host();
+    app.events.view(view({ call: live() }));
+    app.events.view(view({ call: live({ state: 'ended', ended: 'hung_up', hung_up_by: minister }) }));
+    app.events.view(view());
+    expect(app.hung_up_by.get(CALL)).toEqual(minister);
   });
 });
 

@@ -26,17 +26,19 @@ export interface RecordScreen {
   checks: { state: CheckState; title: string; detail: string }[];
 }
 
+/** `hung_up_by`: who hung up, where this page was in the call and learned it. The log does not say. */
 export function record_screen(
   line: RecordLine,
   report: { report: Report; at_ms: number } | null,
   office: string,
   local_zone: string,
+  hung_up_by: Card | null = null,
 ): RecordScreen {
   const checks = report?.report.checks.map((check) => check_row(line, check, report.at_ms)) ?? [];
   return {
     which: t().records.one.which(both_names(line.from, line.to), date(line.opened_ms, local_zone) ?? ''),
     office,
-    fields: fields(line, local_zone, report?.report.people ?? null),
+    fields: fields(line, local_zone, report?.report.people ?? null, hung_up_by),
     seal: checks.some((check) => check.state === 'failed')
       ? { ...t().records.seal.broken, level: 'red', shape: 'no' }
       : seal(line, report?.at_ms ?? line.ended_ms ?? line.opened_ms),
@@ -65,7 +67,12 @@ function check_row(line: RecordLine, check: Check, at_ms: number): RecordScreen[
 }
 
 /** `people`: everybody who was in the call, once their certificates have been verified. */
-function fields(line: RecordLine, local_zone: string, people: Card[] | null): RecordScreen['fields'] {
+function fields(
+  line: RecordLine,
+  local_zone: string,
+  people: Card[] | null,
+  hung_up_by: Card | null,
+): RecordScreen['fields'] {
   const { fields: names } = t().records;
   const answered = line.answered_ms;
   const ended = line.ended_ms;
@@ -88,9 +95,14 @@ function fields(line: RecordLine, local_zone: string, people: Card[] | null): Re
     { name: names.time, lines: clocks },
     ...(length === null ? [] : [{ name: names.duration, lines: [length] }]),
     { name: names.placed, lines: [names.direct(time_to_the_second(line.opened_ms, local_zone) ?? '')] },
-    { name: names.ended, lines: [ended === undefined ? names.not_ended : t().records.how[line.how ?? 'hung_up']] },
+    { name: names.ended, lines: [ended === undefined ? names.not_ended : how_it_ended(line, hung_up_by)] },
     { name: names.kept, lines: kept_lines(line) },
   ];
+}
+
+function how_it_ended({ how = 'hung_up' }: RecordLine, hung_up_by: Card | null): string {
+  if (how === 'hung_up' && hung_up_by !== null) return t().call.ended.hung_up_by(hung_up_by.name);
+  return t().records.how[how];
 }
 
 function at_place(at: string, name: string, day: number): string {
