@@ -144,9 +144,8 @@ export const call = {
     },
     partial: {
       title: 'Sealed, incomplete',
-      sentence: 'The record says what is missing and why. The custodians can open it.',
+      sentence: 'The note-taker did not receive everything. The custodians can read what is missing.',
     },
-    partial_missing: 'part of the call, as the note-taker has stated.',
     sealed: { title: 'The record is sealed', sentence: 'The custodians can open it.' },
     none: {
       title: 'There is no record',

@@ -158,9 +158,8 @@ export const call: Text['call'] = {
     },
     partial: {
       title: 'Scellé, incomplet',
-      sentence: 'Le procès-verbal indique ce qui manque et pourquoi. Les dépositaires peuvent l’ouvrir.',
+      sentence: 'Le rédacteur n’a pas tout reçu. Les dépositaires peuvent lire ce qui manque.',
     },
-    partial_missing: 'une partie de l’appel, comme l’atteste le rédacteur.',
     sealed: { title: 'Le procès-verbal est scellé', sentence: 'Les dépositaires peuvent l’ouvrir.' },
     none: {
       title: 'Il n’y a pas de procès-verbal',
