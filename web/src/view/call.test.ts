@@ -85,8 +85,8 @@ describe('in a call', () => {
   it('says that a note-taker joins only where one is known to', () => {
     const members = live().members.slice(0, 2);
     const soon = live({ note_taker: false, started_ms: NOW - 1_000, members });
-    const words = (notices: Parameters<typeof view>[0]['notices'], call = soon) =>
-      call_screen(view({ call, notices: notices ?? [] }), NOW, GOOD)?.mode.words;
+    const words = (notices: ReturnType<typeof notice>[], call = soon) =>
+      call_screen(view({ call, notices }), NOW, GOOD)?.mode.words;
     expect(words([])).toBe('To be transcribed');
     expect(words([notice({ noted: false })])).toBe('To be transcribed');
     expect(words([notice({ noted: false, note_taker_asks: true })])).toBe('Note-taker joining');

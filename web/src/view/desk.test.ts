@@ -292,7 +292,12 @@ describe('the desk', () => {
   it('says at rest that all is well, or what is not', () => {
     const rest = (more: Parameters<typeof desk>[0], lines: RecordLine[] = []) =>
       desk_screen(desk({ people: few, ...more }), NOW, HERE, { status: 'ready', value: lines }).health;
-    expect(rest({})).toMatchObject({ title: 'All is well', level: 'seal' });
+    expect(rest({ notices: [notice()] })).toMatchObject({ title: 'All is well', level: 'seal' });
+    expect(rest({ mode: 'log_only' })).toMatchObject({ title: 'All is well', level: 'seal' });
+    expect(rest({}), 'whether a note-taker is ready is not known').toMatchObject({
+      title: 'Nothing known to be wrong',
+      level: 'quiet',
+    });
     expect(rest({}).rows.map((row) => row.words)).toContain('3 of 4 available');
     expect(rest({ phase: 'offline' })).toMatchObject({ title: 'Needs attention', level: 'amber' });
     expect(rest({ phase: 'connecting', log: null })).toMatchObject({ title: 'Checking', level: 'quiet' });
@@ -314,7 +319,7 @@ describe('the desk', () => {
       'All ended calls have their record',
     );
     expect(rest({ caught_up: false })).toMatchObject({ title: 'Checking', level: 'quiet' });
-    expect(rest({}, [{ ...lost, missing: false }])).toMatchObject({ title: 'All is well' });
+    expect(rest({ notices: [notice()] }, [{ ...lost, missing: false }])).toMatchObject({ title: 'All is well' });
     const overdue = { ...lost, missing: false, opened_ms: NOW - 8_000_000, answered_ms: NOW - 7_900_000 };
     expect(rest({}, [{ ...overdue, ended_ms: NOW - 7_200_000 }])).toMatchObject({ level: 'red' });
   });
@@ -336,7 +341,7 @@ describe('the desk', () => {
       records: 'The list of calls could not be refreshed',
     });
     expect(rest(undefined, { phase: 'offline', token: null })).toMatchObject({ title: 'Needs attention' });
-    expect(rest({ status: 'ready', value: [] })).toMatchObject({ title: 'All is well' });
+    expect(rest({ status: 'ready', value: [] }, { mode: 'log_only' })).toMatchObject({ title: 'All is well' });
   });
 
   it('shows a record that is overdue as missing', () => {

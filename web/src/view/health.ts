@@ -53,7 +53,11 @@ export function health(
   // What is wrong already is not hidden by what is not known yet.
   if (worst !== 'seal') return { title: health.attention, level: worst, rows };
   const unknown = view.phase === 'connecting' || view.log === null || !view.caught_up || list.status === 'loading';
-  return unknown ? { title: health.checking, level: 'quiet', rows } : { title: health.all_well, level: 'seal', rows };
+  if (unknown) return { title: health.checking, level: 'quiet', rows };
+  // Whether the next call would be recorded is not known here.
+  if (rows.some((row) => row.words === health.note_takers_unknown))
+    return { title: health.nothing_known, level: 'quiet', rows };
+  return { title: health.all_well, level: 'seal', rows };
 }
 
 const quiet = (name: string, words: string, shape: Shape): HealthRow => ({ name, words, level: 'quiet', shape });

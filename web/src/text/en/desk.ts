@@ -82,6 +82,7 @@ export const desk = {
     records_pending: (n: number, count: string) =>
       plural(n, { one: `${count} record is being sealed`, other: `${count} records are being sealed` }),
     all_well: 'All is well',
+    nothing_known: 'Nothing known to be wrong',
     attention: 'Needs attention',
     checking: 'Checking',
     alerts: 'Alerts',

@@ -90,6 +90,7 @@ export const desk: Text['desk'] = {
         other: `${count} procès-verbaux en cours de scellement`,
       }),
     all_well: 'Tout va bien',
+    nothing_known: 'Rien d’anormal à signaler',
     attention: 'Attention requise',
     checking: 'Vérification',
     alerts: 'Alertes',
