@@ -70,9 +70,12 @@ test('a person gets a further device under the same name, and it is revoked', as
     .nth(1)
     .getByRole('button', { name: /^Revoke/ })
     .click();
-  await officer.page.getByRole('button', { name: 'Revoke this device' }).click();
+  await officer.page.getByRole('dialog').getByRole('button', { name: 'Revoke', exact: true }).click();
   await page.getByRole('heading', { name: 'This device has been revoked' }).waitFor();
+  await page.getByText(`${OFFICER} ordered this`).waitFor();
   await rows.nth(1).getByText('Revoked', { exact: true }).waitFor();
+  await page.reload();
+  await page.getByRole('heading', { name: 'This device has been revoked' }).waitFor();
   await context.close();
 });
 
@@ -94,7 +97,7 @@ test('a link of an invitation that was withdrawn is not valid any more', async (
   const link = await officer.invite('The Records officer', 'Records officer');
   await officer.page.getByRole('button', { name: 'Withdraw the invitation of the Records officer' }).click();
   await officer.page.getByRole('button', { name: 'Withdraw it' }).click();
-  await officer.page.getByText('No invitation is open.').waitFor();
+  await officer.page.getByText('None made here.').waitFor();
   const { context, page } = await opened(link);
   await page.getByRole('heading', { name: 'This link is no longer valid' }).waitFor();
   await context.close();

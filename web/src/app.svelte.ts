@@ -1,19 +1,24 @@
 // State of the page: the engine's view, the current route, and pending requests.
 
-import type { RecordLine, View } from './engine/contract';
+import type { Card, RecordLine, RevocationView, View } from './engine/contract';
 import { forget_favourites, load_favourites, save_favourites } from './engine/favourites';
 import type { Host, HostEvents } from './engine/host';
 import { load_call, save_call } from './engine/call_memory';
 import type { Alerts } from './engine/alerts';
 import { is_link_unused } from './engine/asking';
+import type { Delegations as DelegationOffice } from './engine/delegations';
 import type { Devices } from './engine/devices';
 import { RECORD_PAGE, RECORDS_PER_PAGE, with_newest, type Records } from './engine/records';
 import type { MicrophoneState } from './engine/microphone';
+import { erase_page_data } from './engine/page_data';
 import { problem_of, type Problem } from './engine/problem';
-import { marks_alerts } from './engine/roles';
+import { marks_alerts, sees_all_records, watches } from './engine/roles';
 import type { SoundKind } from './engine/sound_devices';
+import type { SsoOffice } from './engine/sso_office';
 import * as protection_memory from './engine/protection_memory';
 import type { ProtectionOffice } from './engine/protection_office';
+import { Delegations } from './delegations.svelte';
+import * as current_page from './engine/current_page';
 import { forget_link, has_link, opened_link, put_back_link } from './link';
 import { keep_storage } from './page_guard';
 import { Protection } from './protection.svelte';
@@ -24,6 +29,8 @@ import { PushSwitch } from './push.svelte';
 import { Registrar } from './registrar.svelte';
 import { SignIns } from './sign_ins.svelte';
 import { Sound } from './sound.svelte';
+import { OfficeSignIn } from './sso.svelte';
+import { catch_return } from './sso_return';
 import { choose_locale } from './text';
 import { current_locale, type Locale } from './text/state.svelte';
 import { local_zone } from './view/clock';
@@ -58,18 +65,24 @@ export class App {
   readonly registrar: Registrar;
   readonly sign_ins: SignIns;
   readonly office_alerts: OfficeAlerts;
+  readonly delegations: Delegations;
   readonly protection: Protection;
+  readonly sso: OfficeSignIn;
   readonly push = new PushSwitch(current_locale);
   /** Frames from the other side are expected and none arrived within the keepalive timeout. */
   media_timed_out = $state(false);
   /** An enrolment link was opened in a browser that is enrolled already, or waits for a registrar. */
   unused_link = $state(false);
+  /** The short code that was typed here, and why it gave nothing. */
+  code_entry = $state.raw<{ busy: boolean; problem: Problem | null }>({ busy: false, problem: null });
   /** The person is asked whether this device is to be erased here, and what came of it. */
   erasing = $state.raw<{ busy: boolean; problem: Problem | null } | null>(null);
   dismissed = $state<string | null>(null);
   /** Texts of amber alerts that the person dismissed; red alerts cannot be dismissed. */
   dismissed_alerts = $state.raw<ReadonlySet<string>>(new Set());
   ended_ms = $state<number | null>(null);
+  /** Who hung up, by call: of those that this page was in since it was loaded. */
+  hung_up_by = $state.raw<ReadonlyMap<string, Card>>(new Map());
   notifications = $state<Notifications>('unsupported');
   settings_open = $state(false);
   records = $state.raw<Loadable<RecordLine[]>>({ status: 'loading' });
@@ -95,12 +108,14 @@ export class App {
     answer_ms: null,
     first_audio_ms: null,
   };
-  readonly screen = $derived(screen_name(this.state, this.view, this.route, this.dismissed));
+  readonly screen = $derived.by(() =>
+    screen_name(this.state, this.view, this.route, this.dismissed, this.sso.required),
+  );
   readonly title = $derived(tab_title(this.screen, this.view));
 
   constructor(
     private readonly host: () => Host,
-    private readonly office: Records & Devices & Alerts & ProtectionOffice,
+    private readonly office: Records & Devices & Alerts & DelegationOffice & ProtectionOffice & SsoOffice,
     /** IANA time zone of this device. */
     readonly zone: string = local_zone(),
   ) {
@@ -109,6 +124,8 @@ export class App {
     this.sign_ins = new SignIns(office);
     this.registrar = new Registrar(host, office, (...command) => this.protection.confirmed_first(...command));
     this.office_alerts = new OfficeAlerts(host, office);
+    this.delegations = new Delegations(host, office, (...command) => this.protection.confirmed_first(...command));
+    this.sso = new OfficeSignIn(office);
   }
 
   // Events from the engine.
@@ -137,6 +154,10 @@ export class App {
       this.protection.locked();
       if (opened_link() !== null) this.#keep_link();
     },
+    revoked: (revocation) => {
+      this.state = { status: 'revoked', revocation };
+      this.#revoked(revocation, null);
+    },
     link_read: (person, office, problem) => {
       if (problem && ends_link(problem)) forget_link();
       this.state = {
@@ -151,11 +172,15 @@ export class App {
       // A link that is still unused is opened again by a reload.
       if (!is_link_unused(asking) && opened_link() !== null) forget_link();
       if (this.state.status !== 'asking') void keep_storage();
+      this.code_entry = { busy: false, problem: null };
       this.state = { status: 'asking', asking };
     },
     asking_stopped: () => {
       this.unused_link = false;
       this.state = { status: 'unenrolled' };
+    },
+    code_refused: (problem) => {
+      this.code_entry = { busy: false, problem };
     },
     enrolled: () => {
       forget_link();
@@ -200,6 +225,8 @@ export class App {
   /** By what the office said last. Until it has said anything, nobody goes on unprotected: it may forbid that. */
   #offer_protection(): void {
     const { offered } = this.protection;
+    // Nothing covers a call; it is offered after it.
+    if (this.view?.call && this.view.call.state !== 'ended') return;
     if (this.state.status === 'on' && offered) {
       this.#offers = true;
       this.state = { status: 'protect' };
@@ -234,6 +261,13 @@ export class App {
     this.#ignore_link();
   }
 
+  /** A short code was typed, which carries a registrar's link. */
+  enter_code(typed: string): void {
+    if (this.code_entry.busy) return;
+    this.code_entry = { busy: true, problem: null };
+    this.host().enter_code(typed, device_label(navigator));
+  }
+
   /** Asks the person whether this device is to be erased here. */
   ask_erase(): void {
     this.erasing = { busy: false, problem: null };
@@ -266,12 +300,21 @@ export class App {
     await this.push.forget();
   }
 
+  /** A device that is only revoked keeps what is stored here; the office has ended its notifications. */
+  #revoked(revocation: RevocationView | null, before: RevocationView | null): void {
+    if (revocation?.erase && !before?.erase) void this.#forget().then(erase_page_data);
+    else if (revocation && before === null) void this.push.forget();
+  }
+
   #show(shown: View): void {
     const before = this.view;
     const view = resume(shown, this.#remembered);
     this.view = view;
     if (view.you) this.protection.role_known(view.you.role);
     if (view.you) this.protection.device = view.you.device;
+    this.sso.update(view);
+    if (view.outdated && !before?.outdated) this.#reload_or_stop();
+    if (view.token !== null) current_page.is_current();
     if (view.unlock_required && !before?.unlock_required) this.#lock_or_stop();
     if (view.token !== null && view.token !== (before?.token ?? null)) void this.protection.signed_in();
     this.registrar.update(before, view);
@@ -295,14 +338,20 @@ export class App {
     if (call?.state === 'answering' || call?.state === 'live') this.timings.answer_ms ??= clock();
     const ended_now = call?.state === 'ended' && before?.call?.call === call.call && before.call.state !== 'ended';
     if (ended_now) this.ended_ms = Date.now();
-    if (view.phase === 'revoked' && before?.phase !== 'revoked') void this.#forget();
+    if (ended_now && call.hung_up_by) this.hung_up_by = new Map(this.hung_up_by).set(call.call, call.hung_up_by);
+    if (view.phase === 'revoked') this.#revoked(view.revocation, before?.revocation ?? null);
     // A record is verified against the log that this device follows: the size of that comes just after the sign-in.
     const known = (of: ShownView | null) => (of?.log ? of.token : null);
     const signed_in_again = known(view) !== null && known(before) !== known(view);
     if (signed_in_again && view.token && view.you && marks_alerts(view.you.role)) void this.push.check(view.token);
+    // The office may have been restarted with other rules.
+    if (signed_in_again && before !== null) void this.protection.read_policy();
+    if (ended_now) this.#offer_protection();
     const alerts_changed = before !== null && before.office_alerts?.changes !== view.office_alerts?.changes;
     if (alerts_changed && this.#place() === 'alerts') void this.office_alerts.load(view.token);
     if (signed_in_again || (ended_now && view.token !== null)) this.reload();
+    else if (before !== null && before.delegations_changed !== view.delegations_changed && this.#place() === 'acting')
+      this.reload();
     else if (before !== null && before.devices_changed !== view.devices_changed && this.#lists_devices()) this.reload();
   }
 
@@ -314,6 +363,12 @@ export class App {
     if (this.protection.protectors.length > 0) this.protection.lock_for_office();
     else if (this.protection.begun) this.state = { status: 'locked' };
     else this.state = { status: 'failed', problem: { code: 'protected_elsewhere' } };
+  }
+
+  /** The office refuses this page because of its age. A reload gets a newer one, unless the server has none. */
+  #reload_or_stop(): void {
+    if (current_page.may_reload()) location.reload();
+    else this.state = { status: 'failed', problem: { code: 'outdated' } };
   }
 
   /**
@@ -347,6 +402,20 @@ export class App {
   ring(person: string): void {
     this.host().request_microphone();
     this.host().command({ type: 'ring', person });
+  }
+
+  /** Rings for a principal, under their delegation. */
+  ring_for(person: string, statement: string): void {
+    this.host().request_microphone();
+    this.host().command({ type: 'ring_for', person, statement });
+  }
+
+  /** Takes over a call in which somebody acts for this person. */
+  take_over(call: string): void {
+    this.timings.answer_ms = clock();
+    this.host().command({ type: 'listen', call });
+    this.host().request_microphone();
+    this.host().play();
   }
 
   /** `call`: the ring that the person saw. One that ended in this moment is not replaced by another. */
@@ -407,6 +476,16 @@ export class App {
     this.host().command({ type: 'acknowledge_device', device });
   }
 
+  /** Has the office forget which account at its provider is a person's. Returns whether it has. */
+  async forget_account(person: string): Promise<boolean> {
+    const token = this.view?.token;
+    if (!token) return false;
+    const confirm = async () => (this.protection.protectors.length > 0 ? this.protection.confirm() : undefined);
+    const done = await this.sso.forget(token, person, confirm);
+    if (done) this.reload();
+    return done;
+  }
+
   enrol(): void {
     const fragment = opened_link();
     if (fragment === null || this.state.status !== 'enrol' || this.state.busy) return;
@@ -458,6 +537,7 @@ export class App {
     if (this.registrar.list.status === 'failed') this.registrar.list = { status: 'loading' };
     if (this.sign_ins.list.status === 'failed') this.sign_ins.list = { status: 'loading' };
     if (this.office_alerts.list.status === 'failed') this.office_alerts.list = { status: 'loading' };
+    if (this.delegations.list.status === 'failed') this.delegations.list = { status: 'loading' };
     this.#refresh();
   }
 
@@ -466,6 +546,7 @@ export class App {
     if (this.#shows_calls()) void this.#load_records();
     if (this.route.at === 'record' && place === 'record') void this.#load_record(this.route.call);
     if (place === 'alerts') void this.office_alerts.load(this.view?.token);
+    if (place === 'acting') void this.delegations.load(this.view?.token);
     if (this.#lists_devices()) void this.registrar.load(this.view?.token);
     if (place === 'my_devices') void this.sign_ins.load(this.view?.token);
   }
@@ -514,7 +595,10 @@ export class App {
       const known = (call: string) => lines.find((line) => line.call === call);
       return ended.some((notice) => !known(notice.call) || is_pending(known(notice.call)!, this.now));
     }
-    return place === 'calls' && lines.some((line) => is_pending(line, this.now));
+    // Who does not watch calls is told of none.
+    const role = this.view?.you?.role;
+    const is_told = role === undefined || watches(role) || !sees_all_records(role);
+    return place === 'calls' && (!is_told || lines.some((line) => is_pending(line, this.now)));
   }
 
   async #load_records(): Promise<void> {
@@ -573,6 +657,7 @@ export class App {
   start(): void {
     this.favourites = load_favourites();
     this.#remembered = load_call();
+    catch_return();
     opened_link();
     this.route = route_of(location.hash.slice(1));
     addEventListener('popstate', () => {

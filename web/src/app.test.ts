@@ -3,14 +3,17 @@ import { App } from './app.svelte';
 import type { Alerts } from './engine/alerts';
 import type { Asking } from './engine/asking';
 import type { Check, RecordLine, Report, UserCommand } from './engine/contract';
+import type { Delegations } from './engine/delegations';
 import type { Devices } from './engine/devices';
 import type { Host } from './engine/host';
 import type { Protector } from './engine/key_store';
 import type { Problem } from './engine/problem';
 import { protection_over_http, type ProtectionOffice } from './engine/protection_office';
+import { sso_over_http } from './engine/sso_office';
 import type { Records } from './engine/records';
 import { ALERTS, alerted } from './fake/alerts';
 import { DEVICES } from './fake/devices';
+import { minister } from './fake/people';
 import { page_storage } from './fake/storage';
 import { forget_link, opened_link } from './link';
 import { CALL, NOW, call, incoming, live, record_line, view } from './fake/views';
@@ -26,6 +29,7 @@ function app_with_host() {
     command: (command: UserCommand) => void commands.push(command),
     open_link: vi.fn(),
     stop_asking: vi.fn(),
+    enter_code: vi.fn(),
     request_appointment: vi.fn(),
     protection: vi.fn<Host['protection']>(async () => ({ protectors: [], begun: false, proof: null })),
     erase,
@@ -38,8 +42,9 @@ function app_with_host() {
   };
   const devices = vi.fn<Devices['devices']>();
   const alerts = vi.fn<Alerts['alerts']>();
+  const delegations = vi.fn<Delegations['delegations']>(async () => ({ delegations: [] }));
   const policy = vi.fn<ProtectionOffice['policy']>(async () => ({ required: false }));
-  const office = { list, proof, devices, alerts, ...protection_over_http, policy };
+  const office = { list, proof, devices, alerts, delegations, ...protection_over_http, ...sso_over_http, policy };
   const app = new App(() => host, office, 'Europe/Lisbon');
   app.state = { status: 'on' };
   return { app, commands, retry_microphone, list, proof, devices, alerts, check, erase, policy };
@@ -85,6 +90,16 @@ describe('a device without a microphone', () => {
     app.events.view(view({ call: call() }));
     app.events.view(view({ call: live({ direction: 'listen' }) }));
     expect(commands).toEqual([]);
+  });
+});
+
+describe('an ended call', () => {
+  it('keeps who hung up for the sheet of its record', () => {
+    const { app } = app_with_host();
+    app.events.view(view({ call: live() }));
+    app.events.view(view({ call: live({ state: 'ended', ended: 'hung_up', hung_up_by: minister }) }));
+    app.events.view(view());
+    expect(app.hung_up_by.get(CALL)).toEqual(minister);
   });
 });
 
@@ -334,14 +349,17 @@ describe('a device that cannot be opened any more', () => {
     }
   });
 
-  it('because it was revoked is forgotten once, with its notifications', () => {
+  it('because a revocation orders it is forgotten once, with its notifications; one that is only revoked keeps what is stored', () => {
     const { stored } = at_address('');
     const { app } = app_with_host();
     const forget_push = vi.spyOn(app.push, 'forget');
     app.events.view(view());
     expect([forget_push.mock.calls.length, stored.size]).toEqual([0, 3]);
-    for (let n = 0; n < 2; n++) app.events.view(view({ phase: 'revoked' }));
-    expect([forget_push.mock.calls.length, stored.size]).toEqual([1, 0]);
+    const revoked = (erase: boolean) => view({ phase: 'revoked', revocation: { erase, by: null, at_ms: 1 } });
+    for (let n = 0; n < 2; n++) app.events.view(revoked(false));
+    expect([forget_push.mock.calls.length, stored.size]).toEqual([1, 2]);
+    for (let n = 0; n < 2; n++) app.events.view(revoked(true));
+    expect([forget_push.mock.calls.length, stored.size]).toEqual([2, 0]);
   });
 
   it('stays when it could not be erased', async () => {
@@ -373,6 +391,33 @@ describe('a device that cannot be opened any more', () => {
       app.events.locked();
       expect(app.protection.problem).toEqual({ code: 'unlock_again' });
     } else expect([app.state, reload.mock.calls.length]).toEqual([state, 0]);
+  });
+});
+
+describe('rules that the office changes while the page is open', () => {
+  afterEach(() => vi.unstubAllGlobals());
+
+  const connected = (token: string | null, more: Parameters<typeof view>[0] = {}) =>
+    view({ token, ...(token === null ? { log: null } : {}), ...more });
+
+  it('reach a page when it is signed in again, and a call is not covered', async () => {
+    const { stored } = at_address('');
+    stored.set('telcon.protection_required', 'no');
+    const made = app_with_host();
+    made.app.events.protectors('d', UNPROTECTED);
+    made.app.events.ready(true, false);
+    await vi.waitFor(() => expect(made.app.protection.policy).not.toBeNull());
+    made.app.events.view(connected('a'));
+    expect(made.app.state.status).toBe('on');
+    made.policy.mockResolvedValue({ required: true });
+    const call = live();
+    made.app.events.view(connected('a', { call }));
+    made.app.events.view(connected(null, { call }));
+    made.app.events.view(connected('b', { call }));
+    await vi.waitFor(() => expect(made.app.protection.required).toBe(true));
+    expect(made.app.state.status, 'in the call').toBe('on');
+    made.app.events.view(connected('b', { call: live({ state: 'ended' }) }));
+    expect(made.app.state.status).toBe('protect');
   });
 });
 

@@ -3,12 +3,14 @@ import { mount } from 'svelte';
 import Root from './App.svelte';
 import { App } from './app.svelte';
 import { alerts_over_http } from './engine/alerts';
+import { delegations_over_http } from './engine/delegations';
 import { devices_over_http } from './engine/devices';
 import { start_host, type Host } from './engine/host';
 import { protection_over_http } from './engine/protection_office';
 import { Media } from './engine/media';
 import { records_over_http } from './engine/records';
 import { acquire_tab_lock } from './engine/tab_lock';
+import { sso_over_http } from './engine/sso_office';
 import { start_locale } from './text';
 
 let host: Host | undefined;
@@ -17,7 +19,14 @@ const app = new App(
     if (!host) throw new Error('invariant: no command is issued before the engine started');
     return host;
   },
-  { ...records_over_http, ...devices_over_http, ...alerts_over_http, ...protection_over_http },
+  {
+    ...records_over_http,
+    ...devices_over_http,
+    ...alerts_over_http,
+    ...delegations_over_http,
+    ...protection_over_http,
+    ...sso_over_http,
+  },
 );
 
 // For browser tests and debugging: a read-only copy of what the screen is made from.

@@ -1,6 +1,6 @@
 // What the page does for people's devices: the list, and a security officer's invitations and answers.
 
-import type { Card, InvitationView, ListedDevice, UserCommand, View } from './engine/contract';
+import type { Card, InvitationView, ListedDevice, RecoveryReason, UserCommand, View } from './engine/contract';
 import type { Devices } from './engine/devices';
 import type { Host } from './engine/host';
 import { problem_of, type Problem } from './engine/problem';
@@ -17,8 +17,15 @@ export type RegistrarDialog =
   | { is: 'approve'; invitation: string; code: string }
   /** Withdraw an invitation, or refuse the device that asked with it. */
   | { is: 'close'; invitation: string }
+  /** Has the office forget which account at its provider is a person's. */
+  | { is: 'unlink'; person: string; name: string; account: string }
   /** `name`, `title` and `details`: whose device, what it is, and since when: two of one person may say that they are the same. */
-  | { is: 'revoke'; device: string; name: string; title: string; details: string[] };
+  | { is: 'revoke'; device: string; name: string; title: string; details: string[]; revoked?: boolean }
+  /** A person who lost everything. */
+  | { is: 'recover'; person: Card }
+  | { is: 'confirm_recovery'; recovery: string }
+  /** Withdraw a recovery, or refuse it. */
+  | { is: 'close_recovery'; recovery: string };
 
 export type Invited = Omit<Extract<UserCommand, { type: 'invite' }>, 'type'>;
 
@@ -76,6 +83,7 @@ export class Registrar {
     if (refusal !== null) this.#forget_answers();
     // After each sign-in the list of invitations is empty until the office has sent it.
     if (!view.caught_up) return;
+    this.#update_recovery(view);
     const open = new Map(view.invitations.map((one) => [one.invitation, one]));
     if (this.answered.size > 0) {
       const known = new Map(before?.invitations.map((one) => [one.invitation, one]));
@@ -85,11 +93,19 @@ export class Registrar {
       this.answered = new Set([...this.answered].filter(is_open));
     }
     const { dialog } = this;
-    if (dialog === null || dialog.is === 'invite' || dialog.is === 'revoke') return;
+    if (dialog === null || !('invitation' in dialog)) return;
     const about = open.get(dialog.invitation);
     const still =
       dialog.is === 'link' ? about?.link : dialog.is === 'approve' ? about?.request?.code === dialog.code : about;
     if (!still) this.dialog = null;
+  }
+
+  /** The recovery that a dialog is about is over, or was confirmed meanwhile. */
+  #update_recovery(view: View): void {
+    const { dialog } = this;
+    if (dialog === null || !('recovery' in dialog)) return;
+    const about = view.recoveries.find((one) => one.recovery === dialog.recovery);
+    if (!about || (dialog.is === 'confirm_recovery' && !about.can_confirm)) this.dialog = null;
   }
 
   invite(person: Invited): void {
@@ -134,9 +150,38 @@ export class Registrar {
     this.#send({ type: 'close_invitation', invitation }, () => this.#answered(invitation));
   }
 
-  revoke(device: string): void {
+  /** Has a short code made for an invitation's link, to be read out. */
+  show_code(invitation: string): void {
+    this.host().command({ type: 'show_code', invitation });
+  }
+
+  hide_code(): void {
+    this.host().command({ type: 'hide_code' });
+  }
+
+  /** `erase`: whether it erases its keys and data, too. */
+  revoke(device: string, erase: boolean): void {
     this.dialog = null;
-    this.#send({ type: 'revoke_device', device }, () => undefined);
+    this.#send({ type: 'revoke_device', device, erase }, () => undefined);
+  }
+
+  open_recovery(person: string, reason: RecoveryReason): void {
+    this.dialog = null;
+    this.#send({ type: 'open_recovery', person, reason }, () => undefined);
+  }
+
+  confirm_recovery(recovery: string): void {
+    this.dialog = null;
+    // The invitation that follows opens its link, as one that was made here.
+    this.#send({ type: 'confirm_recovery', recovery }, () => {
+      this.inviting = true;
+      this.#invite_timeout = setTimeout(() => this.#invited({ code: 'unavailable' }), ACTION_TIMEOUT_MS);
+    });
+  }
+
+  close_recovery(recovery: string): void {
+    this.dialog = null;
+    this.#send({ type: 'close_recovery', recovery }, () => undefined);
   }
 
   #answered(invitation: string): void {

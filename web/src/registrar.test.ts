@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { ListedDevice, UserCommand } from './engine/contract';
 import type { Host } from './engine/host';
 import type { Problem } from './engine/problem';
-import { ASK_CODE, DEVICES, asks, guarded, invitation } from './fake/devices';
+import { ASK_CODE, DEVICES, asks, guarded, invitation, recovery } from './fake/devices';
 import { president } from './fake/people';
 import { NOW } from './fake/views';
 import { Registrar } from './registrar.svelte';
@@ -290,8 +290,38 @@ describe('a revocation', () => {
     of.open({ is: 'revoke', device: 'd1', name: 'The President', title: 'Chrome (Android)', details: [] });
     of.update(guarded({ invitations: [asks()] }), guarded());
     expect([of.dialog?.is, commands]).toEqual(['revoke', []]);
-    of.revoke('d1');
-    expect([of.dialog, commands]).toEqual([null, [{ type: 'revoke_device', device: 'd1' }]]);
+    of.revoke('d1', false);
+    of.revoke('d2', true);
+    expect([of.dialog, commands]).toEqual([
+      null,
+      [
+        { type: 'revoke_device', device: 'd1', erase: false },
+        { type: 'revoke_device', device: 'd2', erase: true },
+      ],
+    ]);
+  });
+});
+
+describe('a recovery', () => {
+  it('is opened, confirmed and ended by commands, and its dialog closes when it is over or confirmed by somebody else', () => {
+    const { registrar: of, commands } = registrar();
+    const [shown, none] = [guarded({ recoveries: [recovery()] }), guarded()];
+    const id = recovery().recovery;
+    of.open({ is: 'confirm_recovery', recovery: id });
+    of.update(none, shown);
+    expect(of.dialog?.is).toBe('confirm_recovery');
+    of.update(shown, guarded({ recoveries: [recovery({ can_confirm: false })] }));
+    expect(of.dialog).toBeNull();
+    of.open({ is: 'close_recovery', recovery: id });
+    of.update(shown, none);
+    expect(of.dialog).toBeNull();
+    of.open_recovery('p1', 'stolen');
+    of.close_recovery(id);
+    of.confirm_recovery(id);
+    expect(commands.map((command) => command.type)).toEqual(['open_recovery', 'close_recovery', 'confirm_recovery']);
+    // The link of the invitation that follows opens by itself.
+    of.update(shown, guarded({ recoveries: [recovery()], invitations: [invitation({ recovery: id })] }));
+    expect(of.dialog).toEqual({ is: 'link', invitation: invitation().invitation });
   });
 });
 

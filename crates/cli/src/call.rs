@@ -6,7 +6,7 @@ pub use wav_sink::WavSink;
 
 use self::wav_sink::Written;
 use crate::{
-    device::{self, REVOKED, revoked},
+    device::{self, revoked, why_revoked},
     office::server_url,
     output::{Printable, tell},
 };
@@ -370,7 +370,7 @@ async fn call_with(args: &CallArgs, endpoint: &Endpoint, heard: &Heard, say: Opt
     if let Some(name) = &args.to {
         end_previous_call(endpoint).await?;
         let view = find(endpoint, view, name).await?;
-        let Contact { card, reachable } = contact(&view.people, name)?;
+        let Contact { card, reachable, .. } = contact(&view.people, name)?;
         endpoint.command(UserCommand::Ring { person: card.person, mode: None });
         let reachability =
             if *reachable { "" } else { " (none of their devices is connected: only the attempt will be logged)" };
@@ -418,7 +418,7 @@ async fn call_with(args: &CallArgs, endpoint: &Endpoint, heard: &Heard, say: Opt
     print_received(args, endpoint, heard);
     let no_audio = began_live.elapsed() > 2 * NO_AUDIO_TIMEOUT && endpoint.stats().frames_received() == 0;
     if view.phase == ConnectionState::Revoked {
-        bail!(REVOKED);
+        bail!(why_revoked(&view));
     }
     let ended = view.call.and_then(|call| Some((call.ended?, call.problem)));
     match ended {

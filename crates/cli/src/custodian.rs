@@ -93,7 +93,7 @@ fn new(args: &NewArgs) -> anyhow::Result<()> {
     say!("{}", identity.recipient());
     tell!(
         "{file} is the secret key: it opens records. Keep it and its passphrase apart, and a copy of both.\n\
-         The line above is the public key: give it to the office, and compare the fingerprint by voice.\n\
+         The line on standard output is the public key: give it to the office, and compare the fingerprint by voice.\n\
          Fingerprint  {}",
         identity.recipient().fingerprint()
     );

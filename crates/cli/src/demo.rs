@@ -29,11 +29,12 @@ use telcon_core::{
     UserCommand,
     view::{CallState, Direction, View},
 };
+use telcon_log::{StorageError, log::Error as LogError};
 use telcon_proto::{
     Card, DeviceId, OfficeName, RecordMode, Role, SuiteName,
     policy::{Action, ROLES, allows},
 };
-use telcon_server::store::StoreLocation;
+use telcon_server::{StartError, store::StoreLocation};
 use tokio::{sync::mpsc, time::timeout};
 
 /// Largest list of the demonstration's people, bytes.
@@ -184,7 +185,11 @@ async fn demonstrate(args: DemoArgs) -> anyhow::Result<()> {
     let data = fs::canonicalize(&data)?;
     let listen = args.listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], if args.once { 0 } else { 8080 })));
     crate::output::say!("Telcon demonstration in {}", data.display());
-    if !data.join("authority/certificate.der").exists() {
+    if data.join("authority/certificate.der").exists() {
+        if !data.join(CAST_FILE).exists() {
+            bail!("{} has an office that no demonstration made: choose another directory with --data", data.display());
+        }
+    } else {
         office::create(
             &data,
             "office.example",
@@ -194,10 +199,9 @@ async fn demonstrate(args: DemoArgs) -> anyhow::Result<()> {
         )?;
         step("created an office with its own authority, log and custodian");
     }
-    let serving =
-        serve::start(&data.join("server"), listen, None, args.web.clone(), None).await.with_context(|| {
-            format!("the demonstration's office cannot be started; delete {} to create a new one", data.display())
-        })?;
+    let serving = serve::start(&data.join("server"), listen, None, args.web.clone(), None)
+        .await
+        .map_err(|error| explained(error, &data))?;
     let server = format!("http://localhost:{}", serving.http_addr.port());
     step(format!("the server is ready at {server}"));
     let cast = cast(&data)?;
@@ -246,8 +250,33 @@ async fn demonstrate(args: DemoArgs) -> anyhow::Result<()> {
     keep_serving(&data, &server, note_taker, serving, &cast).await
 }
 
+/// What to do about an office that cannot be started. A person is not told to delete one that only runs already.
+fn explained(error: anyhow::Error, data: &Path) -> anyhow::Error {
+    let text = match error.chain().find_map(|cause| cause.downcast_ref::<StartError>()) {
+        Some(StartError::Listen { addr, source }) if source.kind() == std::io::ErrorKind::AddrInUse => {
+            let other = addr.port().saturating_add(1);
+            format!(
+                "port {} is in use, perhaps by another demonstration: stop it, or add --listen {}:{other}",
+                addr.port(),
+                addr.ip()
+            )
+        }
+        Some(StartError::Log(LogError::Storage(StorageError::InUse))) => {
+            format!(
+                "a demonstration runs over {} already: stop it, or choose another directory with --data",
+                data.display()
+            )
+        }
+        _ => format!("the demonstration's office in {} cannot be started", data.display()),
+    };
+    error.context(text)
+}
+
+/// The people of a demonstration. Without it a directory is no demonstration's.
+const CAST_FILE: &str = "people.json";
+
 fn cast(data: &Path) -> anyhow::Result<Cast> {
-    let path = data.join("people.json");
+    let path = data.join(CAST_FILE);
     let office = office::authority(data)?.domain().clone();
     let mut cast = match telcon_files::read_named(&path, MAX_PEOPLE_BYTES) {
         Ok(text) => Cast::from_stored(&text, &office).with_context(|| format!("{} is corrupt", path.display()))?,
@@ -487,7 +516,9 @@ async fn keep_serving(
             _ = &mut stop => break,
         }
     }
+    crate::output::say!("\nStopping.");
     serving.shutdown().await;
+    crate::output::say!("Stopped. Run it again to go on, or delete {} to start over.", data.display());
     Ok(())
 }
 

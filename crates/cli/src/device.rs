@@ -13,7 +13,10 @@ use telcon_client::{
     endpoint::{Endpoint, now_ms},
     http::{get_json, post_json},
 };
-use telcon_core::{AskingDevice, Device, DeviceState, view::ConnectionState};
+use telcon_core::{
+    AskingDevice, Device, DeviceState,
+    view::{ConnectionState, View},
+};
 use telcon_files::{beside, create_private, open_lock, remove_left_over, remove_private, rename_new};
 use telcon_identity::Ask;
 use telcon_proto::http::{API_PREFIX, AskRequest, Asked, EnrolRequest, Enrolled};
@@ -23,8 +26,17 @@ const ENROLLING: &str = ".enrolling";
 /// How often a registrar's answer is asked for.
 const ASK_AGAIN: Duration = Duration::from_secs(2);
 /// Message for a revoked device.
-pub const REVOKED: &str =
+const REVOKED: &str =
+    "the office has revoked this device. It can do nothing any more. Ask the office for a new enrolment link.";
+/// Message for a device that was ordered to erase itself.
+const ERASED: &str =
     "the office has revoked this device, and its keys are erased. Ask the office for a new enrolment link.";
+
+/// What to tell the person of a revoked device.
+pub fn why_revoked(view: &View) -> &'static str {
+    if view.revocation.as_ref().is_some_and(|revocation| revocation.erase) { ERASED } else { REVOKED }
+}
+
 /// Largest device file, bytes: keys, the office's description and the state of one call have some 100 kB.
 const MAX_DEVICE_BYTES: u64 = 64 << 20;
 /// Longest enrolment link, bytes: a CNSA 2.0 link has 10,600.
@@ -37,26 +49,25 @@ pub struct EnrolArgs {
     /// File for the device's keys. It must not exist.
     #[arg(long)]
     pub device: PathBuf,
+    /// A code of ten digits that a security officer reads out; `-` reads it from standard input. Then LINK is the office's address.
+    #[arg(long)]
+    pub code: Option<String>,
     /// The enrolment link; `-` reads it from standard input, so that other users of this machine cannot see it.
     pub link: String,
 }
 
 /// `telcon enrol`.
 pub fn enrol(args: EnrolArgs) -> anyhow::Result<()> {
-    let link = match args.link.as_str() {
-        "-" => {
-            let mut line = String::new();
-            std::io::stdin().take(MAX_LINK_BYTES).read_to_string(&mut line).context("cannot read standard input")?;
-            line.lines().next().unwrap_or_default().to_owned()
-        }
-        link => link.to_owned(),
+    if args.device.exists() {
+        bail!("{} already exists; choose another file", args.device.display());
+    }
+    let link = match &args.code {
+        Some(code) => crate::code::redeem(&or_standard_input(code)?, &args.link)?,
+        None => or_standard_input(&args.link)?,
     };
     let Some((server, fragment)) = link.trim().split_once("/#enrol=") else {
         bail!("not an enrolment link: it has the form https://office.example/#enrol=…");
     };
-    if args.device.exists() {
-        bail!("{} already exists; choose another file", args.device.display());
-    }
     if Ask::is_ask(fragment) {
         ask_at(server, fragment, &args.device)?;
     } else {
@@ -64,6 +75,16 @@ pub fn enrol(args: EnrolArgs) -> anyhow::Result<()> {
     }
     crate::output::say!("This machine is enrolled; its keys are in {}.", args.device.display());
     Ok(())
+}
+
+/// An argument, or the first line of standard input in the place of `-`.
+fn or_standard_input(argument: &str) -> anyhow::Result<String> {
+    if argument != "-" {
+        return Ok(argument.to_owned());
+    }
+    let mut line = String::new();
+    std::io::stdin().take(MAX_LINK_BYTES).read_to_string(&mut line).context("cannot read standard input")?;
+    Ok(line.lines().next().unwrap_or_default().to_owned())
 }
 
 /// Enrols at a server and saves the device's state at `path`.
@@ -249,6 +270,6 @@ pub fn persister(path: PathBuf) -> Box<dyn Fn(&str) + Send> {
 
 /// Waits until this device is revoked; returns that as an error.
 pub async fn revoked(endpoint: &Endpoint) -> anyhow::Result<()> {
-    endpoint.until(|view| view.phase == ConnectionState::Revoked).await?;
-    bail!(REVOKED)
+    let view = endpoint.until(|view| view.phase == ConnectionState::Revoked).await?;
+    bail!(why_revoked(&view))
 }

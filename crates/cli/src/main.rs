@@ -6,6 +6,7 @@
 mod archive;
 mod bench;
 mod call;
+mod code;
 mod custodian;
 mod demo;
 mod device;

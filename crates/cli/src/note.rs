@@ -2,7 +2,7 @@
 
 use crate::{
     custodian,
-    device::{self, REVOKED, revoked},
+    device::{self, revoked, why_revoked},
     office,
     output::tell,
 };
@@ -178,7 +178,7 @@ pub async fn note(args: NoteArgs) -> anyhow::Result<()> {
         let mut view = running.uploader.endpoint.view();
         tokio::select! {
             revoked = view.wait_for(|view| view.phase == ConnectionState::Revoked) => match revoked {
-                Ok(_) => bail!(REVOKED),
+                Ok(view) => bail!(why_revoked(&view)),
                 Err(_) => bail!("the note-taker ended"),
             },
             delivered = running.uploader.next() => report(delivered),

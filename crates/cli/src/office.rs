@@ -351,6 +351,9 @@ pub struct RevokeArgs {
     /// Id of the device (see `telcon devices`).
     #[arg(long)]
     pub device: String,
+    /// Order it to erase its keys and data too, as soon as it is connected. Also for a device that is revoked already.
+    #[arg(long)]
+    pub erase: bool,
     #[command(flatten)]
     pub passphrase: PassphraseArgs,
 }
@@ -358,10 +361,19 @@ pub struct RevokeArgs {
 /// `telcon revoke`.
 pub fn revoke(args: RevokeArgs) -> anyhow::Result<()> {
     let device: DeviceId = args.device.parse().context("--device is not a device id")?;
-    let jws = authority_with(&args.data, &args.passphrase)?.revoke(device, now_ms())?;
+    let authority = authority_with(&args.data, &args.passphrase)?;
+    let jws = match args.erase {
+        true => authority.revoke_and_erase(device, now_ms())?,
+        false => authority.revoke(device, now_ms())?,
+    };
     let body = serde_json::to_vec(&RevokeRequest { jws })?;
     let url = format!("{}{API_PREFIX}/revocations", server_url(&args.server)?);
     let _: serde_json::Value = post_json(&url, None, &body)?;
     crate::output::say!("The device is revoked. It has left all calls and cannot sign in.");
+    if args.erase {
+        crate::output::say!(
+            "It erases its keys and data as soon as it is connected. Security officers see on their page whether it has."
+        );
+    }
     Ok(())
 }

@@ -158,8 +158,8 @@ impl Answers {
             },
             args.two_registrars.then_some("yes"),
             |answer| match answer {
-                "yes" => Ok(true),
-                "no" => Ok(false),
+                "yes" | "y" => Ok(true),
+                "no" | "n" => Ok(false),
                 _ => bail!("answer yes or no"),
             },
         )?;
@@ -202,6 +202,9 @@ fn card_of(office: &OfficeName, name: &str, organisation: &str, zone: &str) -> C
 }
 
 fn shown_name(office: &OfficeName, answer: &str) -> anyhow::Result<String> {
+    if answer.is_empty() {
+        bail!("type a name");
+    }
     check_card(&card_of(office, answer, "x", "Etc/UTC"))?;
     Ok(answer.to_owned())
 }
@@ -262,6 +265,12 @@ fn custodians(questions: &Questions, args: &OfficeInitArgs) -> anyhow::Result<Ve
     Ok(found)
 }
 
+/// The argument with which the server listens at its address, where no proxy stands before it.
+fn listen_at(server: &str) -> String {
+    let local = server.strip_prefix("http://localhost:").and_then(|port| port.parse::<u16>().ok());
+    local.filter(|port| *port != 8080).map_or(String::new(), |port| format!(" --listen 127.0.0.1:{port}"))
+}
+
 /// What to keep where, the first security officer's link, and what comes next.
 fn report(dir: &Path, answers: &Answers, authority: &Authority, invitation: &Invitation, is_protected: bool) {
     let dir = dir.display();
@@ -290,7 +299,8 @@ fn report(dir: &Path, answers: &Answers, authority: &Authority, invitation: &Inv
     say_link(&enrolment_link(server, invitation));
     say!("Next");
     say!("  1. Move server/ to the server, and start it:");
-    say!("       telcon serve --data {dir}/server --web web/dist --media 0.0.0.0:3478");
+    say!("       telcon serve --data {dir}/server --web web/dist{} \\", listen_at(server));
+    say!("         --media 0.0.0.0:3478 --media-addr ADDRESS-OF-THE-SERVER:3478");
     say!("  2. {} opens the link, and saves the request for appointment from the page.", Printable(&officer.name));
     let then = match answers.two_registrars {
         true => "Appoint that device",
@@ -304,5 +314,7 @@ fn report(dir: &Path, answers: &Answers, authority: &Authority, invitation: &Inv
         );
         say!("       telcon invite --data {dir} --server {server} --role security-officer --name … --organisation …");
     }
+    let number = if answers.two_registrars { 5 } else { 4 };
+    say!("  {number}. Invite a note-taker and start it (telcon note --help): until one runs, no call is recorded.");
     tell!("A new link, if this one expires: telcon invite --role security-officer (see its --help).");
 }

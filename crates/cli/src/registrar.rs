@@ -71,7 +71,12 @@ pub fn appoint(args: &AppointArgs) -> anyhow::Result<()> {
         .with_context(|| format!("cannot read {}", args.request.display()))?;
     let device = office(&server, &authority)?
         .verify_appointment_request(&request, now_ms())
-        .with_context(|| format!("{} is not a request of a device of this office", args.request.display()))?;
+        .with_context(|| {
+            format!(
+                "{} is no request of a device of this office: use the appointment-request.txt that the officer's page saved",
+                args.request.display()
+            )
+        })?;
     let roles: Vec<Role> = match args.role.is_empty() {
         true => ROLES.to_vec(),
         false => args.role.iter().map(|role| Role::from(*role)).collect(),
@@ -91,7 +96,8 @@ pub fn appoint(args: &AppointArgs) -> anyhow::Result<()> {
 /// The office of this authority, as its server describes it.
 pub fn office(server: &str, authority: &Authority) -> anyhow::Result<Office> {
     let info: OfficeInfo = get_json(&format!("{server}{API_PREFIX}/office"), None)?;
-    Ok(Office::pin(&info, Some(&authority.certificate_sha256()))?)
+    Office::pin(&info, Some(&authority.certificate_sha256()))
+        .with_context(|| format!("{server} belongs to another office than this authority: check --server"))
 }
 
 /// Appoints a device at a server.

@@ -14,7 +14,7 @@ use telcon_proto::{
 };
 use telcon_server::{
     MAX_TURN_SECRET_BYTES, Network, ProtectionConfig, PushConfig, PushService, Running, Server, ServerConfig,
-    TrustedProxies, Turn, objects::ObjectsLocation, store::StoreLocation,
+    SsoConfig, TrustedProxies, Turn, objects::ObjectsLocation, store::StoreLocation,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -100,10 +100,14 @@ pub struct ServeArgs {
     /// The web page does not let people go on in a browser whose keys are not protected by a passkey or PIN.
     #[arg(long)]
     pub require_protection: bool,
-    /// File with the office's rules for devices, JSON: kinds of device, protection, idle lock and number of devices, for everybody
+    /// File with the office's rules for devices, JSON: kinds of device, oldest version, protection, idle lock and number of devices, for everybody
     /// and for single roles (docs/operating.md).
     #[arg(long, value_name = "FILE")]
     pub policy: Option<PathBuf>,
+    /// File about the office's provider for single sign-on (OpenID Connect), JSON: people of some roles sign in there too, after their device
+    /// has proven its key (docs/operating.md).
+    #[arg(long, value_name = "FILE")]
+    pub oidc: Option<PathBuf>,
     /// Origin of the web page, if it is not https:// and the office's domain: a host below that domain, for example
     /// `https://telcon.office.example`. Can be repeated. Passkeys work there too.
     #[arg(long, value_name = "ORIGIN")]
@@ -123,6 +127,19 @@ pub struct ServeArgs {
 
 /// A running server.
 pub type Serving = Running;
+
+/// Devices need an address to send to: one that means "all of this machine's" is none.
+fn check_media(media: SocketAddr, public: Option<SocketAddr>) -> anyhow::Result<()> {
+    let sent_to = public.unwrap_or(media);
+    if sent_to.ip().is_unspecified() {
+        let port = if media.port() == 0 { 3478 } else { media.port() };
+        bail!(
+            "{sent_to} is every address of this machine, and devices need the one that they can reach: add --media-addr, such as \
+             --media-addr 203.0.113.7:{port}"
+        );
+    }
+    Ok(())
+}
 
 /// Creates a server's directory with its log key and an empty archive. Returns the office as devices will see it.
 pub fn init(dir: &Path, authority: &Authority, terms: CharterTerms) -> anyhow::Result<OfficeInfo> {
@@ -170,6 +187,10 @@ fn device_policy(path: &Path) -> anyhow::Result<DevicePolicy> {
     DevicePolicy::parse(&text).with_context(|| format!("cannot use the device policy in {}", path.display()))
 }
 
+fn sso(path: &Path) -> anyhow::Result<SsoConfig> {
+    SsoConfig::read(path).with_context(|| format!("cannot use the file about the provider, {}", path.display()))
+}
+
 /// `telcon serve`.
 pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
     check_page(args.web.as_deref())?;
@@ -181,10 +202,13 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
             inner.display()
         );
     }
+    check_media(args.media, args.media_addr)?;
     let turn = args.turn_secret.as_deref().map(|secret| turn(args.turn.clone(), secret)).transpose()?;
     let device_policy = args.policy.as_deref().map(device_policy).transpose()?.unwrap_or_default();
+    let sso = args.oidc.as_deref().map(sso).transpose()?;
     let config = ServerConfig {
         device_policy,
+        sso,
         store: args.store.location(&args.data)?,
         objects: args.objects.location(&args.data)?,
         listen: args.listen,

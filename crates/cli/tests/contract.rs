@@ -13,7 +13,13 @@ use telcon_core::{
     page::{PageAsking, PageEnrolment, PageOutput},
     proof::Report,
 };
-use telcon_proto::{entry::Entry, http, limits, message, node, protection, push, seal::Seal};
+use telcon_proto::{
+    delegation::{Delegation, DelegationEnd, DelegationList},
+    entry::Entry,
+    http, limits, message, node, protection, push,
+    seal::Seal,
+    short_code, sso,
+};
 
 /// Set by `cargo xtask contract --write`.
 const WRITE: &str = "TELCON_CONTRACT_WRITE";
@@ -130,6 +136,22 @@ fn documents() -> BTreeMap<&'static str, Value> {
             ),
         ),
         (
+            "delegation.schema.json",
+            here().read::<Delegation>().document(
+                "Delegation",
+                "Delegation",
+                "Payload of the statement that a person may act for a principal (`telcon-delegation+jws`).",
+            ),
+        ),
+        (
+            "delegation-end.schema.json",
+            here().read::<DelegationEnd>().document(
+                "End of a delegation",
+                "DelegationEnd",
+                "Payload of the statement that ends a delegation before its time (`telcon-delegation-end+jws`).",
+            ),
+        ),
+        (
             "log-entry.schema.json",
             here().written::<Entry>().document("Log entry", "Entry", "An entry of the transparency log."),
         ),
@@ -151,8 +173,13 @@ fn page() -> Value {
         .written::<http::IceServers>()
         .written::<http::RecordLine>()
         .written::<http::Asked>()
+        .written::<short_code::CodeStarted>()
+        .written::<short_code::CodeConfirmed>()
         .written::<http::DeviceList>()
+        .written::<http::SignInList>()
+        .written::<http::Orders>()
         .written::<http::AlertList>()
+        .written::<DelegationList>()
         .written::<push::PushSettings>()
         .written::<push::PushMessage>()
         .read::<push::PushSubscription>()
@@ -165,6 +192,9 @@ fn page() -> Value {
         .read::<protection::MakeLocker>()
         .read::<protection::OpenLocker>()
         .read::<protection::RemoveProtector>()
+        .written::<sso::SsoStarted>()
+        .read::<sso::SsoFinish>()
+        .read::<sso::SsoUnlink>()
         .written::<http::ApiError>();
     let properties: Map<String, Value> =
         types.all.keys().map(|name| (name.clone(), json!({ "$ref": format!("#{IN_DOCUMENT}/{name}") }))).collect();
@@ -194,8 +224,14 @@ fn openapi() -> Value {
         .read::<http::EnrolRequest>()
         .read::<http::InviteRequest>()
         .read::<http::RevokeRequest>()
+        .read::<http::OrderRequest>()
+        .read::<http::ErasureReport>()
         .read::<http::AppointRequest>()
         .read::<http::AskRequest>()
+        .read::<short_code::CodeStart>()
+        .read::<short_code::CodeConfirm>()
+        .written::<short_code::CodeStarted>()
+        .written::<short_code::CodeConfirmed>()
         .read::<Seal>()
         .written::<http::OfficeInfo>()
         .written::<http::Invited>()
@@ -203,7 +239,11 @@ fn openapi() -> Value {
         .written::<http::Appointed>()
         .written::<http::Asked>()
         .written::<http::DeviceList>()
+        .written::<http::SignInList>()
+        .written::<http::Orders>()
+        .written::<http::ErasureNoted>()
         .written::<http::AlertList>()
+        .written::<DelegationList>()
         .written::<push::PushSettings>()
         .read::<push::PushSubscription>()
         .read::<protection::ChallengeRequest>()
@@ -215,6 +255,9 @@ fn openapi() -> Value {
         .written::<protection::PasskeyOptions>()
         .written::<protection::IssuedTicket>()
         .written::<protection::LockerAnswer>()
+        .written::<sso::SsoStarted>()
+        .read::<sso::SsoFinish>()
+        .read::<sso::SsoUnlink>()
         .written::<message::Logged>()
         .written::<http::RecordKept>()
         .written::<http::RecordLine>()

@@ -161,7 +161,8 @@ async fn keys_of_revoked_device_are_erased_before_it_is_reported() {
     let endpoint = Endpoint::start(config, Box::new(NullSink), Box::new(erase)).unwrap();
     seen.set(endpoint.view()).unwrap();
     endpoint.until(|view| view.token.is_some()).await.unwrap();
-    ok(telcon().args(["revoke", "--device", &id.to_hex(), "--server", &office.url(), "--data"]).arg(office.dir.path()));
+    let (id, url) = (id.to_hex(), office.url());
+    ok(telcon().args(["revoke", "--erase", "--device", &id, "--server", &url, "--data"]).arg(office.dir.path()));
     endpoint.until(|view| view.phase == ConnectionState::Revoked).await.unwrap();
     assert_eq!(*told.lock().unwrap(), Some(false), "erased, and before anybody was told that it is");
 }

@@ -57,9 +57,16 @@ struct Received {
 }
 
 impl Attendance {
-    /// Sets the participants. Returns the gaps of those who left.
-    pub(crate) fn members(&mut self, members: &[(DeviceId, Card)], live_ms: Option<u64>, now_ms: u64) -> Vec<Gap> {
-        let speak = |device: &DeviceId| members.iter().find(|(member, card)| member == device && card.role.speaks());
+    /// Sets the participants, and who of them is heard. Returns the gaps of those who left.
+    pub(crate) fn members(
+        &mut self,
+        members: &[(DeviceId, Card)],
+        speakers: &[DeviceId],
+        live_ms: Option<u64>,
+        now_ms: u64,
+    ) -> Vec<Gap> {
+        let speak =
+            |device: &DeviceId| members.iter().find(|(member, _)| member == device && speakers.contains(member));
         let mut gaps = Vec::new();
         for (device, speaker) in &mut self.speakers {
             if speak(device).is_none() {
@@ -67,7 +74,7 @@ impl Attendance {
                 speaker.present_since_ms = None;
             }
         }
-        for (device, card) in members.iter().filter(|(_, card)| card.role.speaks()) {
+        for (device, card) in members.iter().filter(|(device, _)| speakers.contains(device)) {
             let speaker = self.speakers.entry(*device).or_default();
             speaker.name.clone_from(&card.name);
             speaker.present_since_ms.get_or_insert(now_ms);
@@ -224,6 +231,10 @@ mod tests {
     const B: DeviceId = DeviceId::from_bytes([2; 16]);
     const KEY: (u64, u32) = (2, 0);
 
+    fn speakers(members: &[(DeviceId, Card)]) -> Vec<DeviceId> {
+        members.iter().filter(|(_, card)| card.role.speaks()).map(|(device, _)| *device).collect()
+    }
+
     fn members() -> Vec<(DeviceId, Card)> {
         let card = |n: u8, name: &str, role| Card {
             person: PersonId::from_bytes([n; 16]),
@@ -244,7 +255,7 @@ mod tests {
     /// A call of some seconds that is live from the start; `arrival` returns the counter received from a device per frame.
     fn call(seconds: u64, arrival: impl Fn(DeviceId, u64) -> Option<u64>) -> Attendance {
         let mut attendance = Attendance::default();
-        attendance.members(&members(), None, 0);
+        attendance.members(&members(), &speakers(&members()), None, 0);
         for frame in 0..seconds * 50 {
             for device in [A, B] {
                 if let Some(counter) = arrival(device, frame) {
@@ -281,7 +292,7 @@ mod tests {
         // As for a note-taker that was suspended for three seconds of two minutes, and whose socket buffered the first of them.
         let received = |frame: u64| !(1_010..1_150).contains(&frame);
         let mut attendance = Attendance::default();
-        attendance.members(&members(), None, 0);
+        attendance.members(&members(), &speakers(&members()), None, 0);
         let mut gaps = Vec::new();
         for frame in (0..6_000).filter(|frame| received(*frame)) {
             let now_ms = 20 * if (1_000..1_150).contains(&frame) { 1_150 } else { frame };
@@ -298,8 +309,8 @@ mod tests {
     #[test]
     fn the_time_before_rejoining_is_no_gap() {
         let mut attendance = call(10, |_, frame| Some(frame));
-        attendance.members(&members()[1..], Some(0), 10_000);
-        attendance.members(&members(), Some(0), 13_000);
+        attendance.members(&members()[1..], &speakers(&members()), Some(0), 10_000);
+        attendance.members(&members(), &speakers(&members()), Some(0), 13_000);
         assert_eq!(attendance.packet(A, KEY, 655, Some(0), 13_100), (0, None));
         assert_eq!(attendance.lacks(), None);
     }
@@ -333,12 +344,12 @@ mod tests {
     fn a_speaker_who_left_has_no_gap_and_one_who_rejoins_has() {
         let mut attendance = call(10, |_, frame| Some(frame));
         let all = members();
-        assert_eq!(attendance.members(&all[..1], Some(0), 10_000), []);
+        assert_eq!(attendance.members(&all[..1], &speakers(&all), Some(0), 10_000), []);
         for frame in 500..1_000 {
             attendance.packet(A, KEY, frame, Some(0), 20 * frame);
         }
         assert!(!attendance.receives_nothing(Some(0), 20_000));
-        assert_eq!(attendance.members(&all, Some(0), 20_000), []);
+        assert_eq!(attendance.members(&all, &speakers(&all), Some(0), 20_000), []);
         assert_eq!(attendance.lacks(), None);
         assert_eq!(attendance.over(Some(0), 26_000).len(), 2);
         assert_eq!(

@@ -116,6 +116,7 @@ fn ring(c: &mut Criterion) {
             mode: RecordMode::Memo,
             suite,
             at_ms: NOW,
+            on_behalf: None,
         };
         let jws = sign_ring(caller.key(), caller.chain(), &ring);
         let verified = callee.office().verify_ring(&jws, NOW).unwrap();
@@ -126,6 +127,7 @@ fn ring(c: &mut Criterion) {
             mode: RecordMode::Memo,
             suite,
             devices: vec![caller.me().device()],
+            delegation: None,
         });
         c.bench_function(&format!("ring {name}: verify signature, chain and log proof"), |b| {
             b.iter(|| {

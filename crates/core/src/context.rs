@@ -2,6 +2,7 @@
 
 use crate::{
     clock::Clock,
+    delegations::SentDelegations,
     device::{Device, LogHead},
     io::Output,
 };
@@ -22,6 +23,8 @@ pub(crate) struct Context<'a> {
     /// Least size of the tree that an inclusion proof of the home office may lead to: see
     /// [`telcon_proto::limits::MAX_PROOF_AGE_MS`].
     pub(crate) fresh_size: u64,
+    /// The delegations that came before the message in progress.
+    pub(crate) delegations: &'a SentDelegations,
     pub(crate) rng: &'a mut ChaCha20Rng,
     pub(crate) out: &'a mut VecDeque<Output>,
 }

@@ -1,6 +1,6 @@
 //! This device: its keys, its certificates and the offices it trusts.
 
-use crate::peer_log::PeerLog;
+use crate::{peer_log::PeerLog, view::RevocationView};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use openmls::prelude::{Ciphersuite, CredentialWithKey};
 use openmls::prelude::{Credential, CredentialType};
@@ -11,7 +11,10 @@ use openmls_traits::{
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use telcon_identity::{Ask, DeviceKey, IdentityError, Invitation, Office, TrustStore, VerifiedDevice, read_request};
-use telcon_proto::{Blob, DeviceId, SuiteName, http::OfficeInfo};
+use telcon_proto::{
+    Blob, DeviceId, SuiteName,
+    http::{OfficeInfo, OrderRequest},
+};
 use zeroize::Zeroizing;
 
 /// Version of [`DeviceState`] at rest.
@@ -110,6 +113,45 @@ impl KeptInvitation {
     }
 }
 
+/// What a device keeps readable beside its locked keys: enough to verify that it was revoked, and nothing secret. Who can change it
+/// can as well delete the keys.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Anchor {
+    office: OfficeInfo,
+    device: DeviceId,
+    chain: Vec<Blob>,
+}
+
+impl Anchor {
+    /// As text, to be stored readable.
+    pub fn to_text(&self) -> String {
+        serde_json::to_string(self).expect("invariant: plain data serialises")
+    }
+
+    /// Reads what [`Anchor::to_text`] wrote.
+    ///
+    /// # Errors
+    /// When it is damaged.
+    pub fn parse(text: &str) -> Result<Self, DeviceError> {
+        serde_json::from_str(text).map_err(|e| DeviceError::State(e.to_string()))
+    }
+
+    /// What the device sends to learn whether it is revoked.
+    pub fn order_request(&self) -> OrderRequest {
+        OrderRequest { device: self.device, certificate: self.chain.first().cloned().unwrap_or_default() }
+    }
+
+    /// What a revocation means for this device, if it is one of its office, for this device, by who may revoke it.
+    pub fn revocation(&self, statement: &str) -> Option<RevocationView> {
+        let office = Office::pin(&self.office, None).ok()?;
+        let revocation = office.verify_revocation(statement).ok()?;
+        // At the time of the statement: a certificate that expired since is this device's all the same.
+        let chain: Vec<&[u8]> = self.chain.iter().map(Blob::as_slice).collect();
+        let me = office.verify_chain(&chain, revocation.at_ms()).ok()?;
+        (me.device() == self.device).then(|| RevocationView::of(&revocation, &me)).flatten()
+    }
+}
+
 /// A checkpoint that an accepted proof of the server rests on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claim {
@@ -197,6 +239,11 @@ impl DeviceState {
         &self.chain
     }
 
+    /// What may be stored readable beside it.
+    pub fn anchor(&self) -> Anchor {
+        Anchor { office: self.office.clone(), device: self.device, chain: self.chain.clone() }
+    }
+
     /// As text, to be encrypted and stored.
     pub fn to_text(&self) -> Zeroizing<String> {
         Zeroizing::new(serde_json::to_string(self).expect("invariant: plain data serialises"))
@@ -239,6 +286,9 @@ pub struct AskingDevice {
     device: DeviceId,
     office: OfficeInfo,
     request: String,
+    /// Whether it asked with a recovery's link: it accepts the certificates of two registrars only.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    recovery: bool,
 }
 
 /// Version of [`AskingDevice`] at rest.
@@ -267,6 +317,7 @@ impl AskingDevice {
             device,
             office: info,
             request,
+            recovery: ask.is_recovery(),
         })
     }
 
@@ -307,7 +358,11 @@ impl AskingDevice {
         let seed: Zeroizing<[u8; 32]> = Zeroizing::new(seed.as_slice().try_into().map_err(|_| damaged())?);
         let chain = chain.into_iter().map(|blob| blob.0).collect();
         let state = DeviceState::new(self.office, &seed, self.device, chain);
-        Device::open(&state, now_ms)?;
+        let device = Device::open(&state, now_ms)?;
+        if self.recovery && device.me().registrars().len() < 2 {
+            // A server and one registrar, or a server that says that this is an ordinary invitation.
+            return Err(telcon_identity::IdentityError::from(telcon_identity::Flaw::OneRegistrar).into());
+        }
         Ok(state)
     }
 

@@ -2,7 +2,11 @@
 
 use crate::peer_log::LogFork;
 use serde::Deserialize;
-use telcon_proto::{CallId, ClientMessage, DeviceId, InvitationId, PersonId, RecordMode, Role};
+use telcon_proto::{
+    CallId, Card, ClientMessage, DelegationId, DeviceId, InvitationId, PersonId, RecordMode, RecoveryId, Role,
+    delegation::{Act, ActsFor},
+    recovery::RecoveryReason,
+};
 
 /// What a person, or the program around the engine, requests.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -16,6 +20,23 @@ pub enum UserCommand {
         /// Record mode; the office's minimum if not given.
         #[serde(default)]
         mode: Option<RecordMode>,
+    },
+    /// Ring a person for a principal.
+    RingFor {
+        /// The person to ring.
+        person: PersonId,
+        /// Record mode; the office's minimum if not given.
+        #[serde(default)]
+        mode: Option<RecordMode>,
+        /// The principal's delegation, as the office listed it.
+        statement: String,
+    },
+    /// Let somebody of the staff act for this person.
+    Delegate(NewDelegate),
+    /// End a delegation before its time.
+    EndDelegation {
+        /// Which.
+        delegation: DelegationId,
     },
     /// Answer a ring. A ring of one's own is cancelled, and who else rings learns that this person is in a call.
     Answer {
@@ -50,11 +71,39 @@ pub enum UserCommand {
         /// The code that was compared: a request with another is not approved.
         code: String,
     },
-    /// Revoke a device, as a registrar: its calls end, and it erases its keys.
+    /// Revoke a device, as a registrar: its calls end, and it can do nothing any more.
     RevokeDevice {
         /// Which.
         device: DeviceId,
+        /// Whether it erases its keys and data when it learns of it. A device that is revoked already may be ordered to.
+        #[serde(default)]
+        erase: bool,
     },
+    /// State, as a registrar, that a person lost all devices. A registrar of another person has to confirm it.
+    OpenRecovery {
+        /// The person.
+        person: PersonId,
+        /// Why.
+        reason: RecoveryReason,
+    },
+    /// Confirm what another person's registrar stated: the person's devices are revoked, and a link is made for a new one.
+    ConfirmRecovery {
+        /// Which.
+        recovery: RecoveryId,
+    },
+    /// Withdraw a recovery, or refuse it.
+    CloseRecovery {
+        /// Which.
+        recovery: RecoveryId,
+    },
+    /// Show a short code that carries an invitation's link, instead of the one that is shown. It is in the view once the office has
+    /// allotted its slot.
+    ShowCode {
+        /// Which; made on this device, and open.
+        invitation: InvitationId,
+    },
+    /// Do not show a short code any more: it delivers nothing from now on.
+    HideCode,
     /// Mark alerts of the office as seen, as a security officer.
     SeeAlerts {
         /// Their log indices.
@@ -69,7 +118,7 @@ pub enum UserCommand {
     HangUp,
     /// The same as [`UserCommand::HangUp`], for a listener.
     Leave,
-    /// Join a call as a listener.
+    /// Join a call as a listener, or take over one in which somebody acts for this person.
     Listen {
         /// The call.
         call: CallId,
@@ -95,6 +144,22 @@ pub enum UserCommand {
     MediaFailed,
     /// Clear an ended call from the screen.
     Dismiss,
+}
+
+/// Somebody who is to act for this person.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct NewDelegate {
+    /// Who, as the screen showed them.
+    pub delegate: Card,
+    /// In which ways.
+    pub acts: Vec<Act>,
+    /// From when, milliseconds since 1970 UTC; now if not given.
+    #[serde(default)]
+    pub not_before_ms: Option<u64>,
+    /// Until when.
+    pub not_after_ms: u64,
 }
 
 /// A person to invite.
@@ -140,8 +205,11 @@ pub enum Output {
     },
     /// Close the media leg.
     CloseLeg,
-    /// This device was revoked: erase everything it stored.
-    Erase,
+    /// A verified revocation orders this device to erase everything it stored.
+    Erase {
+        /// The device's statement that it did, signed while it has the key (`POST /api/v1/erasures`).
+        report: String,
+    },
     /// The connection timed out: close it and reconnect.
     Reconnect,
     /// An event for the recording session.
@@ -161,6 +229,10 @@ pub enum Event {
         authenticator: Vec<u8>,
         /// All holders of the epoch's key.
         members: Vec<(DeviceId, telcon_proto::Card)>,
+        /// Those of them who are heard: by their role, or because they act for a party.
+        speakers: Vec<DeviceId>,
+        /// Who acts, or acted, for a party.
+        acts_for: Vec<ActsFor>,
     },
     /// The office assigned this note-taker to a call: leave any other, and listen to this one.
     Assigned {

@@ -6,6 +6,7 @@
 pub mod call;
 mod clock;
 mod context;
+mod delegations;
 pub mod device;
 pub mod engine;
 pub mod io;
@@ -15,6 +16,7 @@ pub mod page;
 pub mod peer_log;
 pub mod pin;
 pub mod proof;
+pub mod short_code;
 pub mod view;
 
 pub use call::ReceivedFrame;

@@ -1,11 +1,17 @@
 //! What crosses the boundary between the engine and a web page, as JSON: [`PageOutput`] out, [`crate::UserCommand`] in.
 //! The page's TypeScript types are generated from these types (`cargo xtask contract`).
 
-use crate::{AskingDevice, DeviceError, DeviceState, Engine, Output, view::View};
+use crate::{
+    AskingDevice, DeviceError, DeviceState, Engine, Output,
+    short_code::{CodeError, Purpose, TypedCode, UnconfirmedCode},
+    view::View,
+};
+use chacha20::{ChaCha20Rng, rand_core::SeedableRng as _};
 use serde::Serialize;
 use telcon_proto::{
-    CallId,
-    http::{AskRequest, EnrolRequest},
+    CallId, OfficeName,
+    http::{AskRequest, EnrolRequest, ErasureReport, OfficeInfo},
+    short_code::{CodeConfirm, CodeStart, CodeStarted, SealedText, ShortCode},
 };
 
 /// An output of the engine, for the page to carry out in order.
@@ -40,8 +46,11 @@ pub enum PageOutput {
     },
     /// Close the media leg.
     CloseLeg,
-    /// Erase the stored state: the device was revoked.
-    Erase,
+    /// Erase everything stored: a verified revocation orders it.
+    Erase {
+        /// Body of `POST /api/v1/erasures`, once it is erased.
+        report: ErasureReport,
+    },
     /// The connection to the office timed out: open another.
     Reconnect,
 }
@@ -56,7 +65,7 @@ impl PageOutput {
             Output::OpenLeg { call } => Self::OpenLeg { call },
             Output::MediaAnswer { sdp } => Self::MediaAnswer { sdp },
             Output::CloseLeg => Self::CloseLeg,
-            Output::Erase => Self::Erase,
+            Output::Erase { report } => Self::Erase { report: ErasureReport { jws: report } },
             Output::Reconnect => Self::Reconnect,
             Output::Event(_) => return None,
         })
@@ -107,5 +116,56 @@ impl PageAsking {
             office: asking.office_name().to_owned(),
             state: asking.to_text().as_str().to_owned(),
         })
+    }
+}
+
+/// A short code that was typed on this device, for an enrolment. Each step is taken once, in this order.
+pub struct EnteredCode(CodeProgress);
+
+enum CodeProgress {
+    Started(TypedCode),
+    Proved(UnconfirmedCode),
+    Over,
+}
+
+impl EnteredCode {
+    /// Reads what was typed. Returns the slot, and the body of `POST /api/v1/codes/{slot}`.
+    ///
+    /// # Errors
+    /// When it is not a code, or the office's description is damaged.
+    pub fn start(typed: &str, office: &OfficeInfo, seed: [u8; 32]) -> Result<(Self, String, CodeStart), CodeError> {
+        let code = ShortCode::parse(typed)?;
+        let office = OfficeName::parse(&office.domain).map_err(|_| CodeError::Malformed)?;
+        let typed = TypedCode::start(&code, &office, Purpose::Enrolment, &mut ChaCha20Rng::from_seed(seed));
+        let message = typed.message().clone();
+        Ok((Self(CodeProgress::Started(typed)), code.slot().to_string(), message))
+    }
+
+    /// Takes the office's answer; returns the body of `POST /api/v1/codes/{slot}/{run}`.
+    ///
+    /// # Errors
+    /// When the answer is malformed.
+    pub fn answer(&mut self, started: &CodeStarted) -> Result<CodeConfirm, CodeError> {
+        let CodeProgress::Started(typed) = std::mem::replace(&mut self.0, CodeProgress::Over) else {
+            return Err(CodeError::Malformed);
+        };
+        let (proved, confirm) = typed.answer(started)?;
+        self.0 = CodeProgress::Proved(proved);
+        Ok(confirm)
+    }
+
+    /// Takes the sealed text; returns the fragment of a registrar's link.
+    ///
+    /// # Errors
+    /// When whoever sealed it does not know the code, or it is no link.
+    pub fn open(&mut self, text: &SealedText) -> Result<String, CodeError> {
+        let CodeProgress::Proved(proved) = std::mem::replace(&mut self.0, CodeProgress::Over) else {
+            return Err(CodeError::Malformed);
+        };
+        let fragment = proved.open(text)?;
+        if !crate::device::is_ask(&fragment) {
+            return Err(CodeError::Malformed);
+        }
+        Ok(fragment.as_str().to_owned())
     }
 }

@@ -3,9 +3,10 @@
 use crate::Engine;
 use serde::Serialize;
 use std::collections::BTreeSet;
-use telcon_identity::{LoggedDevice, LoggedEntry, LoggedRing, TrustStore};
+use telcon_identity::{LoggedDelegation, LoggedDevice, LoggedEntry, LoggedRing, TrustStore};
 use telcon_proto::{
     Card, Ended, RecordMode,
+    delegation::Act,
     entry::{ArchivedRecord, Entry},
     http::{ProvenDevice, RecordProof},
     message::Logged,
@@ -106,7 +107,17 @@ fn check_end(trust: &TrustStore, proof: &RecordProof) -> Result<LoggedEnd, Strin
     }
 }
 
-fn check_opening(trust: &TrustStore, proof: &RecordProof) -> Result<LoggedRing, String> {
+/// The delegations under which somebody rang or answered.
+fn check_delegations(trust: &TrustStore, proof: &RecordProof) -> Result<Vec<LoggedDelegation>, String> {
+    let verify = |proven| trust.verify_delegation_logged(proven).map_err(|e| e.to_string());
+    proof.delegations.iter().map(verify).collect()
+}
+
+fn check_opening(
+    trust: &TrustStore,
+    proof: &RecordProof,
+    delegations: &Result<Vec<LoggedDelegation>, String>,
+) -> Result<LoggedRing, String> {
     let ring = trust.verify_ring_past(&proof.ring).map_err(|e| e.to_string())?;
     trust.check_home_ring(&ring).map_err(|e| e.to_string())?;
     if ring.ring().call.id != proof.line.call {
@@ -115,6 +126,10 @@ fn check_opening(trust: &TrustStore, proof: &RecordProof) -> Result<LoggedRing, 
     if ring.ring().mode < trust.home().floor() {
         return Err("its record mode is below the office's minimum".into());
     }
+    let delegations = delegations.as_ref().map_err(Clone::clone)?;
+    let named = ring.ring().on_behalf;
+    let rang = named.and_then(|named| delegations.iter().find(|known| known.id() == named.delegation));
+    ring.check_delegation(rang.map(LoggedDelegation::delegation)).map_err(|e| e.to_string())?;
     trust.verify_opening(ring, &proof.opened).map_err(|e| e.to_string())
 }
 
@@ -133,12 +148,29 @@ fn check_devices(trust: &TrustStore, proof: &RecordProof) -> Result<Vec<LoggedDe
 }
 
 /// Whether the archive's line matches the ring, the certificates and the log.
-fn check_line(proof: &RecordProof, ring: &LoggedRing, ended: Option<&LoggedEnd>, devices: &[LoggedDevice]) -> bool {
+fn check_line(
+    proof: &RecordProof,
+    ring: &LoggedRing,
+    ended: Option<&LoggedEnd>,
+    devices: &[LoggedDevice],
+    delegations: &[LoggedDelegation],
+) -> bool {
     let line = &proof.line;
     let content = ring.ring().ring();
+    let rang = content.on_behalf.and_then(|named| delegations.iter().find(|known| known.id() == named.delegation));
+    let times = [Some(ring.entry().time_ms()), line.answered_ms];
+    let answered_for = |by: &Card| {
+        let valid = |known: &LoggedDelegation| {
+            let valid = |at_ms: &u64| known.delegation().check(Act::Answer, by, *at_ms).is_ok();
+            known.principal().is_of(&content.to) && times.iter().flatten().any(valid)
+        };
+        delegations.iter().any(valid)
+    };
     let callee = devices.iter().map(|known| known.device().card()).find(|card| card.is_of(&content.to));
     line.from == *ring.ring().device().card()
         && line.to.is_of(&content.to)
+        && line.on_behalf_of.as_ref() == rang.map(LoggedDelegation::principal)
+        && line.answered_by.as_ref().is_none_or(answered_for)
         && callee.is_none_or(|card| *card == line.to)
         && line.mode == content.mode
         && line.opened_ms == ring.entry().time_ms()
@@ -250,7 +282,8 @@ impl Engine {
 /// participants from certificates.
 pub fn check_record(trust: &TrustStore, proof: &RecordProof) -> Report {
     let ended = check_end(trust, proof);
-    let opened = check_opening(trust, proof);
+    let delegations = check_delegations(trust, proof);
+    let opened = check_opening(trust, proof, &delegations);
     let devices = check_devices(trust, proof);
     let known = devices.as_deref().unwrap_or_default();
     let line = opened.as_ref().map_err(Clone::clone).and_then(|ring| {
@@ -258,7 +291,7 @@ pub fn check_record(trust: &TrustStore, proof: &RecordProof) -> Report {
         if !known.iter().any(|known| known.device().qualified() == caller) {
             return Err("there is no proof that the caller's device is in the log".into());
         }
-        match check_line(proof, ring, ended.as_ref().ok(), known) {
+        match check_line(proof, ring, ended.as_ref().ok(), known, delegations.as_deref().unwrap_or_default()) {
             true => Ok("names, mode and times".to_owned()),
             false => Err("the archive's list does not match the ring and the log".into()),
         }

@@ -2,9 +2,11 @@
 
 use crate::{call::message::Caption, mls::phrase::Phrase, peer_log::LogFork};
 use serde::Serialize;
+use telcon_identity::{VerifiedDevice, VerifiedRevocation};
 use telcon_proto::{
-    CallId, Card, DeviceId, InvitationId, OfficeAlert, OfficeName, RecordMode, Role, SuiteName, alert::AddedDevice,
-    message::NoticeState, terms::Contact,
+    CallId, Card, DeviceId, InvitationId, OfficeAlert, OfficeName, RecordMode, RecoveryId, Role, SuiteName,
+    alert::AddedDevice, delegation::ActsFor, message::NoticeState, recovery::RecoveryReason, short_code::CodeOver,
+    terms::Contact,
 };
 
 /// Everything a screen shows.
@@ -29,6 +31,10 @@ pub struct View {
     pub token: Option<String>,
     /// The office refuses this device until its person has unlocked it with a passkey or PIN.
     pub unlock_required: bool,
+    /// The person has to sign in with their account at the office's provider: bearer token for that alone.
+    pub sso_token: Option<String>,
+    /// The office refuses this program because of its age.
+    pub outdated: bool,
     /// State of the office's log as this device checked it.
     pub log: Option<LogState>,
     /// The call: the one that this person is in or rings, else the first ring.
@@ -41,8 +47,18 @@ pub struct View {
     pub registrar: Option<RegistrarView>,
     /// Invitations that are not closed, newest first, for those who may see them.
     pub invitations: Vec<InvitationView>,
+    /// Recoveries that are not over, newest first, for those who may see invitations.
+    pub recoveries: Vec<RecoveryView>,
+    /// When this person was recovered after they had lost all devices, as the office states it; for thirty days.
+    pub recovered_ms: Option<u64>,
+    /// The verified revocation of this device.
+    pub revocation: Option<RevocationView>,
+    /// The short code that this device shows, asked for, or showed last.
+    pub code: Option<CodeView>,
     /// Changes whenever the lists of devices that this one may see have changed.
     pub devices_changed: u32,
+    /// Changes whenever delegations by or to this person, or of the whole office for who may end them, have changed.
+    pub delegations_changed: u32,
     /// The office's alerts, for security officers.
     pub office_alerts: Option<OfficeAlertsView>,
     /// Devices that were added in this person's name, until they are acknowledged on this device.
@@ -68,6 +84,29 @@ pub enum ConnectionState {
     Ready,
     /// This device was revoked.
     Revoked,
+}
+
+/// A verified revocation of this device.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct RevocationView {
+    /// Whether it orders the device to erase itself.
+    pub erase: bool,
+    /// The security officer who signed it; none if the office's authority did.
+    pub by: Option<Card>,
+    /// When it was signed, milliseconds since 1970 UTC by the signer's clock.
+    pub at_ms: u64,
+}
+
+impl RevocationView {
+    /// Of this device; none if the revocation is another device's, or its signer may not revoke this one.
+    pub(crate) fn of(revocation: &VerifiedRevocation, me: &VerifiedDevice) -> Option<Self> {
+        if revocation.device() != me.device() || !revocation.is_allowed(me.card().role) {
+            return None;
+        }
+        let by = revocation.registrar().map(|registrar| registrar.card().clone());
+        Some(Self { erase: revocation.erases(), by, at_ms: revocation.at_ms() })
+    }
 }
 
 /// This device and its person.
@@ -160,6 +199,10 @@ pub struct CallView {
     pub from: Option<Card>,
     /// The callee.
     pub to: Option<Card>,
+    /// Who acts in it for one of the two, by a delegation that this device verified: at most one for each.
+    pub acts_for: Vec<ActsForView>,
+    /// Whether this device's person is heard in it.
+    pub speaks: bool,
     /// Whether `other` was verified by this device.
     pub verified: bool,
     /// Record mode.
@@ -218,6 +261,17 @@ fn ended_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
     schemars::json_schema!({ "anyOf": [logged, { "const": "taken_elsewhere" }, { "type": "null" }] })
 }
 
+/// Who acts in a call for one of its parties.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ActsForView {
+    /// Who, for whom, and what they did.
+    #[serde(flatten)]
+    pub acts: ActsFor,
+    /// Whether the party took the call over: who acted listens since.
+    pub taken_over: bool,
+}
+
 /// A member of a call.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -229,6 +283,8 @@ pub struct MemberView {
     pub device: DeviceId,
     /// Whether it is this one.
     pub you: bool,
+    /// Whether it is heard: by its person's role, or because they act for a party.
+    pub speaks: bool,
     /// Whether its microphone is off.
     pub muted: bool,
     /// Whether it is a note-taker whose heartbeats are overdue.
@@ -270,6 +326,10 @@ pub struct NoticeView {
     pub partial: bool,
     /// Whether this device may join it as a listener now.
     pub can_listen: bool,
+    /// Who acts in it for a party, according to the office.
+    pub acts_for: Vec<ActsFor>,
+    /// Whether somebody acts in it for this device's person, who may take it over now.
+    pub can_take_over: bool,
     /// Whether a note-taker is in it and responsive, according to the office.
     pub noted: bool,
     /// Whether one is joining, according to the office: another need not.
@@ -316,10 +376,65 @@ pub struct InvitationView {
     pub request: Option<RequestView>,
     /// How many times another device tried to use the link since.
     pub refused_requests: u64,
-    /// How many security officers have to approve the device that asks: one or two, by the office's charter.
+    /// How many security officers have to approve the device that asks: one or two, by the office's charter; two of a recovery.
     pub approvals_needed: u8,
+    /// The recovery that it belongs to.
+    pub recovery: Option<RecoveryId>,
     /// The first of two security officers who approved the device that asks, verified.
     pub first_approval: Option<ApprovalView>,
+}
+
+/// A recovery on the screen of a security officer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct RecoveryView {
+    /// Which.
+    pub recovery: RecoveryId,
+    /// The person who lost all devices.
+    pub card: Card,
+    /// Why, as stated. None if the statement does not verify.
+    pub reason: Option<RecoveryReason>,
+    /// The security officer who opened it, verified.
+    pub by: Option<Card>,
+    /// Whether this device's person did, on whatever device.
+    pub own: bool,
+    /// Whether this device's person may confirm it: it is verified, somebody else's, about somebody else, and not confirmed.
+    pub can_confirm: bool,
+    /// When it was opened, milliseconds since 1970 UTC, by the office's clock.
+    pub opened_ms: u64,
+    /// Until when it may be confirmed, and a device enrolled.
+    pub expires_ms: u64,
+    /// The person's devices that are not revoked.
+    pub devices: Vec<DeviceId>,
+    /// The security officer who confirmed it, verified.
+    pub confirmed_by: Option<Card>,
+    /// Why it cannot be confirmed or used: what the office sent does not verify.
+    pub problem: Option<String>,
+}
+
+/// A short code that carries an invitation's link.
+#[derive(Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct CodeView {
+    /// The invitation.
+    pub invitation: InvitationId,
+    /// To be read out; none before the office has allotted a slot, and once it is over.
+    pub code: Option<String>,
+    /// Until when it can be typed, milliseconds since 1970 UTC.
+    pub expires_ms: Option<u64>,
+    /// How many wrong codes were typed.
+    pub wrong: u8,
+    /// Why it cannot be typed any more.
+    pub over: Option<CodeOver>,
+    /// Another device tried it after it was used.
+    pub late: bool,
+}
+
+/// Does not show the code.
+impl std::fmt::Debug for CodeView {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "CodeView({:?}, {} wrong, over: {:?})", self.invitation, self.wrong, self.over)
+    }
 }
 
 /// The first of two security officers' approvals.

@@ -28,6 +28,8 @@ use zeroize::Zeroizing;
 pub const DEVICE_REQUEST_TYP: &str = "telcon-device-request+jws";
 /// First byte of the fragment of a registrar's link. 1 is a link of the authority ([`crate::Invitation`]).
 const VERSION: u8 = 2;
+/// First byte of the fragment of a recovery's link: its device demands the certificates of two registrars.
+const RECOVERY_VERSION: u8 = 3;
 /// Version, suite, secret, digest of the authority, invitation.
 const FRAGMENT_BYTES: usize = 2 + SEED_BYTES + 32 + 16;
 /// Separates what the secret authenticates from anything else that it might.
@@ -43,6 +45,7 @@ pub struct Ask {
     secret: Zeroizing<[u8; SEED_BYTES]>,
     authority_sha256: [u8; 32],
     invitation: InvitationId,
+    recovery: bool,
 }
 
 impl Ask {
@@ -53,7 +56,18 @@ impl Ask {
         authority_sha256: [u8; 32],
         invitation: InvitationId,
     ) -> Self {
-        Self { suite, secret: Zeroizing::new(secret), authority_sha256, invitation }
+        Self { suite, secret: Zeroizing::new(secret), authority_sha256, invitation, recovery: false }
+    }
+
+    /// The same as a recovery's link: whoever asks with it accepts the certificates of two registrars only, in every office.
+    #[must_use]
+    pub fn for_recovery(self, recovery: bool) -> Self {
+        Self { recovery, ..self }
+    }
+
+    /// Whether it is a recovery's link.
+    pub fn is_recovery(&self) -> bool {
+        self.recovery
     }
 
     /// Whether a fragment is of this kind, to choose the parser: it may be malformed all the same.
@@ -61,13 +75,14 @@ impl Ask {
         let fragment = bare_fragment(fragment);
         // Four characters are three bytes.
         let first = fragment.get(..4).and_then(|start| URL_SAFE_NO_PAD.decode(start).ok());
-        first.is_some_and(|bytes| bytes.first() == Some(&VERSION))
+        first.is_some_and(|bytes| matches!(bytes.first(), Some(&(VERSION | RECOVERY_VERSION))))
     }
 
     /// The link's fragment: 110 characters in either suite, which fit a QR code.
     pub fn to_fragment(&self) -> String {
         let mut bytes = Zeroizing::new(Vec::with_capacity(FRAGMENT_BYTES));
-        bytes.extend_from_slice(&[VERSION, suite_byte(self.suite)]);
+        let version = if self.recovery { RECOVERY_VERSION } else { VERSION };
+        bytes.extend_from_slice(&[version, suite_byte(self.suite)]);
         bytes.extend_from_slice(&*self.secret);
         bytes.extend_from_slice(&self.authority_sha256);
         bytes.extend_from_slice(self.invitation.as_bytes());
@@ -85,7 +100,7 @@ impl Ask {
         }
         let bytes = Zeroizing::new(URL_SAFE_NO_PAD.decode(fragment).map_err(|_| Flaw::Invitation)?);
         let (header, rest) = bytes.split_at_checked(2).ok_or(Flaw::Invitation)?;
-        if bytes.len() != FRAGMENT_BYTES || header[0] != VERSION {
+        if bytes.len() != FRAGMENT_BYTES || !matches!(header[0], VERSION | RECOVERY_VERSION) {
             return Err(Flaw::Invitation.into());
         }
         let suite = suite_of_byte(header[1]).ok_or(Flaw::Invitation)?;
@@ -93,7 +108,8 @@ impl Ask {
         secret.copy_from_slice(&rest[..SEED_BYTES]);
         authority.copy_from_slice(&rest[SEED_BYTES..SEED_BYTES + 32]);
         invitation.copy_from_slice(&rest[SEED_BYTES + 32..]);
-        Ok(Self { suite, secret, authority_sha256: authority, invitation: InvitationId::from_bytes(invitation) })
+        let invitation = InvitationId::from_bytes(invitation);
+        Ok(Self { suite, secret, authority_sha256: authority, invitation, recovery: header[0] == RECOVERY_VERSION })
     }
 
     /// SHA-256 of the authority's certificate, for [`crate::Office::pin`].

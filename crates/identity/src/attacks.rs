@@ -1,9 +1,11 @@
 //! Every check as an attack, in both suites: the attacker's input, and the error that refuses it.
 
 mod chains;
+mod delegation;
 mod invitations;
 mod logs;
 mod offices;
+mod recoveries;
 mod registrars;
 mod rings;
 mod signed_texts;

@@ -215,7 +215,19 @@ impl Authority {
     /// # Errors
     /// None today; a suite with a stateful key would have some.
     pub fn revoke(&self, device: DeviceId, now_ms: u64) -> Result<String> {
-        let revocation = Revocation { office: self.domain.to_string(), device, at_ms: now_ms, by: None };
+        self.sign_revocation(device, false, now_ms)
+    }
+
+    /// As [`Authority::revoke`], and orders the device to erase its keys and data when it learns of it.
+    ///
+    /// # Errors
+    /// As [`Authority::revoke`].
+    pub fn revoke_and_erase(&self, device: DeviceId, now_ms: u64) -> Result<String> {
+        self.sign_revocation(device, true, now_ms)
+    }
+
+    fn sign_revocation(&self, device: DeviceId, erase: bool, now_ms: u64) -> Result<String> {
+        let revocation = Revocation { office: self.domain.to_string(), device, at_ms: now_ms, by: None, erase };
         let payload = serde_json::to_vec(&revocation).expect("invariant: strings and numbers are JSON");
         Ok(jws::sign(&self.key, REVOCATION_TYP, &payload, &[]))
     }

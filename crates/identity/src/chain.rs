@@ -244,7 +244,8 @@ pub(crate) fn verify_chain(
             }
             Ok(device)
         }
-        ([first, first_registrar, second, second_registrar], Registrars::Two) => {
+        // Also where one is enough: whoever was recovered has the certificates of two ([`crate::VerifiedRecovery`]).
+        ([first, first_registrar, second, second_registrar], _) => {
             let first = verify_certified(authority, first, first_registrar)?;
             both(first, verify_certified(authority, second, second_registrar)?)
         }

@@ -137,6 +137,27 @@ pub enum Flaw {
     /// The caller's role may not ring.
     #[error("a ring comes from a person who may not ring")]
     RingRole,
+    /// A delegation by a person who may not delegate, or to one who may not act for others.
+    #[error("a delegation is by a person who may not give one, or to a person who may not act for others")]
+    DelegationRole,
+    /// A delegation in the name of another person than its signer's, or to oneself.
+    #[error("a delegation names another principal than the one who signed it")]
+    OtherPrincipal,
+    /// No act, one twice, or a term that is reversed or too long.
+    #[error("a delegation has no act, or a longer term than allowed")]
+    DelegationTerm,
+    /// An act that the delegation does not name.
+    #[error("a delegation is for another act than this")]
+    DelegationAct,
+    /// A delegation to another person than the one who acts.
+    #[error("a delegation is to another person than the one who acts")]
+    OtherDelegate,
+    /// A ring on somebody's behalf under another delegation than it names.
+    #[error("a ring names another delegation than the one that came with it")]
+    OtherDelegation,
+    /// A ring on somebody's behalf without the delegation.
+    #[error("a ring on somebody's behalf came without their delegation")]
+    DelegationMissing,
     /// Another suite than the office's: there is no negotiation, so no downgrade.
     #[error("a ring asks for another suite than the office's")]
     RingSuite,
@@ -230,6 +251,12 @@ pub enum Validity {
     /// A ring signed in the future.
     #[error("a ring is dated in the future: check both devices' clocks")]
     RingFuture,
+    /// A delegation whose time is over.
+    #[error("a delegation has ended: ask the principal for another")]
+    Delegation,
+    /// A delegation whose time has not begun.
+    #[error("a delegation is not valid yet: check both devices' clocks")]
+    DelegationNotYet,
     /// The registrar's year is over, or has not begun.
     #[error("this device is not a registrar any more: ask the holder of the office's authority to appoint it again")]
     Registrar,

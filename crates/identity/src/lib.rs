@@ -13,7 +13,7 @@
 //!
 //! Verified types have no public constructor, only verification creates them: [`VerifiedDevice`] (valid certificate chain),
 //! [`LoggedDevice`] (and its certificate is in the log), [`VerifiedRing`] (signed by such a device, recent, for this office),
-//! [`LoggedRing`] (and the opening of the call is in the log).
+//! [`LoggedRing`] (and the opening of the call is in the log), [`VerifiedDelegation`] and [`LoggedDelegation`] (who may act for whom).
 //!
 //! This crate has no clock, randomness, file or socket: seeds and times are arguments, and it builds for wasm32.
 //!
@@ -33,6 +33,7 @@ mod certificate;
 mod chain;
 mod checkpoint;
 mod credential;
+mod delegation;
 mod error;
 mod invitation;
 pub mod jws;
@@ -42,6 +43,7 @@ mod logged;
 mod look;
 mod name;
 mod office;
+mod recovery;
 mod registrar;
 mod rights;
 mod ring;
@@ -61,18 +63,28 @@ pub use authority::{Authority, CharterTerms, INVITATION_TYP, InviteSpec, REVOCAT
 pub use certificate::MAX_CERTIFICATE_BYTES;
 pub use chain::VerifiedDevice;
 pub use credential::{parse_x509_credential, x509_credential};
+pub use delegation::{
+    DELEGATION_END_TYP, DELEGATION_TYP, LoggedDelegation, VerifiedDelegation, VerifiedDelegationEnd, sign_delegation,
+    sign_delegation_end,
+};
 pub use error::{Flaw, IdentityError, Mismatch, Misuse, Result, Validity};
 pub use invitation::{Invitation, MAX_FRAGMENT_CHARS};
 pub use key::{DeviceKey, SEED_BYTES, verify_signature};
 pub use logged::{LoggedDevice, LoggedEntry, LoggedRing};
 pub use look::Look;
 pub use office::{Office, VerifiedRevocation};
+pub use recovery::{
+    RECOVERY_CONFIRMATION_TYP, RECOVERY_TYP, VerifiedConfirmation, VerifiedRecovery, claimed_recovery_id,
+};
 pub use registrar::{
     APPOINTMENT_REQUEST_TYP, VerifiedApproval, check_card, claimed_revocation, claimed_revoker, request_appointment,
     with_certificate, without_certificate,
 };
 pub use rights::Registrar;
 pub use ring::{RING_MAX_FUTURE_MS, RING_TYP, VerifiedRing, claimed_call, sign_ring};
-pub use statement::{RECORD_TYP, SIGN_IN_TYP, VerifiedRecord, sign_in, sign_record, verify_sign_in};
+pub use statement::{
+    ERASURE_TYP, RECORD_TYP, SIGN_IN_TYP, VerifiedRecord, claimed_erasure, sign_erasure, sign_in, sign_record,
+    verify_erasure, verify_sign_in,
+};
 pub use trust::TrustStore;
 pub use validity::{AUTHORITY_VALIDITY_S, CLOCK_TOLERANCE_S, DEVICE_VALIDITY_S, MAX_INVITATION_TTL_S};

@@ -177,7 +177,7 @@ impl Office {
             return Err(Flaw::OtherOffice.into());
         }
         let entry = self.verify_logged(opened)?;
-        let Some(Entry::CallOpened { call, ring_sha256, mode, suite, devices, .. }) = entry.entry() else {
+        let Some(Entry::CallOpened { call, ring_sha256, mode, suite, devices, delegation, .. }) = entry.entry() else {
             return Err(Flaw::LogEntry.into());
         };
         let content = ring.ring();
@@ -185,7 +185,8 @@ impl Office {
             && *ring_sha256.as_bytes() == ring.sha256()
             && *mode == content.mode
             && *suite == content.suite
-            && devices[..] == [content.from.id];
+            && devices[..] == [content.from.id]
+            && *delegation == content.on_behalf.map(|named| named.delegation);
         if !same {
             return Err(Flaw::OtherEntry.into());
         }

@@ -11,10 +11,11 @@ use crate::{
     rights::{BESIDE, Registrar, verify_registrar},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use sha2::{Digest as _, Sha256};
 use std::fmt;
 use telcon_log::VerifierKey;
 use telcon_proto::{
-    DeviceId, OfficeName, PersonId, RecordMode, Role, SuiteName,
+    DeviceId, Digest, OfficeName, PersonId, RecordMode, Role, SuiteName,
     http::{Charter, IssuedInvitation, OfficeInfo, Registrars, Revocation},
 };
 
@@ -120,8 +121,8 @@ impl Office {
     }
 
     /// Verifies a chain (DER: device, and what certified it) up to this office's authority, valid at `now_ms`. A device that
-    /// registrars enrolled counts with the number of them that the charter demands, and with no other: where it is two, the
-    /// chain is device, registrar, device, registrar.
+    /// registrars enrolled counts with the number of them that the charter demands, at least: of two, the chain is device,
+    /// registrar, device, registrar, as that of a recovered person's device is in every office.
     ///
     /// # Errors
     /// [`Flaw`]s of the chain; [`crate::Validity::Device`] and [`crate::Validity::DeviceNotYet`].
@@ -176,7 +177,9 @@ impl Office {
         if registrar.as_ref().is_some_and(|signer| !signer.rights.key_use.contains_s(revocation.at_ms / 1000)) {
             return Err(Validity::Registrar.into());
         }
-        Ok(VerifiedRevocation { device: revocation.device, registrar })
+        let order_sha256 = Digest::from_bytes(Sha256::digest(jws).into());
+        let Revocation { device, at_ms, erase, .. } = revocation;
+        Ok(VerifiedRevocation { device, registrar, erase, at_ms, order_sha256 })
     }
 
     /// Verifies a statement of this office's authority that a person was invited.
@@ -216,6 +219,9 @@ impl Office {
 pub struct VerifiedRevocation {
     device: DeviceId,
     registrar: Option<Registrar>,
+    erase: bool,
+    at_ms: u64,
+    order_sha256: Digest,
 }
 
 impl VerifiedRevocation {
@@ -227,6 +233,21 @@ impl VerifiedRevocation {
     /// The registrar that revoked it; none if the authority did.
     pub fn registrar(&self) -> Option<&Registrar> {
         self.registrar.as_ref()
+    }
+
+    /// Whether the device is ordered to erase its keys and data.
+    pub fn erases(&self) -> bool {
+        self.erase
+    }
+
+    /// When it was signed, milliseconds since 1970 UTC by the signer's clock.
+    pub fn at_ms(&self) -> u64 {
+        self.at_ms
+    }
+
+    /// SHA-256 of the compact JWS, by which the device names it when it has erased itself.
+    pub fn order_sha256(&self) -> Digest {
+        self.order_sha256
     }
 
     /// Whether the signer may revoke devices of people of this role.

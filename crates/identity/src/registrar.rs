@@ -76,11 +76,23 @@ impl Registrar {
     /// # Errors
     /// [`Misuse::RegistrarKey`] if `key` is not this registrar's.
     pub fn revoke(&self, key: &DeviceKey, device: DeviceId, now_ms: u64) -> Result<String> {
+        self.sign_revocation(key, device, false, now_ms)
+    }
+
+    /// As [`Registrar::revoke`], and orders the device to erase its keys and data when it learns of it.
+    ///
+    /// # Errors
+    /// As [`Registrar::revoke`].
+    pub fn revoke_and_erase(&self, key: &DeviceKey, device: DeviceId, now_ms: u64) -> Result<String> {
+        self.sign_revocation(key, device, true, now_ms)
+    }
+
+    fn sign_revocation(&self, key: &DeviceKey, device: DeviceId, erase: bool, now_ms: u64) -> Result<String> {
         if key.public_bytes() != self.public_key() {
             return Err(Misuse::RegistrarKey.into());
         }
         let office = self.rights.card.office.to_string();
-        let revocation = Revocation { office, device, at_ms: now_ms, by: Some(self.rights.device) };
+        let revocation = Revocation { office, device, at_ms: now_ms, by: Some(self.rights.device), erase };
         let payload = serde_json::to_vec(&revocation).expect("invariant: strings and numbers are JSON");
         let jws = jws::sign(key, REVOCATION_TYP, &payload, &[]);
         Ok(with_certificate(&jws, self.der()))

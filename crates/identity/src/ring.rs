@@ -32,7 +32,8 @@ pub fn claimed_call(jws: &str) -> Option<CallId> {
     read(claimed.claimed_payload()).ok().map(|ring| ring.call.id)
 }
 
-/// A ring signed by a device of the office whose role may ring. Only verification creates one.
+/// A ring signed by a device of the office whose role may ring, or may ring for others: then it counts only with the delegation that
+/// it names ([`VerifiedRing::check_delegation`]). Only verification creates one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerifiedRing {
     ring: Ring,
@@ -113,7 +114,13 @@ impl Office {
         if ring.from.id != device.device() {
             return Err(Flaw::OtherDevice.into());
         }
-        if !policy::may_ring_somebody(device.card().role) {
+        let role = device.card().role;
+        let may = match ring.on_behalf {
+            // Which counts only with the delegation: see `VerifiedRing::check_delegation`.
+            Some(_) => policy::allows(role, policy::Action::ActForPrincipal),
+            None => policy::may_ring_somebody(role),
+        };
+        if !may {
             return Err(Flaw::RingRole.into());
         }
         if ring.suite != self.suite() {

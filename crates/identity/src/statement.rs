@@ -6,19 +6,23 @@ use crate::{
     jws,
     key::DeviceKey,
     office::Office,
+    registrar::without_certificate,
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use telcon_proto::{
     Blob, CallId, DeviceId, Digest, SuiteName,
     sealing::{SealFlaw, check_certificate},
-    statement::{RecordSigned, SignIn},
+    statement::{Erasure, RecordSigned, SignIn},
 };
 
 /// Type of a sign-in (RFC 7515 section 4.1.9).
 pub const SIGN_IN_TYP: &str = "telcon-sign-in+jws";
 /// Type of a record's signature.
 pub const RECORD_TYP: &str = "telcon-record+jws";
+
+/// Type of a device's statement that it erases itself.
+pub const ERASURE_TYP: &str = "telcon-erasure+jws";
 
 /// Answers a switchboard's challenge.
 pub fn sign_in(key: &DeviceKey, office_domain: &str, device: DeviceId, nonce: &[u8]) -> String {
@@ -47,6 +51,49 @@ pub fn verify_sign_in(
         return Err(Flaw::OtherDevice.into());
     }
     if signed.nonce.as_slice() != nonce {
+        return Err(Flaw::OtherChallenge.into());
+    }
+    Ok(())
+}
+
+/// A device states that it erases itself as the revocation of this digest orders ([`crate::VerifiedRevocation::order_sha256`]).
+pub fn sign_erasure(
+    key: &DeviceKey,
+    office_domain: &str,
+    device: DeviceId,
+    order_sha256: Digest,
+    now_ms: u64,
+) -> String {
+    let statement = Erasure { office: office_domain.to_owned(), device, order_sha256, at_ms: now_ms };
+    jws::sign(key, ERASURE_TYP, &encode(&statement), &[])
+}
+
+/// The device that a statement of an erasure names, unverified.
+pub fn claimed_erasure(jws: &str) -> Option<DeviceId> {
+    let signed = jws::decode(jws).ok()?;
+    decode::<Erasure>(signed.claimed_payload()).ok().map(|erasure| erasure.device)
+}
+
+/// Verifies [`sign_erasure`], with the device's key as verified at its enrolment and the order that it was sent.
+///
+/// # Errors
+/// [`Flaw`]s of the signed text; [`Flaw::OtherOffice`], [`Flaw::OtherDevice`]; [`Flaw::OtherChallenge`] if it is about another order.
+pub fn verify_erasure(
+    jws: &str,
+    suite: SuiteName,
+    public: &[u8],
+    office_domain: &str,
+    device: DeviceId,
+    order: &str,
+) -> Result<()> {
+    let signed: Erasure = decode(&jws::verify(jws, ERASURE_TYP, suite, public)?)?;
+    if signed.office != office_domain {
+        return Err(Flaw::OtherOffice.into());
+    }
+    if signed.device != device {
+        return Err(Flaw::OtherDevice.into());
+    }
+    if signed.order_sha256 != Digest::from_bytes(Sha256::digest(without_certificate(order)).into()) {
         return Err(Flaw::OtherChallenge.into());
     }
     Ok(())

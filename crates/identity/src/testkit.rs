@@ -131,6 +131,7 @@ pub(crate) fn ring(world: &World, from: &Device) -> Ring {
         mode: RecordMode::Memo,
         suite: world.office.suite(),
         at_ms: NOW,
+        on_behalf: None,
     }
 }
 

@@ -6,6 +6,7 @@
 
 use crate::{
     chain::{VerifiedDevice, claimed_office},
+    delegation::{DELEGATION_TYP, LoggedDelegation},
     error::{Flaw, Mismatch, Result},
     jws,
     logged::{LoggedDevice, LoggedEntry, LoggedRing},
@@ -14,7 +15,7 @@ use crate::{
     statement::{RECORD_TYP, VerifiedRecord},
 };
 use std::collections::BTreeMap;
-use telcon_proto::{CallId, Digest, OfficeName, message::Logged};
+use telcon_proto::{CallId, Digest, OfficeName, delegation::ProvenDelegation, message::Logged};
 
 /// The offices that a device trusts: its home office, and others that were added.
 #[derive(Clone, Debug)]
@@ -97,6 +98,15 @@ impl TrustStore {
     /// [`Mismatch::UnknownOffice`], and those of [`Office::verify_ring_past`].
     pub fn verify_ring_past(&self, jws: &str) -> Result<VerifiedRing> {
         self.signers_office(jws, RING_TYP)?.verify_ring_past(jws)
+    }
+
+    /// Verifies a delegation and its proofs against the office of the device that signed it, as
+    /// [`Office::verify_delegation_logged`].
+    ///
+    /// # Errors
+    /// [`Mismatch::UnknownOffice`], and those of [`Office::verify_delegation_logged`].
+    pub fn verify_delegation_logged(&self, proven: &ProvenDelegation) -> Result<LoggedDelegation> {
+        self.signers_office(&proven.statement, DELEGATION_TYP)?.verify_delegation_logged(proven)
     }
 
     /// Checks that caller, callee and call of a ring belong to the home office. Calls between offices are not implemented: no

@@ -47,9 +47,12 @@ pub enum Access {
     Device(Rule),
 }
 
-const IN_CALLS: Rule = Rule::Any(&[Action::Speak, Action::ListenIn]);
-const RINGS: Rule = Rule::Any(&[Action::RingPrincipal, Action::RingCounterpart]);
-const ANSWERS: Rule = Rule::Any(&[Action::Answer]);
+const IN_CALLS: Rule = Rule::Any(&[Action::Speak, Action::ListenIn, Action::ActForPrincipal]);
+const RINGS: Rule = Rule::Any(&[Action::RingPrincipal, Action::RingCounterpart, Action::ActForPrincipal]);
+const ANSWERS: Rule = Rule::Any(&[Action::Answer, Action::ActForPrincipal]);
+const DELEGATES: Rule = Rule::Any(&[Action::Delegate]);
+const ENDS_DELEGATIONS: Rule = Rule::Any(&[Action::Delegate, Action::EndDelegations]);
+const SEES_DELEGATIONS: Rule = Rule::Any(&[Action::Delegate, Action::ActForPrincipal, Action::EndDelegations]);
 const ENROLS: Rule = Rule::Any(&[Action::EnrolDevices]);
 const WRITES: Access = Access::Device(Rule::Any(&[Action::WriteRecord]));
 const SEES_RECORDS: Access = Access::Device(Rule::Any(&[Action::SeeAllRecords, Action::SeeOwnRecords]));
@@ -71,11 +74,19 @@ pub const MESSAGES: &[(&str, Rule)] = &[
     ("offer", IN_CALLS),
     ("resume", IN_CALLS),
     ("find_people", RINGS),
-    ("silence", ANSWERS),
+    ("silence", Rule::Any(&[Action::Answer])),
     ("invite", ENROLS),
     ("close_invitation", ENROLS),
     ("approve_device", ENROLS),
     ("revoke_device", ENROLS),
+    ("open_recovery", ENROLS),
+    ("confirm_recovery", ENROLS),
+    ("close_recovery", ENROLS),
+    ("delegate", DELEGATES),
+    ("end_delegation", ENDS_DELEGATIONS),
+    ("open_code", ENROLS),
+    ("answer_code", ENROLS),
+    ("close_code", ENROLS),
     ("report_alert", Rule::SignedIn),
     ("see_alerts", Rule::Any(&[Action::MarkAlerts])),
     ("acknowledge_device", Rule::Any(&[Action::SeeOwnDevices])),
@@ -89,9 +100,14 @@ pub const REQUESTS: &[(&str, &str, Access)] = &[
     ("POST", "/api/v1/invitations", Access::Everybody),
     ("POST", "/api/v1/devices", Access::Everybody),
     ("POST", "/api/v1/revocations", Access::Everybody),
+    ("POST", "/api/v1/orders", Access::Everybody),
+    ("POST", "/api/v1/erasures", Access::Everybody),
     ("POST", "/api/v1/registrars", Access::Everybody),
     ("POST", "/api/v1/device-requests", Access::Everybody),
+    ("POST", "/api/v1/codes/{slot}", Access::Everybody),
+    ("POST", "/api/v1/codes/{slot}/{run}", Access::Everybody),
     ("GET", "/api/v1/devices", Access::Device(Rule::Any(&[Action::SeeOwnDevices, Action::SeeAllDevices]))),
+    ("GET", "/api/v1/delegations", Access::Device(SEES_DELEGATIONS)),
     ("GET", "/api/v1/sign-ins", Access::Device(Rule::Any(&[Action::SeeOwnDevices]))),
     ("GET", "/api/v1/alerts", Access::Device(Rule::Any(&[Action::SeeAlerts]))),
     ("GET", "/api/v1/push", Access::Device(Rule::Any(&[Action::MarkAlerts]))),
@@ -105,6 +121,9 @@ pub const REQUESTS: &[(&str, &str, Access)] = &[
     ("POST", "/api/v1/passkeys/assertion", Access::Everybody),
     ("POST", "/api/v1/lockers", SIGNED_IN),
     ("POST", "/api/v1/lockers/open", Access::Everybody),
+    ("POST", "/api/v1/sso/start", SIGNED_IN),
+    ("POST", "/api/v1/sso/finish", SIGNED_IN),
+    ("POST", "/api/v1/sso/unlink", Access::Device(ENROLS)),
     ("GET", "/api/v1/log/consistency", Access::Everybody),
     ("GET", "/api/v1/ice-servers", Access::Device(IN_CALLS)),
     ("GET", "/api/v1/records", SEES_RECORDS),
@@ -120,6 +139,10 @@ pub const REQUESTS: &[(&str, &str, Access)] = &[
 /// Requests with which a device is protected: they are all that a device may send that the office wants protected first.
 pub const PROTECTS: &[&str] =
     &["/api/v1/passkeys/registration", "/api/v1/passkeys", "/api/v1/lockers", "/api/v1/protection/remove"];
+
+/// Requests with which a person signs in with their office account: they are all that a device may send which has proven its key and
+/// waits for that ([`crate::ServerMessage::SsoRequired`]).
+pub const SIGNS_ON: &[&str] = &["/api/v1/sso/start", "/api/v1/sso/finish"];
 
 /// Why a signed-in device of this role may not send a message; none if it may.
 pub fn refuses_message(role: Role, message: &ClientMessage) -> Option<String> {
@@ -189,6 +212,13 @@ mod tests {
     }
 
     #[test]
+    fn every_signed_in_device_may_sign_in_with_its_office_account() {
+        for path in SIGNS_ON {
+            assert_eq!(request("POST", path), Some(SIGNED_IN), "{path}");
+        }
+    }
+
+    #[test]
     fn a_refusal_names_the_roles_that_may() {
         let message = ClientMessage::SeeAlerts { alerts: Vec::new() };
         assert_eq!(refuses_message(Role::SecurityOfficer, &message), None);
@@ -201,7 +231,9 @@ mod tests {
         let in_calls = IN_CALLS.refuses(Role::Auditor).unwrap();
         assert!(in_calls.contains("send audio or join a call as a visible listener"), "{in_calls}");
         assert!(
-            in_calls.ends_with("; roles that may: principal, counterpart, duty officer, note-taker, interpreter"),
+            in_calls.ends_with(
+                "; roles that may: principal, counterpart, scheduler, duty officer, note-taker, interpreter"
+            ),
             "{in_calls}"
         );
         let Access::Device(records) = SEES_RECORDS else { panic!("{SEES_RECORDS:?}") };

@@ -21,8 +21,16 @@ pub enum AlertKind {
     LinkOpenedAgain,
     /// The authority appointed a registrar.
     RegistrarAppointed,
+    /// A security officer states that a person lost all devices.
+    RecoveryOpened,
+    /// Another one confirmed it: the person's devices are revoked, and a new one may ask.
+    RecoveryConfirmed,
+    /// A recovery is over.
+    RecoveryClosed,
     /// Somebody tried to sign in as a device without its key.
     SignInFailed,
+    /// A person signed in with an account at the office's provider for the first time: from now on it is theirs.
+    AccountLinked,
     /// A device rang, and the server could not verify the ring.
     RingRefused,
     /// A device reports that a certificate or a proof of a call did not verify.
@@ -31,22 +39,29 @@ pub enum AlertKind {
     LogForked,
     /// A device reports that the server delivered a ring that did not verify.
     RingInvalid,
+    /// A registrar's device reports that wrong codes were typed until it closed the short code that it showed.
+    CodeGuessed,
 }
 
 impl AlertKind {
     /// All kinds, in the order of the documentation.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 16] = [
         Self::DeviceAsked,
         Self::DeviceEnrolled,
         Self::DeviceRefused,
         Self::DeviceRevoked,
         Self::LinkOpenedAgain,
         Self::RegistrarAppointed,
+        Self::RecoveryOpened,
+        Self::RecoveryConfirmed,
+        Self::RecoveryClosed,
         Self::SignInFailed,
+        Self::AccountLinked,
         Self::RingRefused,
         Self::ProofInvalid,
         Self::LogForked,
         Self::RingInvalid,
+        Self::CodeGuessed,
     ];
 
     /// The word on the wire, in the log and in the store.
@@ -58,11 +73,16 @@ impl AlertKind {
             Self::DeviceRevoked => "device_revoked",
             Self::LinkOpenedAgain => "link_opened_again",
             Self::RegistrarAppointed => "registrar_appointed",
+            Self::RecoveryOpened => "recovery_opened",
+            Self::RecoveryConfirmed => "recovery_confirmed",
+            Self::RecoveryClosed => "recovery_closed",
             Self::SignInFailed => "sign_in_failed",
+            Self::AccountLinked => "account_linked",
             Self::RingRefused => "ring_refused",
             Self::ProofInvalid => "proof_invalid",
             Self::LogForked => "log_forked",
             Self::RingInvalid => "ring_invalid",
+            Self::CodeGuessed => "code_guessed",
         }
     }
 
@@ -74,7 +94,16 @@ impl AlertKind {
     /// Whether its entry is [`Entry::AlertRaised`]. The others are alerts by the entry that states what happened: a second one
     /// would say nothing more.
     pub const fn has_own_entry(self) -> bool {
-        !matches!(self, Self::DeviceEnrolled | Self::DeviceRefused | Self::DeviceRevoked | Self::RegistrarAppointed)
+        !matches!(
+            self,
+            Self::DeviceEnrolled
+                | Self::DeviceRefused
+                | Self::DeviceRevoked
+                | Self::RegistrarAppointed
+                | Self::RecoveryOpened
+                | Self::RecoveryConfirmed
+                | Self::RecoveryClosed
+        )
     }
 }
 
@@ -89,6 +118,8 @@ pub enum ReportedAlert {
     LogForked,
     /// [`AlertKind::RingInvalid`].
     RingInvalid,
+    /// [`AlertKind::CodeGuessed`].
+    CodeGuessed,
 }
 
 impl From<ReportedAlert> for AlertKind {
@@ -97,6 +128,7 @@ impl From<ReportedAlert> for AlertKind {
             ReportedAlert::ProofInvalid => Self::ProofInvalid,
             ReportedAlert::LogForked => Self::LogForked,
             ReportedAlert::RingInvalid => Self::RingInvalid,
+            ReportedAlert::CodeGuessed => Self::CodeGuessed,
         }
     }
 }
@@ -160,6 +192,16 @@ impl OfficeAlert {
             }
             Entry::RegistrarAppointed { time_ms, device, .. } => {
                 Some(alert(*time_ms, AlertKind::RegistrarAppointed, Some(*device), None))
+            }
+            // Of the registrar that opened or confirmed it: the person has no device, and the log names nobody.
+            Entry::RecoveryOpened { time_ms, by, .. } => {
+                Some(alert(*time_ms, AlertKind::RecoveryOpened, Some(*by), None))
+            }
+            Entry::RecoveryConfirmed { time_ms, by, invitation, .. } => {
+                Some(alert(*time_ms, AlertKind::RecoveryConfirmed, Some(*by), Some(*invitation)))
+            }
+            Entry::RecoveryClosed { time_ms, by, device, .. } => {
+                Some(alert(*time_ms, AlertKind::RecoveryClosed, device.or(*by), None))
             }
             Entry::InvitationClosed { time_ms, invitation, how: InvitationClosed::Refused, device, .. } => {
                 Some(alert(*time_ms, AlertKind::DeviceRefused, *device, Some(*invitation)))

@@ -16,8 +16,8 @@
 //! ```
 
 use crate::{Role, limits::MAX_DEVICES_PER_PERSON};
-use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::{collections::BTreeMap, fmt, str::FromStr};
 
 /// Version of the file.
 pub const DEVICE_POLICY_VERSION: u16 = 1;
@@ -35,6 +35,76 @@ pub enum DeviceKind {
     Browser,
     /// A program such as `telcon note` or `telcon call`.
     Native,
+}
+
+/// Version of a device's program, `MAJOR.MINOR.PATCH`. What follows a hyphen or plus sign in a semantic version is not part of it: a
+/// pre-release counts as its release.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ProgramVersion([u32; 3]);
+
+/// Longest text of a version that is read, characters.
+const MAX_VERSION_CHARS: usize = 64;
+
+impl ProgramVersion {
+    /// Of this program.
+    ///
+    /// # Panics
+    /// Never: Cargo accepts semantic versions alone.
+    pub fn own() -> Self {
+        env!("CARGO_PKG_VERSION").parse().expect("invariant: a package has a semantic version")
+    }
+}
+
+impl FromStr for ProgramVersion {
+    type Err = DevicePolicyError;
+
+    fn from_str(text: &str) -> Result<Self, DevicePolicyError> {
+        let wrong = || DevicePolicyError("a version is MAJOR.MINOR.PATCH, such as 1.4.0".to_owned());
+        if text.len() > MAX_VERSION_CHARS {
+            return Err(wrong());
+        }
+        let release = text.split(['-', '+']).next().unwrap_or_default();
+        let number = |part: &str| match part.bytes().all(|byte| byte.is_ascii_digit()) {
+            true => part.parse().map_err(|_| wrong()),
+            false => Err(wrong()),
+        };
+        let numbers: Vec<u32> = release.split('.').map(number).collect::<Result<_, _>>()?;
+        numbers.try_into().map(Self).map_err(|_| wrong())
+    }
+}
+
+impl fmt::Display for ProgramVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [major, minor, patch] = self.0;
+        write!(f, "{major}.{minor}.{patch}")
+    }
+}
+
+impl Serialize for ProgramVersion {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for ProgramVersion {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for ProgramVersion {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "ProgramVersion".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "description": "Version of a device's program, MAJOR.MINOR.PATCH.",
+            "type": "string",
+            "pattern": r"^[0-9]+\.[0-9]+\.[0-9]+([-+].*)?$",
+        })
+    }
 }
 
 impl DeviceKind {
@@ -64,6 +134,9 @@ pub struct DeviceRules {
     /// How many devices a person may have, 1 to [`MAX_DEVICES_PER_PERSON`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub devices_per_person: Option<u32>,
+    /// The oldest version of the page or program with which a device may sign in. A device states its version itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub minimum_version: Option<ProgramVersion>,
 }
 
 /// An office's policy for devices.
@@ -96,12 +169,19 @@ pub struct RoleRules {
     pub idle_lock_minutes: u32,
     /// How many devices a person may have.
     pub devices_per_person: usize,
+    /// The oldest version that may sign in.
+    pub minimum_version: Option<ProgramVersion>,
 }
 
 impl RoleRules {
     /// Whether devices of this kind may sign in.
     pub fn allows(&self, kind: DeviceKind) -> bool {
         self.kinds.as_ref().is_none_or(|kinds| kinds.contains(&kind))
+    }
+
+    /// Whether a device that says this of its version may sign in. One that says nothing is older than every version that says it.
+    pub fn allows_version(&self, program: Option<ProgramVersion>) -> bool {
+        self.minimum_version.is_none_or(|oldest| program.is_some_and(|own| own >= oldest))
     }
 }
 
@@ -160,6 +240,7 @@ impl DevicePolicy {
             devices_per_person: layers()
                 .find_map(|rules| rules.devices_per_person)
                 .map_or(MAX_DEVICES_PER_PERSON, |most| most as usize),
+            minimum_version: layers().find_map(|rules| rules.minimum_version),
         }
     }
 }
@@ -202,6 +283,27 @@ mod tests {
     }
 
     #[test]
+    fn versions_are_compared_by_their_numbers() {
+        let rules = DevicePolicy::parse(
+            r#"{"version":1,"everybody":{"minimum_version":"1.10.0"},"roles":{"note_taker":{"minimum_version":"0.9.9"}}}"#,
+        )
+        .unwrap();
+        let allows = |role, version: &str| rules.rules(role).allows_version(Some(version.parse().unwrap()));
+        for (version, allowed) in
+            [("1.10.0", true), ("1.10.1", true), ("2.0.0", true), ("1.9.9", false), ("0.99.99", false)]
+        {
+            assert_eq!(allows(Role::Auditor, version), allowed, "{version}");
+        }
+        assert!(allows(Role::NoteTaker, "0.9.9") && allows(Role::Auditor, "1.10.0-rc.1"));
+        assert!(!rules.rules(Role::Auditor).allows_version(None), "one that says nothing is older");
+        assert!(DevicePolicy::default().rules(Role::Auditor).allows_version(None));
+        for bad in ["", "1", "1.2", "1.2.3.4", "1.2.x", "+1.2.3", "1..3", "99999999999.0.0", &"1".repeat(65)] {
+            assert!(bad.parse::<ProgramVersion>().is_err(), "{bad:?}");
+        }
+        assert_eq!(ProgramVersion::own().to_string(), env!("CARGO_PKG_VERSION").split('-').next().unwrap());
+    }
+
+    #[test]
     fn what_is_not_understood_is_refused_with_its_line() {
         for (text, part) in [
             ("{\n \"version\": 1,\n \"everybdy\": {}\n}", "line 3"),
@@ -209,6 +311,7 @@ mod tests {
             ("{\"version\":1,\n\"everybody\":{\"kinds\":[\"phone\"]}}", "line 2"),
             ("{\"version\":1,\"everybody\":{\"protection\":\"yes\"}}", "line 1"),
             ("", "line 1"),
+            ("{\"version\":1,\"everybody\":{\"minimum_version\":\"1.4\"}}", "MAJOR.MINOR.PATCH"),
             ("{\"version\":2}", "version 2"),
             ("{\"version\":1,\"everybody\":{\"kinds\":[]}}", "everybody: kinds"),
             ("{\"version\":1,\"everybody\":{\"idle_lock_minutes\":0}}", "1 to 240"),

@@ -13,13 +13,16 @@
 //! use telcon_proto::{CallId, Ended, entry::{Entry, ReadEntry}};
 //!
 //! let call = CallId::from_bytes([1; 16]);
-//! let entry = Entry::CallEnded { time_ms: 5, call, how: Ended::Missed, answered: Some(false), answered_ms: None };
+//! let entry = Entry::CallEnded { time_ms: 5, call, how: Ended::Missed, answered: Some(false), answered_ms: None, delegation: None };
 //! let json = r#"{"type":"call_ended","time_ms":5,"call":"01010101010101010101010101010101","how":"missed","answered":false}"#;
 //! assert_eq!(entry.to_bytes(), json.as_bytes());
 //! assert_eq!(ReadEntry::parse(json.as_bytes()), ReadEntry::Known(entry));
 //! ```
 
-use crate::{CallId, DeviceId, Digest, Ended, InvitationId, PersonId, RecordMode, SuiteName};
+use crate::{
+    CallId, DelegationId, DeviceId, Digest, Ended, InvitationId, PersonId, RecordMode, RecoveryId, SuiteName,
+    recovery::RecoveryEnd,
+};
 use serde::{Deserialize, Serialize};
 
 /// One log entry. Times are milliseconds since 1970 UTC by the switchboard's clock.
@@ -71,6 +74,9 @@ pub enum Entry {
         suite: SuiteName,
         /// The caller's device.
         devices: Vec<DeviceId>,
+        /// The delegation under which the device's person rings for a principal.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        delegation: Option<DelegationId>,
     },
     /// The call is over.
     CallEnded {
@@ -86,6 +92,9 @@ pub enum Entry {
         /// When it was answered. Absent in entries of older versions, and of calls that were not answered.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         answered_ms: Option<u64>,
+        /// The delegation under which a person answered for the one who was rung.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        delegation: Option<DelegationId>,
     },
     /// A sealed record of the call is in the archive.
     RecordArchived {
@@ -175,6 +184,45 @@ pub enum Entry {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         device: Option<DeviceId>,
     },
+    /// A registrar states that a person lost all devices. Nothing follows from it until a registrar of another person confirms it.
+    RecoveryOpened {
+        /// When.
+        time_ms: u64,
+        /// The recovery.
+        recovery: RecoveryId,
+        /// The registrar's device.
+        by: DeviceId,
+        /// Its statement, a compact JWS over [`crate::recovery::RecoveryStatement`].
+        jws: String,
+    },
+    /// A registrar of another person confirmed it: the person's devices are revoked, and one device may ask with the invitation.
+    RecoveryConfirmed {
+        /// When.
+        time_ms: u64,
+        /// The recovery.
+        recovery: RecoveryId,
+        /// The registrar's device.
+        by: DeviceId,
+        /// The invitation. The device that is enrolled with it needs the certificates of both registrars.
+        invitation: InvitationId,
+        /// Its statement, a compact JWS over [`crate::recovery::RecoveryConfirmation`].
+        jws: String,
+    },
+    /// A recovery is over.
+    RecoveryClosed {
+        /// When.
+        time_ms: u64,
+        /// The recovery.
+        recovery: RecoveryId,
+        /// How.
+        how: RecoveryEnd,
+        /// The registrar's device that closed it; none if it expired.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<DeviceId>,
+        /// The device that was enrolled, if one was.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        device: Option<DeviceId>,
+    },
     /// The server or a device noticed something that concerns the security officer ([`crate::OfficeAlert`]).
     AlertRaised {
         /// When.
@@ -192,6 +240,32 @@ pub enum Entry {
         call: Option<CallId>,
         /// How often it happened since the entry before it about the same.
         count: u64,
+    },
+    /// A principal lets somebody act for them ([`crate::delegation`]). Neither is named.
+    DelegationGiven {
+        /// When.
+        time_ms: u64,
+        /// The delegation.
+        delegation: DelegationId,
+        /// The principal's device that signed it.
+        device: DeviceId,
+        /// SHA-256 of the statement, a compact JWS.
+        statement_sha256: Digest,
+        /// Until when it is valid, unless it ends before, milliseconds since 1970 UTC.
+        until_ms: u64,
+    },
+    /// A delegation ended before its time: no later call is rung or answered under it.
+    DelegationEnded {
+        /// When.
+        time_ms: u64,
+        /// The delegation.
+        delegation: DelegationId,
+        /// The device whose person ended it; none if it ended with a revoked device.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<DeviceId>,
+        /// SHA-256 of the signed statement that ended it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        statement_sha256: Option<Digest>,
     },
     /// Custodians opened a record of the call.
     ArchiveOpened {
@@ -246,7 +320,7 @@ impl InvitationClosed {
 }
 
 /// The `type` words of [`Entry`].
-pub const KINDS: [&str; 13] = [
+pub const KINDS: [&str; 18] = [
     "device_enrolled",
     "device_revoked",
     "call_opened",
@@ -260,6 +334,11 @@ pub const KINDS: [&str; 13] = [
     "invitation_closed",
     "alert_raised",
     "device_policy_changed",
+    "recovery_opened",
+    "recovery_confirmed",
+    "recovery_closed",
+    "delegation_given",
+    "delegation_ended",
 ];
 
 impl Entry {
@@ -279,6 +358,11 @@ impl Entry {
             Self::InvitationClosed { .. } => KINDS[10],
             Self::AlertRaised { .. } => KINDS[11],
             Self::DevicePolicyChanged { .. } => KINDS[12],
+            Self::RecoveryOpened { .. } => KINDS[13],
+            Self::RecoveryConfirmed { .. } => KINDS[14],
+            Self::RecoveryClosed { .. } => KINDS[15],
+            Self::DelegationGiven { .. } => KINDS[16],
+            Self::DelegationEnded { .. } => KINDS[17],
         }
     }
 
@@ -297,6 +381,11 @@ impl Entry {
             | Self::InvitationClosed { time_ms, .. }
             | Self::AlertRaised { time_ms, .. }
             | Self::DevicePolicyChanged { time_ms, .. }
+            | Self::RecoveryOpened { time_ms, .. }
+            | Self::RecoveryConfirmed { time_ms, .. }
+            | Self::RecoveryClosed { time_ms, .. }
+            | Self::DelegationGiven { time_ms, .. }
+            | Self::DelegationEnded { time_ms, .. }
             | Self::ArchiveOpened { time_ms, .. } => *time_ms,
         }
     }
@@ -310,6 +399,11 @@ impl Entry {
             | Self::InvitationMade { .. }
             | Self::InvitationClosed { .. }
             | Self::DevicePolicyChanged { .. }
+            | Self::RecoveryOpened { .. }
+            | Self::RecoveryConfirmed { .. }
+            | Self::RecoveryClosed { .. }
+            | Self::DelegationGiven { .. }
+            | Self::DelegationEnded { .. }
             // The call that an alert names need not exist.
             | Self::AlertRaised { .. } => None,
             Self::CallOpened { call, .. }
@@ -436,6 +530,8 @@ mod tests {
     const CALL: CallId = CallId::from_bytes([1; 16]);
     const DEVICE: DeviceId = DeviceId::from_bytes([1; 16]);
     const INVITATION: InvitationId = InvitationId::from_bytes([1; 16]);
+    const RECOVERY: RecoveryId = RecoveryId::from_bytes([1; 16]);
+    const DELEGATION: DelegationId = DelegationId::from_bytes([1; 16]);
     const DIGEST: Digest = Digest::from_bytes([0xab; 32]);
 
     /// Every type of entry with its JSON: the contract with archives that exist.
@@ -486,6 +582,44 @@ mod tests {
                 format!(r#"{{"type":"device_revoked","time_ms":1,"device":"{ID}","jws":"a.b.c"}}"#),
             ),
             (
+                Entry::RecoveryOpened { time_ms: 1, recovery: RECOVERY, by: DEVICE, jws: "a.b.c".into() },
+                format!(r#"{{"type":"recovery_opened","time_ms":1,"recovery":"{ID}","by":"{ID}","jws":"a.b.c"}}"#),
+            ),
+            (
+                Entry::RecoveryConfirmed {
+                    time_ms: 1,
+                    recovery: RECOVERY,
+                    by: DEVICE,
+                    invitation: INVITATION,
+                    jws: "a.b.c".into(),
+                },
+                format!(
+                    r#"{{"type":"recovery_confirmed","time_ms":1,"recovery":"{ID}","by":"{ID}","invitation":"{ID}","jws":"a.b.c"}}"#
+                ),
+            ),
+            (
+                Entry::RecoveryClosed {
+                    time_ms: 1,
+                    recovery: RECOVERY,
+                    how: RecoveryEnd::Completed,
+                    by: Some(DEVICE),
+                    device: Some(DEVICE),
+                },
+                format!(
+                    r#"{{"type":"recovery_closed","time_ms":1,"recovery":"{ID}","how":"completed","by":"{ID}","device":"{ID}"}}"#
+                ),
+            ),
+            (
+                Entry::RecoveryClosed {
+                    time_ms: 1,
+                    recovery: RECOVERY,
+                    how: RecoveryEnd::Expired,
+                    by: None,
+                    device: None,
+                },
+                format!(r#"{{"type":"recovery_closed","time_ms":1,"recovery":"{ID}","how":"expired"}}"#),
+            ),
+            (
                 Entry::RecordArchived {
                     time_ms: 1,
                     call: CALL,
@@ -507,13 +641,62 @@ mod tests {
                     mode: RecordMode::LogOnly,
                     suite: SuiteName::Hybrid,
                     devices: vec![DEVICE],
+                    delegation: None,
                 },
                 format!(
                     r#"{{"type":"call_opened","time_ms":1,"call":"{ID}","ring_sha256":"{digest}","mode":"log_only","suite":"hybrid","devices":["{ID}"]}}"#
                 ),
             ),
             (
-                Entry::CallEnded { time_ms: 1, call: CALL, how: Ended::HungUp, answered: None, answered_ms: None },
+                Entry::CallOpened {
+                    time_ms: 1,
+                    call: CALL,
+                    ring_sha256: DIGEST,
+                    mode: RecordMode::LogOnly,
+                    suite: SuiteName::Hybrid,
+                    devices: vec![DEVICE],
+                    delegation: Some(DELEGATION),
+                },
+                format!(
+                    r#"{{"type":"call_opened","time_ms":1,"call":"{ID}","ring_sha256":"{digest}","mode":"log_only","suite":"hybrid","devices":["{ID}"],"delegation":"{ID}"}}"#
+                ),
+            ),
+            (
+                Entry::DelegationGiven {
+                    time_ms: 1,
+                    delegation: DELEGATION,
+                    device: DEVICE,
+                    statement_sha256: DIGEST,
+                    until_ms: 9,
+                },
+                format!(
+                    r#"{{"type":"delegation_given","time_ms":1,"delegation":"{ID}","device":"{ID}","statement_sha256":"{digest}","until_ms":9}}"#
+                ),
+            ),
+            (
+                Entry::DelegationEnded { time_ms: 1, delegation: DELEGATION, by: None, statement_sha256: None },
+                format!(r#"{{"type":"delegation_ended","time_ms":1,"delegation":"{ID}"}}"#),
+            ),
+            (
+                Entry::DelegationEnded {
+                    time_ms: 1,
+                    delegation: DELEGATION,
+                    by: Some(DEVICE),
+                    statement_sha256: Some(DIGEST),
+                },
+                format!(
+                    r#"{{"type":"delegation_ended","time_ms":1,"delegation":"{ID}","by":"{ID}","statement_sha256":"{digest}"}}"#
+                ),
+            ),
+            (
+                Entry::CallEnded {
+                    time_ms: 1,
+                    call: CALL,
+                    how: Ended::HungUp,
+                    answered: None,
+                    answered_ms: None,
+                    delegation: None,
+                },
                 format!(r#"{{"type":"call_ended","time_ms":1,"call":"{ID}","how":"hung_up"}}"#),
             ),
             (
@@ -523,9 +706,23 @@ mod tests {
                     how: Ended::HungUp,
                     answered: Some(true),
                     answered_ms: Some(2),
+                    delegation: None,
                 },
                 format!(
                     r#"{{"type":"call_ended","time_ms":3,"call":"{ID}","how":"hung_up","answered":true,"answered_ms":2}}"#
+                ),
+            ),
+            (
+                Entry::CallEnded {
+                    time_ms: 3,
+                    call: CALL,
+                    how: Ended::HungUp,
+                    answered: Some(true),
+                    answered_ms: Some(2),
+                    delegation: Some(DELEGATION),
+                },
+                format!(
+                    r#"{{"type":"call_ended","time_ms":3,"call":"{ID}","how":"hung_up","answered":true,"answered_ms":2,"delegation":"{ID}"}}"#
                 ),
             ),
             (

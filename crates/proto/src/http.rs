@@ -1,8 +1,8 @@
 //! Bodies of the HTTP API. Its paths, errors and limits are described in `docs/api/openapi.json`.
 
 use crate::{
-    Blob, CallId, Card, DeviceId, Ended, OfficeAlert, PersonId, RecordMode, SuiteName, device_policy::DeviceKind,
-    message::Logged,
+    Blob, CallId, Card, DeviceId, Ended, OfficeAlert, PersonId, RecordMode, SuiteName, delegation::ProvenDelegation,
+    device_policy::DeviceKind, device_policy::ProgramVersion, message::Logged, sso::OfficeAccount,
 };
 use serde::{Deserialize, Serialize};
 
@@ -195,6 +195,10 @@ pub enum Asked {
     Expired {},
 }
 
+fn is_false(flag: &bool) -> bool {
+    !*flag
+}
+
 fn is_zero(number: &u8) -> bool {
     *number == 0
 }
@@ -232,9 +236,24 @@ pub struct ListedDevice {
     /// When it was revoked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoked_ms: Option<u64>,
+    /// When a security officer ordered it to erase itself, as part of the revocation or after it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub erase_ordered_ms: Option<u64>,
+    /// When it reported that it erased itself. A device whose keys are locked cannot report.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub erased_ms: Option<u64>,
     /// Whether it is connected now.
     #[serde(default)]
     pub connected: bool,
+    /// The version of its program at its last sign-in, as the program said; none of one that did not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub program: Option<ProgramVersion>,
+    /// Its person's account at the office's provider, if they have signed in there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<OfficeAccount>,
+    /// When its person last signed in on it with their account at the office's provider, milliseconds since 1970 UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account_used_ms: Option<u64>,
     /// When it was last connected, milliseconds since 1970 UTC, to within a few minutes; none if it never was, or not since the
     /// server keeps this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -315,6 +334,46 @@ pub struct Revocation {
     /// The registrar's device that signed; none if the authority did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<DeviceId>,
+    /// Whether the device erases its keys and data when it learns of it. Absent: it stops, and keeps them.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub erase: bool,
+}
+
+/// `POST /api/v1/orders`: a device that cannot sign in, because its keys are locked or it was revoked, asks whether it is revoked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct OrderRequest {
+    /// The device.
+    pub device: DeviceId,
+    /// Its DER certificate. It is not in the log: who has only read that learns nothing.
+    pub certificate: Blob,
+}
+
+/// Answer to [`OrderRequest`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Orders {
+    /// The signed revocation, as in [`crate::ServerMessage::Revoked`]; none if the device is not revoked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revocation: Option<String>,
+}
+
+/// `POST /api/v1/erasures`: a device reports that it erased itself as ordered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ErasureReport {
+    /// Compact JWS, type `telcon-erasure+jws`, by the device over [`crate::statement::Erasure`].
+    pub jws: String,
+}
+
+/// Answer to [`ErasureReport`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ErasureNoted {
+    /// The device.
+    pub device: DeviceId,
 }
 
 /// `POST /api/v1/calls/{call}/record`: the record is complete; its parts were uploaded before with
@@ -357,6 +416,12 @@ pub struct RecordLine {
     /// Whether there is no record, and the log has a *record missing* entry.
     #[serde(default)]
     pub missing: bool,
+    /// The principal for whom `from` rang.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_behalf_of: Option<Card>,
+    /// Who answered for `to`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answered_by: Option<Card>,
 }
 
 /// `GET /api/v1/ice-servers`: the office's TURN servers, for signed-in devices whose network blocks the relay's own address.
@@ -401,6 +466,9 @@ pub struct RecordProof {
     pub missing: Option<Logged>,
     /// Device certificate chains (DER) of all participants of the call, note-takers included.
     pub devices: Vec<ProvenDevice>,
+    /// The delegations under which somebody rang or answered for a party.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub delegations: Vec<ProvenDelegation>,
     /// Size of the tree that the device follows, as it asked (`log_size`).
     #[serde(default)]
     pub from_size: u64,
@@ -414,7 +482,14 @@ impl RecordProof {
     pub fn entries(&self) -> impl Iterator<Item = &Logged> {
         let records = self.records.iter().map(|record| &record.logged);
         let devices = self.devices.iter().map(|device| &device.logged);
-        [&self.opened].into_iter().chain(&self.ended).chain(&self.missing).chain(records).chain(devices)
+        let delegations = self.delegations.iter().flat_map(|proven| [&proven.given, &proven.device]);
+        [&self.opened]
+            .into_iter()
+            .chain(&self.ended)
+            .chain(&self.missing)
+            .chain(records)
+            .chain(devices)
+            .chain(delegations)
     }
 }
 

@@ -6,6 +6,7 @@
 pub mod access;
 pub mod alert;
 pub mod blob;
+pub mod delegation;
 pub mod device_policy;
 pub mod digest;
 pub mod entry;
@@ -20,15 +21,18 @@ pub mod policy;
 pub mod printable;
 pub mod protection;
 pub mod push;
+pub mod recovery;
 pub mod seal;
 pub mod sealing;
+pub mod short_code;
+pub mod sso;
 pub mod statement;
 pub mod terms;
 
 pub use alert::{AlertKind, OfficeAlert};
 pub use blob::Blob;
 pub use digest::Digest;
-pub use id::{CallId, DeviceId, IdError, InvitationId, PersonId, hex};
+pub use id::{CallId, CodeRunId, DelegationId, DeviceId, IdError, InvitationId, PersonId, RecoveryId, hex};
 pub use message::{ClientMessage, ServerMessage};
 pub use office::{OfficeName, Qualified};
 pub use terms::{Card, Ended, RecordMode, Role, SuiteName};

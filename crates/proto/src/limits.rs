@@ -38,6 +38,12 @@ pub const MAX_RINGS_AT_ONCE: usize = 8;
 pub const MAX_SILENCED: usize = 64;
 /// Invitations that are open at once. Registrars are sent all of them when they sign in.
 pub const MAX_OPEN_INVITATIONS: usize = 200;
+/// Recoveries that are open at once: each is a person without any device, so more is an attack or a mistake.
+pub const MAX_OPEN_RECOVERIES: usize = 16;
+/// How long a recovery may take in all, milliseconds: a day, for officers in other time zones. Then it is opened anew.
+pub const RECOVERY_MS: u64 = 24 * 60 * 60 * 1000;
+/// How long others are shown that a person was recovered, milliseconds: thirty days, so that whoever talks to them seldom sees it too.
+pub const RECOVERY_SHOWN_MS: u64 = 30 * 24 * 60 * 60 * 1000;
 /// How long alerts about the same are counted together, milliseconds: each adds at most one entry to the log in that time.
 pub const ALERT_INTERVAL_MS: u64 = 10 * 60 * 1000;
 /// Alerts of one page of the list, and alerts that one message marks as seen.
@@ -49,8 +55,32 @@ pub const ALERTS_AT_SIGN_IN: usize = 16;
 pub const MAX_ADDED_DEVICES: usize = 32;
 /// Longest address of a Web Push subscription, bytes. Those of push services in use have up to about 600.
 pub const MAX_PUSH_ENDPOINT_BYTES: usize = 2048;
+/// Longest time for which a principal lets somebody act for them, milliseconds: 90 days, so that what was forgotten ends by itself.
+pub const MAX_DELEGATION_MS: u64 = 90 * 24 * 60 * 60 * 1000;
+/// Delegations of one principal, and to one delegate, that have not ended.
+pub const MAX_DELEGATIONS_PER_PERSON: usize = 16;
+/// Delegations in the list of all, and people in the list of those who may be chosen.
+pub const MAX_DELEGATIONS_LISTED: usize = 200;
 /// Longest life of an invitation, milliseconds: seven days. What is not used by then is forgotten in a drawer.
 pub const MAX_INVITATION_MS: u64 = 7 * 24 * 60 * 60 * 1000;
+/// Digits of a short code that name its slot: an office has at most a few hundred codes at a time.
+pub const CODE_SLOT_DIGITS: usize = 4;
+/// Digits of a short code that are its secret. With [`MAX_WRONG_CODES`] a guesser finds one code in 333,333.
+pub const CODE_SECRET_DIGITS: usize = 6;
+/// How long a short code is valid, milliseconds: two people are on the telephone.
+pub const CODE_TTL_MS: u64 = 10 * 60 * 1000;
+/// Wrong codes with which a short code is closed. The device that shows it counts them, not the server. A person who mistypes it
+/// twice can still correct that.
+pub const MAX_WRONG_CODES: u8 = 3;
+/// Attempts with one short code, finished or not. Those that are broken off tell nothing about the code; each costs the device that
+/// shows it some elliptic-curve operations.
+pub const MAX_CODE_RUNS: usize = 32;
+/// Attempts with one short code that are under way at once; one more takes the place of the oldest.
+pub const MAX_CODE_RUNS_AT_ONCE: usize = 4;
+/// Longest message, key or confirmation of an attempt, bytes: a public key of X-Wing has 1,216.
+pub const MAX_CODE_MESSAGE_BYTES: usize = 2 * 1024;
+/// Longest text that a short code carries, sealed, bytes. A registrar's link has about 110.
+pub const MAX_CODE_TEXT_BYTES: usize = 4 * 1024;
 /// How long a device's request waits for a registrar, milliseconds: a day, for offices in other time zones.
 pub const DEVICE_REQUEST_MS: u64 = 24 * 60 * 60 * 1000;
 /// Longest device request, characters. One with an ML-DSA-87 key and signature takes 11,000.

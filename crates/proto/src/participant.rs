@@ -1,6 +1,9 @@
 //! `participants.json` in a record's bag: the devices that were in the call, and their people.
 
-use crate::{Card, DeviceId, Role};
+use crate::{
+    Card, DeviceId, Role,
+    delegation::{Act, ActsFor},
+};
 use serde::{Deserialize, Serialize};
 
 /// A device that was in a recorded call.
@@ -30,6 +33,20 @@ pub struct RecordPerson {
     /// The office that certified them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub office: Option<String>,
+    /// For whom they acted in the call, under a delegation that the note-taker's device verified.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acted_for: Option<RecordPrincipal>,
+}
+
+/// The principal for whom somebody acted in a recorded call.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordPrincipal {
+    /// The principal's identifier, hexadecimal.
+    pub person: String,
+    /// Their name or title.
+    pub name: String,
+    /// What was done for them.
+    pub act: Act,
 }
 
 /// Without the person: names do not belong into logs.
@@ -49,8 +66,21 @@ impl RecordParticipant {
             role: card.role,
             zone: card.zone.clone(),
             office: Some(card.office.as_str().to_owned()),
+            acted_for: None,
         };
         Self { device, card }
+    }
+
+    /// The same, if its person is one of those who acted for a party.
+    #[must_use]
+    pub fn acting(mut self, acts: &[ActsFor]) -> Self {
+        let own = acts.iter().find(|acts| acts.delegate.person.to_hex() == self.card.person);
+        self.card.acted_for = own.map(|acts| RecordPrincipal {
+            person: acts.principal.person.to_hex(),
+            name: acts.principal.name.clone(),
+            act: acts.act,
+        });
+        self
     }
 }
 

@@ -48,6 +48,13 @@ pub enum Action {
     EnrolDevices,
     /// See all people with their devices, and all invitations.
     SeeAllDevices,
+    /// Let people of the staff act for oneself, by signed delegations.
+    Delegate,
+    /// Act for a principal, as far as their delegation says: it makes its holder a party of a call, and this permission alone
+    /// does not.
+    ActForPrincipal,
+    /// See all delegations, and end them.
+    EndDelegations,
     /// See the office's alerts.
     SeeAlerts,
     /// Mark alerts as seen.
@@ -83,6 +90,9 @@ pub const TABLE: &[(Action, &str, &[Role])] = &[
     (Action::SeeOwnDevices, "see one's own devices", &ROLES),
     (Action::EnrolDevices, "invite people, and approve or refuse devices, as a registrar", &[SecurityOfficer]),
     (Action::SeeAllDevices, "see all people, their devices and all invitations", &[SecurityOfficer]),
+    (Action::Delegate, "let staff ring or answer for oneself, by a signed delegation", &[Principal]),
+    (Action::ActForPrincipal, "ring or answer for a principal, under their delegation", &[Scheduler, DutyOfficer]),
+    (Action::EndDelegations, "see all delegations, and end them", &[SecurityOfficer]),
     (Action::SeeAlerts, "see the office's alerts", &[SecurityOfficer, Auditor]),
     (Action::MarkAlerts, "mark the office's alerts as seen", &[SecurityOfficer]),
 ];
@@ -152,14 +162,27 @@ mod tests {
     const EXPECTED: &[(Role, &[Action])] = &[
         (
             Principal,
-            &[RingPrincipal, RingCounterpart, Answer, Speak, EndForAll, SeeOwnRecords, DownloadRecords, SeeOwnDevices],
+            &[
+                RingPrincipal,
+                RingCounterpart,
+                Answer,
+                Speak,
+                EndForAll,
+                SeeOwnRecords,
+                DownloadRecords,
+                SeeOwnDevices,
+                Delegate,
+            ],
         ),
         (Counterpart, &[RingPrincipal, Answer, Speak, EndForAll, SeeOwnRecords, DownloadRecords, SeeOwnDevices]),
-        (Scheduler, &[WatchCalls, SeeAllRecords, SeeOwnDevices]),
-        (DutyOfficer, &[ListenIn, WatchCalls, ReadCaptions, SeeAllRecords, DownloadRecords, SeeOwnDevices]),
+        (Scheduler, &[WatchCalls, SeeAllRecords, SeeOwnDevices, ActForPrincipal]),
+        (
+            DutyOfficer,
+            &[ListenIn, WatchCalls, ReadCaptions, SeeAllRecords, DownloadRecords, SeeOwnDevices, ActForPrincipal],
+        ),
         (NoteTaker, &[ListenIn, WatchCalls, WriteRecord, SeeAllRecords, DownloadRecords, SeeOwnDevices]),
         (Interpreter, &[ListenIn, WatchCalls, SeeOwnDevices]),
-        (SecurityOfficer, &[SeeOwnDevices, EnrolDevices, SeeAllDevices, SeeAlerts, MarkAlerts]),
+        (SecurityOfficer, &[SeeOwnDevices, EnrolDevices, SeeAllDevices, EndDelegations, SeeAlerts, MarkAlerts]),
         (RecordsOfficer, &[SeeAllRecords, DownloadRecords, SeeOwnDevices]),
         (Auditor, &[SeeAllRecords, SeeOwnDevices, SeeAlerts]),
     ];

@@ -69,6 +69,20 @@ pub struct AppointmentRequest {
     pub at_ms: u64,
 }
 
+/// Payload of `telcon-erasure+jws`: a device erases itself as a revocation orders. It is signed before the key is erased.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Erasure {
+    /// The office, by domain.
+    pub office: String,
+    /// The device.
+    pub device: DeviceId,
+    /// SHA-256 of the revocation's compact JWS, without a certificate beside it.
+    pub order_sha256: Digest,
+    /// When, milliseconds since 1970 UTC by the device's clock.
+    pub at_ms: u64,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

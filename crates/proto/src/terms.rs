@@ -211,6 +211,10 @@ pub struct Contact {
     pub card: Card,
     /// Whether one of their devices is connected now.
     pub reachable: bool,
+    /// When two security officers enrolled a device for them after they had lost all others, as the server states it; only for
+    /// [`crate::limits::RECOVERY_SHOWN_MS`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovered_ms: Option<u64>,
 }
 
 /// A device in a call, with the card that the server has for it.

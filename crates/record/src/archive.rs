@@ -21,7 +21,7 @@ use telcon_log::{
 };
 
 use crate::digest::{Digest, sha256};
-use crate::history::{DeviceEntries, Enrolled, Grace, History, Revocation};
+use crate::history::{DeviceEntries, Enrolled, Grace, History, RecoveryStatement, RecoveryStatements, Revocation};
 use crate::report::{ArchiveReport, Problem, ProblemKind, Stray};
 use crate::signature::{Devices, SignatureVerifier};
 use telcon_files::{EntryKind, FileError};
@@ -212,6 +212,7 @@ impl Audit {
         audit.before = before;
         audit.read_certificates(dir);
         audit.revocations(dir, verifier);
+        audit.recoveries(dir, verifier);
         audit.certificates(dir, verifier);
         audit
     }
@@ -434,6 +435,36 @@ impl Audit {
             .map_err(|error| format!("the certificate of the registrar {by} cannot be read: {error}"))?;
         let role = self.enrolled_role(archive, verifier, device, index)?;
         verifier.verify_revocation(jws, Some((&registrar, role)))
+    }
+
+    /// Verifies the statements about recoveries: a server alone cannot make them, nor one registrar both.
+    fn recoveries(&mut self, archive: &Path, verifier: &dyn SignatureVerifier) {
+        for (recovery, statements) in std::mem::take(&mut self.history.recovery_statements) {
+            if let Err(why) = self.verify_recovery(archive, verifier, &statements) {
+                let index = statements.opened.index;
+                let text = format!("entry {index}: recovery {recovery} was not stated by two registrars: {why}");
+                self.problem(ProblemKind::Device, None, text);
+            }
+        }
+    }
+
+    fn verify_recovery(
+        &self,
+        archive: &Path,
+        verifier: &dyn SignatureVerifier,
+        RecoveryStatements { opened, confirmed }: &RecoveryStatements,
+    ) -> Result<(), String> {
+        let certificate = |statement: &RecoveryStatement| {
+            let appointed = self.history.appointments(&statement.by, statement.index)?;
+            let cert_sha256 = appointed.last().expect("invariant: an appointed device has a certificate");
+            let by = &statement.by;
+            issuer(archive, cert_sha256).map_err(|error| format!("the certificate of {by} cannot be read: {error}"))
+        };
+        let opener = certificate(opened)?;
+        let confirmer = confirmed.as_ref().map(|(statement, _)| certificate(statement)).transpose()?;
+        let confirmed = confirmed.as_ref().zip(confirmer.as_deref());
+        let confirmed = confirmed.map(|((statement, invitation), der)| (&*statement.jws, der, *invitation));
+        verifier.verify_recovery((&opened.jws, &opener), confirmed)
     }
 
     /// The role of a device in the certificate that it had before the entry `index`.

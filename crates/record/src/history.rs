@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use crate::digest::{Digest, sha256};
 use crate::report::{Gap, Problem, ProblemKind};
-use telcon_proto::entry::{ArchivedRecord, Entry, LoggedSignature, ReadEntry, is_by_registrar};
-use telcon_proto::{Ended, InvitationId, OfficeAlert, RecordMode};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use telcon_proto::entry::{ArchivedRecord, Entry, InvitationClosed, LoggedSignature, ReadEntry, is_by_registrar};
+use telcon_proto::recovery::{RecoveryConfirmation, RecoveryEnd};
+use telcon_proto::{CallId, DelegationId, Ended, InvitationId, OfficeAlert, RecordMode, RecoveryId};
 
 /// Most problems that are listed. A log can be made of contradictions; the rest are one more problem.
 pub(crate) const MAX_PROBLEMS: usize = 10_000;
@@ -144,6 +146,38 @@ pub(crate) struct Revocation {
     pub(crate) jws: Option<String>,
 }
 
+/// A registrar's statement about a recovery, as its entry has it.
+#[derive(Debug, Clone)]
+pub(crate) struct RecoveryStatement {
+    pub(crate) index: u64,
+    pub(crate) by: String,
+    pub(crate) jws: String,
+}
+
+/// Both statements about one recovery.
+#[derive(Debug, Clone)]
+pub(crate) struct RecoveryStatements {
+    pub(crate) opened: RecoveryStatement,
+    /// With the invitation that its entry names.
+    pub(crate) confirmed: Option<(RecoveryStatement, InvitationId)>,
+}
+
+/// The entries about one recovery.
+#[derive(Debug)]
+struct RecoveryEntries {
+    opened_by: String,
+    /// Entry of its confirmation, the invitation, and the devices that it names.
+    confirmed: Option<(u64, InvitationId, Vec<String>)>,
+    closed: bool,
+}
+
+/// The devices that a confirmation says are revoked with it. Its signature is verified with the registrar's certificate, where that is.
+fn confirmed_devices(jws: &str) -> Vec<String> {
+    let payload = jws.split('.').nth(1).and_then(|part| URL_SAFE_NO_PAD.decode(part).ok());
+    let confirmation = payload.and_then(|bytes| serde_json::from_slice::<RecoveryConfirmation>(&bytes).ok());
+    confirmation.map(|said| said.devices.iter().map(|device| device.to_hex()).collect()).unwrap_or_default()
+}
+
 /// A record's signature as its entry states it.
 #[derive(Debug, Clone)]
 pub(crate) enum Signature {
@@ -182,6 +216,13 @@ pub(crate) struct History {
     persons_since: Option<u64>,
     /// Invitations, and whether they are closed.
     invitations: BTreeMap<InvitationId, bool>,
+    recoveries: BTreeMap<RecoveryId, RecoveryEntries>,
+    /// What registrars signed of recoveries, for whoever has their certificates.
+    pub(crate) recovery_statements: BTreeMap<RecoveryId, RecoveryStatements>,
+    /// Invitations of recoveries.
+    recovering: BTreeMap<InvitationId, RecoveryId>,
+    /// Delegations: until when they are valid, and the index of their end.
+    delegations: BTreeMap<DelegationId, (u64, Option<u64>)>,
     problems: Vec<Problem>,
     /// How many problems there are, listed or not.
     found: u64,
@@ -241,7 +282,8 @@ impl History {
                 }
                 self.revocations.push(Revocation { index, device, jws });
             }
-            Entry::CallOpened { time_ms, call, mode, devices, .. } => {
+            Entry::CallOpened { time_ms, call, mode, devices, delegation, .. } => {
+                self.check_delegation(index, call, delegation, time_ms);
                 let call = call.to_hex();
                 let known = self.calls.entry(call.clone()).or_default();
                 let in_order = known.opened.is_none() && known.ended.is_none() && known.seals.is_empty();
@@ -253,7 +295,13 @@ impl History {
                     self.call_problem(&call, format!("entry {index}: opened twice, or opened after its end"));
                 }
             }
-            Entry::CallEnded { time_ms, call, how, answered_ms, .. } => {
+            Entry::CallEnded { time_ms, call, how, answered_ms, delegation, .. } => {
+                // It may have ended during the call: what counts is when it was answered.
+                let was_given = delegation.is_none_or(|id| self.delegations.contains_key(&id));
+                if !was_given {
+                    let text = format!("entry {index}: it was answered under a delegation that was never given");
+                    self.call_problem(&call.to_hex(), text);
+                }
                 let call = call.to_hex();
                 let known = self.calls.entry(call.clone()).or_default();
                 let (opened, duplicate) = (known.opened.is_some(), known.ended.is_some());
@@ -319,7 +367,12 @@ impl History {
                     self.problem(ProblemKind::Device, None, text);
                 }
             }
-            Entry::InvitationClosed { invitation, .. } => {
+            Entry::InvitationClosed { invitation, how, device, .. } => {
+                if let (Some(recovery), Some(device), InvitationClosed::Approved) =
+                    (self.recovering.get(&invitation).copied(), device, how)
+                {
+                    self.check_recovered(index, recovery, &device.to_hex());
+                }
                 let before = self.invitations.insert(invitation, true);
                 let what = match before {
                     Some(false) => return,
@@ -328,11 +381,78 @@ impl History {
                 };
                 self.problem(ProblemKind::Device, None, format!("entry {index}: invitation {invitation} was {what}"));
             }
+            Entry::RecoveryOpened { recovery, by, jws, .. } => {
+                let by = by.to_hex();
+                self.recovery_statements.entry(recovery).or_insert_with(|| {
+                    let opened = RecoveryStatement { index, by: by.clone(), jws };
+                    RecoveryStatements { opened, confirmed: None }
+                });
+                self.check_registrar(index, &by, "opened a recovery");
+                let new = RecoveryEntries { opened_by: by, confirmed: None, closed: false };
+                if self.recoveries.insert(recovery, new).is_some() {
+                    self.recovery_problem(index, recovery, "was opened twice");
+                }
+            }
+            Entry::RecoveryConfirmed { recovery, by, invitation, jws, .. } => {
+                let by = by.to_hex();
+                self.check_registrar(index, &by, "confirmed a recovery");
+                let devices = confirmed_devices(&jws);
+                if let Some(known) = self.recovery_statements.get_mut(&recovery) {
+                    known.confirmed = Some((RecoveryStatement { index, by: by.clone(), jws }, invitation));
+                }
+                let flaw = match self.recoveries.get_mut(&recovery) {
+                    None => Some("was confirmed but never opened"),
+                    Some(known) if known.closed => Some("was confirmed after its end"),
+                    Some(known) if known.confirmed.is_some() => Some("was confirmed twice"),
+                    Some(known) if known.opened_by == by => Some("was confirmed by the device that opened it"),
+                    Some(known) => {
+                        known.confirmed = Some((index, invitation, devices));
+                        None
+                    }
+                };
+                if let Some(flaw) = flaw {
+                    self.recovery_problem(index, recovery, flaw);
+                }
+                self.recovering.insert(invitation, recovery);
+            }
+            Entry::RecoveryClosed { recovery, how, device, .. } => {
+                let flaw = match self.recoveries.get_mut(&recovery) {
+                    None => Some("was closed but never opened"),
+                    Some(known) if known.closed => Some("was closed twice"),
+                    Some(known) => {
+                        known.closed = true;
+                        let is_whole = known.confirmed.is_some() && device.is_some();
+                        (how == RecoveryEnd::Completed && !is_whole)
+                            .then_some("was completed without a confirmation and a device")
+                    }
+                };
+                if let Some(flaw) = flaw {
+                    self.recovery_problem(index, recovery, flaw);
+                }
+                if let Some(device) = device {
+                    self.check_recovered(index, recovery, &device.to_hex());
+                }
+            }
             Entry::AlertRaised { count, .. } => {
                 if count == 0 {
                     self.problem(ProblemKind::Entry, None, format!("entry {index}: an alert about nothing"));
                 }
             }
+            Entry::DelegationGiven { delegation, until_ms, .. } => {
+                if self.delegations.insert(delegation, (until_ms, None)).is_some() {
+                    let text = format!("entry {index}: delegation {delegation} was given twice");
+                    self.problem(ProblemKind::Device, None, text);
+                }
+            }
+            Entry::DelegationEnded { delegation, .. } => match self.delegations.get_mut(&delegation) {
+                Some((_, ended)) => {
+                    ended.get_or_insert(index);
+                }
+                None => {
+                    let text = format!("entry {index}: delegation {delegation} was ended but never given");
+                    self.problem(ProblemKind::Device, None, text);
+                }
+            },
             // The server's rules only restrict: nothing else in the log depends on them.
             Entry::DevicePolicyChanged { .. } => {}
             Entry::ArchiveOpened { call, .. } => {
@@ -344,6 +464,36 @@ impl History {
                     );
                 }
             }
+        }
+    }
+
+    fn check_registrar(&mut self, index: u64, by: &str, what: &str) {
+        if self.devices.get(by).is_none_or(|known| known.appointed.is_empty()) {
+            self.problem(ProblemKind::Device, None, format!("entry {index}: {by} {what} and is no registrar"));
+        }
+    }
+
+    fn recovery_problem(&mut self, index: u64, recovery: RecoveryId, what: &str) {
+        self.problem(ProblemKind::Device, None, format!("entry {index}: recovery {recovery} {what}"));
+    }
+
+    /// The device of a recovered person needs the certificates of two registrars, and the devices that its confirmation names have
+    /// to be revoked before it is enrolled.
+    fn check_recovered(&mut self, index: u64, recovery: RecoveryId, device: &str) {
+        let enrolled = self.devices.get(device).and_then(|known| known.enrolled.last()).copied();
+        if enrolled.is_none_or(|enrolled| enrolled.second_cert_sha256.is_none()) {
+            let text = format!("enrolled {device}, which two registrars did not certify");
+            self.recovery_problem(index, recovery, &text);
+        }
+        let enrolled_at = enrolled.map_or(index, |enrolled| enrolled.index);
+        let confirmed = self.recoveries.get(&recovery).and_then(|known| known.confirmed.as_ref());
+        let named = confirmed.map(|(_, _, devices)| devices.clone()).unwrap_or_default();
+        let is_revoked = |device: &String| {
+            self.revocations.iter().any(|revocation| revocation.device == *device && revocation.index < enrolled_at)
+        };
+        let left: Vec<String> = named.into_iter().filter(|device| !is_revoked(device)).collect();
+        for old in left {
+            self.recovery_problem(index, recovery, &format!("enrolled a device, and {old} was not revoked before"));
         }
     }
 
@@ -454,6 +604,18 @@ impl History {
     /// The problems.
     pub(crate) fn into_problems(self) -> Vec<Problem> {
         self.problems
+    }
+
+    /// A call is rung under a delegation that is in force: a server that lets one ring afterwards is found out here.
+    fn check_delegation(&mut self, index: u64, call: CallId, delegation: Option<DelegationId>, time_ms: u64) {
+        let Some(id) = delegation else { return };
+        let what = match self.delegations.get(&id) {
+            None => "a delegation that was never given".to_owned(),
+            Some((_, Some(ended))) => format!("a delegation that entry {ended} had ended"),
+            Some((until_ms, None)) if time_ms > *until_ms => "a delegation whose time was over".to_owned(),
+            Some(_) => return,
+        };
+        self.call_problem(&call.to_hex(), format!("entry {index}: it was rung under {what}"));
     }
 
     fn call_problem(&mut self, call: &str, text: String) {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use telcon_proto::Role;
+use telcon_proto::{InvitationId, Role};
 
 use crate::digest::Digest;
 use crate::seal::RecordReference;
@@ -62,6 +62,17 @@ pub trait SignatureVerifier {
     /// # Errors
     /// Why it is invalid, for a report.
     fn verify_revocation(&self, jws: &str, registrar: Option<(&[u8], Role)>) -> Result<String, String>;
+
+    /// Verifies that a registrar stated that a person lost all devices, and, if there is a confirmation, that a registrar of another
+    /// person confirmed exactly that with this invitation. Each is a JWS and the registrar's certificate (DER).
+    ///
+    /// # Errors
+    /// Why it is invalid, for a report.
+    fn verify_recovery(
+        &self,
+        opened: (&str, &[u8]),
+        confirmed: Option<(&str, &[u8], InvitationId)>,
+    ) -> Result<(), String>;
 }
 
 /// The device certificates of an archive, by SHA-256. Files whose name is not their SHA-256 are excluded.

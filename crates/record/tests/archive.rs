@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use support::*;
 use telcon_log::{Cosigner, DiskStorage, Log, LogSigner};
 use telcon_proto::entry::Entry;
-use telcon_proto::{CallId, DeviceId, Ended, RecordMode, Role, SuiteName, http::Registrars};
+use telcon_proto::{CallId, DeviceId, Ended, InvitationId, RecordMode, Role, SuiteName, http::Registrars};
 use telcon_record::*;
 
 /// The auditor's time, milliseconds.
@@ -90,6 +90,10 @@ impl SignatureVerifier for FakeVerifier {
             _ => Err("signed by somebody else".to_owned()),
         }
     }
+
+    fn verify_recovery(&self, _: (&str, &[u8]), _: Option<(&str, &[u8], InvitationId)>) -> Result<(), String> {
+        Ok(())
+    }
 }
 
 fn opened(n: u8, mode: RecordMode) -> Entry {
@@ -100,12 +104,13 @@ fn opened(n: u8, mode: RecordMode) -> Entry {
         mode,
         suite: SuiteName::Hybrid,
         devices: vec![device("desk")],
+        delegation: None,
     }
 }
 
 fn ended(n: u8, how: Ended) -> Entry {
     let (answered, answered_ms) = (Some(!how.was_unanswered()), None);
-    Entry::CallEnded { time_ms: 1000 * u64::from(n) + 500, call: id(n), how, answered, answered_ms }
+    Entry::CallEnded { time_ms: 1000 * u64::from(n) + 500, call: id(n), how, answered, answered_ms, delegation: None }
 }
 
 fn enrolled(device: &str, enrolment: &str) -> Entry {
@@ -258,7 +263,7 @@ fn missing_record_without_reason_is_a_gap_after_the_grace_period() {
 #[test]
 fn future_timestamp_does_not_extend_the_grace_period() {
     let (how, answered, answered_ms) = (Ended::Revoked, Some(true), None);
-    let later = Entry::CallEnded { time_ms: 2 * NOW, call: id(6), how, answered, answered_ms };
+    let later = Entry::CallEnded { time_ms: 2 * NOW, call: id(6), how, answered, answered_ms, delegation: None };
     for late in [later, ended(6, Ended::Revoked)] {
         let mut archive = Archive::good();
         let dated = matches!(late, Entry::CallEnded { time_ms, .. } if time_ms > NOW);
@@ -696,6 +701,14 @@ impl<F: FnOnce()> SignatureVerifier for Meanwhile<F> {
 
     fn verify_revocation(&self, jws: &str, registrar: Option<(&[u8], Role)>) -> Result<String, String> {
         FakeVerifier.verify_revocation(jws, registrar)
+    }
+
+    fn verify_recovery(
+        &self,
+        opened: (&str, &[u8]),
+        confirmed: Option<(&str, &[u8], InvitationId)>,
+    ) -> Result<(), String> {
+        FakeVerifier.verify_recovery(opened, confirmed)
     }
 }
 

@@ -44,6 +44,11 @@ pub(crate) struct Allowance {
 }
 
 impl Allowance {
+    /// Whether nothing is missing: it need not be remembered.
+    pub fn is_full(&self, now_ms: u64) -> bool {
+        self.full_at_ns <= now_ms.saturating_mul(NS_PER_MS)
+    }
+
     /// Takes one; returns whether there was one left. A refused attempt costs nothing.
     pub fn take(&mut self, rate: Rate, now_ms: u64) -> bool {
         self.take_many(1, rate, now_ms)

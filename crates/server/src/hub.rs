@@ -16,9 +16,9 @@ use crate::{
     reconcile::{CertificateSource, ReconcileError, reconcile},
     store::{IssuedLinkRow, ProtectionWrite, PushRow, RegistrarRow, Store, StoreError, Unfinished, Write},
     switchboard::{
-        Approved, DeviceAsked, Effects, Gauges, LegRefusal, NewDevice, Output, PendingAppend, Policy, Refusal,
-        RefusalKind, RefusedRing, RelayCommand, Reply, RequestId, Revocation, Seal, SessionId, SignedIn, Switchboard,
-        VerifiedRing,
+        Approved, ConfirmingRecovery, DelegationEnding, DeviceAsked, Effects, Gauges, LegRefusal, NewDelegation,
+        NewDevice, OpeningRecovery, Output, PendingAppend, Policy, Refusal, RefusalKind, RefusedRing, RelayCommand,
+        Reply, RequestId, Revocation, Seal, SessionId, SignedIn, Switchboard, VerifiedRing,
     },
 };
 use std::{
@@ -54,6 +54,8 @@ pub enum Input {
     Disconnected(SessionId),
     /// Somebody failed to prove that they are this device, which may not exist.
     SignInFailed(DeviceId),
+    /// A person signs in on this device with an account at the office's provider that becomes theirs.
+    AccountLinked(DeviceId),
     /// A device had the link of this invitation, which another device had used up before it was closed.
     LinkOpenedAgain(InvitationId),
     /// A message other than a ring.
@@ -77,8 +79,18 @@ pub enum Input {
     DeviceAsked(Box<DeviceAsked>, oneshot::Sender<Answer>),
     /// A registrar approves the device that asked with an invitation: its certificates, or why they do not verify.
     Approve(SessionId, InvitationId, Box<Result<Approved, String>>, oneshot::Sender<Answer>),
+    /// A registrar states that a person lost all devices, or why that does not verify.
+    OpenRecovery(SessionId, Box<Result<OpeningRecovery, String>>),
+    /// Another registrar confirms it, or why that does not verify. Answered when it is carried out or refused.
+    ConfirmRecovery(SessionId, Box<Result<ConfirmingRecovery, String>>, oneshot::Sender<Answer>),
+    /// A device reports that it erased itself, which was verified.
+    Erased(DeviceId, oneshot::Sender<Answer>),
     /// A registrar revokes a device: its statement, or why that does not verify.
     RevokeAsRegistrar(SessionId, Box<Result<Revocation, String>>, oneshot::Sender<Answer>),
+    /// A principal's device gives a delegation: as it was verified, or why it does not verify.
+    Delegate(SessionId, Box<Result<NewDelegation, String>>),
+    /// A device ends a delegation: as it was verified, or why that does not verify.
+    EndDelegation(SessionId, Result<DelegationEnding, String>),
     /// Whether this device may deliver this call's record.
     MaySeal(CallId, DeviceId, oneshot::Sender<Result<(), Refusal>>),
     /// A device wants to deliver the record of a call that the switchboard does not have in memory; this is what the store has of it.
@@ -330,6 +342,7 @@ impl Hub {
                 self.board.disconnected(session, now)
             }
             Input::SignInFailed(device) => self.board.sign_in_failed(device, now),
+            Input::AccountLinked(device) => self.board.account_linked(device, now),
             Input::LinkOpenedAgain(invitation) => self.board.link_opened_again(invitation, now),
             Input::Message(session, message) => match self.look_up_invitation(session, &message) {
                 Ok(false) => self.board.message(session, *message, now),
@@ -340,6 +353,14 @@ impl Hub {
                 let looked_up = ring.and_then(|ring| self.look_up_call(ring));
                 self.board.ring(session, looked_up, now)
             }
+            Input::Delegate(session, new) => {
+                let new = new.and_then(|new| match self.parts.store.delegation_exists(&new.content.delegation) {
+                    Ok(exists) => Ok(NewDelegation { exists, ..new }),
+                    Err(error) => Err(failure::sentence(&error).to_owned()),
+                });
+                self.board.delegate(session, new, now)
+            }
+            Input::EndDelegation(session, ending) => self.board.end_delegation(session, ending, now),
             Input::Ping(session, from_size) => return batch.steps.push(Step::Checkpoint(session, from_size)),
             Input::Probe(reply) => {
                 let _ = reply.send(());
@@ -376,6 +397,15 @@ impl Hub {
                 });
                 let request = self.request(reply);
                 self.board.approve(session, request, invitation, approved, now)
+            }
+            Input::OpenRecovery(session, opening) => self.board.open_recovery(session, *opening, now),
+            Input::ConfirmRecovery(session, confirming, reply) => {
+                let request = self.request(reply);
+                self.board.confirm_recovery(session, request, *confirming, now)
+            }
+            Input::Erased(device, reply) => {
+                let request = self.request(reply);
+                self.board.device_erased(request, device, now)
             }
             Input::RevokeAsRegistrar(session, revocation, reply) => {
                 let request = self.request(reply);

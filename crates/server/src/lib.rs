@@ -10,7 +10,7 @@
 //!                                           └───────► relay
 //! ```
 //!
-//! Engines (`switchboard`, `assignment`, `placement`, `push::queue`) have no clock, socket, disk or randomness; `hub` and `media` drive them.
+//! Engines (`switchboard`, `assignment`, `placement`, `push::queue`, `codes`) have no clock, socket, disk or randomness; `hub` and `media` drive them.
 //!
 //! What must not exist here: code that could decrypt content. This crate depends neither on the crate with the group
 //! keys nor on the one that opens sealed records.
@@ -19,6 +19,7 @@ mod allowance;
 pub mod archive;
 mod assignment;
 mod clock;
+mod codes;
 mod device_policy;
 mod digest;
 mod hub;
@@ -37,6 +38,7 @@ mod random;
 mod reconcile;
 mod server;
 pub mod sign_in;
+mod sso;
 mod start_error;
 pub mod store;
 pub mod switchboard;
@@ -49,6 +51,7 @@ pub use places::PlacesError;
 pub use push::{PushService, PushServiceError};
 pub use reconcile::{CertificateSource, ReconcileError, reconcile};
 pub use server::{PushConfig, Running, Server, ServerConfig};
+pub use sso::{SsoConfig, SsoConfigError};
 pub use start_error::StartError;
 pub use web::openapi;
 pub use web::{

@@ -1,5 +1,7 @@
 //! Limits of this server that are not part of the wire protocol.
 
+use crate::allowance::Rate;
+
 pub use crate::assignment::{ASSIGNMENT_TIMEOUT_MS, HEARTBEAT_TIMEOUT_MS, REQUEST_TIMEOUT_MS, UNATTENDED_MS};
 
 /// How long after a call's end its record may take to arrive, milliseconds, before the log says that it is missing.
@@ -103,6 +105,19 @@ pub const MAX_LOCKERS_PER_DEVICE: u64 = 2;
 /// How often a device whose ticket has expired is looked at again, milliseconds, while it is in a call or the record of one is
 /// expected from it: it is not locked during that.
 pub const EXPIRED_IN_USE_MS: u64 = 60_000;
+/// Short codes whose slots are taken, the last ten minutes' closed ones too. Of ten thousand slots most are free.
+pub const MAX_OPEN_CODES: usize = 1_000;
+/// How often one device may open a short code: for a few people at once, then one in half a minute.
+pub(crate) const CODE_OPENINGS: Rate = Rate::every_ms(30_000, 10);
+/// How often somebody may type a code from one address: a few people behind it, who mistype it, then one in five seconds.
+pub(crate) const CODES_FROM_ONE_ADDRESS: Rate = Rate::every_ms(5_000, 10);
+/// How often codes may be typed at one office, from all addresses. To try all slots once takes more than an hour, and a code is valid
+/// for ten minutes.
+pub(crate) const CODES_OF_AN_OFFICE: Rate = Rate::every_ms(500, 100);
+/// How long a device that shows a code may take to answer a step, milliseconds: a phone's slow network, and its person waits.
+pub const CODE_ANSWER_TIMEOUT_MS: u64 = 10_000;
+/// Steps of attempts that wait to be sent to the device that shows a code. Beyond it attempts are refused.
+pub const WAITING_CODE_STEPS: usize = 16;
 /// Web Push subscriptions of the office. Security officers have a few devices each.
 pub const MAX_PUSH_SUBSCRIPTIONS: usize = 1024;
 /// How long a push message about an alert is of use, milliseconds: an officer whose devices were off for longer sees the list.
@@ -122,3 +137,15 @@ pub const PUSH_TIMEOUT_MS: u64 = 15_000;
 pub const PUSH_RETRY_MS: u64 = 5_000;
 /// See [`PUSH_RETRY_MS`].
 pub const MAX_PUSH_RETRY_MS: u64 = 60 * 60 * 1000;
+/// How long a person may take to sign in at the office's provider, milliseconds: with a second factor from another room.
+pub const SSO_TTL_MS: u64 = 10 * 60 * 1000;
+/// Sign-ins at the provider under way of one device: attempts that were given up.
+pub const MAX_SSO_OF_ONE_DEVICE: usize = 4;
+/// How long one request to the provider may take, milliseconds, from the resolution of its name to the end of its answer.
+pub const SSO_TIMEOUT_MS: u64 = 10_000;
+/// Longest answer of the provider, bytes: its keys and a token take some kilobytes.
+pub const MAX_SSO_ANSWER_BYTES: usize = 256 * 1024;
+/// How long the provider's description and keys are used before they are read again, milliseconds.
+pub const SSO_METADATA_MS: u64 = 60 * 60 * 1000;
+/// How often they are read anew at most, milliseconds: because a key is not known, or the provider did not answer.
+pub const SSO_RETRY_MS: u64 = 5_000;

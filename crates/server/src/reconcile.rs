@@ -9,8 +9,9 @@
 use crate::{
     archive::{ProofError, Prover},
     objects::ObjectError,
-    store::{Certified, LostDevice, RecordRow, Store, StoreError, Write},
+    store::{Certified, DelegationEndRow, LostDevice, RecordRow, Store, StoreError, Write},
 };
+use telcon_identity::claimed_revocation;
 use telcon_proto::{
     OfficeAlert,
     entry::{Entry, ReadEntry},
@@ -159,7 +160,15 @@ fn append_writes(
         }
         Entry::DeviceRevoked { device, time_ms, jws } => {
             // A database from an older backup lacks it.
-            writes.extend([Write::DeviceRevoked(device, time_ms, jws), Write::RevocationLogged(device, index)]);
+            let erase = jws.clone().filter(|jws| claimed_revocation(jws).is_some_and(|claimed| claimed.erase));
+            // The entry of an order to erase is another one than that of the revocation before it, and may be missing.
+            let awaits_other =
+                erase.is_none() && store.device(&device)?.is_some_and(|row| row.erase_ordered_ms.is_some());
+            writes.push(Write::DeviceRevoked(device, time_ms, jws));
+            writes.extend(erase.map(|jws| Write::EraseOrdered(device, time_ms, jws)));
+            if !awaits_other {
+                writes.push(Write::RevocationLogged(device, index));
+            }
         }
         Entry::CallOpened { call, .. } => writes.push(Write::CallOpened(call, index)),
         Entry::CallEnded { call, how, time_ms, answered_ms, .. } => {
@@ -173,6 +182,23 @@ fn append_writes(
             writes.extend([
                 Write::InvitationClosed(invitation, how, by, time_ms),
                 Write::InvitationClosedLogged(invitation, index),
+            ]);
+        }
+        Entry::RecoveryOpened { recovery, .. } => writes.push(Write::RecoveryOpenedLogged(recovery, index)),
+        Entry::RecoveryConfirmed { recovery, .. } => writes.push(Write::RecoveryConfirmedLogged(recovery, index)),
+        Entry::RecoveryClosed { time_ms, recovery, how, by, device } => {
+            writes.extend([
+                Write::RecoveryClosed(recovery, how, by, device, time_ms),
+                Write::RecoveryClosedLogged(recovery, index),
+            ]);
+        }
+        Entry::DelegationGiven { delegation, .. } => writes.push(Write::DelegationLogged(delegation, index)),
+        Entry::DelegationEnded { time_ms, delegation, by, statement_sha256 } => {
+            // A database from an older backup has it in force.
+            let end = DelegationEndRow { at_ms: time_ms, by, statement_sha256 };
+            writes.extend([
+                Write::DelegationEnded(delegation, Box::new(end)),
+                Write::DelegationEndLogged(delegation, index),
             ]);
         }
         Entry::ArchiveOpened { .. } | Entry::AlertRaised { .. } | Entry::DevicePolicyChanged { .. } => {}
@@ -216,6 +242,7 @@ mod tests {
             enrolled_ms: 1,
             revoked_ms: None,
             revocation: None,
+            erase_ordered_ms: None,
             log_index: None,
             revoked_index: None,
         }
@@ -245,6 +272,8 @@ mod tests {
             opened_index: None,
             ended_index: None,
             missing_index: None,
+            on_behalf: None,
+            answered_under: None,
         };
         store.apply(&[Write::Device(Box::new(device(1))), Write::Device(Box::new(device(2)))]).unwrap();
         store.apply(&[Write::Call(Box::new(call))]).unwrap();
@@ -264,6 +293,7 @@ mod tests {
             mode: RecordMode::Memo,
             suite: SuiteName::Hybrid,
             devices: vec![],
+            delegation: None,
         };
         let entries = [enrolled(1, 1), enrolled(2, 77), opened];
         let bytes: Vec<_> = entries.iter().map(Entry::to_bytes).chain([b"not ours".to_vec()]).collect();
@@ -276,11 +306,17 @@ mod tests {
 
         store.apply(&[Write::CallEnded(CALL, Ended::Missed, 3)]).unwrap();
         assert_eq!(store.load().unwrap().unfinished.len(), 1);
-        let ended =
-            Entry::CallEnded { time_ms: 3, call: CALL, how: Ended::Missed, answered: Some(false), answered_ms: None };
+        let ended = Entry::CallEnded {
+            time_ms: 3,
+            call: CALL,
+            how: Ended::Missed,
+            answered: Some(false),
+            answered_ms: None,
+            delegation: None,
+        };
         log.append(&[ended.to_bytes()], 3);
         reconcile(&mut *store, &log.prover(), &(), true).unwrap();
-        assert_eq!(store.load().unwrap().unfinished[0].row.ended_index, Some(4));
+        assert_eq!(store.load().unwrap().unfinished[0].row.ended_index, Some(3));
 
         // The database is of an older backup than the log.
         let revoked =

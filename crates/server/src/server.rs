@@ -10,12 +10,13 @@ use crate::{
     places::Places,
     push::{self, PushService, Services, Vapid},
     reconcile::reconcile,
+    sso::SsoConfig,
     start_error::StartError,
     store::StoreLocation,
     switchboard::Policy,
     web::{
-        self, App, ConnectionLimits, Counters, Liveness, Page, Protection, ProtectionConfig, RecordReader,
-        RefusedOrigins, RelayToken, Tokens, TrustedProxies, Turn, router, serve,
+        self, App, CodeRelay, ConnectionLimits, Counters, Liveness, Page, Protection, ProtectionConfig, RecordReader,
+        RefusedOrigins, RelayToken, Sso, Tokens, TrustedProxies, Turn, router, serve,
     },
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -73,6 +74,8 @@ pub struct ServerConfig {
     pub push: PushConfig,
     /// The office's rules for devices.
     pub device_policy: DevicePolicy,
+    /// The office's provider for single sign-on, if it has one.
+    pub sso: Option<SsoConfig>,
 }
 
 /// Web Push: how devices whose page is closed are notified of alerts.
@@ -111,6 +114,7 @@ impl ServerConfig {
             protection: ProtectionConfig::default(),
             push: PushConfig::default(),
             device_policy: DevicePolicy::default(),
+            sso: None,
         }
     }
 }
@@ -185,6 +189,7 @@ impl Server {
         let signer = signer(&info.domain, &seed)?;
         fits(&pinned, &signer)?;
         let protection = Protection::new(&info, &config.protection, config.device_policy.clone())?;
+        let sso = config.sso.clone().map(Sso::new).transpose().map_err(StartError::System)?;
         let archive = config.data_dir.join("archive");
         let log_dir = archive.join("log");
         let mut writer = LogWriter::open(&log_dir, signer, pinned.domain().clone(), now_ms())?;
@@ -278,6 +283,7 @@ impl Server {
         let archiving = Arc::new(Semaphore::new(MAX_ARCHIVING));
         let app = Arc::new(App {
             hub: hub.clone(),
+            codes: CodeRelay::default(),
             liveness: Liveness::new(std::time::Instant::now()),
             tokens: Tokens::default(),
             reader,
@@ -298,6 +304,7 @@ impl Server {
             refused_origins: RefusedOrigins::new(std::time::Instant::now()),
             turn: config.turn.clone(),
             protection,
+            sso,
             archiving: archiving.clone(),
             push: push.clone(),
         });
@@ -489,7 +496,7 @@ fn read_office(dir: &Path) -> Result<(OfficeInfo, [u8; 32]), StartError> {
         let path = dir.join(name);
         match telcon_files::read_named(&path, MAX_CONFIGURATION_BYTES) {
             Ok(bytes) => Ok((path, bytes)),
-            Err(e) if e.is_not_found() => Err(StartError::NoOffice(dir.to_owned())),
+            Err(e) if e.is_not_found() => Err(absent(dir, path)),
             Err(error) => Err(StartError::File { path, source: error.into() }),
         }
     };
@@ -498,6 +505,16 @@ fn read_office(dir: &Path) -> Result<(OfficeInfo, [u8; 32]), StartError> {
     let (path, seed) = read(SEED_FILE)?;
     let seed = seed.try_into().map_err(|_| StartError::Damaged { path, what: "it must hold 32 bytes".into() })?;
     Ok((office, seed))
+}
+
+/// Why a file that every office has is not there. Nobody who lost a file is told to make another office.
+fn absent(dir: &Path, file: PathBuf) -> StartError {
+    let holds_some = [OFFICE_FILE, SEED_FILE, "archive"].iter().any(|name| dir.join(name).exists());
+    match (dir.exists(), holds_some) {
+        (false, _) => StartError::NoDirectory(dir.to_owned()),
+        (true, false) => StartError::NoOffice(dir.to_owned()),
+        (true, true) => StartError::Missing(file),
+    }
 }
 
 /// Reads `office.json` of any version up to [`OFFICE_VERSION`]. The first ones did not say their version, and were 1.

@@ -14,9 +14,15 @@ pub enum StartError {
     /// The directory already contains an office.
     #[error("{0} already contains an office; nothing was changed")]
     AlreadyThere(PathBuf),
+    /// The directory does not exist.
+    #[error("{0} does not exist: name the server's directory with --data")]
+    NoDirectory(PathBuf),
     /// The directory contains no office.
     #[error("{0} holds no office: make one with `telcon init`")]
     NoOffice(PathBuf),
+    /// The directory contains an office without this file of it.
+    #[error("{0} is missing: restore it from your backup. Do not create a new office here")]
+    Missing(PathBuf),
     /// A file of the office is damaged.
     #[error("{path} is damaged: {what}")]
     Damaged {

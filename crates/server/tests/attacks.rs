@@ -17,7 +17,11 @@ fn operations() -> Vec<(String, String)> {
     let mut found = Vec::new();
     for (path, item) in description["paths"].as_object().unwrap() {
         let path = path.replace("{call}", &"c".repeat(32)).replace("{index}", "0").replace("{path}", "checkpoint");
-        let path = path.replace("{part}", "audio-0.age").replace("{name}", "audio-0.age");
+        let path = path
+            .replace("{part}", "audio-0.age")
+            .replace("{name}", "audio-0.age")
+            .replace("{slot}", "1234")
+            .replace("{run}", "1");
         assert!(!path.contains('{'), "{path}: fill its parameter in");
         for method in ["get", "post", "put", "delete", "patch"] {
             if item.get(method).is_some() {
@@ -30,7 +34,7 @@ fn operations() -> Vec<(String, String)> {
 }
 
 async fn challenged(client: &mut Client, device: &Device) -> Vec<u8> {
-    client.send(&C::Hello { version: WIRE_VERSION, device: device.id }).await;
+    client.send(&C::Hello { version: WIRE_VERSION, device: device.id, program: None }).await;
     match client.next().await {
         Some(S::Challenge { nonce, .. }) => nonce.0,
         other => panic!("{other:?}"),

@@ -9,7 +9,7 @@ use telcon_proto::{
     alert::ReportedAlert,
     device_policy::DevicePolicy,
     entry::{Entry, ReadEntry},
-    http::ApiError,
+    http::{ApiError, DeviceList},
     message::RefusalCode,
     protection::ProtectionPolicy,
 };
@@ -65,10 +65,48 @@ async fn a_device_of_another_kind_than_its_role_may_have_does_not_sign_in() {
     assert!(code == RefusalCode::NotAllowed && text.contains("only browsers"), "{text}");
     // Who has not proved to be the device learns no rule.
     let mut stranger = Client::raw(office.addr(), None).await.unwrap();
-    stranger.send(&C::Hello { version: WIRE_VERSION, device: auditor.id }).await;
+    stranger.send(&C::Hello { version: WIRE_VERSION, device: auditor.id, program: None }).await;
     stranger.next().await;
     stranger.send(&C::Prove { jws: "a.b.c".into(), ticket: None }).await;
     assert_eq!(refusal(stranger.next().await).0, RefusalCode::NotSignedIn);
+}
+
+/// A device says its version itself: the rule finds pages and programs that were not updated, not an attacker.
+#[tokio::test]
+async fn a_program_that_is_older_than_the_office_allows_can_do_nothing() {
+    let mut office = Office::start().await;
+    let (auditor, duty) = (office.person(Role::Auditor).await, office.person(Role::DutyOfficer).await);
+    under(&mut office, r#"{"version":1,"roles":{"auditor":{"minimum_version":"1.4.0"}}}"#).await;
+    let says = async |device: &Device, version: Option<&str>| {
+        let mut client = Client::raw(office.addr(), None).await.unwrap();
+        let program = version.map(|version| version.parse().unwrap());
+        client.send(&C::Hello { version: WIRE_VERSION, device: device.id, program }).await;
+        let Some(S::Challenge { nonce, .. }) = client.next().await else { panic!("not challenged") };
+        let jws = telcon_identity::sign_in(&device.key, DOMAIN, device.id, nonce.as_slice());
+        client.send(&C::Prove { jws, ticket: None }).await;
+        let first = client.next().await;
+        if let Some(S::SignedIn { token, .. }) = &first {
+            client.token = token.clone();
+        }
+        (client, first)
+    };
+    for version in [None, Some("1.3.9"), Some("0.99.0")] {
+        let (mut client, first) = says(&auditor, version).await;
+        let (code, text) = refusal(first);
+        assert!(code == RefusalCode::Outdated && text.contains("older than your office allows"), "{text}");
+        assert_eq!(client.closed().await, Some(1008));
+    }
+    assert!(matches!(says(&duty, None).await.1, Some(S::SignedIn { .. })), "no rule for this role");
+    let (client, _) = says(&auditor, Some("1.4.0")).await;
+    let seen = async || {
+        let answer = office.http("GET", "/api/v1/devices", &[("authorization", &client.bearer())], b"").await;
+        answer.json::<DeviceList>().devices.remove(0).program.map(|version| version.to_string())
+    };
+    assert_eq!(seen().await.as_deref(), Some("1.4.0"), "shown in the list");
+    says(&auditor, Some("1.5.2")).await;
+    let (client, _) = says(&auditor, Some("1.4.1")).await;
+    let answer = office.http("GET", "/api/v1/devices", &[("authorization", &client.bearer())], b"").await;
+    assert_eq!(answer.json::<DeviceList>().devices[0].program, Some("1.4.1".parse().unwrap()));
 }
 
 #[tokio::test]

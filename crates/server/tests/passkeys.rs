@@ -55,7 +55,7 @@ fn ticket(answer: &Answer) -> String {
 /// Signs in with a ticket; the refusal's code if it fails.
 async fn sign_in(office: &Office, device: &Device, ticket: Option<&str>) -> Result<Client, RefusalCode> {
     let mut client = Client::raw(office.addr(), None).await.unwrap();
-    client.send(&C::Hello { version: WIRE_VERSION, device: device.id }).await;
+    client.send(&C::Hello { version: WIRE_VERSION, device: device.id, program: None }).await;
     let Some(S::Challenge { nonce, .. }) = client.next().await else { panic!("not challenged") };
     let jws = telcon_identity::sign_in(&device.key, DOMAIN, device.id, nonce.as_slice());
     client.send(&C::Prove { jws, ticket: ticket.map(str::to_owned) }).await;
@@ -405,7 +405,7 @@ async fn text_with_nul_or_without_bound_is_refused() {
     client.until(malformed).await;
     // Nobody has signed in yet.
     let mut client = Client::raw(office.addr(), None).await.unwrap();
-    client.send(&C::Hello { version: WIRE_VERSION, device: device.id }).await;
+    client.send(&C::Hello { version: WIRE_VERSION, device: device.id, program: None }).await;
     client.until(|message| matches!(message, S::Challenge { .. }).then_some(())).await;
     client.send(&C::Prove { jws: "a".repeat(MAX_SIGN_IN_MESSAGE_BYTES), ticket: None }).await;
     client.until(malformed).await;

@@ -1,6 +1,8 @@
 //! Registrars on real sockets: invitations, devices that ask, approvals, and attacks on each.
 
 mod common;
+#[path = "registrars/recovery.rs"]
+mod recovery;
 #[path = "registrars/two.rs"]
 mod two;
 

@@ -7,11 +7,13 @@ use common::{Answer, Client, Device, Office, now_ms};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use telcon_proto::{
-    Blob, CallId, ClientMessage as C, Digest, InvitationId, RecordMode, Role, ServerMessage as S, WIRE_VERSION,
+    Blob, CallId, ClientMessage as C, CodeRunId, Digest, InvitationId, RecordMode, RecoveryId, Role,
+    ServerMessage as S, WIRE_VERSION,
     access::{Access, MESSAGES, REQUESTS, Rule},
     alert::ReportedAlert,
     http::RevokeRequest,
     message::RefusalCode,
+    short_code::{CodeAnswer, CodeSlot},
 };
 
 /// With which every refusal by role begins, and no other sentence.
@@ -64,7 +66,7 @@ fn samples(office: &Office, sender: &Device, others: [&Device; 2], call: CallId)
     id[0] ^= 0x80;
     let blob = || Blob(vec![1, 2, 3]);
     let invitation = InvitationId::from_bytes(id);
-    let hello = C::Hello { version: WIRE_VERSION, device: sender.id };
+    let hello = C::Hello { version: WIRE_VERSION, device: sender.id, program: None };
     vec![
         hello,
         C::Prove { jws: "a.b.c".into(), ticket: None },
@@ -89,6 +91,22 @@ fn samples(office: &Office, sender: &Device, others: [&Device; 2], call: CallId)
         C::CloseInvitation { invitation },
         C::ApproveDevice { invitation, chain: vec![blob(), blob()] },
         C::RevokeDevice { statement: "a.b.c~d".into() },
+        C::OpenRecovery { person: others[0].person(), statement: "a.b.c~d".into() },
+        C::ConfirmRecovery {
+            statement: "a.b.c~d".into(),
+            token_sha256: Digest::from_bytes([3; 32]),
+            revocations: vec!["a.b.c~d".into()],
+        },
+        C::CloseRecovery { recovery: RecoveryId::from_bytes(id) },
+        C::Delegate { statement: "a.b.c".into() },
+        C::EndDelegation { statement: "a.b.c".into() },
+        C::OpenCode {},
+        C::AnswerCode {
+            slot: CodeSlot::new(0).unwrap(),
+            run: CodeRunId::from_bytes(id),
+            answer: CodeAnswer::Wrong { left: 1 },
+        },
+        C::CloseCode { slot: CodeSlot::new(0).unwrap() },
         C::ReportAlert { kind: ReportedAlert::ProofInvalid, call: None },
         C::SeeAlerts { alerts: vec![0] },
         C::AcknowledgeDevice { device: others[0].id },
@@ -206,6 +224,8 @@ async fn each_message_of_each_role_is_admitted_or_refused_as_the_table_says() {
 fn url(path: &str) -> String {
     path.replace("{call}", &CALL.to_hex())
         .replace("{index}", "0")
+        .replace("{slot}", "0000")
+        .replace("{run}", &CALL.to_hex())
         .replace("{part}", "part-000000.tar.age")
         .replace("{path}", "checkpoint")
         .replace("/log/consistency", "/log/consistency?from=0&to=1")
@@ -367,7 +387,7 @@ async fn a_device_reaches_nothing_of_other_people_with_their_identifiers() {
 #[test]
 fn rules_admit_those_who_need_them() {
     let rule = |kind: &str| MESSAGES.iter().find(|(name, _)| *name == kind).map_or(Rule::Any(&[]), |(_, rule)| *rule);
-    assert!(rule("ask_join").admits(Role::Interpreter) && !rule("ask_join").admits(Role::Scheduler));
+    assert!(rule("ask_join").admits(Role::Interpreter) && !rule("ask_join").admits(Role::Auditor));
     assert!(rule("see_alerts").admits(Role::SecurityOfficer) && !rule("see_alerts").admits(Role::Auditor));
-    assert!(rule("ring").admits(Role::Counterpart) && !rule("ring").admits(Role::DutyOfficer));
+    assert!(rule("ring").admits(Role::Counterpart) && !rule("ring").admits(Role::NoteTaker));
 }

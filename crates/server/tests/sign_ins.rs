@@ -31,7 +31,7 @@ async fn until(office: &Office, client: &Client, holds: impl Fn(&SignInList) -> 
 /// Tries to sign in as a device without its key.
 async fn fails_to_sign_in_as(office: &Office, device: &Device) {
     let mut stranger = Client::raw(office.addr(), None).await.unwrap();
-    stranger.send(&C::Hello { version: WIRE_VERSION, device: device.id }).await;
+    stranger.send(&C::Hello { version: WIRE_VERSION, device: device.id, program: None }).await;
     stranger.next().await;
     stranger.send(&C::Prove { jws: "a.b.c".into(), ticket: None }).await;
     assert!(matches!(stranger.next().await, Some(S::Refused { .. })));

@@ -93,7 +93,7 @@ async fn before_sign_in_the_socket_accepts_nothing_but_a_sign_in() {
     assert_ne!(client.closed().await, Some(1000));
 
     let mut client = Client::raw(addr, None).await.unwrap();
-    client.send(&C::Hello { version: WIRE_VERSION + 1, device: device.id }).await;
+    client.send(&C::Hello { version: WIRE_VERSION + 1, device: device.id, program: None }).await;
     assert_eq!(code(client.next().await), Some(RefusalCode::Version));
 
     // A proof for another office, and an answer to another challenge.
@@ -101,7 +101,7 @@ async fn before_sign_in_the_socket_accepts_nothing_but_a_sign_in() {
     client.prove(&device, "other.example").await;
     assert_eq!(code(client.next().await), Some(RefusalCode::NotSignedIn));
     let mut client = Client::raw(addr, None).await.unwrap();
-    client.send(&C::Hello { version: WIRE_VERSION, device: device.id }).await;
+    client.send(&C::Hello { version: WIRE_VERSION, device: device.id, program: None }).await;
     client.next().await;
     let jws = telcon_identity::sign_in(&device.key, DOMAIN, device.id, &[0; 32]);
     client.send(&C::Prove { jws, ticket: None }).await;
@@ -130,7 +130,7 @@ async fn before_sign_in_the_server_keeps_no_more_than_a_sign_in_of_a_message_in_
     for after_hello in [false, true] {
         let mut client = Client::raw(office.addr(), None).await.unwrap();
         if after_hello {
-            client.send(&C::Hello { version: WIRE_VERSION, device: device.id }).await;
+            client.send(&C::Hello { version: WIRE_VERSION, device: device.id, program: None }).await;
             assert!(matches!(client.next().await, Some(S::Challenge { .. })));
         }
         for at in 0..=MAX_SIGN_IN_MESSAGE_BYTES / PIECE_BYTES {
@@ -346,7 +346,14 @@ async fn a_directory_holds_one_office_and_one_server() {
         "the log is locked by the running server"
     );
     let none = office.dir.path().join("none");
+    assert!(matches!(Server::start(ServerConfig::local(&none)).await, Err(StartError::NoDirectory(_))));
+    std::fs::create_dir(&none).unwrap();
     assert!(matches!(Server::start(ServerConfig::local(&none)).await, Err(StartError::NoOffice(_))));
+    // Part of an office is lost: nobody is told to make another one in its place.
+    std::fs::create_dir(none.join("archive")).unwrap();
+    let Err(StartError::Missing(file)) = Server::start(ServerConfig::local(&none)).await else { panic!("it started") };
+    assert_eq!(file, none.join("office.json"));
+    std::fs::remove_dir(none.join("archive")).unwrap();
     let of_another_log = |_: &str| Ok(office.info.clone());
     assert!(matches!(Server::init(&none, DOMAIN, of_another_log), Err(StartError::OtherLog)));
     assert!(!none.join("office.json").exists());

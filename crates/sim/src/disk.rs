@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use telcon_log::{MemoryStorage, Reader, Storage, StorageError};
-use telcon_proto::{CallId, DeviceId, InvitationId};
+use telcon_proto::{CallId, DelegationId, DeviceId, InvitationId};
 use telcon_server::store::{
     Applied, DeviceRow, LogPosition, LostDevice, Snapshot, Store, StoreError, StoreLocation, Write,
 };
@@ -225,6 +225,10 @@ impl Store for StoreDisk {
 
     fn call_exists(&mut self, call: &CallId) -> Result<bool, StoreError> {
         self.inner.call_exists(call)
+    }
+
+    fn delegation_exists(&mut self, delegation: &DelegationId) -> Result<bool, StoreError> {
+        self.inner.delegation_exists(delegation)
     }
 
     fn invitation_exists(&mut self, invitation: &InvitationId) -> Result<bool, StoreError> {

@@ -86,7 +86,9 @@ impl World {
             M::MediaLost { .. } => mentioned,
             M::Ended { .. } => is_callee || is_caller || asked || mentioned,
             M::RecordKept { .. } => !self.devices[d].speaks() || added,
-            M::Notice(_) => !self.devices[d].speaks(),
+            M::Notice(notice) => {
+                !self.devices[d].speaks() || notice.acts_for.iter().any(|acts| acts.principal.person == person)
+            }
             M::Assigned { .. } => self.devices[d].takes_notes(),
             M::Refused { .. } => mentioned,
             _ => true,
@@ -428,6 +430,11 @@ impl World {
                 Entry::AlertRaised { time_ms, kind, device, invitation, .. } => {
                     format!("alert {kind} {time_ms} {device:?} {invitation:?}")
                 }
+                Entry::RecoveryOpened { recovery, .. } => format!("recovery opened {recovery:?}"),
+                Entry::RecoveryConfirmed { recovery, .. } => format!("recovery confirmed {recovery:?}"),
+                Entry::RecoveryClosed { recovery, .. } => format!("recovery closed {recovery:?}"),
+                Entry::DelegationGiven { delegation, .. } => format!("delegated {delegation:?}"),
+                Entry::DelegationEnded { delegation, .. } => format!("ended {delegation:?}"),
                 Entry::ArchiveOpened { .. } | Entry::DevicePolicyChanged { .. } => continue,
             };
             if !once.insert(key.clone()) {

@@ -77,7 +77,7 @@ impl Office {
 
     /// The authority's word that a device is revoked.
     pub fn revoke(&self, device: DeviceId, now_ms: u64) -> String {
-        self.authority.revoke(device, now_ms).expect("a revocation")
+        self.authority.revoke_and_erase(device, now_ms).expect("a revocation")
     }
 }
 

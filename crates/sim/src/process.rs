@@ -11,8 +11,8 @@ use telcon_server::{
     placement::Placement,
     store::Write,
     switchboard::{
-        Effects, LegRefusal, Output, PendingAppend, RefusedRing, RequestId, Seal, SessionId, SignedIn, Switchboard,
-        VerifiedRing,
+        DelegationEnding, Effects, LegRefusal, NewDelegation, Output, PendingAppend, RefusedRing, RequestId, Seal,
+        SessionId, SignedIn, Switchboard, VerifiedRing,
     },
 };
 
@@ -31,6 +31,10 @@ pub enum HubInput {
     Message(SessionId, ClientMessage),
     /// A ring that was verified, or not.
     Ring(SessionId, Result<VerifiedRing, RefusedRing>),
+    /// A delegation that was verified, or not.
+    Delegate(SessionId, Result<NewDelegation, String>),
+    /// The end of one, that was verified, or not.
+    EndDelegation(SessionId, Result<DelegationEnding, String>),
     /// Asks for a checkpoint.
     Ping(SessionId, u64),
     /// An HTTP request.

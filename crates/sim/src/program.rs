@@ -312,7 +312,7 @@ impl World {
                 Output::OpenLeg { call } => self.open_leg(d, call),
                 Output::MediaAnswer { sdp } => self.leg_answered(d, &sdp),
                 Output::CloseLeg => self.devices[d].leg = None,
-                Output::Erase => return self.erase(d),
+                Output::Erase { .. } => return self.erase(d),
                 Output::Reconnect => {
                     let name = self.devices[d].name.clone();
                     self.note(format!("{name}: gives up its connection"));

@@ -3,7 +3,8 @@
 
 use telcon_core::{
     AskingDevice, DeviceState, Engine, UserCommand,
-    page::{PageAsking, PageEnrolment, PageOutput},
+    device::Anchor,
+    page::{self, PageAsking, PageEnrolment, PageOutput},
 };
 use telcon_proto::http::{OfficeInfo, RecordProof};
 use wasm_bindgen::prelude::*;
@@ -76,6 +77,22 @@ impl Telcon {
         let chain = serde_json::from_str(chain).map_err(fail)?;
         let state = AskingDevice::parse(state).and_then(|asking| asking.complete(chain, now_ms as u64));
         Ok(state.map_err(fail)?.to_text().as_str().to_owned())
+    }
+
+    /// What a stored state lets a locked device verify, readable: JSON for [`Telcon::order_request`] and [`Telcon::revocation`].
+    pub fn anchor(state: &str) -> Result<String, JsError> {
+        Ok(DeviceState::parse(state).map_err(fail)?.anchor().to_text())
+    }
+
+    /// Body of `POST /api/v1/orders` for the device of an anchor.
+    pub fn order_request(anchor: &str) -> Result<String, JsError> {
+        serde_json::to_string(&Anchor::parse(anchor).map_err(fail)?.order_request()).map_err(fail)
+    }
+
+    /// JSON of a `RevocationView` if the statement revokes the device of an anchor; nothing if it does not verify.
+    pub fn revocation(anchor: &str, statement: &str) -> Result<Option<String>, JsError> {
+        let revocation = Anchor::parse(anchor).map_err(fail)?.revocation(statement);
+        revocation.map(|revocation| serde_json::to_string(&revocation).map_err(fail)).transpose()
     }
 
     /// A text with which the holder of the office's authority appoints this device as a registrar.
@@ -158,5 +175,46 @@ impl Telcon {
         let proof: RecordProof = serde_json::from_str(proof).map_err(fail)?;
         let report = self.engine.check_record(now_ms as u64, &proof);
         serde_json::to_string(&report).map_err(fail)
+    }
+}
+
+/// A short code that was typed into the page: see `telcon_core::page::EnteredCode`.
+#[wasm_bindgen]
+pub struct EnteredCode {
+    code: page::EnteredCode,
+    slot: String,
+    message: String,
+}
+
+#[wasm_bindgen]
+impl EnteredCode {
+    /// Reads what was typed. `seed_bytes` are 32 fresh random bytes.
+    #[wasm_bindgen(constructor)]
+    pub fn new(typed: &str, office: &str, seed_bytes: &[u8]) -> Result<EnteredCode, JsError> {
+        let office: OfficeInfo = serde_json::from_str(office).map_err(fail)?;
+        let (code, slot, message) = page::EnteredCode::start(typed, &office, seed(seed_bytes)?).map_err(fail)?;
+        Ok(Self { code, slot, message: serde_json::to_string(&message).map_err(fail)? })
+    }
+
+    /// The first four digits.
+    pub fn slot(&self) -> String {
+        self.slot.clone()
+    }
+
+    /// JSON of a `CodeStart`, to be sent.
+    pub fn message(&self) -> String {
+        self.message.clone()
+    }
+
+    /// Takes JSON of a `CodeStarted`; returns JSON of a `CodeConfirm`, to be sent.
+    pub fn answer(&mut self, started: &str) -> Result<String, JsError> {
+        let started = serde_json::from_str(started).map_err(fail)?;
+        serde_json::to_string(&self.code.answer(&started).map_err(fail)?).map_err(fail)
+    }
+
+    /// Takes JSON of a `SealedText`; returns the fragment of a registrar's link.
+    pub fn open(&mut self, text: &str) -> Result<String, JsError> {
+        let text = serde_json::from_str(text).map_err(fail)?;
+        self.code.open(&text).map_err(fail)
     }
 }

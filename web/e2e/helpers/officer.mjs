@@ -52,18 +52,18 @@ export class Officer {
     await form.getByLabel('Role').selectOption({ label: role });
     await form.getByLabel('Time zone').fill('Europe/Oslo');
     await form.getByRole('button', { name: 'Create the link' }).click();
-    return this.#shown_link();
+    return this.shown_link();
   }
 
   /** A link for a further device of an enrolled person. `name`: as it is written inside a sentence. */
   async add_device(name) {
     await this.page.getByRole('button', { name: `Add a device for ${name}` }).click();
     await this.page.getByRole('button', { name: 'Create the link' }).click();
-    return this.#shown_link();
+    return this.shown_link();
   }
 
   /** The link in the dialog that opened by itself. */
-  async #shown_link() {
+  async shown_link() {
     const dialog = this.page.getByRole('dialog', { name: /^Link for/ });
     const link = await dialog.getByLabel('Link', { exact: true }).inputValue();
     await dialog.getByRole('button', { name: 'Close' }).click();

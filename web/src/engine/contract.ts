@@ -8,10 +8,23 @@ export const IDLE_LOCK_MINUTES = 240;
 export const LOCKER_ID_BYTES = 16;
 export const MAX_PIN_CHARS = 64;
 export const MIN_PIN_CHARS = 6;
-export const NEED_CONFIRMATION = ['approve_device', 'close_invitation', 'invite', 'revoke_device'];
+export const NEED_CONFIRMATION = [
+  'approve_device',
+  'close_invitation',
+  'close_recovery',
+  'confirm_recovery',
+  'delegate',
+  'invite',
+  'open_recovery',
+  'revoke_device',
+];
 export const RECEIVE_SLOTS = 7;
 export const SALT_BYTES = 32;
 
+/**
+ * What a delegate may do for the principal.
+ */
+export type Act = 'ring' | 'answer';
 /**
  * What an alert is about.
  */
@@ -22,11 +35,16 @@ export type AlertKind =
   | 'device_revoked'
   | 'link_opened_again'
   | 'registrar_appointed'
+  | 'recovery_opened'
+  | 'recovery_confirmed'
+  | 'recovery_closed'
   | 'sign_in_failed'
+  | 'account_linked'
   | 'ring_refused'
   | 'proof_invalid'
   | 'log_forked'
-  | 'ring_invalid';
+  | 'ring_invalid'
+  | 'code_guessed';
 /**
  * Severity of an alert.
  */
@@ -84,13 +102,44 @@ export type CallState = 'opening' | 'ringing' | 'answering' | 'live' | 'reconnec
  */
 export type Ended = 'hung_up' | 'declined' | 'cancelled' | 'missed' | 'busy' | 'failed' | 'interrupted' | 'revoked';
 /**
+ * Answer to `CodeConfirm`.
+ */
+export type CodeConfirmed =
+  | {
+      state: 'delivered';
+      text: SealedText;
+    }
+  | {
+      /**
+       * How many more wrong ones are accepted.
+       */
+      left: number;
+      state: 'wrong';
+    };
+/**
+ * Why a code, or an attempt with it, is over.
+ */
+export type CodeOver = 'used' | 'guessed' | 'expired' | 'closed' | 'too_many' | 'unknown';
+/**
+ * One attempt with a short code. Opaque: only the device that made it learns it from the server.
+ */
+export type CodeRunId = string;
+/**
  * State of the connection to the office.
  */
 export type ConnectionState = 'connecting' | 'offline' | 'ready' | 'revoked';
 /**
+ * One delegation of a principal. Opaque: it may be logged.
+ */
+export type DelegationId = string;
+/**
  * What kind of program a device is.
  */
 export type DeviceKind = 'browser' | 'native';
+/**
+ * Version of a device's program, MAJOR.MINOR.PATCH.
+ */
+export type ProgramVersion = string;
 /**
  * SHA-256 as 64 lowercase hexadecimal digits.
  */
@@ -103,6 +152,10 @@ export type Direction = 'out' | 'in' | 'listen';
  * How a fork was found.
  */
 export type ForkFinding = 'roots_differ' | 'proof_refused' | 'proof_overdue';
+/**
+ * One recovery of a person who lost all devices. Opaque: it may be logged.
+ */
+export type RecoveryId = string;
 /**
  * Answer to `OpenLocker`.
  */
@@ -208,11 +261,16 @@ export type PageOutput =
       type: 'close_leg';
     }
   | {
+      report: ErasureReport1;
       type: 'erase';
     }
   | {
       type: 'reconnect';
     };
+/**
+ * Why a person needs it, as the first registrar states it.
+ */
+export type RecoveryReason = 'lost' | 'stolen' | 'destroyed' | 'other';
 /**
  * Role of a person in the office that certified them. Certificates carry it: a device reads it from the verified certificate, never from the server's messages.
  */
@@ -255,11 +313,16 @@ export type PushMessage1 = {
     | 'device_revoked'
     | 'link_opened_again'
     | 'registrar_appointed'
+    | 'recovery_opened'
+    | 'recovery_confirmed'
+    | 'recovery_closed'
     | 'sign_in_failed'
+    | 'account_linked'
     | 'ring_refused'
     | 'proof_invalid'
     | 'log_forked'
-    | 'ring_invalid';
+    | 'ring_invalid'
+    | 'code_guessed';
 };
 /**
  * Record mode: what is kept of a call. The screen of every participant shows it.
@@ -298,6 +361,41 @@ export type UserCommand =
        */
       person: string;
       type: 'ring';
+    }
+  | {
+      mode?: RecordMode;
+      /**
+       * The person to ring.
+       */
+      person: string;
+      /**
+       * The principal's delegation, as the office listed it.
+       */
+      statement: string;
+      type: 'ring_for';
+    }
+  | {
+      /**
+       * In which ways.
+       */
+      acts: Act[];
+      delegate: Card15;
+      /**
+       * Until when.
+       */
+      not_after_ms: number;
+      /**
+       * From when, milliseconds since 1970 UTC; now if not given.
+       */
+      not_before_ms?: number;
+      type: 'delegate';
+    }
+  | {
+      /**
+       * Which.
+       */
+      delegation: string;
+      type: 'end_delegation';
     }
   | {
       call?: CallId;
@@ -374,7 +472,46 @@ export type UserCommand =
        * One enrolled device. Opaque: it may be logged.
        */
       device: string;
+      /**
+       * Whether it erases its keys and data when it learns of it. A device that is revoked already may be ordered to.
+       */
+      erase?: boolean;
       type: 'revoke_device';
+    }
+  | {
+      /**
+       * One person. It must not be logged: it has no `Display`, and its `Debug` shows nothing.
+       */
+      person: string;
+      /**
+       * Why a person needs it, as the first registrar states it.
+       */
+      reason: 'lost' | 'stolen' | 'destroyed' | 'other';
+      type: 'open_recovery';
+    }
+  | {
+      /**
+       * One recovery of a person who lost all devices. Opaque: it may be logged.
+       */
+      recovery: string;
+      type: 'confirm_recovery';
+    }
+  | {
+      /**
+       * One recovery of a person who lost all devices. Opaque: it may be logged.
+       */
+      recovery: string;
+      type: 'close_recovery';
+    }
+  | {
+      /**
+       * One invitation to enrol a device. Opaque: it may be logged.
+       */
+      invitation: string;
+      type: 'show_code';
+    }
+  | {
+      type: 'hide_code';
     }
   | {
       /**
@@ -438,6 +575,9 @@ export type UserCommand =
  * All types of this file, by name.
  */
 export interface Contract {
+  Act?: Act;
+  ActsFor?: ActsFor;
+  ActsForView?: ActsForView;
   AddedDevice?: AddedDevice;
   Alert?: Alert;
   AlertKind?: AlertKind;
@@ -453,11 +593,18 @@ export interface Contract {
   CallState?: CallState;
   CallView?: CallView;
   CaptionView?: CaptionView;
-  Card?: Card1;
+  Card?: Card5;
   ChallengeRequest?: ChallengeRequest;
   Check?: Check;
+  CodeConfirmed?: CodeConfirmed;
+  CodeOver?: CodeOver;
+  CodeRunId?: CodeRunId;
+  CodeStarted?: CodeStarted;
+  CodeView?: CodeView;
   ConnectionState?: ConnectionState;
   Contact?: Contact;
+  DelegationId?: DelegationId;
+  DelegationList?: DelegationList;
   DeviceId?: DeviceId;
   DeviceKind?: DeviceKind;
   DeviceList?: DeviceList;
@@ -467,12 +614,15 @@ export interface Contract {
   Direction?: Direction;
   Ended?: Ended;
   EnrolRequest?: EnrolRequest;
+  ErasureReport?: ErasureReport;
+  FailedSignIns?: FailedSignIns;
   ForkFinding?: ForkFinding;
   IceServer?: IceServer;
   IceServers?: IceServers;
   InvitationId?: InvitationId;
   InvitationView?: InvitationView;
   IssuedTicket?: IssuedTicket;
+  ListedDelegation?: ListedDelegation;
   ListedDevice?: ListedDevice;
   LockerAnswer?: LockerAnswer;
   LogComparison?: LogComparison;
@@ -482,33 +632,224 @@ export interface Contract {
   MemberView?: MemberView;
   NoticeState?: NoticeState;
   NoticeView?: NoticeView;
+  OfficeAccount?: OfficeAccount;
   OfficeAlert?: OfficeAlert;
   OfficeAlertsView?: OfficeAlertsView;
   OfficeInfo?: OfficeInfo;
   OfficeName?: OfficeName;
   OfficeView?: OfficeView;
   OpenLocker?: OpenLocker;
+  Orders?: Orders;
   PageAsking?: PageAsking;
   PageEnrolment?: PageEnrolment;
   PageOutput?: PageOutput;
   PasskeyAnswer?: PasskeyAnswer;
   PasskeyOptions?: PasskeyOptions;
   PersonId?: PersonId;
+  ProgramVersion?: ProgramVersion;
   ProtectionPolicy?: ProtectionPolicy;
   PushMessage?: PushMessage;
   PushSettings?: PushSettings;
   PushSubscription?: PushSubscription;
   RecordLine?: RecordLine;
   RecordMode?: RecordMode;
+  RecoveryId?: RecoveryId;
+  RecoveryReason?: RecoveryReason;
+  RecoveryView?: RecoveryView;
   RegistrarView?: RegistrarView;
   RemoveProtector?: RemoveProtector;
   Report?: Report;
   RequestView?: RequestView;
+  RevocationView?: RevocationView;
   Role?: Role;
+  SealedText?: SealedText1;
+  SignIn?: SignIn;
+  SignInList?: SignInList;
+  SsoFinish?: SsoFinish;
+  SsoStarted?: SsoStarted;
+  SsoUnlink?: SsoUnlink;
   SuiteName?: SuiteName;
   UserCommand?: UserCommand;
   View?: View1;
   You?: You;
+}
+/**
+ * Who acts in a call for one of its two parties.
+ */
+export interface ActsFor {
+  /**
+   * What they did: rang, or answered.
+   */
+  act: 'ring' | 'answer';
+  delegate: Card;
+  principal: Card1;
+}
+/**
+ * Who acts.
+ */
+export interface Card {
+  /**
+   * The name or title to show, such as "The President of Norland".
+   */
+  name: string;
+  /**
+   * The office whose authority certified the person.
+   */
+  office: string;
+  /**
+   * Their own organisation, such as "Chancellery of Norland".
+   */
+  organisation: string;
+  /**
+   * The person.
+   */
+  person: string;
+  /**
+   * Their role in that office.
+   */
+  role:
+    | 'principal'
+    | 'scheduler'
+    | 'duty_officer'
+    | 'note_taker'
+    | 'interpreter'
+    | 'counterpart'
+    | 'security_officer'
+    | 'records_officer'
+    | 'auditor';
+  /**
+   * IANA time zone of where they work, such as `Europe/Oslo`.
+   */
+  zone: string;
+}
+/**
+ * The party.
+ */
+export interface Card1 {
+  /**
+   * The name or title to show, such as "The President of Norland".
+   */
+  name: string;
+  /**
+   * The office whose authority certified the person.
+   */
+  office: string;
+  /**
+   * Their own organisation, such as "Chancellery of Norland".
+   */
+  organisation: string;
+  /**
+   * The person.
+   */
+  person: string;
+  /**
+   * Their role in that office.
+   */
+  role:
+    | 'principal'
+    | 'scheduler'
+    | 'duty_officer'
+    | 'note_taker'
+    | 'interpreter'
+    | 'counterpart'
+    | 'security_officer'
+    | 'records_officer'
+    | 'auditor';
+  /**
+   * IANA time zone of where they work, such as `Europe/Oslo`.
+   */
+  zone: string;
+}
+/**
+ * Who acts in a call for one of its parties.
+ */
+export interface ActsForView {
+  /**
+   * What they did: rang, or answered.
+   */
+  act: 'ring' | 'answer';
+  delegate: Card2;
+  principal: Card3;
+  /**
+   * Whether the party took the call over: who acted listens since.
+   */
+  taken_over: boolean;
+}
+/**
+ * Who acts.
+ */
+export interface Card2 {
+  /**
+   * The name or title to show, such as "The President of Norland".
+   */
+  name: string;
+  /**
+   * The office whose authority certified the person.
+   */
+  office: string;
+  /**
+   * Their own organisation, such as "Chancellery of Norland".
+   */
+  organisation: string;
+  /**
+   * The person.
+   */
+  person: string;
+  /**
+   * Their role in that office.
+   */
+  role:
+    | 'principal'
+    | 'scheduler'
+    | 'duty_officer'
+    | 'note_taker'
+    | 'interpreter'
+    | 'counterpart'
+    | 'security_officer'
+    | 'records_officer'
+    | 'auditor';
+  /**
+   * IANA time zone of where they work, such as `Europe/Oslo`.
+   */
+  zone: string;
+}
+/**
+ * The party.
+ */
+export interface Card3 {
+  /**
+   * The name or title to show, such as "The President of Norland".
+   */
+  name: string;
+  /**
+   * The office whose authority certified the person.
+   */
+  office: string;
+  /**
+   * Their own organisation, such as "Chancellery of Norland".
+   */
+  organisation: string;
+  /**
+   * The person.
+   */
+  person: string;
+  /**
+   * Their role in that office.
+   */
+  role:
+    | 'principal'
+    | 'scheduler'
+    | 'duty_officer'
+    | 'note_taker'
+    | 'interpreter'
+    | 'counterpart'
+    | 'security_officer'
+    | 'records_officer'
+    | 'auditor';
+  /**
+   * IANA time zone of where they work, such as `Europe/Oslo`.
+   */
+  zone: string;
 }
 /**
  * A device that was enrolled in a person's name, as their other devices are told (`DevicesAdded`).
@@ -612,11 +953,16 @@ export interface OfficeAlert {
     | 'device_revoked'
     | 'link_opened_again'
     | 'registrar_appointed'
+    | 'recovery_opened'
+    | 'recovery_confirmed'
+    | 'recovery_closed'
     | 'sign_in_failed'
+    | 'account_linked'
     | 'ring_refused'
     | 'proof_invalid'
     | 'log_forked'
-    | 'ring_invalid';
+    | 'ring_invalid'
+    | 'code_guessed';
   /**
    * Index of its entry in the log: no two alerts have the same.
    */
@@ -657,7 +1003,7 @@ export interface ApprovalView {
    * When, milliseconds since 1970 UTC, by the office's clock.
    */
   at_ms: number;
-  by: Card;
+  by: Card4;
   /**
    * Whether this device's person did, on whatever device: somebody else has to approve second.
    */
@@ -666,7 +1012,7 @@ export interface ApprovalView {
 /**
  * Who.
  */
-export interface Card {
+export interface Card4 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -715,6 +1061,10 @@ export interface AskRequest {
  */
 export interface CallView {
   /**
+   * Who acts in it for one of the two, by a delegation that this device verified: at most one for each.
+   */
+  acts_for: ActsForView[];
+  /**
    * One call. Opaque: it reveals no participant and may be logged.
    */
   call: string;
@@ -741,11 +1091,11 @@ export interface CallView {
   /**
    * The caller.
    */
-  from: Card1 | null;
+  from: Card5 | null;
   /**
    * Who hung up: this person, or the party whose device said so to all members. A server's word alone names nobody.
    */
-  hung_up_by: Card1 | null;
+  hung_up_by: Card5 | null;
   /**
    * Checkpoints of members that the log did not sign: their senders' programs are wrong. They were ignored.
    */
@@ -789,7 +1139,7 @@ export interface CallView {
   /**
    * The other party, from a verified certificate; while it rings out, from the office's list.
    */
-  other: Card1 | null;
+  other: Card5 | null;
   /**
    * Whether all its records are partial.
    */
@@ -806,6 +1156,10 @@ export interface CallView {
    */
   problem: string | null;
   /**
+   * Whether this device's person is heard in it.
+   */
+  speaks: boolean;
+  /**
    * When it was answered, milliseconds since 1970 UTC.
    */
   started_ms: number | null;
@@ -820,7 +1174,7 @@ export interface CallView {
   /**
    * The callee.
    */
-  to: Card1 | null;
+  to: Card5 | null;
   /**
    * Whether `other` was verified by this device.
    */
@@ -866,7 +1220,7 @@ export interface CaptionView {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card1 {
+export interface Card5 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -947,6 +1301,10 @@ export interface MemberView {
     | 'records_officer'
     | 'auditor';
   /**
+   * Whether it is heard: by its person's role, or because they act for a party.
+   */
+  speaks: boolean;
+  /**
    * Whether it is this one.
    */
   you: boolean;
@@ -982,6 +1340,65 @@ export interface Check {
   title: string;
 }
 /**
+ * The text, sealed.
+ */
+export interface SealedText {
+  /**
+   * Bytes as standard base64 (RFC 4648, section 4).
+   */
+  confirmation: string;
+  /**
+   * Bytes as standard base64 (RFC 4648, section 4).
+   */
+  enc: string;
+  /**
+   * Bytes as standard base64 (RFC 4648, section 4).
+   */
+  sealed: string;
+}
+/**
+ * Answer to `CodeStart`.
+ */
+export interface CodeStarted {
+  /**
+   * Bytes as standard base64 (RFC 4648, section 4).
+   */
+  message: string;
+  /**
+   * The attempt.
+   */
+  run: string;
+}
+/**
+ * A short code that carries an invitation's link.
+ */
+export interface CodeView {
+  /**
+   * To be read out; none before the office has allotted a slot, and once it is over.
+   */
+  code: string | null;
+  /**
+   * Until when it can be typed, milliseconds since 1970 UTC.
+   */
+  expires_ms: number | null;
+  /**
+   * One invitation to enrol a device. Opaque: it may be logged.
+   */
+  invitation: string;
+  /**
+   * Another device tried it after it was used.
+   */
+  late: boolean;
+  /**
+   * Why it cannot be typed any more.
+   */
+  over: CodeOver | null;
+  /**
+   * How many wrong codes were typed.
+   */
+  wrong: number;
+}
+/**
  * A person whom the device can ring, and whether a device of theirs is connected.
  */
 export interface Contact {
@@ -1005,6 +1422,130 @@ export interface Contact {
    * Whether one of their devices is connected now.
    */
   reachable: boolean;
+  /**
+   * When two security officers enrolled a device for them after they had lost all others, as the server states it; only for `RECOVERY_SHOWN_MS`.
+   */
+  recovered_ms?: number;
+  /**
+   * Their role in that office.
+   */
+  role:
+    | 'principal'
+    | 'scheduler'
+    | 'duty_officer'
+    | 'note_taker'
+    | 'interpreter'
+    | 'counterpart'
+    | 'security_officer'
+    | 'records_officer'
+    | 'auditor';
+  /**
+   * IANA time zone of where they work, such as `Europe/Oslo`.
+   */
+  zone: string;
+}
+/**
+ * `GET /api/v1/delegations`: those by and to the bearer's person, or all for who may end all; newest first.
+ */
+export interface DelegationList {
+  /**
+   * To a principal: the people who may be chosen as delegates, sorted by name.
+   */
+  candidates?: Card5[];
+  /**
+   * Delegations.
+   */
+  delegations: ListedDelegation[];
+}
+/**
+ * A delegation in the list of `GET /api/v1/delegations`.
+ */
+export interface ListedDelegation {
+  /**
+   * In which ways.
+   */
+  acts: Act[];
+  delegate: Card6;
+  /**
+   * Which.
+   */
+  delegation: string;
+  /**
+   * When it was ended before its time.
+   */
+  ended_ms?: number;
+  /**
+   * Until when.
+   */
+  not_after_ms: number;
+  /**
+   * From when, milliseconds since 1970 UTC.
+   */
+  not_before_ms: number;
+  principal: Card7;
+  /**
+   * The statement, a compact JWS: its certificates name the principal.
+   */
+  statement: string;
+}
+/**
+ * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
+ */
+export interface Card6 {
+  /**
+   * The name or title to show, such as "The President of Norland".
+   */
+  name: string;
+  /**
+   * The office whose authority certified the person.
+   */
+  office: string;
+  /**
+   * Their own organisation, such as "Chancellery of Norland".
+   */
+  organisation: string;
+  /**
+   * The person.
+   */
+  person: string;
+  /**
+   * Their role in that office.
+   */
+  role:
+    | 'principal'
+    | 'scheduler'
+    | 'duty_officer'
+    | 'note_taker'
+    | 'interpreter'
+    | 'counterpart'
+    | 'security_officer'
+    | 'records_officer'
+    | 'auditor';
+  /**
+   * IANA time zone of where they work, such as `Europe/Oslo`.
+   */
+  zone: string;
+}
+/**
+ * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
+ */
+export interface Card7 {
+  /**
+   * The name or title to show, such as "The President of Norland".
+   */
+  name: string;
+  /**
+   * The office whose authority certified the person.
+   */
+  office: string;
+  /**
+   * Their own organisation, such as "Chancellery of Norland".
+   */
+  organisation: string;
+  /**
+   * The person.
+   */
+  person: string;
   /**
    * Their role in that office.
    */
@@ -1036,8 +1577,13 @@ export interface DeviceList {
  * An enrolled device.
  */
 export interface ListedDevice {
+  account?: OfficeAccount;
+  /**
+   * When its person last signed in on it with their account at the office's provider, milliseconds since 1970 UTC.
+   */
+  account_used_ms?: number;
   approved_by?: DeviceId;
-  card: Card2;
+  card: Card8;
   /**
    * Whether it is connected now.
    */
@@ -1050,11 +1596,25 @@ export interface ListedDevice {
    * When it was enrolled, milliseconds since 1970 UTC.
    */
   enrolled_ms: number;
+  /**
+   * When a security officer ordered it to erase itself, as part of the revocation or after it.
+   */
+  erase_ordered_ms?: number;
+  /**
+   * When it reported that it erased itself. A device whose keys are locked cannot report.
+   */
+  erased_ms?: number;
   first_approved_by?: DeviceId;
+  kind?: DeviceKind;
   /**
    * What it said it was when it was enrolled; none of devices enrolled by the authority's link.
    */
   label?: string;
+  /**
+   * When it was last connected, milliseconds since 1970 UTC, to within a few minutes; none if it never was, or not since the server keeps this.
+   */
+  last_seen_ms?: number;
+  program?: ProgramVersion;
   /**
    * Whether it is a registrar.
    */
@@ -1065,9 +1625,30 @@ export interface ListedDevice {
   revoked_ms?: number;
 }
 /**
+ * A person's account at the office's provider.
+ */
+export interface OfficeAccount {
+  /**
+   * The provider's issuer identifier.
+   */
+  issuer: string;
+  /**
+   * When it was linked, by the person's first sign-in, milliseconds since 1970 UTC.
+   */
+  linked_ms: number;
+  /**
+   * The person.
+   */
+  person: string;
+  /**
+   * What names the person there.
+   */
+  subject: string;
+}
+/**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card2 {
+export interface Card8 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -1134,6 +1715,7 @@ export interface DeviceRules {
    * Which kinds of device may sign in.
    */
   kinds?: DeviceKind[];
+  minimum_version?: ProgramVersion;
   /**
    * Whether browsers have to be protected by a passkey or PIN before they can do anything.
    */
@@ -1155,6 +1737,7 @@ export interface DeviceRules1 {
    * Which kinds of device may sign in.
    */
   kinds?: DeviceKind[];
+  minimum_version?: ProgramVersion;
   /**
    * Whether browsers have to be protected by a passkey or PIN before they can do anything.
    */
@@ -1168,6 +1751,32 @@ export interface EnrolRequest {
    * DER certificates: the device's, then the enrolment certificate that signed it.
    */
   chain: Blob[];
+}
+/**
+ * `POST /api/v1/erasures`: a device reports that it erased itself as ordered.
+ */
+export interface ErasureReport {
+  /**
+   * Compact JWS, type `telcon-erasure+jws`, by the device over `Erasure`.
+   */
+  jws: string;
+}
+/**
+ * Attempts to sign in that failed, in the name of one device.
+ */
+export interface FailedSignIns {
+  /**
+   * How many there were.
+   */
+  count: number;
+  /**
+   * One enrolled device. Opaque: it may be logged.
+   */
+  device: string;
+  /**
+   * When the first of them was made, milliseconds since 1970 UTC.
+   */
+  time_ms: number;
 }
 /**
  * A TURN server, with the fields of WebRTC's `RTCIceServer`.
@@ -1204,10 +1813,10 @@ export interface IceServers {
  */
 export interface InvitationView {
   /**
-   * How many security officers have to approve the device that asks: one or two, by the office's charter.
+   * How many security officers have to approve the device that asks: one or two, by the office's charter; two of a recovery.
    */
   approvals_needed: number;
-  card: Card3;
+  card: Card9;
   /**
    * Until when a device may ask with it, or, once one has asked, until when it waits.
    */
@@ -1233,6 +1842,10 @@ export interface InvitationView {
    */
   made_ms: number;
   /**
+   * The recovery that it belongs to.
+   */
+  recovery: RecoveryId | null;
+  /**
    * How many times another device tried to use the link since.
    */
   refused_requests: number;
@@ -1244,7 +1857,7 @@ export interface InvitationView {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card3 {
+export interface Card9 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -1344,6 +1957,10 @@ export interface MakeLocker {
  */
 export interface NoticeView {
   /**
+   * Who acts in it for a party, according to the office.
+   */
+  acts_for: ActsFor[];
+  /**
    * One call. Opaque: it reveals no participant and may be logged.
    */
   call: string;
@@ -1351,7 +1968,11 @@ export interface NoticeView {
    * Whether this device may join it as a listener now.
    */
   can_listen: boolean;
-  from: Card4;
+  /**
+   * Whether somebody acts in it for this device's person, who may take it over now.
+   */
+  can_take_over: boolean;
+  from: Card10;
   /**
    * Log entry of its sealed record.
    */
@@ -1401,12 +2022,12 @@ export interface NoticeView {
         how: 'hung_up' | 'declined' | 'cancelled' | 'missed' | 'busy' | 'failed' | 'interrupted' | 'revoked';
         is: 'ended';
       };
-  to: Card5;
+  to: Card11;
 }
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card4 {
+export interface Card10 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -1444,7 +2065,7 @@ export interface Card4 {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card5 {
+export interface Card11 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -1548,6 +2169,15 @@ export interface OpenLocker {
   proof: string;
 }
 /**
+ * Answer to `OrderRequest`.
+ */
+export interface Orders {
+  /**
+   * The signed revocation, as in `Revoked`; none if the device is not revoked.
+   */
+  revocation?: string;
+}
+/**
  * A device that asks a registrar to enrol it.
  */
 export interface PageAsking {
@@ -1618,6 +2248,14 @@ export interface View {
    */
   caught_up: boolean;
   /**
+   * The short code that this device shows, asked for, or showed last.
+   */
+  code: CodeView | null;
+  /**
+   * Changes whenever delegations by or to this person, or of the whole office for who may end them, have changed.
+   */
+  delegations_changed: number;
+  /**
    * Changes whenever the lists of devices that this one may see have changed.
    */
   devices_changed: number;
@@ -1646,6 +2284,10 @@ export interface View {
    */
   office_alerts: OfficeAlertsView | null;
   /**
+   * The office refuses this program because of its age.
+   */
+  outdated: boolean;
+  /**
    * The people that it can ring.
    */
   people: Contact[];
@@ -1658,9 +2300,21 @@ export interface View {
    */
   phase: 'connecting' | 'offline' | 'ready' | 'revoked';
   /**
+   * When this person was recovered after they had lost all devices, as the office states it; for thirty days.
+   */
+  recovered_ms: number | null;
+  /**
+   * Recoveries that are not over, newest first, for those who may see invitations.
+   */
+  recoveries: RecoveryView[];
+  /**
    * What this device may do as a registrar, if the authority appointed it.
    */
   registrar: RegistrarView | null;
+  /**
+   * The verified revocation of this device.
+   */
+  revocation: RevocationView | null;
   /**
    * Further rings, in the order of their arrival. Each can be answered and declined.
    */
@@ -1668,7 +2322,11 @@ export interface View {
   /**
    * The callers whom this person has silenced, from the office's list.
    */
-  silenced: Card1[];
+  silenced: Card5[];
+  /**
+   * The person has to sign in with their account at the office's provider: bearer token for that alone.
+   */
+  sso_token: string | null;
   /**
    * Bearer token for the HTTP API while connected.
    */
@@ -1683,6 +2341,90 @@ export interface View {
   you: You | null;
 }
 /**
+ * A recovery on the screen of a security officer.
+ */
+export interface RecoveryView {
+  /**
+   * The security officer who opened it, verified.
+   */
+  by: Card5 | null;
+  /**
+   * Whether this device's person may confirm it: it is verified, somebody else's, about somebody else, and not confirmed.
+   */
+  can_confirm: boolean;
+  card: Card12;
+  /**
+   * The security officer who confirmed it, verified.
+   */
+  confirmed_by: Card5 | null;
+  /**
+   * The person's devices that are not revoked.
+   */
+  devices: DeviceId[];
+  /**
+   * Until when it may be confirmed, and a device enrolled.
+   */
+  expires_ms: number;
+  /**
+   * When it was opened, milliseconds since 1970 UTC, by the office's clock.
+   */
+  opened_ms: number;
+  /**
+   * Whether this device's person did, on whatever device.
+   */
+  own: boolean;
+  /**
+   * Why it cannot be confirmed or used: what the office sent does not verify.
+   */
+  problem: string | null;
+  /**
+   * Why, as stated. None if the statement does not verify.
+   */
+  reason: RecoveryReason | null;
+  /**
+   * One recovery of a person who lost all devices. Opaque: it may be logged.
+   */
+  recovery: string;
+}
+/**
+ * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
+ */
+export interface Card12 {
+  /**
+   * The name or title to show, such as "The President of Norland".
+   */
+  name: string;
+  /**
+   * The office whose authority certified the person.
+   */
+  office: string;
+  /**
+   * Their own organisation, such as "Chancellery of Norland".
+   */
+  organisation: string;
+  /**
+   * The person.
+   */
+  person: string;
+  /**
+   * Their role in that office.
+   */
+  role:
+    | 'principal'
+    | 'scheduler'
+    | 'duty_officer'
+    | 'note_taker'
+    | 'interpreter'
+    | 'counterpart'
+    | 'security_officer'
+    | 'records_officer'
+    | 'auditor';
+  /**
+   * IANA time zone of where they work, such as `Europe/Oslo`.
+   */
+  zone: string;
+}
+/**
  * What a registrar may do.
  */
 export interface RegistrarView {
@@ -1690,6 +2432,23 @@ export interface RegistrarView {
    * The roles whose people it may enrol.
    */
   roles: Role[];
+}
+/**
+ * A verified revocation of this device.
+ */
+export interface RevocationView {
+  /**
+   * When it was signed, milliseconds since 1970 UTC by the signer's clock.
+   */
+  at_ms: number;
+  /**
+   * The security officer who signed it; none if the office's authority did.
+   */
+  by: Card5 | null;
+  /**
+   * Whether it orders the device to erase itself.
+   */
+  erase: boolean;
 }
 /**
  * This device and its person.
@@ -1732,6 +2491,15 @@ export interface You {
    * IANA time zone of where they work, such as `Europe/Oslo`.
    */
   zone: string;
+}
+/**
+ * Body of `POST /api/v1/erasures`, once it is erased.
+ */
+export interface ErasureReport1 {
+  /**
+   * Compact JWS, type `telcon-erasure+jws`, by the device over `Erasure`.
+   */
+  jws: string;
 }
 /**
  * `POST /api/v1/passkeys` and `POST /api/v1/passkeys/assertion`: what the authenticator answered.
@@ -1820,6 +2588,7 @@ export interface PushSubscription {
  * One line of `GET /api/v1/records`.
  */
 export interface RecordLine {
+  answered_by?: Card5;
   /**
    * When it was answered.
    */
@@ -1832,7 +2601,7 @@ export interface RecordLine {
    * When it ended.
    */
   ended_ms?: number;
-  from: Card6;
+  from: Card13;
   how?: Ended;
   /**
    * Whether there is no record, and the log has a *record missing* entry.
@@ -1842,6 +2611,7 @@ export interface RecordLine {
    * What was to be kept.
    */
   mode: 'log_only' | 'memo' | 'audio';
+  on_behalf_of?: Card5;
   /**
    * When it was opened, milliseconds since 1970 UTC.
    */
@@ -1854,12 +2624,12 @@ export interface RecordLine {
    * Number of its sealed records in the archive: one per note-taker that recorded some of it.
    */
   records: number;
-  to: Card7;
+  to: Card14;
 }
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card6 {
+export interface Card13 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -1897,7 +2667,7 @@ export interface Card6 {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card7 {
+export interface Card14 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -1955,7 +2725,131 @@ export interface Report {
   /**
    * All participants, each once, from the certificates of their devices. A server can omit participants here; the sealed record has the list that the note-taker's device saw.
    */
-  people: Card1[];
+  people: Card5[];
+}
+/**
+ * The text that a code carries, for the device that typed it.
+ */
+export interface SealedText1 {
+  /**
+   * Bytes as standard base64 (RFC 4648, section 4).
+   */
+  confirmation: string;
+  /**
+   * Bytes as standard base64 (RFC 4648, section 4).
+   */
+  enc: string;
+  /**
+   * Bytes as standard base64 (RFC 4648, section 4).
+   */
+  sealed: string;
+}
+/**
+ * A time in which a device was connected. Reconnections shortly after each other are one.
+ */
+export interface SignIn {
+  /**
+   * One enrolled device. Opaque: it may be logged.
+   */
+  device: string;
+  /**
+   * When it signed in first, milliseconds since 1970 UTC.
+   */
+  from_ms: number;
+  /**
+   * What kind of program a device is.
+   */
+  kind: 'browser' | 'native';
+  /**
+   * How often it signed in from first to last.
+   */
+  times: number;
+  /**
+   * When it was last connected, to within a few minutes.
+   */
+  until_ms: number;
+}
+/**
+ * `GET /api/v1/sign-ins`: when the devices of one's own person were connected.
+ */
+export interface SignInList {
+  /**
+   * Newest first: attempts in the name of these devices without proof of their keys.
+   */
+  failed: FailedSignIns[];
+  /**
+   * Newest first, at most `MAX_SIGN_INS_PER_DEVICE` of each device.
+   */
+  sign_ins: SignIn[];
+}
+/**
+ * `POST /api/v1/sso/finish`: what the provider's redirect carried.
+ */
+export interface SsoFinish {
+  /**
+   * The provider's authorization code.
+   */
+  code: string;
+  /**
+   * Names the sign-in that was started, once and within ten minutes.
+   */
+  state: string;
+}
+/**
+ * Answer to `POST /api/v1/sso/start`.
+ */
+export interface SsoStarted {
+  /**
+   * Where the person signs in, at the provider. It sends the browser back to `/sso` of the page that asked, with `code` and `state` or with `error`.
+   */
+  url: string;
+}
+/**
+ * `POST /api/v1/sso/unlink`: forgets which account is a person's. Their next sign-in links one anew.
+ */
+export interface SsoUnlink {
+  /**
+   * The person.
+   */
+  person: string;
+}
+/**
+ * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
+ */
+export interface Card15 {
+  /**
+   * The name or title to show, such as "The President of Norland".
+   */
+  name: string;
+  /**
+   * The office whose authority certified the person.
+   */
+  office: string;
+  /**
+   * Their own organisation, such as "Chancellery of Norland".
+   */
+  organisation: string;
+  /**
+   * The person.
+   */
+  person: string;
+  /**
+   * Their role in that office.
+   */
+  role:
+    | 'principal'
+    | 'scheduler'
+    | 'duty_officer'
+    | 'note_taker'
+    | 'interpreter'
+    | 'counterpart'
+    | 'security_officer'
+    | 'records_officer'
+    | 'auditor';
+  /**
+   * IANA time zone of where they work, such as `Europe/Oslo`.
+   */
+  zone: string;
 }
 /**
  * Everything a screen shows.
@@ -1981,6 +2875,14 @@ export interface View1 {
    * Whether the office has sent its whole state since sign-in: the list of calls is complete.
    */
   caught_up: boolean;
+  /**
+   * The short code that this device shows, asked for, or showed last.
+   */
+  code: CodeView | null;
+  /**
+   * Changes whenever delegations by or to this person, or of the whole office for who may end them, have changed.
+   */
+  delegations_changed: number;
   /**
    * Changes whenever the lists of devices that this one may see have changed.
    */
@@ -2010,6 +2912,10 @@ export interface View1 {
    */
   office_alerts: OfficeAlertsView | null;
   /**
+   * The office refuses this program because of its age.
+   */
+  outdated: boolean;
+  /**
    * The people that it can ring.
    */
   people: Contact[];
@@ -2022,9 +2928,21 @@ export interface View1 {
    */
   phase: 'connecting' | 'offline' | 'ready' | 'revoked';
   /**
+   * When this person was recovered after they had lost all devices, as the office states it; for thirty days.
+   */
+  recovered_ms: number | null;
+  /**
+   * Recoveries that are not over, newest first, for those who may see invitations.
+   */
+  recoveries: RecoveryView[];
+  /**
    * What this device may do as a registrar, if the authority appointed it.
    */
   registrar: RegistrarView | null;
+  /**
+   * The verified revocation of this device.
+   */
+  revocation: RevocationView | null;
   /**
    * Further rings, in the order of their arrival. Each can be answered and declined.
    */
@@ -2032,7 +2950,11 @@ export interface View1 {
   /**
    * The callers whom this person has silenced, from the office's list.
    */
-  silenced: Card1[];
+  silenced: Card5[];
+  /**
+   * The person has to sign in with their account at the office's provider: bearer token for that alone.
+   */
+  sso_token: string | null;
   /**
    * Bearer token for the HTTP API while connected.
    */

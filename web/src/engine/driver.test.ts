@@ -46,6 +46,7 @@ function pair() {
         saves.push({ resolve, reject: () => reject(new Error('full')) });
       }),
     erase: async () => void actions.push('erase'),
+    report_erasure: ({ jws }) => void actions.push(`report ${jws}`),
     post: (message) => void posted.push(message),
     set_timer(ms, callback) {
       const timer = { ms, callback, cancelled: false };
@@ -133,13 +134,13 @@ describe('the driver', () => {
 
   it('erases a revoked device and stops', async () => {
     const { outputs, actions, posted, driver } = pair();
-    outputs.push({ type: 'erase' }, { type: 'send', text: 'late' });
+    outputs.push({ type: 'erase', report: { jws: 'signed' } }, { type: 'send', text: 'late' });
     driver.connected();
     await settle();
-    expect(actions).toEqual(['erase', 'stop']);
+    expect(actions, 'it is erased before the office is told').toEqual(['erase', 'report signed', 'stop']);
     expect(posted).toEqual([{ type: 'erased' }]);
     driver.command({ type: 'answer' });
-    expect(actions).toHaveLength(2);
+    expect(actions).toHaveLength(3);
   });
 
   it('that is stopped saves nothing more once that is done', async () => {

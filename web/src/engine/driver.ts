@@ -1,6 +1,6 @@
 // Drives one engine: passes events and time in, and executes its outputs in order.
 
-import type { UserCommand, PageOutput, Report } from './contract';
+import type { ErasureReport, UserCommand, PageOutput, Report } from './contract';
 import type { Engine } from './engine';
 import type { FromWorker } from './messages';
 import type { Problem } from './problem';
@@ -13,12 +13,14 @@ export interface DriverEnvironment {
   send(text: string): void;
   save(state: string): Promise<void>;
   erase(): Promise<void>;
+  /** Tells the office that this device erased itself: it signed that before. */
+  report_erasure(report: ErasureReport): void;
   post(message: FromWorker): void;
   /** Calls `callback` once, `ms` from now; returns a function that cancels it. */
   set_timer(ms: number, callback: () => void): () => void;
   /** Drops the connection to the office and opens another. */
   reconnect(): void;
-  /** Stops all I/O: the device was revoked or the engine trapped. */
+  /** Stops all I/O: the device erased itself or the engine trapped. */
   stop(): void;
 }
 
@@ -145,6 +147,7 @@ export class Driver {
         this.#cancel_wakeup?.();
         return this.#queue(async () => {
           await environment.erase();
+          environment.report_erasure(output.report);
           environment.post({ type: 'erased' });
           environment.stop();
         });

@@ -1,6 +1,6 @@
 // The page's side of the engine: one worker, commands out, events in.
 
-import type { Card, UserCommand, Report, View } from './contract';
+import type { Card, UserCommand, Report, RevocationView, View } from './contract';
 import { Media } from './media';
 import type { Asking } from './asking';
 import type { FromWorker, ToWorker } from './messages';
@@ -19,9 +19,13 @@ export interface HostEvents {
   protectors(device: string, how: Protected): void;
   /** The keys have to be opened first. */
   locked(): void;
+  /** A locked device is revoked. */
+  revoked(revocation: RevocationView): void;
   asking(asking: Asking): void;
   asking_stopped(): void;
   link_read(person: Card | null, office: string | null, problem: Problem | null): void;
+  /** The short code that was typed gives nothing. */
+  code_refused(problem: Problem): void;
   enrolled(): void;
   enrol_failed(problem: Problem): void;
   view(view: View): void;
@@ -48,6 +52,8 @@ interface Answer<T> {
 export interface Host {
   command(command: UserCommand): void;
   open_link(fragment: string, label: string): void;
+  /** A short code was typed, which carries a registrar's link. */
+  enter_code(typed: string, label: string): void;
   /** Forgets the request that waits for a registrar. */
   stop_asking(): void;
   /** A text with which the holder of the authority appoints this device as a registrar. */
@@ -120,6 +126,8 @@ export function start_host(worker: Worker, events: HostEvents): Host {
         return events.asking_stopped();
       case 'link_read':
         return events.link_read(data.person, data.office, data.problem);
+      case 'code_refused':
+        return events.code_refused(data.problem);
       case 'enrolled':
         return events.enrolled();
       case 'enrol_failed':
@@ -150,6 +158,8 @@ export function start_host(worker: Worker, events: HostEvents): Host {
         if (data.text !== null) return answer?.resolve(data.text);
         return answer?.reject(data.problem ?? { code: 'unknown' });
       }
+      case 'revoked':
+        return events.revoked(data.revocation);
       case 'erased':
         media.close_leg();
         return media.microphone.release();
@@ -169,6 +179,7 @@ export function start_host(worker: Worker, events: HostEvents): Host {
   return {
     command,
     open_link: (fragment, label) => post({ type: 'open_link', fragment, label }),
+    enter_code: (typed, label) => post({ type: 'enter_code', typed, label }),
     stop_asking: () => post({ type: 'stop_asking' }),
     request_appointment() {
       const id = next_id++;

@@ -22,6 +22,8 @@ const WRAPS_VERSION = 2;
 const WRAPS = 'lock';
 /** Name of the PINs whose setting was begun on a device that is not protected yet. */
 const BEGUN = 'begun_pins';
+/** Name of what lets a locked device verify that it was revoked. It is readable, and holds nothing secret. */
+const ANCHOR = 'anchor';
 /** Most protectors of one device: passkeys and a PIN. */
 export const MAX_PROTECTORS = 8;
 
@@ -74,6 +76,15 @@ export class KeyStore {
     this.#begun = ((await this.storage.get(BEGUN)) as PinProtector[] | undefined) ?? [];
     this.#key = (await this.storage.get('key')) as CryptoKey | undefined;
     return { status: this.#key && (await this.storage.get('state')) ? 'open' : 'empty' };
+  }
+
+  /** What lets this device verify, also while it is locked, that it was revoked. Browsers of older versions have none until unlocked. */
+  async anchor(): Promise<string | undefined> {
+    return (await this.storage.get(ANCHOR)) as string | undefined;
+  }
+
+  keep_anchor(anchor: string): Promise<void> {
+    return this.#in_turn(() => this.storage.put({ [ANCHOR]: anchor }));
   }
 
   /** The protectors of this device; none if it is unprotected. */
@@ -196,7 +207,7 @@ export class KeyStore {
     });
   }
 
-  /** Erases state and keys: the device was revoked, or its person wants to enrol it anew. */
+  /** Erases state and keys: a revocation orders it, or its person wants to enrol it anew. */
   erase(): Promise<void> {
     return this.#in_turn(async () => {
       await this.storage.clear();

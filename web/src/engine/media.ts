@@ -5,6 +5,7 @@ import { RECEIVE_SLOTS, type CallView, type UserCommand } from './contract';
 import { LEVEL_INTERVAL_MS, LevelMeter } from './level_meter';
 import type { TransformOptions } from './messages';
 import { Microphone, type MicrophoneState } from './microphone';
+import { Silence } from './silence';
 import { is_answer_to, force_constant_bitrate, is_opus_only, strip_audio_levels } from './sdp';
 import type { IceServerCache } from './ice_servers';
 import { can_choose_speaker, chosen_device, type SoundDevices } from './sound_devices';
@@ -40,6 +41,7 @@ export class Media {
   #in_call = false;
   #microphone_timer: ReturnType<typeof setTimeout> | undefined;
   #level_timer: ReturnType<typeof setInterval> | undefined;
+  readonly #silence = new Silence();
   readonly #own_level = new LevelMeter();
   readonly #other_levels = new LevelMeter();
 
@@ -188,11 +190,17 @@ export class Media {
     this.microphone.release();
   }
 
+  /**
+   * Sends a track; without a microphone, silence: each frame says whether its sender is muted, and without frames the others take
+   * it for a lost connection.
+   */
   async #attach(track: MediaStreamTrack | null): Promise<void> {
     if (track) track.enabled = !this.#muted;
     const leg = this.#leg;
-    if (!leg || leg.sender.track === track || (track && !this.#sending)) return;
-    await leg.sender.replaceTrack(track).catch((error: unknown) => console.warn('microphone', error));
+    const sent = track ?? (this.#sending ? this.#silence.start() : null);
+    if (!leg || leg.sender.track === sent || (track && !this.#sending)) return;
+    await leg.sender.replaceTrack(sent).catch((error: unknown) => console.warn('microphone', error));
+    if (sent === track) this.#silence.stop();
     this.#own_level.measure(track ? [track] : []);
     if (track) this.events.microphone_name(track.label);
   }

@@ -1,6 +1,6 @@
 // Messages between the page and the worker that owns the engine.
 
-import type { Card, UserCommand, Report, View } from './contract';
+import type { Card, UserCommand, Report, RevocationView, View } from './contract';
 import type { Asking } from './asking';
 import type { Problem } from './problem';
 import type { Proof, Protected, ProtectionRequest } from './protection';
@@ -9,6 +9,8 @@ export type ToWorker =
   | { type: 'command'; command: UserCommand }
   /** A link was opened. `label`: what this device says it is, if the link is a registrar's. */
   | { type: 'open_link'; fragment: string; label: string }
+  /** A short code was typed. Answered by `asking`, as for the link that it carries, or by `code_refused`. */
+  | { type: 'enter_code'; typed: string; label: string }
   /** Forget the request that waits for a registrar. */
   | { type: 'stop_asking' }
   | { type: 'enrol'; fragment: string }
@@ -34,6 +36,7 @@ export type FromWorker =
   /** The request was forgotten. */
   | { type: 'asking_stopped' }
   | { type: 'link_read'; person: Card | null; office: string | null; problem: Problem | null }
+  | { type: 'code_refused'; problem: Problem }
   | { type: 'enrolled' }
   | { type: 'enrol_failed'; problem: Problem }
   | { type: 'view'; view: View }
@@ -46,7 +49,9 @@ export type FromWorker =
   | { type: 'media_timed_out'; timed_out: boolean }
   | { type: 'record_checked'; id: number; report: Report | null; problem: Problem | null }
   | { type: 'appointment_requested'; id: number; text: string | null; problem: Problem | null }
-  /** This device was revoked, and its keys and state were erased. */
+  /** This device is revoked, as was verified while its keys are locked. If it was ordered to erase itself, it did. */
+  | { type: 'revoked'; revocation: RevocationView }
+  /** This device was ordered to erase itself, and its keys and state were erased. */
   | { type: 'erased' }
   /** Answers `erase`. */
   | { type: 'erased_here'; id: number; problem: Problem | null }

@@ -6,6 +6,8 @@ export type ProblemCode =
   | 'office_unreachable'
   | 'unavailable'
   | 'refused'
+  | 'code_wrong'
+  | 'code_closed'
   | 'note_taker_link'
   | 'keys_not_saved'
   | 'engine_fault'
@@ -34,6 +36,8 @@ export type ProblemCode =
   | 'pin_wait'
   | 'pin_erased'
   | 'protected_elsewhere'
+  | 'sso_refused'
+  | 'outdated'
   | 'unknown';
 
 /**

@@ -3,6 +3,9 @@ import manual from '../../../docs/policy.md?raw';
 import { ROLES } from '../fake/people';
 import type { Role } from './contract';
 import {
+  acts_for_others,
+  delegates,
+  ends_delegations,
   joins_calls,
   listens,
   marks_alerts,
@@ -40,6 +43,9 @@ describe('roles', () => {
     expect(ROLES.filter(sees_all_devices)).toEqual(allowed('see all people, their devices and all invitations'));
     expect(ROLES.filter(sees_alerts)).toEqual(allowed("see the office's alerts"));
     expect(ROLES.filter(marks_alerts)).toEqual(allowed("mark the office's alerts as seen"));
+    expect(ROLES.filter(delegates)).toEqual(allowed('let staff ring or answer for oneself, by a signed delegation'));
+    expect(ROLES.filter(acts_for_others)).toEqual(allowed('ring or answer for a principal, under their delegation'));
+    expect(ROLES.filter(ends_delegations)).toEqual(allowed('see all delegations, and end them'));
     expect(ROLES.filter(watches)).toEqual(allowed('see every call while it takes place'));
     expect(ROLES.filter(reads_captions)).toEqual(allowed('read the live captions of a call'));
     expect(ROLES.filter(sees_all_records)).toEqual(allowed('see the records of all calls, with proofs'));

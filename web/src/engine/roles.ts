@@ -37,3 +37,16 @@ export const marks_alerts = (role: Role): boolean => role === 'security_officer'
 
 /** Whether devices of this role transcribe calls and seal their records. */
 export const writes_records = (role: Role): boolean => role === 'note_taker';
+
+/** Whether people of this role let others act for them. */
+export const delegates = (role: Role): boolean => role === 'principal';
+
+/** Whether people of this role may act for a principal, under a delegation. */
+export const acts_for_others = (role: Role): boolean => role === 'duty_officer' || role === 'scheduler';
+
+/** Whether people of this role see all delegations and end them. */
+export const ends_delegations = (role: Role): boolean => role === 'security_officer';
+
+/** Whether people of this role have a list of delegations. */
+export const sees_delegations = (role: Role): boolean =>
+  delegates(role) || acts_for_others(role) || ends_delegations(role);

@@ -20,6 +20,12 @@ declare module 'telcon-wasm' {
     static asking(state: string): string;
     /** Takes the certificates of an approved device, JSON of base64 texts; returns its state. */
     static complete(state: string, chain_json: string, now_ms: number): string;
+    /** What a locked device needs to verify that it was revoked, readable and without secrets. */
+    static anchor(state: string): string;
+    /** Body of `POST /api/v1/orders` for the device of an anchor. */
+    static order_request(anchor: string): string;
+    /** JSON of a `RevocationView` if the statement revokes the device of an anchor; nothing if it does not verify. */
+    static revocation(anchor: string, statement: string): string | undefined;
     /** Stretches a PIN: 32 bytes of key, 32 bytes of proof. Throws a sentence for people. */
     static stretch_pin(pin: string, salt: Uint8Array): Uint8Array;
     set_ticket(ticket: string | undefined): void;
@@ -35,6 +41,19 @@ declare module 'telcon-wasm' {
     check_record(proof_json: string, now_ms: number): string;
     next_wakeup_ms(): number | undefined;
     appointment_request(now_ms: number): string;
+    free(): void;
+  }
+
+  /** A short code that was typed into the page. Each step is taken once. All of it throws sentences for people. */
+  export class EnteredCode {
+    constructor(typed: string, office_info_json: string, seed: Uint8Array);
+    slot(): string;
+    /** JSON of a `CodeStart`, to be sent. */
+    message(): string;
+    /** Takes JSON of a `CodeStarted`; returns JSON of a `CodeConfirm`, to be sent. */
+    answer(started_json: string): string;
+    /** Takes JSON of a `SealedText`; returns the fragment of a registrar's link. */
+    open(text_json: string): string;
     free(): void;
   }
 }

@@ -61,7 +61,62 @@ describe('a worker that cannot start', () => {
   });
 });
 
+describe('a link of the authority', () => {
+  it.each([
+    ['good', null],
+    ['expired', { told: 'This link has expired. Ask your office for a new one.' }],
+  ])('is read before anything is asked of the person: %s', async (fragment, problem) => {
+    const fetch = vi.fn(async () => new Response(JSON.stringify({ name: 'Office' })));
+    vi.stubGlobal('fetch', fetch);
+    const { posted, profile, tell } = await worker();
+    await vi.waitFor(() => expect(posted.at(-1)?.type).toBe('ready'));
+    await tell({ type: 'open_link', fragment, label: '' });
+    await vi.waitFor(() => expect(posted.at(-1)).toMatchObject({ type: 'link_read', office: 'Office', problem }));
+    expect(fetch, 'it uses up no link').toHaveBeenCalledOnce();
+    expect(profile.values.get('state'), 'nothing is stored').toBeUndefined();
+  });
+});
+
 describe('a worker that waits to be unlocked', () => {
+  const locked_profile = (more: Record<string, unknown> = { anchor: 'anchor' }) =>
+    memory_storage(
+      new Map<string, unknown>(Object.entries({ lock: { version: 2, device: 'd', wraps: [] }, state: {}, ...more })),
+    );
+  const office_says = (revocation?: string) => {
+    const fetch = vi.fn(async () => new Response(JSON.stringify({ revocation })));
+    vi.stubGlobal('fetch', fetch);
+    return fetch;
+  };
+  const statement = (erase: boolean) => JSON.stringify({ erase, by: null, at_ms: 1 });
+
+  it('erases itself, without being unlocked, when a revocation that verifies orders it', async () => {
+    office_says(statement(true));
+    const { posted, profile } = await worker(locked_profile());
+    await vi.waitFor(() => expect(posted.at(-1)).toEqual({ type: 'revoked', revocation: JSON.parse(statement(true)) }));
+    expect(profile.values.size).toBe(0);
+  });
+
+  it('keeps its keys when it is only revoked', async () => {
+    office_says(statement(false));
+    const { posted, profile } = await worker(locked_profile());
+    await vi.waitFor(() => expect(posted.at(-1)?.type).toBe('revoked'));
+    expect([...profile.values.keys()]).toContain('state');
+  });
+
+  it.each([
+    ['the statement does not verify', 'forged', undefined],
+    ['there is none', undefined, undefined],
+    ['nothing is kept to verify it with', statement(true), {}],
+  ] as const)('stays as it is when %s', async (_, said, kept) => {
+    const fetch = office_says(said);
+    const { posted, profile } = await worker(locked_profile(kept));
+    await vi.waitFor(() => expect(posted.at(-1)).toEqual({ type: 'locked' }));
+    if (kept === undefined) await vi.waitFor(() => expect(fetch).toHaveBeenCalledOnce());
+    await new Promise((resolve) => setTimeout(resolve));
+    expect(posted.at(-1)).toEqual({ type: 'locked' });
+    expect([...profile.values.keys()]).toContain('state');
+  });
+
   it('erases the device, and nothing of it is left', async () => {
     const wraps = { version: 2, device: 'd', wraps: [], unused: [{ kind: 'pin', id: 'x' }] };
     const locked = await worker(memory_storage(new Map<string, unknown>(Object.entries({ lock: wraps, state: {} }))));

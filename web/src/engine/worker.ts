@@ -1,18 +1,20 @@
 // The worker that owns the engine, the connection to the office and the media transforms. Keys never leave it.
 
-import init, { Telcon } from 'telcon-wasm';
+import init, { EnteredCode, Telcon } from 'telcon-wasm';
 import { AskingDevice } from './asking';
-import type { Card, PageAsking } from './contract';
+import type { Card, PageAsking, RevocationView } from './contract';
 import { Driver } from './driver';
-import { enrol, office_info } from './enrol';
+import { enrol, office_info, type Fetch } from './enrol';
+import { link_of_code } from './entered_code';
 import { frame_transform } from './frame_transform';
 import { KeyStore } from './key_store';
 import type { FromWorker, ToWorker, TransformOptions } from './messages';
 import { MediaKeepAlive } from './media_keepalive';
+import { ORDER_INTERVAL_MS, read_revocation, report_erasure } from './orders';
 import { is_problem, problem_of, type Problem } from './problem';
 import { ProtectionWorker, type Protected } from './protection';
 import { lockers_over_http } from './protection_office';
-import { speaks, writes_records } from './roles';
+import { writes_records } from './roles';
 import { Socket } from './socket';
 
 declare const self: DedicatedWorkerGlobalScope;
@@ -20,6 +22,8 @@ declare const self: DedicatedWorkerGlobalScope;
 const SEED_BYTES = 32;
 /** How long one request of a device that asks may take, milliseconds: a hanging server must not stop it. */
 const ASK_TIMEOUT_MS = 10_000;
+/** The same for a step of a code: the server waits up to ten seconds for the device that shows it. */
+const CODE_TIMEOUT_MS = 15_000;
 const key_store = new KeyStore();
 let driver: Driver | undefined;
 let socket: Socket | undefined;
@@ -29,6 +33,10 @@ let asking: AskingDevice | undefined;
 let ticket: string | undefined;
 /** This device's identifier, once it is known. */
 let device = '';
+/** What this device verifies revocations with while it is not signed in. */
+let anchor: string | undefined;
+/** Runs on a revoked device. */
+let orders: ReturnType<typeof setInterval> | undefined;
 let frame_decrypted = false;
 /** A call is live and another speaker is in it: media must arrive. */
 let media_expected = false;
@@ -38,7 +46,8 @@ function post(message: FromWorker): void {
   if (message.type === 'view') {
     const { call, you } = message.view;
     if (you) device = you.device;
-    media_expected = call?.state === 'live' && call.members.some((m) => !m.you && speaks(m.role));
+    if (message.view.phase === 'revoked') await_order();
+    media_expected = call?.state === 'live' && call.members.some((m) => !m.you && m.speaks);
   }
   // Each leg reports its first decrypted frame.
   if (message.type === 'open_leg') frame_decrypted = false;
@@ -61,12 +70,16 @@ function start(state: string): void {
     send: (text) => socket?.send(text),
     save: (state) => key_store.save(state),
     erase: () => key_store.erase(),
+    report_erasure: (report) => void report_erasure(report),
     post,
     set_timer,
     reconnect: () => socket?.reconnect(),
     stop: () => socket?.stop(),
   });
   driver = running;
+  anchor = Telcon.anchor(state);
+  // A later start may be locked: then it can still verify that it was revoked.
+  void key_store.keep_anchor(anchor).catch((error: unknown) => console.error('anchor', error));
   if (ticket) running.set_ticket(ticket);
   const address = new URL('/ws', self.location.origin);
   address.protocol = address.protocol.replace('http', 'ws');
@@ -80,6 +93,30 @@ function start(state: string): void {
     const changed = keepalive.check(now(), media_expected && !running.stopped);
     if (changed !== undefined) post({ type: 'media_timed_out', timed_out: changed });
   }, 500);
+}
+
+/** A revoked device leaves the office alone, but for asking from time to time whether it is to erase itself. */
+function await_order(): void {
+  if (orders !== undefined) return;
+  socket?.stop();
+  orders = setInterval(async () => {
+    if (!driver || driver.stopped || anchor === undefined) return clearInterval(orders);
+    const jws = await read_revocation(Telcon.order_request(anchor));
+    // The engine verifies it, as what comes over the connection.
+    if (jws !== undefined) driver.received(JSON.stringify({ type: 'revoked', jws }));
+  }, ORDER_INTERVAL_MS);
+}
+
+/** Whether this locked device is revoked. If it is ordered to erase itself, it is erased when this resolves. */
+async function locked_revocation(): Promise<RevocationView | undefined> {
+  const kept = await key_store.anchor();
+  if (kept === undefined) return undefined;
+  const statement = await read_revocation(Telcon.order_request(kept));
+  const verified = statement === undefined ? undefined : Telcon.revocation(kept, statement);
+  if (verified === undefined) return undefined;
+  const revocation = JSON.parse(verified) as RevocationView;
+  if (revocation.erase) await key_store.erase();
+  return revocation;
 }
 
 function decrypt(frame: Uint8Array): Uint8Array | undefined {
@@ -102,9 +139,14 @@ self.onrtctransform = ({ transformer }) => {
     .catch(() => undefined);
 };
 
+const limited =
+  (ms: number): Fetch =>
+  (path, init) =>
+    fetch(path, { ...init, signal: AbortSignal.timeout(ms) });
+
 function asking_device(): AskingDevice {
   return new AskingDevice({
-    fetch: (path, init) => fetch(path, { ...init, signal: AbortSignal.timeout(ASK_TIMEOUT_MS) }),
+    fetch: limited(ASK_TIMEOUT_MS),
     set_timer,
     save: (state) => key_store.save(state),
     erase: () => key_store.erase(),
@@ -165,7 +207,13 @@ const started = init().then(async () => {
   if (stored.status === 'locked') {
     device = stored.device;
     post({ type: 'protectors', device, how: how_protected() });
-    return post({ type: 'locked' });
+    post({ type: 'locked' });
+    // Not awaited: a person unlocks a device that is not revoked without waiting for the office.
+    void locked_revocation().then(
+      (revocation) => revocation && post({ type: 'revoked', revocation }),
+      (error: unknown) => console.error('revocation', error),
+    );
+    return;
   }
   const state = await key_store.load();
   const waits = state !== undefined && Telcon.is_asking(state);
@@ -194,6 +242,8 @@ self.onmessage = async ({ data }: MessageEvent<ToWorker>) => {
       return socket?.connect_now();
     case 'open_link':
       return open_link(data.fragment, data.label);
+    case 'enter_code':
+      return enter_code(data.typed, data.label);
     case 'stop_asking':
       if (!(await asking?.stop())) return;
       asking = undefined;
@@ -244,6 +294,21 @@ async function open_link(fragment: string, label: string): Promise<void> {
   await asking.start((info) => Telcon.ask(fragment, info, label, seed(), Date.now()));
 }
 
+/** What a code carries is used at once, as a link is that was opened. */
+async function enter_code(typed: string, label: string): Promise<void> {
+  if (driver || asking) return;
+  try {
+    const make = (info: string) => new EnteredCode(typed, info, seed());
+    const fragment = await link_of_code(make, limited(CODE_TIMEOUT_MS));
+    await open_link(fragment, label);
+  } catch (error) {
+    const problem = problem_of(error);
+    // There is no link that would stay valid.
+    const unreachable = 'code' in problem && problem.code === 'no_answer';
+    post({ type: 'code_refused', problem: unreachable ? { code: 'office_unreachable' } : problem });
+  }
+}
+
 async function read_link(fragment: string): Promise<FromWorker> {
   let office: string | null = null;
   try {
@@ -251,6 +316,8 @@ async function read_link(fragment: string): Promise<FromWorker> {
     office = (JSON.parse(info) as { name: string }).name;
     const person = JSON.parse(Telcon.read_invitation(fragment, info)) as Card;
     if (writes_records(person.role)) throw { code: 'note_taker_link' } satisfies Problem;
+    // Its certificate says until when it can be used. This device is not kept: it shows only whether one can be made.
+    Telcon.enrol(fragment, info, seed(), Date.now());
     return { type: 'link_read', person, office, problem: null };
   } catch (error) {
     return { type: 'link_read', person: null, office, problem: problem_of(error) };

@@ -18,12 +18,17 @@ export const ALERTS: OfficeAlert[] = [
   alert('ring_refused', 4, { device: device(5) }),
   alert('sign_in_failed', 5, { device: device(11), count: 1_204 }),
   alert('sign_in_failed', 6, { count: 12 }),
-  alert('link_opened_again', 7, { invitation: 'a1'.repeat(16) }),
-  alert('device_asked', 8, { device: device(40), invitation: 'a1'.repeat(16) }),
-  alert('device_refused', 9, { device: device(41), invitation: 'a2'.repeat(16) }),
-  alert('device_revoked', 10, { device: device(13) }),
-  alert('device_enrolled', 11, { device: device(11), seen: { by: device(8), at_ms: NOW - 9 * MINUTE } }),
-  alert('registrar_appointed', 12, { device: device(8), seen: { by: device(77), at_ms: NOW - 8 * MINUTE } }),
+  alert('account_linked', 7, { device: device(11) }),
+  alert('link_opened_again', 8, { invitation: 'a1'.repeat(16) }),
+  alert('device_asked', 9, { device: device(40), invitation: 'a1'.repeat(16) }),
+  alert('device_refused', 10, { device: device(41), invitation: 'a2'.repeat(16) }),
+  alert('device_revoked', 11, { device: device(13) }),
+  alert('code_guessed', 12, { device: device(8) }),
+  alert('recovery_opened', 13, { device: device(8) }),
+  alert('recovery_confirmed', 14, { device: device(9) }),
+  alert('recovery_closed', 15, { device: device(8) }),
+  alert('device_enrolled', 16, { device: device(11), seen: { by: device(8), at_ms: NOW - 9 * MINUTE } }),
+  alert('registrar_appointed', 17, { device: device(8), seen: { by: device(77), at_ms: NOW - 8 * MINUTE } }),
 ];
 
 /** A security officer's view with alerts. */

@@ -1,6 +1,6 @@
 // Devices and invitations of a fictitious office.
 
-import type { Card, InvitationView, ListedDevice, SignInList, View } from '../engine/contract';
+import type { Card, CodeView, InvitationView, ListedDevice, RecoveryView, SignInList, View } from '../engine/contract';
 import { OFFICE, ROLES, governor, minister, norland, officer, president } from './people';
 import { NOW, device, view } from './views';
 
@@ -43,6 +43,38 @@ export function invitation(more: Partial<InvitationView> = {}): InvitationView {
     refused_requests: 0,
     approvals_needed: 1,
     first_approval: null,
+    recovery: null,
+    ...more,
+  };
+}
+
+/** A recovery that another officer opened. */
+export function recovery(more: Partial<RecoveryView> = {}): RecoveryView {
+  return {
+    recovery: 'b1'.repeat(16),
+    card: president,
+    reason: 'stolen',
+    by: { ...guard, person: '7'.padStart(32, '0'), name: 'Deputy security officer' },
+    own: false,
+    can_confirm: true,
+    opened_ms: NOW - HOUR,
+    expires_ms: NOW + 23 * HOUR,
+    devices: [device(1), device(11)],
+    confirmed_by: null,
+    problem: null,
+    ...more,
+  };
+}
+
+/** A code of that invitation. */
+export function shown_code(more: Partial<CodeView> = {}): CodeView {
+  return {
+    invitation: 'a1'.repeat(16),
+    code: '0042-271-828',
+    expires_ms: NOW + 8 * 60_000,
+    wrong: 0,
+    over: null,
+    late: false,
     ...more,
   };
 }
@@ -64,7 +96,19 @@ export function listed(card: Card, n: number, more: Partial<ListedDevice> = {}):
 }
 
 export const DEVICES: ListedDevice[] = [
-  listed(officer, 6, { connected: true, label: 'Chrome (Linux)', approved_by: device(8) }),
+  listed(officer, 6, {
+    connected: true,
+    label: 'Chrome (Linux)',
+    approved_by: device(8),
+    program: '0.1.0',
+    account: {
+      person: officer.person,
+      issuer: 'https://login.office.example',
+      subject: '7c9e6679-7425-40de-944b',
+      linked_ms: NOW - 500 * HOUR,
+    },
+    account_used_ms: NOW - 4 * HOUR,
+  }),
   listed(archivist, 9, { label: 'Firefox (Windows)', approved_by: device(8) }),
   listed(guard, 8, { connected: true, registrar: true }),
   listed(governor, 5, { label: 'Chrome (Android)', approved_by: device(8) }),

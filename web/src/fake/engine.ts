@@ -52,14 +52,27 @@ export class Telcon implements Engine {
     this.#show();
   }
 
+  static anchor(): string {
+    return 'anchor';
+  }
+
+  static order_request(anchor: string): string {
+    return JSON.stringify({ device: anchor, certificate: '' });
+  }
+
+  /** A genuine statement is the JSON of what it says. */
+  static revocation(_anchor: string, statement: string): string | undefined {
+    return statement.startsWith('{') ? statement : undefined;
+  }
+
   static enrol(fragment: string): string {
+    if (fragment === 'expired') throw new Error('This link has expired. Ask your office for a new one.');
     if (fragment === 'other')
       throw new Error('This link is of another office. Open the address that your own office gave you.');
     return JSON.stringify({ request: { chain: [fragment] }, state: fragment === 'officer' ? 'fake officer' : 'fake' });
   }
 
-  static read_invitation(fragment: string): string {
-    if (fragment === 'expired') throw new Error('This link has expired. Ask your office for a new one.');
+  static read_invitation(): string {
     return JSON.stringify(president);
   }
 
@@ -251,4 +264,33 @@ export class Telcon implements Engine {
     });
     this.#outputs.push({ type: 'view', view: shown });
   }
+}
+
+/** A code of the fake office: 0042-271-828. */
+export class EnteredCode {
+  readonly #digits: string;
+
+  constructor(typed: string) {
+    this.#digits = typed.replace(/\D/g, '');
+    if (this.#digits.length !== 10)
+      throw new Error('a code has ten digits: type all of them, as they were read to you');
+  }
+
+  slot(): string {
+    return this.#digits.slice(0, 4);
+  }
+
+  message(): string {
+    return JSON.stringify({ message: '', key: '' });
+  }
+
+  answer(): string {
+    return JSON.stringify({ confirmation: this.#digits.slice(4) });
+  }
+
+  open(): string {
+    return 'ask-good';
+  }
+
+  free(): void {}
 }

@@ -1,8 +1,8 @@
 // A registrar of the fake engine: invitations without keys, signatures or an office.
 
-import type { Alert, InvitationView, UserCommand, View } from '../engine/contract';
+import type { Alert, CodeView, InvitationView, UserCommand, View } from '../engine/contract';
 import { ALERTS } from './alerts';
-import { asks, guarded, invitation } from './devices';
+import { asks, guarded, invitation, shown_code } from './devices';
 import { OFFICE } from './people';
 
 export class FakeRegistrar {
@@ -10,6 +10,7 @@ export class FakeRegistrar {
   #invitations: InvitationView[] = [];
   #unseen = 2;
   #changes = 1;
+  #code: CodeView | null = null;
   #alerts: Alert[] = [];
   #alerts_raised = 0;
 
@@ -17,6 +18,7 @@ export class FakeRegistrar {
     return guarded({
       office_alerts: { unseen: this.#unseen, newest: ALERTS.slice(0, 2), changes: this.#changes },
       invitations: this.#invitations,
+      code: this.#code,
       alerts: this.#alerts,
       alerts_raised: this.#alerts_raised,
       ...(this.#appointed ? {} : { registrar: null }),
@@ -45,11 +47,20 @@ export class FakeRegistrar {
       case 'close_invitation':
         this.#invitations = this.#invitations.filter((one) => one.invitation !== command.invitation);
         return true;
+      case 'show_code':
+        this.#code = shown_code({ invitation: command.invitation });
+        return true;
+      case 'hide_code':
+        this.#code = null;
+        return true;
       case 'see_alerts':
         this.#unseen -= command.alerts.length;
         this.#changes += 1;
         return true;
       case 'revoke_device':
+      case 'open_recovery':
+      case 'confirm_recovery':
+      case 'close_recovery':
         return true;
       default:
         return false;

@@ -2,7 +2,7 @@
 
 import type { App } from '../app.svelte';
 import type { View } from '../engine/contract';
-import { DEVICES, SIGN_INS, archivist, asks, guard, guarded, invitation, listed } from '../fake/devices';
+import { DEVICES, SIGN_INS, archivist, asks, guard, guarded, invitation, listed, recovery, shown_code } from '../fake/devices';
 import { minister, norland, president } from '../fake/people';
 import { NOW, device, view } from '../fake/views';
 import type { Scene } from './scenes';
@@ -24,6 +24,10 @@ const own =
     app.route = { at: 'my_devices' };
   };
 const two = [asks(), invitation(), invitation({ invitation: 'a3'.repeat(16), made_here: false, link: null })];
+const two_officers = [
+  ...DEVICES,
+  listed({ ...guard, person: '7'.padStart(32, '0'), name: 'Deputy security officer' }, 7, { registrar: true }),
+];
 const long = {
   ...norland,
   name: 'The Chair of the Southern African Union of River States and Protectorates',
@@ -93,6 +97,51 @@ export const device_scenes: Record<string, Scene> = {
   'officer-revoke': officer(guarded(), undefined, (app) => {
     app.registrar.dialog = { is: 'revoke', device: device(11), name: president.name, title: 'Microsoft Edge (Windows)', details: ['Enrolled 20 Nov 2026, 09:42'] };
   }),
+  'officer-erase': officer(guarded(), undefined, (app) => {
+    app.registrar.dialog = { is: 'revoke', device: device(13), name: president.name, title: 'Chrome (Android)', details: ['Revoked 22 Nov 2026, 06:42'], revoked: true };
+  }),
+  'officer-erased': officer(guarded(), {
+    status: 'ready',
+    value: DEVICES.map((one) =>
+      one.device === device(13)
+        ? { ...one, erase_ordered_ms: NOW - 3_600_000, erased_ms: NOW - 60_000 }
+        : one.device === device(11)
+          ? { ...one, revoked_ms: NOW - 7_200_000, erase_ordered_ms: NOW - 3_600_000 }
+          : one,
+    ),
+  }),
+  'officer-recover': officer(guarded(), { status: 'ready', value: two_officers }, (app) => {
+    app.registrar.dialog = { is: 'recover', person: president };
+  }),
+  'officer-recover-alone': officer(guarded(), undefined, (app) => {
+    app.registrar.dialog = { is: 'recover', person: president };
+  }),
+  'officer-recovery': officer(guarded({ recoveries: [recovery()] })),
+  'officer-recovery-own': officer(guarded({ recoveries: [recovery({ by: guard, own: true, can_confirm: false })] })),
+  'officer-recovery-confirm': officer(guarded({ recoveries: [recovery()] }), undefined, (app) => {
+    app.registrar.dialog = { is: 'confirm_recovery', recovery: recovery().recovery };
+  }),
+  'officer-recovery-confirmed': officer(
+    guarded({
+      recoveries: [recovery({ by: guard, own: true, can_confirm: false, devices: [], confirmed_by: { ...guard, name: 'Deputy security officer' } })],
+      invitations: [asks({ approvals_needed: 2, recovery: recovery().recovery, made_here: false })],
+    }),
+  ),
+  'officer-recovery-problem': officer(
+    guarded({
+      recoveries: [recovery({ by: null, reason: null, can_confirm: false, problem: 'its statement is about another person' })],
+    }),
+  ),
+  'officer-recovery-end': officer(guarded({ recoveries: [recovery()] }), undefined, (app) => {
+    app.registrar.dialog = { is: 'close_recovery', recovery: recovery().recovery };
+  }),
+  'officer-unlink': officer(guarded(), undefined, (app) => {
+    app.registrar.dialog = { is: 'unlink', person: 'p', name: president.name, account: '7c9e6679-7425-40de-944b' };
+  }),
+  'officer-unlink-failed': officer(guarded(), undefined, (app) => {
+    app.registrar.dialog = { is: 'unlink', person: 'p', name: president.name, account: '7c9e6679-7425-40de-944b' };
+    app.sso.problem = { code: 'office_unreachable' };
+  }),
   'officer-invite': officer(guarded(), undefined, (app) => {
     app.registrar.dialog = { is: 'invite', person: null };
   }),
@@ -106,6 +155,25 @@ export const device_scenes: Record<string, Scene> = {
   'officer-link': officer(guarded({ invitations: [invitation()] }), undefined, (app) => {
     app.registrar.dialog = { is: 'link', invitation: invitation().invitation };
   }),
+  ...Object.fromEntries(
+    (
+      [
+        ['', {}],
+        ['-opening', { code: null, expires_ms: null }],
+        ['-wrong', { wrong: 2 }],
+        ['-guessed', { code: null, wrong: 3, over: 'guessed' }],
+        ['-expired', { code: null, over: 'expired' }],
+        ['-lost', { code: null, over: 'closed' }],
+        ['-used', { code: null, over: 'used' }],
+        ['-late', { code: null, over: 'used', late: true }],
+      ] as const
+    ).map(([name, more]) => [
+      `officer-code${name}`,
+      officer(guarded({ invitations: [invitation()], code: shown_code(more) }), undefined, (app) => {
+        app.registrar.dialog = { is: 'link', invitation: invitation().invitation };
+      }),
+    ]),
+  ),
   'officer-long': officer(guarded({ invitations: [asks({ card: long, refused_requests: 1 }), invitation({ card: long })] }), {
     status: 'ready',
     value: [listed(long, 21, { label: 'SomeVeryLongBrowserNameWithoutAnySpaceInIt (SomeSystem)', connected: true }), ...DEVICES],

@@ -6,6 +6,7 @@ import Root from '../App.svelte';
 import { App } from '../app.svelte';
 import type { Host } from '../engine/host';
 import { protection_over_http } from '../engine/protection_office';
+import { sso_over_http } from '../engine/sso_office';
 import { NOW } from '../fake/views';
 import { set_locale, type Locale } from '../text/state.svelte';
 import { scenes } from './scenes';
@@ -14,6 +15,7 @@ const nothing = () => undefined;
 const host: Host = {
   command: (command) => console.info('command', JSON.stringify(command)),
   open_link: nothing,
+  enter_code: nothing,
   stop_asking: nothing,
   request_appointment: () => Promise.reject('not here'),
   protection: () => Promise.reject('not here'),
@@ -42,7 +44,15 @@ async function show(name: string): Promise<boolean> {
   const scene = scenes[name];
   if (!scene) return false;
   if (mounted) await unmount(mounted);
-  const office = { list: never, proof: never, devices: never, alerts: never, ...protection_over_http };
+  const office = {
+    list: never,
+    proof: never,
+    devices: never,
+    alerts: never,
+    delegations: never,
+    ...protection_over_http,
+    ...sso_over_http,
+  };
   const app = new App(() => host, office, 'Europe/Lisbon');
   app.now = NOW;
   app.fixed = true;

@@ -30,6 +30,9 @@ const settings =
   (protectors: Protector[]): Scene =>
     at('on', protectors, (_, app) => (app.settings_open = true));
 
+/** The device has proven its key, and its person has not signed in at the provider. */
+const waiting = view({ phase: 'offline', token: null, sso_token: 'token' });
+
 export const protection_scenes: Record<string, Scene> = {
   'protect': at('protect', []),
   'protect-required': at('protect', [], (protection) => (protection.required = true)),
@@ -56,6 +59,26 @@ export const protection_scenes: Record<string, Scene> = {
     app.unused_link = true;
     app.erasing = { busy: false, problem: { code: 'not_erased' } };
   }),
+  'office-sign-in': at('on', [passkey(1)], (_, app) => app.sso.update(waiting)),
+  'office-sign-in-busy': at('on', [passkey(1)], (_, app) => {
+    app.sso.update(waiting);
+    app.sso.busy = true;
+  }),
+  'office-sign-in-offline': at('on', [passkey(1)], (_, app) => {
+    app.sso.update(waiting);
+    app.sso.update(view({ phase: 'offline', token: null }));
+  }),
+  'office-sign-in-refused': at('on', [passkey(1)], (_, app) => {
+    app.sso.update(waiting);
+    app.sso.problem = { code: 'sso_refused' };
+  }),
+  'office-sign-in-away': at('on', [passkey(1)], (_, app) => {
+    app.sso.update(waiting);
+    app.sso.problem = {
+      told: 'your office\'s sign-in service does not answer: try again, and tell your office if it goes on',
+    };
+  }),
+  'outdated': (app) => (app.state = { status: 'failed', problem: { code: 'outdated' } }),
   'protected-elsewhere': (app) => (app.state = { status: 'failed', problem: { code: 'protected_elsewhere' } }),
   'confirm': at('on', [passkey(1), pin], (protection) => (protection.dialog = { is: 'confirm', why: 'office' })),
   'confirm-own': at('on', [passkey(1)], (protection) => (protection.dialog = { is: 'confirm', why: 'own' })),

@@ -3,9 +3,10 @@
 import type { App } from '../app.svelte';
 import type { Card, RecordLine, Report, View } from '../engine/contract';
 import type { Problem } from '../engine/problem';
+import { acting_scenes } from './acting';
 import { alert_scenes } from './alerts';
 import { device_scenes } from './devices';
-import { ASK_CODE } from '../fake/devices';
+import { ASK_CODE, guard } from '../fake/devices';
 import { protection_scenes } from './protection';
 import { role_scenes } from './roles';
 import { few, governor, many, minister, norland, officer, president, secretary, writer } from '../fake/people';
@@ -128,6 +129,11 @@ const refused_link = (problem: Problem): Scene => (app) => {
   app.state = { status: 'enrol', name: president.name, office: 'Office of the President', problem, busy: false };
 };
 
+const code_entry = (entry: App['code_entry']): Scene => (app) => {
+  app.state = { status: 'unenrolled' };
+  app.code_entry = entry;
+};
+
 const WAITING = { status: 'waiting', office: 'Office of the President', code: ASK_CODE, expires_ms: NOW + 86_000_000, first_approved: false, unreachable: false } as const;
 const asking_over = (why: 'refused' | 'expired' | Problem): Scene => (app) => {
   app.state = { status: 'asking', asking: { status: 'over', office: 'Office of the President', why, kept: false, link_used: true } };
@@ -139,8 +145,17 @@ export const scenes: Record<string, Scene> = {
   'insecure': (app) => (app.state = { status: 'insecure' }),
   'other-tab': (app) => (app.state = { status: 'other_tab' }),
   'failed': (app) => (app.state = { status: 'failed', problem: { code: 'engine_fault' } }),
-  'revoked': on(view({ phase: 'revoked', people: [] })),
+  'revoked': on(view({ phase: 'revoked', people: [], revocation: { erase: false, by: guard, at_ms: NOW - 60_000 } })),
+  'erased': on(view({ phase: 'revoked', people: [], revocation: { erase: true, by: null, at_ms: NOW - 60_000 } })),
+  'ring-in-recovered': on(view({ people: few.map((one) => ({ ...one, recovered_ms: NOW - 3_600_000 })), call: incoming() })),
+  'recovered': on(view({ recovered_ms: NOW - 3_600_000 })),
+  'recovered-others': on(view({ people: few.map((one, n) => (n === 0 ? { ...one, recovered_ms: NOW - 3_600_000 } : one)) })),
   'unenrolled': (app) => (app.state = { status: 'unenrolled' }),
+  'code-checking': code_entry({ busy: true, problem: null }),
+  'code-wrong': code_entry({ busy: false, problem: { code: 'code_wrong', count: 2 } }),
+  'code-closed': code_entry({ busy: false, problem: { code: 'code_closed', count: 0 } }),
+  'code-expired': code_entry({ busy: false, problem: { told: 'this code has expired: ask for a new code' } }),
+  'code-incomplete': code_entry({ busy: false, problem: { told: 'a code has ten digits: type all of them, as they were read to you' } }),
   'enrol': (app) => (app.state = { status: 'enrol', name: president.name, office: 'Office of the President', problem: null, busy: false }),
   'enrol-busy': (app) => (app.state = { status: 'enrol', name: president.name, office: 'Office of the President', problem: null, busy: true }),
   'enrol-used': refused_link({ told: 'This enrolment was used already, and each is for one device: ask your office for another.' }),
@@ -215,6 +230,8 @@ export const scenes: Record<string, Scene> = {
   'call-microphone-silenced': and(on(view({ call: live() })), (app) => (app.sound.microphone = 'silenced')),
   'call-full': on(view({ call: live({ mode: 'audio', members: [...live().members, member(officer, 6), member(norland, 8, { muted: true })] }) })),
   'call-muted': on(view({ call: live({ muted: true, members: live().members.map((m) => (m.you ? { ...m, muted: true } : m)) }) })),
+  'call-other-muted': on(view({ call: live({ members: live().members.map((m) => ({ ...m, muted: !m.you && m.speaks })) }) })),
+  'call-to-be-transcribed': on(view({ call: live({ note_taker: false, noted: false, started_ms: NOW - 1_000, members: live().members.slice(0, 2) }) })),
   'call-reconnecting': on(view({ phase: 'offline', call: live({ state: 'reconnecting' }) })),
   'call-microphone-denied': and(on(view({ call: live() })), (app) => (app.sound.microphone = 'denied')),
   'call-microphone-missing': and(on(view({ call: live() })), (app) => (app.sound.microphone = 'missing')),
@@ -247,6 +264,8 @@ export const scenes: Record<string, Scene> = {
   'desk-not-recorded': at_desk(desk({ notices: [notice({ noted: false, members: 2 }), ...recent] })),
   'desk-live': at_desk(desk({ notices: [notice(), ...recent] })),
   'desk-joining': at_desk(desk({ call: { ...listening, state: 'answering', members: [], captions: [], phrase: null, captions_behind_ms: null }, notices: [notice({ can_listen: false })] })),
+  'desk-ringing-no-note-taker': at_desk(desk({ notices: [{ ...ringing, noted: false }, ...recent] })),
+  'desk-listening-no-captions': at_desk(desk({ call: { ...listening, note_taker: false, noted: false, captions: [], captions_behind_ms: null, members: listening.members.filter((m) => m.role !== 'note_taker') }, notices: [notice({ noted: false, can_listen: false }), ...recent] })),
   'desk-two': at_desk(desk({ notices: [notice(), ringing, ...recent] })),
   'desk-listening-two': at_desk(desk({ call: listening, notices: [notice({ members: 4 }), ringing, ...recent] })),
   'desk-listening-not-recorded': and(at_desk(desk({ call: { ...listening, note_taker: false, captions_behind_ms: null, members: listening.members.map((m) => ({ ...m, lost: m.role === 'note_taker' })) }, notices: [notice({ members: 4 }), ...recent] })), (app) => (app.sound.blocked = true)),
@@ -264,6 +283,7 @@ export const scenes: Record<string, Scene> = {
   'desk-offline': at_desk(desk({ phase: 'offline', token: null, notices: recent })),
   'desk-log-broken': at_desk(desk({ notices: recent, log: { size: 90_512, checked_ms: NOW, ok: false, problem: 'The log does not continue' }, alerts: [{ level: 'red', text: 'The office’s log does not continue what this device saw before: it was rewritten. Tell your security officer; make no calls.' }] })),
 
+  ...acting_scenes,
   ...device_scenes,
   ...alert_scenes,
   ...protection_scenes,
@@ -278,6 +298,7 @@ export const scenes: Record<string, Scene> = {
   'calls-stale': records(view(), { status: 'ready', value: RECORDS, stale: { code: 'office_unreachable' } }),
   'calls-offline': records(view({ phase: 'offline', token: null }), { status: 'loading' }),
   'record': record(desk(), checked(RECORDS[1], WHOLE)),
+  'record-hung-up': and(record(desk(), checked(RECORDS[1], WHOLE)), (app) => (app.hung_up_by = new Map([[RECORDS[1]!.call, minister]]))),
   'record-partial': record(desk(), checked({ ...RECORDS[1]!, partial: true }, { ...WHOLE, partial: true })),
   'record-broken': record(desk(), checked(RECORDS[1], BROKEN)),
   'record-waiting': record(

@@ -59,6 +59,7 @@ describe('the catalogues', () => {
       [
         'app',
         'call.suites.cnsa2',
+        'codes.enter.label',
         'dir',
         'nav.label',
         'push.shown.other_title',

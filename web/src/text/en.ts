@@ -1,8 +1,10 @@
 // English. The shape of every catalogue: the other languages must have the same keys with the same parameters.
 
+import { acting } from './en/acting';
 import { alerts } from './en/alerts';
 import { asking } from './en/asking';
 import { call } from './en/call';
+import { codes } from './en/codes';
 import { common } from './en/common';
 import { desk } from './en/desk';
 import { devices } from './en/devices';
@@ -14,6 +16,7 @@ import { push } from './en/push';
 import { records } from './en/records';
 import { ring } from './en/ring';
 import { settings } from './en/settings';
+import { sso } from './en/sso';
 import { start } from './en/start';
 import { told } from './en/told';
 
@@ -23,9 +26,11 @@ export const en = {
   /** Direction of writing: `ltr` or `rtl`. */
   dir: 'ltr',
   ...common,
+  acting,
   alerts,
   asking,
   call,
+  codes,
   desk,
   devices,
   enrol,
@@ -36,6 +41,7 @@ export const en = {
   records,
   ring,
   settings,
+  sso,
   start,
   told,
 };

@@ -1,9 +1,11 @@
 // French. `Text` makes a missing key or another parameter list a compile error.
 
 import type { Text } from '.';
+import { acting } from './fr/acting';
 import { alerts } from './fr/alerts';
 import { asking } from './fr/asking';
 import { call } from './fr/call';
+import { codes } from './fr/codes';
 import { common } from './fr/common';
 import { desk } from './fr/desk';
 import { devices } from './fr/devices';
@@ -15,6 +17,7 @@ import { push } from './fr/push';
 import { records } from './fr/records';
 import { ring } from './fr/ring';
 import { settings } from './fr/settings';
+import { sso } from './fr/sso';
 import { start } from './fr/start';
 import { told } from './fr/told';
 
@@ -22,9 +25,11 @@ export const fr: Text = {
   language: 'Français',
   dir: 'ltr',
   ...common,
+  acting,
   alerts,
   asking,
   call,
+  codes,
   desk,
   devices,
   enrol,
@@ -35,6 +40,7 @@ export const fr: Text = {
   records,
   ring,
   settings,
+  sso,
   start,
   told,
 };

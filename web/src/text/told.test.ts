@@ -83,6 +83,9 @@ describe('sentences of the engine and the server', () => {
       ['server/src/push/endpoint.rs', 3],
       ['server/src/push/encryption.rs', 2],
       ['core/src/pin.rs', 3],
+      ['server/src/web/codes.rs', 4],
+      ['core/src/short_code.rs', 2],
+      ['proto/src/short_code.rs', 2],
     ] as const) {
       const sentences = found(pattern, new RegExp(`/${file.replaceAll('.', '\\.')}$`));
       expect(sentences.length, file).toBeGreaterThanOrEqual(count);

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { AlertKind, ListedDevice } from '../engine/contract';
 import { ALERTS, added, alert, alerted } from '../fake/alerts';
-import { DEVICES, listed } from '../fake/devices';
+import { DEVICES, guard, listed } from '../fake/devices';
 import { president } from '../fake/people';
 import { device, view } from '../fake/views';
 import { CATALOGUES } from '../text';
@@ -59,6 +59,18 @@ describe('alerts', () => {
     expect(known[0]?.about, 'what was read before names devices').toBe('Device of the President: Chrome (Android)');
   });
 
+  it('send an auditor to the security officer, with the entry and the device’s identifier', () => {
+    const auditor = view({ you: { ...guard, role: 'auditor', device: device(9) } });
+    const one = alert('device_enrolled', 1, { device: 'ab12cd34'.padEnd(32, '0'), log_index: 17 });
+    const [row] = alerts_screen(auditor, [one], { status: 'loading' }, ZONE).rows;
+    expect(row).toMatchObject({
+      act: 'Ask the security officer about log entry 17.',
+      about: 'Device ab12cd34…',
+      shows_devices: false,
+    });
+    expect(rows([one])[0]?.act).toContain('revoke it at once');
+  });
+
   it('that were seen say by whom and stay', () => {
     const shown = rows();
     expect(shown).toHaveLength(ALERTS.length);
@@ -66,8 +78,8 @@ describe('alerts', () => {
     expect(shown.at(-1)?.seen).toMatch(/^Seen by a security officer, /);
     const screen = alerts_screen(alerted(), ALERTS, READY, ZONE);
     expect(screen.not_seen).toHaveLength(ALERTS.length - 2);
-    expect(screen.unseen).toBe('10 unseen alerts');
-    expect(tab_title('devices', alerted())).toBe('10 alerts · Telcon');
+    expect(screen.unseen).toBe('15 unseen alerts');
+    expect(tab_title('devices', alerted())).toBe('15 alerts · Telcon');
   });
 
   it('are a place for security officers alone', () => {
@@ -109,7 +121,7 @@ describe('who enrolled a device', () => {
     const list: Loadable<ListedDevice[]> = { status: 'ready', value: [one] };
     return [
       rows([alert('device_enrolled', 1, { device: one.device })], list)[0]!.about!,
-      own_devices(view(), [one], ZONE)[0]!.title,
+      [own_devices(view(), [one], ZONE)[0]!].map(({ title, details }) => [title, ...details].join(', '))[0]!,
       added_device_notices(view({ added_devices: [announced] }), ZONE)[0]!.text,
     ];
   }
@@ -118,19 +130,20 @@ describe('who enrolled a device', () => {
     for (const locale of ['en', 'fr'] as const) {
       set_locale(locale);
       const { by_link, unnamed } = CATALOGUES[locale].devices;
+      const [time] = /\d+:\d+/.exec(said('', true)[0]!) ?? [];
+      expect(time, 'a device without a name is told by when it was enrolled').toBeDefined();
       for (const label of [undefined, '', 'Firefox']) {
         const [in_alert, in_list, notice] = said(label, true);
-        const title = label || unnamed;
-        for (const text of [in_alert, in_list, notice]) {
-          expect(text).toContain(title);
-          expect(text).not.toContain(by_link);
-        }
+        for (const text of [in_alert, in_list]) expect(text).toContain(label || time);
+        expect(notice).toContain(label || unnamed);
+        for (const text of [in_alert, in_list, notice]) expect(text).not.toContain(by_link);
         expect(notice).toContain('ecurity officer');
         expect(notice).not.toMatch(/[:,]\s*,/);
       }
       for (const label of [undefined, '']) {
         const [in_alert, in_list, notice] = said(label, false);
-        for (const text of [in_alert, in_list]) expect(text).toContain(by_link);
+        expect(in_alert).toContain(time);
+        expect(in_list).toContain(by_link);
         expect(notice).not.toContain(unnamed);
       }
     }

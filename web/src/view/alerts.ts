@@ -44,14 +44,22 @@ const LEVELS: Record<AlertKind, Level> = {
   device_enrolled: 'quiet',
   device_refused: 'quiet',
   device_revoked: 'quiet',
+  recovery_opened: 'red',
+  recovery_confirmed: 'red',
+  recovery_closed: 'amber',
   link_opened_again: 'red',
   registrar_appointed: 'amber',
   sign_in_failed: 'amber',
+  account_linked: 'amber',
   ring_refused: 'red',
   proof_invalid: 'red',
   log_forked: 'red',
   ring_invalid: 'red',
+  code_guessed: 'amber',
 };
+
+/** Hexadecimal digits of an identifier that are shown: enough to find it in the log. */
+const SHORT_ID_DIGITS = 8;
 
 /** How many alerts no security officer has seen. */
 export const unseen_alerts = (view: View | null): number => view?.office_alerts?.unseen ?? 0;
@@ -63,17 +71,20 @@ export function alerts_screen(
   local_zone: string,
 ): AlertsScreen {
   const known = known_devices(devices, view.you !== null && sees_all_devices(view.you.role));
+  const marks = view.you !== null && marks_alerts(view.you.role);
   const unseen = unseen_alerts(view);
   return {
-    rows: alerts.map((alert) => alert_row(alert, known, local_zone)),
+    rows: alerts.map((alert) => alert_row(alert, known, marks, local_zone)),
     unseen: unseen > 0 ? t().alerts.unseen(unseen, format_number(unseen)) : null,
-    marks: view.you !== null && marks_alerts(view.you.role),
+    marks,
     not_seen: alerts.filter((alert) => !alert.seen).map((alert) => alert.log_index),
   };
 }
 
 interface KnownDevices {
   by_id: ReadonlyMap<string, ListedDevice>;
+  /** This person sees the devices of the whole office. */
+  all: boolean;
   /** The list is there and current: a device that it does not have is in no list. */
   complete: boolean;
 }
@@ -83,11 +94,13 @@ function known_devices(list: Loadable<ListedDevice[]>, all: boolean): KnownDevic
   const devices = all && list.status === 'ready' ? list.value : [];
   return {
     by_id: new Map(devices.map((device) => [device.device, device])),
+    all,
     complete: all && list.status === 'ready' && list.stale === undefined,
   };
 }
 
-function alert_row(alert: OfficeAlert, known: KnownDevices, local_zone: string): AlertRow {
+/** `acts`: this person can do something about it. */
+function alert_row(alert: OfficeAlert, known: KnownDevices, acts: boolean, local_zone: string): AlertRow {
   const texts = t().alerts;
   const { what, means, act } = texts.kinds[alert.kind];
   const level = LEVELS[alert.kind];
@@ -101,21 +114,25 @@ function alert_row(alert: OfficeAlert, known: KnownDevices, local_zone: string):
     ],
     what,
     means,
-    act,
+    act: acts ? act : texts.ask(format_number(alert.log_index)),
     when: at(alert.time_ms),
     entry: texts.entry(format_number(alert.log_index)),
     times: alert.count > 1 ? texts.times(format_number(alert.count)) : null,
-    about: about(alert, known),
+    about: about(alert, known, local_zone),
     shows_devices: alert.device !== undefined && known.by_id.has(alert.device),
     seen: alert.seen ? texts.seen(officer ?? texts.an_officer, at(alert.seen.at_ms)) : null,
   };
 }
 
-function about(alert: OfficeAlert, known: KnownDevices): string | null {
+function about(alert: OfficeAlert, known: KnownDevices, local_zone: string): string | null {
   const texts = t().alerts;
   if (alert.device === undefined) return alert.kind === 'sign_in_failed' ? texts.not_enrolled : null;
   const device = known.by_id.get(alert.device);
-  if (device) return texts.device_of(device_title(device), device.card.name);
+  if (device) {
+    const title = device_title({ ...device, role: device.card.role }, local_zone);
+    return texts.device_of(title, device.card.name);
+  }
+  if (!known.all) return texts.device_id(alert.device.slice(0, SHORT_ID_DIGITS));
   const in_no_list = alert.kind === 'device_asked' || alert.kind === 'device_refused';
   return in_no_list || !known.complete ? null : texts.unknown_device;
 }
@@ -132,9 +149,7 @@ export function added_device_notices(view: View | null, local_zone: string): Add
     const when = date_time(enrolled_ms, local_zone) ?? '';
     // Whether an officer approved it is stated by `approved_by` alone: a device need not say what it is.
     const text =
-      approved_by === undefined
-        ? texts.by_link(when)
-        : texts.approved(device_title({ label, approved_by }), approved_by, when);
+      approved_by === undefined ? texts.by_link(when) : texts.approved(label || t().devices.unnamed, approved_by, when);
     return { device, text };
   });
 }

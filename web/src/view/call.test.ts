@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { CallView } from '../engine/contract';
 import { few, minister, norland, officer } from '../fake/people';
-import { NOW, live, member, view } from '../fake/views';
+import { NOW, live, member, notice, view } from '../fake/views';
 import { call_screen, type MediaState } from './call';
 
 const GOOD: MediaState = { microphone: 'on', sound_blocked: false, media_timed_out: false };
@@ -46,9 +46,13 @@ describe('in a call', () => {
     expect(shown({}, { media_timed_out: true })?.alarms[0]?.title).toBe('No sound from the Prime Minister of Estmark');
     expect(shown({}, { media_timed_out: true })?.alarms[0]?.sentence).toMatch(/connection/);
     const muted = live().members.map((m) => ({ ...m, muted: !m.you }));
-    expect(shown({ members: muted }, { media_timed_out: true })?.alarms[0]?.sentence).toMatch(
-      /^Their microphone is off/,
-    );
+    for (const media_timed_out of [false, true])
+      expect(shown({ members: muted }, { media_timed_out })?.alarms.map((alarm) => alarm.title)).toEqual([
+        'The Prime Minister of Estmark’s microphone is off',
+      ]);
+    const one_heard = [...muted, member(norland, 8)];
+    expect(shown({ members: one_heard })?.alarms, 'somebody else is heard').toEqual([]);
+    expect(shown({ members: muted })?.members[1]?.does).toBe('speaker, muted');
     expect(shown({ state: 'reconnecting' }, { media_timed_out: true })?.alarms.length).toBe(1);
     expect(shown({ members: live().members.filter((m) => m.you) })?.alarms[0]?.title).toBe(
       'You are alone in this call',
@@ -76,6 +80,17 @@ describe('in a call', () => {
     const lost = live().members.map((m) => ({ ...m, lost: m.role === 'note_taker' }));
     expect(why({ note_taker: false, members: lost })).toMatch(/not responding/);
     expect(shown({ note_taker: false, members: lost })?.members.at(-1)?.does).toBe('not responding');
+  });
+
+  it('says that a note-taker joins only where one is known to', () => {
+    const members = live().members.slice(0, 2);
+    const soon = live({ note_taker: false, started_ms: NOW - 1_000, members });
+    const words = (notices: ReturnType<typeof notice>[], call = soon) =>
+      call_screen(view({ call, notices }), NOW, GOOD)?.mode.words;
+    expect(words([])).toBe('To be transcribed');
+    expect(words([notice({ noted: false })])).toBe('To be transcribed');
+    expect(words([notice({ noted: false, note_taker_asks: true })])).toBe('Note-taker joining');
+    expect(words([], { ...soon, members: live().members }), 'it is a member').toBe('Note-taker joining');
   });
 
   it('never says that a note-taker listens beside “Not being recorded”', () => {

@@ -2,13 +2,20 @@
 
 import type { CallView, View } from '../engine/contract';
 import type { MicrophoneState } from '../engine/microphone';
-import { speaks } from '../engine/roles';
 import { t } from '../text';
 import { capitalise, format_number } from '../text/format';
 import { duration } from './clock';
+import { acts_lines } from './delegations';
 import type { Level, Shape } from './labels';
 import { NOBODY_SPEAKS, listeners_line, members, type MemberRow, type Speaking } from './members';
-import { not_recorded_alarm, note_taker_pending, problem_alarm, unrecorded_reason, type Alarm } from './recording';
+import {
+  not_recorded_alarm,
+  note_taker_joins,
+  note_taker_pending,
+  problem_alarm,
+  unrecorded_reason,
+  type Alarm,
+} from './recording';
 
 /** An alarm with the control that resolves it, if there is one. */
 export interface CallAlarm extends Alarm {
@@ -18,6 +25,8 @@ export interface CallAlarm extends Alarm {
 export interface CallScreen {
   name: string;
   organisation: string;
+  /** Who acts for whom. */
+  acts: string[];
   private: string;
   /** The other side was verified by this device. */
   verified: boolean;
@@ -55,9 +64,10 @@ export function call_screen(view: View, now: number, media: MediaState): CallScr
     // A heading, unless it is a person's name, begins as a sentence does.
     name: call.other ? name : capitalise(name),
     organisation: call.other?.organisation ?? '',
+    acts: acts_lines(call),
     private: call.verified ? words.private_verified : words.private,
     verified: call.verified,
-    mode: mode(call, now),
+    mode: mode(view, call, now),
     timer: call.started_ms === null ? '00:00' : duration(now - call.started_ms),
     phrase: call.phrase?.join(' · ') ?? null,
     members: members(call.members, media.speaking ?? NOBODY_SPEAKS),
@@ -74,10 +84,13 @@ export function call_screen(view: View, now: number, media: MediaState): CallScr
   };
 }
 
-function mode(call: CallView, now: number): CallScreen['mode'] {
+function mode(view: View, call: CallView, now: number): CallScreen['mode'] {
   const words = t().call;
   if (unrecorded_reason(call, now)) return { words: words.not_recorded, level: 'red', shape: 'unrecorded' };
-  if (note_taker_pending(call)) return { words: words.note_taker_joining, level: 'amber', shape: 'wait' };
+  if (call.mode !== 'log_only' && note_taker_pending(call)) {
+    const waits = note_taker_joins(call, view.notices) ? words.note_taker_joining : t().ring.wanted[call.mode];
+    return { words: waits, level: 'amber', shape: 'wait' };
+  }
   return { words: words.on_record[call.mode], level: 'amber', shape: 'record' };
 }
 
@@ -103,14 +116,17 @@ function alarms(
   const there = view.people.find((contact) => contact.person === they);
   // The office knows at once when a page is closed, and says so to those who may ring its person.
   const away = view.phase === 'ready' && there?.reachable === false;
+  const others = call.members.filter((m) => !m.you && m.speaks);
+  const all_muted = others.length > 0 && others.every((m) => m.muted);
   if (call.state === 'live' && media_timed_out && away) {
     raise('unreachable', { title: texts.away.title(name), sentence: texts.away.sentence });
+  } else if (call.state === 'live' && all_muted) {
+    raise('muted', { title: texts.muted.title(name), sentence: texts.muted.sentence });
   } else if (call.state === 'live' && media_timed_out) {
-    const all_muted = call.members.every((m) => m.you || m.muted || !speaks(m.role));
-    const sentence = all_muted ? texts.silent.muted : texts.silent.sentence;
-    raise('silent', { title: texts.silent.title(name), sentence });
+    raise('silent', { title: texts.silent.title(name), sentence: texts.silent.sentence });
   }
-  if (call.state === 'live' && they && !call.members.some((m) => m.person === they)) {
+  const stands_in = call.acts_for.some((one) => one.principal.person === they);
+  if (call.state === 'live' && they && !stands_in && !call.members.some((m) => m.person === they)) {
     raise('unreachable', { title: texts.alone.title, sentence: texts.alone.sentence(name) });
   }
   const why = unrecorded_reason(call, now);

@@ -37,7 +37,7 @@ describe('the desk', () => {
       mode: { words: 'On the record: transcript', level: 'amber', shape: 'record' },
       join_state: 'no',
       can_listen: true,
-      listens: 'One more device is in the call. Join to see which.',
+      listens: 'Also in the call: the note-taker.',
     });
   });
 
@@ -199,9 +199,48 @@ describe('the desk', () => {
     const placeholder = (more: Parameters<typeof desk>[0]) =>
       desk_screen(desk({ notices: [notice()], ...more }), NOW, HERE).transcript?.placeholder;
     expect(desk_screen(desk({ notices: [notice()] }), NOW, HERE).live[0]?.listen_hint).toMatch(/^Read the captions/);
-    expect(placeholder({ call: listening() })).toBe('Captions start when you join.');
+    expect(placeholder({ call: listening() })).toBe('Listening. Captions of what is said from now on appear here.');
     expect(placeholder({ call: listening({ mode: 'log_only' }) })).toMatch(/only the log is kept/);
     expect(desk_screen(desk(), NOW, HERE).transcript).toBeNull();
+  });
+
+  it('offers and expects captions only where a note-taker is, or joins', () => {
+    const bare = notice({ noted: false, members: 2 });
+    const hint = (of: ReturnType<typeof notice>) =>
+      desk_screen(desk({ notices: [of] }), NOW, HERE).live[0]?.listen_hint;
+    expect(hint(bare)).toBe('Listen. Everyone in the call will see you; you are not heard.');
+    expect(hint(notice({ mode: 'log_only' }))).not.toContain('captions');
+    expect(hint({ ...bare, note_taker_asks: true })).toMatch(/^Read the captions/);
+    const shown = (of: ReturnType<typeof notice>) =>
+      desk_screen(desk({ notices: [of], call: listening({ note_taker: false }) }), NOW, HERE).transcript?.placeholder;
+    expect(shown(bare)).toBe('There are no captions: no note-taker is in this call.');
+    expect(shown({ ...bare, note_taker_asks: true })).toMatch(/^Listening\./);
+  });
+
+  it('says who else is in a call as far as the office names them', () => {
+    const others = (more: Partial<ReturnType<typeof notice>>) =>
+      desk_screen(desk({ notices: [notice(more)] }), NOW, HERE).live[0]?.listens;
+    expect(others({ members: 4 })).toBe('Also in the call: the note-taker and one listener.');
+    expect(others({ members: 5 })).toBe('Also in the call: the note-taker and 2 listeners.');
+    expect(others({ members: 3, noted: false })).toBe('One more device is in the call. Join to see which.');
+    expect(others({ members: 2, noted: false })).toBe('Nobody is listening besides the two speakers.');
+  });
+
+  it('says of note-takers what calls have shown', () => {
+    const row = (more: Parameters<typeof desk>[0]) =>
+      desk_screen(desk(more), NOW, HERE).health.rows.find((one) => one.name === 'Note-takers');
+    expect(row({})).toMatchObject({ words: 'Not known until a call rings', level: 'quiet' });
+    expect(row({ mode: 'log_only' })).toBeUndefined();
+    expect(row({ notices: [notice()] })).toMatchObject({ words: 'In one call', level: 'quiet' });
+    const ringing = (age_ms: number) =>
+      notice({ state: { is: 'ringing' }, members: 1, noted: false, opened_ms: NOW - age_ms });
+    expect(row({ notices: [ringing(1_000)] })).toMatchObject({ level: 'quiet' });
+    expect(row({ notices: [ringing(4_000)] })).toMatchObject({
+      words: 'None has joined: the call would not be recorded',
+      level: 'amber',
+    });
+    const health = desk_screen(desk({ notices: [ringing(4_000)] }), NOW, HERE).health;
+    expect(health.title).toBe('Needs attention');
   });
 
   it('lists ended calls newest first, with their log entry', () => {
@@ -253,7 +292,12 @@ describe('the desk', () => {
   it('says at rest that all is well, or what is not', () => {
     const rest = (more: Parameters<typeof desk>[0], lines: RecordLine[] = []) =>
       desk_screen(desk({ people: few, ...more }), NOW, HERE, { status: 'ready', value: lines }).health;
-    expect(rest({})).toMatchObject({ title: 'All is well', level: 'seal' });
+    expect(rest({ notices: [notice()] })).toMatchObject({ title: 'All is well', level: 'seal' });
+    expect(rest({ mode: 'log_only' })).toMatchObject({ title: 'All is well', level: 'seal' });
+    expect(rest({}), 'whether a note-taker is ready is not known').toMatchObject({
+      title: 'Nothing known to be wrong',
+      level: 'quiet',
+    });
     expect(rest({}).rows.map((row) => row.words)).toContain('3 of 4 available');
     expect(rest({ phase: 'offline' })).toMatchObject({ title: 'Needs attention', level: 'amber' });
     expect(rest({ phase: 'connecting', log: null })).toMatchObject({ title: 'Checking', level: 'quiet' });
@@ -275,7 +319,7 @@ describe('the desk', () => {
       'All ended calls have their record',
     );
     expect(rest({ caught_up: false })).toMatchObject({ title: 'Checking', level: 'quiet' });
-    expect(rest({}, [{ ...lost, missing: false }])).toMatchObject({ title: 'All is well' });
+    expect(rest({ notices: [notice()] }, [{ ...lost, missing: false }])).toMatchObject({ title: 'All is well' });
     const overdue = { ...lost, missing: false, opened_ms: NOW - 8_000_000, answered_ms: NOW - 7_900_000 };
     expect(rest({}, [{ ...overdue, ended_ms: NOW - 7_200_000 }])).toMatchObject({ level: 'red' });
   });
@@ -297,7 +341,7 @@ describe('the desk', () => {
       records: 'The list of calls could not be refreshed',
     });
     expect(rest(undefined, { phase: 'offline', token: null })).toMatchObject({ title: 'Needs attention' });
-    expect(rest({ status: 'ready', value: [] })).toMatchObject({ title: 'All is well' });
+    expect(rest({ status: 'ready', value: [] }, { mode: 'log_only' })).toMatchObject({ title: 'All is well' });
   });
 
   it('shows a record that is overdue as missing', () => {

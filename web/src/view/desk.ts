@@ -1,11 +1,12 @@
 // View model of the duty officer's screen: live calls, captions, what needs attention.
 
 import type { NoticeView, RecordLine, View } from '../engine/contract';
-import { listens as may_listen, reads_captions, speaks } from '../engine/roles';
+import { listens as may_listen, reads_captions } from '../engine/roles';
 import { t } from '../text';
 import { format_number, join_list } from '../text/format';
 import { told } from '../text/told';
 import { duration, time_to_the_second } from './clock';
+import { acts_notice } from './delegations';
 import { health, type Health } from './health';
 import { both_names, names_of, type Level, type Shape } from './labels';
 import type { Loadable } from './loadable';
@@ -15,6 +16,7 @@ import { recent_rows, type RecentRow } from './recent';
 import { start_sentence } from './start';
 import {
   NOTE_TAKER_JOIN_TIMEOUT_MS,
+  note_taker_joins,
   not_recorded_alarm,
   note_taker_pending,
   problem_alarm,
@@ -28,6 +30,8 @@ export interface LiveCard {
   /** Small, above: status and duration. */
   status: string;
   title: string;
+  /** Who acts in it for whom, as the office says. */
+  acts: string | null;
   /** The record mode, or that it is not kept. */
   mode: { words: string; level: Level; shape: Shape };
   /** Who listens, as a sentence. */
@@ -88,7 +92,10 @@ export function desk_screen(
     clock: texts.times.here(time_to_the_second(now, local_zone) ?? ''),
     log: log(view, local_zone),
     joined: cards.find((one) => one.call === joined?.call) ?? null,
-    transcript: joined && view.call && reads_captions(role) ? transcript(view.call, local_zone) : null,
+    transcript:
+      joined && view.call && reads_captions(role)
+        ? transcript(view.call, view.call.note_taker || note_taker_joins(view.call, view.notices), local_zone)
+        : null,
     live: cards.filter((one) => one.call !== joined?.call),
     health: health(view, sees_records ? list : { status: 'ready', value: [] }, unrecorded, now, local_zone),
     lists_recent: sees_records,
@@ -120,6 +127,7 @@ function card(view: View, notice: NoticeView, now: number): LiveCard {
     status:
       state.is === 'live' ? desk.live(duration(now - state.since_ms)) : desk.ringing(duration(now - notice.opened_ms)),
     title: both_names(notice.from, notice.to),
+    acts: acts_notice(notice),
     mode: mode(notice, call, why),
     listens:
       call && call.members.length === 0 ? desk.being_added : listens(notice, call?.members ?? [], can_join(view)),
@@ -134,7 +142,7 @@ function card(view: View, notice: NoticeView, now: number): LiveCard {
     can_listen,
     listen_hint: !can_listen
       ? null
-      : view.you && reads_captions(view.you.role)
+      : view.you && reads_captions(view.you.role) && is_transcribed(notice)
         ? desk.join_hint
         : desk.join_hint_listen,
     members: members(call?.members ?? []),
@@ -144,12 +152,16 @@ function card(view: View, notice: NoticeView, now: number): LiveCard {
   };
 }
 
+/** Whether there are captions of it to read, now or in a moment. */
+const is_transcribed = (notice: NoticeView): boolean =>
+  notice.mode !== 'log_only' && (notice.noted || notice.note_taker_asks);
+
 function mode(notice: NoticeView, call: View['call'], why: string | null): LiveCard['mode'] {
   if (why) return { words: t().call.not_recorded, level: 'red', shape: 'unrecorded' };
   if (notice.mode === 'log_only') return { words: t().records.modes.log_only, level: 'quiet', shape: 'record' };
   const pending = call?.state === 'live' ? note_taker_pending(call) : !notice.noted;
   if (!pending) return { words: t().call.on_record[notice.mode], level: 'amber', shape: 'record' };
-  return notice.note_taker_asks
+  return notice.note_taker_asks || (call && note_taker_joins(call, [notice]))
     ? { words: t().call.note_taker_joining, level: 'amber', shape: 'wait' }
     : { words: t().ring.wanted[notice.mode], level: 'amber', shape: 'wait' };
 }
@@ -167,9 +179,13 @@ const can_join = (view: View): boolean => view.you === null || may_listen(view.y
 function listens(notice: NoticeView, known: Parameters<typeof members>[0], may_join: boolean): string {
   const { desk } = t();
   if (notice.state.is !== 'live') return desk.not_answered;
-  const listeners = known.filter((m) => !speaks(m.role) && !m.lost);
+  const listeners = known.filter((m) => !m.speaks && !m.lost);
   if (listeners.length > 0) return desk.listening(join_list(names_of(listeners)));
   const others = Math.max(0, notice.members - 2);
+  // The office says of a note-taker that it is in it; who else is not a party listens.
+  if (notice.noted) {
+    return others < 2 ? desk.with_note_taker : desk.with_note_taker_and(others - 1, format_number(others - 1));
+  }
   return others === 0
     ? desk.nobody_listens
     : desk[may_join ? 'others_listen' : 'others_in_call'](others, format_number(others));

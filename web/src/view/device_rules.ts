@@ -17,7 +17,7 @@ export function device_rules(policy: ProtectionPolicy | null): DeviceRulesRow[] 
   return [{ who: texts.rules.everybody, rules: words(everybody) }, ...named].filter((row) => row.rules.length > 0);
 }
 
-function words({ kinds, protection, idle_lock_minutes, devices_per_person }: DeviceRules): string[] {
+function words({ kinds, protection, idle_lock_minutes, devices_per_person, minimum_version }: DeviceRules): string[] {
   const { rules } = t().devices;
   const found: string[] = [];
   if (kinds && !kinds.includes('native')) found.push(rules.browsers_only);
@@ -26,5 +26,6 @@ function words({ kinds, protection, idle_lock_minutes, devices_per_person }: Dev
   if (idle_lock_minutes !== undefined) found.push(rules.idle_lock(idle_lock_minutes, format_number(idle_lock_minutes)));
   if (devices_per_person !== undefined)
     found.push(rules.devices(devices_per_person, format_number(devices_per_person)));
+  if (minimum_version !== undefined) found.push(rules.version(minimum_version));
   return found;
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { InvitationView } from '../engine/contract';
-import { ASK_CODE, DEVICES, asks, guard, guarded, invitation, listed } from '../fake/devices';
-import { minister, president } from '../fake/people';
+import { ASK_CODE, DEVICES, asks, guard, guarded, invitation, listed, recovery } from '../fake/devices';
+import { minister, president, writer } from '../fake/people';
 import { NOW, device, view } from '../fake/views';
 import { devices_screen, invitation_link, own_devices } from './devices';
 
@@ -158,8 +158,8 @@ describe('the list of devices', () => {
     expect(of_president[0]?.details[1]).toBe('approved by Security officer');
     expect(of_president[2]?.details).toMatchObject({ 1: 'approved by a security officer', length: 3 });
     expect(people[2]?.rows[0]).toMatchObject({
-      title: 'Enrolled with a link from the authority',
-      details: [expect.stringMatching(/^Enrolled \d/)],
+      title: expect.stringMatching(/^Device enrolled \d.* 2026, \d\d:\d\d$/),
+      details: ['with a link from the authority'],
       registrar: true,
       here: true,
     });
@@ -172,15 +172,26 @@ describe('the list of devices', () => {
         [...DEVICES, listed(minister, 2, { approved_by, first_approved_by })],
         NONE,
         ZONE,
-      ).people.find((person) => person.card.person === minister.person)?.rows[0]?.details[1];
+      ).people.find((person) => person.card.person === minister.person)?.rows[0]?.details[0];
     expect(by(device(8), device(9))).toBe('approved by Records officer and Security officer');
     expect(by(device(8), device(99))).toBe('approved by two security officers');
   });
 
-  it('says which link a device without a name came by', () => {
+  it('says of a device without a name when it was enrolled, and how', () => {
     const [by_authority, by_officer] = [listed(guard, 8), listed(guard, 9, { approved_by: device(8) })];
     const { rows } = devices_screen(guarded(), [by_authority, by_officer], NONE, ZONE).people[0]!;
-    expect(rows.map((row) => row.title)).toEqual(['Enrolled with a link from the authority', 'Device without a name']);
+    for (const row of rows) expect(row.title).toMatch(/^Device enrolled \d/);
+    expect(rows[0]?.title, 'two devices are told apart').not.toBe(rows[1]?.title);
+    expect(rows.map((row) => row.details)).toEqual([
+      ['with a link from the authority'],
+      ['approved by Security officer'],
+    ]);
+    const program = own_devices(view({ you: { ...writer, device: device(3) } }), [listed(writer, 3)], ZONE)[0];
+    expect(program?.title).toMatch(/^Note-taker’s program, enrolled \d/);
+    const labelled = listed(guard, 8, { label: 'telcon (Linux)' });
+    expect(devices_screen(guarded(), [labelled], NONE, ZONE).people[0]?.rows[0]?.details[1]).toBe(
+      'with a link from the authority',
+    );
   });
 
   it('never calls a revoked device connected or a registrar', () => {
@@ -200,5 +211,77 @@ describe('the list of devices', () => {
       [device(1), false],
       [device(13), false],
     ]);
+  });
+});
+
+describe('a recovery', () => {
+  const card = (more: Parameters<typeof recovery>[0] = {}) =>
+    shown(guarded({ recoveries: [recovery(more)] })).recoveries[0]!;
+  const deputy = { ...guard, person: '7'.padStart(32, '0'), name: 'Deputy security officer' };
+
+  it('says who opened it and why, and what to make sure of before it is confirmed', () => {
+    expect(card()).toMatchObject({
+      opened: 'Opened by Deputy security officer · Stolen',
+      state: null,
+      devices: '2 devices will be revoked and erased.',
+      can_confirm: true,
+      own: false,
+    });
+    expect(card().check).toContain('Speak to the President yourself');
+    expect(card({ own: true, by: guard, can_confirm: false })).toMatchObject({
+      opened: 'You opened this recovery · Stolen',
+      state: 'Another security officer has to confirm it.',
+      check: null,
+      can_confirm: false,
+      own: true,
+    });
+    expect(card({ can_confirm: false }).state, 'about this person').toContain('This recovery is about you');
+    expect(card({ can_confirm: false, confirmed_by: deputy, devices: [] })).toMatchObject({ devices: null });
+    expect(card({ can_confirm: false, confirmed_by: deputy }).state).toContain('Confirmed by Deputy security officer');
+  });
+
+  it('that does not verify says so, and is not confirmed', () => {
+    const forged = card({
+      by: null,
+      reason: null,
+      can_confirm: false,
+      problem: 'its statement is about another person',
+    });
+    expect(forged).toMatchObject({ opened: null, state: null, devices: null, can_confirm: false, can_close: true });
+    expect(forged.problem).toContain('Refuse it');
+  });
+
+  it('is opened about somebody else, and where two officers can act', () => {
+    const { people, alone } = shown(guarded());
+    const may = people.filter((one) => one.can_recover).map((one) => one.card.name);
+    expect(may).toContain(president.name);
+    expect(may).not.toContain(guard.name);
+    expect(alone).toBe(true);
+    const two = [...DEVICES, listed(deputy, 7, { registrar: true })];
+    expect(devices_screen(guarded(), two, NONE, ZONE).alone).toBe(false);
+    const gone = [...DEVICES, listed(deputy, 7, { registrar: true, revoked_ms: NOW })];
+    expect(devices_screen(guarded(), gone, NONE, ZONE).alone).toBe(true);
+    const again = shown(guarded({ recoveries: [recovery()] })).people;
+    expect(again.find((one) => one.card.person === president.person)?.can_recover).toBe(false);
+  });
+});
+
+describe('an order to erase', () => {
+  it('is offered of a device that is revoked and has none, and says whether the device reported', () => {
+    const gone = (more: Partial<Parameters<typeof listed>[2]>) => listed(president, 13, { revoked_ms: NOW, ...more });
+    const row = (more: Partial<Parameters<typeof listed>[2]>) =>
+      devices_screen(guarded(), [gone(more)], NONE, ZONE).people[0]!.rows[0]!;
+    expect([row({}).can_erase, row({}).can_revoke]).toEqual([true, false]);
+    const ordered = row({ erase_ordered_ms: NOW });
+    expect([ordered.can_erase, ordered.details.at(-1)]).toEqual([
+      false,
+      'ordered to erase itself 22 Nov 2026, 09:42, not confirmed yet',
+    ]);
+    expect(row({ erase_ordered_ms: NOW, erased_ms: NOW }).details.at(-1)).toBe('erased 22 Nov 2026, 09:42');
+    expect(
+      devices_screen(guarded(), DEVICES, NONE, ZONE)
+        .people.flatMap((one) => one.rows)
+        .some((one) => one.can_erase && one.can_revoke),
+    ).toBe(false);
   });
 });

@@ -1,6 +1,7 @@
 // View models of people's devices: the security officer's screen, and everybody's own.
 
-import type { Card, InvitationView, ListedDevice, View } from '../engine/contract';
+import type { Card, InvitationView, ListedDevice, RecoveryView, Role, View } from '../engine/contract';
+import { writes_records } from '../engine/roles';
 import { LINK_PREFIX } from '../link';
 import { t } from '../text';
 import { format_number } from '../text/format';
@@ -10,9 +11,9 @@ import { date_time } from './clock';
 /** A device in a list. */
 export interface DeviceRow {
   device: string;
-  /** What it said it was when it was enrolled; or that it was enrolled without saying so. */
+  /** What it said it was when it was enrolled; else when that was. */
   title: string;
-  /** When it was enrolled and who approved it, when it was last connected, and when it was revoked. */
+  /** When it was enrolled, unless the title says so, by whom or with what, when it was last connected, and when it was revoked. */
   details: string[];
   connected: boolean;
   state: string;
@@ -21,6 +22,8 @@ export interface DeviceRow {
   /** It is this one. */
   here: boolean;
   can_revoke: boolean;
+  /** It is revoked, and can be ordered to erase itself. */
+  can_erase: boolean;
 }
 
 export interface PersonDevices {
@@ -29,6 +32,31 @@ export interface PersonDevices {
   rows: DeviceRow[];
   /** A further device can be enrolled from here. */
   can_add: boolean;
+  /** A recovery can be opened from here: the person is somebody else, and none is open. */
+  can_recover: boolean;
+  /** The account at the office's provider that can be forgotten from here. */
+  account: string | null;
+}
+
+/** A recovery that is not over. */
+export interface RecoveryCard {
+  recovery: string;
+  name: string;
+  where: string;
+  /** Who opened it and why, verified. */
+  opened: string | null;
+  /** What is due, or what was done; `null` where that is to confirm it from here, or nothing. */
+  state: string | null;
+  /** How to make sure, before it is confirmed. */
+  check: string | null;
+  /** How many devices are revoked with it. */
+  devices: string | null;
+  problem: string | null;
+  until: string;
+  can_confirm: boolean;
+  can_close: boolean;
+  /** This person opened it: ending it withdraws it. */
+  own: boolean;
 }
 
 /** A device that asks. */
@@ -77,6 +105,9 @@ export interface DevicesScreen {
   known: boolean;
   requests: RequestCard[];
   invitations: InvitationRow[];
+  recoveries: RecoveryCard[];
+  /** There is one registrar only: nobody could confirm a recovery. */
+  alone: boolean;
   people: PersonDevices[];
 }
 
@@ -101,7 +132,43 @@ export function devices_screen(
     // The one whose time is up first comes first.
     requests: [...(waiting ?? [])].sort((a, b) => a.expires_ms - b.expires_ms).map((one) => request_card(one, context)),
     invitations: (open ?? []).map((one) => invitation_row(one, context)),
+    recoveries: view.recoveries.map((one) => recovery_card(one, context)),
+    alone: is_alone(devices),
     people: by_person(view, devices, local_zone, context.can_answer),
+  };
+}
+
+function recovery_state(one: RecoveryView): string | null {
+  const texts = t().devices.recovery;
+  if (one.problem !== null || one.can_confirm) return null;
+  if (one.confirmed_by !== null) return texts.confirmed_by(one.confirmed_by.name);
+  return one.own ? texts.waits : texts.own_device;
+}
+
+/** Whether the registrars that can act are of one person. */
+function is_alone(devices: ListedDevice[]): boolean {
+  const able = devices.filter((device) => device.registrar && device.revoked_ms === undefined);
+  return new Set(able.map((device) => device.card.person)).size < 2;
+}
+
+function recovery_card(one: RecoveryView, { can_answer, local_zone }: Context): RecoveryCard {
+  const texts = t().devices.recovery;
+  const reason = one.reason === null ? '' : texts.reasons[one.reason];
+  const waits = one.confirmed_by === null;
+  const count = one.devices.length;
+  return {
+    recovery: one.recovery,
+    name: one.card.name,
+    where: where(one.card),
+    opened: one.by === null ? null : one.own ? texts.own(reason) : texts.opened_by(one.by.name, reason),
+    state: recovery_state(one),
+    check: one.can_confirm ? texts.check(one.card.name) : null,
+    devices: waits && one.problem === null ? texts.devices(count, format_number(count)) : null,
+    problem: one.problem === null ? null : told(one.problem),
+    until: texts.until(date_time(one.expires_ms, local_zone) ?? ''),
+    can_confirm: can_answer && one.can_confirm,
+    can_close: can_answer,
+    own: one.own,
   };
 }
 
@@ -176,8 +243,15 @@ function by_person(view: View, devices: ListedDevice[], local_zone: string, can_
     const may = can_answer && (view.registrar?.roles.includes(card.role) ?? false);
     const rows = device_rows(own, names, view.you?.device ?? null, local_zone);
     // Whoever revoked this device from here could not undo it, nor answer anything any more.
-    const revocable = rows.map((row) => ({ ...row, can_revoke: may && !row.revoked && !row.here }));
-    return { card, where: where(card), rows: revocable, can_add: may };
+    const revocable = rows.map((row) => ({
+      ...row,
+      can_revoke: may && !row.revoked && !row.here,
+      can_erase: may && row.can_erase,
+    }));
+    const recovers = view.recoveries.some((one) => one.card.person === card.person);
+    const can_recover = may && !recovers && card.person !== view.you?.person;
+    const account = own.find((device) => device.account !== undefined)?.account?.subject ?? null;
+    return { card, where: where(card), rows: revocable, can_add: may, can_recover, account: may ? account : null };
   });
 }
 
@@ -196,10 +270,18 @@ function device_rows(
   return [...own].sort((a, b) => rank(a) - rank(b)).map((device) => device_row(device, names, this_device, local_zone));
 }
 
-/** What a device said it was when it was enrolled. One that did not say is enrolled by the authority's link, unless it was approved. */
-export function device_title({ label, approved_by }: { label?: string; approved_by?: string }): string {
+/**
+ * What a device said it was when it was enrolled. Of one that did not say, what is known: when that was, and that a note-taker is a
+ * program.
+ */
+export function device_title(
+  { label, enrolled_ms, role }: { label?: string; enrolled_ms: number; role: Role | undefined },
+  local_zone: string,
+): string {
   const { devices } = t();
-  return label || (approved_by === undefined ? devices.by_link : devices.unnamed);
+  if (label) return label;
+  const time = date_time(enrolled_ms, local_zone) ?? '';
+  return role !== undefined && writes_records(role) ? devices.untitled_note_taker(time) : devices.untitled(time);
 }
 
 function device_row(
@@ -210,16 +292,18 @@ function device_row(
 ): DeviceRow {
   const { devices } = t();
   const at = (ms: number) => date_time(ms, local_zone) ?? '';
-  const approved = approval(device, names);
   const revoked = device.revoked_ms !== undefined;
   return {
     device: device.device,
-    title: device_title(device),
+    title: device_title({ ...device, role: device.card.role }, local_zone),
     details: [
-      devices.enrolled(at(device.enrolled_ms)),
-      ...(approved === null ? [] : [approved]),
+      ...(device.label ? [devices.enrolled(at(device.enrolled_ms))] : []),
+      approval(device, names),
       ...(device.last_seen_ms === undefined || device.connected ? [] : [devices.last_seen(at(device.last_seen_ms))]),
+      ...program_details(device),
+      ...account_details(device, at),
       ...(device.revoked_ms === undefined ? [] : [devices.revoked_at(at(device.revoked_ms))]),
+      ...erasure(device, at),
     ],
     connected: device.connected && !revoked,
     state: revoked ? devices.revoked : device.connected ? devices.connected : devices.not_connected,
@@ -227,13 +311,32 @@ function device_row(
     registrar: device.registrar && !revoked,
     here: device.device === this_device,
     can_revoke: false,
+    can_erase: revoked && device.erase_ordered_ms === undefined,
   };
 }
 
-/** Who approved a device; `null` if the authority enrolled it. */
-function approval(device: ListedDevice, names: ReadonlyMap<string, string>): string | null {
+/** Whether a device was ordered to erase itself, and has reported that it did. */
+function erasure({ erase_ordered_ms, erased_ms }: ListedDevice, at: (ms: number) => string): string[] {
   const { devices } = t();
-  if (device.approved_by === undefined) return null;
+  if (erased_ms !== undefined) return [devices.erased_at(at(erased_ms))];
+  return erase_ordered_ms === undefined ? [] : [devices.to_erase(at(erase_ordered_ms))];
+}
+
+/** What the device says of its program. */
+const program_details = ({ program }: ListedDevice): string[] =>
+  program === undefined ? [] : [t().devices.program(program)];
+
+/** The account at the office's provider with which the device's person signs in. */
+function account_details({ account, account_used_ms }: ListedDevice, at: (ms: number) => string): string[] {
+  const { sso } = t();
+  if (account === undefined) return [];
+  return [sso.account(account.subject), ...(account_used_ms === undefined ? [] : [sso.used(at(account_used_ms))])];
+}
+
+/** Who approved a device, or that the authority enrolled it. */
+function approval(device: ListedDevice, names: ReadonlyMap<string, string>): string {
+  const { devices } = t();
+  if (device.approved_by === undefined) return devices.by_link;
   const name = names.get(device.approved_by);
   if (device.first_approved_by === undefined) return name ? devices.approved_by(name) : devices.approved;
   const first = names.get(device.first_approved_by);

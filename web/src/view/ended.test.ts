@@ -95,8 +95,9 @@ describe('after a call', () => {
     });
     expect(record({}, { kept_index: 90_431, partial: true })).toMatchObject({
       level: 'amber',
-      missing: 'part of the call, as the note-taker has stated.',
       title: 'Sealed, incomplete',
+      missing: null,
+      sentence: 'The note-taker did not receive everything. The custodians can read what is missing.',
       shape: 'alert',
       small: 'log entry 90,412 · 09:42:18 · sealed in log entry 90,431',
     });

@@ -25,6 +25,7 @@ export interface EndedRecord {
   /** What is missing from it. */
   missing: string | null;
   sentence: string;
+  /** Entries and times, for those who look. */
   small: string;
 }
 
@@ -126,7 +127,7 @@ function record(view: ShownView, call: ShownCall, local_zone: string): EndedReco
   if (was_attempt(call)) return { ...logged, ...texts.attempt };
   if (call.mode === 'log_only') return { ...logged, ...texts.log_only };
   if (kept !== null && partial) {
-    return { ...logged, level: 'amber', shape: 'alert', ...texts.partial, missing: texts.partial_missing };
+    return { ...logged, level: 'amber', shape: 'alert', ...texts.partial };
   }
   if (kept !== null) return { ...logged, level: 'seal', shape: 'lock', ...texts.sealed };
   // Who was in it is known only to a device that was, and since its page was loaded.

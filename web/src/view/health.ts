@@ -8,6 +8,7 @@ import type { Level, Shape } from './labels';
 import type { Loadable } from './loadable';
 import { connection_words } from './people';
 import { record_state } from './records';
+import { NOTE_TAKER_JOIN_TIMEOUT_MS } from './recording';
 
 export interface HealthRow {
   name: string;
@@ -38,6 +39,7 @@ export function health(
     ...log(view, local_zone),
     ...alerts(view),
     calls(view, unrecorded),
+    ...note_takers(view, now),
     ...records(view, list, now),
     ...people(view),
     quiet(t().desk.health.mode, t().records.modes[view.mode], 'record'),
@@ -51,7 +53,11 @@ export function health(
   // What is wrong already is not hidden by what is not known yet.
   if (worst !== 'seal') return { title: health.attention, level: worst, rows };
   const unknown = view.phase === 'connecting' || view.log === null || !view.caught_up || list.status === 'loading';
-  return unknown ? { title: health.checking, level: 'quiet', rows } : { title: health.all_well, level: 'seal', rows };
+  if (unknown) return { title: health.checking, level: 'quiet', rows };
+  // Whether the next call would be recorded is not known here.
+  if (rows.some((row) => row.words === health.note_takers_unknown))
+    return { title: health.nothing_known, level: 'quiet', rows };
+  return { title: health.all_well, level: 'seal', rows };
 }
 
 const quiet = (name: string, words: string, shape: Shape): HealthRow => ({ name, words, level: 'quiet', shape });
@@ -99,6 +105,24 @@ function calls(view: View, unrecorded: number): HealthRow {
     level: 'quiet',
     shape: 'phone',
   };
+}
+
+/** The page learns of note-takers only from calls: the office does not tell it which are connected. */
+function note_takers(view: View, now: number): HealthRow[] {
+  const { health } = t().desk;
+  const name = health.note_takers;
+  const calls = view.notices.filter((notice) => notice.state.is !== 'ended' && notice.mode !== 'log_only');
+  if (calls.length === 0 && view.mode === 'log_only') return [];
+  const without = calls.filter(
+    (notice) => !notice.noted && !notice.note_taker_asks && now - notice.opened_ms > NOTE_TAKER_JOIN_TIMEOUT_MS,
+  );
+  if (without.length > 0) return [{ name, words: health.note_takers_none, level: 'amber', shape: 'unrecorded' }];
+  const noted = calls.filter((notice) => notice.noted).length;
+  return [
+    noted > 0
+      ? quiet(name, health.note_takers_in_calls(noted, format_number(noted)), 'record')
+      : quiet(name, health.note_takers_unknown, 'wait'),
+  ];
 }
 
 function records(view: View, list: Loadable<RecordLine[]>, now: number): HealthRow[] {

@@ -27,31 +27,34 @@ export const NOBODY_SPEAKS: Speaking = { you: false, others: false };
 /** This device first, then speakers, then listeners. */
 export function members(all: MemberView[], speaking: Speaking = NOBODY_SPEAKS): MemberRow[] {
   const { call } = t();
-  const rank = (m: MemberView) => (m.you ? 0 : speaks(m.role) ? 1 : 2);
+  const rank = (m: MemberView) => (m.you ? 0 : m.speaks ? 1 : 2);
   // The page hears all others in one mix: it knows who speaks only where one of them can.
-  const other_speakers = all.filter((m) => !m.you && speaks(m.role));
+  const other_speakers = all.filter((m) => !m.you && m.speaks);
   return [...all]
     .sort((a, b) => rank(a) - rank(b))
     .map((m) => {
-      const heard = m.you ? speaking.you && speaks(m.role) : speaking.others && other_speakers.length === 1;
+      const heard = m.you ? speaking.you && m.speaks : speaking.others && other_speakers.length === 1;
       return {
         device: m.device,
         name: m.you ? t().words.you : m.name,
         organisation: m.organisation,
         does: [
           m.you ? call.this_device : null,
-          m.you && speaks(m.role) ? null : m.lost ? call.not_responding : call.does[m.role],
+          m.you && m.speaks ? null : m.lost ? call.not_responding : does(m),
           m.muted ? call.muted : null,
         ]
           .filter((part) => part !== null)
           .join(', '),
-        speaking: heard && speaks(m.role) && !m.muted,
+        speaking: heard && m.speaks && !m.muted,
       };
     });
 }
 
+/** What a member does: by their role, or for a party. */
+const does = (m: MemberView): string => (m.speaks && !speaks(m.role) ? t().acting.speaks_for : t().call.does[m.role]);
+
 /** Who listens, in a line that is always visible. A note-taker that does not respond is not said to listen. */
 export function listeners_line(all: MemberView[]): string | null {
-  const listeners = all.filter((m) => !m.you && !speaks(m.role) && !m.lost);
+  const listeners = all.filter((m) => !m.you && !m.speaks && !m.lost);
   return listeners.length === 0 ? null : t().call.listens(join_list(names_of(listeners)), listeners.length);
 }

@@ -3,7 +3,7 @@
 import type { Contact, View } from '../engine/contract';
 import { t } from '../text';
 import { compare_names } from '../text/format';
-import { time, time_there } from './clock';
+import { date as date_of, time, time_there } from './clock';
 
 /** More people than this get a search field. */
 export const SEARCH_FROM = 9;
@@ -20,6 +20,8 @@ export interface PersonRow {
   /** Whether they can be rung, as text. */
   state: string;
   can_ring: boolean;
+  /** That two officers recovered them lately: whoever calls should make sure who answers. */
+  recovered: string | null;
   /** Whether this person does not want to be rung by them. */
   silenced: boolean;
 }
@@ -40,6 +42,8 @@ export interface PeopleScreen {
   nothing: { title: string; sentence: string } | null;
   /** Above the list: no connection. */
   offline: string | null;
+  /** Above the list: this person was recovered lately. */
+  recovered: string | null;
 }
 
 /** State of the connection to the office, in a word. */
@@ -76,8 +80,11 @@ export function people_screen(
     silenced: view.silenced.map((card) => ({ person: card.person, name: card.name, where: card.organisation })),
     nothing: nothing(view, rows.length, found.length),
     offline: offline(view, rows.length),
+    recovered: view.recovered_ms === null ? null : t().people.you_recovered(date(view.recovered_ms, local_zone)),
   };
 }
+
+const date = (ms: number, zone: string): string => date_of(ms, zone) ?? '';
 
 function row(
   contact: Contact,
@@ -96,6 +103,7 @@ function row(
     time: time_there(now, contact.zone, local_zone) ?? '',
     state: !ready ? people.you_offline : contact.reachable ? people.available : people.offline,
     can_ring: ready && contact.reachable,
+    recovered: contact.recovered_ms === undefined ? null : people.recovered(date(contact.recovered_ms, local_zone)),
   };
 }
 

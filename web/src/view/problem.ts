@@ -14,6 +14,8 @@ export function problem_text(problem: Problem): string {
       return problems.refused(format_number(problem.status ?? 0));
     case 'pin_wrong':
       return problems.pin_wrong(count, format_number(count));
+    case 'code_wrong':
+      return problems.code_wrong(count, format_number(count));
     case 'pin_wait':
       return problems.pin_wait(count, format_number(count));
     default:

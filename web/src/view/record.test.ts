@@ -25,6 +25,14 @@ describe('a record', () => {
     expect(field(late, 'Time')?.[1]).toBe('01:42–02:42 for the Prime Minister of Estmark (the day after)');
   });
 
+  it('names who hung up where this page learned it in the call', () => {
+    const ended = (of: RecordLine, by: Card | null) =>
+      record_screen(of, null, 'Office', HERE, by).fields.find((f) => f.name === 'Ended')?.lines;
+    expect(ended(line, minister)).toEqual(['The Prime Minister of Estmark hung up']);
+    expect(ended(line, null)).toEqual(['Hung up by a participant']);
+    expect(ended(missed, minister)).toEqual(['Not answered']);
+  });
+
   it('says who can open it, and promises nothing that is missing', () => {
     const title = (of: RecordLine) => record_screen(of, null, 'Office', HERE).seal.title;
     expect(title(line)).toBe('Sealed. The custodians can open it.');

@@ -8,7 +8,7 @@ import { told_reason } from '../text/told';
 import { check_detail, check_name, check_title } from './checks';
 import { date, day_offset, time, time_to_the_second } from './clock';
 import { both_names, named, type Level, type Shape } from './labels';
-import { is_pending, lasted, record_state } from './records';
+import { acts, is_pending, lasted, record_state } from './records';
 
 /**
  * `absent`: the check passed, and what it proves is that there is no record. `overdue`: it can pass only with a record, which has not
@@ -26,17 +26,19 @@ export interface RecordScreen {
   checks: { state: CheckState; title: string; detail: string }[];
 }
 
+/** `hung_up_by`: who hung up, where this page was in the call and learned it. The log does not say. */
 export function record_screen(
   line: RecordLine,
   report: { report: Report; at_ms: number } | null,
   office: string,
   local_zone: string,
+  hung_up_by: Card | null = null,
 ): RecordScreen {
   const checks = report?.report.checks.map((check) => check_row(line, check, report.at_ms)) ?? [];
   return {
     which: t().records.one.which(both_names(line.from, line.to), date(line.opened_ms, local_zone) ?? ''),
     office,
-    fields: fields(line, local_zone, report?.report.people ?? null),
+    fields: fields(line, local_zone, report?.report.people ?? null, hung_up_by),
     seal: checks.some((check) => check.state === 'failed')
       ? { ...t().records.seal.broken, level: 'red', shape: 'no' }
       : seal(line, report?.at_ms ?? line.ended_ms ?? line.opened_ms),
@@ -65,7 +67,12 @@ function check_row(line: RecordLine, check: Check, at_ms: number): RecordScreen[
 }
 
 /** `people`: everybody who was in the call, once their certificates have been verified. */
-function fields(line: RecordLine, local_zone: string, people: Card[] | null): RecordScreen['fields'] {
+function fields(
+  line: RecordLine,
+  local_zone: string,
+  people: Card[] | null,
+  hung_up_by: Card | null,
+): RecordScreen['fields'] {
   const { fields: names } = t().records;
   const answered = line.answered_ms;
   const ended = line.ended_ms;
@@ -82,15 +89,20 @@ function fields(line: RecordLine, local_zone: string, people: Card[] | null): Re
       ? [clock(line.from.zone) ?? clock(local_zone) ?? '']
       : [...place(line.from.zone, line.from.name), ...place(line.to.zone, line.to.name)];
   return [
-    { name: names.participants, lines: [named(line.from), named(line.to)] },
-    ...(answered === undefined || people === null ? [] : [{ name: names.listened, lines: listened(people) }]),
+    { name: names.participants, lines: [named(line.from), named(line.to), ...acts(line)] },
+    ...(answered === undefined || people === null ? [] : [{ name: names.listened, lines: listened(line, people) }]),
     { name: names.date, lines: [date(start, local_zone) ?? ''] },
     { name: names.time, lines: clocks },
     ...(length === null ? [] : [{ name: names.duration, lines: [length] }]),
     { name: names.placed, lines: [names.direct(time_to_the_second(line.opened_ms, local_zone) ?? '')] },
-    { name: names.ended, lines: [ended === undefined ? names.not_ended : t().records.how[line.how ?? 'hung_up']] },
+    { name: names.ended, lines: [ended === undefined ? names.not_ended : how_it_ended(line, hung_up_by)] },
     { name: names.kept, lines: kept_lines(line) },
   ];
+}
+
+function how_it_ended({ how = 'hung_up' }: RecordLine, hung_up_by: Card | null): string {
+  if (how === 'hung_up' && hung_up_by !== null) return t().call.ended.hung_up_by(hung_up_by.name);
+  return t().records.how[how];
 }
 
 function at_place(at: string, name: string, day: number): string {
@@ -107,9 +119,11 @@ function kept_lines(line: RecordLine): string[] {
     : [mode];
 }
 
-function listened(people: Card[]): string[] {
+function listened(line: RecordLine, people: Card[]): string[] {
   const { fields } = t().records;
-  const staff = people.filter((card) => !speaks(card.role));
+  // Who acted for a party is named beside the parties.
+  const acted = [line.on_behalf_of && line.from, line.answered_by].map((card) => card?.person);
+  const staff = people.filter((card) => !speaks(card.role) && !acted.includes(card.person));
   if (staff.length === 0) return [fields.nobody];
   return staff.map((card) => (writes_records(card.role) ? fields.wrote(named(card)) : named(card)));
 }

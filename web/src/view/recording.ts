@@ -1,6 +1,7 @@
 // Whether a call is recorded as its mode asks, and the alarm if it is not; the same on every screen.
 
-import type { CallView } from '../engine/contract';
+import type { CallView, NoticeView } from '../engine/contract';
+import { writes_records } from '../engine/roles';
 import { t } from '../text';
 import { told } from '../text/told';
 import type { Shape } from './labels';
@@ -18,6 +19,11 @@ export const NOTE_TAKER_JOIN_TIMEOUT_MS = 3_000;
 
 /** The call should be recorded, and no note-taker records it yet. */
 export const note_taker_pending = (call: CallView): boolean => call.mode !== 'log_only' && !call.note_taker;
+
+/** A note-taker is on its way into the call: the office has sent one, or it is a member and has not said yet that it records. */
+export const note_taker_joins = (call: CallView, notices: NoticeView[]): boolean =>
+  notices.some((notice) => notice.call === call.call && (notice.noted || notice.note_taker_asks)) ||
+  call.members.some((m) => !m.lost && writes_records(m.role));
 
 /** Why a call that should be recorded is not being recorded now. */
 export function unrecorded_reason(call: CallView, now: number): string | null {

@@ -106,7 +106,11 @@ const missed = (line: RecordLine): boolean =>
 
 /** Missed calls between the same two, the same way round, are shown once. */
 const repeats = (a: RecordLine, b: RecordLine): boolean =>
-  missed(a) && missed(b) && a.from.person === b.from.person && a.to.person === b.to.person;
+  missed(a) &&
+  missed(b) &&
+  a.from.person === b.from.person &&
+  a.to.person === b.to.person &&
+  a.on_behalf_of?.person === b.on_behalf_of?.person;
 
 function row(group: [RecordLine, ...RecordLine[]], me: string | null, now: number, local_zone: string): RecordRow {
   const [line] = group;
@@ -121,11 +125,23 @@ function row(group: [RecordLine, ...RecordLine[]], me: string | null, now: numbe
     title: outgoing ? line.to.name : incoming ? line.from.name : both_names(line.from, line.to),
     at: times[0] ?? '',
     direction: outgoing ? records.you_called : incoming ? records.called_you : '',
-    outcome: group.length > 1 ? `${repeated(group.length, count)} · ${times.join(', ')}` : outcome(line),
+    outcome:
+      group.length > 1
+        ? `${repeated(group.length, count)} · ${times.join(', ')}`
+        : [...acts(line), outcome(line)].filter(Boolean).join(' · '),
     lasted: lasted(line),
     missed: missed(line) && !outgoing,
     kept: kept(line, outgoing, now),
   };
+}
+
+/** Who rang or answered for whom. */
+export function acts(line: RecordLine): string[] {
+  const { acting } = t();
+  return [
+    ...(line.on_behalf_of ? [acting.rang(line.from.name, line.on_behalf_of.name)] : []),
+    ...(line.answered_by ? [acting.answered(line.answered_by.name, line.to.name)] : []),
+  ];
 }
 
 function outcome(line: RecordLine): string {

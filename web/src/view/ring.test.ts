@@ -58,8 +58,8 @@ describe('a ring', () => {
     });
     expect(kept({ opened_ms: NOW - 1_000 })?.kept.words).toBe('To be transcribed');
     expect(kept({ opened_ms: NOW - 9_000 })).toMatchObject({
-      kept: { words: 'No note-taker connected', shape: 'unrecorded' },
-      listens: 'No note-taker is connected. This call will not be transcribed unless one joins.',
+      kept: { words: 'No note-taker available', shape: 'unrecorded' },
+      listens: 'No note-taker is available: this call would not be recorded.',
     });
     expect(
       ring({
@@ -70,7 +70,13 @@ describe('a ring', () => {
       kept: { words: 'To be transcribed' },
       listens: expect.stringMatching(/^A note-taker is joining/),
     });
-    // A callee's device sees no members before it answers.
+    // A callee's device sees no members before it answers: it knows of them where the office says so.
+    expect(
+      ring({
+        call: incoming({ opened_ms: NOW - 9_000 }),
+        notices: [notice({ state: { is: 'ringing' }, noted: false })],
+      })?.kept.words,
+    ).toBe('No note-taker available');
     expect(ring({ call: incoming({ opened_ms: NOW - 9_000 }) })?.kept.words).toBe('To be transcribed');
   });
 

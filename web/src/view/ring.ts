@@ -3,10 +3,10 @@
 
 import type { CallView, View } from '../engine/contract';
 import type { RingNotice } from '../engine/ringer';
-import { speaks } from '../engine/roles';
 import { t } from '../text';
 import { join_list } from '../text/format';
-import { both_clocks } from './clock';
+import { both_clocks, date } from './clock';
+import { acts_lines } from './delegations';
 import { names_of, type Level, type Shape } from './labels';
 import { NOTE_TAKER_JOIN_TIMEOUT_MS } from './recording';
 import { was_answered, type ShownCall, type ShownView } from './resume';
@@ -30,7 +30,11 @@ export interface RingScreen {
   kind: string;
   name: string;
   organisation: string;
+  /** Who rings or answers for whom, verified by this device. */
+  acts: string[];
   clocks: string;
+  /** That two officers recovered the other person lately: their voice may be somebody else's on the line of a new device. */
+  recovered: string | null;
   verified: boolean;
   /** What will be recorded, as far as it is known now. */
   kept: { words: string; level: Level; shape: Shape };
@@ -68,16 +72,23 @@ export function ring_screen(view: ShownView, now: number, local_zone: string): R
     kind: incoming ? texts.incoming : texts.outgoing,
     name,
     organisation,
+    acts: acts_lines(call),
     clocks: both_clocks(now, zone, local_zone),
+    recovered: recovered(view, call.other.person, local_zone),
     verified: call.verified,
     ...outlook,
     phase,
     muted: phase === 'resuming' ? call.muted : null,
     state: progress,
     announce: incoming
-      ? texts.announce_incoming(name, organisation, outlook.kept.words)
+      ? [texts.announce_incoming(name, organisation, outlook.kept.words), ...acts_lines(call)].join(' ')
       : texts.announce(progress.title),
   };
+}
+
+function recovered(view: View, person: string, local_zone: string): string | null {
+  const at_ms = view.people.find((one) => one.person === person)?.recovered_ms;
+  return at_ms === undefined ? null : t().people.recovered(date(at_ms, local_zone) ?? '');
 }
 
 /** The incoming rings of a screen, each with its own caller, for system notifications. */
@@ -127,7 +138,7 @@ export function refused_ring(view: View): string | null {
 /** What will be kept is said from what is ready now: a promise only once a note-taker is in the call. */
 function outlook_of(view: View, call: CallView, now: number): Pick<RingScreen, 'kept' | 'listens'> {
   const texts = t().ring;
-  const listeners = call.members.filter((m) => !m.you && !speaks(m.role) && !m.lost);
+  const listeners = call.members.filter((m) => !m.you && !m.speaks && !m.lost);
   const present = listeners.length > 0 ? texts.will_listen(join_list(names_of(listeners)), listeners.length) : null;
   if (call.mode === 'log_only') {
     return {
@@ -145,12 +156,13 @@ function outlook_of(view: View, call: CallView, now: number): Pick<RingScreen, '
   const and_present = (sentence: string) => (present ? `${sentence} ${present}` : sentence);
   if (view.notices.some((notice) => notice.call === call.call && (notice.noted || notice.note_taker_asks)))
     return { kept: wanted, listens: and_present(texts.joining) };
-  // A caller's device sees the members while it rings; a callee's only once it has answered.
-  const seen = call.direction === 'out' && call.state === 'ringing' && call.opened_ms !== null;
+  // A caller's device sees the members while it rings; of a callee's, the office says who has joined.
+  const told = call.direction === 'out' || view.notices.some((notice) => notice.call === call.call);
+  const seen = told && call.state === 'ringing' && call.opened_ms !== null;
   if (seen && now - (call.opened_ms ?? now) > NOTE_TAKER_JOIN_TIMEOUT_MS) {
     return {
       kept: { words: texts.not_ready_short, level: 'amber', shape: 'unrecorded' },
-      listens: and_present(texts.not_ready[call.mode]),
+      listens: and_present(texts.not_ready),
     };
   }
   return { kept: wanted, listens: and_present(texts.unknown) };

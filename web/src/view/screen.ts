@@ -1,9 +1,9 @@
 // Which screen is shown. A ring covers everything, a call covers the lists.
 
-import type { Alert, View } from '../engine/contract';
+import type { Alert, RevocationView, View } from '../engine/contract';
 import type { Asking } from '../engine/asking';
 import type { Problem } from '../engine/problem';
-import { sees_alerts, sees_all_devices, sees_all_records, speaks, watches } from '../engine/roles';
+import { sees_alerts, sees_all_devices, sees_all_records, sees_delegations, speaks, watches } from '../engine/roles';
 import { t } from '../text';
 import { format_number } from '../text/format';
 import { unseen_alerts } from './alerts';
@@ -16,13 +16,14 @@ export type Route =
   | { at: 'record'; call: string }
   | { at: 'devices' }
   | { at: 'my_devices' }
-  | { at: 'alerts' };
+  | { at: 'alerts' }
+  | { at: 'acting' };
 
 /** Home screens: each role has one. */
 export type Home = 'people' | 'desk' | 'calls' | 'devices';
 
 /** Screens that a route leads to. */
-export type Place = Home | 'record' | 'my_devices' | 'alerts';
+export type Place = Home | 'record' | 'my_devices' | 'alerts' | 'acting';
 
 /** What decides the screen before the engine's view does: while it is `on` or `protect`, the view decides. */
 export type AppState =
@@ -38,6 +39,8 @@ export type AppState =
   /** Enrolled and running; the page offers to protect the device first. */
   | { status: 'protect' }
   | { status: 'on' }
+  /** A locked device was revoked. */
+  | { status: 'revoked'; revocation: RevocationView }
   | { status: 'failed'; problem: Problem };
 
 export type ScreenName =
@@ -50,6 +53,7 @@ export type ScreenName =
   | 'asking'
   | 'locked'
   | 'protect'
+  | 'office_sign_in'
   | 'failed'
   | 'revoked'
   | Place
@@ -58,15 +62,19 @@ export type ScreenName =
   | 'call'
   | 'ended';
 
-/** `dismissed` is the ended call that the person dismissed. */
+/** `dismissed` is the ended call that the person dismissed; `sso_required`: the office waits for a sign-in with the office account. */
 export function screen_name(
   state: AppState,
   view: ShownView | null,
   route: Route,
   dismissed: string | null,
+  sso_required = false,
 ): ScreenName {
   // The offer to protect the device covers no call, and no revocation.
   const call_now = view?.call && view.call.state !== 'ended';
+  // Nothing of the office reaches this device before that, so that there is nothing else to do.
+  const runs = state.status === 'on' || state.status === 'protect';
+  if (sso_required && runs && !call_now && view?.phase !== 'revoked') return 'office_sign_in';
   const covers = state.status === 'protect' && !call_now && view?.phase !== 'revoked';
   if (covers || (state.status !== 'on' && state.status !== 'protect')) return state.status;
   if (!view) return 'starting';
@@ -111,6 +119,8 @@ export function place_of(view: View, route: Route): Place {
       return 'my_devices';
     case 'alerts':
       return view.you && sees_alerts(view.you.role) ? 'alerts' : home;
+    case 'acting':
+      return view.you && sees_delegations(view.you.role) ? 'acting' : home;
     default:
       return lists_calls(view) ? route.at : home;
   }
@@ -138,6 +148,7 @@ export function route_of(fragment: string): Route {
     case 'calls':
     case 'devices':
     case 'alerts':
+    case 'acting':
       return { at: fragment };
     case 'my-devices':
       return { at: 'my_devices' };

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { ProblemCode } from '../engine/problem';
-import { status_page } from './status_page';
+import { president } from '../fake/people';
+import { NOW } from '../fake/views';
+import { revoked_page, status_page } from './status_page';
 
 describe('a page without controls', () => {
   it('offers to erase the device where a reload may never help, and nowhere else', () => {
@@ -16,5 +18,16 @@ describe('a page without controls', () => {
   it('says which problem it is', () => {
     const [sentence] = status_page('failed', { code: 'keys_of_newer_version' }).sentences;
     expect(sentence).toContain('newer version of Telcon');
+  });
+
+  it('of a revoked device says by whom and when, and offers to erase it unless that is done', () => {
+    const page = (erase: boolean, by: typeof president | null) =>
+      revoked_page({ erase, by, at_ms: NOW }, 'Europe/Lisbon');
+    expect(page(false, president)).toMatchObject({ title: 'This device has been revoked', erase: true, level: 'red' });
+    expect(page(false, president).sentences[0]).toBe(
+      `${president.name} ordered this on 22 Nov 2026, 09:42. This device verified the order.`,
+    );
+    expect(page(true, null)).toMatchObject({ title: 'This device has been erased', erase: false });
+    expect(page(true, null).sentences[0]).toContain('The holder of your office’s authority');
   });
 });

@@ -31,7 +31,8 @@ export interface Transcript {
   placeholder: string | null;
 }
 
-export function transcript(call: CallView, local_zone: string): Transcript {
+/** `transcribed`: a note-taker is in the call, or joins it. */
+export function transcript(call: CallView, transcribed: boolean, local_zone: string): Transcript {
   const { desk } = t();
   const seen = new Map<string, number>();
   const lines = without_stale_drafts(call.captions)
@@ -48,8 +49,14 @@ export function transcript(call: CallView, local_zone: string): Transcript {
     lines,
     key: lines.some((line) => line.words.some((one) => one.kind === 'uncertain')) ? desk.uncertain_key : null,
     behind: call.captions_behind_ms === null ? null : desk.behind(format_decimal(call.captions_behind_ms / 1000)),
-    placeholder: lines.length > 0 ? null : call.mode === 'log_only' ? desk.log_only : desk.quiet,
+    placeholder: lines.length > 0 ? null : placeholder(call, transcribed),
   };
+}
+
+function placeholder(call: CallView, transcribed: boolean): string {
+  const { desk } = t();
+  if (call.mode === 'log_only') return desk.log_only;
+  return transcribed ? desk.quiet : desk.no_captions;
 }
 
 /** Longest passage that a note-taker transcribes at once, milliseconds. */

@@ -11,7 +11,7 @@ const ENGINES: &[&str] =
     &["crates/server/src/switchboard", "crates/server/src/placement", "crates/server/src/assignment"];
 
 /// Engines of one file, beside their drivers.
-const ENGINE_FILES: &[&str] = &["crates/server/src/push/queue.rs"];
+const ENGINE_FILES: &[&str] = &["crates/server/src/codes.rs", "crates/server/src/push/queue.rs"];
 
 /// Words of clocks, randomness, threads, sockets and files. Times and random numbers are arguments of an engine; everything
 /// else is done by its driver.

@@ -94,7 +94,7 @@ fn text(message: &ClientMessage) -> String {
 
 /// The first message of a connection.
 pub(super) fn hello(device: DeviceId) -> String {
-    text(&ClientMessage::Hello { version: WIRE_VERSION, device })
+    text(&ClientMessage::Hello { version: WIRE_VERSION, device, program: None })
 }
 
 /// Answers a challenge.
@@ -127,6 +127,7 @@ pub(super) fn ring(key: &DeviceKey, chain: &[Vec<u8>], spec: &RingSpec<'_>) -> S
         mode: RecordMode::LogOnly,
         suite: spec.suite,
         at_ms: spec.at_ms,
+        on_behalf: None,
     };
     text(&ClientMessage::Ring { jws: sign_ring(key, chain, &ring) })
 }

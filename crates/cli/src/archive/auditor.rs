@@ -6,7 +6,7 @@ mod tests;
 use anyhow::{Context as _, bail};
 use std::path::{Path, PathBuf};
 use telcon_identity::{Office, TrustStore};
-use telcon_proto::{Role, http::OfficeInfo};
+use telcon_proto::{InvitationId, Role, http::OfficeInfo};
 use telcon_record::{
     ArchiveOptions, ArchiveReport, Devices, Digest, EnrolledDevice, Listing, RecordReference, RecordStanding,
     SignatureVerifier, Signer, list_calls, verify_archive, verify_record,
@@ -182,5 +182,26 @@ impl SignatureVerifier for OfficeVerifier {
             return Err("that registrar may not revoke devices of people of this role".to_owned());
         }
         Ok(revocation.device().to_hex())
+    }
+
+    fn verify_recovery(
+        &self,
+        opened: (&str, &[u8]),
+        confirmed: Option<(&str, &[u8], InvitationId)>,
+    ) -> Result<(), String> {
+        let office = self.0.home();
+        // The log has no certificates, as of revocations.
+        let statement = |jws: &str, der: &[u8]| match telcon_identity::without_certificate(jws) == jws {
+            true => Ok(telcon_identity::with_certificate(jws, der)),
+            false => Err("a certificate stands beside the statement".to_owned()),
+        };
+        let opened = office.verify_recovery(&statement(opened.0, opened.1)?).map_err(|e| e.to_string())?;
+        if let Some((jws, der, invitation)) = confirmed {
+            let confirmed = office.verify_recovery_confirmation(&statement(jws, der)?, &opened);
+            if confirmed.map_err(|e| e.to_string())?.invitation() != invitation {
+                return Err("the confirmation is of another invitation".to_owned());
+            }
+        }
+        Ok(())
     }
 }

@@ -1,4 +1,5 @@
 //! Security officers who invite and approve, and people who ask with their links.
+#![allow(dead_code, reason = "each test file uses a part of it")]
 
 use crate::office::{Office, ok, telcon, until};
 use std::{

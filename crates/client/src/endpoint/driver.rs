@@ -9,7 +9,7 @@ use super::{
 use crate::{
     audio::opus::OpusError,
     error::ClientError,
-    http::get_json,
+    http::{get_json, post_json},
     socket::{self, Socket},
     transport::{
         LegError, ReceivedPacket,
@@ -25,10 +25,10 @@ use std::{
 use telcon_core::{
     Engine, Event, Output, UserCommand,
     peer_log::{ForkFinding, LogFork},
-    view::{CallState, ConnectionState, Direction, View},
+    view::{CallState, Direction, View},
 };
 use telcon_proto::{
-    http::{API_PREFIX, IceServers},
+    http::{API_PREFIX, ErasureNoted, ErasureReport, IceServers},
     limits::MAX_MESSAGE_BYTES,
 };
 use tokio::{
@@ -69,8 +69,10 @@ pub(super) struct Driver {
     engine: Engine,
     sink: Box<dyn MediaSink>,
     persist: Box<dyn Fn(&str) + Send>,
-    /// The device was revoked and its state erased: nothing is persisted any more.
+    /// The device was ordered to erase itself, and did: nothing is persisted any more.
     erased: bool,
+    /// The office was told, or could not be.
+    reported: bool,
     view: watch::Sender<View>,
     stats: watch::Sender<Stats>,
     media: Media,
@@ -115,6 +117,18 @@ fn log_fork(LogFork { how, call, device, own, other, .. }: &LogFork) {
     }
 }
 
+/// Tells the office that this device erased itself. Without an answer the office shows that nothing came.
+async fn report_erasure(server: &str, report: String) {
+    let url = format!("{server}{API_PREFIX}/erasures");
+    let told = tokio::task::spawn_blocking(move || {
+        let body = serde_json::to_vec(&ErasureReport { jws: report }).unwrap_or_default();
+        post_json::<ErasureNoted>(&url, None, &body)
+    });
+    if !matches!(tokio::time::timeout(SEND_TIMEOUT, told).await, Ok(Ok(Ok(_)))) {
+        tracing::warn!("the office was not told that this device erased its keys; they are erased");
+    }
+}
+
 impl Driver {
     pub(super) fn new(
         options: Options,
@@ -131,6 +145,7 @@ impl Driver {
             sink,
             persist,
             erased: false,
+            reported: false,
             view,
             stats,
             media: Media::new()?,
@@ -312,7 +327,12 @@ impl Driver {
                     (self.leg, self.leg_retry_at) = (None, None);
                     self.media.discard_early();
                 }
-                Output::Erase => self.erase(),
+                Output::Erase { report } => {
+                    self.erase();
+                    report_erasure(&self.options.server, report).await;
+                    self.reported = true;
+                    self.update_view();
+                }
                 // There is no connection to close.
                 Output::Reconnect if socket.is_none() => {}
                 Output::Reconnect => return Err(Disconnected),
@@ -344,9 +364,12 @@ impl Driver {
 
     fn update_view(&mut self) {
         let view = self.engine.view();
-        if view.phase == ConnectionState::Revoked {
-            // Before the view is published, because the process may exit when it is.
+        if view.revocation.as_ref().is_some_and(|revocation| revocation.erase) {
+            // Before the view is published, because the process may exit when it is: also before the office is told.
             self.erase();
+            if !self.reported {
+                return;
+            }
         }
         match view.call.as_ref().filter(|call| call.state == CallState::Ringing).map(|call| call.direction) {
             Some(Direction::In) if self.options.auto_answer => {

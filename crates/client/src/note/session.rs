@@ -9,7 +9,7 @@ use super::{
 use crate::attendance::{Attendance, Gap, MAX_GAP_MS};
 use std::collections::BTreeMap;
 use telcon_core::{Engine, call::captions::Caption};
-use telcon_proto::{Blob, CallId, Card, DeviceId, RecordMode, participant::RecordParticipant};
+use telcon_proto::{Blob, CallId, Card, DeviceId, RecordMode, delegation::ActsFor, participant::RecordParticipant};
 use telcon_record::{BagInfo, NO_AUDIO, RecordError, Segment, local_time::Zone, progress::MIN_MISSING_MS};
 
 /// Largest Opus packet, bytes (RFC 6716 section 3.4).
@@ -26,6 +26,8 @@ pub(super) struct RecordingSession {
     /// When a part was last sealed.
     pub(super) sealed_ms: u64,
     participants: BTreeMap<DeviceId, Card>,
+    /// Who acted for a party.
+    acts_for: Vec<ActsFor>,
     pub(super) transcript: Vec<TranscriptLine>,
     outage: OutageLog,
     attendance: Attendance,
@@ -98,6 +100,7 @@ impl RecordingSession {
             live_ms,
             sealed_ms: now_ms,
             participants: BTreeMap::new(),
+            acts_for: Vec::new(),
             transcript: Vec::new(),
             outage,
             attendance: Attendance::default(),
@@ -114,8 +117,23 @@ impl RecordingSession {
     }
 
     /// The participants of a new epoch.
-    pub(super) fn on_members(&mut self, members: &[(DeviceId, Card)], now_ms: u64) {
-        for gap in self.attendance.members(members, self.live_ms, now_ms) {
+    pub(super) fn on_members(
+        &mut self,
+        members: &[(DeviceId, Card)],
+        speakers: &[DeviceId],
+        acts_for: &[ActsFor],
+        now_ms: u64,
+    ) {
+        for acts in acts_for {
+            if !self.acts_for.contains(acts) {
+                self.acts_for.push(acts.clone());
+                self.files.push_event(serde_json::json!({
+                    "at_ms": now_ms, "what": "acts_for", "act": acts.act, "principal": acts.principal.person.to_hex(),
+                    "delegate": acts.delegate.person.to_hex(),
+                }));
+            }
+        }
+        for gap in self.attendance.members(members, speakers, self.live_ms, now_ms) {
             self.record_gap(&gap, now_ms);
         }
         self.participants.extend(members.iter().cloned());
@@ -314,7 +332,8 @@ impl RecordingSession {
         let statistics = self.attendance.statistics();
         self.files
             .push_event(serde_json::json!({ "at_ms": now_ms, "what": "receive_statistics", "speakers": statistics }));
-        let participants = self.participants.iter().map(|(device, card)| RecordParticipant::new(*device, card));
+        let participants =
+            self.participants.iter().map(|(device, card)| RecordParticipant::new(*device, card).acting(&self.acts_for));
         self.files.add_summaries(&participants.collect::<Vec<_>>());
     }
 
@@ -344,7 +363,10 @@ impl RecordingSession {
     /// Metadata for `bag-info.txt`, readable without opening the record.
     fn bag_info(&self, now_ms: u64) -> Vec<(String, String)> {
         let mut parties = String::new();
-        let mut speakers: Vec<_> = self.participants.values().filter(|card| card.role.speaks()).collect();
+        let mut speakers: Vec<_> = {
+            let acts = |card: &Card| self.acts_for.iter().any(|acts| acts.delegate.is_same_person(card));
+            self.participants.values().filter(|card| card.role.speaks() || acts(card)).collect()
+        };
         speakers.sort_by(|a, b| (&a.name, a.qualified()).cmp(&(&b.name, b.qualified())));
         speakers.dedup_by_key(|card| card.qualified());
         for card in speakers {

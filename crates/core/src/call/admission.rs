@@ -1,8 +1,13 @@
 //! Admission to a call, decided on this device: a leaf of the group becomes a member on the screen only through the checks
 //! here.
 
-use crate::mls::{GroupError, Leaf};
-use telcon_identity::{IdentityError, LoggedDevice, LoggedEntry, LoggedRing, TrustStore, VerifiedDevice};
+use crate::{
+    context::Context,
+    mls::{GroupError, Leaf},
+};
+use telcon_identity::{
+    IdentityError, LoggedDelegation, LoggedDevice, LoggedEntry, LoggedRing, TrustStore, VerifiedDevice,
+};
 use telcon_proto::{
     Card,
     message::Logged,
@@ -49,18 +54,18 @@ pub(crate) struct Problem {
     pub(crate) text: String,
 }
 
-/// Verifies a leaf and admits it to the call of `ring`: its certificates lead to a trusted office, the leaf's key is the certified
+/// Verifies a leaf and admits it to the call of `ring`, which was rung for the principal of `on_behalf`: its certificates lead to a trusted office, the leaf's key is the certified
 /// one, the device belongs in this call, and one of `proofs` shows that its certificate is in the log.
 pub(super) fn verify(
-    trust: &TrustStore,
+    context: &Context<'_>,
     ring: &LoggedRing,
+    on_behalf: Option<&LoggedDelegation>,
     leaf: &Leaf,
     proofs: &[Logged],
-    fresh_size: u64,
-    now_ms: u64,
 ) -> Result<LoggedDevice, Refusal> {
-    let device = identify(trust, leaf, now_ms)?;
-    admit(ring, &device)?;
+    let (trust, fresh_size) = (context.device.trust(), context.fresh_size);
+    let device = identify(trust, leaf, context.now_ms())?;
+    admit(context, ring, on_behalf, &device)?;
     let mut last = Refusal::NotAllowed("a member came without proof that its device is in the log");
     for proof in proofs {
         match trust.verify_device_logged(device.clone(), proof) {
@@ -104,18 +109,29 @@ pub(super) fn check_shown(shown: &Card, certified: &Card) -> Result<(), Refusal>
     Ok(())
 }
 
-/// Admits a verified device to the call of `ring`: the two parties, and staff of their offices who listen.
-fn admit(ring: &LoggedRing, device: &VerifiedDevice) -> Result<(), Refusal> {
+/// Admits a verified device to the call of `ring`: the two parties, who acts for them, and staff of their offices who listen.
+fn admit(
+    context: &Context<'_>,
+    ring: &LoggedRing,
+    on_behalf: Option<&LoggedDelegation>,
+    device: &VerifiedDevice,
+) -> Result<(), Refusal> {
     let (card, content) = (device.card(), ring.ring().ring());
-    let party = card.is_same_person(ring.ring().device().card()) || card.is_of(&content.to);
+    let caller = card.is_same_person(ring.ring().device().card());
+    let principal = on_behalf.is_some_and(|delegation| delegation.principal().is_same_person(card));
     let of_their_offices = [&content.from.office, &content.to.office].contains(&&card.office);
     if allows(card.role, Action::Speak) {
-        return match party {
+        return match caller || principal || card.is_of(&content.to) {
             true => Ok(()),
             false => Err(Refusal::NotAllowed("a speaker who is not a party of this call was added")),
         };
     }
     if allows(card.role, Action::ListenIn) && of_their_offices {
+        return Ok(());
+    }
+    // Who may not listen is in it only by acting for a party.
+    let times = [ring.entry().time_ms(), context.now_ms()];
+    if caller && on_behalf.is_some() || context.delegations.answering(&content.to, card, &times).is_some() {
         return Ok(());
     }
     Err(Refusal::NotAllowed("a listener of an office without a party in this call was added"))

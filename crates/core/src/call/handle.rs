@@ -6,11 +6,13 @@ use super::{
     group::Processed,
     message::GroupMessage,
     phase::{Joining, Live, Phase, Placing, Ringing, Welcome},
+    ring::OpenedRing,
 };
 use crate::{
     context::Context,
     io::{Event, Output},
     mls::GroupError,
+    view::Direction,
 };
 use telcon_proto::{Blob, ClientMessage, DeviceId, ServerMessage, message::Logged};
 
@@ -81,8 +83,9 @@ impl Call {
         let ring = trust.verify_ring(&sent.jws, context.now_ms())?;
         let logged = trust.verify_opening(ring, opened)?;
         admission::check_fresh(trust, logged.entry(), context.fresh_size)?;
+        let ring = OpenedRing::new(context, logged, sent.jws.clone())?;
         self.phase.replace(|phase| match phase {
-            Phase::Placing(Placing::Sent(sent)) => Phase::Ringing(sent.opened(logged)),
+            Phase::Placing(Placing::Sent(sent)) => Phase::Ringing(sent.opened(ring)),
             other => other,
         });
         self.open_leg(context);
@@ -100,6 +103,11 @@ impl Call {
             }
             welcomed => welcomed?,
         };
+        if self.direction == Direction::Listen && session.speaks(self.me.card()) {
+            // After a reload: this device acts for a party.
+            let rang = session.ring.caller().is_same_person(self.me.card());
+            self.direction = if rang { Direction::Out } else { Direction::In };
+        }
         *self.phase = Phase::Joining(Joining::AwaitingParties(Box::new(session)));
         self.enter_epoch(context, true)
     }
@@ -161,8 +169,9 @@ impl Call {
 
     /// Commits what waits, and goes live with that commit at once if it brings both parties together.
     fn commit_queued(&mut self, context: &mut Context<'_>) -> Result<(), Refusal> {
+        let speaks = self.speaks();
         let Some(session) = self.phase.session_mut() else { return Ok(()) };
-        if !session.commit_queued(context)? || !self.me.card().role.speaks() {
+        if !session.commit_queued(context)? || !speaks {
             return Ok(());
         }
         let Phase::Ringing(Ringing::Outgoing(session)) = &mut *self.phase else { return Ok(()) };
@@ -195,7 +204,7 @@ impl Call {
     /// Enters the group's current epoch. A call is live when both its parties are in it.
     /// `changed` is whether its members are others than before.
     fn enter_epoch(&mut self, context: &mut Context<'_>, changed: bool) -> Result<(), Refusal> {
-        let speaks = self.me.card().role.speaks();
+        let speaks = self.speaks();
         let Some(session) = self.phase.session_mut() else { return Ok(()) };
         if session.membership.group.is_removed() {
             self.end(if speaks { "hung_up" } else { "interrupted" }, context);

@@ -31,11 +31,12 @@ pub use frame::ReceivedFrame;
 use glare::Glare;
 use message::GroupMessage;
 use phase::{AwaitingWelcome, Current, Ended, ExpectedRing, Incoming, Joining, Phase, Placing, Ringing, SentRing};
-use ring::OpenedRing;
+use ring::{OpenedRing, check_fresh};
 use std::collections::{BTreeMap, BTreeSet};
-use telcon_identity::{LoggedDevice, VerifiedDevice};
+use telcon_identity::{LoggedDelegation, LoggedDevice, VerifiedDelegation, VerifiedDevice};
 use telcon_proto::{
     Blob, CallId, Card, ClientMessage, DeviceId, RecordMode, SuiteName,
+    delegation::Act,
     limits::{JOIN_REQUEST_INTERVAL_MS, RING_MAX_AGE_MS},
     message::{Logged, RefusalCode, Ring},
 };
@@ -83,6 +84,7 @@ impl Call {
         device: &Device,
         callee: Card,
         mode: RecordMode,
+        on_behalf: Option<VerifiedDelegation>,
         rng: &mut ChaCha20Rng,
         now_ms: u64,
     ) -> Result<(Self, ClientMessage), GroupError> {
@@ -99,6 +101,7 @@ impl Call {
             mode,
             suite,
             at_ms: now_ms,
+            on_behalf: on_behalf.as_ref().map(VerifiedDelegation::on_behalf),
         };
         let jws = telcon_identity::sign_ring(device.key(), device.chain(), &ring);
         let sent = SentRing {
@@ -106,6 +109,7 @@ impl Call {
             shown: callee.clone(),
             group: CallGroup::create(device, id, suite)?,
             deadline_ms: now_ms + RING_MAX_AGE_MS,
+            on_behalf,
         };
         let parties = Some(Parties { caller: me.card().clone(), callee });
         let phase = Phase::Placing(Placing::Sent(sent));
@@ -115,31 +119,42 @@ impl Call {
 
     /// An incoming ring. Everything about it is verified here, before anything is shown.
     pub(crate) fn incoming(
-        device: &Device,
+        context: &Context<'_>,
         jws: String,
         opened: &Logged,
         caller: &Logged,
-        fresh_size: u64,
-        now_ms: u64,
     ) -> Result<Self, Refusal> {
+        let (device, fresh_size, now_ms) = (context.device, context.fresh_size, context.now_ms());
         let trust = device.trust();
         let ring = trust.verify_ring(&jws, now_ms)?;
         trust.check_home_ring(&ring)?;
         let caller = trust.verify_device_logged(ring.device().clone(), caller)?;
-        let ring = OpenedRing { logged: trust.verify_opening(ring, opened)?, jws };
+        let ring = OpenedRing::new(context, trust.verify_opening(ring, opened)?, jws)?;
         admission::check_fresh(trust, caller.entry(), fresh_size)?;
         admission::check_fresh(trust, ring.logged.entry(), fresh_size)?;
         let content = ring.logged.ring().ring();
-        if !device.me().card().is_of(&content.to) {
-            return Err(Refusal::NotAllowed("it is for another person"));
+        if let Some(delegation) = &ring.on_behalf {
+            // It may have ended since the ring was signed.
+            delegation.delegation().check(Act::Ring, ring.caller(), now_ms)?;
         }
-        if ring.caller().is_of(&content.to) {
+        let me = device.me().card();
+        let answering = match me.is_of(&content.to) {
+            true => None,
+            false => {
+                let delegation = context.delegations.answering(&content.to, me, &[now_ms]);
+                let delegation = delegation.ok_or(Refusal::NotAllowed("it is for another person"))?;
+                check_fresh(context, delegation)?;
+                Some(delegation.clone())
+            }
+        };
+        if ring.caller().is_of(&content.to) || ring.principal().is_some_and(|principal| principal.is_of(&content.to)) {
             return Err(Refusal::NotAllowed("the caller rings themselves"));
         }
         let (id, mode) = (content.call.id, content.mode);
-        let parties = Some(Parties { caller: ring.caller().clone(), callee: device.me().card().clone() });
+        let callee = answering.as_ref().map_or(me, LoggedDelegation::principal).clone();
+        let parties = Some(Parties { caller: ring.caller().clone(), callee });
         let join = PendingJoin::new(device, id)?;
-        let phase = Phase::Ringing(Ringing::Incoming(Incoming { ring, caller, join, unconfirmed: false }));
+        let phase = Phase::Ringing(Ringing::Incoming(Incoming { ring, caller, join, unconfirmed: false, answering }));
         Ok(Self { parties, ..Self::new(id, device, Direction::In, mode, phase) })
     }
 
@@ -175,7 +190,8 @@ impl Call {
     ) -> Result<Self, GroupError> {
         let device = context.device;
         let direction = if device.me().card().role.speaks() { Direction::In } else { Direction::Listen };
-        let waiting = AwaitingWelcome { join: PendingJoin::new(device, id)?, expected, ask_again_ms: None };
+        let waiting =
+            AwaitingWelcome { join: PendingJoin::new(device, id)?, expected, answering: None, ask_again_ms: None };
         context.out.push_back(Output::Send(waiting.request(id)));
         context.out.push_back(Output::OpenLeg { call: id });
         let phase = Phase::Joining(Joining::AwaitingWelcome(Box::new(waiting)));
@@ -234,6 +250,14 @@ impl Call {
             Phase::Ringing(Ringing::Incoming(incoming)) => Some(incoming.ring.caller()),
             _ => None,
         }
+    }
+
+    /// Whether this device's person is heard in it: by their role, or because they act for a party.
+    pub(crate) fn speaks(&self) -> bool {
+        let me = self.me.card();
+        // Before there is a session, somebody of another role rings or is rung only for somebody.
+        let acts = self.phase.session().map_or(self.direction != Direction::Listen, |session| session.speaks(me));
+        me.role.speaks() || acts
     }
 
     /// Whether this device's audio is sent.
@@ -355,7 +379,7 @@ impl Call {
 
     /// Cancels the ring, ends the call, or leaves it.
     pub(crate) fn hang_up(&mut self, context: &mut Context<'_>) {
-        if self.me.card().role.speaks()
+        if self.speaks()
             && let Some(session) = self.phase.session_mut()
         {
             session.send(&GroupMessage::HangUp, context.out);
@@ -592,7 +616,7 @@ impl Call {
         }
         session.send_captions(context);
         session.send_checkpoint(context);
-        let speaks = self.me.card().role.speaks();
+        let speaks = session.speaks(self.me.card());
         // While this device is disconnected it receives no heartbeats.
         let Phase::Live(live) = &mut *self.phase else { return false };
         if !live.connected {

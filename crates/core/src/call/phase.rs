@@ -17,7 +17,7 @@ use crate::{
 };
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
-use telcon_identity::{LoggedDevice, LoggedRing};
+use telcon_identity::{LoggedDelegation, LoggedDevice, LoggedRing, VerifiedDelegation};
 use telcon_proto::{Blob, CallId, Card, ClientMessage, DeviceId, message::Logged};
 
 /// Phase of the call.
@@ -53,6 +53,8 @@ pub(super) struct SentRing {
     pub(super) group: CallGroup,
     /// Until when the office may prove the opening, milliseconds since 1970 UTC.
     pub(super) deadline_ms: u64,
+    /// This device's person rings for its principal.
+    pub(super) on_behalf: Option<VerifiedDelegation>,
 }
 
 /// A ring that is in the log and not answered.
@@ -74,6 +76,8 @@ pub(super) struct Incoming {
     pub(super) join: PendingJoin,
     /// The connection was lost while it rang, and the office has not repeated the ring since.
     pub(super) unconfirmed: bool,
+    /// This device's person answers for its principal, who is rung.
+    pub(super) answering: Option<LoggedDelegation>,
 }
 
 /// On the way into the call.
@@ -90,6 +94,8 @@ pub(super) struct AwaitingWelcome {
     pub(super) join: PendingJoin,
     /// The call that the welcome must be to.
     pub(super) expected: ExpectedRing,
+    /// This device's person answered for its principal.
+    pub(super) answering: Option<LoggedDelegation>,
     /// When to ask again, by the uptime: the office refused a request as one too many. None otherwise.
     pub(super) ask_again_ms: Option<u64>,
 }
@@ -242,8 +248,7 @@ impl Phase {
 
 impl SentRing {
     /// The office proved the opening: it rings.
-    pub(super) fn opened(self, logged: LoggedRing) -> Ringing {
-        let ring = OpenedRing { logged, jws: self.jws };
+    pub(super) fn opened(self, ring: OpenedRing) -> Ringing {
         Ringing::Outgoing(Box::new(Session::new(ring, self.group, 0, vec![self.shown], BTreeMap::new())))
     }
 }
@@ -254,6 +259,7 @@ impl Incoming {
         AwaitingWelcome {
             join: self.join,
             expected: ExpectedRing::Verified(self.ring, self.caller),
+            answering: self.answering,
             ask_again_ms: None,
         }
     }
@@ -291,7 +297,7 @@ impl AwaitingWelcome {
 
     /// A member added this device: verifies the ring and every member before the group is used.
     pub(super) fn welcome(&mut self, context: &Context<'_>, welcome: Welcome<'_>) -> Result<Session, Refusal> {
-        let (device, trust) = (context.device, context.device.trust());
+        let device = context.device;
         let ring = self.expected.ring(context, &welcome)?;
         if ring.logged.ring().ring().call.id != welcome.call {
             return Err(Refusal::NotAllowed("a welcome with the ring of another call"));
@@ -300,8 +306,8 @@ impl AwaitingWelcome {
         let mut members = Vec::new();
         let mut check = |leaves: &[Leaf]| -> Result<(), Refusal> {
             for leaf in leaves {
-                let (fresh_size, now_ms) = (context.fresh_size, context.now_ms());
-                members.push(admission::verify(trust, &ring.logged, leaf, welcome.devices, fresh_size, now_ms)?);
+                let on_behalf = ring.on_behalf.as_ref();
+                members.push(admission::verify(context, &ring.logged, on_behalf, leaf, welcome.devices)?);
             }
             Ok(())
         };
@@ -316,7 +322,12 @@ impl AwaitingWelcome {
         if let ExpectedRing::Verified(_, caller) = &self.expected {
             verified.entry(caller.device().device()).or_insert_with(|| caller.clone());
         }
-        Ok(Session::new(ring, group, welcome.seq, shown, verified))
+        let mut session = Session::new(ring, group, welcome.seq, shown, verified);
+        session.answers = self.answering.clone();
+        let cards: Vec<Card> =
+            session.membership.verified.values().map(|known| known.device().card().clone()).collect();
+        cards.iter().try_for_each(|card| session.note_answer(context, card))?;
+        Ok(session)
     }
 }
 
@@ -377,6 +388,6 @@ impl ExpectedRing {
         }
         let logged = trust.verify_opening(ring, welcome.opened)?;
         admission::check_fresh(trust, logged.entry(), context.fresh_size)?;
-        Ok(OpenedRing { logged, jws: welcome.ring.clone() })
+        OpenedRing::new(context, logged, welcome.ring.clone())
     }
 }

@@ -6,7 +6,7 @@ use super::{
     group::Membership,
     message::GroupMessage,
     presence::{HEARTBEAT_INTERVAL_MS, Presence},
-    ring::OpenedRing,
+    ring::{OpenedRing, check_fresh},
 };
 use crate::{
     context::Context,
@@ -14,10 +14,11 @@ use crate::{
     io::{Event, Output},
     mls::group::{CallGroup, Incoming},
 };
-use std::collections::{BTreeMap, VecDeque};
-use telcon_identity::LoggedDevice;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use telcon_identity::{LoggedDelegation, LoggedDevice};
 use telcon_proto::{
-    Blob, CallId, Card, ClientMessage, DeviceId,
+    Blob, CallId, Card, ClientMessage, DelegationId, DeviceId,
+    delegation::{Act, ActsFor},
     policy::{Action, allows},
 };
 
@@ -43,6 +44,10 @@ pub(super) struct Session {
     pub(super) heartbeat_due_ms: Option<u64>,
     /// When this party's device commits fresh keys, by engine uptime.
     pub(super) rekey_due_ms: Option<u64>,
+    /// Somebody answered for the callee, under this delegation.
+    pub(super) answers: Option<LoggedDelegation>,
+    /// Delegations whose principal has joined: who acted for them does not speak any more, whatever happens then.
+    taken_over: BTreeSet<DelegationId>,
     /// The party's device that announced the end of the call to all members.
     pub(super) hang_up_signed_by: Option<DeviceId>,
 }
@@ -64,8 +69,34 @@ impl Session {
             noted: false,
             heartbeat_due_ms: None,
             rekey_due_ms: None,
+            answers: None,
+            taken_over: BTreeSet::new(),
             hang_up_signed_by: None,
         }
+    }
+
+    /// A person joined: whether they answered for the callee, by a delegation that came with this message.
+    pub(super) fn note_answer(&mut self, context: &Context<'_>, card: &Card) -> Result<(), super::admission::Refusal> {
+        let (to, opened_ms) = (&self.ring.logged.ring().ring().to, self.ring.opened().1);
+        if self.answers.is_none()
+            && let Some(delegation) = context.delegations.answering(to, card, &[opened_ms, context.now_ms()])
+        {
+            check_fresh(context, delegation)?;
+            self.answers = Some(delegation.clone());
+        }
+        Ok(())
+    }
+
+    /// Who acts for a party, whether that party has taken over, and what they did.
+    pub(super) fn acting(&self) -> impl Iterator<Item = (&LoggedDelegation, Act, bool)> {
+        let rang = self.ring.on_behalf.iter().map(|delegation| (delegation, Act::Ring));
+        let acts = rang.chain(self.answers.iter().map(|delegation| (delegation, Act::Answer)));
+        acts.map(|(delegation, act)| (delegation, act, self.taken_over.contains(&delegation.id())))
+    }
+
+    /// Whether a person is heard in this call: by their role, or because they act for a party that has not taken over.
+    pub(super) fn speaks(&self, card: &Card) -> bool {
+        card.role.speaks() || self.acting().any(|(delegation, _, taken)| !taken && delegation.delegate() == card)
     }
 
     fn call(&self) -> CallId {
@@ -92,9 +123,21 @@ impl Session {
             self.checkpoints.on_members_changed(|device| self.membership.contains(device));
         }
         let members = self.membership.devices();
-        let members = members.filter_map(|device| Some((device, self.membership.card(me, device)?))).collect();
+        let members: Vec<(DeviceId, Card)> =
+            members.filter_map(|device| Some((device, self.membership.card(me, device)?))).collect();
+        let present = |person: &Card| members.iter().any(|(_, card)| card.is_same_person(person));
+        let taken: Vec<_> =
+            self.acting().filter(|(known, ..)| present(known.principal())).map(|(known, ..)| known.id()).collect();
+        self.taken_over.extend(taken);
+        let speakers = members.iter().filter(|(_, card)| self.speaks(card)).map(|(device, _)| *device).collect();
+        let acts_for = self.acting().map(|(delegation, act, _)| ActsFor {
+            principal: delegation.principal().clone(),
+            delegate: delegation.delegate().clone(),
+            act,
+        });
+        let acts_for = acts_for.collect();
         let (call, epoch, authenticator) = (self.call(), entered.epoch, entered.authenticator);
-        context.out.push_back(Output::Event(Event::Epoch { call, epoch, authenticator, members }));
+        context.out.push_back(Output::Event(Event::Epoch { call, epoch, authenticator, members, speakers, acts_for }));
         Ok(())
     }
 
@@ -183,7 +226,10 @@ impl Session {
         let present: Vec<_> =
             devices.iter().filter_map(|device| Some(self.membership.card(me, *device)?.qualified())).collect();
         let callee = &self.ring.logged.ring().ring().to;
-        [&self.ring.caller().qualified(), callee].into_iter().all(|party| present.contains(party))
+        let caller = present.contains(&self.ring.caller().qualified())
+            || self.ring.principal().is_some_and(|principal| present.contains(&principal.qualified()));
+        let answers = self.answers.as_ref().map(|delegation| delegation.delegate().qualified());
+        caller && (present.contains(callee) || answers.is_some_and(|delegate| present.contains(&delegate)))
     }
 
     /// An application message. A forged or damaged one is dropped. Gives the time at which the call went live, if the message
@@ -196,10 +242,15 @@ impl Session {
         let message = serde_json::from_slice::<GroupMessage>(&bytes).ok()?;
         let from = membership.leaf_owner(epoch, leaf).filter(|from| membership.contains(*from))?;
         let role = membership.role(from);
+        let card = membership.verified.get(&from).map(|known| known.device().card().clone());
         let may = |action| role.is_some_and(|role| allows(role, action));
         let me = context.device.me();
         match message {
-            GroupMessage::HangUp => self.hang_up_signed_by = Some(from).filter(|_| may(Action::EndForAll)),
+            GroupMessage::HangUp => {
+                // Who acts for a party ends the call as that party could.
+                let ends = may(Action::EndForAll) || card.is_some_and(|card| self.speaks(&card));
+                self.hang_up_signed_by = Some(from).filter(|_| ends);
+            }
             GroupMessage::Heartbeat { uptime_ms } => {
                 self.presence.on_heartbeat(from, uptime_ms, context.clock.uptime_ms);
             }

@@ -2,13 +2,17 @@
 
 use super::{
     Call,
-    phase::{Phase, Placing},
+    phase::{Joining, Phase, Placing, Ringing},
 };
 use crate::{
     mls::phrase::Phrase,
-    view::{CallView, Direction, LogComparison, MemberView},
+    view::{ActsForView, CallView, Direction, LogComparison, MemberView},
 };
-use telcon_proto::DeviceId;
+use telcon_identity::{LoggedDelegation, VerifiedDelegation};
+use telcon_proto::{
+    DeviceId,
+    delegation::{Act, ActsFor},
+};
 
 impl Call {
     /// What a screen shows of the call.
@@ -52,12 +56,19 @@ impl Call {
         let callee_verified = callee.is_some();
         let from = caller.or_else(|| self.parties.as_ref().map(|parties| parties.caller.clone()));
         let to = callee.or_else(|| self.parties.as_ref().map(|parties| parties.callee.clone()));
+        let acts_for = self.acts_for();
+        let rang_for = acts_for.iter().find(|acting| acting.acts.act == Act::Ring);
         let i_rang = match self.direction {
             Direction::Out => true,
-            Direction::In => from.as_ref().is_some_and(|card| card.is_same_person(self.me.card())),
+            // Of a principal, too, who took over what was rung for them.
+            Direction::In => {
+                let principal = rang_for.map(|acting| &acting.acts.principal);
+                from.iter().chain(principal).any(|card| card.is_same_person(self.me.card()))
+            }
             Direction::Listen => false,
         };
-        let other = if i_rang { to.clone() } else { from.clone() };
+        let caller = rang_for.filter(|acting| acting.taken_over).map(|acting| acting.acts.principal.clone());
+        let other = if i_rang { to.clone() } else { caller.or_else(|| from.clone()) };
         let note_taker = session.is_some_and(|session| {
             let mut note_takers = session.membership.note_takers(&self.me).into_iter();
             note_takers.any(|device| !session.presence.is_lost(device))
@@ -73,6 +84,8 @@ impl Call {
             other,
             from,
             to,
+            acts_for,
+            speaks: self.speaks(),
             verified: if i_rang { callee_verified } else { ring.is_some() },
             mode: self.mode(),
             suite: self.suite,
@@ -102,7 +115,35 @@ impl Call {
         let session = self.phase.session()?;
         let to = &session.ring.logged.ring().ring().to;
         let mut cards = session.membership.verified.values().map(|logged| logged.device().card());
-        cards.find(|card| card.is_of(to)).cloned()
+        let answered_for = session.answers.as_ref().map(LoggedDelegation::principal);
+        cards.find(|card| card.is_of(to)).or(answered_for).cloned()
+    }
+
+    /// Who acts in it for a party, as this device verified it.
+    fn acts_for(&self) -> Vec<ActsForView> {
+        let view = |delegation: &VerifiedDelegation, act, taken_over| ActsForView {
+            acts: ActsFor {
+                principal: delegation.principal().clone(),
+                delegate: delegation.content().delegate.clone(),
+                act,
+            },
+            taken_over,
+        };
+        if let Some(session) = self.phase.session() {
+            return session.acting().map(|(known, act, taken)| view(known.delegation(), act, taken)).collect();
+        }
+        let (mut rang, mut answering) = (None, None);
+        match &*self.phase {
+            Phase::Placing(Placing::Sent(sent)) => rang = sent.on_behalf.as_ref(),
+            Phase::Ringing(Ringing::Incoming(incoming)) => answering = incoming.answering.as_ref(),
+            Phase::Joining(Joining::AwaitingWelcome(waiting)) => answering = waiting.answering.as_ref(),
+            _ => {}
+        }
+        let rang =
+            rang.or(self.phase.ring().and_then(|ring| ring.on_behalf.as_ref()).map(LoggedDelegation::delegation));
+        let rang = rang.map(|delegation| view(delegation, Act::Ring, false));
+        let answering = answering.map(|known| view(known.delegation(), Act::Answer, false));
+        rang.into_iter().chain(answering).collect()
     }
 
     /// All holders of the key that this device seals with, and those whose removal is not confirmed yet.
@@ -120,8 +161,10 @@ impl Call {
     fn member_view(&self, device: DeviceId) -> Option<MemberView> {
         let session = self.phase.session()?;
         let you = device == self.me.device();
+        let card = session.membership.card(&self.me, device)?;
         Some(MemberView {
-            card: session.membership.card(&self.me, device)?,
+            speaks: session.speaks(&card),
+            card,
             device,
             you,
             muted: if you { self.muted } else { session.membership.is_muted(device) },

@@ -3,10 +3,13 @@
 //! native client, and in tests with virtual time.
 
 mod alerts;
+mod codes;
+mod delegations;
 mod gossip;
 mod keepalive;
 mod log_audit;
 mod notices;
+mod recoveries;
 mod registrar;
 mod rings;
 mod session;
@@ -15,13 +18,14 @@ use crate::{
     call::{Call, Parties, ReceivedFrame, captions::Caption},
     clock::Clock,
     context::Context,
+    delegations::SentDelegations,
     device::{Device, DeviceError, DeviceState},
     io::{Output, UserCommand},
     media::{
         keyring::OpenError,
         rate::{RateController, SendProfile},
     },
-    view::{Alert, AlertLevel, ConnectionState, LogState, NoticeView, OfficeView, View, You},
+    view::{Alert, AlertLevel, ConnectionState, LogState, NoticeView, OfficeView, RevocationView, View, You},
 };
 use chacha20::{ChaCha20Rng, rand_core::SeedableRng as _};
 use gossip::Gossip;
@@ -29,9 +33,10 @@ use keepalive::{KeepAlive, PING_INTERVAL_MS};
 use log_audit::Freshness;
 use rings::Rings;
 use std::collections::{BTreeMap, VecDeque};
-use telcon_identity::LoggedDevice;
+use telcon_identity::{LoggedDevice, VerifiedDelegation};
 use telcon_proto::{
     CallId, Card, ClientMessage, DeviceId, PersonId, RecordMode, ServerMessage,
+    device_policy::ProgramVersion,
     limits::MAX_MESSAGE_BYTES,
     policy::{Action, allows},
     terms::Contact,
@@ -57,6 +62,9 @@ pub struct Engine {
     /// The ticket of this device's last unlocking.
     ticket: Option<String>,
     unlock_required: bool,
+    /// What the person signs in with at the office's provider, while that is required.
+    sso_token: Option<String>,
+    outdated: bool,
     notices: BTreeMap<CallId, NoticeView>,
     alerts: Vec<Alert>,
     /// How many alerts there have been.
@@ -67,7 +75,18 @@ pub struct Engine {
     rings: Rings,
     silenced: Vec<Card>,
     invitations: registrar::Invitations,
+    /// Recoveries of people who lost all devices, as a registrar sees them.
+    recoveries: recoveries::Recoveries,
+    /// The verified revocation of this device.
+    revocation: Option<RevocationView>,
+    /// When this person was recovered, as the office states it, while it is shown.
+    recovered_ms: Option<u64>,
+    /// Those that came before the message in progress.
+    delegations: SentDelegations,
+    /// How often the office reported that delegations changed.
+    delegations_changed: u32,
     alerts_known: alerts::Alerts,
+    codes: codes::Codes,
     /// The call whose end the message in progress reports.
     reported_over: Option<CallId>,
     next_ping_ms: Option<u64>,
@@ -99,6 +118,8 @@ impl Engine {
             token: None,
             ticket: None,
             unlock_required: false,
+            sso_token: None,
+            outdated: false,
             notices: BTreeMap::new(),
             alerts: Vec::new(),
             alerts_raised: 0,
@@ -107,7 +128,13 @@ impl Engine {
             rings: Rings::default(),
             silenced: Vec::new(),
             invitations: registrar::Invitations::default(),
+            recoveries: recoveries::Recoveries::default(),
+            revocation: None,
+            recovered_ms: None,
+            delegations: SentDelegations::default(),
+            delegations_changed: 0,
             alerts_known: alerts::Alerts::default(),
+            codes: codes::Codes::default(),
             reported_over: None,
             next_ping_ms: None,
             keepalive: KeepAlive::default(),
@@ -155,7 +182,7 @@ impl Engine {
         let call = self.call.as_ref().and_then(|call| call.next_wakeup_ms(self.clock, log, unattended));
         let keepalive = self.keepalive.next_check_ms(self.in_call()).filter(|_| self.is_connected());
         let keepalive = keepalive.map(|ms| self.clock.wall_ms + ms);
-        [self.next_ping_ms, call, keepalive, self.next_comparison_ms()].into_iter().flatten().min()
+        [self.next_ping_ms, call, keepalive, self.next_comparison_ms(), self.code_ends_ms()].into_iter().flatten().min()
     }
 
     fn is_connected(&self) -> bool {
@@ -184,6 +211,9 @@ impl Engine {
         self.with_call(|call, context| changed = call.tick(context));
         if changed {
             self.persist_call();
+            self.view_changed();
+        }
+        if self.end_code(now_ms) {
             self.view_changed();
         }
         self.compare_logs(now_ms);
@@ -224,10 +254,7 @@ impl Engine {
     /// Seals one Opus packet of this device. Gives nothing before the call is live, for a listener, or without a key: there
     /// is no way to send in the clear.
     pub fn seal(&mut self, packet: &[u8]) -> Option<Vec<u8>> {
-        if !self.device.me().card().role.speaks() {
-            return None;
-        }
-        self.call.as_mut()?.seal(packet)
+        self.call.as_mut().filter(|call| call.speaks())?.seal(packet)
     }
 
     /// Opens one frame from the relay. It may change the view: who is muted is part of the frames.
@@ -256,7 +283,7 @@ impl Engine {
 
     /// Whether this device sends audio now: the cheap part of [`Engine::view`], for each frame.
     pub fn is_sending(&self) -> bool {
-        self.device.me().card().role.speaks() && self.call.as_ref().is_some_and(Call::is_live)
+        self.call.as_ref().is_some_and(|call| call.is_live() && call.speaks())
     }
 
     /// Queues a caption for the members who may read it. Only note-takers do. [`Engine::tick`] sends what is queued at a constant
@@ -329,13 +356,20 @@ impl Engine {
             mode: self.mode,
             token: self.token.clone(),
             unlock_required: self.unlock_required,
+            sso_token: self.sso_token.clone(),
+            outdated: self.outdated,
             log: self.log_state(),
             call: self.call.as_ref().map(Call::view),
             rings: self.rings.views(),
             silenced: self.silenced.clone(),
             registrar: self.registrar_view(),
             invitations: self.invitation_views(),
+            recoveries: self.recovery_views(),
+            recovered_ms: self.recovered_ms,
+            revocation: self.revocation.clone(),
+            code: self.code_view(),
             devices_changed: self.invitations.devices_changed,
+            delegations_changed: self.delegations_changed,
             office_alerts: self.office_alerts_view(),
             added_devices: self.added_devices_view(),
             notices: self.notices.values().rev().cloned().collect(),
@@ -370,7 +404,8 @@ impl Engine {
         }
         self.advance_clock(now_ms);
         match command {
-            UserCommand::Ring { person, mode } => self.ring(now_ms, person, mode),
+            UserCommand::Ring { person, mode } => self.ring(now_ms, person, mode, None),
+            UserCommand::RingFor { person, mode, statement } => self.ring_for(now_ms, person, mode, &statement),
             UserCommand::Answer { call } => self.answer(call),
             UserCommand::Decline { call } => self.decline(call),
             UserCommand::Silence { .. }
@@ -378,6 +413,12 @@ impl Engine {
             | UserCommand::CloseInvitation { .. }
             | UserCommand::ApproveDevice { .. }
             | UserCommand::RevokeDevice { .. }
+            | UserCommand::OpenRecovery { .. }
+            | UserCommand::ConfirmRecovery { .. }
+            | UserCommand::CloseRecovery { .. }
+            | UserCommand::Delegate(_)
+            | UserCommand::EndDelegation { .. }
+            | UserCommand::ShowCode { .. }
             | UserCommand::SeeAlerts { .. }
             | UserCommand::AcknowledgeDevice { .. }
                 if !self.is_connected() =>
@@ -387,8 +428,15 @@ impl Engine {
             UserCommand::Silence { person, on } => self.send(ClientMessage::Silence { person, on }),
             UserCommand::Invite(to) => self.invite(now_ms, to),
             UserCommand::CloseInvitation { invitation } => self.close_invitation(invitation),
-            UserCommand::RevokeDevice { device } => self.revoke_device(now_ms, device),
+            UserCommand::RevokeDevice { device, erase } => self.revoke_device(now_ms, device, erase),
+            UserCommand::OpenRecovery { person, reason } => self.open_recovery(now_ms, person, reason),
+            UserCommand::ConfirmRecovery { recovery } => self.confirm_recovery(now_ms, recovery),
+            UserCommand::CloseRecovery { recovery } => self.send(ClientMessage::CloseRecovery { recovery }),
             UserCommand::ApproveDevice { invitation, code } => self.approve_device(now_ms, invitation, &code),
+            UserCommand::Delegate(to) => self.delegate(now_ms, to),
+            UserCommand::EndDelegation { delegation } => self.end_delegation(now_ms, delegation),
+            UserCommand::ShowCode { invitation } => self.show_code(invitation),
+            UserCommand::HideCode => self.hide_code(),
             UserCommand::SeeAlerts { alerts } => self.see_alerts(alerts),
             UserCommand::AcknowledgeDevice { device } => self.acknowledge_device(device),
             UserCommand::HangUp | UserCommand::Leave => self.with_call(Call::hang_up),
@@ -463,9 +511,10 @@ impl Engine {
 
     fn context(&mut self) -> Context<'_> {
         let may_send_unattended = self.may_send_unattended();
-        let Self { device, clock, recording, rng, out, state, freshness, .. } = self;
+        let Self { device, clock, recording, rng, out, state, freshness, delegations, .. } = self;
         let (log, fresh_size) = (state.log.as_ref(), freshness.least_size());
-        Context { device, clock: *clock, recording: *recording, may_send_unattended, log, fresh_size, rng, out }
+        let (clock, recording) = (*clock, *recording);
+        Context { device, clock, recording, may_send_unattended, log, fresh_size, delegations, rng, out }
     }
 
     /// See [`Context::may_send_unattended`].
@@ -479,7 +528,7 @@ impl Engine {
         self.call.as_ref().is_some_and(|call| !call.is_over())
     }
 
-    fn ring(&mut self, now_ms: u64, person: PersonId, mode: Option<RecordMode>) {
+    fn ring(&mut self, now_ms: u64, person: PersonId, mode: Option<RecordMode>, on_behalf: Option<VerifiedDelegation>) {
         // Being rung does not keep anybody from ringing.
         let rung = self.call.as_ref().is_some_and(Call::is_ringing_here);
         if self.in_call() && !rung {
@@ -500,7 +549,7 @@ impl Engine {
             return self.alert(AlertLevel::Amber, "You cannot ring yourself.");
         }
         let mode = mode.unwrap_or(self.mode).max(self.mode).max(self.device.office().floor());
-        match Call::place(&self.device, to, mode, &mut self.rng, now_ms) {
+        match Call::place(&self.device, to, mode, on_behalf, &mut self.rng, now_ms) {
             Ok((call, message)) => {
                 self.set_ring_aside();
                 self.call = Some(call);
@@ -516,7 +565,8 @@ impl Engine {
         if self.in_call() {
             return self.alert(AlertLevel::Amber, "Leave the present call first.");
         }
-        let Some(notice) = self.notices.get(&id).filter(|notice| notice.can_listen) else {
+        let may_join = |notice: &&NoticeView| notice.can_listen || notice.can_take_over;
+        let Some(notice) = self.notices.get(&id).filter(may_join) else {
             return self.alert(AlertLevel::Amber, "This call is over, or cannot be joined.");
         };
         let parties = Parties { caller: notice.from.clone(), callee: notice.to.clone() };
@@ -534,11 +584,15 @@ impl Engine {
     /// The connection is up: sign in.
     pub fn connected(&mut self, now_ms: u64) {
         self.advance_clock(now_ms);
+        if self.phase == ConnectionState::Revoked {
+            return;
+        }
         self.phase = ConnectionState::Connecting;
         self.keepalive.reset();
         self.keepalive.on_ping_sent();
         let device = self.device.me().device();
-        self.send(ClientMessage::Hello { version: telcon_proto::WIRE_VERSION, device });
+        let program = Some(ProgramVersion::own());
+        self.send(ClientMessage::Hello { version: telcon_proto::WIRE_VERSION, device, program });
         self.view_changed();
     }
 
@@ -550,8 +604,10 @@ impl Engine {
             self.pause_comparisons();
         }
         self.token = None;
+        self.sso_token = None;
         self.caught_up = false;
         self.next_ping_ms = None;
+        self.code_lost();
         if let Some(call) = &mut self.call {
             call.connection_lost();
         }
@@ -571,7 +627,11 @@ impl Engine {
     /// A message of the switchboard.
     pub fn handle(&mut self, now_ms: u64, message: ServerMessage) {
         if self.phase == ConnectionState::Revoked {
-            return;
+            // A device that was revoked may be ordered to erase itself later; it does so once, and nothing else.
+            let erased = self.revocation.as_ref().is_some_and(|revocation| revocation.erase);
+            if erased || !matches!(message, ServerMessage::Revoked { .. }) {
+                return;
+            }
         }
         self.advance_clock(now_ms);
         self.keepalive.reset();

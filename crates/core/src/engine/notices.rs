@@ -28,6 +28,9 @@ impl Engine {
             opened_ms: notice.opened_ms,
             kept_index,
             partial,
+            can_take_over: matches!(notice.state, NoticeState::Live { .. })
+                && notice.acts_for.iter().any(|acts| acts.principal.is_same_person(self.device.me().card())),
+            acts_for: notice.acts_for,
             can_listen: allows(role, Action::ListenIn) && open && keeps,
             noted: !notice.note_taker_silent
                 && notice.members.iter().any(|member| allows(member.card.role, Action::WriteRecord)),

@@ -63,6 +63,7 @@ impl Engine {
             self.invitations.open.remove(id);
             self.forget_invitation(*id);
         }
+        self.end_code_of_closed_invitation();
     }
 
     /// At sign-in: what follows is the whole list.
@@ -79,7 +80,7 @@ impl Engine {
     }
 
     /// This device as a registrar; otherwise its person is told that it is none.
-    fn as_registrar(&mut self) -> Option<Registrar> {
+    pub(super) fn as_registrar(&mut self) -> Option<Registrar> {
         if self.invitations.registrar.is_none() {
             let text = "This device is not a registrar: the holder of the office's authority appoints it.";
             self.alert(AlertLevel::Amber, text);
@@ -148,9 +149,14 @@ impl Engine {
         }
     }
 
-    pub(super) fn revoke_device(&mut self, now_ms: u64, device: DeviceId) {
+    pub(super) fn revoke_device(&mut self, now_ms: u64, device: DeviceId, erase: bool) {
         let Some(registrar) = self.as_registrar() else { return };
-        match registrar.revoke(self.device.key(), device, now_ms) {
+        let key = self.device.key();
+        let signed = match erase {
+            true => registrar.revoke_and_erase(key, device, now_ms),
+            false => registrar.revoke(key, device, now_ms),
+        };
+        match signed {
             Ok(statement) => self.send(ClientMessage::RevokeDevice { statement }),
             Err(error) => self.alert(AlertLevel::Amber, format!("The device was not revoked: {error}.")),
         }
@@ -164,7 +170,7 @@ impl Engine {
     ) -> (Option<Result<VerifiedRequest, String>>, Option<VerifiedApproval>) {
         let Some(request) = open.request.as_deref() else { return (None, None) };
         let office = self.device.office();
-        let first = open.first_approval.as_ref().filter(|_| office.registrars() == Registrars::Two);
+        let first = open.first_approval.as_ref().filter(|_| self.approvals_needed(open) == Registrars::Two);
         let first = first.map(|first| {
             let request = read_request(request, office.domain(), office.suite())?;
             let chain: Vec<&[u8]> = first.chain.iter().map(|der| der.as_slice()).collect();
@@ -188,10 +194,21 @@ impl Engine {
         }
     }
 
+    /// A recovery's device needs two in every office.
+    fn approvals_needed(&self, open: &OpenInvitation) -> Registrars {
+        if open.recovery.is_some() { Registrars::Two } else { self.device.office().registrars() }
+    }
+
     fn ask(&self, id: InvitationId) -> Option<Ask> {
         let kept = self.state.invitations.iter().find(|kept| kept.invitation == id)?;
         let office = self.device.office();
         Some(Ask::new(office.suite(), kept.secret()?, office.authority_sha256(), id))
+    }
+
+    /// The fragment of an open invitation's link, if it was made here and no device has asked with it.
+    pub(super) fn link_of(&self, id: InvitationId) -> Option<String> {
+        self.invitations.open.get(&id).filter(|open| open.request.is_none())?;
+        self.ask(id).map(|ask| ask.to_fragment())
     }
 
     pub(super) fn registrar_view(&self) -> Option<RegistrarView> {
@@ -200,9 +217,8 @@ impl Engine {
     }
 
     pub(super) fn invitation_views(&self) -> Vec<InvitationView> {
-        let office = self.device.office();
         let view = |Open { invitation: open, request, first }: &Open| {
-            let ask = self.ask(open.invitation);
+            let ask = self.ask(open.invitation).map(|ask| ask.for_recovery(open.recovery.is_some()));
             let request = request.as_ref().map(|request| match request {
                 Ok(verified) => RequestView {
                     label: verified.request().label.clone(),
@@ -220,7 +236,8 @@ impl Engine {
                 link: ask.filter(|_| request.is_none()).map(|ask| ask.to_fragment()),
                 request,
                 refused_requests: open.refused_requests,
-                approvals_needed: office.registrars().into(),
+                approvals_needed: self.approvals_needed(open).into(),
+                recovery: open.recovery,
                 first_approval: first.as_ref().map(|first| ApprovalView {
                     by: first.card().clone(),
                     own: first.card().person == self.device.me().card().person,

@@ -5,12 +5,13 @@ use crate::{
     Engine,
     call::Call,
     io::{Event, Output},
-    view::{AlertLevel, ConnectionState},
+    view::{AlertLevel, ConnectionState, RevocationView},
 };
-use telcon_identity::{RING_MAX_FUTURE_MS, VerifiedRevocation};
+use telcon_identity::{IdentityError, RING_MAX_FUTURE_MS};
 use telcon_proto::{
     CallId, ClientMessage, PersonId, ServerMessage,
     alert::ReportedAlert,
+    delegation::ProvenDelegation,
     message::{Logged, NoticeState, RefusalCode},
     printable::printable,
     terms::Contact,
@@ -24,6 +25,42 @@ const MAX_REFUSAL_CHARS: usize = 200;
 
 impl Engine {
     pub(super) fn on_message(&mut self, now_ms: u64, message: ServerMessage) {
+        if let ServerMessage::Delegation(proven) = &message {
+            return self.on_delegation(proven, now_ms);
+        }
+        // What else the office sends meanwhile does not part a delegation from its message.
+        let relies_on_them = matches!(
+            message,
+            ServerMessage::Opened { .. }
+                | ServerMessage::Ringing { .. }
+                | ServerMessage::JoinAsked { .. }
+                | ServerMessage::Committed { .. }
+                | ServerMessage::Welcome { .. }
+        );
+        self.on_other_message(now_ms, message);
+        if relies_on_them {
+            self.delegations.clear();
+        }
+    }
+
+    /// A delegation on which the next message about a call relies.
+    fn on_delegation(&mut self, proven: &ProvenDelegation, now_ms: u64) {
+        match self.delegations.add(self.device.trust(), proven) {
+            Ok(()) => {
+                let checkpoints = [proven.given.checkpoint.clone(), proven.device.checkpoint.clone()];
+                self.record_log_claims(checkpoints, now_ms);
+            }
+            Err(error) => {
+                if matches!(error, IdentityError::Hostile(_)) {
+                    self.report(ReportedAlert::ProofInvalid, None);
+                }
+                let text = format!("Somebody's delegation was refused because it could not be verified: {error}.");
+                self.alert(AlertLevel::Red, text);
+            }
+        }
+    }
+
+    fn on_other_message(&mut self, now_ms: u64, message: ServerMessage) {
         match message {
             ServerMessage::Challenge { nonce, now_ms: office_ms } => {
                 self.compare_clocks(now_ms, office_ms);
@@ -36,11 +73,25 @@ impl Engine {
                 );
                 self.send(ClientMessage::Prove { jws, ticket: self.ticket.clone() });
             }
-            ServerMessage::SignedIn { people, people_more, silenced, mode, token, in_call, checkpoint, .. } => {
+            ServerMessage::SignedIn {
+                people,
+                people_more,
+                silenced,
+                mode,
+                token,
+                in_call,
+                checkpoint,
+                recovered_ms,
+                ..
+            } => {
+                self.recovered_ms = recovered_ms;
                 self.phase = ConnectionState::Ready;
                 self.unlock_required = false;
+                self.sso_token = None;
+                self.outdated = false;
                 self.silenced = silenced;
                 self.reset_invitations();
+                self.reset_recoveries();
                 self.reset_alerts();
                 (self.people, self.people_more) = (people, people_more);
                 // The server may raise the charter's minimum record mode, never lower it.
@@ -56,13 +107,26 @@ impl Engine {
                 self.rejoin_call(in_call);
                 self.await_rings_again();
             }
+            ServerMessage::SsoRequired { token } => {
+                // The program around the engine asks its person. The connection stays: the token is valid as long.
+                self.phase = ConnectionState::Offline;
+                self.sso_token = Some(token);
+                self.view_changed();
+            }
             ServerMessage::PeopleChanged { changed, removed } => self.on_people_changed(changed, &removed),
             ServerMessage::Silenced { people } => self.silenced = people,
             ServerMessage::Registrar { certificate } => self.on_registrar(&certificate, now_ms),
             ServerMessage::Invitations { changed, closed } => self.on_invitations(changed, &closed, now_ms),
+            ServerMessage::Recoveries { changed, closed } => self.on_recoveries(changed, &closed),
+            ServerMessage::CodeOpened { slot, ttl_ms } => self.on_code_opened(slot, ttl_ms, now_ms),
+            ServerMessage::CodeTried { slot, run, step } => self.on_code_tried(slot, run, &step, now_ms),
             ServerMessage::DevicesChanged {} => {
                 self.invitations.devices_changed = self.invitations.devices_changed.wrapping_add(1);
             }
+            ServerMessage::DelegationsChanged {} => {
+                self.delegations_changed = self.delegations_changed.wrapping_add(1);
+            }
+            ServerMessage::Delegation(_) => {}
             ServerMessage::Alerts { changed, unseen } => self.on_alerts(changed, unseen),
             ServerMessage::DevicesAdded { devices } => self.on_devices_added(devices),
             ServerMessage::Assigned { call } => self.out.push_back(Output::Event(Event::Assigned { call })),
@@ -84,28 +148,35 @@ impl Engine {
             }
             ServerMessage::Revoked { jws } => {
                 let (office, me) = (self.device.office(), self.device.me());
-                let revocation = jws.and_then(|jws| office.verify_revocation(&jws).ok());
-                let is_mine = |revocation: &VerifiedRevocation| {
-                    revocation.device() == me.device() && revocation.is_allowed(me.card().role)
-                };
-                if !revocation.as_ref().is_some_and(is_mine) {
+                let verified = jws.and_then(|jws| office.verify_revocation(&jws).ok());
+                let revocation = verified.and_then(|verified| Some((RevocationView::of(&verified, me)?, verified)));
+                let Some((shown, verified)) = revocation else {
                     // Without the authority's signature a server cannot erase a device, only refuse it.
                     return self.alert(
                     AlertLevel::Red,
                     "The office's server says that this device is revoked, but did not show the signature of your office. \
                      Ask your security officer.",
                 );
-                }
+                };
+                let report = shown.erase.then(|| {
+                    let (office, order) = (office.domain().as_str(), verified.order_sha256());
+                    telcon_identity::sign_erasure(self.device.key(), office, me.device(), order, now_ms)
+                });
                 self.phase = ConnectionState::Revoked;
+                self.revocation = Some(shown);
+                (self.token, self.ticket) = (None, None);
                 self.rings = Rings::default();
                 self.with_call(|call, context| call.end("failed", context));
                 // Erase is the last output: nothing may be persisted after it.
                 self.view_changed();
-                self.out.push_back(Output::Erase);
+                self.out.extend(report.map(|report| Output::Erase { report }));
             }
             ServerMessage::Refused { call, code, message } => {
                 if let Some(over) = call.filter(|_| code == RefusalCode::NoSuchCall) {
                     self.on_reported_over(over);
+                }
+                if call.is_none() {
+                    self.no_code_opened();
                 }
                 if !self.yield_to_glare(call, code, now_ms) && !self.on_ring_refused(call, code) {
                     self.on_refused(call, code, &message);
@@ -181,6 +252,11 @@ impl Engine {
             self.phase = ConnectionState::Offline;
             self.unlock_required = true;
             return self.view_changed();
+        }
+        if code == RefusalCode::Outdated {
+            // The page loads itself again. Of programs, people read the sentence.
+            self.phase = ConnectionState::Offline;
+            self.outdated = true;
         }
         if code == RefusalCode::NotSignedIn {
             self.phase = ConnectionState::Offline;
@@ -274,7 +350,8 @@ impl Engine {
         if beside && !self.shows_further_rings() {
             return;
         }
-        match Call::incoming(&self.device, jws.clone(), opened, device, self.freshness.least_size(), now_ms) {
+        let incoming = Call::incoming(&self.context(), jws.clone(), opened, device);
+        match incoming {
             // It ended here while the office could not be told, and so it still rings there.
             Ok(call) if self.state.unreported_rings.contains(&call.id) => {
                 let call = call.id;

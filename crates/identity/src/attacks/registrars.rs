@@ -264,7 +264,8 @@ fn a_registrar_revokes_devices_of_its_roles_in_its_own_name() {
         refused(office.verify_revocation(&crate::with_certificate(&forged, desk.registrar.der())), Flaw::Signature);
         // In the name of another device, or of the authority.
         for by in [Some(other.id), None] {
-            let revocation = telcon_proto::http::Revocation { office: DOMAIN.into(), device: ASKING, at_ms: NOW, by };
+            let revocation =
+                telcon_proto::http::Revocation { office: DOMAIN.into(), device: ASKING, at_ms: NOW, by, erase: false };
             let payload = serde_json::to_vec(&revocation).unwrap();
             let jws = jws::sign(&desk.officer.key, crate::REVOCATION_TYP, &payload, &[]);
             let statement = crate::with_certificate(&jws, desk.registrar.der());

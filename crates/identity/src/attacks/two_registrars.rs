@@ -255,14 +255,21 @@ fn a_second_registrar_whom_another_authority_appointed_is_refused() {
 }
 
 #[test]
-fn a_second_certificate_where_the_charter_demands_one_is_refused() {
+fn two_registrars_where_the_charter_demands_one_are_two_all_the_same() {
     for suite in SUITES {
         let offices = Offices::new(suite);
         // The same authority, with a charter that demands one.
         let info = World::new(suite).info;
         let office = Office::pin(&info, Some(&offices.world.authority.certificate_sha256())).unwrap();
         let chain = offices.chain();
-        refused(office.verify_chain(&chain, NOW), Flaw::ChainLength);
+        // Whoever was recovered has both, in every office: neither may be forged because one would do.
+        assert_eq!(office.verify_chain(&chain, NOW).unwrap().registrars().len(), 2);
+        refused(
+            office.verify_chain(&offices.forged(|fields| fields.public = vec![9; fields.public.len()]), NOW),
+            Flaw::OtherApproval,
+        );
+        let twice = [&chain[..2], &chain[..2]].concat();
+        refused(office.verify_chain(&twice, NOW), Flaw::SameRegistrar);
         assert!(office.verify_chain(&chain[..2], NOW).is_ok());
     }
 }

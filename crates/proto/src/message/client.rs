@@ -1,6 +1,11 @@
 //! Messages of a device to the switchboard of its office.
 
-use crate::{Blob, CallId, Card, DeviceId, Digest, InvitationId, PersonId, alert::ReportedAlert};
+use crate::{
+    Blob, CallId, Card, CodeRunId, DeviceId, Digest, InvitationId, PersonId, RecoveryId,
+    alert::ReportedAlert,
+    device_policy::ProgramVersion,
+    short_code::{CodeAnswer, CodeSlot},
+};
 use serde::{Deserialize, Serialize};
 
 /// A message of a device.
@@ -14,6 +19,9 @@ pub enum ClientMessage {
         version: u16,
         /// The enrolled device.
         device: DeviceId,
+        /// Version of its program, as the program says itself: its own claim, which rules for honest devices may use and no proof may.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        program: Option<ProgramVersion>,
     },
     /// Answers [`super::ServerMessage::Challenge`]: a JWS by the device key over the nonce and the office's domain.
     Prove {
@@ -151,6 +159,56 @@ pub enum ClientMessage {
         /// registrar certificate.
         statement: String,
     },
+    /// A registrar states that a person lost all devices. All registrars are told ([`super::ServerMessage::Recoveries`]); one of another
+    /// person has to confirm it.
+    OpenRecovery {
+        /// The person.
+        person: PersonId,
+        /// Compact JWS, type `telcon-recovery+jws`, by this device over [`crate::recovery::RecoveryStatement`]; `~`; base64 of this
+        /// device's registrar certificate.
+        statement: String,
+    },
+    /// A registrar of another person confirms a recovery: the person's devices are revoked, and one device may ask.
+    ConfirmRecovery {
+        /// In the same form, over [`crate::recovery::RecoveryConfirmation`].
+        statement: String,
+        /// SHA-256 of the token that requests with the link carry, as of [`ClientMessage::Invite`].
+        token_sha256: Digest,
+        /// Revocations of the person's devices, each with the order to erase, as in [`ClientMessage::RevokeDevice`].
+        revocations: Vec<String>,
+    },
+    /// A registrar withdraws a recovery that it opened, or refuses one.
+    CloseRecovery {
+        /// Which.
+        recovery: RecoveryId,
+    },
+    /// A principal lets somebody act for them. Those concerned are told once the log has it
+    /// ([`super::ServerMessage::DelegationsChanged`]).
+    Delegate {
+        /// Compact JWS, type `telcon-delegation+jws`, by this device over [`crate::delegation::Delegation`].
+        statement: String,
+    },
+    /// Ends a delegation before its time.
+    EndDelegation {
+        /// Compact JWS, type `telcon-delegation-end+jws`, by this device over [`crate::delegation::DelegationEnd`].
+        statement: String,
+    },
+    /// A registrar wants to show a short code. Answered by [`super::ServerMessage::CodeOpened`].
+    OpenCode {},
+    /// The device that shows a code answers one step of an attempt ([`super::ServerMessage::CodeTried`]).
+    AnswerCode {
+        /// The code.
+        slot: CodeSlot,
+        /// The attempt.
+        run: CodeRunId,
+        /// What the other device is told.
+        answer: CodeAnswer,
+    },
+    /// The device does not show a code any more.
+    CloseCode {
+        /// The code.
+        slot: CodeSlot,
+    },
     /// Something did not verify on this device: the security officer is told ([`super::ServerMessage::Alerts`]).
     ReportAlert {
         /// What.
@@ -177,9 +235,18 @@ pub enum ClientMessage {
 impl ClientMessage {
     /// Types of the messages that a protected device sends only after its person confirmed within
     /// [`crate::limits::CONFIRMATION_MAX_AGE_MS`] that they are there: with them an unlocked device that was left alone could do
-    /// lasting harm, because they decide who is enrolled. Acknowledging an added device is not among them: it ends a reminder on
+    /// lasting harm, because they decide who is enrolled and who acts for whom. Acknowledging an added device is not among them: it ends a reminder on
     /// that device alone, while the log, the list of devices and the person's other devices still show what was added.
-    pub const NEED_CONFIRMATION: [&'static str; 4] = ["approve_device", "close_invitation", "invite", "revoke_device"];
+    pub const NEED_CONFIRMATION: [&'static str; 8] = [
+        "approve_device",
+        "close_invitation",
+        "close_recovery",
+        "confirm_recovery",
+        "delegate",
+        "invite",
+        "open_recovery",
+        "revoke_device",
+    ];
 
     /// The message's type, as on the wire.
     pub const fn kind(&self) -> &'static str {
@@ -203,6 +270,14 @@ impl ClientMessage {
             Self::CloseInvitation { .. } => "close_invitation",
             Self::ApproveDevice { .. } => "approve_device",
             Self::RevokeDevice { .. } => "revoke_device",
+            Self::OpenRecovery { .. } => "open_recovery",
+            Self::ConfirmRecovery { .. } => "confirm_recovery",
+            Self::CloseRecovery { .. } => "close_recovery",
+            Self::Delegate { .. } => "delegate",
+            Self::EndDelegation { .. } => "end_delegation",
+            Self::OpenCode {} => "open_code",
+            Self::AnswerCode { .. } => "answer_code",
+            Self::CloseCode { .. } => "close_code",
             Self::ReportAlert { .. } => "report_alert",
             Self::SeeAlerts { .. } => "see_alerts",
             Self::AcknowledgeDevice { .. } => "acknowledge_device",
@@ -248,6 +323,11 @@ mod tests {
             format!(r#"{{"type":"close_invitation","invitation":"{id}"}}"#),
             format!(r#"{{"type":"invite","invitation":"{id}","card":{card},"expires_ms":0,"token_sha256":"{other}"}}"#),
             r#"{"type":"revoke_device","statement":""}"#.to_owned(),
+            format!(r#"{{"type":"open_recovery","person":"{id}","statement":""}}"#),
+            format!(r#"{{"type":"confirm_recovery","statement":"","token_sha256":"{other}","revocations":[]}}"#),
+            format!(r#"{{"type":"close_recovery","recovery":"{id}"}}"#),
+            r#"{"type":"delegate","statement":""}"#.to_owned(),
+            r#"{"type":"end_delegation","statement":""}"#.to_owned(),
             r#"{"type":"ring","jws":""}"#.to_owned(),
             r#"{"type":"see_alerts","alerts":[]}"#.to_owned(),
             format!(r#"{{"type":"acknowledge_device","device":"{id}"}}"#),
@@ -260,7 +340,17 @@ mod tests {
             let value = serde_json::to_value(&message).unwrap();
             let name = value["type"].as_str().unwrap().to_owned();
             assert_eq!(message.kind(), name);
-            let expected = ["approve_device", "close_invitation", "invite", "revoke_device"].contains(&&*name);
+            let expected = [
+                "approve_device",
+                "close_invitation",
+                "delegate",
+                "invite",
+                "revoke_device",
+                "open_recovery",
+                "confirm_recovery",
+                "close_recovery",
+            ]
+            .contains(&&*name);
             assert_eq!(message.needs_confirmation(), expected, "{name}");
             found.push(name);
         }

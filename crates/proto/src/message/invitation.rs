@@ -1,6 +1,6 @@
 //! An invitation as registrars see it.
 
-use crate::{Blob, Card, DeviceId, InvitationId};
+use crate::{Blob, Card, DeviceId, InvitationId, RecoveryId};
 use serde::{Deserialize, Serialize};
 
 /// An invitation that is not closed.
@@ -26,6 +26,9 @@ pub struct OpenInvitation {
     /// The approval of the first of two registrars, where the charter demands two and the second has not answered yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_approval: Option<FirstApproval>,
+    /// The recovery that it belongs to: two registrars approve its device, also where the charter demands one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovery: Option<RecoveryId>,
 }
 
 /// The first of two registrars' approvals of a device.

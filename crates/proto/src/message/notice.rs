@@ -1,9 +1,9 @@
 //! State of a call for the office's staff.
 
-use crate::{CallId, Card, Ended, RecordMode, terms::Party};
+use crate::{CallId, Card, Ended, RecordMode, delegation::ActsFor, terms::Party};
 use serde::{Deserialize, Serialize};
 
-/// Notice of a call to the office's staff, sent at each change.
+/// Notice of a call to the office's staff, and to a principal for whom somebody acts in it, sent at each change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Notice {
@@ -27,6 +27,9 @@ pub struct Notice {
     pub note_taker_silent: bool,
     /// When it was opened, milliseconds since 1970 UTC.
     pub opened_ms: u64,
+    /// Who acts in it for its parties. These get the notice too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub acts_for: Vec<ActsFor>,
 }
 
 /// The callee.

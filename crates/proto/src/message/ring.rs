@@ -1,6 +1,8 @@
 //! The payload of a signed ring, in every version that was ever used.
 
-use crate::{CallId, DeviceId, OfficeName, PersonId, Qualified, RecordMode, SuiteName, WIRE_VERSION};
+use crate::{
+    CallId, DeviceId, OfficeName, PersonId, Qualified, RecordMode, SuiteName, WIRE_VERSION, delegation::OnBehalf,
+};
 use serde::{Deserialize, Serialize};
 
 /// The version before qualified identifiers. Archives and spools hold such rings; none is created any more.
@@ -26,6 +28,9 @@ pub struct Ring {
     pub suite: SuiteName,
     /// When it was signed, milliseconds since 1970 UTC, by the device's clock.
     pub at_ms: u64,
+    /// The delegation under which the device's person rings for somebody else. The ring is nothing without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_behalf: Option<OnBehalf>,
 }
 
 /// Why a payload is not a ring.
@@ -63,7 +68,7 @@ impl From<RingV3> for Ring {
     fn from(ring: RingV3) -> Self {
         let RingV3 { version, call, office, from, to, mode, suite, at_ms } = ring;
         let (call, from, to) = (call.at(&office), from.at(&office), to.at(&office));
-        Self { version, call, from, to, mode, suite, at_ms }
+        Self { version, call, from, to, mode, suite, at_ms, on_behalf: None }
     }
 }
 

@@ -2,8 +2,13 @@
 
 use super::{Logged, Notice, OpenInvitation};
 use crate::{
-    Blob, CallId, Card, DeviceId, Ended, InvitationId, OfficeAlert, PersonId, RecordMode, SuiteName,
-    alert::AddedDevice, terms::Contact,
+    Blob, CallId, Card, CodeRunId, DeviceId, Ended, InvitationId, OfficeAlert, PersonId, RecordMode, RecoveryId,
+    SuiteName,
+    alert::AddedDevice,
+    delegation::ProvenDelegation,
+    recovery::OpenRecovery,
+    short_code::{CodeSlot, CodeStep},
+    terms::Contact,
 };
 use serde::{Deserialize, Serialize};
 
@@ -44,6 +49,15 @@ pub enum ServerMessage {
         in_call: Option<CallId>,
         /// Newest checkpoint of the log (C2SP signed note).
         checkpoint: String,
+        /// As in [`Contact::recovered_ms`], for this person.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        recovered_ms: Option<u64>,
+    },
+    /// The device has proven its key, and its person has to sign in with their account at the office's provider (OpenID Connect) before
+    /// it is signed in. Meanwhile it gets nothing of the office; once they have, the connection is closed, and the next sign-in succeeds.
+    SsoRequired {
+        /// Bearer token for [`crate::access::SIGNS_ON`] alone, valid while the connection is open.
+        token: String,
     },
     /// Changes of the people whom this device can ring.
     PeopleChanged {
@@ -71,8 +85,38 @@ pub enum ServerMessage {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         closed: Vec<InvitationId>,
     },
+    /// To people who may see invitations: recoveries that are new or have changed, and those that are over. After sign-in, all.
+    Recoveries {
+        /// New or changed.
+        changed: Vec<OpenRecovery>,
+        /// Over.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        closed: Vec<RecoveryId>,
+    },
+    /// Answer to [`super::ClientMessage::OpenCode`]: the device may show a code with this slot while its connection is open.
+    CodeOpened {
+        /// Drawn at random, and used by no other code.
+        slot: CodeSlot,
+        /// For how long, milliseconds.
+        ttl_ms: u64,
+    },
+    /// Somebody typed a code with this slot: a step of their attempt, to be answered with
+    /// [`super::ClientMessage::AnswerCode`].
+    CodeTried {
+        /// The code.
+        slot: CodeSlot,
+        /// The attempt.
+        run: CodeRunId,
+        /// What the other device sent.
+        step: CodeStep,
+    },
     /// Devices that this one may see were enrolled, appointed or revoked: its own person's, or any, by its role.
     DevicesChanged {},
+    /// Delegations by or to this device's person, or any, by its role, were given or have ended: the list is at
+    /// `GET /api/v1/delegations`.
+    DelegationsChanged {},
+    /// A delegation on which the next messages about a call rely: under it somebody rang or answered for a party.
+    Delegation(ProvenDelegation),
     /// To security officers: alerts that are new, or were seen. After sign-in, the newest
     /// [`crate::limits::ALERTS_AT_SIGN_IN`].
     Alerts {
@@ -220,8 +264,8 @@ pub enum ServerMessage {
     /// The device was revoked and is not served any more.
     Revoked {
         /// The signed revocation (`telcon-revocation+jws`), if the server has it: by the authority, or by a registrar, with `~` and
-        /// base64 of its certificate. A device erases its keys only with this signature: a server alone must not be able to
-        /// cause it.
+        /// base64 of its certificate. A device stops, or erases its keys if the statement orders that, only with this signature: a
+        /// server alone must not be able to cause it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         jws: Option<String>,
     },
@@ -268,12 +312,18 @@ impl ServerMessage {
             Self::Refused { call, .. } => *call,
             Self::Challenge { .. }
             | Self::SignedIn { .. }
+            | Self::SsoRequired { .. }
             | Self::PeopleChanged { .. }
             | Self::Silenced { .. }
             | Self::Ringing { .. }
             | Self::Registrar { .. }
             | Self::Invitations { .. }
+            | Self::Recoveries { .. }
+            | Self::CodeOpened { .. }
+            | Self::CodeTried { .. }
             | Self::DevicesChanged {}
+            | Self::DelegationsChanged {}
+            | Self::Delegation(_)
             | Self::Alerts { .. }
             | Self::DevicesAdded { .. }
             | Self::Revoked { .. }
@@ -290,8 +340,10 @@ impl ServerMessage {
             Self::JoinAsked { device, .. } => vec![device],
             Self::Committed { devices, .. } => devices.iter_mut().collect(),
             Self::Welcome { opened, devices, .. } => std::iter::once(opened).chain(devices).collect(),
+            Self::Delegation(proven) => vec![&mut proven.given, &mut proven.device],
             Self::Challenge { .. }
             | Self::SignedIn { .. }
+            | Self::SsoRequired { .. }
             | Self::PeopleChanged { .. }
             | Self::Silenced { .. }
             | Self::Assigned { .. }
@@ -309,7 +361,11 @@ impl ServerMessage {
             | Self::Checkpoint { .. }
             | Self::Registrar { .. }
             | Self::Invitations { .. }
+            | Self::Recoveries { .. }
+            | Self::CodeOpened { .. }
+            | Self::CodeTried { .. }
             | Self::DevicesChanged {}
+            | Self::DelegationsChanged {}
             | Self::Alerts { .. }
             | Self::DevicesAdded { .. }
             | Self::Refused { .. } => Vec::new(),
@@ -338,6 +394,8 @@ pub enum RefusalCode {
     RingsYou,
     /// A rate or quantity limit was exceeded.
     TooMany,
+    /// The device's program is older than its office allows for its role: reload the page, or update.
+    Outdated,
     /// Internal error of the server: its log or store failed. Without a log entry no call is opened.
     Unavailable,
     /// The device is protected, and its ticket is missing, another one's, or too old: its person must unlock it.

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use telcon_proto::Role;
-use telcon_proto::participant::RecordPerson;
+use telcon_proto::delegation::Act;
+use telcon_proto::participant::{RecordPerson, RecordPrincipal};
 
 use super::*;
 use crate::contents::Contents;
@@ -27,7 +27,7 @@ pub(crate) struct Facts<'a> {
 /// The document of a record, without a proof.
 pub(crate) fn build(contents: &Contents, facts: &Facts<'_>) -> RecordDocument {
     let (parties, listeners): (Vec<_>, Vec<_>) =
-        people(contents, facts).into_iter().partition(|(role, _)| role.speaks());
+        people(contents, facts).into_iter().partition(|(is_party, _)| *is_party);
     let [parties, listeners] = [parties, listeners].map(|all| all.into_iter().map(|(_, p)| p).collect::<Vec<_>>());
     let answered_ms = answered(contents, facts);
     let ended_ms = ended(contents, facts, answered_ms);
@@ -64,8 +64,8 @@ pub(crate) fn build(contents: &Contents, facts: &Facts<'_>) -> RecordDocument {
     }
 }
 
-/// Each person once, with their devices.
-fn people(contents: &Contents, facts: &Facts<'_>) -> Vec<(Role, DocumentPerson)> {
+/// Each person once, with their devices, and whether they were a party: by their role, or because they acted for one.
+fn people(contents: &Contents, facts: &Facts<'_>) -> Vec<(bool, DocumentPerson)> {
     let mut people: Vec<(&RecordPerson, DocumentPerson)> = Vec::new();
     for (device, card) in &contents.participants {
         let audio = facts.audio.get(device).cloned();
@@ -82,7 +82,7 @@ fn people(contents: &Contents, facts: &Facts<'_>) -> Vec<(Role, DocumentPerson)>
             DocumentPerson {
                 name: shown(&card.name),
                 organisation: shown(&card.organisation),
-                role: capitalised(&card.role.words()),
+                role: role(card),
                 office: shown(card.office.as_deref().unwrap_or_default()),
                 zone: shown(&card.zone),
                 devices: vec![shown(device)],
@@ -91,7 +91,20 @@ fn people(contents: &Contents, facts: &Facts<'_>) -> Vec<(Role, DocumentPerson)>
         ));
     }
     people.sort_by(|(_, a), (_, b)| (&a.name, &a.organisation).cmp(&(&b.name, &b.organisation)));
-    people.into_iter().map(|(card, person)| (card.role, person)).collect()
+    let is_party = |card: &RecordPerson| card.role.speaks() || card.acted_for.is_some();
+    people.into_iter().map(|(card, person)| (is_party(card), person)).collect()
+}
+
+/// What somebody was in the call, and for whom.
+fn role(card: &RecordPerson) -> String {
+    let role = capitalised(&card.role.words());
+    match &card.acted_for {
+        Some(RecordPrincipal { name, act: Act::Ring, .. }) => format!("{role}, rang on behalf of {}", shown(name)),
+        Some(RecordPrincipal { name, act: Act::Answer, .. }) => {
+            format!("{role}, answered on behalf of {}", shown(name))
+        }
+        None => role,
+    }
 }
 
 fn info<'a>(facts: &'a Facts<'_>, label: &str) -> Option<&'a str> {
@@ -323,7 +336,7 @@ fn lines(contents: &Contents, answered_ms: Option<u64>, zones: &[(Zone, String)]
 mod tests {
     use super::*;
     use serde_json::json;
-    use telcon_proto::printable::is_active;
+    use telcon_proto::{Role, printable::is_active};
 
     fn person(name: &str, role: Role, zone: &str) -> RecordPerson {
         let (person, organisation) = (name.to_lowercase(), format!("Office of {name}"));
@@ -334,7 +347,23 @@ mod tests {
             role,
             zone: zone.into(),
             office: Some("office.example".into()),
+            acted_for: None,
         }
+    }
+
+    #[test]
+    fn who_acted_for_a_party_is_listed_as_one_with_both_names() {
+        let mut contents = contents();
+        let president = RecordPrincipal { person: "p".into(), name: "The President".into(), act: Act::Ring };
+        let desk = RecordPerson {
+            acted_for: Some(president),
+            ..person("Duty officer", Role::DutyOfficer, "America/New_York")
+        };
+        contents.participants.insert("d9".into(), desk);
+        let facts = Facts { call: "c", partial: false, reason: "", bag_info: &[], audio: &BTreeMap::new() };
+        let document = build(&contents, &facts);
+        let desk = document.parties.iter().find(|person| person.name == "Duty officer").expect("a party");
+        assert_eq!(desk.role, "Duty officer, rang on behalf of The President");
     }
 
     fn contents() -> Contents {

@@ -149,6 +149,7 @@ mod tests {
             enrolled_ms: 1,
             revoked_ms: None,
             revocation: None,
+            erase_ordered_ms: None,
             log_index: Some(1),
             revoked_index: None,
         }

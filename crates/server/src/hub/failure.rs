@@ -53,6 +53,8 @@ pub(super) fn refuse(input: Input, failure: &'static str) {
         | Input::Appoint(_, reply)
         | Input::DeviceAsked(_, reply)
         | Input::RevokeAsRegistrar(_, _, reply)
+        | Input::ConfirmRecovery(_, _, reply)
+        | Input::Erased(_, reply)
         | Input::Subscribe(_, _, reply)
         | Input::Approve(_, _, _, reply) => drop(reply.send(Err(refusal()))),
         Input::Recall(_, _, reply) => drop(reply),

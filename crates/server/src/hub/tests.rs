@@ -113,6 +113,7 @@ impl World {
             mode: RecordMode::Memo,
             suite: SuiteName::Hybrid,
             at_ms: 0,
+            on_behalf: None,
         };
         let jws = serde_json::to_string(&ring).unwrap();
         let verified = VerifiedRing { ring, jws, call_exists: false };

@@ -2,7 +2,7 @@
 
 use super::{Applied, DeviceRow, LogPosition, LostDevice, Snapshot, Store, StoreError, Write};
 use std::sync::{Arc, Mutex, PoisonError};
-use telcon_proto::{CallId, DeviceId, InvitationId};
+use telcon_proto::{CallId, DelegationId, DeviceId, InvitationId};
 
 /// How the next transactions end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,6 +139,11 @@ impl Store for FaultyStore {
     fn call_exists(&mut self, call: &CallId) -> Result<bool, StoreError> {
         self.up()?;
         self.inner.call_exists(call)
+    }
+
+    fn delegation_exists(&mut self, delegation: &DelegationId) -> Result<bool, StoreError> {
+        self.up()?;
+        self.inner.delegation_exists(delegation)
     }
 
     fn invitation_exists(&mut self, invitation: &InvitationId) -> Result<bool, StoreError> {

@@ -4,17 +4,18 @@ use super::{
     ActiveCall, Ask, CallRow, DeviceRow, FirstApprovalRow, Handshake, InvitationRow, IssuedLinkRow, LostDevice,
     RecordRow, RegistrarRow, Snapshot, Stage, StoreError, Unfinished, alerts,
     database::Statements,
-    push,
+    delegations, push, recoveries,
     value::{Row, values},
 };
 use telcon_proto::{CallId, DeviceId, InvitationId, OfficeName};
 
 pub(super) const DEVICE_COLUMNS: &str = "device, card, certificate, issuer, cert_sha256, enrolment, enrolled_ms, revoked_ms, log_index, revoked_index, \
-     revocation, second_certificate, second_issuer";
+     revocation, second_certificate, second_issuer, erase_ordered_ms";
 const LOST_COLUMNS: &str = "device, cert_sha256, enrolment, enrolled_ms, log_index, revoked_ms, revocation, revoked_index, \
      second_cert_sha256";
 pub(super) const CALL_COLUMNS: &str = "call, ring, from_device, from_card, to_card, mode, stage, epoch, answerer, \
-     noted, opened_ms, answered_ms, ended_ms, how, opened_index, ended_index, missing_index";
+     noted, opened_ms, answered_ms, ended_ms, how, opened_index, ended_index, missing_index, delegation, for_card, \
+     answered_under";
 pub(super) const RECORD_COLUMNS: &str = "call, digest, device, kept_ms, log_index, partial";
 
 pub(super) fn snapshot(t: &mut dyn Statements, home: &OfficeName) -> Result<Snapshot, StoreError> {
@@ -56,10 +57,13 @@ pub(super) fn snapshot(t: &mut dyn Statements, home: &OfficeName) -> Result<Snap
         issued_links,
         registrars,
         invitations,
+        recoveries: recoveries::pending(t, home)?,
+        recovered: recoveries::recovered(t)?,
         alerts: alerts::recent(t)?,
         unseen_alerts: alerts::unseen(t)?,
         added_devices: alerts::added(t)?,
         push: push::subscriptions(t)?,
+        delegations: delegations::open(t, home)?,
     })
 }
 
@@ -80,7 +84,7 @@ pub(super) fn registrars(t: &mut dyn Statements) -> Result<Vec<RegistrarRow>, St
 
 const INVITATION_COLUMNS: &str = "invitation, card, made_by, made_ms, made_expires_ms, expires_ms, request, device, \
      refused_requests, closed, closed_by, closed_ms, made_index, token_sha256, \
-     approved_by, approved_ms, approval, approval_issuer, second_approved_by";
+     approved_by, approved_ms, approval, approval_issuer, second_approved_by, recovery";
 
 fn invitation_row(row: &Row, home: &OfficeName) -> Result<InvitationRow, StoreError> {
     let closed = if row.is_null(9) { None } else { Some(row.word(9, "end of an invitation")?) };
@@ -109,6 +113,7 @@ fn invitation_row(row: &Row, home: &OfficeName) -> Result<InvitationRow, StoreEr
         },
         // The column `second_approved_by` is older than this name: now it holds the only or the second registrar.
         last_approved_by: row.optional_device(18)?,
+        recovery: if row.is_null(19) { None } else { Some(row.recovery(19)?) },
     })
 }
 
@@ -229,6 +234,7 @@ pub(super) fn device_row(row: &Row, home: &OfficeName) -> Result<DeviceRow, Stor
         log_index: row.optional_number(8)?,
         revoked_index: row.optional_number(9)?,
         revocation: row.optional_text(10)?,
+        erase_ordered_ms: row.optional_number(13)?,
     })
 }
 
@@ -251,5 +257,10 @@ pub(super) fn call_row(row: &Row, home: &OfficeName) -> Result<CallRow, StoreErr
         opened_index: row.optional_number(14)?,
         ended_index: row.optional_number(15)?,
         missing_index: row.optional_number(16)?,
+        on_behalf: match row.optional_delegation(17)? {
+            Some(delegation) => Some((delegation, row.card(18, home)?)),
+            None => None,
+        },
+        answered_under: row.optional_delegation(19)?,
     })
 }

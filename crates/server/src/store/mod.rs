@@ -8,7 +8,7 @@
 //! | `database`, `over_sql` | the interface of a database, and the ports implemented over it |
 //! | `sqlite`, `postgres`, `schema` | the databases |
 //! | `alerts` | the SQL text of alerts, and of devices that were added in somebody's name |
-//! | `protection`, `protection_rows` | passkeys, lockers and tickets: writes and queries; rows |
+//! | `protection`, `protection_rows` | passkeys, lockers, tickets and accounts at the provider: writes and queries; rows |
 //! | `push`, `push_rows` | Web Push subscriptions: writes and queries; rows |
 //! | `sign_ins` | when devices were connected: writes and queries |
 //! | `office` | the mark that binds a database to its office |
@@ -24,6 +24,7 @@
 
 mod alerts;
 mod database;
+mod delegations;
 mod load;
 mod location;
 pub mod migration;
@@ -36,6 +37,7 @@ mod protection_rows;
 mod push;
 mod push_rows;
 mod read;
+mod recoveries;
 mod rows;
 mod schema;
 mod sign_ins;
@@ -45,12 +47,12 @@ mod write;
 
 pub use location::StoreLocation;
 pub use port::{Applied, LogPosition, Queries, Store, StoreError, StoredRecord};
-pub use protection_rows::{LockerRow, PasskeyRow, ProtectionRow, ProtectionWrite, TicketRow};
+pub use protection_rows::{AccountUse, LockerRow, PasskeyRow, ProtectionRow, ProtectionWrite, TicketRow};
 pub use push_rows::{PushRow, PushWrite};
 pub use rows::{
-    ActiveCall, AddedDeviceRow, AlertId, AlertRow, Ask, CallRow, CallSummary, Certified, DeviceRow, DeviceSummary,
-    FirstApprovalRow, Handshake, InvitationRow, IssuedLinkRow, LostDevice, RecordRow, RegistrarRow, Snapshot, Stage,
-    Unfinished, Write,
+    ActiveCall, AddedDeviceRow, AlertId, AlertRow, Ask, CallRow, CallSummary, Certified, DelegationEndRow,
+    DelegationRow, DeviceRow, DeviceSummary, FirstApprovalRow, Handshake, InvitationRow, IssuedLinkRow, LostDevice,
+    RecordRow, RecoveryConfirmationRow, RecoveryRow, RegistrarRow, Snapshot, Stage, Unfinished, Write,
 };
 
 #[cfg(test)]

@@ -2,9 +2,9 @@
 
 use super::{
     Applied, CallSummary, DeviceRow, DeviceSummary, InvitationRow, LockerRow, LogPosition, LostDevice, PasskeyRow,
-    ProtectionRow, Queries, RegistrarRow, Snapshot, Store, StoreError, StoredRecord, Write, alerts,
+    ProtectionRow, Queries, RecoveryRow, RegistrarRow, Snapshot, Store, StoreError, StoredRecord, Write, alerts,
     database::{Access, Database, Statements},
-    load, office, protection, push, read, sign_ins,
+    delegations, load, office, protection, push, read, recoveries, sign_ins,
     value::values,
     write,
 };
@@ -12,7 +12,10 @@ use std::{
     collections::BTreeSet,
     sync::{Mutex, PoisonError},
 };
-use telcon_proto::{CallId, DeviceId, Digest, InvitationId, OfficeAlert, OfficeName, PersonId, http::SignInList};
+use telcon_proto::{
+    CallId, Card, DelegationId, DeviceId, Digest, InvitationId, OfficeAlert, OfficeName, PersonId, RecoveryId,
+    delegation::ListedDelegation, device_policy::ProgramVersion, http::SignInList, sso::OfficeAccount,
+};
 
 /// The writer over a database.
 pub(super) struct Writer<D> {
@@ -73,6 +76,10 @@ impl<D: Database> Store for Writer<D> {
         self.database.transaction(Access::Read, |t| Ok(!t.query(sql, values![invitation])?.is_empty()))
     }
 
+    fn delegation_exists(&mut self, delegation: &DelegationId) -> Result<bool, StoreError> {
+        self.database.transaction(Access::Read, |t| delegations::exists(t, delegation))
+    }
+
     fn log_position(&mut self) -> Result<LogPosition, StoreError> {
         self.database.transaction(Access::Read, |t| {
             let mut position = LogPosition::default();
@@ -131,6 +138,10 @@ impl<D: Database> Queries for Reader<D> {
         self.read(|t| load::invitation(t, invitation, &self.home))
     }
 
+    fn recovery(&self, recovery: &RecoveryId) -> Result<Option<RecoveryRow>, StoreError> {
+        self.read(|t| recoveries::recovery(t, recovery, &self.home))
+    }
+
     fn listed_devices(&self, person: Option<PersonId>) -> Result<Vec<DeviceSummary>, StoreError> {
         self.read(|t| read::listed_devices(t, person, &self.home))
     }
@@ -156,8 +167,32 @@ impl<D: Database> Queries for Reader<D> {
         self.read(|t| read::record(t, call, &self.home))
     }
 
+    fn delegations(&self, person: Option<PersonId>, limit: u32) -> Result<Vec<ListedDelegation>, StoreError> {
+        self.read(|t| delegations::listed(t, person, limit, &self.home))
+    }
+
+    fn delegates(&self, limit: u32) -> Result<Vec<Card>, StoreError> {
+        self.read(|t| delegations::candidates(t, limit, &self.home))
+    }
+
+    fn delegations_of_call(&self, call: &CallId) -> Result<Vec<(String, u64, u64)>, StoreError> {
+        self.read(|t| delegations::of_call(t, call))
+    }
+
     fn protection(&self, device: &DeviceId) -> Result<ProtectionRow, StoreError> {
         self.read(|t| protection::protection(t, device))
+    }
+
+    fn program(&self, device: &DeviceId) -> Result<Option<ProgramVersion>, StoreError> {
+        self.read(|t| protection::program(t, device))
+    }
+
+    fn account_session(&self, device: &DeviceId, issuer: &str) -> Result<Option<u64>, StoreError> {
+        self.read(|t| protection::account_session(t, device, issuer))
+    }
+
+    fn accounts(&self, person: Option<PersonId>) -> Result<Vec<OfficeAccount>, StoreError> {
+        self.read(|t| protection::accounts(t, person))
     }
 
     fn passkeys(&self, device: &DeviceId) -> Result<Vec<PasskeyRow>, StoreError> {

@@ -2,10 +2,13 @@
 
 use super::{
     CallRow, CallSummary, DeviceRow, DeviceSummary, InvitationRow, LockerRow, LostDevice, PasskeyRow, ProtectionRow,
-    RecordRow, RegistrarRow, Snapshot, Write,
+    RecordRow, RecoveryRow, RegistrarRow, Snapshot, Write,
 };
 use std::collections::BTreeSet;
-use telcon_proto::{CallId, DeviceId, Digest, InvitationId, OfficeAlert, OfficeName, PersonId, http::SignInList};
+use telcon_proto::{
+    CallId, Card, DelegationId, DeviceId, Digest, InvitationId, OfficeAlert, OfficeName, PersonId, RecoveryId,
+    delegation::ListedDelegation, device_policy::ProgramVersion, http::SignInList, sso::OfficeAccount,
+};
 
 /// Why an operation on the store failed.
 #[derive(Debug, thiserror::Error)]
@@ -114,6 +117,12 @@ pub trait Store: Send {
     /// [`StoreError`].
     fn invitation_exists(&mut self, invitation: &InvitationId) -> Result<bool, StoreError>;
 
+    /// Whether a delegation with this id was ever given.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn delegation_exists(&mut self, delegation: &DelegationId) -> Result<bool, StoreError>;
+
     /// How far the store has been reconciled with the log; advanced by [`Write::LogSeen`].
     ///
     /// # Errors
@@ -128,6 +137,8 @@ pub struct StoredRecord {
     pub call: CallRow,
     /// Its records, one of each note-taker, in the order in which they arrived.
     pub records: Vec<RecordRow>,
+    /// Who answered for the person rung.
+    pub answered_by: Option<Card>,
 }
 
 impl StoredRecord {
@@ -146,6 +157,8 @@ impl StoredRecord {
             records: 0,
             partial: false,
             missing: call.missing_index.is_some(),
+            on_behalf_of: call.on_behalf.as_ref().map(|(_, card)| card.clone()),
+            answered_by: self.answered_by.clone(),
         };
         let partial: Vec<bool> = self.records.iter().map(|record| record.partial).collect();
         summary.with_records(&partial)
@@ -185,6 +198,12 @@ pub trait Queries: Send + Sync {
     /// [`StoreError`].
     fn invitation(&self, invitation: &InvitationId) -> Result<Option<InvitationRow>, StoreError>;
 
+    /// A recovery, over or not.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn recovery(&self, recovery: &RecoveryId) -> Result<Option<RecoveryRow>, StoreError>;
+
     /// The devices of a person, or of all people if none, whose enrolment is in the log, in the order of their enrolment.
     ///
     /// # Errors
@@ -223,11 +242,48 @@ pub trait Queries: Send + Sync {
     /// [`StoreError`].
     fn record(&self, call: &CallId) -> Result<Option<(StoredRecord, Vec<DeviceRow>)>, StoreError>;
 
+    /// Delegations that are in the log, by or to this person, or of the whole office if none, newest first, at most `limit`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn delegations(&self, person: Option<PersonId>, limit: u32) -> Result<Vec<ListedDelegation>, StoreError>;
+
+    /// People who may be chosen as delegates, sorted by name, at most `limit`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn delegates(&self, limit: u32) -> Result<Vec<Card>, StoreError>;
+
+    /// The statements under which a call was rung or answered for somebody, each with the log indices of the delegation and of the
+    /// device that signed it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn delegations_of_call(&self, call: &CallId) -> Result<Vec<(String, u64, u64)>, StoreError>;
+
     /// Whether and how a device is protected.
     ///
     /// # Errors
     /// [`StoreError`].
     fn protection(&self, device: &DeviceId) -> Result<ProtectionRow, StoreError>;
+
+    /// The version of a device's program, as that said last.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn program(&self, device: &DeviceId) -> Result<Option<ProgramVersion>, StoreError>;
+
+    /// When the person of a device last signed in on it with an account of this issuer, milliseconds since 1970 UTC.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn account_session(&self, device: &DeviceId, issuer: &str) -> Result<Option<u64>, StoreError>;
+
+    /// The accounts at the office's provider of a person, or of all people if none.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn accounts(&self, person: Option<PersonId>) -> Result<Vec<OfficeAccount>, StoreError>;
 
     /// The passkeys of a device, in the order of their registration.
     ///

@@ -1,7 +1,7 @@
-//! Passkeys, lockers and tickets of devices.
+//! Passkeys, lockers and tickets of devices, and accounts at the office's provider.
 
 use super::{
-    LockerRow, PasskeyRow, ProtectionRow, ProtectionWrite, StoreError, TicketRow,
+    AccountUse, LockerRow, PasskeyRow, ProtectionRow, ProtectionWrite, StoreError, TicketRow,
     database::Statements,
     load::all,
     sign_ins,
@@ -9,8 +9,10 @@ use super::{
 };
 use crate::limits::MAX_LOCKERS_PER_DEVICE;
 use telcon_proto::{
-    DeviceId, Digest,
-    limits::{MAX_PASSKEYS_PER_DEVICE, MAX_PIN_ATTEMPTS},
+    DeviceId, Digest, PersonId,
+    device_policy::ProgramVersion,
+    limits::{MAX_PASSKEYS_PER_DEVICE, MAX_PIN_ATTEMPTS, TICKET_MAX_AGE_MS, TICKET_MAX_IDLE_MS},
+    sso::OfficeAccount,
 };
 
 const TICKET_USED: &str = "UPDATE tickets SET used_ms = $1 WHERE device = $2";
@@ -49,12 +51,30 @@ fn apply_one(t: &mut dyn Statements, write: &ProtectionWrite) -> Result<bool, St
             t.execute("DELETE FROM passkeys WHERE device = $1 AND credential = $2", values![device, credential])?;
             Ok(true)
         }
-        W::TicketIssued(device, ticket) => run(
-            "INSERT INTO tickets (device, ticket_sha256, issued_ms, used_ms) VALUES ($1, $2, $3, $4)
+        W::AccountUsed(used) => use_account(t, used),
+        W::AccountsForgotten(person) => {
+            let of_person =
+                "DELETE FROM account_sessions WHERE device IN (SELECT device FROM devices WHERE person = $1)";
+            let person = person.to_hex();
+            t.execute(of_person, values![person.as_str()])?;
+            t.execute("DELETE FROM office_accounts WHERE person = $1", values![person.as_str()])?;
+            Ok(true)
+        }
+        W::ProgramSeen(device, version) => run(
+            "INSERT INTO programs (device, version) VALUES ($1, $2)
+             ON CONFLICT (device) DO UPDATE SET version = excluded.version",
+            values![device, version.to_string().as_str()],
+        ),
+        W::TicketIssued(device, ticket) => {
+            end_account_session(t, device, ticket.issued_ms)?;
+            let mut run = |sql: &str, values: &[Value]| t.execute(sql, values).map(|changed| changed > 0);
+            run(
+                "INSERT INTO tickets (device, ticket_sha256, issued_ms, used_ms) VALUES ($1, $2, $3, $4)
              ON CONFLICT (device) DO UPDATE SET ticket_sha256 = excluded.ticket_sha256, issued_ms = excluded.issued_ms,
                  used_ms = excluded.used_ms",
-            values![device, &ticket.sha256, ticket.issued_ms, ticket.used_ms],
-        ),
+                values![device, &ticket.sha256, ticket.issued_ms, ticket.used_ms],
+            )
+        }
         W::SignedIn(device, kind, ms) => {
             sign_ins::began(t, device, *kind, *ms)?;
             t.execute(TICKET_USED, values![*ms, device])?;
@@ -124,6 +144,42 @@ fn add_passkey(t: &mut dyn Statements, row: &PasskeyRow) -> Result<bool, StoreEr
     Ok(changed > 0)
 }
 
+fn use_account(t: &mut dyn Statements, used: &AccountUse) -> Result<bool, StoreError> {
+    if is_revoked(t, &used.device)? {
+        return Ok(false);
+    }
+    let (person, issuer, subject) = (used.person.to_hex(), used.issuer.as_str(), used.subject.as_str());
+    let theirs = "SELECT subject FROM office_accounts WHERE person = $1 AND issuer = $2";
+    match t.query(theirs, values![person.as_str(), issuer])?.first().map(|row| row.text(0)).transpose()? {
+        Some(known) if known != subject => return Ok(false),
+        Some(_) => {}
+        None => {
+            let linked = t.execute(
+                "INSERT INTO office_accounts (person, issuer, subject, linked_ms) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+                values![person.as_str(), issuer, subject, used.at_ms],
+            )?;
+            // It is another person's.
+            if linked == 0 {
+                return Ok(false);
+            }
+        }
+    }
+    t.execute(
+        "INSERT INTO account_sessions (device, issuer, signed_in_ms) VALUES ($1, $2, $3)
+         ON CONFLICT (device) DO UPDATE SET issuer = excluded.issuer, signed_in_ms = excluded.signed_in_ms",
+        values![&used.device, issuer, used.at_ms],
+    )?;
+    Ok(true)
+}
+
+/// A device is unlocked whose ticket had ended: its session with the provider's account ended with that.
+fn end_account_session(t: &mut dyn Statements, device: &DeviceId, now_ms: u64) -> Result<(), StoreError> {
+    let (issued_ms, used_ms) = (now_ms.saturating_sub(TICKET_MAX_AGE_MS), now_ms.saturating_sub(TICKET_MAX_IDLE_MS));
+    let ended = "DELETE FROM account_sessions WHERE device = $1 AND EXISTS (
+            SELECT 1 FROM tickets WHERE device = $1 AND (issued_ms <= $2 OR used_ms <= $3))";
+    t.execute(ended, values![device, issued_ms, used_ms]).map(drop)
+}
+
 fn make_locker(t: &mut dyn Statements, row: &LockerRow) -> Result<bool, StoreError> {
     if is_revoked(t, &row.device)? || count(t, CONFIRMED_LOCKERS, values![&row.device])? >= MAX_LOCKERS_PER_DEVICE {
         return Ok(false);
@@ -153,7 +209,7 @@ fn make_locker(t: &mut dyn Statements, row: &LockerRow) -> Result<bool, StoreErr
 
 /// Erases what protected a device that is revoked: nothing may unlock it any more.
 pub(super) fn erase(t: &mut dyn Statements, device: &DeviceId) -> Result<(), StoreError> {
-    for table in ["passkeys", "tickets", "lockers"] {
+    for table in ["passkeys", "tickets", "lockers", "account_sessions"] {
         t.execute(&format!("DELETE FROM {table} WHERE device = $1"), values![device])?;
     }
     Ok(())
@@ -166,6 +222,39 @@ pub(super) fn protection(t: &mut dyn Statements, device: &DeviceId) -> Result<Pr
     let ticket =
         |row: &Row| Ok(TicketRow { sha256: row.digest(0)?, issued_ms: row.number(1)?, used_ms: row.number(2)? });
     Ok(ProtectionRow { passkeys, lockers, ticket: all(t, sql, key, ticket)?.pop() })
+}
+
+/// The version of a device's program, as that said last.
+pub(super) fn program(t: &mut dyn Statements, device: &DeviceId) -> Result<Option<ProgramVersion>, StoreError> {
+    let rows = t.query("SELECT version FROM programs WHERE device = $1", values![device])?;
+    let version = rows.first().map(|row| row.text(0)).transpose()?;
+    Ok(version.and_then(|version| version.parse().ok()))
+}
+
+/// When the person of a device last signed in on it with an account of this issuer, milliseconds since 1970 UTC.
+pub(super) fn account_session(
+    t: &mut dyn Statements,
+    device: &DeviceId,
+    issuer: &str,
+) -> Result<Option<u64>, StoreError> {
+    let sql = "SELECT signed_in_ms FROM account_sessions WHERE device = $1 AND issuer = $2";
+    t.query(sql, values![device, issuer])?.first().map(|row| row.number(0)).transpose()
+}
+
+/// The accounts of a person, or of all people.
+pub(super) fn accounts(t: &mut dyn Statements, person: Option<PersonId>) -> Result<Vec<OfficeAccount>, StoreError> {
+    let of_one = if person.is_some() { "WHERE person = $1" } else { "" };
+    let sql =
+        format!("SELECT person, issuer, subject, linked_ms FROM office_accounts {of_one} ORDER BY person, issuer");
+    let values: Vec<Value> = person.iter().map(|person| person.to_hex().as_str().into()).collect();
+    all(t, &sql, &values, |row| {
+        Ok(OfficeAccount {
+            person: row.text(0)?.parse().map_err(|_| StoreError::Damaged("person"))?,
+            issuer: row.text(1)?,
+            subject: row.text(2)?,
+            linked_ms: row.number(3)?,
+        })
+    })
 }
 
 pub(super) fn passkeys(t: &mut dyn Statements, device: &DeviceId) -> Result<Vec<PasskeyRow>, StoreError> {

@@ -1,6 +1,6 @@
 //! Rows of passkeys, lockers and tickets of devices, and their changes.
 
-use telcon_proto::{Blob, DeviceId, Digest, device_policy::DeviceKind};
+use telcon_proto::{Blob, DeviceId, Digest, PersonId, device_policy::DeviceKind, device_policy::ProgramVersion};
 
 /// A passkey of a device.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +24,21 @@ pub struct TicketRow {
     pub issued_ms: u64,
     /// When the device was last connected with it.
     pub used_ms: u64,
+}
+
+/// A sign-in with an account at the office's provider.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountUse {
+    /// The device that has proven its key.
+    pub device: DeviceId,
+    /// Its person.
+    pub person: PersonId,
+    /// The provider's issuer identifier.
+    pub issuer: String,
+    /// What names the person there.
+    pub subject: String,
+    /// When, milliseconds since 1970 UTC.
+    pub at_ms: u64,
 }
 
 /// What the office holds for one PIN.
@@ -78,6 +93,13 @@ pub enum ProtectionWrite {
     PasskeyRemoved(DeviceId, String),
     /// A ticket was issued. The one before is not valid any more.
     TicketIssued(DeviceId, TicketRow),
+    /// A person signed in on a device with their account at the office's provider. The first time it becomes theirs. Condition: the
+    /// device is not revoked, the person has no other account there, and the account is nobody else's.
+    AccountUsed(Box<AccountUse>),
+    /// It is forgotten which accounts are a person's, and that they signed in with them.
+    AccountsForgotten(PersonId),
+    /// The version of a device's program, as it says.
+    ProgramSeen(DeviceId, ProgramVersion),
     /// A device signed in: since when it is connected, milliseconds since 1970 UTC.
     SignedIn(DeviceId, DeviceKind, u64),
     /// These devices were connected until this time, those with a ticket by that.

@@ -24,10 +24,13 @@ pub(super) fn listed_devices(
     let sql = format!(
         "SELECT devices.device, devices.card, devices.enrolled_ms, devices.revoked_ms, invitations.request,
              invitations.closed_by, CASE WHEN registrars.device IS NULL THEN 0 ELSE 1 END, invitations.approved_by,
+             devices.erase_ordered_ms, devices.erased_ms, programs.version, account_sessions.signed_in_ms,
              last.until_ms, last.kind
          FROM devices
          LEFT JOIN invitations ON invitations.device = devices.device AND invitations.closed = 'approved'
          LEFT JOIN registrars ON registrars.device = devices.device AND registrars.log_index IS NOT NULL
+         LEFT JOIN programs ON programs.device = devices.device
+         LEFT JOIN account_sessions ON account_sessions.device = devices.device
          LEFT JOIN sign_ins last ON last.device = devices.device
              AND last.from_ms = (SELECT MAX(from_ms) FROM sign_ins WHERE sign_ins.device = devices.device)
          WHERE devices.log_index IS NOT NULL {of_one} ORDER BY devices.enrolled_ms, devices.device"
@@ -43,8 +46,12 @@ pub(super) fn listed_devices(
             approved_by: row.optional_device(5)?,
             registrar: row.flag(6)?,
             first_approved_by: row.optional_device(7)?,
-            last_seen: match row.optional_number(8)? {
-                Some(ms) => Some((ms, row.word(9, "kind of device")?)),
+            erase_ordered_ms: row.optional_number(8)?,
+            erased_ms: row.optional_number(9)?,
+            program: row.optional_text(10)?.and_then(|version| version.parse().ok()),
+            account_used_ms: row.optional_number(11)?,
+            last_seen: match row.optional_number(12)? {
+                Some(ms) => Some((ms, row.word(13, "kind of device")?)),
                 None => None,
             },
         })
@@ -52,7 +59,8 @@ pub(super) fn listed_devices(
 }
 
 /// Columns of a list: not the ring, which is as long as all others together.
-const SUMMARY_COLUMNS: &str = "call, from_card, to_card, mode, opened_ms, answered_ms, ended_ms, how, missing_index";
+const SUMMARY_COLUMNS: &str = "call, from_card, to_card, mode, opened_ms, answered_ms, ended_ms, how, missing_index, for_card, \
+     (SELECT delegate_card FROM delegations WHERE delegations.delegation = calls.answered_under)";
 
 pub(super) fn calls(
     t: &mut dyn Statements,
@@ -65,7 +73,8 @@ pub(super) fn calls(
     let before = match after {
         None => i64::MAX as u64,
         Some(after) => {
-            let of_person = if party.is_some() { "AND (from_person = $2 OR to_person = $2)" } else { "" };
+            let of_person =
+                if party.is_some() { "AND (from_person = $2 OR to_person = $2 OR for_person = $2)" } else { "" };
             let sql =
                 format!("SELECT opened_index FROM calls WHERE call = $1 AND opened_index IS NOT NULL {of_person}");
             let values: Vec<Value> = [Value::from(&after)].into_iter().chain(person.clone()).collect();
@@ -88,7 +97,10 @@ pub(super) fn calls(
     };
     let shown = match party {
         None => page(""),
-        Some(_) => format!("{} UNION {}", page("AND from_person = $2"), page("AND to_person = $2")),
+        Some(_) => {
+            let pages = ["from_person", "to_person", "for_person"].map(|column| page(&format!("AND {column} = $2")));
+            pages.join(" UNION ")
+        }
     };
     let sql = format!("SELECT {SUMMARY_COLUMNS} FROM calls WHERE call IN ({shown}) ORDER BY opened_index DESC {limit}");
     let calls = all(t, &sql, &values, |row| {
@@ -104,6 +116,8 @@ pub(super) fn calls(
             records: 0,
             partial: false,
             missing: row.optional_number(8)?.is_some(),
+            on_behalf_of: if row.is_null(9) { None } else { Some(row.card(9, home)?) },
+            answered_by: if row.is_null(10) { None } else { Some(row.card(10, home)?) },
         })
     })?;
     let sql = format!("SELECT call, partial FROM records WHERE call IN ({shown})");
@@ -131,7 +145,12 @@ pub(super) fn record(
         load::DEVICE_COLUMNS
     );
     let devices = all(t, &sql, values![call], |row| load::device_row(row, home))?;
-    Ok(Some((StoredRecord { records: load::records(t, call)?, call: found }, devices)))
+    let sql = "SELECT delegate_card FROM delegations WHERE delegation = $1";
+    let answered_by = match &found.answered_under {
+        Some(id) => all(t, sql, values![id], |row| row.card(0, home))?.pop(),
+        None => None,
+    };
+    Ok(Some((StoredRecord { records: load::records(t, call)?, call: found, answered_by }, devices)))
 }
 
 pub(super) fn record_names(t: &mut dyn Statements) -> Result<BTreeSet<String>, StoreError> {

@@ -2,8 +2,14 @@
 
 use crate::digest::sha256;
 use telcon_proto::{
-    AlertKind, Blob, CallId, Card, DeviceId, Digest, Ended, InvitationId, OfficeAlert, PersonId, RecordMode, Role,
-    alert::AlertSeen, device_policy::DeviceKind, entry::InvitationClosed,
+    AlertKind, Blob, CallId, Card, DelegationId, DeviceId, Digest, Ended, InvitationId, OfficeAlert, PersonId,
+    RecordMode, RecoveryId, Role,
+    alert::AlertSeen,
+    delegation::Act,
+    device_policy::DeviceKind,
+    device_policy::ProgramVersion,
+    entry::InvitationClosed,
+    recovery::{RecoveryEnd, RecoveryReason},
 };
 
 /// An enrolled device.
@@ -26,6 +32,8 @@ pub struct DeviceRow {
     /// The authority's signed revocation (`telcon-revocation+jws`), sent to a device that was disconnected when it
     /// signs in. None if the revocation is known from the log only.
     pub revocation: Option<String>,
+    /// When it was ordered to erase itself.
+    pub erase_ordered_ms: Option<u64>,
     /// Index of its enrolment in the log; none until it is appended.
     pub log_index: Option<u64>,
     /// Index of its revocation in the log.
@@ -144,6 +152,10 @@ pub struct CallRow {
     pub ended_index: Option<u64>,
     /// Index of the *record missing* entry.
     pub missing_index: Option<u64>,
+    /// The delegation under which it was rung, and the principal for whom.
+    pub on_behalf: Option<(DelegationId, Card)>,
+    /// The delegation under which it was answered for the person rung.
+    pub answered_under: Option<DelegationId>,
 }
 
 /// A call as lists show it: without its ring, the largest column.
@@ -171,6 +183,10 @@ pub struct CallSummary {
     pub partial: bool,
     /// Whether the log has a *record missing* entry of it.
     pub missing: bool,
+    /// The principal for whom it was rung.
+    pub on_behalf_of: Option<Card>,
+    /// Who answered for the person rung.
+    pub answered_by: Option<Card>,
 }
 
 impl CallSummary {
@@ -192,6 +208,10 @@ pub struct DeviceSummary {
     pub enrolled_ms: u64,
     /// When it was revoked.
     pub revoked_ms: Option<u64>,
+    /// When it was ordered to erase itself.
+    pub erase_ordered_ms: Option<u64>,
+    /// When it reported that it did.
+    pub erased_ms: Option<u64>,
     /// The request with which it was enrolled; none of devices with a link of the authority.
     pub request: Option<String>,
     /// The registrar's device that approved that, the second of two.
@@ -200,6 +220,10 @@ pub struct DeviceSummary {
     pub first_approved_by: Option<DeviceId>,
     /// Whether it is a registrar.
     pub registrar: bool,
+    /// The version of its program, as that said last.
+    pub program: Option<ProgramVersion>,
+    /// When its person last signed in on it with their account at the office's provider.
+    pub account_used_ms: Option<u64>,
     /// When it was last connected, and what kind of program signed in then; none if it never did.
     pub last_seen: Option<(u64, DeviceKind)>,
 }
@@ -265,6 +289,11 @@ pub enum Write {
     /// A device was revoked, at this time, by this signed revocation if it is known. What protected it is erased, and it notifies
     /// nobody any more of devices that were added.
     DeviceRevoked(DeviceId, u64, Option<String>),
+    /// A device that is revoked was ordered to erase itself, at this time, by this signed revocation, whose entry is not in the log yet.
+    /// The first order stays.
+    EraseOrdered(DeviceId, u64, String),
+    /// A device reported that it erased itself, at this time.
+    DeviceErased(DeviceId, u64),
     /// The entry of the revocation is in the log.
     RevocationLogged(DeviceId, u64),
     /// A call is to be opened. Its only member is the caller's device.
@@ -339,10 +368,32 @@ pub enum Write {
     InvitationClosed(InvitationId, InvitationClosed, Option<DeviceId>, u64),
     /// The entry about that is in the log.
     InvitationClosedLogged(InvitationId, u64),
+    /// A recovery was opened.
+    Recovery(Box<RecoveryRow>),
+    /// The entry about it is in the log.
+    RecoveryOpenedLogged(RecoveryId, u64),
+    /// It was confirmed.
+    RecoveryConfirmed(RecoveryId, Box<RecoveryConfirmationRow>),
+    /// The entry about that is in the log.
+    RecoveryConfirmedLogged(RecoveryId, u64),
+    /// It ended in this way, by this registrar's device, with this new device, at this time.
+    RecoveryClosed(RecoveryId, RecoveryEnd, Option<DeviceId>, Option<DeviceId>, u64),
+    /// The entry about that is in the log.
+    RecoveryClosedLogged(RecoveryId, u64),
     /// One request about the protection of a device: all or none, as the condition of the first decides.
     Protection(Vec<super::ProtectionWrite>),
     /// A Web Push subscription changed.
     Push(super::PushWrite),
+    /// A delegation is being given.
+    Delegation(Box<DelegationRow>),
+    /// The entry about it is in the log.
+    DelegationLogged(DelegationId, u64),
+    /// It was ended before its time.
+    DelegationEnded(DelegationId, Box<DelegationEndRow>),
+    /// The entry about that is in the log.
+    DelegationEndLogged(DelegationId, u64),
+    /// The call was answered under this delegation.
+    AnsweredUnder(CallId, DelegationId),
     /// An alert, with its log index once it has one; the same again adds that.
     Alert(Box<AlertRow>),
     /// A security officer's device saw the alert of this log index first, at this time.
@@ -424,6 +475,48 @@ pub struct AddedDeviceRow {
     pub enrolled_ms: u64,
 }
 
+/// A delegation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DelegationRow {
+    /// Which.
+    pub delegation: DelegationId,
+    /// Who lets somebody act for them.
+    pub principal: PersonId,
+    /// Their device that signed it.
+    pub device: DeviceId,
+    /// Who may act.
+    pub delegate: Card,
+    /// In which ways.
+    pub acts: Vec<Act>,
+    /// As it was signed, a compact JWS.
+    pub statement: String,
+    /// SHA-256 of that.
+    pub statement_sha256: Digest,
+    /// From when, milliseconds since 1970 UTC.
+    pub not_before_ms: u64,
+    /// Until when.
+    pub not_after_ms: u64,
+    /// When it was given, as the log has it.
+    pub given_ms: u64,
+    /// Log entry of it.
+    pub given_index: Option<u64>,
+    /// Its end before its time.
+    pub ended: Option<DelegationEndRow>,
+    /// Log entry of that.
+    pub ended_index: Option<u64>,
+}
+
+/// The end of a delegation before its time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DelegationEndRow {
+    /// When, milliseconds since 1970 UTC.
+    pub at_ms: u64,
+    /// The device whose person ended it; none if it ended with a revoked device.
+    pub by: Option<DeviceId>,
+    /// SHA-256 of the statement that ended it.
+    pub statement_sha256: Option<Digest>,
+}
+
 /// A registrar.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RegistrarRow {
@@ -483,6 +576,48 @@ pub struct InvitationRow {
     pub first_approval: Option<FirstApprovalRow>,
     /// The registrar's device whose approval enrols the device that asked: the only one, or the second of two. None before that.
     pub last_approved_by: Option<DeviceId>,
+    /// The recovery that it belongs to.
+    pub recovery: Option<RecoveryId>,
+}
+
+/// A recovery of a person who lost all devices.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecoveryRow {
+    /// Which.
+    pub recovery: RecoveryId,
+    /// The person.
+    pub card: Card,
+    /// Why.
+    pub reason: RecoveryReason,
+    /// The registrar's device that opened it.
+    pub opened_by: DeviceId,
+    /// When, milliseconds since 1970 UTC.
+    pub opened_ms: u64,
+    /// Until when it may be confirmed, and a device enrolled.
+    pub expires_ms: u64,
+    /// The statement, with the registrar's certificate.
+    pub statement: String,
+    /// Log entry of its opening.
+    pub opened_index: Option<u64>,
+    /// Its confirmation.
+    pub confirmation: Option<RecoveryConfirmationRow>,
+    /// Log entry of that.
+    pub confirmed_index: Option<u64>,
+    /// How, by which registrar's device, with which new device and when it ended.
+    pub closed: Option<(RecoveryEnd, Option<DeviceId>, Option<DeviceId>, u64)>,
+}
+
+/// The confirmation of a recovery.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecoveryConfirmationRow {
+    /// The registrar's device.
+    pub by: DeviceId,
+    /// When, milliseconds since 1970 UTC.
+    pub at_ms: u64,
+    /// The statement, with the registrar's certificate.
+    pub statement: String,
+    /// The invitation with which the new device asks.
+    pub invitation: InvitationId,
 }
 
 impl InvitationRow {
@@ -510,6 +645,7 @@ impl InvitationRow {
             made_index: None,
             first_approval: None,
             last_approved_by: None,
+            recovery: None,
         }
     }
 }
@@ -561,6 +697,10 @@ pub struct Snapshot {
     pub registrars: Vec<RegistrarRow>,
     /// Invitations that are not closed, or of which a log entry is pending.
     pub invitations: Vec<InvitationRow>,
+    /// Recoveries that are not over, or of which a log entry is pending.
+    pub recoveries: Vec<RecoveryRow>,
+    /// People who were recovered, and when.
+    pub recovered: Vec<(PersonId, u64)>,
     /// Alerts that the log may not have, and the newest others, newest first.
     pub alerts: Vec<AlertRow>,
     /// Log indices of the alerts that no security officer has seen.
@@ -569,6 +709,8 @@ pub struct Snapshot {
     pub added_devices: Vec<AddedDeviceRow>,
     /// Web Push subscriptions.
     pub push: Vec<super::PushRow>,
+    /// Delegations that have not ended or whose end the log may not have, and those of calls that are not over.
+    pub delegations: Vec<DelegationRow>,
 }
 
 /// The person of a device row, for indices.

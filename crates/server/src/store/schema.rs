@@ -3,7 +3,7 @@
 use super::{StoreError, database::Statements, value::values};
 
 /// Version that this program writes.
-pub(super) const VERSION: i64 = 16;
+pub(super) const VERSION: i64 = 19;
 
 /// A table, common to all databases: the unit of a migration between databases.
 pub(super) struct Table {
@@ -15,7 +15,7 @@ pub(super) struct Table {
 }
 
 /// All tables of [`VERSION`].
-pub(super) const TABLES: [Table; 20] = [
+pub(super) const TABLES: [Table; 25] = [
     Table {
         name: "devices",
         columns: &[
@@ -34,6 +34,8 @@ pub(super) const TABLES: [Table; 20] = [
             "person",
             "second_certificate",
             "second_issuer",
+            "erase_ordered_ms",
+            "erased_ms",
         ],
         key: 1,
     },
@@ -75,6 +77,10 @@ pub(super) const TABLES: [Table; 20] = [
             "settled",
             "from_person",
             "to_person",
+            "delegation",
+            "for_card",
+            "for_person",
+            "answered_under",
         ],
         key: 1,
     },
@@ -117,6 +123,32 @@ pub(super) const TABLES: [Table; 20] = [
             "approval",
             "approval_issuer",
             "second_approved_by",
+            "recovery",
+        ],
+        key: 1,
+    },
+    Table {
+        name: "recoveries",
+        columns: &[
+            "recovery",
+            "card",
+            "person",
+            "reason",
+            "opened_by",
+            "opened_ms",
+            "expires_ms",
+            "statement",
+            "opened_index",
+            "confirmed_by",
+            "confirmed_ms",
+            "confirmation",
+            "invitation",
+            "confirmed_index",
+            "closed",
+            "closed_by",
+            "closed_ms",
+            "device",
+            "closed_index",
         ],
         key: 1,
     },
@@ -149,6 +181,31 @@ pub(super) const TABLES: [Table; 20] = [
         columns: &["device", "endpoint", "browser_key", "auth", "notified_below"],
         key: 1,
     },
+    Table {
+        name: "delegations",
+        columns: &[
+            "delegation",
+            "principal",
+            "delegate",
+            "device",
+            "delegate_card",
+            "acts",
+            "statement",
+            "statement_sha256",
+            "not_before_ms",
+            "not_after_ms",
+            "given_ms",
+            "given_index",
+            "ended_ms",
+            "ended_by",
+            "end_sha256",
+            "ended_index",
+        ],
+        key: 1,
+    },
+    Table { name: "office_accounts", columns: &["person", "issuer", "subject", "linked_ms"], key: 2 },
+    Table { name: "account_sessions", columns: &["device", "issuer", "signed_in_ms"], key: 1 },
+    Table { name: "programs", columns: &["device", "version"], key: 1 },
     Table { name: "sign_ins", columns: &["device", "from_ms", "until_ms", "times", "kind"], key: 2 },
     Table { name: "marks", columns: &["name", "value"], key: 1 },
 ];
@@ -357,6 +414,48 @@ CREATE TABLE push_subscriptions (
     notified_below INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 ",
+    // Orders to erase, and recoveries of people who lost all devices.
+    "
+ALTER TABLE devices ADD COLUMN erase_ordered_ms INTEGER;
+ALTER TABLE devices ADD COLUMN erased_ms INTEGER;
+ALTER TABLE invitations ADD COLUMN recovery BLOB;
+CREATE TABLE recoveries (
+    recovery BLOB PRIMARY KEY CHECK (length(recovery) = 16), card TEXT NOT NULL, person TEXT NOT NULL, reason TEXT NOT NULL,
+    opened_by BLOB NOT NULL, opened_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL, statement TEXT NOT NULL,
+    opened_index INTEGER, confirmed_by BLOB, confirmed_ms INTEGER, confirmation TEXT, invitation BLOB, confirmed_index INTEGER,
+    closed TEXT, closed_by BLOB, closed_ms INTEGER, device BLOB, closed_index INTEGER
+) STRICT, WITHOUT ROWID;
+CREATE INDEX recoveries_pending ON recoveries (recovery) WHERE closed_index IS NULL;
+",
+    // Delegations, and the calls that were rung or answered under them.
+    "
+CREATE TABLE delegations (
+    delegation BLOB PRIMARY KEY, principal TEXT NOT NULL, delegate TEXT NOT NULL, device BLOB NOT NULL,
+    delegate_card TEXT NOT NULL, acts TEXT NOT NULL, statement TEXT NOT NULL, statement_sha256 TEXT NOT NULL,
+    not_before_ms INTEGER NOT NULL, not_after_ms INTEGER NOT NULL, given_ms INTEGER NOT NULL, given_index INTEGER,
+    ended_ms INTEGER, ended_by BLOB, end_sha256 TEXT, ended_index INTEGER
+) STRICT, WITHOUT ROWID;
+ALTER TABLE calls ADD COLUMN delegation BLOB;
+ALTER TABLE calls ADD COLUMN for_card TEXT;
+ALTER TABLE calls ADD COLUMN for_person TEXT NOT NULL DEFAULT '';
+ALTER TABLE calls ADD COLUMN answered_under BLOB;
+CREATE INDEX delegations_open ON delegations (delegation) WHERE ended_index IS NULL;
+CREATE INDEX delegations_principal ON delegations (principal);
+CREATE INDEX delegations_delegate ON delegations (delegate);
+CREATE INDEX calls_for ON calls (for_person, opened_index);
+",
+    // Accounts at the office's provider, and when devices were last signed in to with them; versions of devices' programs.
+    "
+CREATE TABLE office_accounts (
+    person TEXT NOT NULL, issuer TEXT NOT NULL, subject TEXT NOT NULL, linked_ms INTEGER NOT NULL,
+    PRIMARY KEY (person, issuer)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX office_accounts_subject ON office_accounts (issuer, subject);
+CREATE TABLE account_sessions (
+    device BLOB PRIMARY KEY, issuer TEXT NOT NULL, signed_in_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE programs (device BLOB PRIMARY KEY, version TEXT NOT NULL) STRICT, WITHOUT ROWID;
+",
     // When devices were connected.
     "
 CREATE TABLE sign_ins (
@@ -528,6 +627,48 @@ CREATE TABLE push_subscriptions (
     device BYTEA PRIMARY KEY, endpoint TEXT NOT NULL, browser_key BYTEA NOT NULL, auth BYTEA NOT NULL,
     notified_below BIGINT NOT NULL
 );
+",
+    // Orders to erase, and recoveries of people who lost all devices.
+    "
+ALTER TABLE devices ADD COLUMN erase_ordered_ms BIGINT;
+ALTER TABLE devices ADD COLUMN erased_ms BIGINT;
+ALTER TABLE invitations ADD COLUMN recovery BYTEA;
+CREATE TABLE recoveries (
+    recovery BYTEA PRIMARY KEY CHECK (length(recovery) = 16), card TEXT NOT NULL, person TEXT NOT NULL, reason TEXT NOT NULL,
+    opened_by BYTEA NOT NULL, opened_ms BIGINT NOT NULL, expires_ms BIGINT NOT NULL, statement TEXT NOT NULL,
+    opened_index BIGINT, confirmed_by BYTEA, confirmed_ms BIGINT, confirmation TEXT, invitation BYTEA, confirmed_index BIGINT,
+    closed TEXT, closed_by BYTEA, closed_ms BIGINT, device BYTEA, closed_index BIGINT
+);
+CREATE INDEX recoveries_pending ON recoveries (recovery) WHERE closed_index IS NULL;
+",
+    // Delegations, and the calls that were rung or answered under them.
+    "
+CREATE TABLE delegations (
+    delegation BYTEA PRIMARY KEY, principal TEXT COLLATE \"C\" NOT NULL, delegate TEXT COLLATE \"C\" NOT NULL, device BYTEA NOT NULL,
+    delegate_card TEXT NOT NULL, acts TEXT NOT NULL, statement TEXT NOT NULL, statement_sha256 TEXT NOT NULL,
+    not_before_ms BIGINT NOT NULL, not_after_ms BIGINT NOT NULL, given_ms BIGINT NOT NULL, given_index BIGINT,
+    ended_ms BIGINT, ended_by BYTEA, end_sha256 TEXT, ended_index BIGINT
+);
+ALTER TABLE calls ADD COLUMN delegation BYTEA;
+ALTER TABLE calls ADD COLUMN for_card TEXT;
+ALTER TABLE calls ADD COLUMN for_person TEXT COLLATE \"C\" NOT NULL DEFAULT '';
+ALTER TABLE calls ADD COLUMN answered_under BYTEA;
+CREATE INDEX delegations_open ON delegations (delegation) WHERE ended_index IS NULL;
+CREATE INDEX delegations_principal ON delegations (principal);
+CREATE INDEX delegations_delegate ON delegations (delegate);
+CREATE INDEX calls_for ON calls (for_person, opened_index);
+",
+    // Office accounts, and versions of programs.
+    "
+CREATE TABLE office_accounts (
+    person TEXT COLLATE \"C\" NOT NULL, issuer TEXT COLLATE \"C\" NOT NULL, subject TEXT COLLATE \"C\" NOT NULL, linked_ms BIGINT NOT NULL,
+    PRIMARY KEY (person, issuer)
+);
+CREATE UNIQUE INDEX office_accounts_subject ON office_accounts (issuer, subject);
+CREATE TABLE account_sessions (
+    device BYTEA PRIMARY KEY, issuer TEXT COLLATE \"C\" NOT NULL, signed_in_ms BIGINT NOT NULL
+);
+CREATE TABLE programs (device BYTEA PRIMARY KEY, version TEXT NOT NULL);
 ",
     // When devices were connected.
     "

@@ -1,11 +1,6 @@
 //! When devices were connected: what is written and read of it.
 
-use super::{
-    StoreError,
-    database::Statements,
-    load::all,
-    value::values,
-};
+use super::{StoreError, database::Statements, load::all, value::values};
 use crate::limits::RECONNECTED_WITHIN_MS;
 use telcon_proto::{
     AlertKind, DeviceId, PersonId,
@@ -60,7 +55,7 @@ pub(super) fn of_person(t: &mut dyn Statements, person: PersonId) -> Result<Sign
         })
     })?;
     let sql = format!(
-        "SELECT device, time_ms, count FROM alerts WHERE {own} AND kind = $2 AND log_index IS NOT NULL
+        "SELECT device, time_ms, count FROM alerts WHERE kind = $2 AND log_index IS NOT NULL AND {own}
          ORDER BY time_ms DESC LIMIT $3"
     );
     let failed = all(t, &sql, values![person.as_str(), AlertKind::SignInFailed.as_str(), MAX_FAILED], |row| {

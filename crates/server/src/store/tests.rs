@@ -4,8 +4,9 @@ use super::{faulty::*, testing::TestStore, *};
 use crate::peers::PostgresServer;
 use std::collections::BTreeSet;
 use telcon_proto::{
-    AlertKind, Blob, CallId, Card, DeviceId, Digest, Ended, InvitationId, PersonId, RecordMode, Role,
+    AlertKind, Blob, CallId, Card, DelegationId, DeviceId, Digest, Ended, InvitationId, PersonId, RecordMode, Role,
     alert::AlertSeen,
+    delegation::Act,
     device_policy::DeviceKind,
     entry::InvitationClosed,
     http::FailedSignIns,
@@ -48,6 +49,8 @@ fn call() -> CallRow {
         opened_index: None,
         ended_index: None,
         missing_index: None,
+        on_behalf: None,
+        answered_under: None,
     }
 }
 
@@ -61,6 +64,7 @@ fn enrolled(n: u8) -> Write {
         enrolled_ms: 1,
         revoked_ms: None,
         revocation: None,
+        erase_ordered_ms: None,
         log_index: Some(u64::from(n)),
         revoked_index: None,
     }))
@@ -90,10 +94,7 @@ const SUITE: &[Case] = &[
         "the_end_of_a_call_deletes_its_members_requests_and_handshakes",
         the_end_of_a_call_deletes_its_members_requests_and_handshakes,
     ),
-    (
-        "the_records_of_an_unfinished_call_are_loaded_with_it",
-        the_records_of_an_unfinished_call_are_loaded_with_it,
-    ),
+    ("the_records_of_an_unfinished_call_are_loaded_with_it", the_records_of_an_unfinished_call_are_loaded_with_it),
     (
         "a_settled_call_is_not_loaded_unless_the_log_turns_out_to_have_its_opening",
         a_settled_call_is_not_loaded_unless_the_log_turns_out_to_have_its_opening,
@@ -107,9 +108,12 @@ const SUITE: &[Case] = &[
     ("invitations_are_restored_until_the_log_has_their_end", invitations_are_restored_until_the_log_has_their_end),
     ("a_device_keeps_the_certificates_of_two_registrars", a_device_keeps_the_certificates_of_two_registrars),
     ("passkeys_lockers_and_tickets_are_stored", passkeys_lockers_and_tickets_are_stored),
+    ("an_account_at_the_provider_is_one_persons", an_account_at_the_provider_is_one_persons),
+    ("a_session_with_an_account_ends_with_the_ticket", a_session_with_an_account_ends_with_the_ticket),
     ("a_device_found_after_a_restore_is_notified_of", a_device_found_after_a_restore_is_notified_of),
     ("a_device_keeps_what_unlocks_it", a_device_keeps_what_unlocks_it),
     ("a_revoked_device_loses_what_protected_it", a_revoked_device_loses_what_protected_it),
+    ("delegations_are_restored_until_the_log_has_their_end", delegations_are_restored_until_the_log_has_their_end),
     ("alerts_are_listed_once_the_log_has_them", alerts_are_listed_once_the_log_has_them),
     ("added_devices_are_kept_until_they_are_acknowledged", added_devices_are_kept_until_they_are_acknowledged),
     (
@@ -411,6 +415,19 @@ fn the_list_of_a_persons_calls_is_paged_and_complete(disk: &TestStore) {
     assert!(reader.calls(None, Some(others), 5).unwrap().is_some());
 }
 
+/// Undoes what the steps after version 5 created.
+const BACK_TO_VERSION_5: &str = "
+    DROP INDEX calls_from; DROP INDEX calls_to; DROP INDEX calls_logged; DROP INDEX calls_for; DROP INDEX devices_person;
+    DROP TABLE lost_devices; DROP TABLE silenced; DROP TABLE issued_links; DROP TABLE registrars; DROP TABLE invitations;
+    DROP TABLE passkeys; DROP TABLE tickets; DROP TABLE lockers; DROP TABLE alerts; DROP TABLE added_devices;
+    DROP TABLE push_subscriptions; DROP TABLE recoveries; DROP TABLE delegations; DROP TABLE office_accounts;
+    DROP TABLE account_sessions; DROP TABLE programs; DROP TABLE sign_ins;
+    ALTER TABLE calls DROP COLUMN from_person; ALTER TABLE calls DROP COLUMN to_person; ALTER TABLE calls DROP COLUMN delegation;
+    ALTER TABLE calls DROP COLUMN for_card; ALTER TABLE calls DROP COLUMN for_person; ALTER TABLE calls DROP COLUMN answered_under;
+    ALTER TABLE devices DROP COLUMN person; ALTER TABLE devices DROP COLUMN second_certificate;
+    ALTER TABLE devices DROP COLUMN second_issuer; ALTER TABLE devices DROP COLUMN erase_ordered_ms;
+    ALTER TABLE devices DROP COLUMN erased_ms; CREATE INDEX calls_opened ON calls (opened_ms);";
+
 fn the_people_of_older_calls_are_found_after_the_upgrade(disk: &TestStore) {
     let mut store = disk.writer();
     calls_among_three(&mut store);
@@ -419,14 +436,7 @@ fn the_people_of_older_calls_are_found_after_the_upgrade(disk: &TestStore) {
         StoreLocation::Sqlite(_) => "PRAGMA user_version = 5",
         StoreLocation::Postgres(_) => "UPDATE marks SET value = 5 WHERE name = 'version'",
     };
-    disk.execute(&format!(
-        "DROP INDEX calls_from; DROP INDEX calls_to; DROP INDEX calls_logged; DROP TABLE lost_devices;
-         CREATE INDEX calls_opened ON calls (opened_ms); ALTER TABLE calls DROP COLUMN from_person;
-         ALTER TABLE calls DROP COLUMN to_person; DROP TABLE silenced; DROP TABLE issued_links;
-         DROP TABLE registrars; DROP TABLE invitations; DROP TABLE passkeys; DROP TABLE tickets; DROP TABLE lockers;
-         DROP TABLE alerts; DROP TABLE push_subscriptions; DROP TABLE sign_ins; DROP TABLE added_devices; DROP INDEX devices_person; ALTER TABLE devices DROP COLUMN person;
-         ALTER TABLE devices DROP COLUMN second_certificate; ALTER TABLE devices DROP COLUMN second_issuer; {version}"
-    ));
+    disk.execute(&format!("{BACK_TO_VERSION_5} {version}"));
     drop(disk.writer());
     assert_eq!(page_through(&*disk.reader(), Some(card(1).person), 4).len(), 12);
 }
@@ -629,6 +639,69 @@ fn passkeys_lockers_and_tickets_are_stored(disk: &TestStore) {
     let gone = W::LockerFailed { locker: Digest::from_bytes([77; 32]), failures: 1, retry_ms: 0 };
     assert_eq!(apply(vec![W::LockerRemoved(device(1), id), gone]), [1]);
     assert_eq!(reader.protection(&device(1)).unwrap(), known(1, 0));
+}
+
+const ISSUER: &str = "https://login.office.example";
+
+fn account_use(n: u8, person: u8, subject: &str, at_ms: u64) -> ProtectionWrite {
+    let (person, subject) = (PersonId::from_bytes([person; 16]), subject.to_owned());
+    let used = AccountUse { device: device(n), person, issuer: ISSUER.to_owned(), subject, at_ms };
+    ProtectionWrite::AccountUsed(Box::new(used))
+}
+
+fn an_account_at_the_provider_is_one_persons(disk: &TestStore) {
+    let mut store = disk.writer();
+    let mut apply = |writes: Vec<ProtectionWrite>| {
+        let writes: Vec<Write> = writes.into_iter().map(|one| Write::Protection(vec![one])).collect();
+        store.apply(&writes).unwrap().refused.into_iter().collect::<Vec<_>>()
+    };
+    // In one transaction, as of requests that race: the first decides.
+    let refused = apply(vec![
+        account_use(1, 1, "ada", 5),
+        account_use(2, 2, "ada", 6),
+        account_use(1, 1, "mallory", 7),
+        account_use(3, 1, "ada", 8),
+        account_use(2, 2, "bob", 9),
+    ]);
+    assert_eq!(refused, [1, 2], "another person's, and another one than before");
+    let reader = disk.reader();
+    let session = |n: u8| reader.account_session(&device(n), ISSUER).unwrap();
+    assert_eq!((session(1), session(2), session(3)), (Some(5), Some(9), Some(8)), "each device has its own");
+    assert_eq!(reader.account_session(&device(1), "https://other.example").unwrap(), None);
+    let ada = PersonId::from_bytes([1; 16]);
+    let account = |person| reader.accounts(person).unwrap().into_iter().map(|one| one.subject).collect::<Vec<_>>();
+    assert_eq!((account(Some(ada)), account(None).len()), (vec!["ada".to_owned()], 2));
+    assert_eq!(apply(vec![ProtectionWrite::AccountsForgotten(ada), account_use(2, 2, "bob", 10)]), [0; 0]);
+    assert_eq!(account(None), ["bob"]);
+    let version = "1.4.0".parse().unwrap();
+    apply(vec![
+        ProtectionWrite::ProgramSeen(device(1), "1.3.0".parse().unwrap()),
+        ProtectionWrite::ProgramSeen(device(1), version),
+    ]);
+    assert_eq!((reader.program(&device(1)).unwrap(), reader.program(&device(2)).unwrap()), (Some(version), None));
+}
+
+fn a_session_with_an_account_ends_with_the_ticket(disk: &TestStore) {
+    use telcon_proto::limits::{TICKET_MAX_AGE_MS, TICKET_MAX_IDLE_MS};
+    let mut store = disk.writer();
+    let mut apply = |writes: Vec<ProtectionWrite>| drop(store.apply(&[Write::Protection(writes)]).unwrap());
+    let reader = disk.reader();
+    let session = || reader.account_session(&device(1), ISSUER).unwrap();
+    let start = 1_000_000_000;
+    let issued = |at_ms: u64| {
+        ProtectionWrite::TicketIssued(device(1), TicketRow { issued_ms: at_ms, used_ms: at_ms, ..ticket(1) })
+    };
+    apply(vec![issued(start), account_use(1, 1, "ada", start)]);
+    // A confirmation, and an unlocking in time.
+    apply(vec![issued(start + TICKET_MAX_IDLE_MS - 1)]);
+    assert_eq!(session(), Some(start));
+    apply(vec![issued(start + 2 * TICKET_MAX_IDLE_MS)]);
+    assert_eq!(session(), None, "the device was idle");
+    let start = start + 2 * TICKET_MAX_IDLE_MS;
+    apply(vec![account_use(1, 1, "ada", start)]);
+    apply(vec![ProtectionWrite::Connected(vec![device(1)], start + TICKET_MAX_AGE_MS)]);
+    apply(vec![issued(start + TICKET_MAX_AGE_MS)]);
+    assert_eq!(session(), None, "the ticket was too old");
 }
 
 fn a_device_keeps_what_unlocks_it(disk: &TestStore) {
@@ -1032,16 +1105,9 @@ fn a_postgres_database_of_version_5_is_upgraded() {
     let server = PostgresServer::start();
     let disk = TestStore::postgres(&server, "version_5");
     disk.writer().apply(&[enrolled(1), Write::LogSeen(7)]).unwrap();
-    disk.execute(
-        "DROP TABLE lost_devices; DROP TABLE silenced; DROP TABLE issued_links; DROP TABLE registrars; DROP TABLE invitations;
-         DROP TABLE passkeys; DROP TABLE tickets; DROP TABLE lockers;
-         DROP TABLE alerts; DROP TABLE push_subscriptions; DROP TABLE sign_ins; DROP TABLE added_devices;
-         DROP INDEX devices_person; ALTER TABLE devices DROP COLUMN person;
-         ALTER TABLE devices DROP COLUMN second_certificate; ALTER TABLE devices DROP COLUMN second_issuer;
-         DROP INDEX calls_logged; DROP INDEX calls_from; DROP INDEX calls_to; ALTER TABLE calls DROP COLUMN from_person; ALTER TABLE calls DROP COLUMN to_person;
-         CREATE INDEX calls_opened ON calls (opened_ms); UPDATE marks SET value = 5 WHERE name = 'version';
-         DELETE FROM marks WHERE name LIKE 'office %'",
-    );
+    disk.execute(&format!(
+        "{BACK_TO_VERSION_5} UPDATE marks SET value = 5 WHERE name = 'version'; DELETE FROM marks WHERE name LIKE 'office %'"
+    ));
     assert!(matches!(disk.location.reader(&testing::home()), Err(StoreError::Location(_))));
     let mut store = disk.writer();
     assert_eq!(store.log_position().unwrap(), LogPosition { seen: 7, reread: true });
@@ -1102,4 +1168,61 @@ fn injected_faults_have_the_stated_effect() {
     control.repair();
     assert!(store.load().is_ok());
     assert_eq!(control.transactions(), 4);
+}
+
+fn delegations_are_restored_until_the_log_has_their_end(disk: &TestStore) {
+    let id = DelegationId::from_bytes([9; 16]);
+    let row = DelegationRow {
+        delegation: id,
+        principal: card(1).person,
+        device: device(1),
+        delegate: Card { role: Role::DutyOfficer, ..card(2) },
+        acts: vec![Act::Ring, Act::Answer],
+        statement: "statement".into(),
+        statement_sha256: Digest::from_bytes([9; 32]),
+        not_before_ms: 5,
+        not_after_ms: 50,
+        given_ms: 6,
+        given_index: None,
+        ended: None,
+        ended_index: None,
+    };
+    let mut store = disk.writer();
+    assert!(!store.delegation_exists(&id).unwrap());
+    store.apply(&[enrolled(1), enrolled(2), Write::Delegation(Box::new(row.clone()))]).unwrap();
+    assert_eq!(store.load().unwrap().delegations, [row.clone()]);
+    let reader = disk.reader();
+    assert_eq!(reader.delegations(None, 9).unwrap(), [], "it is not in the log");
+    store.apply(&[Write::DelegationLogged(id, 7)]).unwrap();
+    for (person, listed) in [(None, 1), (Some(card(1).person), 1), (Some(card(2).person), 1), (Some(card(3).person), 0)]
+    {
+        assert_eq!(reader.delegations(person, 9).unwrap().len(), listed);
+    }
+    assert_eq!(reader.delegations(None, 9).unwrap()[0].principal, card(1));
+    // A call under it, which goes on when it has ended.
+    let rung = CallRow { on_behalf: Some((id, card(1))), ..call() };
+    store.apply(&[Write::Call(Box::new(rung.clone())), Write::CallOpened(CALL, 8)]).unwrap();
+    assert_eq!(store.load().unwrap().active[0].row.on_behalf, rung.on_behalf);
+    assert_eq!(reader.delegations_of_call(&CALL).unwrap(), [("statement".to_owned(), 7, 1)]);
+    assert_eq!(reader.calls(Some(card(1).person), None, 9).unwrap().unwrap()[0].on_behalf_of, Some(card(1)));
+    let end = DelegationEndRow { at_ms: 20, by: Some(device(1)), statement_sha256: Some(Digest::from_bytes([8; 32])) };
+    let later = DelegationEndRow { at_ms: 30, by: None, statement_sha256: None };
+    let ends = [end.clone(), later].map(|end| Write::DelegationEnded(id, Box::new(end)));
+    store.apply(&ends).unwrap();
+    let ended = DelegationRow { given_index: Some(7), ended: Some(end), ..row };
+    assert_eq!(store.load().unwrap().delegations, [ended.clone()], "the first end counts");
+    store.apply(&[Write::DelegationEndLogged(id, 9)]).unwrap();
+    assert_eq!(store.load().unwrap().delegations, [DelegationRow { ended_index: Some(9), ..ended }]);
+    store.apply(&[Write::CallEnded(CALL, Ended::HungUp, 40), Write::EndLogged(CALL, 10)]).unwrap();
+    assert_eq!(store.load().unwrap().delegations, [], "nobody needs it any more");
+    assert!(store.delegation_exists(&id).unwrap());
+    assert_eq!(reader.delegations(None, 9).unwrap()[0].ended_ms, Some(20));
+    // Answered under it.
+    let other = CallId::from_bytes([0xcb; 16]);
+    store.apply(&[Write::Call(Box::new(CallRow { call: other, ..call() })), Write::CallOpened(other, 11)]).unwrap();
+    store.apply(&[Write::CallAnswered(other, device(2), 9), Write::AnsweredUnder(other, id)]).unwrap();
+    assert_eq!(store.load().unwrap().active[0].row.answered_under, Some(id));
+    let listed = reader.calls(None, None, 9).unwrap().unwrap();
+    assert_eq!(listed[0].answered_by.as_ref().map(|card| card.role), Some(Role::DutyOfficer));
+    assert_eq!(reader.record(&other).unwrap().unwrap().0.summary(), listed[0]);
 }

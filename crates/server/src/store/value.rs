@@ -2,7 +2,9 @@
 
 use super::StoreError;
 use serde::{Serialize, de::DeserializeOwned};
-use telcon_proto::{Blob, CallId, Card, DeviceId, Digest, InvitationId, OfficeName, PersonId};
+use telcon_proto::{
+    Blob, CallId, Card, DelegationId, DeviceId, Digest, InvitationId, OfficeName, PersonId, RecoveryId,
+};
 
 /// One value of a statement or a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,8 +52,20 @@ impl From<&DeviceId> for Value {
     }
 }
 
+impl From<&RecoveryId> for Value {
+    fn from(value: &RecoveryId) -> Self {
+        Self::Bytes(value.as_bytes().to_vec())
+    }
+}
+
 impl From<&InvitationId> for Value {
     fn from(value: &InvitationId) -> Self {
+        Self::Bytes(value.as_bytes().to_vec())
+    }
+}
+
+impl From<&DelegationId> for Value {
+    fn from(value: &DelegationId) -> Self {
         Self::Bytes(value.as_bytes().to_vec())
     }
 }
@@ -164,6 +178,20 @@ impl Row {
     pub fn invitation(&self, column: usize) -> Result<InvitationId, StoreError> {
         let bytes = self.bytes(column)?.try_into();
         bytes.map(InvitationId::from_bytes).map_err(|_| StoreError::Damaged("invitation id"))
+    }
+
+    pub fn recovery(&self, column: usize) -> Result<RecoveryId, StoreError> {
+        let bytes = self.bytes(column)?.try_into();
+        bytes.map(RecoveryId::from_bytes).map_err(|_| StoreError::Damaged("recovery id"))
+    }
+
+    pub fn delegation(&self, column: usize) -> Result<DelegationId, StoreError> {
+        let bytes = self.bytes(column)?.try_into();
+        bytes.map(DelegationId::from_bytes).map_err(|_| StoreError::Damaged("delegation id"))
+    }
+
+    pub fn optional_delegation(&self, column: usize) -> Result<Option<DelegationId>, StoreError> {
+        if self.is_null(column) { Ok(None) } else { self.delegation(column).map(Some) }
     }
 
     /// A person, stored as hexadecimal text.

@@ -3,7 +3,7 @@
 use super::{
     CallRow, Certified, DeviceRow, Handshake, LostDevice, StoreError, Write, alerts,
     database::Statements,
-    push,
+    delegations, push, recoveries,
     value::{Value, json, values},
 };
 use telcon_proto::CallId;
@@ -38,6 +38,17 @@ pub(super) fn apply(t: &mut dyn Statements, write: &Write) -> Result<bool, Store
             run("DELETE FROM added_devices WHERE told = $1", values![device])?;
             push::end(t, device)?;
             super::protection::erase(t, device)
+        }
+        Write::EraseOrdered(device, ms, jws) => {
+            run(
+                "UPDATE devices SET erase_ordered_ms = $1, revocation = $2, revoked_index = NULL
+                 WHERE device = $3 AND erase_ordered_ms IS NULL",
+                values![*ms, jws, device],
+            )?;
+            run("UPDATE lost_devices SET revocation = $1, revoked_index = NULL WHERE device = $2", values![jws, device])
+        }
+        Write::DeviceErased(device, ms) => {
+            run("UPDATE devices SET erased_ms = COALESCE(erased_ms, $1) WHERE device = $2", values![*ms, device])
         }
         Write::RevocationLogged(device, index) => {
             for table in ["devices", "lost_devices"] {
@@ -145,8 +156,8 @@ pub(super) fn apply(t: &mut dyn Statements, write: &Write) -> Result<bool, Store
         }
         Write::Invitation(row) => run(
             "INSERT INTO invitations (invitation, card, made_by, token_sha256, made_ms, made_expires_ms, expires_ms,
-                 refused_requests)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, 0)",
+                 refused_requests, recovery)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8)",
             &[
                 Value::from(&row.invitation),
                 json(&row.card),
@@ -155,6 +166,7 @@ pub(super) fn apply(t: &mut dyn Statements, write: &Write) -> Result<bool, Store
                 row.made_ms.into(),
                 row.made_expires_ms.into(),
                 row.expires_ms.into(),
+                row.recovery.as_ref().into(),
             ],
         ),
         Write::InvitationMadeLogged(id, index) => {
@@ -196,8 +208,25 @@ pub(super) fn apply(t: &mut dyn Statements, write: &Write) -> Result<bool, Store
         Write::InvitationClosedLogged(id, index) => {
             run("UPDATE invitations SET closed_index = $1 WHERE invitation = $2", values![*index, id])
         }
+        Write::Recovery(_)
+        | Write::RecoveryOpenedLogged(..)
+        | Write::RecoveryConfirmed(..)
+        | Write::RecoveryConfirmedLogged(..)
+        | Write::RecoveryClosed(..)
+        | Write::RecoveryClosedLogged(..) => recoveries::apply(t, write),
         Write::Protection(writes) => return super::protection::apply(t, writes),
         Write::Push(write) => push::apply(t, write),
+        Write::Delegation(row) => delegations::insert(t, row),
+        Write::DelegationLogged(id, index) => {
+            run("UPDATE delegations SET given_index = $1 WHERE delegation = $2", values![*index, id])
+        }
+        Write::DelegationEnded(id, end) => delegations::end(t, id, end),
+        Write::DelegationEndLogged(id, index) => {
+            run("UPDATE delegations SET ended_index = $1 WHERE delegation = $2", values![*index, id])
+        }
+        Write::AnsweredUnder(call, id) => {
+            run("UPDATE calls SET answered_under = $1 WHERE call = $2", values![id, call])
+        }
         Write::Alert(row) => alerts::put(t, row),
         Write::AlertSeen(index, by, ms) => run(
             "UPDATE alerts SET seen_by = $1, seen_ms = $2 WHERE log_index = $3 AND seen_ms IS NULL",
@@ -266,6 +295,7 @@ fn enrolment_found(t: &mut dyn Statements, lost: &LostDevice, found: Option<&Cer
             enrolled_ms: lost.enrolled_ms,
             revoked_ms: lost.revoked_ms,
             revocation: lost.revocation.clone(),
+            erase_ordered_ms: None,
             log_index: Some(lost.log_index),
             revoked_index: lost.revoked_index,
         };
@@ -315,8 +345,10 @@ fn forget_group(t: &mut dyn Statements, call: &CallId) -> Result<(), StoreError>
 fn insert_call(t: &mut dyn Statements, row: &CallRow) -> Result<(), StoreError> {
     t.execute(
         "INSERT INTO calls (call, ring, from_device, from_card, to_card, mode, stage, epoch, answerer, noted, opened_ms,
-             answered_ms, ended_ms, how, opened_index, ended_index, missing_index, settled, from_person, to_person)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, 0, $18, $19)",
+             answered_ms, ended_ms, how, opened_index, ended_index, missing_index, settled, from_person, to_person,
+             delegation, for_card, for_person, answered_under)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, 0, $18, $19, $20, $21, $22,
+             $23)",
         &[
             Value::from(&row.call),
             (&row.ring).into(),
@@ -337,6 +369,10 @@ fn insert_call(t: &mut dyn Statements, row: &CallRow) -> Result<(), StoreError> 
             row.missing_index.into(),
             row.from.person.to_hex().as_str().into(),
             row.to.person.to_hex().as_str().into(),
+            row.on_behalf.as_ref().map(|(delegation, _)| delegation).into(),
+            row.on_behalf.as_ref().map_or(Value::Null, |(_, card)| json(card)),
+            row.on_behalf.as_ref().map_or(String::new(), |(_, card)| card.person.to_hex()).as_str().into(),
+            row.answered_under.as_ref().into(),
         ],
     )?;
     let key = values![&row.call, &row.from_device];

@@ -248,6 +248,12 @@ impl Switchboard {
         self.finish(now_ms)
     }
 
+    /// A person signs in on this device with an account at the office's provider that becomes theirs.
+    pub fn account_linked(&mut self, device: DeviceId, now_ms: u64) -> Effects {
+        self.raise(Topic::device(AlertKind::AccountLinked, device), None, now_ms);
+        self.finish(now_ms)
+    }
+
     /// A device had the link of a closed invitation, which another device had used up.
     pub fn link_opened_again(&mut self, invitation: InvitationId, now_ms: u64) -> Effects {
         self.raise(Topic::invitation(AlertKind::LinkOpenedAgain, invitation, None), None, now_ms);

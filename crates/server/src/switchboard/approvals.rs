@@ -9,7 +9,7 @@ use super::{
     port::{Approved, Effects, FirstApproved, NewDevice, Output, Refusal, RefusalKind, Reply, RequestId, SessionId},
 };
 use crate::store::{FirstApprovalRow, InvitationRow, RegistrarRow, Write};
-use telcon_proto::{Blob, Card, DeviceId, InvitationId, message::RefusalCode};
+use telcon_proto::{Blob, Card, DeviceId, InvitationId, PersonId, message::RefusalCode};
 
 impl Switchboard {
     /// A registrar approves the device that asked with an invitation. Its certificates were verified, unless `approved` says why
@@ -92,13 +92,26 @@ impl Switchboard {
         if chain.last() != Some(&registrar.certificate) {
             return Err("the certificate was issued with another registrar's certificate".into());
         }
+        let is_first = matches!(approved, Approved::First(_));
         match (approved, chain.as_slice()) {
+            // In every office: one registrar does not recover anybody.
+            (Approved::Last(_), [_, _]) if row.recovery.is_some() => {
+                Err("two security officers have to approve the device of a recovered person".into())
+            }
+            _ if row.recovery.is_some() && !is_first && self.recovery_opener(row) != Some(self.person_of(by)?) => {
+                Err("the security officer who opened this recovery has to approve the device second".into())
+            }
             (Approved::Last(_), [first @ .., _, _]) if !first.is_empty() => self.may_follow(registrar, row, first),
             _ if row.made_by != *by => {
                 Err("this invitation was made on another device, which alone can verify what was asked".into())
             }
             _ => Ok(()),
         }
+    }
+
+    fn person_of(&self, device: &DeviceId) -> Result<PersonId, String> {
+        let card = self.context.directory.card(device).ok_or("this device is not enrolled")?;
+        Ok(card.person)
     }
 
     /// Whether a registrar may approve second: after exactly this approval, of another person who may still enrol this one.

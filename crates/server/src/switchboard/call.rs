@@ -3,6 +3,7 @@
 use super::{
     asks::Asks,
     context::Context,
+    delegations::Acting,
     directory::Directory,
     port::{Output, RelayCommand, SessionId, entry_at},
 };
@@ -12,11 +13,20 @@ use crate::{
 };
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use telcon_proto::{
-    Blob, CallId, DeviceId, PersonId, RecordMode, Role, ServerMessage,
+    Blob, CallId, DeviceId, RecordMode, Role, ServerMessage,
     limits::{ABANDONED_AFTER_MS, MAX_HANDSHAKES_KEPT, RING_TIMEOUT_MS},
     message::{Notice, NoticeState, PersonNamed},
     policy::{Action, allows},
 };
+
+/// One of the two parties.
+#[derive(Clone, Copy)]
+pub(super) enum Side {
+    /// Who rang, or for whom.
+    Caller,
+    /// Who was rung.
+    Callee,
+}
 
 /// A request to join, and the committer that was asked to add the device.
 #[derive(Debug)]
@@ -61,6 +71,10 @@ pub(super) struct Call {
     notice_due: bool,
     /// Devices under which the call is indexed.
     pub indexed: BTreeSet<DeviceId>,
+    /// The caller, if they rang for somebody.
+    pub rang: Option<Acting>,
+    /// Who answered for the callee.
+    pub answered: Option<Acting>,
 }
 
 impl Call {
@@ -87,6 +101,8 @@ impl Call {
             forgotten: 0,
             notice_due: false,
             indexed: BTreeSet::new(),
+            rang: None,
+            answered: None,
         }
     }
 
@@ -115,6 +131,8 @@ impl Call {
             forgotten,
             notice_due: false,
             indexed: BTreeSet::new(),
+            rang: None,
+            answered: None,
             row: stored.row,
         }
     }
@@ -127,9 +145,12 @@ impl Call {
         self.members.contains(device) && !self.leaving.contains(device)
     }
 
-    /// The caller's device, or the one that answered.
+    /// The caller's device, or the one that answered; where that acted for somebody who took the call over, theirs.
     pub fn is_principals(&self, device: &DeviceId) -> bool {
-        self.row.from_device == *device || self.row.answerer == Some(*device)
+        let side = |own: Option<DeviceId>, acting: &Option<Acting>| {
+            acting.as_ref().and_then(|acting| acting.taken_by).or(own) == Some(*device)
+        };
+        side(Some(self.row.from_device), &self.rang) || side(self.row.answerer, &self.answered)
     }
 
     pub fn is_waiting(&self, device: &DeviceId) -> bool {
@@ -207,6 +228,9 @@ impl Call {
             waiting.asked = Some(session);
             let Ask { device, key_package, answer } = waiting.ask.clone();
             let logged = context.directory.device_entry(&device);
+            for acting in self.answered.iter().filter(|_| self.row.answerer == Some(device)) {
+                context.send(session, ServerMessage::Delegation(acting.proven.clone()));
+            }
             context.send(
                 session,
                 ServerMessage::JoinAsked { call: self.row.call, from: device, key_package, device: logged, answer },
@@ -306,9 +330,19 @@ impl Call {
         self.ring_since_ms + RING_TIMEOUT_MS
     }
 
-    /// Whether no device of this party has been connected for too long.
-    pub fn abandoned_by(&self, person: PersonId, directory: &Directory, now_ms: u64) -> bool {
-        let mine = |d: &&DeviceId| directory.is_person(d, person);
+    /// Whether no device of this party, or of who acts for it, has been connected for too long.
+    pub fn abandoned_by(&self, side: Side, directory: &Directory, now_ms: u64) -> bool {
+        let (own, person, acting) = match side {
+            Side::Caller => (Some(self.row.from_device), self.row.from.person, &self.rang),
+            Side::Callee => (self.row.answerer, self.row.to.person, &self.answered),
+        };
+        let mine = |d: &&DeviceId| match acting {
+            None => directory.is_person(d, person),
+            Some(acting) => {
+                directory.is_person(d, acting.who.principal.person)
+                    || acting.taken_by.is_none() && (Some(**d) == own || directory.is_person(d, person))
+            }
+        };
         if self.present.keys().any(|d| mine(&d)) {
             return false;
         }
@@ -326,7 +360,12 @@ impl Call {
     pub fn send_notice(&mut self, context: &mut Context) {
         if std::mem::take(&mut self.notice_due) {
             let notice = ServerMessage::Notice(self.notice(context));
-            for session in context.staff() {
+            let mut sessions = context.staff();
+            for acting in self.acting() {
+                let devices = context.directory.online_devices_of(acting.who.principal.person);
+                sessions.extend(devices.iter().filter_map(|device| context.directory.session_of(device)));
+            }
+            for session in sessions {
                 context.send(session, notice.clone());
             }
         }
@@ -351,6 +390,7 @@ impl Call {
             note_taker_asks: status.expected,
             note_taker_silent: status.silent,
             opened_ms: self.row.opened_ms,
+            acts_for: self.acting().map(|acting| acting.who.clone()).collect(),
         }
     }
 

@@ -128,11 +128,17 @@ impl Contacts {
         }
     }
 
-    /// Creates the list of a connection that signs in; returns it, and whether there are more people.
-    pub fn open_list(&mut self, session: SessionId, viewer: &Card, directory: &Directory) -> (Vec<Contact>, bool) {
+    /// Creates the list of a connection that signs in, of whom this role may ring; returns it, and whether there are more people.
+    pub fn open_list(
+        &mut self,
+        session: SessionId,
+        viewer: &Card,
+        role: Role,
+        directory: &Directory,
+    ) -> (Vec<Contact>, bool) {
         let mut people: Vec<(&String, PersonId)> = Vec::new();
-        for role in ROLES.into_iter().filter(|role| may_ring(viewer.role, *role)) {
-            let names = self.by_name.get(&role).into_iter().flatten().filter(|(_, person)| *person != viewer.person);
+        for other in ROLES.into_iter().filter(|other| may_ring(role, *other)) {
+            let names = self.by_name.get(&other).into_iter().flatten().filter(|(_, person)| *person != viewer.person);
             people.extend(names.take(CONTACTS_AT_SIGN_IN + 1).map(|(name, person)| (name, *person)));
         }
         people.sort_unstable();
@@ -142,7 +148,7 @@ impl Contacts {
             self.watchers.entry(*person).or_default().insert(session);
         }
         let listed = people.iter().copied().collect();
-        let (viewer, role, found) = (viewer.person, viewer.role, BTreeSet::new());
+        let (viewer, found) = (viewer.person, BTreeSet::new());
         let searches = Allowance::default();
         self.lists.insert(session, List { viewer, role, listed, found, more, searches });
         (people.into_iter().filter_map(|person| directory.contact(person)).collect(), more)
@@ -153,6 +159,22 @@ impl Contacts {
         for person in list.listed.iter().chain(&list.found) {
             self.unwatch(*person, session);
         }
+    }
+
+    /// The same for a connection whose person may ring as another role than before; none if nothing changes for it.
+    pub fn reopen_list(
+        &mut self,
+        session: SessionId,
+        viewer: &Card,
+        role: Role,
+        directory: &Directory,
+    ) -> Option<ServerMessage> {
+        let list = self.lists.get(&session).filter(|list| list.role != role)?;
+        let before: BTreeSet<PersonId> = list.listed.union(&list.found).copied().collect();
+        self.close_list(session);
+        let (changed, _) = self.open_list(session, viewer, role, directory);
+        let removed = before.into_iter().filter(|old| changed.iter().all(|new| new.card.person != *old)).collect();
+        Some(ServerMessage::PeopleChanged { changed, removed })
     }
 
     fn unwatch(&mut self, person: PersonId, session: SessionId) {

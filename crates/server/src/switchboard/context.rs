@@ -2,6 +2,7 @@
 
 use super::{
     contacts::Contacts,
+    delegations::Delegations,
     directory::Directory,
     port::{CloseReason, Effects, Output, PendingAppend, Policy, RelayCommand, SessionId},
 };
@@ -12,7 +13,7 @@ use crate::{
 };
 use std::collections::BTreeMap;
 use telcon_proto::{
-    CallId, DeviceId, InvitationId, Role, ServerMessage,
+    CallId, DelegationId, DeviceId, InvitationId, PersonId, RecoveryId, Role, ServerMessage,
     entry::Entry,
     message::RefusalCode,
     policy::{Action, ROLES, allows},
@@ -31,6 +32,12 @@ pub(super) enum Timer {
     AppendRevocation(DeviceId),
     /// An invitation expires, or the entry of its end is to be appended again.
     Invitation(InvitationId),
+    /// A recovery expires, or its entries are to be appended again.
+    Recovery(RecoveryId),
+    /// A person was recovered long enough ago that it need not be shown any more.
+    RecoveryShown(PersonId),
+    /// A delegation begins or ends by its term, or an entry about it is to be appended again.
+    Delegation(DelegationId),
     /// Send contact changes.
     Contacts,
     /// Alerts that were counted are due, or the log is tried again.
@@ -42,6 +49,7 @@ pub(super) struct Context {
     pub policy: Policy,
     pub directory: Directory,
     pub contacts: Contacts,
+    pub delegations: Delegations,
     pub assignment: Assignment,
     pub timers: Timers<Timer>,
     /// Web Push subscriptions, one of each device: all of them, which are few.
@@ -55,6 +63,7 @@ impl Context {
             policy,
             directory: Directory::default(),
             contacts: Contacts::default(),
+            delegations: Delegations::default(),
             assignment: Assignment::default(),
             timers: Timers::default(),
             push: BTreeMap::new(),

@@ -22,6 +22,8 @@ pub(super) struct Device {
     pub revoked_ms: Option<u64>,
     /// The authority's signed revocation, where it is known.
     pub revocation: Option<Box<str>>,
+    /// Since when it is ordered to erase itself.
+    pub erase_ordered_ms: Option<u64>,
     /// Index of its entry in the log. Without one it cannot sign in.
     pub log_index: Option<u64>,
 }
@@ -70,6 +72,8 @@ pub(super) struct Directory {
     sessions: HashMap<SessionId, Session>,
     online: HashMap<DeviceId, SessionId>,
     by_role: HashMap<Role, BTreeSet<SessionId>>,
+    /// People who were recovered lately, and when.
+    recovered: HashMap<PersonId, u64>,
     valid: usize,
 }
 
@@ -127,6 +131,21 @@ impl Directory {
         self.by_look.remove(&card.name, &id);
         self.forget_of_person(id, card.person);
         Some(card)
+    }
+
+    /// A device that is revoked is ordered to erase itself.
+    pub fn order_erasure(&mut self, id: DeviceId, now_ms: u64, jws: &str) -> Option<Arc<Card>> {
+        if let Some(lost) = self.lost.get_mut(&id) {
+            lost.revocation = Some(jws.into());
+        }
+        let device = self.devices.get_mut(&id)?;
+        (device.revocation, device.erase_ordered_ms) = (Some(jws.into()), Some(now_ms));
+        Some(device.card.clone())
+    }
+
+    /// When the order was given that the entry of a revocation states: the revocation itself, or to erase the device after it.
+    pub fn order_ms(&self, id: &DeviceId) -> Option<u64> {
+        self.devices.get(id).and_then(|device| device.erase_ordered_ms).or_else(|| self.revoked_ms(id))
     }
 
     fn forget_of_person(&mut self, id: DeviceId, person: PersonId) {
@@ -192,7 +211,25 @@ impl Directory {
     /// The person as shown in contact lists.
     pub fn contact(&self, person: PersonId) -> Option<Contact> {
         let card = Card::clone(self.person(person)?);
-        Some(Contact { reachable: self.is_reachable(person), card })
+        Some(Contact { reachable: self.is_reachable(person), card, recovered_ms: self.recovered_ms(person) })
+    }
+
+    /// When a person was recovered, while it is shown.
+    pub fn recovered_ms(&self, person: PersonId) -> Option<u64> {
+        self.recovered.get(&person).copied()
+    }
+
+    pub fn set_recovered(&mut self, person: PersonId, at_ms: Option<u64>) {
+        match at_ms {
+            Some(at_ms) => self.recovered.insert(person, at_ms),
+            None => self.recovered.remove(&person),
+        };
+    }
+
+    /// The card of a person's newest device, revoked or not. It looks at all devices: only for what a security officer does seldom.
+    pub fn any_card_of(&self, person: PersonId) -> Option<&Arc<Card>> {
+        let own = self.devices.values().filter(|device| device.card.person == person && device.log_index.is_some());
+        own.max_by_key(|device| device.enrolled_ms).map(|device| &device.card)
     }
 
     pub fn is_reachable(&self, person: PersonId) -> bool {

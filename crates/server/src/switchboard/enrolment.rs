@@ -15,7 +15,7 @@ use crate::{
     store::{DeviceRow, Write},
 };
 use std::sync::Arc;
-use telcon_identity::without_certificate;
+use telcon_identity::{claimed_revocation, without_certificate};
 use telcon_proto::{
     Card, DeviceId, Digest, Ended, InvitationId, ServerMessage,
     entry::{Entry, InvitationClosed, person_commitment},
@@ -134,7 +134,14 @@ impl Switchboard {
         }
         self.enrolling.insert(new.device, enrolling);
         let card = Arc::new(new.card.clone());
-        let device = Device { card, enrolled_ms: now_ms, revoked_ms: None, revocation: None, log_index: None };
+        let device = Device {
+            card,
+            enrolled_ms: now_ms,
+            revoked_ms: None,
+            revocation: None,
+            erase_ordered_ms: None,
+            log_index: None,
+        };
         self.context.directory.insert(new.device, device);
         let row = DeviceRow {
             device: new.device,
@@ -145,6 +152,7 @@ impl Switchboard {
             enrolled_ms: now_ms,
             revoked_ms: None,
             revocation: None,
+            erase_ordered_ms: None,
             log_index: None,
             revoked_index: None,
         };
@@ -238,7 +246,7 @@ impl Switchboard {
         let role = self.context.directory.role(&device);
         let refusal = if !own || role.is_none_or(|role| !self.may_enrol_role(&by, Some(role))) {
             Some("this device may not revoke devices of people of that role")
-        } else if self.context.directory.revoked_ms(&device).is_some() {
+        } else if self.was_ordered(&device, &statement) {
             Some("this device was revoked already")
         } else {
             None
@@ -260,19 +268,64 @@ impl Switchboard {
         let enrolled = directory.device(&device).is_some_and(|d| d.log_index.is_some()) || directory.is_lost(&device);
         let refusal = match directory.revoked_ms(&device) {
             _ if !enrolled => Some(Refusal::new(RefusalKind::NotFound, "no such device is enrolled here")),
-            Some(_) => Some(Refusal::new(RefusalKind::Conflict, "this device was revoked already")),
-            None => None,
+            _ if self.was_ordered(&device, &jws) => {
+                Some(Refusal::new(RefusalKind::Conflict, "this device was revoked already"))
+            }
+            _ => None,
         };
         if let Some(refusal) = refusal {
             self.context.output(Output::Reply(request, Err(refusal)));
             return self.finish(now_ms);
         }
+        self.carry_out_revocation(device, jws, Some(request), now_ms);
+        self.finish(now_ms)
+    }
+
+    /// Whether a revocation orders nothing that was not ordered before: a device that is revoked may be ordered to erase itself.
+    fn was_ordered(&self, device: &DeviceId, statement: &str) -> bool {
+        let directory = &self.context.directory;
+        directory.revoked_ms(device).is_some()
+            && (!erases(statement) || directory.revocation(device).is_some_and(erases))
+    }
+
+    /// A device reports that it erased itself; its signature was verified against the order that it had.
+    pub fn device_erased(&mut self, request: RequestId, device: DeviceId, now_ms: u64) -> Effects {
+        self.context.write(Write::DeviceErased(device, now_ms));
+        self.context.output(Output::Reply(request, Ok(Reply::ErasureNoted)));
+        if let Some(person) = self.context.directory.card(&device).map(|card| card.person) {
+            self.tell_devices_changed(person);
+        }
+        self.finish(now_ms)
+    }
+
+    /// Revokes a device, or orders one that is revoked to erase itself.
+    pub(super) fn carry_out_revocation(
+        &mut self,
+        device: DeviceId,
+        jws: String,
+        request: Option<RequestId>,
+        now_ms: u64,
+    ) {
+        if self.context.directory.revoked_ms(&device).is_some() {
+            let card = self.context.directory.order_erasure(device, now_ms, &jws);
+            self.context.write(Write::EraseOrdered(device, now_ms, jws));
+            let time_ms = self.context.directory.order_ms(&device).unwrap_or(now_ms);
+            append_revocation(&mut self.context, device, time_ms, request);
+            if let Some(card) = card {
+                self.tell_devices_changed(card.person);
+            }
+            return;
+        }
         let card = self.context.directory.revoke(device, now_ms, &jws);
         self.context.write(Write::DeviceRevoked(device, now_ms, Some(jws.clone())));
+        if erases(&jws) {
+            self.context.directory.order_erasure(device, now_ms, &jws);
+            self.context.write(Write::EraseOrdered(device, now_ms, jws.clone()));
+        }
         self.forget_push(device);
         self.sign_in_limits.forget(&device);
         self.pending.revoked(&device, &mut self.context);
-        append_revocation(&mut self.context, device, now_ms, Some(request));
+        append_revocation(&mut self.context, device, now_ms, request);
         if let Some(session) = self.context.directory.session_of(&device) {
             self.context.send(session, ServerMessage::Revoked { jws: Some(jws) });
             self.context.close(session, CloseReason::Revoked);
@@ -295,10 +348,11 @@ impl Switchboard {
         if let Some(card) = card {
             self.person_changed(card.person);
             self.tell_devices_changed(card.person);
+            self.end_delegations_of_device(device, card.person, now_ms);
         }
         self.void_first_approvals(device);
+        self.void_recoveries(device, now_ms);
         self.forget_notified(&device);
-        self.finish(now_ms)
     }
 
     pub(super) fn revocation_logged(
@@ -311,7 +365,7 @@ impl Switchboard {
         match (index, request) {
             (Some(index), request) => {
                 self.context.write(Write::RevocationLogged(device, index));
-                let time_ms = self.context.directory.revoked_ms(&device).unwrap_or(now_ms);
+                let time_ms = self.context.directory.order_ms(&device).unwrap_or(now_ms);
                 self.entry_is_alert(index, &Entry::DeviceRevoked { time_ms, device, jws: None });
                 if let Some(request) = request {
                     self.context.output(Output::Reply(request, Ok(Reply::Logged(index))));
@@ -330,7 +384,7 @@ impl Switchboard {
 
     /// The log failed to append the entry of a revocation, and is tried again.
     pub(super) fn append_revocation_again(&mut self, device: DeviceId) {
-        if let Some(revoked_ms) = self.context.directory.revoked_ms(&device) {
+        if let Some(revoked_ms) = self.context.directory.order_ms(&device) {
             append_revocation(&mut self.context, device, revoked_ms, None);
         }
     }
@@ -342,6 +396,11 @@ pub(super) fn append_revocation(context: &mut Context, device: DeviceId, time_ms
     // Without the certificate of a registrar, which names people.
     let jws = context.directory.revocation(&device).map(|statement| without_certificate(statement).to_owned());
     context.append(PendingAppend::Revoked(device, request), Entry::DeviceRevoked { time_ms, device, jws });
+}
+
+/// Whether a statement, which the driver verified, orders the device to erase itself.
+fn erases(statement: &str) -> bool {
+    claimed_revocation(statement).is_some_and(|revocation| revocation.erase)
 }
 
 /// The answer to a request when the log failed.

@@ -32,7 +32,7 @@ impl Call {
         let writes = context.directory.writes_records(&from);
         // A note-taker that left has no precedence: another may have replaced it meanwhile.
         let stays = self.members.contains(&from) && (!writes || self.is_member(&from));
-        let rejoins = self.is_principals(&from) || stays;
+        let rejoins = self.is_principals(&from) || stays || self.may_take_over(&from, context);
         if !rejoins && !self.admits(role) {
             let text = "this device may not join the call: its person neither rang, answered, nor may listen";
             return context.refuse(session, Some(id), RefusalCode::NotAllowed, text);
@@ -119,18 +119,24 @@ impl Call {
 
         // To every connected member, including those that it removes, so that they stop decrypting.
         let committed = self.committed(&handshake, &context.directory);
+        let acts = self.row.answerer.is_some_and(|answerer| handshake.adds.contains(&answerer));
         for device in before.iter().filter(|d| !handshake.adds.contains(d)) {
             if let Some(session) = self.present.get(device) {
+                if acts {
+                    self.send_delegations(*session, context);
+                }
                 context.send(*session, committed.clone());
             }
         }
         if let Some(welcome) = self.welcome(&handshake, &context.directory) {
             for device in &handshake.adds {
                 if let Some(session) = self.present.get(device) {
+                    self.send_delegations(*session, context);
                     context.send(*session, welcome.clone());
                 }
             }
         }
+        self.note_taken_over(&handshake.adds, &context.directory);
         for device in &handshake.adds {
             self.leaving.remove(device);
             self.waiting.retain(|w| w.ask.device != *device);
@@ -209,6 +215,7 @@ impl Call {
         }
         self.connect(from, session);
         if self.is_member(&from) {
+            self.send_delegations(session, context);
             for handshake in self.handshakes.iter().filter(|h| h.seq >= from_seq) {
                 let message = if welcomed == Some(handshake.seq) {
                     self.welcome(handshake, &context.directory)

@@ -31,6 +31,13 @@ const INVITATIONS_PER_MESSAGE: usize = 8;
 /// What a registrar is told whose invitation has the id of another one.
 const EXISTS: &str = "an invitation of this id exists, open or closed: make another";
 
+impl Invitations {
+    /// Whether an invitation of this id is in memory.
+    pub(super) fn is_known(&self, id: &InvitationId) -> bool {
+        self.open.contains_key(id) || self.closing.contains_key(id)
+    }
+}
+
 /// Who may enrol, and the invitations that are not closed or whose end is not in the log.
 #[derive(Default)]
 pub(super) struct Invitations {
@@ -53,7 +60,7 @@ impl Switchboard {
         }
         for row in stored {
             let id = row.invitation;
-            if row.made_index.is_none() {
+            if row.made_index.is_none() && !self.awaits_confirmation(&row) {
                 self.context.append(PendingAppend::InvitationMade(id), made(&row));
             }
             if row.closed.is_some() {
@@ -82,6 +89,7 @@ impl Switchboard {
             self.context.send(session, ServerMessage::Registrar { certificate });
         }
         if allows(role, Action::SeeAllDevices) {
+            self.send_recoveries(session);
             let open: Vec<_> =
                 self.invitations.open.values().filter(|row| row.made_index.is_some()).map(shown).collect();
             for changed in open.chunks(INVITATIONS_PER_MESSAGE).map(<[_]>::to_vec) {
@@ -90,7 +98,7 @@ impl Switchboard {
         }
     }
 
-    fn tell_registrars(&mut self, message: &ServerMessage) {
+    pub(super) fn tell_registrars(&mut self, message: &ServerMessage) {
         let roles = ROLES.into_iter().filter(|role| allows(*role, Action::SeeAllDevices));
         let sessions: Vec<_> = roles.flat_map(|role| self.context.directory.sessions_of_role(role)).collect();
         for session in sessions {
@@ -101,6 +109,7 @@ impl Switchboard {
     /// Tells who may see a person's devices that they have changed: that person, and registrars.
     pub(super) fn tell_devices_changed(&mut self, person: PersonId) {
         self.tell_registrars(&ServerMessage::DevicesChanged {});
+        self.recovery_devices_changed(person);
         for device in self.context.directory.online_devices_of(person) {
             if !self.context.directory.role(&device).is_some_and(|role| allows(role, Action::SeeAllDevices)) {
                 self.context.tell(&device, ServerMessage::DevicesChanged {});
@@ -212,6 +221,15 @@ impl Switchboard {
         self.invitations.open.insert(invitation, row);
     }
 
+    /// The log has the confirmation of the recovery that an invitation belongs to.
+    pub(super) fn append_invitation(&mut self, id: InvitationId) {
+        let rows = &self.invitations;
+        let row = rows.open.get(&id).or_else(|| rows.closing.get(&id)).filter(|row| row.made_index.is_none());
+        if let Some(entry) = row.map(made) {
+            self.context.append(PendingAppend::InvitationMade(id), entry);
+        }
+    }
+
     pub(super) fn invitation_logged(&mut self, id: InvitationId, index: Option<u64>, now_ms: u64) {
         let session = self.invitations.asked_by.remove(&id);
         let Some(index) = index else {
@@ -258,6 +276,9 @@ impl Switchboard {
             // The log failed before.
             None => {
                 if let Some(row) = self.invitations.closing.get(&id) {
+                    if row.made_index.is_none() && self.awaits_confirmation(row) {
+                        return self.context.timers.set(Timer::Invitation(id), Some(now_ms + LOG_RETRY_MS));
+                    }
                     if row.made_index.is_none() {
                         self.context.append(PendingAppend::InvitationMade(id), made(row));
                     }
@@ -285,6 +306,7 @@ impl Switchboard {
             // The log failed: both entries follow.
             self.context.timers.set(Timer::Invitation(id), Some(now_ms + LOG_RETRY_MS));
         }
+        self.recovery_invitation_closed(&row, how, by, now_ms);
         self.invitations.closing.insert(id, row);
         self.tell_registrars(&ServerMessage::Invitations { changed: Vec::new(), closed: vec![id] });
     }
@@ -331,7 +353,9 @@ impl Switchboard {
                 Err(Refusal::new(RefusalKind::Conflict, "a device of this id is enrolled already: make new keys"))
             }
             None => {
-                let expires_ms = now_ms + DEVICE_REQUEST_MS;
+                // All of a recovery takes a day at most.
+                let latest_ms = if row.recovery.is_some() { row.expires_ms } else { u64::MAX };
+                let expires_ms = latest_ms.min(now_ms + DEVICE_REQUEST_MS);
                 (row.request, row.device, row.expires_ms) = (Some(jws.clone()), Some(device), expires_ms);
                 let answer = waiting(row);
                 self.context.timers.set(Timer::Invitation(invitation), Some(expires_ms));
@@ -357,6 +381,7 @@ fn shown(row: &InvitationRow) -> OpenInvitation {
             .first_approval
             .as_ref()
             .map(|first| FirstApproval { chain: first.chain.clone(), at_ms: first.at_ms }),
+        recovery: row.recovery,
     }
 }
 

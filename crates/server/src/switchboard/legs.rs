@@ -66,7 +66,8 @@ impl Call {
     /// without keys, and setting the leg up before the answer loses no audio after it.
     fn may_have_leg(&self, device: &DeviceId, context: &Context) -> bool {
         let rings = self.row.stage == crate::store::Stage::Ringing
-            && context.directory.is_person(device, self.row.to.person)
+            && (context.directory.is_person(device, self.row.to.person)
+                || self.may_answer_for_callee(device, context).is_some())
             && !self.failed.contains(device);
         self.takes_part(device) || self.is_waiting(device) || rings
     }

@@ -42,7 +42,7 @@ impl LiveCalls {
 
     pub fn insert(&mut self, call: Call) {
         let id = call.id();
-        for person in [call.row.from.person, call.row.to.person] {
+        for person in concerned(&call) {
             self.by_person.entry(person).or_default().insert(id);
         }
         self.by_age.insert((call.row.opened_ms, id));
@@ -52,7 +52,7 @@ impl LiveCalls {
 
     pub fn remove(&mut self, id: &CallId) -> Option<Call> {
         let call = self.calls.remove(id)?;
-        for person in [call.row.from.person, call.row.to.person] {
+        for person in concerned(&call) {
             remove(&mut self.by_person, person, id);
         }
         for device in &call.indexed {
@@ -65,7 +65,7 @@ impl LiveCalls {
         Some(call)
     }
 
-    /// Calls in which the person is a party.
+    /// Calls in which the person is a party, or for whom somebody rang.
     pub fn of_person(&self, person: PersonId) -> impl Iterator<Item = &Call> {
         self.by_person.get(&person).into_iter().flatten().filter_map(|id| self.calls.get(id))
     }
@@ -120,6 +120,12 @@ impl LiveCalls {
             call.ask_committer(context);
         }
     }
+}
+
+/// The people under whom a call is indexed.
+fn concerned(call: &Call) -> impl Iterator<Item = PersonId> {
+    let principal = call.row.on_behalf.as_ref().map(|(_, card)| card.person);
+    [call.row.from.person, call.row.to.person].into_iter().chain(principal)
 }
 
 fn remove<K: Eq + std::hash::Hash>(index: &mut HashMap<K, BTreeSet<CallId>>, key: K, id: &CallId) {

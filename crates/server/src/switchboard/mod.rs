@@ -12,6 +12,7 @@
 //! |---|---|
 //! | `port` | inputs and outputs |
 //! | `context` | state shared by all calls: directory, effects, timers |
+//! | `delegations` | who may act for whom, and the calls under it |
 //! | `directory` | enrolled devices and connections |
 //! | `contacts` | contact lists: sign-in, changes, search |
 //! | `live_calls` | calls that have not ended, with indexes |
@@ -30,6 +31,7 @@
 //! | `note_takers` | the driver of `assignment` |
 //! | `legs` | media legs |
 //! | `enrolment` | enrolling and revoking devices |
+//! | `recoveries` | recovery of people who lost all devices |
 //! | `issued_links` | links of the authority, and whether their names may be enrolled |
 //! | `namesakes` | finding names that look the same |
 //! | `post_call` | what is pending after a call: its end in the log, its records |
@@ -41,6 +43,7 @@ mod asks;
 mod call;
 mod contacts;
 mod context;
+mod delegations;
 mod directory;
 mod enrolment;
 mod group;
@@ -53,15 +56,16 @@ mod note_takers;
 mod port;
 mod post_call;
 mod push;
+mod recoveries;
 mod ring;
 mod ring_limits;
 mod sign_in_limits;
 mod silence;
 
 pub use port::{
-    Approved, CloseReason, DeviceAsked, Effects, FirstApproved, LegRefusal, NewDevice, Output, PendingAppend, Policy,
-    Push, PushCommand, Refusal, RefusalKind, RefusedRing, RelayCommand, Reply, RequestId, Revocation, Seal, SessionId,
-    VerifiedRing,
+    Approved, CloseReason, ConfirmingRecovery, DelegationEnding, DeviceAsked, Effects, FirstApproved, LegRefusal,
+    NewDelegation, NewDevice, OpeningRecovery, Output, PendingAppend, Policy, Push, PushCommand, Refusal, RefusalKind,
+    RefusedRing, RelayCommand, Reply, RequestId, Revocation, Seal, SessionId, VerifiedRing,
 };
 
 use crate::{
@@ -79,6 +83,7 @@ use invitations::Invitations;
 use issued_links::IssuedLinks;
 use live_calls::LiveCalls;
 use post_call::PendingRecords;
+use recoveries::Recoveries;
 use ring_limits::RingLimits;
 use sign_in_limits::SignInLimits;
 use silence::Silenced;
@@ -107,6 +112,7 @@ pub struct Switchboard {
     silenced: Silenced,
     issued_links: IssuedLinks,
     invitations: Invitations,
+    recoveries: Recoveries,
     alerts: Alerts,
     added_devices: AddedDevices,
     /// When this engine was started.
@@ -156,6 +162,7 @@ impl Switchboard {
             silenced: Silenced::default(),
             issued_links: IssuedLinks::default(),
             invitations: Invitations::default(),
+            recoveries: Recoveries::default(),
             alerts: Alerts::default(),
             added_devices: AddedDevices::default(),
             started_ms: now_ms,
@@ -174,11 +181,12 @@ impl Switchboard {
                 enrolled_ms: row.enrolled_ms,
                 revoked_ms: row.revoked_ms,
                 revocation: row.revocation.map(String::into_boxed_str),
+                erase_ordered_ms: row.erase_ordered_ms,
                 log_index: row.log_index,
             };
             this.context.directory.insert(row.device, device);
             if let (Some(ms), None) = (row.revoked_ms, row.revoked_index) {
-                enrolment::append_revocation(&mut this.context, row.device, ms, None);
+                enrolment::append_revocation(&mut this.context, row.device, row.erase_ordered_ms.unwrap_or(ms), None);
             }
         }
         for lost in stored.lost {
@@ -194,8 +202,11 @@ impl Switchboard {
         this.alerts = Alerts::restore(stored.alerts, stored.unseen_alerts, &mut this.context, now_ms);
         this.added_devices.restore(stored.added_devices);
         this.restore_push(stored.push, now_ms);
+        this.restore_recoveries(stored.recoveries, stored.recovered, now_ms);
         this.restore_invitations(stored.registrars, stored.invitations);
         this.context.contacts.load(&this.context.directory);
+        // Before the calls that need them; what has ended meanwhile ends after these are restored.
+        let delegations = this.restore_delegations(stored.delegations);
         this.context.relay(RelayCommand::KeepOnly(stored.active.iter().map(|active| active.row.call).collect()));
         for active in stored.active {
             let call = Call::restored(active, now_ms);
@@ -206,6 +217,7 @@ impl Switchboard {
             this.remember_end(row.call, row.how.unwrap_or(Ended::Interrupted));
             this.pending.restore(&unfinished, &mut this.context, now_ms);
         }
+        this.settle_delegations(&delegations, now_ms);
         let effects = this.finish(now_ms);
         (this, effects)
     }
@@ -236,7 +248,10 @@ impl Switchboard {
             self.forget_session(older, now_ms);
         }
         let first = self.context.directory.sign_in(session, device, card.clone());
-        let (people, people_more) = self.context.contacts.open_list(session, &card, &self.context.directory);
+        let (people, people_more) = {
+            let role = self.context.contact_role(&card);
+            self.context.contacts.open_list(session, &card, role, &self.context.directory)
+        };
         let own = self.calls.of_device(&device);
         let in_call = own.iter().filter_map(|id| self.calls.get(id));
         let in_call = in_call.filter(|c| c.row.stage != Stage::Opening && c.takes_part(&device)).map(Call::id).next();
@@ -250,6 +265,7 @@ impl Switchboard {
             token,
             in_call,
             checkpoint: String::new(),
+            recovered_ms: self.context.directory.recovered_ms(card.person),
         };
         self.context.send(session, signed_in);
         if first {
@@ -260,6 +276,8 @@ impl Switchboard {
         self.send_alerts(session, card.role);
         if watches_calls(card.role) {
             self.send_notices(session, in_call);
+        } else {
+            self.send_notices_for(session, card.person);
         }
         let ringing: Vec<CallId> = self.calls.of_person(card.person).map(Call::id).collect();
         for id in ringing {
@@ -267,6 +285,7 @@ impl Switchboard {
                 call.ring_device(device, &mut self.context);
             }
         }
+        self.ring_for_principals(device, card.person);
         Ok((SignedIn { device, role: card.role }, self.finish(now_ms)))
     }
 
@@ -351,10 +370,19 @@ impl Switchboard {
                 self.invite(session, row, now_ms);
             }
             M::CloseInvitation { invitation } => self.close_invitation(session, from, invitation, now_ms),
+            M::CloseRecovery { recovery } => self.close_recovery(session, from, recovery, now_ms),
             M::ReportAlert { kind, call } => self.report_alert(from, kind, call, now_ms),
             M::SeeAlerts { alerts } => self.see_alerts(session, from, &alerts, now_ms),
             M::AcknowledgeDevice { device } => self.acknowledge_device(from, device),
             M::Available {} => self.available(session, from, now_ms),
+            M::OpenRecovery { .. } | M::ConfirmRecovery { .. } => {
+                let text = "the server did not verify this statement about a recovery: try again";
+                self.context.refuse(session, None, RefusalCode::Unavailable, text);
+            }
+            M::Delegate { .. } | M::EndDelegation { .. } => {
+                let text = "the server did not verify this statement: try again";
+                self.context.refuse(session, None, RefusalCode::Unavailable, text);
+            }
             M::RevokeDevice { .. } => {
                 let text = "the server did not verify this revocation: revoke the device again";
                 self.context.refuse(session, None, RefusalCode::Unavailable, text);
@@ -365,6 +393,10 @@ impl Switchboard {
             }
             M::Ring { .. } => {
                 let text = "the server did not verify this ring: ring again";
+                self.context.refuse(session, None, RefusalCode::Unavailable, text);
+            }
+            M::OpenCode {} | M::AnswerCode { .. } | M::CloseCode { .. } => {
+                let text = "the server did not forward this: make another code";
                 self.context.refuse(session, None, RefusalCode::Unavailable, text);
             }
             M::Hello { .. } | M::Prove { .. } | M::Ping { .. } => {
@@ -393,7 +425,12 @@ impl Switchboard {
             PendingAppend::Appointed(device, request) => self.appointment_logged(device, request, index),
             PendingAppend::InvitationMade(id) => self.invitation_logged(id, index, now_ms),
             PendingAppend::InvitationClosed(id) => self.invitation_close_logged(id, index, now_ms),
+            PendingAppend::RecoveryOpened(id) => self.recovery_logged(id, index, now_ms),
+            PendingAppend::RecoveryConfirmed(id) => self.recovery_confirmation_logged(id, index, now_ms),
+            PendingAppend::RecoveryClosed(id) => self.recovery_close_logged(id, index, now_ms),
             PendingAppend::Revoked(device, request) => self.revocation_logged(device, request, index, now_ms),
+            PendingAppend::DelegationGiven(id) => self.delegation_logged(id, index, now_ms),
+            PendingAppend::DelegationEnded(id) => self.delegation_end_logged(id, index, now_ms),
             PendingAppend::Opened(call) => self.opened(call, index, now_ms),
             PendingAppend::Ended(call) => self.pending.end_logged(call, index, &mut self.context, now_ms),
             PendingAppend::Sealed(seal, request) => {
@@ -441,7 +478,10 @@ impl Switchboard {
                     }
                 }
                 Some(Timer::Alerts) => self.alerts.due(&mut self.context, now_ms),
+                Some(Timer::Delegation(id)) => self.delegation_due(id, now_ms),
                 Some(Timer::Invitation(id)) => self.invitation_expired(id, now_ms),
+                Some(Timer::Recovery(id)) => self.recovery_due(id, now_ms),
+                Some(Timer::RecoveryShown(person)) => self.recovery_shown_long_enough(person),
                 Some(Timer::AppendRevocation(device)) => self.append_revocation_again(device),
                 Some(timer) => self.on_pending_timer(timer, now_ms),
                 None if settled => break,

@@ -277,9 +277,14 @@ impl Office {
         alerts
     }
 
+    /// All devices, as officers are shown them.
+    pub fn listed_devices(&self) -> Vec<crate::store::DeviceSummary> {
+        self.location.reader(&home()).unwrap().listed_devices(None).unwrap()
+    }
+
     /// What the store has of a call that ended.
     pub fn ended_call(&self, call: &CallId) -> Unfinished {
-        let (StoredRecord { call: row, records }, devices) =
+        let (StoredRecord { call: row, records, .. }, devices) =
             self.location.reader(&home()).unwrap().record(call).unwrap().unwrap();
         Unfinished { row, participants: devices.iter().map(|device| device.device).collect(), records }
     }

@@ -3,12 +3,15 @@
 use crate::store::{AlertId, PushRow, Write};
 use std::collections::BTreeSet;
 use telcon_proto::{
-    Blob, CallId, Card, DeviceId, Digest, InvitationId, OfficeName, RecordMode, ServerMessage, SuiteName,
+    Blob, CallId, Card, DelegationId, DeviceId, Digest, InvitationId, OfficeName, PersonId, RecordMode, RecoveryId,
+    ServerMessage, SuiteName,
+    delegation::Delegation,
     device_policy::DevicePolicy,
     entry::Entry,
     http::Asked,
     message::{Logged, RefusalCode, Ring},
     push::PushAbout,
+    recovery::RecoveryReason,
 };
 
 /// One signed-in connection, numbered by the driver. Numbers are never used twice.
@@ -149,8 +152,18 @@ pub enum PendingAppend {
     InvitationMade(InvitationId),
     /// An invitation was closed.
     InvitationClosed(InvitationId),
+    /// A recovery was opened.
+    RecoveryOpened(RecoveryId),
+    /// A recovery was confirmed.
+    RecoveryConfirmed(RecoveryId),
+    /// A recovery is over.
+    RecoveryClosed(RecoveryId),
     /// An alert is raised.
     Alert(AlertId),
+    /// A delegation was given.
+    DelegationGiven(DelegationId),
+    /// A delegation was ended.
+    DelegationEnded(DelegationId),
 }
 
 /// A change at the relay.
@@ -203,6 +216,10 @@ pub enum Reply {
     NoOpenInvitation,
     /// The approval is kept until a second registrar answers.
     ApprovedFirst,
+    /// It is noted that the device erased itself.
+    ErasureNoted,
+    /// A recovery is confirmed, and what follows from it carried out.
+    RecoveryConfirmed,
 }
 
 impl Reply {
@@ -213,7 +230,13 @@ impl Reply {
     pub fn logged(self) -> Result<u64, Refusal> {
         match self {
             Self::Logged(index) => Ok(index),
-            Self::LinkKept | Self::PushStored | Self::Asked(_) | Self::NoOpenInvitation | Self::ApprovedFirst => {
+            Self::LinkKept
+            | Self::PushStored
+            | Self::Asked(_)
+            | Self::NoOpenInvitation
+            | Self::ApprovedFirst
+            | Self::ErasureNoted
+            | Self::RecoveryConfirmed => {
                 Err(Refusal::new(RefusalKind::Unavailable, "the server gave another answer: try again"))
             }
         }
@@ -314,6 +337,68 @@ pub struct Revocation {
     pub by: DeviceId,
     /// The statement, with the registrar's certificate.
     pub statement: String,
+}
+
+/// A registrar's statement that a person lost all devices, whose signature was checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpeningRecovery {
+    /// Which.
+    pub recovery: RecoveryId,
+    /// The person that it is for.
+    pub person: PersonId,
+    /// Why.
+    pub reason: RecoveryReason,
+    /// The registrar's device that signed.
+    pub by: DeviceId,
+    /// The statement, with the registrar's certificate.
+    pub statement: String,
+}
+
+/// Another registrar's confirmation of it, and the revocations that follow from it, whose signatures were checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfirmingRecovery {
+    /// Which.
+    pub recovery: RecoveryId,
+    /// The statement that was confirmed.
+    pub opened: String,
+    /// The registrar's device that signed.
+    pub by: DeviceId,
+    /// The confirmation, with the registrar's certificate.
+    pub statement: String,
+    /// The invitation with which the new device asks.
+    pub invitation: InvitationId,
+    /// SHA-256 of the token of its link.
+    pub token_sha256: Digest,
+    /// The devices that the confirmation names.
+    pub devices: Vec<DeviceId>,
+    /// Devices and their revocations, with the order to erase, by the same registrar.
+    pub revocations: Vec<(DeviceId, String)>,
+}
+
+/// A delegation whose signature was checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewDelegation {
+    /// The signed content.
+    pub content: Delegation,
+    /// The device that signed it.
+    pub device: DeviceId,
+    /// As it was signed.
+    pub statement: String,
+    /// SHA-256 of that.
+    pub sha256: Digest,
+    /// Whether the store has a delegation of this id.
+    pub exists: bool,
+}
+
+/// The end of a delegation, whose signature was checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DelegationEnding {
+    /// Which.
+    pub delegation: DelegationId,
+    /// The device that signed it.
+    pub by: DeviceId,
+    /// SHA-256 of the statement.
+    pub sha256: Digest,
 }
 
 /// A sealed record whose parts and signature were checked.

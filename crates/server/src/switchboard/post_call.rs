@@ -13,7 +13,7 @@ use crate::{
     store::{CallRow, RecordRow, Unfinished, Write},
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use telcon_proto::{CallId, DeviceId, Digest, Ended, RecordMode, ServerMessage, entry::Entry};
+use telcon_proto::{CallId, DelegationId, DeviceId, Digest, Ended, RecordMode, ServerMessage, entry::Entry};
 
 /// Calls whose end or records are pending. Deadlines are in [`Context::timers`].
 ///
@@ -33,6 +33,8 @@ pub(super) struct PendingRecords {
 struct UnloggedEnd {
     how: Ended,
     answered_ms: Option<u64>,
+    /// The delegation under which it was answered.
+    delegation: Option<DelegationId>,
     time_ms: u64,
     /// Whether it is known what else is pending of the call. Otherwise the next start finds out, and the call is not settled.
     is_known: bool,
@@ -203,7 +205,14 @@ impl Switchboard {
         match timer {
             Timer::AppendEnd(call) => self.pending.append_end_again(call, &mut self.context),
             Timer::Record(call) => self.pending.record_due(call, &mut self.context, now_ms),
-            Timer::Call(_) | Timer::AppendRevocation(_) | Timer::Invitation(_) | Timer::Contacts | Timer::Alerts => {}
+            Timer::Call(_)
+            | Timer::AppendRevocation(_)
+            | Timer::Invitation(_)
+            | Timer::Recovery(_)
+            | Timer::RecoveryShown(_)
+            | Timer::Delegation(_)
+            | Timer::Contacts
+            | Timer::Alerts => {}
         }
     }
 }
@@ -238,12 +247,18 @@ impl PendingRecords {
     /// Appends the end of a call to the log, until the log has it. The log turned out to have its opening after the call was given
     /// up: whether a record is missing is found out at the next start.
     pub fn append_end(&mut self, call: CallId, how: Ended, time_ms: u64, context: &mut Context) {
-        self.append(call, UnloggedEnd { how, answered_ms: None, time_ms, is_known: false }, context);
+        self.append(call, UnloggedEnd { how, answered_ms: None, delegation: None, time_ms, is_known: false }, context);
     }
 
     fn append_end_of(&mut self, row: &CallRow, context: &mut Context) {
         if let (Some(how), Some(time_ms)) = (row.how, row.ended_ms) {
-            let end = UnloggedEnd { how, answered_ms: row.answered_ms, time_ms, is_known: true };
+            let end = UnloggedEnd {
+                how,
+                answered_ms: row.answered_ms,
+                delegation: row.answered_under,
+                time_ms,
+                is_known: true,
+            };
             self.append(row.call, end, context);
         }
     }
@@ -483,9 +498,10 @@ fn is_of_record(entry: &Entry, digest: Digest) -> bool {
 
 impl UnloggedEnd {
     fn append(&self, call: CallId, context: &mut Context) {
-        let Self { how, answered_ms, time_ms, .. } = *self;
+        let Self { how, answered_ms, delegation, time_ms, is_known: _ } = *self;
         let answered = Some(answered_ms.is_some());
-        context.append(PendingAppend::Ended(call), Entry::CallEnded { time_ms, call, how, answered, answered_ms });
+        let entry = Entry::CallEnded { time_ms, call, how, answered, answered_ms, delegation };
+        context.append(PendingAppend::Ended(call), entry);
     }
 }
 

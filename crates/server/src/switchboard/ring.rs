@@ -3,8 +3,9 @@
 use super::{
     Switchboard,
     alerts::Topic,
-    call::Call,
+    call::{Call, Side},
     context::Context,
+    delegations::Acting,
     port::{Effects, PendingAppend, RefusedRing, RelayCommand, SessionId, VerifiedRing, entry_at},
     ring_limits::TooMany,
 };
@@ -14,15 +15,16 @@ use crate::{
 };
 use std::sync::Arc;
 use telcon_proto::{
-    AlertKind, Blob, CallId, Card, DeviceId, Ended, PersonId, ServerMessage,
+    AlertKind, Blob, CallId, Card, DelegationId, DeviceId, Ended, PersonId, ServerMessage,
+    delegation::Act,
     entry::Entry,
     limits::{ABANDONED_AFTER_MS, MAX_RINGS_AT_ONCE},
     message::{RefusalCode, Ring},
     policy::may_ring,
 };
 
-/// Caller and callee of a ring that is allowed.
-type Parties = (Arc<Card>, Arc<Card>);
+/// Caller and callee of a ring that is allowed, and the delegation and principal for whom it is.
+type Parties = (Arc<Card>, Arc<Card>, Option<(DelegationId, Arc<Card>)>);
 
 impl Switchboard {
     /// A signed-in device rings. The driver has verified the ring, or gives the reason of its failure as a sentence.
@@ -96,8 +98,8 @@ impl Switchboard {
         call_exists: bool,
         now_ms: u64,
     ) -> Result<CallRow, (RefusalCode, String)> {
-        let (caller, callee) =
-            self.check_ring(ring, from, call_exists).map_err(|(code, text)| (code, text.to_owned()))?;
+        let (caller, callee, principal) =
+            self.check_ring(ring, from, call_exists, now_ms).map_err(|(code, text)| (code, text.to_owned()))?;
         self.ring_limits.ring(caller.person, callee.person, now_ms).map_err(|limit| {
             let text = match limit {
                 TooMany::Caller => "too many rings from this person: wait a few seconds".to_owned(),
@@ -126,6 +128,8 @@ impl Switchboard {
             opened_index: None,
             ended_index: None,
             missing_index: None,
+            on_behalf: principal.map(|(delegation, card)| (delegation, (*card).clone())),
+            answered_under: None,
         })
     }
 
@@ -135,6 +139,7 @@ impl Switchboard {
         ring: &Ring,
         from: DeviceId,
         call_exists: bool,
+        now_ms: u64,
     ) -> Result<Parties, (RefusalCode, &'static str)> {
         use RefusalCode::{NotAllowed, Unreachable};
         let policy = &self.context.policy;
@@ -160,15 +165,30 @@ impl Switchboard {
         if caller.person == callee.person {
             return Err((NotAllowed, "one cannot ring oneself"));
         }
-        if !may_ring(caller.role, callee.role) {
+        let principal = match &ring.on_behalf {
+            None => None,
+            Some(named) => {
+                let row =
+                    self.context.delegations.for_ring(named, &caller, now_ms).map_err(|text| (NotAllowed, text))?;
+                let principal = directory.person(row.principal).cloned();
+                let principal = principal.ok_or((NotAllowed, "the principal has no device any more"))?;
+                if principal.person == callee.person {
+                    return Err((NotAllowed, "nobody is rung for themselves"));
+                }
+                Some((row.delegation, principal))
+            }
+        };
+        if !may_ring(principal.as_ref().map_or(caller.role, |(_, principal)| principal.role), callee.role) {
             return Err((NotAllowed, "this role may not be rung from this device"));
         }
         // Being rung hinders nothing: a ring that they have not answered is no call of theirs.
-        let engaged = |call: &Call| call.row.from.person == caller.person || call.row.stage == Stage::Live;
-        if self.calls.of_person(caller.person).any(engaged) {
+        let takes_part = |id: &CallId| self.calls.get(id).is_some_and(|call| call.takes_part(&from));
+        if self.calls.of_person(caller.person).any(|call| call.engages(caller.person))
+            || principal.is_some() && self.calls.of_device(&from).iter().any(takes_part)
+        {
             return Err((NotAllowed, "you are in another call: end it first"));
         }
-        Ok((caller, callee))
+        Ok((caller, callee, principal))
     }
 
     fn open(&mut self, session: SessionId, row: CallRow, ring: &Ring) {
@@ -179,10 +199,13 @@ impl Switchboard {
             mode: row.mode,
             suite: ring.suite,
             devices: vec![row.from_device],
+            delegation: row.on_behalf.as_ref().map(|(delegation, _)| *delegation),
         };
         self.context.write(Write::Call(Box::new(row.clone())));
         self.context.append(PendingAppend::Opened(row.call), entry);
-        self.calls.insert(Call::new(row, session));
+        let mut call = Call::new(row, session);
+        call.load_delegations(&self.context);
+        self.calls.insert(call);
     }
 
     /// The result of appending the opening. Without a log entry there is no call.
@@ -222,8 +245,11 @@ impl Switchboard {
     }
 
     fn start_ringing(&mut self, id: CallId, now_ms: u64) {
-        let parties = self.calls.get(&id).map(|c| (c.row.from.person, c.row.to.person));
-        let Some((from, to)) = parties else { return };
+        let parties = self.calls.get(&id).map(|c| {
+            let principal = c.row.on_behalf.as_ref().map(|(_, card)| card.person);
+            (c.row.from.person, c.row.to.person, principal)
+        });
+        let Some((from, to, principal)) = parties else { return };
         // Answered another ring while this one was appended to the log.
         if self.is_in_call(from, id) {
             return self.end(id, Ended::Cancelled, now_ms);
@@ -235,12 +261,17 @@ impl Switchboard {
             return self.end(id, Ended::Busy, now_ms);
         }
         // As if none of their devices were connected: the caller is not told that they were silenced, and can only guess.
-        if self.silenced.is_silenced(to, from) {
+        if self.silenced.is_silenced(to, from) || principal.is_some_and(|person| self.silenced.is_silenced(to, person))
+        {
             // Each attempt adds two entries to the log, which nobody wants.
             self.ring_limits.unwanted(from, to, now_ms);
             return self.end(id, Ended::Missed, now_ms);
         }
-        let devices = self.context.directory.online_devices_of(to);
+        let mut devices = self.context.directory.online_devices_of(to);
+        devices.extend(self.answering_devices(to).into_iter().filter(|device| {
+            // Nobody answers what they rang.
+            !self.context.directory.is_person(device, from)
+        }));
         if devices.is_empty() {
             return self.end(id, Ended::Missed, now_ms);
         }
@@ -257,7 +288,8 @@ impl Switchboard {
 
     /// Whether the person is a party of a call, other than `except`, that was answered.
     fn is_in_call(&self, person: PersonId, except: CallId) -> bool {
-        self.calls.of_person(person).any(|call| call.id() != except && call.row.stage == Stage::Live)
+        let engages = |call: &Call| call.row.stage == Stage::Live && call.engages(person);
+        self.calls.of_person(person).any(|call| call.id() != except && engages(call))
     }
 
     pub(super) fn answer(&mut self, session: SessionId, from: DeviceId, id: CallId, key_package: Blob, now_ms: u64) {
@@ -278,12 +310,14 @@ impl Switchboard {
     fn end_other_rings(&mut self, id: CallId, now_ms: u64) {
         let Some(call) = self.calls.get(&id).filter(|call| call.row.stage == Stage::Live) else { return };
         let parties = [call.row.from.person, call.row.to.person];
+        let engaged: Vec<PersonId> = parties.into_iter().filter(|person| call.engages(*person)).collect();
         self.ring_limits.answered(parties[0], parties[1]);
-        for person in parties {
+        for person in engaged {
             let others: Vec<(CallId, Ended)> = self
                 .calls
                 .of_person(person)
                 .filter(|other| other.id() != id && other.row.stage == Stage::Ringing)
+                .filter(|other| other.rings_for(person) || other.row.from.person == person)
                 .map(|other| (other.id(), if other.rings_for(person) { Ended::Busy } else { Ended::Cancelled }))
                 .collect();
             for (other, how) in others {
@@ -293,8 +327,9 @@ impl Switchboard {
     }
 
     /// Continues a stored call after a restart.
-    pub(super) fn restore(&mut self, call: Call, now_ms: u64) {
+    pub(super) fn restore(&mut self, mut call: Call, now_ms: u64) {
         let id = call.id();
+        call.load_delegations(&self.context);
         match call.row.stage {
             // Its entry never reached the log (reconciliation would have found it): there was no call.
             Stage::Opening => {
@@ -311,7 +346,19 @@ impl Switchboard {
 
     pub(super) fn decline(&mut self, session: SessionId, from: DeviceId, id: CallId, now_ms: u64) {
         match self.calls.get(&id).filter(|c| c.row.stage != Stage::Opening) {
-            Some(call) if call.rings_at(&from, &self.context) => self.end(id, Ended::Declined, now_ms),
+            Some(call) if call.rings_at(&from, &self.context) => {
+                if self.context.directory.is_person(&from, call.row.to.person) {
+                    return self.end(id, Ended::Declined, now_ms);
+                }
+                // Who may answer for somebody declines for themselves alone.
+                let Some(call) = self.calls.get_mut(&id) else { return };
+                call.failed.insert(from);
+                call.ringing.remove(&from);
+                call.drop_leg(from, &mut self.context);
+                if call.ringing.is_empty() {
+                    self.end(id, Ended::Declined, now_ms);
+                }
+            }
             Some(_) => {
                 let text = "only a device that rings can decline: hang up instead";
                 self.context.refuse(session, Some(id), RefusalCode::NotAllowed, text);
@@ -332,7 +379,7 @@ impl Switchboard {
         }
         if call.rings_at(&from, &self.context) {
             if !failed {
-                return self.end(id, Ended::Declined, now_ms);
+                return self.decline(session, from, id, now_ms);
             }
             // A device that refuses the ring does not stop the others.
             call.failed.insert(from);
@@ -388,6 +435,7 @@ impl Call {
 
     fn send_opened(&self, session: SessionId, context: &mut Context) {
         let opened = entry_at(self.row.opened_index.unwrap_or_default());
+        self.send_delegations(session, context);
         context.send(session, ServerMessage::Opened { call: self.row.call, opened });
         if self.shown {
             context.send(session, ServerMessage::RingingThere { call: self.row.call });
@@ -410,11 +458,37 @@ impl Call {
         }
         let caller = context.directory.device_entry(&self.row.from_device);
         let opened = entry_at(self.row.opened_index.unwrap_or_default());
+        if let Some(session) = context.directory.session_of(&device) {
+            self.send_delegations(session, context);
+            if let Some(acting) = self.may_answer_for_callee(&device, context) {
+                context.send(session, ServerMessage::Delegation(acting.proven));
+            }
+        }
         context.tell(&device, ServerMessage::Ringing { jws: self.row.ring.clone(), opened, device: caller });
     }
 
     fn rings_at(&self, device: &DeviceId, context: &Context) -> bool {
-        self.row.stage == Stage::Ringing && context.directory.is_person(device, self.row.to.person)
+        let may = || {
+            context.directory.is_person(device, self.row.to.person)
+                || self.may_answer_for_callee(device, context).is_some()
+        };
+        self.row.stage == Stage::Ringing && may()
+    }
+
+    /// The delegation under which a device's person may answer for the callee now.
+    pub(super) fn may_answer_for_callee(&self, device: &DeviceId, context: &Context) -> Option<Acting> {
+        let card = context.directory.card(device).filter(|card| card.person != self.row.from.person)?;
+        let id = context.delegations.answers(self.row.to.person, card)?;
+        context.delegations.acting(id, &self.row.to, Act::Answer, &context.directory)
+    }
+
+    /// What the row says of who acts for whom, after a restart too.
+    pub(super) fn load_delegations(&mut self, context: &Context) {
+        let acting = |id, principal, act| context.delegations.acting(id, principal, act, &context.directory);
+        self.rang = self.row.on_behalf.as_ref().and_then(|(id, principal)| acting(*id, principal, Act::Ring));
+        self.answered = self.row.answered_under.and_then(|id| acting(id, &self.row.to, Act::Answer));
+        let members: Vec<DeviceId> = self.members.iter().filter(|device| self.is_member(device)).copied().collect();
+        self.note_taken_over(&members, &context.directory);
     }
 
     pub(super) fn ring_shown(&mut self, from: DeviceId, context: &mut Context) {
@@ -438,7 +512,9 @@ impl Call {
             return self.resume(session, from, 0, context);
         }
         let again = answered && !self.members.contains(&from);
-        if !again && self.row.stage == Stage::Live && context.directory.is_person(&from, self.row.to.person) {
+        let acting = self.may_answer_for_callee(&from, context);
+        let theirs = context.directory.is_person(&from, self.row.to.person) || acting.is_some();
+        if !again && self.row.stage == Stage::Live && theirs {
             return context.send(session, ServerMessage::TakenElsewhere { call: self.row.call });
         }
         if !again && !self.rings_at(&from, context) {
@@ -450,6 +526,11 @@ impl Call {
             self.row.answerer = Some(from);
             self.row.answered_ms = Some(now_ms);
             context.write(Write::CallAnswered(self.row.call, from, now_ms));
+            if let Some(acting) = acting.filter(|_| !context.directory.is_person(&from, self.row.to.person)) {
+                self.row.answered_under = Some(acting.delegation);
+                context.write(Write::AnsweredUnder(self.row.call, acting.delegation));
+                self.answered = Some(acting);
+            }
             for other in std::mem::take(&mut self.ringing) {
                 if other != from {
                     context.tell(&other, ServerMessage::TakenElsewhere { call: self.row.call });
@@ -472,13 +553,15 @@ impl Call {
                 if now_ms >= self.ring_until_ms() {
                     return Some(Ended::Missed);
                 }
-                if self.abandoned_by(self.row.from.person, &context.directory, now_ms) {
+                if self.abandoned_by(Side::Caller, &context.directory, now_ms) {
                     return Some(Ended::Interrupted);
                 }
             }
             Stage::Live => {
-                let sides = [self.row.from.person, self.row.to.person];
-                if sides.into_iter().any(|side| self.abandoned_by(side, &context.directory, now_ms)) {
+                if [Side::Caller, Side::Callee]
+                    .into_iter()
+                    .any(|side| self.abandoned_by(side, &context.directory, now_ms))
+                {
                     return Some(Ended::Interrupted);
                 }
             }

@@ -2,16 +2,17 @@
 //! what one connection causes, and of what it is sent at sign-in. Which devices are in use.
 
 use super::{
-    Effects, NewDevice, Output, Policy, RelayCommand, RequestId, Seal, SessionId, Switchboard, VerifiedRing,
-    contacts::MAX_CANDIDATES,
+    Effects, NewDelegation, NewDevice, Output, Policy, RelayCommand, RequestId, Seal, SessionId, Switchboard,
+    VerifiedRing, contacts::MAX_CANDIDATES,
 };
 use crate::{
     limits::{CONTACTS_INTERVAL_MS, NOTICES_AT_SIGN_IN, RECORD_DUE_MS},
     store::Snapshot,
 };
 use telcon_proto::{
-    Blob, CallId, Card, ClientMessage as C, DeviceId, Digest, OfficeName, PersonId, RecordMode, Role,
+    Blob, CallId, Card, ClientMessage as C, DelegationId, DeviceId, Digest, OfficeName, PersonId, RecordMode, Role,
     ServerMessage as S, SuiteName, WIRE_VERSION,
+    delegation::{Act, Delegation, OnBehalf},
     message::{RefusalCode, Ring},
 };
 
@@ -55,8 +56,16 @@ fn new_device(device: DeviceId, person: PersonId, name: String, role: Role) -> N
 /// A ring, as if its signature had been verified.
 fn ring(call: CallId, from: DeviceId, to: PersonId) -> VerifiedRing {
     let (call, from, to) = (call.at(&home()), from.at(&home()), to.at(&home()));
-    let ring =
-        Ring { version: WIRE_VERSION, call, from, to, mode: RecordMode::Memo, suite: SuiteName::Hybrid, at_ms: 0 };
+    let ring = Ring {
+        version: WIRE_VERSION,
+        call,
+        from,
+        to,
+        mode: RecordMode::Memo,
+        suite: SuiteName::Hybrid,
+        at_ms: 0,
+        on_behalf: None,
+    };
     VerifiedRing { ring, jws: "jws".into(), call_exists: false }
 }
 
@@ -239,6 +248,32 @@ fn effects_do_not_grow_with_the_size_of_the_office() {
         step(&mut office, 2, C::Answer { call: next, key_package: blob("kp2") });
         step(&mut office, 1, C::Decline { call: next });
         costs.push(rung);
+
+        // The duty officer rings for the principal, whose delegation concerns the two alone.
+        let content = Delegation {
+            office: home(),
+            delegation: DelegationId::from_bytes([0xde; 16]),
+            principal: person(1),
+            delegate: new_device(device(4), person(4), "Person 4".into(), Role::DutyOfficer).card,
+            acts: vec![Act::Ring, Act::Answer],
+            not_before_ms: office.now,
+            not_after_ms: office.now + 3_600_000,
+            at_ms: office.now,
+        };
+        let sha256 = Digest::from_bytes([0xde; 32]);
+        let named = OnBehalf { delegation: content.delegation, statement_sha256: sha256 };
+        let new = NewDelegation { content, device: device(1), statement: "s".into(), sha256, exists: false };
+        office.send(1, C::HangUp { call: next, failed: false });
+        let effects = office.switchboard.delegate(session(1), Ok(new), office.now);
+        costs.push(cost(&mut office, effects));
+        // Whom they may ring is sent to the delegate: as much as at a sign-in.
+        let third = CallId::from_bytes([0xcc; 16]);
+        let mut for_principal = ring(third, device(4), person(2));
+        for_principal.ring.on_behalf = Some(named);
+        let effects = office.switchboard.ring(session(4), Ok(for_principal), office.now);
+        costs.push(cost(&mut office, effects));
+        let effects = office.switchboard.message(session(4), C::HangUp { call: third, failed: false }, office.now);
+        costs.push(cost(&mut office, effects));
 
         // A device of staff, which is in no contact list: its presence is sent to nobody.
         let effects = office.switchboard.disconnected(session(4), office.now);

@@ -5,9 +5,9 @@
 //! `docs/api/openapi.json`, and fails in CI when that file is out of date. The server serves the same file.
 
 use super::{
-    App, alerts, devices,
+    App, alerts, codes, delegations, devices, erasures,
     error::{HttpError, NOTHING_HERE},
-    lockers, log_files, office, passkeys, protection, push, records, registrars, relays, socket, turn,
+    lockers, log_files, office, passkeys, protection, push, records, registrars, relays, socket, sso, turn,
 };
 use crate::limits::MAX_JSON_BODY_BYTES;
 use axum::{
@@ -75,6 +75,7 @@ const LOG_PATH: &str = "/log/{path}";
         (name = "office", description = "The office, enrolment and revocation of devices"),
         (name = "alerts", description = "What security officers are told"),
         (name = "protection", description = "Passkeys and PINs with which people unlock their devices"),
+        (name = "sso", description = "Sign-ins with accounts at the office's provider (OpenID Connect)"),
         (name = "records", description = "Calls and their sealed records"),
         (name = "media", description = "Fallback transports for media"),
         (name = "log", description = "The transparency log"),
@@ -93,9 +94,14 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(devices::invite).layer(json()))
         .routes(routes!(devices::enrol).layer(json()))
         .routes(routes!(devices::revoke).layer(json()))
+        .routes(routes!(erasures::orders).layer(json()))
+        .routes(routes!(erasures::report).layer(json()))
         .routes(routes!(registrars::appoint).layer(json()))
         .routes(routes!(registrars::ask).layer(json()))
+        .routes(routes!(codes::start).layer(json()))
+        .routes(routes!(codes::confirm).layer(json()))
         .routes(routes!(registrars::list_devices))
+        .routes(routes!(delegations::list))
         .routes(routes!(registrars::list_sign_ins))
         .routes(routes!(alerts::list))
         .routes(routes!(push::read))
@@ -109,6 +115,9 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(passkeys::assert).layer(json()))
         .routes(routes!(lockers::make).layer(json()))
         .routes(routes!(lockers::open).layer(json()))
+        .routes(routes!(sso::start))
+        .routes(routes!(sso::finish).layer(json()))
+        .routes(routes!(sso::unlink).layer(json()))
         .routes(routes!(log_files::consistency))
         .routes(routes!(records::seal).layer(DefaultBodyLimit::max(MAX_SEAL_BYTES)))
         .routes(routes!(turn::ice_servers))

@@ -197,6 +197,6 @@ pub(super) async fn revoke(
     .await?;
     let answer = app.hub.ask(|reply| Input::Revoke(device, signed, reply)).await.ok_or_else(HttpError::unavailable)?;
     let index = answer?.logged()?;
-    app.tokens.revoke(device);
+    app.revoke_tokens(device);
     Ok(Json(blocking(move || Ok(app.prover.prove(index)?)).await?))
 }

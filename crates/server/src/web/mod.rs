@@ -2,8 +2,11 @@
 
 mod alerts;
 mod api;
+mod codes;
 mod connections;
+mod delegations;
 mod devices;
+mod erasures;
 mod error;
 mod extract;
 mod liveness;
@@ -18,15 +21,18 @@ mod proxies;
 mod push;
 mod record_reader;
 mod records;
+mod recoveries;
 mod registrars;
 mod relays;
 mod security;
 mod slots;
 mod socket;
+mod sso;
 mod tokens;
 mod turn;
 
 pub use api::openapi;
+pub use codes::CodeRelay;
 pub use connections::ConnectionLimits;
 pub(crate) use connections::serve;
 pub use metrics::Counters;
@@ -40,6 +46,7 @@ pub(crate) use records::adopt as adopt_records;
 pub use relays::RelayToken;
 pub use security::RefusedOrigins;
 pub use slots::{ConnectionSlots, SlotLimits};
+pub use sso::Sso;
 pub use tokens::{Bearer, Tokens};
 pub use turn::{MAX_TURN_SECRET_BYTES, MAX_TURN_URLS, Turn, TurnError};
 
@@ -63,6 +70,7 @@ pub use liveness::Liveness;
 use std::{path::PathBuf, sync::Arc, time::Duration};
 use telcon_identity::Office;
 use telcon_proto::{
+    DeviceId,
     access::{self, Access},
     http::OfficeInfo,
     limits::MAX_UNSIGNED_CONNECTIONS,
@@ -74,6 +82,8 @@ use tokio::{sync::mpsc, time::timeout};
 pub struct App {
     /// Handle of the switchboard's hub.
     pub hub: HubHandle,
+    /// Short codes that devices show.
+    pub codes: CodeRelay,
     /// Liveness of the hub.
     pub liveness: Liveness,
     /// Bearer tokens of open connections.
@@ -114,6 +124,8 @@ pub struct App {
     pub turn: Option<Turn>,
     /// Passkeys and PINs of devices.
     pub protection: Protection,
+    /// Single sign-on, if the office has a provider.
+    pub sso: Option<Sso>,
     /// [`crate::limits::MAX_ARCHIVING`] permits, one for each device whose certificates are being stored in the archive.
     pub archiving: Arc<tokio::sync::Semaphore>,
     /// The client of push services; none if the office sends no push messages.
@@ -121,6 +133,14 @@ pub struct App {
 }
 
 impl App {
+    /// Revokes all tokens of a device, whose connections may take a while to close.
+    fn revoke_tokens(&self, device: DeviceId) {
+        self.tokens.revoke(device);
+        if let Some(sso) = &self.sso {
+            sso.waiting.revoke(device);
+        }
+    }
+
     /// Slots for connections that have not signed in. An address that uses all of its own blocks nobody else.
     pub fn unauthenticated_slots() -> Arc<ConnectionSlots> {
         ConnectionSlots::new(SlotLimits {
@@ -163,7 +183,7 @@ pub(crate) fn admin_router(app: Arc<App>) -> Router {
 
 /// A connection over which a signed-in device sends a request keeps its slot.
 async fn keep_authenticated(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    if app.tokens.bearer(request.headers()).is_some()
+    if sso::bearer(&app, request.headers()).is_some()
         && let Some(slot) = request.extensions().get::<slots::SlotHandle>()
     {
         slot.keep();
@@ -184,6 +204,10 @@ async fn check_access(State(app): State<Arc<App>>, request: Request, next: Next)
         None if access::REQUESTS.iter().any(|row| row.1 == &*path) => None,
         None => Some(HttpError::new(StatusCode::FORBIDDEN, "no rule says who may send this request")),
         Some(Access::Everybody | Access::Relay) => None,
+        // Also of devices that wait for their person to do this, which can do nothing else.
+        Some(Access::Device(_)) if access::SIGNS_ON.contains(&&*path) => {
+            sso::bearer(&app, request.headers()).is_none().then(HttpError::unauthorized)
+        }
         Some(Access::Device(rule)) => match app.tokens.bearer(request.headers()) {
             None => Some(HttpError::unauthorized()),
             Some(bearer) => match rule.refuses(bearer.role) {

@@ -31,7 +31,7 @@ use std::{
 };
 use telcon_proto::{
     DeviceId, Role,
-    device_policy::{DeviceKind, DevicePolicy, RoleRules},
+    device_policy::{DeviceKind, DevicePolicy, ProgramVersion, RoleRules},
     http::OfficeInfo,
     protection::{IssuedTicket, MAX_CREDENTIAL_ID_BYTES, ProtectionPolicy, RemoveProtector},
 };
@@ -198,7 +198,7 @@ pub(super) async fn read(app: &Arc<App>, device: DeviceId) -> Result<ProtectionR
 }
 
 /// What a device is doing. If the switchboard does not answer it is taken to be in a call, so that its restart locks nobody.
-async fn in_use(app: &App, device: DeviceId) -> InUse {
+pub(super) async fn in_use(app: &App, device: DeviceId) -> InUse {
     match app.hub.ask(|reply| Input::IsInCall(device, reply)).await {
         Some(false) if app.tokens.is_connected(&device) => InUse::Connected,
         Some(false) => InUse::No,
@@ -235,6 +235,10 @@ pub(super) async fn signed_in(app: &App, device: DeviceId, kind: DeviceKind) {
     note(app, ProtectionWrite::SignedIn(device, kind, now_ms())).await;
 }
 
+/// A device signs in with this version of its program, as it says. Without it the list of devices shows an earlier one.
+pub(super) async fn program_seen(app: &App, device: DeviceId, program: ProgramVersion) {
+    let _ = store(app, vec![ProtectionWrite::ProgramSeen(device, program)]).await;
+}
 /// These devices are or were connected until now.
 pub(super) async fn connected(app: &App, devices: Vec<DeviceId>) {
     // Without it tickets end sooner by idleness, and the time last seen is older.

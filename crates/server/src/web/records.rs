@@ -25,6 +25,7 @@ use serde::Deserialize;
 use std::{sync::Arc, time::Duration};
 use telcon_proto::{
     CallId, DeviceId,
+    delegation::ProvenDelegation,
     http::{ProvenDevice, ProvenRecord, RecordKept, RecordLine, RecordProof, RecordProofQuery},
     policy::{Action, allows},
     sealing::{SealSigner, SealedCall, check_signer},
@@ -46,7 +47,7 @@ async fn check_expected(app: &Arc<App>, call: CallId, device: DeviceId) -> Resul
         // The switchboard may have forgotten the call: it ended long ago.
         Err(refusal) if refusal.kind == RefusalKind::Conflict => {
             let for_read = app.clone();
-            let Some((StoredRecord { call: row, records }, devices)) =
+            let Some((StoredRecord { call: row, records, .. }, devices)) =
                 blocking(move || Ok(for_read.reader.record(&call)?)).await?
             else {
                 return Err(refusal.into());
@@ -296,7 +297,9 @@ async fn adopt_one(app: Arc<App>, call: CallId, device: Option<DeviceId>) -> Res
 
 /// Whether the role may see all calls of the office, or this is a call of one's own.
 fn may_see(bearer: &Bearer, record: &StoredRecord) -> bool {
-    let own = record.call.from.person == bearer.person || record.call.to.person == bearer.person;
+    let principal = record.call.on_behalf.as_ref().map(|(_, card)| card.person);
+    let people = [record.call.from.person, record.call.to.person].into_iter().chain(principal);
+    let own = people.into_iter().any(|person| person == bearer.person);
     allows(bearer.role, Action::SeeAllRecords) || own && allows(bearer.role, Action::SeeOwnRecords)
 }
 
@@ -360,6 +363,8 @@ fn line(call: CallSummary) -> RecordLine {
         records: call.records,
         partial: call.partial,
         missing: call.records == 0 && call.missing,
+        on_behalf_of: call.on_behalf_of,
+        answered_by: call.answered_by,
     }
 }
 
@@ -389,7 +394,13 @@ pub(super) async fn proof(
     let bearer = app.tokens.bearer(&headers).ok_or_else(HttpError::unauthorized)?;
     let Query(RecordProofQuery { log_size }) = query?;
     let call = call_id(&call)?;
+    let reader = bearer.device;
     let (record, devices) = visible(&app, bearer, call).await?;
+    let acted = record.call.on_behalf.is_some() || record.call.answered_under.is_some();
+    let delegations = match acted {
+        true => app.record_reader.read(reader, move |store| Ok(store.delegations_of_call(&call)?)).await?,
+        false => Vec::new(),
+    };
     let proof = blocking(move || {
         let log = app.prover.snapshot();
         let records = record.records.iter().map(|kept| {
@@ -400,6 +411,9 @@ pub(super) async fn proof(
         let opened = prove(record.call.opened_index)?.ok_or_else(no_such_call)?;
         let devices = devices.into_iter().filter_map(|d| Some((d.chain, d.log_index?)));
         let devices = devices.map(|(chain, index)| Ok(ProvenDevice { chain, logged: log.prove(index)? }));
+        let delegations = delegations.into_iter().map(|(statement, given, device)| {
+            Ok(ProvenDelegation { statement, given: log.prove(given)?, device: log.prove(device)? })
+        });
         Ok(RecordProof {
             line: line(record.summary()),
             ring: record.call.ring.clone(),
@@ -408,6 +422,7 @@ pub(super) async fn proof(
             records: records.collect::<Result<_, HttpError>>()?,
             missing: prove(record.call.missing_index)?,
             devices: devices.collect::<Result<_, HttpError>>()?,
+            delegations: delegations.collect::<Result<_, HttpError>>()?,
             from_size: log_size,
             consistency: log.consistency(log_size)?,
         })

@@ -17,7 +17,7 @@ use axum::{
     extract::State,
     http::{HeaderMap, StatusCode},
 };
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 use telcon_identity::{IdentityError, Office, Registrar, label_of, read_request};
 use telcon_proto::{
     Blob, Digest, InvitationId,
@@ -144,7 +144,12 @@ pub(super) async fn ask(
                 }
             }
         }
-        Reply::Logged(_) | Reply::LinkKept | Reply::PushStored | Reply::ApprovedFirst => Err(HttpError::unavailable()),
+        Reply::Logged(_)
+        | Reply::LinkKept
+        | Reply::PushStored
+        | Reply::ApprovedFirst
+        | Reply::ErasureNoted
+        | Reply::RecoveryConfirmed => Err(HttpError::unavailable()),
     }
 }
 
@@ -191,7 +196,9 @@ fn check_approval(
     let ders: Vec<&[u8]> = chain.iter().map(Blob::as_slice).collect();
     let approval = office.verify_approval(&ders, &asked, &row.card, now_ms).map_err(unverified)?;
     let first = row.first_approval.as_ref().filter(|first| first.by != approval.registrar());
-    match (office.registrars(), first) {
+    // A recovered person's device needs two in every office.
+    let needed = if row.recovery.is_some() { Registrars::Two } else { office.registrars() };
+    match (needed, first) {
         (Registrars::One, _) => check(office, chain, now_ms).map(Approved::Last).map_err(unverified),
         (Registrars::Two, None) => {
             let (device, card) = (approval.device(), row.card.clone());
@@ -219,7 +226,7 @@ pub(super) async fn revoke(app: Arc<App>, session: SessionId, statement: String)
     let device = revocation.as_ref().ok().map(|revocation| revocation.device);
     let answer = app.hub.ask(|reply| Input::RevokeAsRegistrar(session, Box::new(revocation), reply)).await;
     if let (Some(device), Some(Ok(_))) = (device, answer) {
-        app.tokens.revoke(device);
+        app.revoke_tokens(device);
     }
 }
 
@@ -267,19 +274,32 @@ pub(super) async fn list_devices(
     let bearer = app.tokens.bearer(&headers).ok_or_else(HttpError::unauthorized)?;
     let all = allows(bearer.role, Action::SeeAllDevices);
     let person = (!all).then_some(bearer.person);
-    let rows = app.record_reader.read(bearer.device, move |store| Ok(store.listed_devices(person)?)).await?;
+    let read = move |store: &dyn Queries| Ok((store.listed_devices(person)?, store.accounts(person)?));
+    let (rows, accounts) = app.record_reader.read(bearer.device, read).await?;
+    // Of the provider that the office has now.
+    let issuer = app.sso.as_ref().map(super::sso::Sso::issuer);
+    let accounts: HashMap<_, _> = accounts
+        .into_iter()
+        .filter(|account| Some(&*account.issuer) == issuer)
+        .map(|account| (account.person, account))
+        .collect();
     let mut devices: Vec<ListedDevice> = rows
         .into_iter()
         .map(|row| ListedDevice {
             label: row.request.and_then(|request| label_of(&request, &row.card.office)),
             connected: app.tokens.is_connected(&row.device),
             device: row.device,
+            account: accounts.get(&row.card.person).cloned(),
             card: row.card,
             approved_by: row.approved_by,
             first_approved_by: row.first_approved_by,
             registrar: row.registrar,
             enrolled_ms: row.enrolled_ms,
             revoked_ms: row.revoked_ms,
+            erase_ordered_ms: row.erase_ordered_ms,
+            erased_ms: row.erased_ms,
+            program: row.program,
+            account_used_ms: row.account_used_ms,
             last_seen_ms: row.last_seen.map(|(ms, _)| ms),
             kind: row.last_seen.map(|(_, kind)| kind),
         })

@@ -2,6 +2,7 @@
 
 use super::{
     App, Bearer,
+    codes::CodeConnection,
     connections::{ClientAddress, ReadBudget},
     metrics::count,
     security::same_origin,
@@ -11,7 +12,7 @@ use crate::{
     allowance::{Allowance, Rate},
     archive::now_ms,
     hub::Input,
-    limits::{EXPIRED_IN_USE_MS, FIRST_MESSAGE_TIMEOUT_MS, IDLE_TIMEOUT_MS, SOCKET_READ_BUFFER_BYTES},
+    limits::{EXPIRED_IN_USE_MS, FIRST_MESSAGE_TIMEOUT_MS, IDLE_TIMEOUT_MS, SOCKET_READ_BUFFER_BYTES, SSO_TTL_MS},
     outbox::{OutboxReader, Outgoing, outbox},
     protection::session_remaining_ms,
     random::random,
@@ -42,14 +43,17 @@ use std::{
 };
 use telcon_proto::{
     Blob, ClientMessage, DeviceId, Role, ServerMessage, WIRE_VERSION, access,
-    device_policy::DeviceKind,
+    device_policy::{DeviceKind, ProgramVersion},
     limits::{
         CHALLENGE_TTL_MS, MAX_BYTE_BURST, MAX_BYTES_PER_SECOND, MAX_MESSAGE_BYTES, MAX_MESSAGES_PER_SECOND,
         MAX_SIGN_IN_MESSAGE_BYTES,
     },
     message::{Object, RefusalCode},
 };
-use tokio::time::{timeout, timeout_at};
+use tokio::{
+    sync::broadcast,
+    time::{timeout, timeout_at},
+};
 
 /// Bytes beyond the longest message that a device may send at each step of its sign-in: headers of its frames, and pings.
 const FRAMING_BYTES: usize = 1024;
@@ -63,6 +67,7 @@ const CLOSE_POLICY: u16 = 1008;
 const CLOSE_REPLACED: u16 = 4001;
 const CLOSE_REVOKED: u16 = 4002;
 const CLOSE_LOCKED: u16 = 4003;
+const CLOSE_SSO: u16 = 4004;
 
 static NEXT_SESSION: AtomicU64 = AtomicU64::new(1);
 
@@ -72,7 +77,8 @@ static NEXT_SESSION: AtomicU64 = AtomicU64::new(1);
 /// is `hello` with the version of the messages, within 5 s, answered by a challenge; the device must sign in within 30 s. Then
 /// at most 100 messages and 256 KiB a second, after 7 MiB at once. A
 /// connection without a message for 75 s is closed; devices send `ping`. Close codes: 1008 for a violation, 4001 when the device
-/// signed in elsewhere, 4002 when it was revoked, 4003 when its person must unlock it again.
+/// signed in elsewhere, 4002 when it was revoked, 4003 when its person must unlock it again, 4004 when they have signed in with
+/// their office account, or must do so again.
 #[utoipa::path(
     get, path = "/ws", tag = "connections",
     responses(
@@ -118,10 +124,15 @@ pub(super) async fn upgrade(
         };
         drop(slot);
         match signed_in {
-            Ok(Ok(signed_in)) => {
+            Ok(Ok(Admitted::SignedIn(signed_in))) => {
                 connection_slot.keep();
                 connection.budget.lift();
-                connection.run(signed_in).await;
+                connection.run(*signed_in).await;
+            }
+            Ok(Ok(Admitted::Waits(waiting))) => {
+                connection_slot.keep();
+                connection.budget.lift();
+                connection.wait(waiting).await;
             }
             Ok(Err(refused)) => {
                 count(&connection.app.counters.refused);
@@ -143,6 +154,20 @@ struct Connection {
     app: Arc<App>,
     kind: DeviceKind,
     budget: ReadBudget,
+}
+
+/// What came of a sign-in.
+enum Admitted {
+    SignedIn(Box<SignedInAs>),
+    /// The device has proven its key, and its person has to sign in at the provider.
+    Waits(Waiting),
+}
+
+/// A connection whose device gets nothing until its person has signed in at the provider.
+struct Waiting {
+    device: DeviceId,
+    signed_in: broadcast::Receiver<DeviceId>,
+    _token: super::tokens::TokenGuard,
 }
 
 struct SignedInAs {
@@ -200,13 +225,13 @@ fn other_kind(kind: DeviceKind) -> &'static str {
 }
 
 impl Connection {
-    async fn sign_in(&mut self) -> Result<SignedInAs, Refused> {
+    async fn sign_in(&mut self) -> Result<Admitted, Refused> {
         let first = timeout(Duration::from_millis(FIRST_MESSAGE_TIMEOUT_MS), self.read_sign_in()).await;
         let Ok(first) = first else {
             return Err(refused(RefusalCode::NotSignedIn, "the first message did not come in time: connect again"));
         };
-        let device = match first? {
-            ClientMessage::Hello { version: WIRE_VERSION, device } => device,
+        let (device, program) = match first? {
+            ClientMessage::Hello { version: WIRE_VERSION, device, program } => (device, program),
             ClientMessage::Hello { version, .. } => {
                 let text =
                     format!("this server speaks version {WIRE_VERSION}, not {version}: reload the page, or update");
@@ -224,7 +249,7 @@ impl Connection {
         let app = self.app.clone();
         let checked = tokio::task::spawn_blocking(move || check_proof(&app, device, &nonce, &jws)).await;
         let checked = checked.map_err(|_| refused(RefusalCode::Unavailable, "the server could not check the proof"))?;
-        let (device_row, protection) = match checked {
+        let (device_row, protection, seen) = match checked {
             Ok(known) => known,
             Err(RefusedSignIn { message, not_proven }) => {
                 if not_proven {
@@ -237,14 +262,36 @@ impl Connection {
         if !self.app.protection.rules(device_row.card.role).allows(self.kind) {
             return Err(refused(RefusalCode::NotAllowed, other_kind(self.kind)));
         }
+        if !self.app.protection.rules(device_row.card.role).allows_version(program) {
+            let text = "this page or program is older than your office allows: reload the page, or update the program";
+            return Err(refused(RefusalCode::Outdated, text));
+        }
+        if let Some(program) = program.filter(|program| Some(*program) != seen) {
+            super::protection::program_seen(&self.app, device, program).await;
+        }
         if !super::protection::may_sign_in(&self.app, device, &protection, ticket.as_deref()).await {
             return Err(Some(Box::new(unlock_required())));
         }
         let token = URL_SAFE_NO_PAD.encode(random().map_err(no_random)?);
-        let session = SessionId(NEXT_SESSION.fetch_add(1, Ordering::Relaxed));
-        // Valid before the device learns it. If the sign-in fails, the guard is dropped and the token with it.
         let role = device_row.card.role;
         let bearer = Bearer { device, person: device_row.card.person, role, kind: self.kind };
+        // Before it is looked up, so that a sign-in in between is not missed.
+        let sso = self.app.sso.as_ref().map(|sso| (sso, sso.signed_in.subscribe()));
+        let sso_ms = super::sso::remaining_ms(&self.app, device, role).await;
+        let sso_ms = sso_ms.map_err(|HttpError(_, text)| refused(RefusalCode::Unavailable, &text))?;
+        // One that is revoked is told so: it erases its keys by that.
+        if let (Some(0), Some((sso, signed_in)), None) = (sso_ms, sso, device_row.revoked_ms) {
+            if self.kind == DeviceKind::Native {
+                let text = "your office allows only browsers for your role: its people sign in with their office accounts, which a \
+                            program cannot";
+                return Err(refused(RefusalCode::NotAllowed, text));
+            }
+            let waiting = Waiting { device, signed_in, _token: sso.waiting.hold(&token, bearer) };
+            self.send(&ServerMessage::SsoRequired { token }).await;
+            return Ok(Admitted::Waits(waiting));
+        }
+        let session = SessionId(NEXT_SESSION.fetch_add(1, Ordering::Relaxed));
+        // Valid before the device learns it. If the sign-in fails, the guard is dropped and the token with it.
         let guard = self.app.tokens.hold(&token, bearer);
         let (sender, messages) = outbox();
         let connect = |reply| Input::Connected { session, device, token, outbox: sender, reply };
@@ -258,16 +305,43 @@ impl Connection {
                     remaining => remaining,
                 };
                 let (kind, may_act) = (self.kind, false);
-                Ok(SignedInAs { session, device, role, kind, may_act, remaining_ms, messages, _token: guard })
+                let remaining_ms = remaining_ms.min(sso_ms.unwrap_or(u64::MAX));
+                let _token = guard;
+                let signed_in = SignedInAs { session, device, role, kind, may_act, remaining_ms, messages, _token };
+                Ok(Admitted::SignedIn(Box::new(signed_in)))
             }
             Some(Err(message)) => Err(Some(message)),
             None => Err(refused(RefusalCode::Unavailable, "the server is restarting: connect again")),
         }
     }
 
+    /// Until the device's person has signed in at the provider: then, or after as long as that may take, the device connects again. It
+    /// has nothing to send meanwhile.
+    async fn wait(&mut self, mut waiting: Waiting) {
+        let end = tokio::time::sleep(Duration::from_millis(SSO_TTL_MS));
+        let mut end = std::pin::pin!(end);
+        loop {
+            tokio::select! {
+                () = &mut end => break self.close(CLOSE_SSO, "sign in with the office account").await,
+                signed_in = waiting.signed_in.recv() => match signed_in {
+                    Ok(device) if device != waiting.device => {}
+                    // Or there were too many to know: it connects again, and that is looked up.
+                    _ => break self.close(CLOSE_SSO, "connect again").await,
+                },
+                read = self.read(MAX_SIGN_IN_MESSAGE_BYTES) => {
+                    if !matches!(read, Err(None)) {
+                        count(&self.app.counters.violations);
+                    }
+                    break self.close(CLOSE_POLICY, "sign in with the office account first").await;
+                }
+            }
+        }
+    }
+
     async fn run(&mut self, mut signed_in: SignedInAs) {
         let session = signed_in.session;
         let mut allowance = SendAllowance::new(Instant::now());
+        let mut codes = CodeConnection::new(self.app.clone(), session);
         let idle = Duration::from_millis(IDLE_TIMEOUT_MS);
         let mut idle_at = tokio::time::Instant::now() + idle;
         // Devices rely on the answer to a ping coming after everything that sign-in and their earlier messages caused, so the
@@ -282,7 +356,14 @@ impl Connection {
                             self.send(&unlock_required()).await;
                             break (CLOSE_LOCKED, "unlock the device");
                         }
-                        remaining => unlocked_until = tokio::time::Instant::now() + Duration::from_millis(remaining),
+                        remaining => match super::sso::remaining_ms(&self.app, signed_in.device, signed_in.role).await {
+                            Ok(Some(0)) => break (CLOSE_SSO, "sign in with the office account"),
+                            sso => {
+                                // If it cannot be read, it is looked up again.
+                                let remaining = remaining.min(sso.map_or(EXPIRED_IN_USE_MS, |ms| ms.unwrap_or(u64::MAX)));
+                                unlocked_until = tokio::time::Instant::now() + Duration::from_millis(remaining);
+                            }
+                        },
                     }
                 }
                 outgoing = signed_in.messages.recv() => match outgoing {
@@ -295,6 +376,7 @@ impl Connection {
                     Some(Outgoing::Close(CloseReason::Revoked)) => break (CLOSE_REVOKED, "revoked"),
                     None => break (CLOSE_POLICY, "connect again"),
                 },
+                tried = codes.next() => self.send(&tried).await,
                 read = timeout_at(idle_at, self.read(MAX_MESSAGE_BYTES)) => {
                     let (message, bytes) = match read {
                         Ok(Ok(read)) => read,
@@ -344,8 +426,36 @@ impl Connection {
                             super::registrars::approve(self.app.clone(), session, invitation, chain).await;
                             continue;
                         }
+                        ClientMessage::OpenRecovery { person, statement } => {
+                            super::recoveries::open(self.app.clone(), session, person, statement).await;
+                            continue;
+                        }
+                        ClientMessage::ConfirmRecovery { statement, token_sha256, revocations } => {
+                            let app = self.app.clone();
+                            super::recoveries::confirm(app, session, statement, token_sha256, revocations).await;
+                            continue;
+                        }
                         ClientMessage::RevokeDevice { statement } => {
                             super::registrars::revoke(self.app.clone(), session, statement).await;
+                            continue;
+                        }
+                        ClientMessage::Delegate { statement } => {
+                            Input::Delegate(session, Box::new(super::delegations::verify(self.app.clone(), statement).await))
+                        }
+                        ClientMessage::EndDelegation { statement } => {
+                            Input::EndDelegation(session, super::delegations::verify_end(self.app.clone(), statement).await)
+                        }
+                        ClientMessage::OpenCode {} => {
+                            let opened = codes.open(signed_in.device);
+                            self.send(&opened).await;
+                            continue;
+                        }
+                        ClientMessage::AnswerCode { slot, run, answer } => {
+                            codes.answer(slot, run, answer);
+                            continue;
+                        }
+                        ClientMessage::CloseCode { slot } => {
+                            codes.close(slot);
                             continue;
                         }
                         message => Input::Message(session, Box::new(message)),
@@ -357,6 +467,7 @@ impl Connection {
                 }
             }
         };
+        drop(codes);
         // The token is revoked before the switchboard forgets the connection.
         let device = signed_in.device;
         drop(signed_in);
@@ -428,13 +539,14 @@ fn unlock_required() -> ServerMessage {
     ServerMessage::Refused { call: None, code: RefusalCode::UnlockRequired, message }
 }
 
-/// Verifies a sign-in with what the store knows of the device. Also returns how it is protected.
+/// Verifies a sign-in with what the store knows of the device. Also returns how it is protected, and the version
+/// that its program said last.
 fn check_proof(
     app: &App,
     device: DeviceId,
     nonce: &[u8],
     jws: &str,
-) -> Result<(DeviceRow, ProtectionRow), RefusedSignIn> {
+) -> Result<(DeviceRow, ProtectionRow, Option<ProgramVersion>), RefusedSignIn> {
     let unreadable = |error| {
         tracing::error!(%error, "sign-in failed: the database cannot be read");
         let (code, message) = (RefusalCode::Unavailable, "the server failed: try again later".to_owned());
@@ -448,7 +560,8 @@ fn check_proof(
     }
     let row = sign_in::check_proof(&app.office, row, device, nonce, jws, now_ms())?;
     let protection = app.reader.protection(&device).map_err(unreadable)?;
-    Ok((row, protection))
+    let program = app.reader.program(&device).map_err(unreadable)?;
+    Ok((row, protection, program))
 }
 
 /// Off the switchboard's thread: verifying signatures costs more than all that the switchboard does with a ring.

@@ -3,6 +3,7 @@
 
 pub mod authenticator;
 pub mod names;
+pub mod provider;
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use std::{
@@ -196,6 +197,7 @@ impl Office {
             mode,
             suite: self.info.suite,
             at_ms: now_ms(),
+            on_behalf: None,
         };
         ClientMessage::Ring { jws: sign_ring(&from.key, &from.chain, &ring) }
     }
@@ -289,7 +291,7 @@ impl Client {
     }
 
     pub async fn prove(&mut self, device: &Device, domain: &str) {
-        self.send(&ClientMessage::Hello { version: WIRE_VERSION, device: device.id }).await;
+        self.send(&ClientMessage::Hello { version: WIRE_VERSION, device: device.id, program: None }).await;
         let Some(ServerMessage::Challenge { nonce, .. }) = self.next().await else { panic!("not challenged") };
         self.send(&ClientMessage::Prove {
             jws: sign_in(&device.key, domain, device.id, nonce.as_slice()),

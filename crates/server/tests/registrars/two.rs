@@ -11,7 +11,7 @@ async fn office(suite: SuiteName) -> Office {
 
 impl Officer {
     /// The certificates with which it approves second what it is shown.
-    fn certify_second(&self, office: &Office, shown: &OpenInvitation) -> Vec<Blob> {
+    pub(super) fn certify_second(&self, office: &Office, shown: &OpenInvitation) -> Vec<Blob> {
         let request = read_request(shown.request.as_ref().unwrap(), office.anchor.domain(), office.info.suite).unwrap();
         let chain: Vec<&[u8]> = shown.first_approval.as_ref().unwrap().chain.iter().map(Blob::as_slice).collect();
         let first = office.anchor.verify_approval(&chain, &request, &shown.card, now_ms()).unwrap();

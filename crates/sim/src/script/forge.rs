@@ -152,6 +152,7 @@ pub fn opening(jws: &str, now_ms: u64) -> serde_json::Value {
         mode: ring.mode,
         suite: ring.suite,
         devices: vec![ring.from.id],
+        delegation: None,
     })
 }
 

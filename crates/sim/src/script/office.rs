@@ -199,7 +199,7 @@ impl ScriptedOffice {
         let connection = self.scenario.world.open_connection(node);
         let device = &mut self.scenario.world.devices[node];
         (device.connection, device.mail) = (Some(connection), Some(Vec::new()));
-        let hello = ClientMessage::Hello { version: WIRE_VERSION, device: device.id };
+        let hello = ClientMessage::Hello { version: WIRE_VERSION, device: device.id, program: None };
         self.scenario.world.send_up(node, &hello);
         self.scenario.settle();
     }
@@ -223,7 +223,7 @@ impl ScriptedOffice {
     pub fn content(&self, call: CallId, from: usize, to: usize, mode: RecordMode) -> Ring {
         let (home, at_ms) = (domain(), self.now());
         let (call, from, to) = (call.at(&home), self.device(from).at(&home), person(to).at(&home));
-        Ring { version: WIRE_VERSION, call, from, to, mode, suite: SuiteName::Hybrid, at_ms }
+        Ring { version: WIRE_VERSION, call, from, to, mode, suite: SuiteName::Hybrid, at_ms, on_behalf: None }
     }
 
     /// A ring with this content, signed by device `n`.

@@ -61,6 +61,8 @@ impl Scenario {
                 records: 0,
                 partial: false,
                 missing: false,
+                on_behalf_of: None,
+                answered_by: None,
             },
             opened.expect("the call was opened"),
         );
@@ -83,6 +85,7 @@ impl Scenario {
             records: Vec::new(),
             missing: None,
             devices: vec![device(0), device(1)],
+            delegations: Vec::new(),
             from_size,
             consistency: consistency.iter().map(|hash| Blob(hash.0.to_vec())).collect(),
         }

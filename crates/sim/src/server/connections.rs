@@ -74,7 +74,7 @@ impl World {
             return self.watch.fail(format!("a device sent what the server does not understand: {text}"));
         };
         match (&connection.stage, message) {
-            (Stage::Hello, ClientMessage::Hello { version, device }) if version == WIRE_VERSION => {
+            (Stage::Hello, ClientMessage::Hello { version, device, .. }) if version == WIRE_VERSION => {
                 let nonce = self.keys.bytes();
                 connection.stage = Stage::Proof(device, nonce);
                 self.send_down(
@@ -122,6 +122,13 @@ impl World {
                     ClientMessage::Ring { jws } => {
                         HubInput::Ring(session, sign_in::verify_ring(&self.office.pinned, jws, now))
                     }
+                    ClientMessage::Delegate { statement } => {
+                        HubInput::Delegate(session, sign_in::verify_delegation(&self.office.pinned, statement))
+                    }
+                    ClientMessage::EndDelegation { statement } => HubInput::EndDelegation(
+                        session,
+                        sign_in::verify_delegation_end(&self.office.pinned, &statement),
+                    ),
                     message => HubInput::Message(session, message),
                 };
                 self.input(input);

@@ -9,7 +9,8 @@ use telcon_server::placement::Event as Placed;
 use telcon_server::reconcile;
 use telcon_server::store::{Store as _, Write};
 use telcon_server::switchboard::{
-    CloseReason, Effects, NewDevice, Output, RefusedRing, RelayCommand, RequestId, SessionId, Switchboard, VerifiedRing,
+    CloseReason, Effects, NewDelegation, NewDevice, Output, RefusedRing, RelayCommand, RequestId, SessionId,
+    Switchboard, VerifiedRing,
 };
 
 impl World {
@@ -102,6 +103,14 @@ impl World {
                 });
                 process.board.ring(session, looked_up, now)
             }
+            HubInput::Delegate(session, new) => {
+                let new = new.and_then(|new| match server.store.delegation_exists(&new.content.delegation) {
+                    Ok(exists) => Ok(NewDelegation { exists, ..new }),
+                    Err(_) => Err("the store failed".to_owned()),
+                });
+                process.board.delegate(session, new, now)
+            }
+            HubInput::EndDelegation(session, ending) => process.board.end_delegation(session, ending, now),
             HubInput::Ping(session, from_size) => return batch.steps.push(Step::Checkpoint(session, from_size)),
             HubInput::Http(request) => {
                 process.next_request += 1;

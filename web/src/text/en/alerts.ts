@@ -22,6 +22,10 @@ export const alerts = {
   device_of: (title: string, name: string) => `Device of ${mid(name)}: ${isolate(title)}`,
   not_enrolled: 'Devices that are not enrolled here',
   unknown_device: 'A device that is not in the list',
+  /** For those who do not see the list of devices: the beginning of its identifier. */
+  device_id: (id: string) => `Device ${id}…`,
+  /** For those who cannot act on it themselves. */
+  ask: (index: string) => `Ask the security officer about log entry ${index}.`,
   show_devices: 'Show devices',
   see: 'Mark as seen',
   see_one: (what: string) => `Mark as seen: ${what}`,
@@ -47,8 +51,25 @@ export const alerts = {
     },
     device_revoked: {
       what: alert_kinds.device_revoked,
-      means: 'It is signed out, its calls have ended, and it erases its keys when it connects.',
+      means:
+        'It is signed out, its calls have ended, and it can do nothing any more. If a security officer ordered it, it also erases its keys when it connects.',
       act: 'If you did not expect it, ask the other officers and the holder of the authority what happened.',
+    },
+    recovery_opened: {
+      what: alert_kinds.recovery_opened,
+      means: 'A security officer stated it. Nothing follows until another security officer confirms it.',
+      act: 'Speak to the person before anybody confirms it. If they have their devices, refuse it and ask the officer why.',
+    },
+    recovery_confirmed: {
+      what: alert_kinds.recovery_confirmed,
+      means:
+        'The old devices are revoked and erase themselves. One new device may ask, and both officers have to approve it.',
+      act: 'If the person did not ask for it, refuse the recovery at once, and tell the holder of the authority.',
+    },
+    recovery_closed: {
+      what: alert_kinds.recovery_closed,
+      means: 'Either a new device of the person is enrolled, or the recovery was withdrawn, refused, or took too long.',
+      act: 'If a device was enrolled, make sure with the person that it is theirs.',
     },
     link_opened_again: {
       what: alert_kinds.link_opened_again,
@@ -63,8 +84,13 @@ export const alerts = {
     sign_in_failed: {
       what: alert_kinds.sign_in_failed,
       means:
-        'Somebody signed in as a device without having its key, or as one that is not enrolled. They gained no access.',
+        'Somebody signed in as a device without having its key, as one that is not enrolled, or with an office account that is not theirs. They gained no access.',
       act: 'A single failure may come from a browser whose data was restored. If it repeats, ask the person, and tell the server’s operator.',
+    },
+    account_linked: {
+      what: alert_kinds.account_linked,
+      means: 'From now on, this person signs in with this account and no other. The list of devices names it.',
+      act: 'Check that the account is theirs. If it is not, revoke that device and have the account forgotten.',
     },
     ring_refused: {
       what: alert_kinds.ring_refused,
@@ -89,6 +115,12 @@ export const alerts = {
       means:
         'Somebody tried to ring under a false name, or the server changed the ring. It was not shown to the person as a call.',
       act: 'Speak to the person by other means. Have the server examined, and compare the calls in the log.',
+    },
+    code_guessed: {
+      what: alert_kinds.code_guessed,
+      means:
+        'This device showed a code for an enrolment, and three wrong ones were typed. The person mistyped it, or somebody guessed. Nothing was handed over.',
+      act: 'Ask the person whether they mistyped it. If not, hand the link over by other means, and tell the server’s operator.',
     },
   },
   added: {

@@ -62,7 +62,10 @@ export const call = {
     silent: {
       title: (name: string) => `No sound from ${mid(name)}`,
       sentence: 'Their connection or yours may be lost. If it does not come back, end the call and call again.',
-      muted: 'Their microphone is off or unavailable. They can see that you cannot hear them.',
+    },
+    muted: {
+      title: (name: string) => `${capitalise(mid(name))}’s microphone is off`,
+      sentence: 'It is muted or unavailable, and they see that you cannot hear them.',
     },
     away: {
       title: (name: string) => `${capitalise(mid(name))} is not connected`,
@@ -118,7 +121,8 @@ export const call = {
     },
     revoked: {
       title: 'The call was ended',
-      sentence: 'The office revoked a device in this call. Ask your office before you call again.',
+      sentence:
+        'The office revoked a device in this call, or somebody in it may no longer act for another. Ask your office before you call again.',
     },
     taken_elsewhere: {
       title: 'Answered on another device',
@@ -140,9 +144,8 @@ export const call = {
     },
     partial: {
       title: 'Sealed, incomplete',
-      sentence: 'The record says what is missing and why. The custodians can open it.',
+      sentence: 'The note-taker did not receive everything. The custodians can read what is missing.',
     },
-    partial_missing: 'part of the call, as the note-taker has stated.',
     sealed: { title: 'The record is sealed', sentence: 'The custodians can open it.' },
     none: {
       title: 'There is no record',

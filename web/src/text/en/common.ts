@@ -29,6 +29,8 @@ export const common = {
     calls: 'Calls',
     today: 'Today',
     settings: 'Settings',
+    /** Whose server it is, beside the person and their own organisation. */
+    office: (name: string) => `Office: ${isolate(name)}`,
   },
   names: {
     mid: (name: string) => mid(name),
@@ -84,7 +86,7 @@ export const common = {
       kind: 'Not enrolled',
       title: 'This browser isn’t set up yet',
       sentences: [
-        'Ask your office for an enrolment link and open it in this browser. The link works once, and only for you.',
+        'Ask your office for an enrolment link and open it in this browser, or for a code and type it here. Each works once, and only for you.',
         'There is no password: nobody can sign in as you from another device.',
       ],
     },
@@ -92,10 +94,24 @@ export const common = {
       kind: 'Access removed',
       title: 'This device has been revoked',
       sentences: [
-        'Its keys have been erased. It can no longer make or receive calls, or read anything.',
+        'It can no longer make or receive calls. Its keys are still stored here, and open nothing any more.',
+        'If you did not expect this, speak to your office by other means.',
+      ],
+    },
+    erased: {
+      kind: 'Access removed',
+      title: 'This device has been erased',
+      sentences: [
+        'Its keys and everything else that Telcon stored here are gone. It can no longer make or receive calls, or read anything.',
         'If you did not expect this, speak to your office by other means.',
       ],
     },
     failed: { kind: 'Stopped', title: 'Telcon stopped in this tab', sentences: [] as string[] },
+  },
+  revoked_by: {
+    officer: (name: string, time: string) =>
+      `${isolate(name)} ordered this on ${time}. This device verified the order.`,
+    authority: (time: string) =>
+      `The holder of your office’s authority ordered this on ${time}. This device verified the order.`,
   },
 };

@@ -22,6 +22,12 @@ export const desk = {
     }),
   others_in_call: (n: number, count: string) =>
     plural(n, { one: 'One more device is in the call.', other: `${count} more devices are in the call.` }),
+  with_note_taker: 'Also in the call: the note-taker.',
+  with_note_taker_and: (n: number, count: string) =>
+    plural(n, {
+      one: 'Also in the call: the note-taker and one listener.',
+      other: `Also in the call: the note-taker and ${count} listeners.`,
+    }),
   join: 'Join as visible listener',
   join_hint: 'Read the captions and listen. Everyone in the call will see you.',
   join_hint_listen: 'Listen. Everyone in the call will see you; you are not heard.',
@@ -47,7 +53,8 @@ export const desk = {
   },
   behind: (seconds: string) => `${seconds} s behind`,
   log_only: 'Nothing said in this call is written down: only the log is kept.',
-  quiet: 'Captions start when you join.',
+  quiet: 'Listening. Captions of what is said from now on appear here.',
+  no_captions: 'There are no captions: no note-taker is in this call.',
   sealed_entry: (entry: string, sealed: string) => `${sealed}, log entry ${entry}`,
   health: {
     title: 'Status',
@@ -59,6 +66,10 @@ export const desk = {
     calls_now: (live: string, ringing: string) => `${live} live, ${ringing} ringing`,
     calls_unrecorded: (n: number, count: string) =>
       plural(n, { one: `${count} call is not being recorded`, other: `${count} calls are not being recorded` }),
+    note_takers: 'Note-takers',
+    note_takers_unknown: 'Not known until a call rings',
+    note_takers_none: 'None has joined: the call would not be recorded',
+    note_takers_in_calls: (n: number, count: string) => plural(n, { one: 'In one call', other: `In ${count} calls` }),
     people: 'People',
     people_available: (available: string, all: string) => `${available} of ${all} available`,
     mode: 'Minimum record',
@@ -72,6 +83,7 @@ export const desk = {
     records_pending: (n: number, count: string) =>
       plural(n, { one: `${count} record is being sealed`, other: `${count} records are being sealed` }),
     all_well: 'All is well',
+    nothing_known: 'Nothing known to be wrong',
     attention: 'Needs attention',
     checking: 'Checking',
     alerts: 'Alerts',

@@ -16,6 +16,9 @@ export const people = {
   silenced_one: 'Silenced',
   let_ring: 'Let ring again',
   let_ring_person: (name: string) => `Let ring again: ${isolate(name)}`,
+  recovered: (day: string) => `Recovered on ${day} by two security officers`,
+  you_recovered: (day: string) =>
+    `Two security officers set up this device for you on ${day}, after you had lost all others. For thirty days, whoever can call you sees that. If you did not ask for it, tell your office at once.`,
   available: 'Available',
   offline: 'Offline',
   you_offline: 'You are offline',

@@ -7,6 +7,9 @@ export const problems = {
   office_unreachable: 'Your office did not answer. Check this device’s connection and try again.',
   unavailable: 'Your office’s server is not available. Try again in a minute.',
   refused: (status: string) => `Your office’s server refused the request (${status}). Ask your office what to do.`,
+  code_wrong: (n: number, count: string) =>
+    `This is not the code. Check it with the person who read it to you. ${count} more ${plural(n, { one: 'attempt is', other: 'attempts are' })} left.`,
+  code_closed: 'This is not the code. Three wrong codes were typed, and it is closed now. Ask for a new code.',
   note_taker_link:
     'This link is for the office’s note-taker. A note-taker is a program on one of the office’s own machines: enrol it there with “telcon enrol”. A browser cannot write records.',
   keys_not_saved: 'This browser could not save this device’s keys. Free some space, then reload this page.',
@@ -50,6 +53,9 @@ export const problems = {
     'After too many wrong PINs your office erased its part of the key. The PIN no longer opens anything. Use a passkey of this device, or ask your office for a new enrolment link.',
   protected_elsewhere:
     'This copy of the device is out of date. The device was protected by a passkey or PIN, and your office lets it sign in only that way. If you did not protect it, tell your security officer.',
+  sso_refused: 'The sign-in page reports that nobody signed in. Try again, or ask your office.',
+  outdated:
+    'This page is older than your office allows, and loading it again did not help. Close all of its tabs and open it again. If that does not help, tell your office.',
   unknown: 'Something went wrong on this device. Reload this page and try again.',
   ask_office: 'Ask your office what to do.',
 };

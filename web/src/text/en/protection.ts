@@ -4,8 +4,8 @@ export const protection = {
   offer: {
     kind: 'One more step',
     title: 'Protect this device',
-    sentence: 'Once it is protected, a copy of this device’s disk is of no use to anyone without your passkey or PIN.',
-    limits: 'This page is not protected while it is unlocked.',
+    sentence: 'Without it, whoever copies this device’s disk can be you.',
+    limits: 'It does not help while the page is unlocked.',
     passkey: 'Use a passkey',
     pin: 'Use a PIN',
     not_now: 'Not now',

@@ -31,7 +31,7 @@ export const records = {
     busy: 'busy',
     failed: 'stopped: a device rejected what it received',
     interrupted: 'connection lost',
-    revoked: 'ended: a device was revoked',
+    revoked: 'ended: a device was revoked, or a delegation ended',
   },
   sealed: 'Sealed',
   sealed_partial: 'Sealed, incomplete',
@@ -85,7 +85,7 @@ export const records = {
     busy: 'The person called was in another call',
     failed: 'Stopped: a device rejected what it received, or could not encrypt',
     interrupted: 'The connection was lost',
-    revoked: 'A device in the call was revoked',
+    revoked: 'A device in the call was revoked, or a delegation ended',
   },
   seal: {
     several: (count: string) => `Sealed in ${count} records. The custodians can open them.`,

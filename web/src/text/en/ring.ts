@@ -27,13 +27,10 @@ export const ring = {
     audio: 'A transcript and audio will be kept',
   },
   wanted: { memo: 'To be transcribed', audio: 'To be transcribed and recorded' },
-  not_ready: {
-    memo: 'No note-taker is connected. This call will not be transcribed unless one joins.',
-    audio: 'No note-taker is connected. This call will not be transcribed or recorded unless one joins.',
-  },
-  not_ready_short: 'No note-taker connected',
+  not_ready: 'No note-taker is available: this call would not be recorded.',
+  not_ready_short: 'No note-taker available',
   joining: 'A note-taker is joining. Everyone sees who is in the call.',
-  unknown: 'This happens only once a note-taker has joined. You will see that in the call.',
+  unknown: 'It is recorded only once a note-taker has joined. The call screen shows it.',
   will_listen: (names: string, n: number) =>
     `${capitalise(names)} ${plural(n, { one: 'is', other: 'are' })} in the call and will listen. Everyone sees who is in the call.`,
   nobody_listens: 'Nobody else is listening. Everyone sees who is in the call.',

@@ -20,6 +20,8 @@ export const alerts: Text['alerts'] = {
   device_of: (title, name) => `Appareil ${of(name)} : ${isolate(title)}`,
   not_enrolled: 'Des appareils qui ne sont pas inscrits ici',
   unknown_device: 'Un appareil absent de la liste',
+  device_id: (id) => `Appareil ${id}…`,
+  ask: (index) => `Interrogez le responsable de la sécurité sur l’entrée ${index} du journal.`,
   show_devices: 'Afficher les appareils',
   see: 'Marquer comme vue',
   see_one: (what) => `Marquer comme vue : ${what}`,
@@ -46,8 +48,27 @@ export const alerts: Text['alerts'] = {
     },
     device_revoked: {
       what: alert_kinds.device_revoked,
-      means: 'Il est déconnecté, ses appels ont pris fin, et il efface ses clés dès qu’il se connecte.',
+      means:
+        'Il est déconnecté, ses appels ont pris fin et il ne peut plus rien faire. Si un responsable de la sécurité l’a ordonné, il efface aussi ses clés dès qu’il se connecte.',
       act: 'Si vous ne vous y attendiez pas, demandez aux autres responsables et au détenteur de l’autorité ce qui s’est passé.',
+    },
+    recovery_opened: {
+      what: alert_kinds.recovery_opened,
+      means:
+        'Un responsable de la sécurité l’a déclaré. Rien ne se passe tant qu’un autre responsable ne l’a pas confirmé.',
+      act: 'Parlez à la personne avant toute confirmation. Si elle a ses appareils, refusez la récupération et demandez pourquoi à ce responsable.',
+    },
+    recovery_confirmed: {
+      what: alert_kinds.recovery_confirmed,
+      means:
+        'Les anciens appareils sont révoqués et s’effacent. Un nouvel appareil peut faire sa demande, et les deux responsables doivent l’approuver.',
+      act: 'Si la personne ne l’a pas demandé, refusez tout de suite la récupération et prévenez le détenteur de l’autorité.',
+    },
+    recovery_closed: {
+      what: alert_kinds.recovery_closed,
+      means:
+        'Soit un nouvel appareil de la personne est inscrit, soit la récupération a été retirée, refusée ou a trop duré.',
+      act: 'Si un appareil a été inscrit, assurez-vous auprès de la personne que c’est bien le sien.',
     },
     link_opened_again: {
       what: alert_kinds.link_opened_again,
@@ -63,8 +84,14 @@ export const alerts: Text['alerts'] = {
     sign_in_failed: {
       what: alert_kinds.sign_in_failed,
       means:
-        'Quelqu’un s’est présenté comme un appareil sans en avoir la clé, ou comme un appareil qui n’est pas inscrit. Aucun accès ne lui a été donné.',
+        'Quelqu’un s’est présenté comme un appareil sans en avoir la clé, comme un appareil qui n’est pas inscrit, ou avec un compte du cabinet qui n’est pas le sien. Aucun accès ne lui a été donné.',
       act: 'Un échec isolé peut venir d’un navigateur dont les données ont été restaurées. Si cela se répète, demandez à la personne si c’était elle, et prévenez l’exploitant du serveur.',
+    },
+    account_linked: {
+      what: alert_kinds.account_linked,
+      means:
+        'Désormais, cette personne se connecte avec ce compte et aucun autre. La liste des appareils en indique le nom.',
+      act: 'Vérifiez que ce compte est le sien. Sinon, révoquez cet appareil et faites oublier le compte.',
     },
     ring_refused: {
       what: alert_kinds.ring_refused,
@@ -89,6 +116,12 @@ export const alerts: Text['alerts'] = {
       means:
         'Quelqu’un a tenté d’appeler sous un faux nom, ou le serveur a modifié l’appel. Il n’a pas été présenté à la personne comme un appel.',
       act: 'Parlez à la personne par un autre moyen. Faites examiner le serveur, et comparez les appels du journal.',
+    },
+    code_guessed: {
+      what: alert_kinds.code_guessed,
+      means:
+        'Cet appareil affichait un code pour une inscription, et trois codes erronés ont été saisis. La personne s’est trompée, ou quelqu’un a essayé de deviner. Rien n’a été remis.',
+      act: 'Demandez à la personne si elle s’est trompée. Sinon, remettez le lien par un autre moyen, et prévenez l’exploitant du serveur.',
     },
   },
   added: {

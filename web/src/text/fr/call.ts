@@ -67,7 +67,10 @@ export const call: Text['call'] = {
       title: (name) => `Aucun son ${of(name)}`,
       sentence:
         'La connexion est peut-être interrompue, de votre côté ou de l’autre. Si le son ne revient pas, raccrochez, puis rappelez.',
-      muted: 'Le micro de votre correspondant est coupé ou indisponible. Il voit que vous ne l’entendez pas.',
+    },
+    muted: {
+      title: (name) => `Le micro ${of(name)} est coupé`,
+      sentence: 'Il est coupé ou indisponible, et votre correspondant voit que vous ne l’entendez pas.',
     },
     away: {
       title: (name) => `${capitalise(mid(name))} n’est plus en ligne`,
@@ -124,7 +127,7 @@ export const call: Text['call'] = {
     revoked: {
       title: 'L’appel a pris fin',
       sentence:
-        'Le cabinet a révoqué un appareil qui participait à cet appel. Consultez votre cabinet avant de rappeler.',
+        'Le cabinet a révoqué un appareil qui participait à cet appel, ou une délégation y a pris fin. Consultez votre cabinet avant de rappeler.',
     },
     taken_elsewhere: {
       title: 'Appel pris sur un autre appareil',
@@ -155,9 +158,8 @@ export const call: Text['call'] = {
     },
     partial: {
       title: 'Scellé, incomplet',
-      sentence: 'Le procès-verbal indique ce qui manque et pourquoi. Les dépositaires peuvent l’ouvrir.',
+      sentence: 'Le rédacteur n’a pas tout reçu. Les dépositaires peuvent lire ce qui manque.',
     },
-    partial_missing: 'une partie de l’appel, comme l’atteste le rédacteur.',
     sealed: { title: 'Le procès-verbal est scellé', sentence: 'Les dépositaires peuvent l’ouvrir.' },
     none: {
       title: 'Il n’y a pas de procès-verbal',

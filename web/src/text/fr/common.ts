@@ -1,9 +1,9 @@
 import { plural } from '../format';
 import { isolate } from '../isolate';
 import type { Text } from '..';
-import { mid } from './names';
+import { mid, of } from './names';
 
-type Parts = 'app' | 'key' | 'words' | 'nav' | 'names' | 'times' | 'tab' | 'connection' | 'status';
+type Parts = 'app' | 'key' | 'words' | 'nav' | 'names' | 'times' | 'tab' | 'connection' | 'status' | 'revoked_by';
 
 export const common: Pick<Text, Parts> = {
   app: 'Telcon',
@@ -30,6 +30,7 @@ export const common: Pick<Text, Parts> = {
     calls: 'Appels',
     today: 'Aujourd’hui',
     settings: 'Réglages',
+    office: (name) => `Cabinet : ${isolate(name)}`,
   },
   names: {
     mid: (name) => mid(name),
@@ -83,7 +84,7 @@ export const common: Pick<Text, Parts> = {
       kind: 'Appareil non inscrit',
       title: 'Ce navigateur n’est pas encore configuré',
       sentences: [
-        'Demandez un lien d’inscription à votre cabinet et ouvrez-le dans ce navigateur. Il ne sert qu’une fois, et pour vous seul.',
+        'Demandez à votre cabinet un lien d’inscription et ouvrez-le dans ce navigateur, ou un code et saisissez-le ici. L’un comme l’autre ne sert qu’une fois, et pour vous seul.',
         'Il n’y a pas de mot de passe : personne ne peut s’identifier à votre place depuis un autre appareil.',
       ],
     },
@@ -91,10 +92,22 @@ export const common: Pick<Text, Parts> = {
       kind: 'Accès retiré',
       title: 'Cet appareil a été révoqué',
       sentences: [
-        'Ses clés ont été effacées. Il ne peut plus ni appeler, ni être appelé, ni rien lire.',
+        'Il ne peut plus ni appeler, ni être appelé. Ses clés sont encore stockées ici, et n’ouvrent plus rien.',
+        'Si vous ne vous y attendiez pas, parlez-en à votre cabinet par un autre moyen.',
+      ],
+    },
+    erased: {
+      kind: 'Accès retiré',
+      title: 'Cet appareil a été effacé',
+      sentences: [
+        'Ses clés et tout ce que Telcon stockait ici ont disparu. Il ne peut plus ni appeler, ni être appelé, ni rien lire.',
         'Si vous ne vous y attendiez pas, parlez-en à votre cabinet par un autre moyen.',
       ],
     },
     failed: { kind: 'Arrêt', title: 'Telcon s’est arrêté dans cet onglet', sentences: [] },
+  },
+  revoked_by: {
+    officer: (name, time) => `Ordre ${of(name)}, le ${time}. Cet appareil l’a vérifié.`,
+    authority: (time) => `Ordre du détenteur de l’autorité de votre cabinet, le ${time}. Cet appareil l’a vérifié.`,
   },
 };

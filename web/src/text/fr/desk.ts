@@ -26,6 +26,12 @@ export const desk: Text['desk'] = {
       one: 'Un autre appareil participe à l’appel.',
       other: `${count} autres appareils participent à l’appel.`,
     }),
+  with_note_taker: 'Participe également à l’appel : le rédacteur.',
+  with_note_taker_and: (n, count) =>
+    plural(n, {
+      one: 'Participent également à l’appel : le rédacteur et un auditeur.',
+      other: `Participent également à l’appel : le rédacteur et ${count} auditeurs.`,
+    }),
   join: 'Écouter, à la vue de tous',
   join_hint: 'Vous lisez les sous-titres et vous écoutez. Tous les participants vous voient.',
   join_hint_listen: 'Vous écoutez sans être entendu ; tous les participants vous voient.',
@@ -49,7 +55,8 @@ export const desk: Text['desk'] = {
   },
   behind: (seconds) => `${seconds} s de retard`,
   log_only: 'Rien de ce qui est dit dans cet appel n’est consigné : seul le journal est conservé.',
-  quiet: 'Les sous-titres commencent à votre arrivée.',
+  quiet: 'Vous écoutez. Les sous-titres de ce qui se dit à partir de maintenant apparaîtront ici.',
+  no_captions: 'Il n’y a pas de sous-titres : aucun rédacteur ne participe à cet appel.',
   sealed_entry: (entry, sealed) => `${sealed}, inscription n° ${entry}`,
   health: {
     title: 'État',
@@ -61,6 +68,10 @@ export const desk: Text['desk'] = {
     calls_now: (live, ringing) => `${live} en communication, ${ringing} en sonnerie`,
     calls_unrecorded: (n, count) =>
       plural(n, { one: `${count} appel n’est pas consigné`, other: `${count} appels ne sont pas consignés` }),
+    note_takers: 'Rédacteurs',
+    note_takers_unknown: 'Inconnus tant qu’aucun appel ne sonne',
+    note_takers_none: 'Aucun n’a rejoint l’appel : il ne serait pas consigné',
+    note_takers_in_calls: (n, count) => plural(n, { one: 'Dans un appel', other: `Dans ${count} appels` }),
     people: 'Contacts',
     people_available: (available, all) => `Disponibles : ${available} sur ${all}`,
     mode: 'Conservation minimale',
@@ -80,6 +91,7 @@ export const desk: Text['desk'] = {
         other: `${count} procès-verbaux en cours de scellement`,
       }),
     all_well: 'Tout va bien',
+    nothing_known: 'Rien d’anormal à signaler',
     attention: 'Attention requise',
     checking: 'Vérification',
     alerts: 'Alertes',

@@ -17,6 +17,9 @@ export const people: Text['people'] = {
   silenced_one: 'En sourdine',
   let_ring: 'Laisser sonner de nouveau',
   let_ring_person: (name: string) => `Laisser sonner de nouveau : ${isolate(name)}`,
+  recovered: (day) => `Accès récupéré le ${day} par deux responsables de la sécurité`,
+  you_recovered: (day) =>
+    `Deux responsables de la sécurité ont installé cet appareil pour vous le ${day}, après la perte de tous les autres. Pendant trente jours, quiconque peut vous appeler le voit. Si vous ne l’avez pas demandé, prévenez tout de suite votre cabinet.`,
   available: 'Disponible',
   offline: 'Hors ligne',
   you_offline: 'Vous êtes hors ligne',

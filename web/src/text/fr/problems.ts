@@ -8,6 +8,10 @@ export const problems: Text['problems'] = {
   unavailable: 'Le serveur de votre cabinet est indisponible. Réessayez dans une minute.',
   refused: (status) =>
     `Le serveur de votre cabinet a refusé la demande (${status}). Demandez à votre cabinet comment procéder.`,
+  code_wrong: (n, count) =>
+    `Ce n’est pas le code. Vérifiez-le avec la personne qui vous l’a lu. Il reste ${count} ${plural(n, { one: 'essai', other: 'essais' })}.`,
+  code_closed:
+    'Ce n’est pas le code. Trois codes erronés ont été saisis : il est bloqué maintenant. Demandez un nouveau code.',
   note_taker_link:
     'Ce lien est destiné au rédacteur du cabinet. Le rédacteur est un programme installé sur une machine du cabinet : inscrivez-le sur celle-ci avec « telcon enrol ». Un navigateur ne peut établir de procès-verbal.',
   keys_not_saved:
@@ -55,6 +59,10 @@ export const problems: Text['problems'] = {
     'Après trop de codes PIN erronés, votre cabinet a effacé sa part de la clé. Ce code PIN n’ouvre plus rien. Utilisez une clé d’accès de cet appareil, ou demandez un nouveau lien d’inscription à votre cabinet.',
   protected_elsewhere:
     'Cette copie de l’appareil est périmée. L’appareil a été protégé par une clé d’accès ou un code PIN, sans lesquels votre cabinet ne l’admet pas. Si vous ne l’avez pas protégé, prévenez votre responsable de la sécurité.',
+  sso_refused:
+    'La page de connexion indique que personne ne s’est connecté. Réessayez, ou adressez-vous à votre cabinet.',
+  outdated:
+    'Cette page est plus ancienne que ne le permet votre cabinet, et la recharger n’a rien changé. Fermez tous ses onglets et rouvrez-la. Si cela ne suffit pas, prévenez votre cabinet.',
   unknown: 'Une erreur s’est produite sur cet appareil. Rechargez la page, puis réessayez.',
   ask_office: 'Demandez à votre cabinet comment procéder.',
 };

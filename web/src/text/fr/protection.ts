@@ -4,9 +4,8 @@ export const protection: Text['protection'] = {
   offer: {
     kind: 'Encore une étape',
     title: 'Protéger cet appareil',
-    sentence:
-      'Une fois cet appareil protégé, une copie de son disque ne sert à personne sans votre clé d’accès ou votre code PIN.',
-    limits: 'Cette page n’est pas protégée tant qu’elle est déverrouillée.',
+    sentence: 'Sans protection, quiconque copie le disque de cet appareil peut se faire passer pour vous.',
+    limits: 'Elle ne sert à rien tant que la page est déverrouillée.',
     passkey: 'Utiliser une clé d’accès',
     pin: 'Utiliser un code PIN',
     not_now: 'Plus tard',

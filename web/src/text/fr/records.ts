@@ -33,7 +33,7 @@ export const records: Text['records'] = {
     busy: 'occupé',
     failed: 'interrompu : un appareil a rejeté ce qu’il recevait',
     interrupted: 'connexion perdue',
-    revoked: 'terminé : un appareil a été révoqué',
+    revoked: 'terminé : un appareil a été révoqué, ou une délégation a pris fin',
   },
   sealed: 'Scellé',
   sealed_partial: 'Scellé, incomplet',
@@ -88,7 +88,7 @@ export const records: Text['records'] = {
     busy: 'Le correspondant était déjà en communication',
     failed: 'Interrompu : un appareil a rejeté ce qu’il recevait, ou n’a pu chiffrer',
     interrupted: 'La connexion a été perdue',
-    revoked: 'Un appareil de l’appel a été révoqué',
+    revoked: 'Un appareil de l’appel a été révoqué, ou une délégation a pris fin',
   },
   seal: {
     several: (count) => `Scellé en ${count} procès-verbaux. Les dépositaires peuvent les ouvrir.`,

@@ -28,14 +28,10 @@ export const ring: Text['ring'] = {
     audio: 'Une transcription et le son seront conservés',
   },
   wanted: { memo: 'Transcription prévue', audio: 'Transcription et enregistrement prévus' },
-  not_ready: {
-    memo: 'Aucun rédacteur n’est connecté. Cet appel ne sera pas transcrit, à moins que l’un d’eux ne se joigne à l’appel.',
-    audio:
-      'Aucun rédacteur n’est connecté. Cet appel ne sera ni transcrit ni enregistré, à moins que l’un d’eux ne se joigne à l’appel.',
-  },
-  not_ready_short: 'Aucun rédacteur connecté',
+  not_ready: 'Aucun rédacteur n’est disponible : cet appel ne serait pas consigné.',
+  not_ready_short: 'Aucun rédacteur disponible',
   joining: 'Un rédacteur se joint à l’appel. Chacun voit qui y participe.',
-  unknown: 'Cela suppose qu’un rédacteur se joigne à l’appel. Vous le verrez pendant la communication.',
+  unknown: 'Il n’est consigné qu’une fois qu’un rédacteur l’a rejoint. L’écran d’appel l’indique.',
   will_listen: (names, n) =>
     `${capitalise(names)} ${plural(n, { one: 'assiste à l’appel et écoutera', other: 'assistent à l’appel et écouteront' })}. Chacun voit qui y participe.`,
   nobody_listens: 'Personne d’autre n’écoute. Chacun voit qui participe à l’appel.',

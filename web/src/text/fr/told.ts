@@ -60,6 +60,24 @@ export const told: Text['told'] = {
   not_revoked: (why) => `L’appareil n’a pas été révoqué : ${why}.`,
   being_enrolled:
     'Un responsable de la sécurité a approuvé cet appareil, en cours d’inscription. Si cela dure plus d’une minute, approuvez-le de nouveau.',
+  recovery_failed: (why) => `La récupération n’a pas abouti : ${why}.`,
+  recovery_unverified: (why) => `La déclaration sur cette récupération n’a pas pu être vérifiée : ${why}.`,
+  recovery_not_genuine:
+    'Cette récupération n’est pas ce que le serveur du cabinet en dit. Refusez-la et prévenez les autres responsables.',
+  recovery_own:
+    'Personne ne décide de sa propre récupération. Adressez-vous à deux autres responsables de la sécurité.',
+  recovery_same: 'Vous avez ouvert cette récupération. Un autre responsable de la sécurité doit la confirmer.',
+  recovery_open: 'Une récupération est déjà ouverte pour cette personne.',
+  recovery_confirmed: 'Cette récupération est déjà confirmée.',
+  recovery_over: 'Cette récupération est terminée.',
+  recovery_role: 'Cet appareil ne peut pas récupérer l’accès de personnes de ce rôle.',
+  recovery_void: 'La personne qui a ouvert cette récupération ne peut plus le faire. Refusez-la.',
+  recovery_changed: 'Quelque chose a changé entre-temps. Regardez de nouveau la récupération, puis confirmez-la.',
+  recovery_enrolling: 'Un appareil de cette personne est en cours d’inscription. Réessayez dans une minute.',
+  too_many_recoveries: 'Trop de récupérations sont ouvertes. Mettez d’abord fin à certaines.',
+  no_such_person: 'Aucun appareil de cette personne n’a jamais été inscrit ici.',
+  recovery_two: 'Deux responsables de la sécurité doivent approuver l’appareil d’une personne récupérée.',
+  recovery_second: 'Le responsable de la sécurité qui a ouvert cette récupération doit approuver l’appareil en second.',
   revocation_pending:
     'L’appareil est déconnecté. Sa révocation n’est pas encore inscrite au journal : le serveur de votre cabinet réessaie de lui-même.',
   no_such_device: 'Cet appareil n’est pas inscrit ici.',
@@ -71,6 +89,21 @@ export const told: Text['told'] = {
   cannot_register: (why) =>
     `Cet appareil ne peut plus ni inviter ni approuver (${why}). Le détenteur de l’autorité du cabinet doit l’habiliter de nouveau.`,
   update_device: 'La version de Telcon de cet appareil est périmée. Rechargez la page pour la mettre à jour.',
+  not_delegated: (why) => `Rien n’a été changé : ${why}.`,
+  cannot_ring_for: (why) => `Vous ne pouvez pas appeler pour cette personne : ${why}.`,
+  delegation_refused: (why) =>
+    `Le droit d’une personne d’agir pour une autre n’a pas pu être vérifié : ${why}. Prévenez votre responsable de la sécurité.`,
+  delegation_over: 'Cette délégation a pris fin.',
+  delegation_early: 'Cette délégation n’a pas encore commencé : comparez les horloges des deux appareils.',
+  delegation_act: 'Cette délégation ne permet pas cela.',
+  for_themselves: 'On n’appelle pas quelqu’un en son propre nom.',
+  delegation_again: 'Cette délégation a déjà été donnée, ou est échue. Recommencez.',
+  delegate_unknown:
+    'La personne qui doit agir n’a pas d’appareil ici, ou est inscrite sous d’autres mots. Choisissez-la de nouveau.',
+  too_many_delegations: 'Trop de délégations pour cette personne. Mettez fin à l’une d’elles d’abord.',
+  delegation_pending:
+    'Le journal de votre cabinet est indisponible. Cela comptera dès qu’il sera de nouveau accessible.',
+  delegation_clock: 'L’horloge de cet appareil diffère de celle de votre cabinet. Réglez-la, puis réessayez.',
   in_a_call: 'Mettez d’abord fin à l’appel en cours.',
   not_listed: 'Cette personne ne figure pas dans la liste de votre cabinet.',
   not_connected_offices: 'Cette personne relève d’un autre cabinet, auquel le vôtre n’est pas relié.',
@@ -141,6 +174,15 @@ export const told: Text['told'] = {
     'Votre cabinet n’admet aucun navigateur pour votre rôle. Demandez à votre responsable de la sécurité quel appareil utiliser.',
   only_browsers:
     'Votre cabinet n’admet que des navigateurs pour votre rôle. Demandez un lien à votre responsable de la sécurité.',
+  sso_away:
+    'Le service de connexion de votre cabinet ne répond pas. Réessayez. Si cela persiste, prévenez votre cabinet.',
+  sso_unconfirmed:
+    'Le service de connexion de votre cabinet n’a pas confirmé votre identité. Connectez-vous de nouveau. Si cela persiste, prévenez votre responsable de la sécurité.',
+  sso_other_account:
+    'Ce compte n’est pas celui que votre cabinet connaît comme le vôtre. Connectez-vous avec le vôtre, ou adressez-vous à votre responsable de la sécurité.',
+  sso_late: 'Cette connexion a pris trop de temps, ou elle est déjà terminée. Recommencez-la.',
+  sso_other_device: 'Cette connexion a été commencée sur un autre appareil. Commencez-la ici.',
+  sso_unusable: 'Cette page n’a pas pu commencer ou terminer la connexion. Rechargez-la, puis réessayez.',
   protect_first:
     'Protégez d’abord cet appareil par une clé d’accès ou un code PIN. Votre cabinet l’exige pour votre rôle.',
   not_this_role: 'Votre rôle ne le permet pas. Demandez à votre responsable de la sécurité qui peut le faire.',
@@ -157,6 +199,22 @@ export const told: Text['told'] = {
   list_changed: 'La liste des appels a changé entre-temps. Rechargez la page.',
   log_behind:
     'Le serveur de votre cabinet a une version moins avancée du journal que cet appareil. Réessayez dans un instant ; si cela ne suffit pas, prévenez votre responsable de la sécurité.',
+  code_digits: 'Un code ne contient que des chiffres. Saisissez les dix chiffres qui vous ont été lus.',
+  code_length: 'Un code a dix chiffres. Saisissez-les tous, tels qu’ils vous ont été lus.',
+  code_not_proved:
+    'Celui qui a répondu ne connaît pas ce code. Vérifiez-le avec la personne qui vous l’a lu. S’il est juste, prévenez votre responsable de la sécurité : quelqu’un s’est peut-être interposé.',
+  code_used:
+    'Ce code a déjà servi. Si ce n’était pas vous, prévenez immédiatement la personne qui vous l’a lu : quelqu’un d’autre l’a peut-être.',
+  code_guessed: 'Ce code est bloqué, parce que des codes erronés ont été saisis. Demandez un nouveau code.',
+  code_expired: 'Ce code a expiré. Demandez un nouveau code.',
+  code_gone: 'L’appareil qui affichait ce code n’est pas connecté. Demandez un nouveau code.',
+  code_too_many: 'Ce code est bloqué, parce qu’il a été essayé trop souvent. Demandez un nouveau code.',
+  code_again: 'La connexion a été interrompue. Saisissez de nouveau le code.',
+  code_unknown: 'Aucun code de ce numéro n’est en cours. Vérifiez-le, ou demandez un nouveau code.',
+  code_no_answer: 'L’appareil qui affiche ce code ne répond pas. Réessayez, ou demandez un nouveau code.',
+  code_not_here: 'Un code ne s’affiche que pour une invitation ouverte, sur l’appareil qui l’a créée.',
+  code_late:
+    'Le code a été saisi sur un autre appareil aussi. N’approuvez l’appareil qui demande que si son code est exactement celui que la personne vous lit.',
   nothing_said: 'personne n’a répondu, rien n’a donc été dit',
   certificate_expired: 'le certificat d’un appareil a expiré, il faut l’inscrire de nouveau',
   certificate_early: 'le certificat d’un appareil n’est pas encore valable : vérifiez l’horloge des deux appareils',

@@ -5,9 +5,10 @@ use telcon_core::{Device, DeviceState};
 use telcon_identity::{Ask, Authority, CharterTerms, InviteSpec, Registrar, verify_request, without_certificate};
 use telcon_log::{DiskStorage, Log, LogSigner};
 use telcon_proto::{
-    Card, DeviceId, InvitationId, PersonId, RecordMode, SuiteName,
-    entry::{Entry, is_by_registrar, person_commitment},
+    Card, DeviceId, InvitationId, PersonId, RecordMode, RecoveryId, SuiteName,
+    entry::{Entry, InvitationClosed, is_by_registrar, person_commitment},
     http::{OfficeInfo, Registrars},
+    recovery::{RecoveryEnd, RecoveryReason},
 };
 use telcon_record::sha256;
 
@@ -235,6 +236,119 @@ fn an_office_that_demands_two_registrars_has_no_device_of_one() {
             (None, []) => {}
             (Some(why), [problem]) => assert!(problem.contains(why), "{why}: {problem}"),
             _ => panic!("{why:?}: {problems:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_recovery_needs_the_statements_and_certificates_of_two_registrars_and_ends_the_old_devices() {
+    const NEW: DeviceId = DeviceId::from_bytes([9; 16]);
+    const INVITATION: InvitationId = InvitationId::from_bytes([4; 16]);
+    const RECOVERY: RecoveryId = RecoveryId::from_bytes([6; 16]);
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    enum Attack {
+        None,
+        /// The server states it with a registrar's name and a key of its own.
+        ServerOpens,
+        ServerConfirms,
+        /// One person's two devices.
+        OnePerson,
+        OneCertificate,
+        OtherInvitation,
+        /// The old device's revocation is not in the log.
+        HiddenRevocation,
+        NotConfirmed,
+    }
+    let attacks: [(Attack, &[&str]); 8] = [
+        (Attack::None, &[]),
+        (Attack::ServerOpens, &["was not stated by two registrars"]),
+        (Attack::ServerConfirms, &["was not stated by two registrars"]),
+        (Attack::OnePerson, &["was not stated by two registrars"]),
+        (Attack::OneCertificate, &["which two registrars did not certify"]),
+        (Attack::OtherInvitation, &["was not stated by two registrars"]),
+        (Attack::HiddenRevocation, &["was not revoked before"]),
+        (Attack::NotConfirmed, &["completed without a confirmation"]),
+    ];
+    for (attack, expected) in attacks {
+        // In an office that demands one registrar for a device.
+        let mut forger = Forger::new();
+        let (one, two) = (forger.enrol(1, Role::SecurityOfficer), forger.enrol(2, Role::SecurityOfficer));
+        let old = forger.enrol(7, Role::Principal);
+        let first = forger.appoint(&one, &[Role::Principal]);
+        let second = forger.appoint(&two, &[Role::Principal]);
+        let now_ms = NOW_MS;
+        let person = old.me().card().person;
+        let opening = first.open_recovery(one.key(), RECOVERY, person, RecoveryReason::Lost, now_ms).unwrap();
+        let opened = one.office().verify_recovery(&opening).unwrap();
+        let devices = vec![old.me().device()];
+        let invitation = if attack == Attack::OtherInvitation { InvitationId::from_bytes([5; 16]) } else { INVITATION };
+        let confirmation = second.confirm_recovery(two.key(), &opened, invitation, devices, now_ms).unwrap();
+        // The same words with another signature.
+        let forged = |statement: &str| {
+            let jws = without_certificate(statement);
+            let (signed, _) = jws.rsplit_once('.').unwrap();
+            let (_, other) = without_certificate(&first.revoke(one.key(), NEW, now_ms).unwrap())
+                .rsplit_once('.')
+                .map(|(start, end)| (start.to_owned(), end.to_owned()))
+                .unwrap();
+            format!("{signed}.{other}")
+        };
+        let jws = match attack {
+            Attack::ServerOpens => forged(&opening),
+            _ => without_certificate(&opening).to_owned(),
+        };
+        let by = one.me().device();
+        forger.entries.push(Entry::RecoveryOpened { time_ms: now_ms, recovery: RECOVERY, by, jws });
+        if attack != Attack::NotConfirmed {
+            let (by, jws) = match attack {
+                Attack::ServerConfirms => (two.me().device(), forged(&confirmation)),
+                // Whom the entry names is not who signed.
+                Attack::OnePerson => (one.me().device(), without_certificate(&confirmation).to_owned()),
+                _ => (two.me().device(), without_certificate(&confirmation).to_owned()),
+            };
+            forger.entries.push(Entry::RecoveryConfirmed {
+                time_ms: now_ms,
+                recovery: RECOVERY,
+                by,
+                invitation: INVITATION,
+                jws,
+            });
+        }
+        if attack != Attack::HiddenRevocation {
+            let statement = second.revoke_and_erase(two.key(), old.me().device(), now_ms).unwrap();
+            forger.revoke(&old, without_certificate(&statement));
+        }
+        let by = two.me().device();
+        forger.entries.push(Entry::InvitationMade { time_ms: now_ms, invitation: INVITATION, by, expires_ms: now_ms });
+        let ask = Ask::new(SuiteName::Hybrid, [3; 32], [0; 32], INVITATION);
+        let key = telcon_identity::DeviceKey::from_seed(SuiteName::Hybrid, &[5; 32]);
+        let jws = ask.request(&key, NEW, one.office().domain(), "x", now_ms).unwrap();
+        let request = verify_request(&jws, one.office().domain(), &ask).unwrap();
+        let card = old.me().card().clone();
+        let mut chain = second.certify(two.key(), &request, &card, now_ms).unwrap();
+        if attack != Attack::OneCertificate {
+            let approval = one.office().verify_approval(&chain, &request, &card, now_ms).unwrap();
+            chain.extend(first.certify_second(one.key(), &approval, now_ms).unwrap());
+        }
+        forger.enrol_with(person, NEW, &chain);
+        forger.entries.push(Entry::InvitationClosed {
+            time_ms: now_ms,
+            invitation: INVITATION,
+            how: InvitationClosed::Approved,
+            by: Some(one.me().device()),
+            device: Some(NEW),
+        });
+        forger.entries.push(Entry::RecoveryClosed {
+            time_ms: now_ms,
+            recovery: RECOVERY,
+            how: RecoveryEnd::Completed,
+            by: Some(one.me().device()),
+            device: Some(NEW),
+        });
+        let problems = forger.problems();
+        assert_eq!(problems.is_empty(), expected.is_empty(), "{attack:?}: {problems:?}");
+        for why in expected {
+            assert!(problems.iter().any(|problem| problem.contains(why)), "{attack:?}: {why}: {problems:?}");
         }
     }
 }

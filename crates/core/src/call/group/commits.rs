@@ -5,6 +5,7 @@ use crate::{
     call::{
         admission::{self, Refusal},
         phase::OptimisticCommit,
+        ring::check_fresh,
         session::Session,
     },
     context::Context,
@@ -31,14 +32,17 @@ impl Session {
             // A repeated request, or a server that replays the request of a device that has left since.
             return Ok(());
         }
-        let (trust, proofs) = (context.device.trust(), std::slice::from_ref(logged));
-        let joining =
-            admission::verify(trust, &self.ring.logged, &joiner.leaf, proofs, context.fresh_size, context.now_ms())?;
+        let (on_behalf, proofs) = (self.ring.on_behalf.as_ref(), std::slice::from_ref(logged));
+        let joining = admission::verify(context, &self.ring.logged, on_behalf, &joiner.leaf, proofs)?;
         if joining.device().device() != from {
             return Err(Refusal::NotAllowed("a key package of another device was handed over"));
         }
         if answer && !joining.device().card().is_of(&ring.to) {
-            return Err(Refusal::NotAllowed("another person answered"));
+            let card = joining.device().card();
+            let delegation = context.delegations.answering(&ring.to, card, &[context.now_ms()]);
+            let delegation = delegation.ok_or(Refusal::NotAllowed("another person answered"))?;
+            check_fresh(context, delegation)?;
+            self.answers = Some(delegation.clone());
         }
         membership.check_shown(joining.device().card())?;
         if membership.queue.len() >= MAX_QUEUED {
@@ -111,9 +115,7 @@ impl Session {
         };
         let mut joined = Vec::new();
         for leaf in &change.added {
-            let trust = context.device.trust();
-            let logged =
-                admission::verify(trust, &self.ring.logged, leaf, proofs, context.fresh_size, context.now_ms())?;
+            let logged = admission::verify(context, &self.ring.logged, self.ring.on_behalf.as_ref(), leaf, proofs)?;
             membership.check_shown(logged.device().card())?;
             joined.push(logged);
         }
@@ -129,7 +131,10 @@ impl Session {
             membership.requeue(pending.changes);
         }
         membership.seq = seq;
-        joined.into_iter().for_each(|logged| self.on_member_joined(logged));
+        for logged in joined {
+            self.note_answer(context, logged.device().card())?;
+            self.on_member_joined(logged);
+        }
         Ok(processed)
     }
 

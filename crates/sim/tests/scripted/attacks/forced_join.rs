@@ -24,6 +24,7 @@ fn claim_in_call(world: &mut Scenario, node: usize) {
                 token,
                 in_call: Some(call),
                 checkpoint,
+                recovered_ms: None,
             }]
         }
         ServerMessage::Ringing { .. } if to == node => vec![],
@@ -107,9 +108,18 @@ fn glare_with_a_caller_of_another_name_is_not_answered() {
     // The contact list is the server's: it shows another name for the person.
     let swapped = world.card(0).person;
     world.tamper(move |to, message| match message {
-        ServerMessage::SignedIn { you, mut people, people_more, silenced, suite, mode, token, in_call, checkpoint }
-            if to == 1 =>
-        {
+        ServerMessage::SignedIn {
+            you,
+            mut people,
+            people_more,
+            silenced,
+            suite,
+            mode,
+            token,
+            in_call,
+            checkpoint,
+            recovered_ms,
+        } if to == 1 => {
             people.iter_mut().filter(|c| c.card.person == swapped).for_each(|c| c.card.name = "Somebody else".into());
             vec![ServerMessage::SignedIn {
                 you,
@@ -121,6 +131,7 @@ fn glare_with_a_caller_of_another_name_is_not_answered() {
                 token,
                 in_call,
                 checkpoint,
+                recovered_ms,
             }]
         }
         message => vec![message],

@@ -2,6 +2,7 @@
 
 mod alerts;
 mod commits;
+mod delegations;
 mod forced_join;
 mod fork;
 mod gossip;

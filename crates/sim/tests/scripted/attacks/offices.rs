@@ -39,6 +39,7 @@ fn ring(world: &Scenario, from: Qualified<DeviceId>, to: Qualified<PersonId>) ->
         mode: RecordMode::Memo,
         suite: SuiteName::Hybrid,
         at_ms: world.now(),
+        on_behalf: None,
     }
 }
 
@@ -127,7 +128,7 @@ fn a_contact_of_another_office_cannot_be_rung() {
     let person = here.card(1).person;
     let elsewhere = there.authority.domain().clone();
     let card = Card { office: elsewhere, ..here.card(1) };
-    let changed = vec![Contact { card, reachable: true }];
+    let changed = vec![Contact { card, reachable: true, recovered_ms: None }];
     here.inject(0, ServerMessage::PeopleChanged { changed, removed: vec![] });
     here.command(0, UserCommand::Ring { person, mode: None });
     here.settle();
@@ -163,6 +164,8 @@ fn a_device_of_another_office_in_a_record_proof_is_refused() {
             records: 0,
             partial: false,
             missing: false,
+            on_behalf_of: None,
+            answered_by: None,
         },
         ring: room.jws,
         opened,
@@ -170,6 +173,7 @@ fn a_device_of_another_office_in_a_record_proof_is_refused() {
         records: vec![],
         missing: None,
         devices: vec![proven(&caller, &proof)],
+        delegations: Vec::new(),
         from_size: 0,
         consistency: vec![],
     };

@@ -125,7 +125,8 @@ fn a_record_proof_with_an_entry_of_the_future_is_refused() {
         let mut world = after_a_call(175, false);
         let (size, call) = (log_size(&world), world.seen().id);
         let (time_ms, answered_ms) = (world.now() + ahead_ms, Some(world.now()));
-        let end = Entry::CallEnded { time_ms, call, how: Ended::HungUp, answered: Some(true), answered_ms };
+        let end =
+            Entry::CallEnded { time_ms, call, how: Ended::HungUp, answered: Some(true), answered_ms, delegation: None };
         let mut entries = world.log_entries();
         entries.push(end.to_bytes());
         let proof = world.record_proof(&world.log_of(&entries), size);

@@ -35,6 +35,7 @@ fn a_person_shown_otherwise_than_certified_is_detected_before_the_call_is_live()
                     token,
                     in_call,
                     checkpoint,
+                    recovered_ms,
                 } => {
                     people.iter_mut().for_each(|contact| alter(&mut contact.card));
                     ServerMessage::SignedIn {
@@ -47,6 +48,7 @@ fn a_person_shown_otherwise_than_certified_is_detected_before_the_call_is_live()
                         token,
                         in_call,
                         checkpoint,
+                        recovered_ms,
                     }
                 }
                 // The `answer` flag is not authenticated: the server may claim that it is a listener, or a rejoin.
