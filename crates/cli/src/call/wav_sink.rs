@@ -4,6 +4,8 @@ use super::lock;
 use anyhow::Context as _;
 use std::{
     collections::BTreeMap,
+    fs::DirBuilder,
+    os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
 };
@@ -34,7 +36,11 @@ pub struct WavSink {
 impl WavSink {
     /// Writes into `dir`, which is created. Files in it are kept.
     pub fn new(dir: &Path) -> anyhow::Result<Self> {
-        std::fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(dir)
+            .with_context(|| format!("cannot create {}", dir.display()))?;
         Ok(Self { dir: dir.to_owned(), files: BTreeMap::new(), written: Arc::default() })
     }
 
