@@ -44,7 +44,18 @@ function app_with_host() {
   const alerts = vi.fn<Alerts['alerts']>();
   const delegations = vi.fn<Delegations['delegations']>(async () => ({ delegations: [] }));
   const policy = vi.fn<ProtectionOffice['policy']>(async () => ({ required: false }));
-  const office = { list, proof, devices, alerts, delegations, ...protection_over_http, ...sso_over_http, policy };
+  const sign_ins = vi.fn<Devices['sign_ins']>(async () => ({ sign_ins: [], failed: [] }));
+  const office = {
+    list,
+    proof,
+    devices,
+    sign_ins,
+    alerts,
+    delegations,
+    ...protection_over_http,
+    ...sso_over_http,
+    policy,
+  };
   const app = new App(() => host, office, 'Europe/Lisbon');
   app.state = { status: 'on' };
   return { app, commands, retry_microphone, list, proof, devices, alerts, check, erase, policy };

@@ -129,6 +129,7 @@ function app() {
     list: none,
     proof: none,
     devices: none,
+    sign_ins: none,
     alerts: none,
     delegations: none,
     start: none,

@@ -70,7 +70,10 @@ async fn two_security_officers_approve_a_device_and_an_auditor_needs_both() {
         let certificate = std::fs::read(&path).unwrap();
         std::fs::remove_file(&path).unwrap();
         let (exit, said) = verify(&office);
-        assert!(exit != Some(0) && said.contains(&me.me().device().to_hex()), "{exit:?}: {said}");
+        // So shortly after the enrolment the server may still be storing it: the device does not count, and is no problem yet.
+        let is_problem = exit != Some(0) && said.contains(&me.me().device().to_hex());
+        let is_arriving = said.contains("are arriving") && said.contains("devices     2");
+        assert!(is_problem || is_arriving, "{exit:?}: {said}");
         std::fs::write(path, certificate).unwrap();
     }
     // A server that starts again stores what is missing, and the device still signs in.

@@ -10,6 +10,7 @@ use telcon_proto::{
     Blob, Card, ClientMessage, DeviceId, InvitationId, PersonId, RecordMode, RecoveryId, Role, ServerMessage,
     SuiteName,
     http::OfficeInfo,
+    limits::MAX_DEVICES_PER_PERSON,
     recovery::{OpenRecovery, RecoveryReason},
 };
 #[cfg(target_arch = "wasm32")]
@@ -234,6 +235,22 @@ fn an_officer_sees_and_confirms_only_what_another_officer_signed() {
             engine.command(NOW, UserCommand::ConfirmRecovery { recovery: RECOVERY });
             assert_eq!(sent(&mut engine).len(), usize::from(may));
         }
+    }
+}
+
+/// The list of the person's devices is the server's word.
+#[test]
+fn a_confirmation_signs_orders_against_no_more_devices_than_a_person_has_and_not_against_its_own() {
+    let office = Office::new(SuiteName::Hybrid);
+    let own = office.officer(2).view().you.unwrap().device;
+    let many = (0..=MAX_DEVICES_PER_PERSON as u8).map(|n| DeviceId::from_bytes([n; 16])).collect();
+    for devices in [many, vec![own]] {
+        let mut engine = office.officer(2);
+        let open = OpenRecovery { devices, ..office.open(office.opening(0, 1)) };
+        engine.handle(NOW, ServerMessage::Recoveries { changed: vec![open], closed: Vec::new() });
+        outputs(&mut engine);
+        engine.command(NOW, UserCommand::ConfirmRecovery { recovery: RECOVERY });
+        assert!(sent(&mut engine).is_empty());
     }
 }
 

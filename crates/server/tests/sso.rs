@@ -156,6 +156,23 @@ async fn a_waiting_connection_takes_no_message() {
     }
 }
 
+/// The attacker has a device's key, and no account: each connection would hold a place that others need.
+#[tokio::test]
+async fn a_device_has_one_connection_that_waits() {
+    let (office, provider) = office(json!({})).await;
+    let (duty, other) = (office.person(Role::DutyOfficer).await, office.person(Role::Scheduler).await);
+    let (mut first, mut others) = (waiting(&office, &duty).await, waiting(&office, &other).await);
+    let second = waiting(&office, &duty).await;
+    assert!(first.closed().await.is_some(), "the second one closed it");
+    let asked = start(&office, &second, &provider).await;
+    assert!(!asked.redirect.is_empty());
+    let asked = start(&office, &others, &provider).await;
+    assert!(!asked.redirect.is_empty(), "another device waits on");
+    drop(second);
+    others.send(&C::Ping { log_size: 0 }).await;
+    assert_eq!(others.next().await, None);
+}
+
 /// The attacker has an account at the provider, or a person's, and no device's key.
 #[tokio::test]
 async fn an_account_without_a_devices_key_gives_nothing() {

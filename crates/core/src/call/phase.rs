@@ -21,6 +21,7 @@ use telcon_identity::{LoggedDelegation, LoggedDevice, LoggedRing, VerifiedDelega
 use telcon_proto::{Blob, CallId, Card, ClientMessage, DeviceId, message::Logged};
 
 /// Phase of the call.
+#[expect(clippy::large_enum_variant, reason = "a device is in one call, which rings before anything else")]
 pub(super) enum Phase {
     /// This device rang; nothing is proved yet.
     Placing(Placing),

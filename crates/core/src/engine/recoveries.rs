@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use telcon_identity::{Ask, VerifiedConfirmation, VerifiedRecovery};
 use telcon_proto::{
     ClientMessage, InvitationId, PersonId, RecoveryId,
-    limits::{MAX_INVITATION_MS, RECOVERY_MS},
+    limits::{MAX_DEVICES_PER_PERSON, MAX_INVITATION_MS, RECOVERY_MS},
     recovery::{OpenRecovery, RecoveryReason},
 };
 use zeroize::Zeroizing;
@@ -87,6 +87,13 @@ impl Engine {
             None => Err("it is over".to_owned()),
             Some(Open { verified: Err(why), .. }) => Err(why.clone()),
             Some(Open { verified: Ok((_, Some(_))), .. }) => Err("it is confirmed already".to_owned()),
+            // The list is the server's word: no confirmation signs orders against more than one person can have.
+            Some(Open { recovery, .. }) if recovery.devices.len() > MAX_DEVICES_PER_PERSON => {
+                Err("it names more devices than a person can have".to_owned())
+            }
+            Some(Open { recovery, .. }) if recovery.devices.contains(&self.device.me().device()) => {
+                Err("it names this device".to_owned())
+            }
             Some(Open { recovery, verified: Ok((opened, None)) }) => {
                 let (mut invitation, mut secret) = ([0; 16], Zeroizing::new([0; 32]));
                 self.rng.fill_bytes(&mut invitation);

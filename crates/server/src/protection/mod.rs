@@ -15,7 +15,7 @@ use telcon_proto::limits::{CONFIRMATION_MAX_AGE_MS, TICKET_MAX_AGE_MS, TICKET_MA
 
 /// How far ahead of the clock a stored time may be, milliseconds: more than [`crate::clock::Clock`] follows without calling it a step.
 /// A time beyond it was stored while the clock was wrong.
-const MAX_AHEAD_MS: u64 = 5_000;
+pub(crate) const MAX_AHEAD_MS: u64 = 5_000;
 
 /// Whether less than `max_age_ms` passed since `then_ms`. A time in the future proves nothing: the clock was set back since.
 fn is_younger(then_ms: u64, max_age_ms: u64, now_ms: u64) -> bool {
@@ -23,7 +23,7 @@ fn is_younger(then_ms: u64, max_age_ms: u64, now_ms: u64) -> bool {
 }
 
 /// How much is left of `max_age_ms` since `then_ms`, milliseconds; nothing if that is in the future.
-fn remaining_ms(then_ms: u64, max_age_ms: u64, now_ms: u64) -> u64 {
+pub(crate) fn remaining_ms(then_ms: u64, max_age_ms: u64, now_ms: u64) -> u64 {
     if then_ms > now_ms.saturating_add(MAX_AHEAD_MS) {
         return 0;
     }

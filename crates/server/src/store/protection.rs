@@ -7,7 +7,7 @@ use super::{
     sign_ins,
     value::{Row, Value, values},
 };
-use crate::limits::MAX_LOCKERS_PER_DEVICE;
+use crate::{limits::MAX_LOCKERS_PER_DEVICE, protection::MAX_AHEAD_MS};
 use telcon_proto::{
     DeviceId, Digest, PersonId,
     device_policy::ProgramVersion,
@@ -175,9 +175,10 @@ fn use_account(t: &mut dyn Statements, used: &AccountUse) -> Result<bool, StoreE
 /// A device is unlocked whose ticket had ended: its session with the provider's account ended with that.
 fn end_account_session(t: &mut dyn Statements, device: &DeviceId, now_ms: u64) -> Result<(), StoreError> {
     let (issued_ms, used_ms) = (now_ms.saturating_sub(TICKET_MAX_AGE_MS), now_ms.saturating_sub(TICKET_MAX_IDLE_MS));
+    // A time in the future proves nothing: the clock was set back since.
     let ended = "DELETE FROM account_sessions WHERE device = $1 AND EXISTS (
-            SELECT 1 FROM tickets WHERE device = $1 AND (issued_ms <= $2 OR used_ms <= $3))";
-    t.execute(ended, values![device, issued_ms, used_ms]).map(drop)
+            SELECT 1 FROM tickets WHERE device = $1 AND (issued_ms <= $2 OR used_ms <= $3 OR issued_ms > $4 OR used_ms > $4))";
+    t.execute(ended, values![device, issued_ms, used_ms, now_ms + MAX_AHEAD_MS]).map(drop)
 }
 
 fn make_locker(t: &mut dyn Statements, row: &LockerRow) -> Result<bool, StoreError> {

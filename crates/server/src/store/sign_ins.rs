@@ -55,7 +55,7 @@ pub(super) fn of_person(t: &mut dyn Statements, person: PersonId) -> Result<Sign
         })
     })?;
     let sql = format!(
-        "SELECT device, time_ms, count FROM alerts WHERE kind = $2 AND log_index IS NOT NULL AND {own}
+        "SELECT device, time_ms, count FROM alerts WHERE {own} AND kind = $2 AND log_index IS NOT NULL
          ORDER BY time_ms DESC LIMIT $3"
     );
     let failed = all(t, &sql, values![person.as_str(), AlertKind::SignInFailed.as_str(), MAX_FAILED], |row| {

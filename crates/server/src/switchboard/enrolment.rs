@@ -290,6 +290,11 @@ impl Switchboard {
 
     /// A device reports that it erased itself; its signature was verified against the order that it had.
     pub fn device_erased(&mut self, request: RequestId, device: DeviceId, now_ms: u64) -> Effects {
+        // Whoever has a copy of the report sends it again and again: it costs something once.
+        if !self.erased.insert(device) {
+            self.context.output(Output::Reply(request, Ok(Reply::ErasureNoted)));
+            return self.finish(now_ms);
+        }
         self.context.write(Write::DeviceErased(device, now_ms));
         self.context.output(Output::Reply(request, Ok(Reply::ErasureNoted)));
         if let Some(person) = self.context.directory.card(&device).map(|card| card.person) {

@@ -109,6 +109,8 @@ pub struct Switchboard {
     enrolling: HashMap<DeviceId, Enrolling>,
     ring_limits: RingLimits,
     sign_in_limits: SignInLimits,
+    /// Devices whose report that they erased themselves came since the start.
+    erased: BTreeSet<DeviceId>,
     silenced: Silenced,
     issued_links: IssuedLinks,
     invitations: Invitations,
@@ -159,6 +161,7 @@ impl Switchboard {
             enrolling: HashMap::new(),
             ring_limits: RingLimits::default(),
             sign_in_limits: SignInLimits::default(),
+            erased: BTreeSet::new(),
             silenced: Silenced::default(),
             issued_links: IssuedLinks::default(),
             invitations: Invitations::default(),

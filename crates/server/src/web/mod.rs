@@ -138,6 +138,7 @@ impl App {
         self.tokens.revoke(device);
         if let Some(sso) = &self.sso {
             sso.waiting.revoke(device);
+            sso.release(device);
         }
     }
 
@@ -183,7 +184,7 @@ pub(crate) fn admin_router(app: Arc<App>) -> Router {
 
 /// A connection over which a signed-in device sends a request keeps its slot.
 async fn keep_authenticated(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    if sso::bearer(&app, request.headers()).is_some()
+    if app.tokens.bearer(request.headers()).is_some()
         && let Some(slot) = request.extensions().get::<slots::SlotHandle>()
     {
         slot.keep();

@@ -51,7 +51,7 @@ pub(super) async fn confirm(
     let devices: Vec<_> =
         confirming.iter().flat_map(|confirming| confirming.revocations.iter().map(|(device, _)| *device)).collect();
     if let Some(Ok(_)) = app.hub.ask(|reply| Input::ConfirmRecovery(session, Box::new(confirming), reply)).await {
-        devices.into_iter().for_each(|device| app.tokens.revoke(device));
+        devices.into_iter().for_each(|device| app.revoke_tokens(device));
     }
 }
 

@@ -131,7 +131,6 @@ pub(super) async fn upgrade(
             }
             Ok(Ok(Admitted::Waits(waiting))) => {
                 connection_slot.keep();
-                connection.budget.lift();
                 connection.wait(waiting).await;
             }
             Ok(Err(refused)) => {
@@ -275,8 +274,12 @@ impl Connection {
         let token = URL_SAFE_NO_PAD.encode(random().map_err(no_random)?);
         let role = device_row.card.role;
         let bearer = Bearer { device, person: device_row.card.person, role, kind: self.kind };
-        // Before it is looked up, so that a sign-in in between is not missed.
-        let sso = self.app.sso.as_ref().map(|sso| (sso, sso.signed_in.subscribe()));
+        // A device has one connection that waits: the ones before it are closed. Subscribed before it is looked up, so that a sign-in
+        // in between is not missed.
+        let sso = self.app.sso.as_ref().map(|sso| {
+            sso.release(device);
+            (sso, sso.signed_in.subscribe())
+        });
         let sso_ms = super::sso::remaining_ms(&self.app, device, role).await;
         let sso_ms = sso_ms.map_err(|HttpError(_, text)| refused(RefusalCode::Unavailable, &text))?;
         // One that is revoked is told so: it erases its keys by that.
@@ -325,7 +328,7 @@ impl Connection {
                 () = &mut end => break self.close(CLOSE_SSO, "sign in with the office account").await,
                 signed_in = waiting.signed_in.recv() => match signed_in {
                     Ok(device) if device != waiting.device => {}
-                    // Or there were too many to know: it connects again, and that is looked up.
+                    // Or it is revoked, or connected again; or there were too many to know: it connects again, and that is looked up.
                     _ => break self.close(CLOSE_SSO, "connect again").await,
                 },
                 read = self.read(MAX_SIGN_IN_MESSAGE_BYTES) => {

@@ -57,6 +57,14 @@ pub struct Sso {
 }
 
 impl Sso {
+    /// Closes the connection in which a device waits, if it has one: it connects again, and is looked up anew.
+    pub(super) fn release(&self, device: DeviceId) {
+        // Nobody waits: that is no error.
+        let _ = self.signed_in.send(device);
+    }
+}
+
+impl Sso {
     /// Of the provider that the operator names. It is not asked for anything yet.
     ///
     /// # Errors
@@ -93,8 +101,8 @@ pub(super) async fn remaining_ms(app: &Arc<App>, device: DeviceId, role: Role) -
     let Some(sso) = app.sso.as_ref().filter(|sso| sso.provider.config().concerns(role)) else { return Ok(None) };
     let (reading, issuer) = (app.clone(), sso.provider.config().issuer().to_owned());
     let signed_in = blocking(move || Ok(reading.reader.account_session(&device, &issuer)?)).await?;
-    let remaining =
-        signed_in.map_or(0, |at_ms| sso.provider.config().max_age_ms().saturating_sub(now_ms().saturating_sub(at_ms)));
+    let max_age_ms = sso.provider.config().max_age_ms();
+    let remaining = signed_in.map_or(0, |at_ms| crate::protection::remaining_ms(at_ms, max_age_ms, now_ms()));
     Ok(Some(match remaining {
         0 if signed_in.is_some() && in_use(app, device).await == InUse::InCall => EXPIRED_IN_USE_MS,
         remaining => remaining,
@@ -230,7 +238,7 @@ pub(super) async fn finish(
         }
     };
     take(&app, sso, bearer, subject).await?;
-    let _ = sso.signed_in.send(device);
+    sso.release(device);
     Ok(StatusCode::NO_CONTENT)
 }
 

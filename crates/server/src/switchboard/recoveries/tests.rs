@@ -424,9 +424,11 @@ fn a_report_of_an_erasure_is_noted_once() {
     let mut office = office();
     let effects = office.board.revoke(RequestId(5), PHONE, erasing(PHONE), office.now);
     office.run(effects);
-    for ms in [3, 4] {
+    for (ms, told) in [(3, true), (4, false)] {
         office.now += ms;
         let effects = office.board.device_erased(RequestId(6), PHONE, office.now);
+        let sends = effects.outputs.iter().any(|output| matches!(output, Output::Send(..)));
+        assert_eq!((!effects.writes.is_empty(), sends), (told, told), "who sends it again floods nobody");
         office.run(effects);
     }
     let listed = office.listed_devices();
