@@ -316,7 +316,7 @@ mod tests {
         };
         log.append(&[ended.to_bytes()], 3);
         reconcile(&mut *store, &log.prover(), &(), true).unwrap();
-        assert_eq!(store.load().unwrap().unfinished[0].row.ended_index, Some(3));
+        assert_eq!(store.load().unwrap().unfinished[0].row.ended_index, Some(4));
 
         // The database is of an older backup than the log.
         let revoked =

@@ -48,7 +48,7 @@ fn rings(office: &mut Office) {
     office.run(effects);
 }
 
-/// A call that both note-takers are in.
+/// A call that both note-takers were in: the second took over from the first, which became unresponsive.
 fn noted() -> Office {
     let mut office = staffed();
     rings(&mut office);
@@ -58,6 +58,10 @@ fn noted() -> Office {
         office.send(joiner.into(), message);
         let (adds, removes) = (vec![device(joiner)], vec![]);
         office.send(CALLER.into(), C::Commit { call, epoch, commit: blob(), welcome: Some(blob()), adds, removes });
+        // No heartbeat follows.
+        for _ in 0..60 {
+            office.wait(1_000);
+        }
     }
     office
 }
