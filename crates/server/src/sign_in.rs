@@ -94,6 +94,29 @@ fn refused(message: String) -> Box<ServerMessage> {
     Box::new(ServerMessage::Refused { call: None, code: RefusalCode::NotSignedIn, message })
 }
 
+/// Verifies a delegation. Whether its id is new, and whether its sender may give it, is for the switchboard.
+///
+/// # Errors
+/// Why not, as a sentence for its sender.
+pub fn verify_delegation(office: &Office, statement: String) -> Result<NewDelegation, String> {
+    let verified =
+        office.verify_delegation(&statement).map_err(|error| format!("the delegation does not verify: {error}"))?;
+    let (content, device) = (verified.content().clone(), verified.device().device());
+    Ok(NewDelegation { content, device, sha256: verified.sha256(), statement, exists: false })
+}
+
+/// Verifies the end of a delegation. Whether its sender may end it is for the switchboard.
+///
+/// # Errors
+/// Why not, as a sentence for its sender.
+pub fn verify_delegation_end(office: &Office, statement: &str) -> Result<DelegationEnding, String> {
+    let verified = office
+        .verify_delegation_end(statement)
+        .map_err(|error| format!("the end of the delegation does not verify: {error}"))?;
+    let (delegation, by) = (verified.delegation(), verified.device().device());
+    Ok(DelegationEnding { delegation, by, sha256: verified.sha256() })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -171,27 +194,4 @@ mod tests {
             "this device cannot sign in: a device certificate is not valid yet: check both devices' clocks"
         );
     }
-}
-
-/// Verifies a delegation. Whether its id is new, and whether its sender may give it, is for the switchboard.
-///
-/// # Errors
-/// Why not, as a sentence for its sender.
-pub fn verify_delegation(office: &Office, statement: String) -> Result<NewDelegation, String> {
-    let verified =
-        office.verify_delegation(&statement).map_err(|error| format!("the delegation does not verify: {error}"))?;
-    let (content, device) = (verified.content().clone(), verified.device().device());
-    Ok(NewDelegation { content, device, sha256: verified.sha256(), statement, exists: false })
-}
-
-/// Verifies the end of a delegation. Whether its sender may end it is for the switchboard.
-///
-/// # Errors
-/// Why not, as a sentence for its sender.
-pub fn verify_delegation_end(office: &Office, statement: &str) -> Result<DelegationEnding, String> {
-    let verified = office
-        .verify_delegation_end(statement)
-        .map_err(|error| format!("the end of the delegation does not verify: {error}"))?;
-    let (delegation, by) = (verified.delegation(), verified.device().device());
-    Ok(DelegationEnding { delegation, by, sha256: verified.sha256() })
 }

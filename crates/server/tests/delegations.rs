@@ -115,7 +115,7 @@ async fn a_delegation_is_told_to_those_concerned_and_a_ring_under_it_carries_its
     }
     // Each is listed what concerns them.
     let (_, Some(own)) = list(&office, &of_principal).await else { panic!("a list") };
-    assert_eq!(own.candidates, [desk.card.clone()]);
+    assert_eq!(own.candidates, std::slice::from_ref(&desk.card));
     for client in [&of_principal, &of_desk, &of_officer] {
         let (_, Some(listed)) = list(&office, client).await else { panic!("a list") };
         let [one] = &listed.delegations[..] else { panic!("{listed:?}") };

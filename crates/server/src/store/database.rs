@@ -39,3 +39,13 @@ pub(super) trait Database: Send {
         body: impl FnOnce(&mut dyn Statements) -> Result<T, StoreError>,
     ) -> Result<T, StoreError>;
 }
+
+/// All rows of a query, each read by `read`.
+pub(super) fn all<T>(
+    t: &mut dyn Statements,
+    sql: &str,
+    values: &[Value],
+    read: impl Fn(&Row) -> Result<T, StoreError>,
+) -> Result<Vec<T>, StoreError> {
+    t.query(sql, values)?.iter().map(read).collect()
+}

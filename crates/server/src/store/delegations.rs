@@ -2,8 +2,7 @@
 
 use super::{
     DelegationEndRow, DelegationRow, StoreError,
-    database::Statements,
-    load::all,
+    database::{Statements, all},
     value::{Row, Value, json, values},
 };
 use telcon_proto::{

@@ -3,7 +3,7 @@
 use super::{
     ActiveCall, Ask, CallRow, DeviceRow, FirstApprovalRow, Handshake, InvitationRow, IssuedLinkRow, LostDevice,
     RecordRow, RegistrarRow, Snapshot, Stage, StoreError, Unfinished, alerts,
-    database::Statements,
+    database::{Statements, all},
     delegations, push, recoveries,
     value::{Row, values},
 };
@@ -209,16 +209,6 @@ fn active_call(t: &mut dyn Statements, row: CallRow) -> Result<ActiveCall, Store
         asks,
         handshakes,
     })
-}
-
-/// All rows of a query, each read by `read`.
-pub(super) fn all<T>(
-    t: &mut dyn Statements,
-    sql: &str,
-    values: &[super::value::Value],
-    read: impl Fn(&Row) -> Result<T, StoreError>,
-) -> Result<Vec<T>, StoreError> {
-    t.query(sql, values)?.iter().map(read).collect()
 }
 
 pub(super) fn device_row(row: &Row, home: &OfficeName) -> Result<DeviceRow, StoreError> {

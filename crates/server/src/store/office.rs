@@ -3,8 +3,7 @@
 
 use super::{
     StoreError,
-    database::Statements,
-    load::all,
+    database::{Statements, all},
     value::{Row, Value, values},
 };
 use telcon_proto::OfficeName;

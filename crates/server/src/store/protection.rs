@@ -2,8 +2,7 @@
 
 use super::{
     AccountUse, LockerRow, PasskeyRow, ProtectionRow, ProtectionWrite, StoreError, TicketRow,
-    database::Statements,
-    load::all,
+    database::{Statements, all},
     sign_ins,
     value::{Row, Value, values},
 };

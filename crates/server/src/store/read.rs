@@ -2,8 +2,8 @@
 
 use super::{
     CallSummary, DeviceRow, DeviceSummary, StoreError, StoredRecord,
-    database::Statements,
-    load::{self, all},
+    database::{Statements, all},
+    load,
     value::{Value, values},
 };
 use std::collections::{BTreeSet, HashMap};

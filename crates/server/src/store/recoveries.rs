@@ -2,8 +2,7 @@
 
 use super::{
     RecoveryConfirmationRow, RecoveryRow, StoreError, Write,
-    database::Statements,
-    load::all,
+    database::{Statements, all},
     value::{Row, Value, json, values},
 };
 use telcon_proto::{OfficeName, PersonId, RecoveryId};

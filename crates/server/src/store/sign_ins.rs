@@ -1,6 +1,10 @@
 //! When devices were connected: what is written and read of it.
 
-use super::{StoreError, database::Statements, load::all, value::values};
+use super::{
+    StoreError,
+    database::{Statements, all},
+    value::values,
+};
 use crate::limits::RECONNECTED_WITHIN_MS;
 use telcon_proto::{
     AlertKind, DeviceId, PersonId,

@@ -3,8 +3,8 @@
 use super::{
     asks::Asks,
     context::Context,
-    delegations::Acting,
     directory::Directory,
+    held_delegations::Acting,
     port::{Output, RelayCommand, SessionId, entry_at},
 };
 use crate::{

@@ -2,8 +2,8 @@
 
 use super::{
     contacts::Contacts,
-    delegations::Delegations,
     directory::Directory,
+    held_delegations::Delegations,
     port::{CloseReason, Effects, Output, PendingAppend, Policy, RelayCommand, SessionId},
 };
 use crate::{

@@ -9,143 +9,22 @@ use super::{
     call::Call,
     context::{Context, Timer},
     directory::Directory,
-    port::{DelegationEnding, Effects, NewDelegation, PendingAppend, SessionId, entry_at},
+    held_delegations::Acting,
+    port::{DelegationEnding, Effects, NewDelegation, PendingAppend, SessionId},
 };
 use crate::{
     limits::LOG_RETRY_MS,
     store::{DelegationEndRow, DelegationRow, Stage, Write},
 };
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use telcon_identity::CLOCK_TOLERANCE_S;
 use telcon_proto::{
     CallId, Card, DelegationId, DeviceId, Ended, PersonId, Role, ServerMessage,
-    delegation::{Act, ActsFor, ProvenDelegation},
     entry::Entry,
     limits::MAX_DELEGATIONS_PER_PERSON,
     message::RefusalCode,
     policy::{Action, ROLES, allows},
 };
-
-/// Delegations that have not ended, or whose end is not in the log.
-#[derive(Debug, Default)]
-pub(super) struct Delegations {
-    rows: HashMap<DelegationId, Held>,
-    by_principal: HashMap<PersonId, BTreeSet<DelegationId>>,
-    by_delegate: HashMap<PersonId, BTreeSet<DelegationId>>,
-    /// Where the answer goes while the log does not have a new one.
-    asked_by: HashMap<DelegationId, SessionId>,
-}
-
-#[derive(Debug)]
-struct Held {
-    row: DelegationRow,
-    /// In the log, within its term, and not ended.
-    current: bool,
-}
-
-/// Who acts in a call for one of its parties, and how everybody verifies it.
-#[derive(Clone, Debug)]
-pub(super) struct Acting {
-    pub delegation: DelegationId,
-    pub who: ActsFor,
-    /// Log proofs are references, as in every message.
-    pub proven: ProvenDelegation,
-    /// The principal's device that took the call over.
-    pub taken_by: Option<DeviceId>,
-}
-
-impl Delegations {
-    /// Those of a person that have not ended, by or to them.
-    fn of(&self, person: PersonId) -> BTreeSet<DelegationId> {
-        let by = self.by_principal.get(&person).into_iter().flatten();
-        by.chain(self.by_delegate.get(&person).into_iter().flatten()).copied().collect()
-    }
-
-    fn insert(&mut self, row: DelegationRow) {
-        if row.ended.is_none() {
-            self.by_principal.entry(row.principal).or_default().insert(row.delegation);
-            self.by_delegate.entry(row.delegate.person).or_default().insert(row.delegation);
-        }
-        self.rows.insert(row.delegation, Held { row, current: false });
-    }
-
-    /// It counts no more.
-    fn unindex(&mut self, id: DelegationId) {
-        let Some(held) = self.rows.get_mut(&id) else { return };
-        held.current = false;
-        let (principal, delegate) = (held.row.principal, held.row.delegate.person);
-        for (index, person) in [(&mut self.by_principal, principal), (&mut self.by_delegate, delegate)] {
-            if let Some(ids) = index.get_mut(&person) {
-                ids.remove(&id);
-                if ids.is_empty() {
-                    index.remove(&person);
-                }
-            }
-        }
-    }
-
-    /// The delegation under which this person may answer for that one now.
-    pub fn answers(&self, principal: PersonId, delegate: &Card) -> Option<DelegationId> {
-        let fits =
-            |held: &&Held| held.current && held.row.acts.contains(&Act::Answer) && held.row.delegate == *delegate;
-        let ids = self.by_principal.get(&principal)?;
-        ids.iter().filter_map(|id| self.rows.get(id)).find(fits).map(|held| held.row.delegation)
-    }
-
-    /// Who may answer for this person now.
-    fn answerers(&self, principal: PersonId) -> BTreeSet<PersonId> {
-        let ids = self.by_principal.get(&principal).into_iter().flatten();
-        let answers = |held: &&Held| held.current && held.row.acts.contains(&Act::Answer);
-        ids.filter_map(|id| self.rows.get(id)).filter(answers).map(|held| held.row.delegate.person).collect()
-    }
-
-    /// For whom this person may answer now.
-    fn answered_by(&self, delegate: PersonId) -> BTreeSet<PersonId> {
-        let ids = self.by_delegate.get(&delegate).into_iter().flatten();
-        let answers = |held: &&Held| held.current && held.row.acts.contains(&Act::Answer);
-        ids.filter_map(|id| self.rows.get(id)).filter(answers).map(|held| held.row.principal).collect()
-    }
-
-    /// Whether this person may ring for somebody now.
-    fn rings(&self, delegate: PersonId) -> bool {
-        let mut ids = self.by_delegate.get(&delegate).into_iter().flatten().filter_map(|id| self.rows.get(id));
-        ids.any(|held| held.current && held.row.acts.contains(&Act::Ring))
-    }
-
-    /// A delegation under which this person may ring now, with the signed digest: what to tell them otherwise.
-    pub fn for_ring(
-        &self,
-        named: &telcon_proto::delegation::OnBehalf,
-        delegate: &Card,
-        now_ms: u64,
-    ) -> Result<&DelegationRow, &'static str> {
-        let held = self.rows.get(&named.delegation).filter(|held| held.row.statement_sha256 == named.statement_sha256);
-        let held = held.filter(|held| held.row.delegate == *delegate);
-        let held = held.ok_or("there is no such delegation, or it has ended: ask the principal for another")?;
-        if !held.current || now_ms > held.row.not_after_ms {
-            return Err("this delegation is not in force: it has ended, or has not begun");
-        }
-        if !held.row.acts.contains(&Act::Ring) {
-            return Err("this delegation is not for ringing");
-        }
-        Ok(&held.row)
-    }
-
-    /// What a call needs of a delegation, if it is known.
-    pub fn acting(&self, id: DelegationId, principal: &Card, act: Act, directory: &Directory) -> Option<Acting> {
-        let row = &self.rows.get(&id)?.row;
-        Some(Acting {
-            delegation: id,
-            who: ActsFor { principal: principal.clone(), delegate: row.delegate.clone(), act },
-            proven: ProvenDelegation {
-                statement: row.statement.clone(),
-                given: entry_at(row.given_index?),
-                device: directory.device_entry(&row.device),
-            },
-            taken_by: None,
-        })
-    }
-}
 
 impl Context {
     /// The role by which a person's contact list is made: who may ring for a principal sees whom principals may ring.

@@ -12,7 +12,7 @@
 //! |---|---|
 //! | `port` | inputs and outputs |
 //! | `context` | state shared by all calls: directory, effects, timers |
-//! | `delegations` | who may act for whom, and the calls under it |
+//! | `delegations`, `held_delegations` | who may act for whom, and the calls under it; what is held of them |
 //! | `directory` | enrolled devices and connections |
 //! | `contacts` | contact lists: sign-in, changes, search |
 //! | `live_calls` | calls that have not ended, with indexes |
@@ -47,6 +47,7 @@ mod delegations;
 mod directory;
 mod enrolment;
 mod group;
+mod held_delegations;
 mod invitations;
 mod issued_links;
 mod legs;

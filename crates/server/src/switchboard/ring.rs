@@ -5,7 +5,7 @@ use super::{
     alerts::Topic,
     call::{Call, Side},
     context::Context,
-    delegations::Acting,
+    held_delegations::Acting,
     port::{Effects, PendingAppend, RefusedRing, RelayCommand, SessionId, VerifiedRing, entry_at},
     ring_limits::TooMany,
 };

@@ -5,7 +5,7 @@ use super::*;
 use crate::digest::sha256;
 use telcon_proto::{
     Digest, ServerMessage as S,
-    delegation::{Delegation, OnBehalf},
+    delegation::{Act, Delegation, OnBehalf},
 };
 
 const ID: DelegationId = DelegationId::from_bytes([0xde; 16]);
