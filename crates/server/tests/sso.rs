@@ -160,7 +160,7 @@ async fn a_waiting_connection_takes_no_message() {
 #[tokio::test]
 async fn a_device_has_one_connection_that_waits() {
     let (office, provider) = office(json!({})).await;
-    let (duty, other) = (office.person(Role::DutyOfficer).await, office.person(Role::Scheduler).await);
+    let (duty, other) = (office.person(Role::DutyOfficer).await, office.person(Role::DutyOfficer).await);
     let (mut first, mut others) = (waiting(&office, &duty).await, waiting(&office, &other).await);
     let second = waiting(&office, &duty).await;
     assert!(first.closed().await.is_some(), "the second one closed it");
@@ -199,7 +199,7 @@ async fn an_account_without_a_devices_key_gives_nothing() {
 async fn a_token_that_proves_something_else_signs_nobody_in() {
     let (office, provider) = office(json!({ "acr": ["strong"], "amr": ["otp", "hwk"] })).await;
     let duty = office.person(Role::DutyOfficer).await;
-    let client = waiting(&office, &duty).await;
+    let mut client = waiting(&office, &duty).await;
     let good = |claims: &mut Value| {
         claims["acr"] = "strong".into();
         claims["amr"] = json!(["pwd", "hwk"]);
@@ -229,10 +229,9 @@ async fn a_token_that_proves_something_else_signs_nobody_in() {
         let answer = finish(&office, &client, &asked, code).await;
         assert_eq!(answer.status, 403, "{name}: {}", answer.text());
         assert!(answer.json::<ApiError>().error.contains("did not confirm who you are"), "{name}");
-        waiting(&office, &duty).await;
+        client = waiting(&office, &duty).await;
     }
     // The same without forgery: the list above would pass if everything were refused.
-    let client = waiting(&office, &duty).await;
     let asked = start(&office, &client, &provider).await;
     let code = provider.code_for(&asked, "ada", Signed::Key, good);
     assert_eq!(finish(&office, &client, &asked, code).await.status, 204);
