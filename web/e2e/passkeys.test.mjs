@@ -227,9 +227,12 @@ test('a cloned profile without an authenticator cannot be opened', async () => {
   const profile = await copy_profile(page);
   assert.deepEqual(
     profile.map(([name]) => name).sort(),
-    ['lock', 'state'],
+    ['anchor', 'lock', 'state'],
     'no key is stored that a browser could use',
   );
+  // What a locked browser verifies an order to erase itself with is readable, and public.
+  const [, anchor] = profile.find(([name]) => name === 'anchor');
+  assert.deepEqual(Object.keys(JSON.parse(anchor)).sort(), ['chain', 'device', 'office']);
   const copy = await cloned(profile, true);
   await copy.page.getByRole('button', { name: UNLOCK }).click();
   await copy.page.getByText('Nothing was confirmed.').waitFor();

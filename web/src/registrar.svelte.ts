@@ -59,7 +59,7 @@ export class Registrar {
 
   constructor(
     private readonly host: () => Host,
-    private readonly office: Devices,
+    private readonly office: Pick<Devices, 'devices'>,
     /** Has the person confirm a command first, where that is needed. */
     private readonly confirmed_first: Protection['confirmed_first'] = (command, send) => send(command),
   ) {}

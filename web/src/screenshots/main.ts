@@ -48,6 +48,7 @@ async function show(name: string): Promise<boolean> {
     list: never,
     proof: never,
     devices: never,
+    sign_ins: never,
     alerts: never,
     delegations: never,
     ...protection_over_http,

@@ -24,7 +24,10 @@ export function sign_in_rows(
 ): SignInRow[] {
   const texts = t().devices.sign_ins;
   const by_id = new Map(devices.map((one) => [one.device, one]));
-  const title = (device: string) => device_title(by_id.get(device) ?? {});
+  const title = (device: string) => {
+    const one = by_id.get(device);
+    return one ? device_title({ ...one, role: one.card.role }, local_zone) : texts.unlisted;
+  };
   const newest = new Set<string>();
   const ended = sign_ins.map((one) => {
     // The list begins with the newest: of each device, that one lasts while it is connected.

@@ -214,6 +214,7 @@ export const devices = {
   sign_ins: {
     title: 'Sign-ins',
     none: 'No sign-ins yet.',
+    unlisted: 'A device that is not in the list',
     since: (time: string) => `Connected since ${time}`,
     between: (from: string, until: string) => `${from} – ${until}`,
     kinds: { browser: 'in a browser', native: 'in a program' },

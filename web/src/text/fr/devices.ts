@@ -220,6 +220,7 @@ export const devices: Text['devices'] = {
   sign_ins: {
     title: 'Connexions',
     none: 'Aucune connexion pour l’instant.',
+    unlisted: 'Un appareil qui n’est pas dans la liste',
     since: (time) => `Connecté depuis le ${time}`,
     between: (from, until) => `${from} – ${until}`,
     kinds: { browser: 'dans un navigateur', native: 'dans un programme' },
