@@ -232,7 +232,7 @@ test('a cloned profile without an authenticator cannot be opened', async () => {
   );
   // What a locked browser verifies an order to erase itself with is readable, and public.
   const [, anchor] = profile.find(([name]) => name === 'anchor');
-  assert.deepEqual(Object.keys(JSON.parse(anchor)).sort(), ['chain', 'device', 'office']);
+  assert.deepEqual(Object.keys(JSON.parse(anchor.plain)).sort(), ['chain', 'device', 'office']);
   const copy = await cloned(profile, true);
   await copy.page.getByRole('button', { name: UNLOCK }).click();
   await copy.page.getByText('Nothing was confirmed.').waitFor();
