@@ -16,12 +16,12 @@ const pages = new Map();
  * own name.
  */
 const ROLES = [
-  ['principal', 'People', ['People', 'Calls']],
+  ['principal', 'People', ['People', 'Calls', 'Acting']],
   ['counterpart', 'People', ['People', 'Calls']],
-  ['scheduler', 'Calls today', ['Today', 'Calls']],
-  ['duty-officer', 'Desk', ['Desk', 'Calls']],
+  ['scheduler', 'Calls today', ['Today', 'Calls', 'Acting']],
+  ['duty-officer', 'Desk', ['Desk', 'Calls', 'Acting']],
   ['interpreter', 'Interpreting', ['Calls']],
-  ['security-officer', 'People and devices', ['Devices', 'Alerts']],
+  ['security-officer', 'People and devices', ['Devices', 'Alerts', 'Acting']],
   ['records-officer', 'Calls', ['Calls']],
   ['auditor', 'Calls', ['Calls', 'Alerts']],
 ];
@@ -36,6 +36,14 @@ after(async () => {
   await browser?.close();
   await office?.close();
 });
+
+/** The heading of *Acting*: a principal lets others act, staff act, and security officers see who does. */
+const ACTING = {
+  principal: 'Who acts for you',
+  scheduler: 'You act for',
+  'duty-officer': 'You act for',
+  'security-officer': 'Who acts for whom',
+};
 
 /** Requests that the office refused, as `status path`. */
 const refused = [];
@@ -64,7 +72,7 @@ test('each role starts with a screen of its own, and every button of its navigat
     assert.equal(await buttons.count(), navigation.length + 1, role);
     for (const name of navigation) {
       await page.getByRole('navigation').getByRole('button', { name }).click();
-      const leads_to = name === navigation[0] ? heading : name;
+      const leads_to = name === navigation[0] ? heading : name === 'Acting' ? ACTING[role] : name;
       await page.getByRole('heading', { name: leads_to, exact: true, level: 1 }).waitFor();
       await until(page, () => Boolean(window.telcon.view?.token));
       assert.equal(
