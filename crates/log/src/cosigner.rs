@@ -7,7 +7,7 @@ use crate::note::{Note, NoteError, NoteSignature};
 use ed25519_dalek::{Signer as _, SigningKey};
 use std::fmt;
 
-/// A cosigner's (witness's) public key. Text form as [`VerifierKey`]'s, with type 0x04.
+/// A cosigner's (witness's) public key. Text form as [`crate::VerifierKey`]'s, with type 0x04.
 #[derive(Clone, PartialEq, Eq)]
 pub struct CosignerKey(pub(crate) NamedKey);
 
@@ -50,7 +50,7 @@ key_text!(CosignerKey);
 ///
 /// A cosignature states that this is the largest consistent tree the cosigner has seen. The cosigner must durably
 /// remember the last checkpoint it signed for each origin, and sign a newer one only after
-/// [`Checkpoint::followed_by`]. A key belongs to one cosigner name.
+/// [`crate::Checkpoint::followed_by`]. A key belongs to one cosigner name.
 pub struct Cosigner {
     key: SigningKey,
     public: CosignerKey,
