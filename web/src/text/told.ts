@@ -253,6 +253,9 @@ export const KNOWN: readonly (readonly [RegExp, Told])[] = [
   [/^no note-taker was in the call$/i, 'no_note_taker'],
   [/its record did not arrive in time$/i, 'not_delivered'],
   [/^nobody answered, so nothing was said$/i, 'nothing_said'],
+  [/before the server learned of an answer/i, 'answer_unknown'],
+  [/signs in too often/i, 'signs_in_too_often'],
+  [/by the clock of the office's server its certificate has expired/i, 'expired_by_server_clock'],
 ];
 
 /** Which known sentence it is. */

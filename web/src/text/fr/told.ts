@@ -216,6 +216,11 @@ export const told: Text['told'] = {
   code_late:
     'Le code a été saisi sur un autre appareil aussi. N’approuvez l’appareil qui demande que si son code est exactement celui que la personne vous lit.',
   nothing_said: 'personne n’a répondu, rien n’a donc été dit',
+  answer_unknown: 'l’appel a pris fin avant que le cabinet n’apprenne une réponse',
+  signs_in_too_often:
+    'Cet appareil se connecte trop souvent. Patientez une minute et vérifiez que la page n’est ouverte qu’une fois.',
+  expired_by_server_clock:
+    'D’après l’horloge du serveur de votre cabinet, le certificat de cet appareil a expiré. Si ce n’est pas normal, demandez à votre cabinet de vérifier cette horloge. Sinon, demandez un nouveau lien d’inscription.',
   certificate_expired: 'le certificat d’un appareil a expiré, il faut l’inscrire de nouveau',
   certificate_early: 'le certificat d’un appareil n’est pas encore valable : vérifiez l’horloge des deux appareils',
   authority_ends: 'le certificat de l’autorité du cabinet prend fin trop tôt : prévenez le détenteur de cette autorité',
