@@ -8,7 +8,6 @@ use super::{
     slots::network_of,
 };
 use crate::{
-    archive::now_ms,
     codes::{CodeRefusal, Codes},
     limits::{CODE_ANSWER_TIMEOUT_MS, IPV6_PREFIX, WAITING_CODE_STEPS},
     random::random,
@@ -17,8 +16,8 @@ use crate::{
 use axum::{Extension, Json, extract::State, http::StatusCode};
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
 };
 use telcon_proto::{
     CodeRunId, DeviceId, ServerMessage,
@@ -42,6 +41,12 @@ struct Shown {
     codes: Codes<Waiter>,
     /// Connections that have shown a code.
     connections: HashMap<SessionId, mpsc::Sender<ServerMessage>>,
+}
+
+/// Milliseconds since the first code: terms and limits of codes must not depend on corrections of the machine's clock.
+fn elapsed_ms() -> u64 {
+    static FIRST: LazyLock<Instant> = LazyLock::new(Instant::now);
+    FIRST.elapsed().as_millis() as u64
 }
 
 /// One connection's part: its codes end with it.
@@ -73,7 +78,7 @@ impl CodeConnection {
         };
         let number = random.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
         let mut shown = self.app.codes.lock();
-        match shown.codes.open(self.session, device, number, now_ms()) {
+        match shown.codes.open(self.session, device, number, elapsed_ms()) {
             Some(slot) => {
                 let (sender, _) = self.steps.get_or_insert_with(|| mpsc::channel(WAITING_CODE_STEPS));
                 shown.connections.insert(self.session, sender.clone());
@@ -203,7 +208,7 @@ pub(super) async fn start(
     let random = random().map_err(|error| HttpError::internal(&error, "make random numbers"))?;
     let run = CodeRunId::from_bytes(*random.first_chunk().expect("invariant: 16 of 32 bytes"));
     let address = (!is_proxy).then(|| network_of(address, IPV6_PREFIX));
-    let take = |codes: &mut Codes<Waiter>, waiter| codes.start(slot, address, run, waiter, now_ms());
+    let take = |codes: &mut Codes<Waiter>, waiter| codes.start(slot, address, run, waiter, elapsed_ms());
     match app.codes.ask(slot, run, CodeStep::Start(start), take).await? {
         CodeAnswer::Exchange { message } if message.0.len() <= MAX_CODE_MESSAGE_BYTES => {
             Ok(Json(CodeStarted { run, message }))
@@ -246,7 +251,7 @@ pub(super) async fn confirm(
     if confirm.confirmation.0.len() > MAX_CODE_MESSAGE_BYTES {
         return Err(too_long());
     }
-    let take = |codes: &mut Codes<Waiter>, waiter| codes.go_on(slot, run, waiter, now_ms());
+    let take = |codes: &mut Codes<Waiter>, waiter| codes.go_on(slot, run, waiter, elapsed_ms());
     match app.codes.ask(slot, run, CodeStep::Confirm(confirm), take).await? {
         CodeAnswer::Delivered { text }
             if text.enc.0.len() + text.sealed.0.len() + text.confirmation.0.len() <= MAX_CODE_TEXT_BYTES =>
