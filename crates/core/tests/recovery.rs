@@ -10,7 +10,7 @@ use telcon_proto::{
     Blob, Card, ClientMessage, DeviceId, InvitationId, PersonId, RecordMode, RecoveryId, Role, ServerMessage,
     SuiteName,
     http::OfficeInfo,
-    limits::MAX_DEVICES_PER_PERSON,
+    limits::{MAX_DEVICES_PER_PERSON, RECOVERY_MS},
     recovery::{OpenRecovery, RecoveryReason},
 };
 #[cfg(target_arch = "wasm32")]
@@ -235,6 +235,24 @@ fn an_officer_sees_and_confirms_only_what_another_officer_signed() {
             engine.command(NOW, UserCommand::ConfirmRecovery { recovery: RECOVERY });
             assert_eq!(sent(&mut engine).len(), usize::from(may));
         }
+    }
+}
+
+/// The server withheld an officer's statement, and shows it as if it were new.
+#[test]
+fn an_opening_of_another_day_is_not_confirmed() {
+    let office = Office::new(SuiteName::Hybrid);
+    for (later_ms, sends) in [(RECOVERY_MS, true), (RECOVERY_MS + 120_000, false), (200 * RECOVERY_MS, false)] {
+        let mut engine = office.officer(2);
+        let open = OpenRecovery {
+            opened_ms: NOW + later_ms,
+            expires_ms: NOW + 2 * later_ms,
+            ..office.open(office.opening(0, 1))
+        };
+        engine.handle(NOW + later_ms, ServerMessage::Recoveries { changed: vec![open], closed: Vec::new() });
+        outputs(&mut engine);
+        engine.command(NOW + later_ms, UserCommand::ConfirmRecovery { recovery: RECOVERY });
+        assert_eq!(!sent(&mut engine).is_empty(), sends, "{later_ms} ms later");
     }
 }
 

@@ -257,6 +257,9 @@ pub enum Validity {
     /// A delegation whose time has not begun.
     #[error("a delegation is not valid yet: check both devices' clocks")]
     DelegationNotYet,
+    /// A recovery that was opened too long before it was confirmed, or after that.
+    #[error("the recovery was opened too long ago, or by another clock: open it again")]
+    Recovery,
     /// The registrar's year is over, or has not begun.
     #[error("this device is not a registrar any more: ask the holder of the office's authority to appoint it again")]
     Registrar,

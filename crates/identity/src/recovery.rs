@@ -12,12 +12,14 @@ use crate::{
     office::Office,
     registrar::{with_certificate, without_certificate},
     rights::{BESIDE, Registrar, verify_registrar},
+    validity::CLOCK_TOLERANCE_S,
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{Serialize, de::DeserializeOwned};
 use sha2::{Digest as _, Sha256};
 use telcon_proto::{
     DeviceId, Digest, InvitationId, PersonId, RecoveryId, Role,
+    limits::RECOVERY_MS,
     recovery::{RecoveryConfirmation, RecoveryReason, RecoveryStatement, person_commitment},
 };
 
@@ -48,6 +50,14 @@ impl VerifiedRecovery {
     /// When it was signed, milliseconds since 1970 UTC by the registrar's clock.
     pub fn at_ms(&self) -> u64 {
         self.statement.at_ms
+    }
+
+    /// Whether it may be confirmed at a time: within [`RECOVERY_MS`], and the tolerance of clocks. A server that withholds a
+    /// statement cannot show it as new later.
+    pub fn may_be_confirmed(&self, at_ms: u64) -> bool {
+        let tolerance_ms = CLOCK_TOLERANCE_S * 1000;
+        let opened_ms = self.statement.at_ms;
+        (opened_ms.saturating_sub(tolerance_ms)..=opened_ms.saturating_add(RECOVERY_MS + tolerance_ms)).contains(&at_ms)
     }
 
     /// The registrar that signed it.
@@ -200,6 +210,9 @@ impl Office {
         }
         if !are_two_people(&opened.registrar, &registrar) || opened.is_of(registrar.card().person) {
             return Err(Flaw::SameRegistrar.into());
+        }
+        if !opened.may_be_confirmed(confirmation.at_ms) {
+            return Err(Validity::Recovery.into());
         }
         Ok(VerifiedConfirmation { confirmation, registrar })
     }

@@ -94,6 +94,10 @@ impl Engine {
             Some(Open { recovery, .. }) if recovery.devices.contains(&self.device.me().device()) => {
                 Err("it names this device".to_owned())
             }
+            // By the signed time: the server may show an old statement as new.
+            Some(Open { verified: Ok((opened, None)), .. }) if !opened.may_be_confirmed(now_ms) => {
+                Err("it was opened too long ago, or by another clock: open it again".to_owned())
+            }
             Some(Open { recovery, verified: Ok((opened, None)) }) => {
                 let (mut invitation, mut secret) = ([0; 16], Zeroizing::new([0; 32]));
                 self.rng.fill_bytes(&mut invitation);

@@ -2,8 +2,8 @@
 //! key, and every statement that was ever signed.
 
 use super::*;
-use crate::{Registrar, VerifiedRecovery, sign_erasure, verify_erasure};
-use telcon_proto::{InvitationId, RecoveryId, recovery::RecoveryReason};
+use crate::{Registrar, Validity, VerifiedRecovery, sign_erasure, verify_erasure};
+use telcon_proto::{InvitationId, RecoveryId, limits::RECOVERY_MS, recovery::RecoveryReason};
 
 const RECOVERY: RecoveryId = RecoveryId::from_bytes([8; 16]);
 const OTHER: RecoveryId = RecoveryId::from_bytes([9; 16]);
@@ -109,6 +109,23 @@ fn one_person_is_not_two_officers() {
             let text = jws::sign(&by.key, crate::RECOVERY_CONFIRMATION_TYP, payload.to_string().as_bytes(), &[]);
             let forged = crate::with_certificate(&text, by.registrar.der());
             refused(desk.world.office.verify_recovery_confirmation(&forged, &opened), Flaw::SameRegistrar);
+        }
+    }
+}
+
+/// The server kept an opening and shows it much later; or an officer's clock is far ahead.
+#[test]
+fn a_confirmation_counts_within_a_day_of_the_opening() {
+    for suite in SUITES {
+        let desk = Desk::new(suite);
+        let (opened, two) = (desk.opened_by(&desk.one, RECOVERY, lost()), &desk.two);
+        let confirmed = |at_ms| {
+            let statement = two.registrar.confirm_recovery(&two.key, &opened, INVITATION, vec![PHONE], at_ms).unwrap();
+            desk.world.office.verify_recovery_confirmation(&statement, &opened)
+        };
+        assert!(confirmed(NOW + RECOVERY_MS).is_ok());
+        for at_ms in [NOW + RECOVERY_MS + 120_000, NOW + 90 * RECOVERY_MS] {
+            assert_eq!(confirmed(at_ms).unwrap_err(), Validity::Recovery.into());
         }
     }
 }
