@@ -38,6 +38,8 @@ pub(crate) struct SealEntry {
 #[derive(Debug, Default)]
 pub(crate) struct CallEntries {
     pub(crate) opened: Option<(u64, RecordMode)>,
+    /// Index of the entry of the opening.
+    opened_index: Option<u64>,
     pub(crate) ended: Option<(u64, Ended)>,
     /// Index of the entry of the end.
     pub(crate) ended_index: Option<u64>,
@@ -291,17 +293,13 @@ impl History {
                     known.callers = devices.iter().take(MAX_CALLERS).map(|device| device.to_hex()).collect();
                 }
                 known.opened.get_or_insert((time_ms, mode));
+                known.opened_index.get_or_insert(index);
                 if !in_order {
                     self.call_problem(&call, format!("entry {index}: opened twice, or opened after its end"));
                 }
             }
             Entry::CallEnded { time_ms, call, how, answered_ms, delegation, .. } => {
-                // It may have ended during the call: what counts is when it was answered.
-                let was_given = delegation.is_none_or(|id| self.delegations.contains_key(&id));
-                if !was_given {
-                    let text = format!("entry {index}: it was answered under a delegation that was never given");
-                    self.call_problem(&call.to_hex(), text);
-                }
+                self.check_answer(index, call, delegation, answered_ms);
                 let call = call.to_hex();
                 let known = self.calls.entry(call.clone()).or_default();
                 let (opened, duplicate) = (known.opened.is_some(), known.ended.is_some());
@@ -608,14 +606,31 @@ impl History {
 
     /// A call is rung under a delegation that is in force: a server that lets one ring afterwards is found out here.
     fn check_delegation(&mut self, index: u64, call: CallId, delegation: Option<DelegationId>, time_ms: u64) {
-        let Some(id) = delegation else { return };
-        let what = match self.delegations.get(&id) {
-            None => "a delegation that was never given".to_owned(),
-            Some((_, Some(ended))) => format!("a delegation that entry {ended} had ended"),
-            Some((until_ms, None)) if time_ms > *until_ms => "a delegation whose time was over".to_owned(),
-            Some(_) => return,
-        };
-        self.call_problem(&call.to_hex(), format!("entry {index}: it was rung under {what}"));
+        let what = delegation.and_then(|id| self.delegation_flaw(id, u64::MAX, time_ms));
+        if let Some(what) = what {
+            self.call_problem(&call.to_hex(), format!("entry {index}: it was rung under {what}"));
+        }
+    }
+
+    /// A call is answered under a delegation that was in force when it was opened. It may have ended during the call, and in the
+    /// moment in which the call was answered.
+    fn check_answer(&mut self, index: u64, call: CallId, delegation: Option<DelegationId>, answered_ms: Option<u64>) {
+        let id = call.to_hex();
+        let opened = self.calls.get(&id).and_then(|known| known.opened_index).unwrap_or(0);
+        let what = delegation.and_then(|id| self.delegation_flaw(id, opened, answered_ms.unwrap_or(0)));
+        if let Some(what) = what {
+            self.call_problem(&id, format!("entry {index}: it was answered under {what}"));
+        }
+    }
+
+    /// Why a delegation does not allow an act of this time, if it was ended in an entry before this one; none if it does.
+    fn delegation_flaw(&self, id: DelegationId, before: u64, time_ms: u64) -> Option<String> {
+        match self.delegations.get(&id) {
+            None => Some("a delegation that was never given".to_owned()),
+            Some((_, Some(ended))) if *ended < before => Some(format!("a delegation that entry {ended} had ended")),
+            Some((until_ms, _)) if time_ms > *until_ms => Some("a delegation whose time was over".to_owned()),
+            Some(_) => None,
+        }
     }
 
     fn call_problem(&mut self, call: &str, text: String) {

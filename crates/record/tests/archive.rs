@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use support::*;
 use telcon_log::{Cosigner, DiskStorage, Log, LogSigner};
 use telcon_proto::entry::Entry;
-use telcon_proto::{CallId, DeviceId, Ended, InvitationId, RecordMode, Role, SuiteName, http::Registrars};
+use telcon_proto::{
+    CallId, DelegationId, DeviceId, Ended, InvitationId, RecordMode, Role, SuiteName, http::Registrars,
+};
 use telcon_record::*;
 
 /// The auditor's time, milliseconds.
@@ -258,6 +260,44 @@ fn missing_record_without_reason_is_a_gap_after_the_grace_period() {
     assert_eq!(archive.problem().0, ProblemKind::Gap);
     let report = archive.verify_with_grace(6000);
     assert!(report.is_good() && report.pending == 1, "{:#?}", report.problems);
+}
+
+/// A server let a former delegate answer.
+#[test]
+fn an_answer_under_a_delegation_that_was_not_in_force_is_reported() {
+    let id_of = DelegationId::from_bytes([0xde; 16]);
+    let given = |until_ms| Entry::DelegationGiven {
+        time_ms: 1,
+        delegation: id_of,
+        device: device("desk"),
+        statement_sha256: sha256(b"statement"),
+        until_ms,
+    };
+    let over = Entry::DelegationEnded { time_ms: 2, delegation: id_of, by: None, statement_sha256: None };
+    let answered = Entry::CallEnded {
+        time_ms: 6_500,
+        call: id(6),
+        how: Ended::HungUp,
+        answered: Some(true),
+        answered_ms: Some(6_100),
+        delegation: Some(id_of),
+    };
+    let opening = || opened(6, RecordMode::LogOnly);
+    for (entries, expected) in [
+        (vec![given(NOW), opening(), answered.clone()], None),
+        // It ended during the call.
+        (vec![given(NOW), opening(), over.clone(), answered.clone()], None),
+        (vec![given(NOW), over, opening(), answered.clone()], Some("had ended")),
+        (vec![given(6_000), opening(), answered.clone()], Some("whose time was over")),
+        (vec![opening(), answered], Some("never given")),
+    ] {
+        let mut archive = Archive::good();
+        archive.entries.extend(entries);
+        let report = archive.verify();
+        let about: Vec<_> = report.problems.iter().filter(|one| one.kind == ProblemKind::Call).collect();
+        assert_eq!(about.len(), usize::from(expected.is_some()), "{:#?}", report.problems);
+        assert!(expected.is_none_or(|text| about[0].text.contains("answered under") && about[0].text.contains(text)));
+    }
 }
 
 #[test]
