@@ -95,7 +95,7 @@ enum Command {
 }
 
 /// The error and its causes, without repetition: many errors include their cause in their text. Lines after the first are indented,
-/// so that what somebody else put into an error is no line of its own.
+/// so that text of others in an error cannot pass for a line of this program.
 fn causes(error: &anyhow::Error) -> String {
     let mut text = String::new();
     for cause in error.chain().map(ToString::to_string) {

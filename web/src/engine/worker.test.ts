@@ -112,6 +112,7 @@ describe('a worker that waits to be unlocked', () => {
     const { posted, profile } = await worker(locked_profile(kept));
     await vi.waitFor(() => expect(posted.at(-1)).toEqual({ type: 'locked' }));
     if (kept === undefined) await vi.waitFor(() => expect(fetch).toHaveBeenCalledOnce());
+    // No time passes: everything that the answer causes has run once the next macrotask begins.
     await new Promise((resolve) => setTimeout(resolve));
     expect(posted.at(-1)).toEqual({ type: 'locked' });
     expect([...profile.values.keys()]).toContain('state');

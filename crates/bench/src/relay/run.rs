@@ -46,7 +46,7 @@ pub fn run(options: &Options, mut on_round: impl FnMut(&Round)) -> Result<Run> {
     if let Some(cores) = cores {
         process::pin(cores.generator)?;
     }
-    // Janus gathers no candidates on loopback, so it needs interfaces of its own.
+    // Janus gathers no candidates on loopback: a network namespace gives it another interface.
     let needs_netns = options.netns || options.peers.contains(&Peer::Janus);
     let testbed = if needs_netns { Testbed::netns(cores)? } else { Testbed::loopback(cores) };
     let mut rounds = Vec::new();

@@ -1,4 +1,4 @@
-//! Takes away what was decrypted when the process is told to stop before a record is open.
+//! Removes decrypted files when a signal ends the process before a record is completely open.
 
 use crate::output::tell;
 use std::{
@@ -37,7 +37,7 @@ impl Opening {
 
 impl Drop for Opening {
     fn drop(&mut self) {
-        // Whoever removes the directory has the lock until the process ends: its end must not come first.
+        // The signal handler that removes the directory keeps the lock until the process exits, so that nothing is written after it.
         let _removed = lock(&self.work);
         self.watching.abort();
     }

@@ -248,7 +248,7 @@ fn a_recovery_needs_the_statements_and_certificates_of_two_registrars_and_ends_t
     #[derive(Clone, Copy, Debug, PartialEq)]
     enum Attack {
         None,
-        /// The server states it with a registrar's name and a key of its own.
+        /// The server signs the statement in a registrar's name with the server's key.
         ServerOpens,
         ServerConfirms,
         /// One person's two devices.
