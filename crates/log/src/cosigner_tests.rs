@@ -1,16 +1,7 @@
 use super::*;
 use crate::checkpoint::Checkpoint;
-use crate::hash::Hash;
 use crate::key::LogSigner;
-
-const SEED: [u8; 32] = [7; 32];
-
-fn signed() -> (LogSigner, SignedCheckpoint) {
-    let signer = LogSigner::from_seed(&SEED, "office.example/log").unwrap();
-    let checkpoint = Checkpoint { origin: "office.example/log".into(), size: 42, root: Hash([5; 32]) };
-    let signed = signer.sign(checkpoint, 1_700_000_000);
-    (signer, signed)
-}
+use crate::key::tests::{SEED, signed};
 
 #[test]
 fn a_cosignature_is_carried_by_the_note() {

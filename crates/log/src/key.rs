@@ -99,4 +99,4 @@ impl fmt::Debug for LogSigner {
 
 #[cfg(test)]
 #[path = "key_tests.rs"]
-mod tests;
+pub(crate) mod tests;

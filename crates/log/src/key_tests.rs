@@ -4,9 +4,10 @@ use crate::hash::Hash;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-const SEED: [u8; 32] = [7; 32];
+pub(crate) const SEED: [u8; 32] = [7; 32];
 
-fn signed() -> (LogSigner, SignedCheckpoint) {
+/// A log's key, and a checkpoint that it signed.
+pub(crate) fn signed() -> (LogSigner, SignedCheckpoint) {
     let signer = LogSigner::from_seed(&SEED, "office.example/log").unwrap();
     let checkpoint = Checkpoint { origin: "office.example/log".into(), size: 42, root: Hash([5; 32]) };
     let signed = signer.sign(checkpoint, 1_700_000_000);
