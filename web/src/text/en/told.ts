@@ -188,6 +188,7 @@ export const told = {
     'The code was typed on another device, too. Approve the device that asks only if its code is exactly the one that the person reads to you.',
   nothing_said: 'nobody answered, so nothing was said',
   answer_unknown: 'the call ended before the office learned of an answer',
+  recovery_old: 'This recovery was opened more than a day ago, or a clock is wrong. Open it again.',
   signs_in_too_often: 'This device signs in too often. Wait a minute, and check that the page is open only once.',
   expired_by_server_clock:
     'By the clock of your office’s server this device’s certificate has expired. If it should not have, tell your office to check that clock. Otherwise, ask for a new enrolment link.',

@@ -217,6 +217,7 @@ export const told: Text['told'] = {
     'Le code a été saisi sur un autre appareil aussi. N’approuvez l’appareil qui demande que si son code est exactement celui que la personne vous lit.',
   nothing_said: 'personne n’a répondu, rien n’a donc été dit',
   answer_unknown: 'l’appel a pris fin avant que le cabinet n’apprenne une réponse',
+  recovery_old: 'Cette récupération a été ouverte il y a plus d’un jour, ou une horloge est fausse. Rouvrez-la.',
   signs_in_too_often:
     'Cet appareil se connecte trop souvent. Patientez une minute et vérifiez que la page n’est ouverte qu’une fois.',
   expired_by_server_clock:
