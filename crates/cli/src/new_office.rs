@@ -109,7 +109,7 @@ pub struct NewOffice<'a> {
 /// The charter's terms.
 pub fn terms(mode: Mode, two_registrars: bool) -> CharterTerms {
     let registrars = if two_registrars { Registrars::Two } else { Registrars::One };
-    CharterTerms { floor: mode.into(), registrars }
+    CharterTerms { floor: mode.into(), registrars, rings: telcon_proto::line::Rings::ByRole }
 }
 
 /// The parts of an office's directory, in the order in which they are published. The last one makes it an office.

@@ -117,6 +117,7 @@ fn ring(c: &mut Criterion) {
             suite,
             at_ms: NOW,
             on_behalf: None,
+            over: None,
         };
         let jws = sign_ring(caller.key(), caller.chain(), &ring);
         let verified = callee.office().verify_ring(&jws, NOW).unwrap();
@@ -128,6 +129,7 @@ fn ring(c: &mut Criterion) {
             suite,
             devices: vec![caller.me().device()],
             delegation: None,
+            line: None,
         });
         c.bench_function(&format!("ring {name}: verify signature, chain and log proof"), |b| {
             b.iter(|| {

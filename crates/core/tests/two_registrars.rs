@@ -48,7 +48,11 @@ impl Office {
     fn new(suite: SuiteName) -> Self {
         let authority = Authority::create(suite, &[1; 32], "office.example", "Office", NOW - 1_000).unwrap();
         let log = LogSigner::from_seed(&[2; 32], "office.example/log").unwrap();
-        let terms = CharterTerms { floor: RecordMode::Memo, registrars: Registrars::Two };
+        let terms = CharterTerms {
+            floor: RecordMode::Memo,
+            registrars: Registrars::Two,
+            rings: telcon_proto::line::Rings::ByRole,
+        };
         let info = authority.office(&log.verifier_key().to_string(), terms, NOW - 1_000).unwrap();
         let mut stored = Vec::new();
         let registrars = [101, 102].map(|n| {
@@ -131,6 +135,7 @@ fn the_device_that_made_an_invitation_shows_that_its_first_approval_does_not_ver
             refused_requests: 0,
             first_approval: Some(FirstApproval { chain, at_ms: NOW }),
             recovery: None,
+            line: None,
         };
         engine.handle(NOW, ServerMessage::Invitations { changed: vec![open], closed: vec![] });
         let [shown] = &engine.view().invitations[..] else { panic!("one invitation") };

@@ -3,6 +3,7 @@
 mod chains;
 mod delegation;
 mod invitations;
+mod lines;
 mod logs;
 mod offices;
 mod recoveries;

@@ -14,6 +14,7 @@ use telcon_log::VerifierKey;
 use telcon_proto::{
     Blob, Card, DeviceId, OfficeName, PersonId, RecordMode, SuiteName, hex,
     http::{Charter, IssuedInvitation, OfficeInfo, Registrars, Revocation},
+    line::Rings,
 };
 use x509_cert::{ext::pkix::BasicConstraints, ext::pkix::KeyUsages};
 
@@ -52,12 +53,14 @@ pub struct CharterTerms {
     pub floor: RecordMode,
     /// How many registrars certify a device.
     pub registrars: Registrars,
+    /// Who may ring whom.
+    pub rings: Rings,
 }
 
 impl From<RecordMode> for CharterTerms {
-    /// One registrar.
+    /// One registrar; roles decide who may ring whom.
     fn from(floor: RecordMode) -> Self {
-        Self { floor, registrars: Registrars::One }
+        Self { floor, registrars: Registrars::One, rings: Rings::ByRole }
     }
 }
 
@@ -195,11 +198,11 @@ impl Authority {
     /// # Errors
     /// [`Flaw::LogKey`].
     pub fn office(&self, log_key: &str, terms: impl Into<CharterTerms>, now_ms: u64) -> Result<OfficeInfo> {
-        let CharterTerms { floor, registrars } = terms.into();
+        let CharterTerms { floor, registrars, rings } = terms.into();
         log_key.parse::<VerifierKey>().map_err(|_| Flaw::LogKey)?;
         let (domain, name) = read_office(&self.certificate.fields().subject)?;
         let (office, log_key) = (domain.to_string(), log_key.to_owned());
-        let charter = Charter { office, log_key, floor, registrars, at_ms: now_ms };
+        let charter = Charter { office, log_key, floor, registrars, rings, at_ms: now_ms };
         let payload = serde_json::to_vec(&charter).expect("invariant: strings and numbers are JSON");
         Ok(OfficeInfo {
             domain: domain.to_string(),

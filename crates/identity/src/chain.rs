@@ -1,11 +1,12 @@
 //! Chains of certificates: device, its issuer (an enrolment or a registrar), and the pinned authority above them. Where the
 //! charter demands two registrars, a chain has two such pairs for one key, of two people: device, registrar, device, registrar.
+//! The device of a line's holder stands before the chain of the principal's device that certified it.
 //!
 //! Rules and depth are fixed: there is no path building, no optional extension and no name constraint. The chains also pass
 //! standard path validation (RFC 5280 section 6).
 
 use crate::{
-    certificate::{Certificate, Span, key_id, serial},
+    certificate::{Certificate, Fields, Span, key_id, serial},
     error::{Flaw, Mismatch, Result, Validity},
     name::{is_registrar_name, read_card, read_office},
     rights::{Rights, verify_registrar},
@@ -13,8 +14,11 @@ use crate::{
 };
 use sha2::{Digest as _, Sha256};
 use telcon_proto::{
-    Card, DeviceId, Digest, OfficeName, Qualified, SuiteName, entry::person_commitment, http::Registrars,
+    Card, DeviceId, Digest, OfficeName, Qualified, SuiteName,
+    entry::person_commitment,
+    http::Registrars,
     limits::DEVICE_REQUEST_MS,
+    policy::{Action, allows},
 };
 use x509_cert::ext::pkix::KeyUsages;
 
@@ -33,6 +37,7 @@ pub struct VerifiedDevice {
     logged: Span,
     registrars: Vec<DeviceId>,
     second_cert_sha256: Option<[u8; 32]>,
+    given_by: Option<DeviceId>,
 }
 
 impl VerifiedDevice {
@@ -84,6 +89,11 @@ impl VerifiedDevice {
     /// The registrars' devices that certified it, in the order of the chain; none if it was enrolled with a link of the authority.
     pub fn registrars(&self) -> &[DeviceId] {
         &self.registrars
+    }
+
+    /// The principal's device that certified it as the holder's of a line; none of a device that the office enrolled.
+    pub fn given_by(&self) -> Option<DeviceId> {
+        self.given_by
     }
 
     /// First and last second of the certificate's validity.
@@ -185,7 +195,7 @@ pub(crate) fn verify_enrolment(authority: &Certificate, certificate: &Certificat
 /// # Errors
 /// [`Flaw::ChainLength`], [`Flaw::OtherAuthority`], and those of a malformed certificate.
 pub(crate) fn claimed_office(chain: &[impl AsRef<[u8]>]) -> Result<OfficeName> {
-    let ([_, issuer] | [_, issuer, _, _]) = chain else {
+    let ([_, issuer] | [_, issuer, _, _] | [_, _, issuer] | [_, _, issuer, _, _]) = chain else {
         return Err(Flaw::ChainLength.into());
     };
     let (office, _) =
@@ -249,7 +259,80 @@ pub(crate) fn verify_chain(
             let first = verify_certified(authority, first, first_registrar)?;
             both(first, verify_certified(authority, second, second_registrar)?)
         }
+        ([holder, giver @ ..], registrars) if matches!(giver.len(), 2 | 4) => {
+            let issuer = verify_chain(authority, registrars, giver)?;
+            verify_holder(&issuer, &Certificate::read(giver[0].as_ref())?, &Certificate::read(holder.as_ref())?)
+        }
         _ => Err(Flaw::ChainLength.into()),
+    }
+}
+
+/// Verifies the certificate of a line's holder against the verified device of the principal who gave the line.
+///
+/// The principal's certificate is an end entity's for other programs: its role lets it certify holders, and nothing else. So these
+/// chains do not pass standard path validation, and holders' devices are to be verified by this rule.
+fn verify_holder(giver: &VerifiedDevice, issuer: &Certificate, holder: &Certificate) -> Result<VerifiedDevice> {
+    let (fields, parent) = (holder.fields(), issuer.fields());
+    check_device_fields(fields, parent)?;
+    holder.verify(&parent.public)?;
+    let (card, id) = read_card(&fields.subject, giver.office())?;
+    if fields.serial != serial(&id) {
+        return Err(Flaw::SerialNumber.into());
+    }
+    if !allows(giver.card.role, Action::GiveLines) || !allows(card.role, Action::HoldLines) {
+        return Err(Flaw::HolderRole.into());
+    }
+    if card.person == giver.card.person || DeviceId::from_bytes(id) == giver.device {
+        return Err(Flaw::CardChanged.into());
+    }
+    if !giver.valid.contains(&fields.valid) || fields.valid.length_s() > DEVICE_VALIDITY_S {
+        return Err(Flaw::Validity.into());
+    }
+    let device = of_fields(holder, card, id, None);
+    Ok(VerifiedDevice { given_by: Some(giver.device), ..device })
+}
+
+/// Checks what a device certificate may be, and that it names its issuer.
+fn check_device_fields(fields: &Fields, parent: &Fields) -> Result<()> {
+    if fields.suite != parent.suite {
+        return Err(Mismatch::Suite { office: parent.suite, other: fields.suite }.into());
+    }
+    if fields.constraints.ca {
+        return Err(Flaw::IssuerAsDevice.into());
+    }
+    if fields.constraints.path_len_constraint.is_some() {
+        return Err(Flaw::PathLength.into());
+    }
+    if fields.usage != KeyUsages::DigitalSignature || fields.key_use.is_some() {
+        return Err(Flaw::KeyUsage.into());
+    }
+    if fields.issuer != parent.subject || fields.issuer_key != Some(key_id(&parent.public)) {
+        return Err(Flaw::OtherEnrolment.into());
+    }
+    if fields.public == parent.public {
+        return Err(Flaw::EnrolmentKeyReused.into());
+    }
+    Ok(())
+}
+
+/// The device of a certificate whose issuer certifies at once what is asked: of a registrar or a principal, not of a link.
+fn of_fields(certificate: &Certificate, card: Card, id: [u8; 16], registrar: Option<DeviceId>) -> VerifiedDevice {
+    let (fields, cert_sha256) = (certificate.fields(), certificate.sha256());
+    let mut enrolment = [0; 16];
+    enrolment.copy_from_slice(&cert_sha256[..16]);
+    let from_s = fields.valid.from_s;
+    VerifiedDevice {
+        device: DeviceId::from_bytes(id),
+        card,
+        public_key: fields.public.clone(),
+        suite: fields.suite,
+        cert_sha256,
+        enrolment,
+        valid: fields.valid,
+        logged: Span { from_s, until_s: from_s.saturating_add(CERTIFIED_TO_LOGGED_S) },
+        registrars: registrar.into_iter().collect(),
+        second_cert_sha256: None,
+        given_by: None,
     }
 }
 
@@ -285,25 +368,8 @@ pub(crate) fn verify_certified(
     let (device, issuer) = (Certificate::read(device.as_ref())?, Certificate::read(issuer.as_ref())?);
     let parent_is = verify_issuer(authority, &issuer)?;
     let (fields, parent) = (device.fields(), issuer.fields());
-    if fields.suite != parent.suite {
-        return Err(Mismatch::Suite { office: parent.suite, other: fields.suite }.into());
-    }
-    if fields.constraints.ca {
-        return Err(Flaw::IssuerAsDevice.into());
-    }
-    if fields.constraints.path_len_constraint.is_some() {
-        return Err(Flaw::PathLength.into());
-    }
-    if fields.usage != KeyUsages::DigitalSignature || fields.key_use.is_some() {
-        return Err(Flaw::KeyUsage.into());
-    }
-    if fields.issuer != parent.subject || fields.issuer_key != Some(key_id(&parent.public)) {
-        return Err(Flaw::OtherEnrolment.into());
-    }
+    check_device_fields(fields, parent)?;
     device.verify(&parent.public)?;
-    if fields.public == parent.public {
-        return Err(Flaw::EnrolmentKeyReused.into());
-    }
     let (card, id) = read_card(&fields.subject, parent_is.office())?;
     if fields.serial != serial(&id) {
         return Err(Flaw::SerialNumber.into());
@@ -319,28 +385,14 @@ pub(crate) fn verify_certified(
     if !parent.valid.contains(&fields.valid) || fields.valid.length_s() > DEVICE_VALIDITY_S {
         return Err(Flaw::Validity.into());
     }
-    let cert_sha256 = device.sha256();
-    let (enrolment, logged, registrar) = match parent_is {
-        Issuer::Enrolment(enrolment) => (enrolment.id, enrolment.key_use, None),
-        Issuer::Registrar(rights) => {
-            let mut id = [0; 16];
-            id.copy_from_slice(&cert_sha256[..16]);
-            let from_s = fields.valid.from_s;
-            let logged = Span { from_s, until_s: from_s.saturating_add(CERTIFIED_TO_LOGGED_S) };
-            (id, logged, Some((rights, parent.public.clone())))
+    match parent_is {
+        Issuer::Enrolment(Enrolment { id: enrolment, key_use: logged, .. }) => {
+            let device = VerifiedDevice { enrolment, logged, ..of_fields(&device, card, id, None) };
+            Ok(Certified { device, registrar: None })
         }
-    };
-    let device = VerifiedDevice {
-        device: DeviceId::from_bytes(id),
-        card,
-        public_key: fields.public.clone(),
-        suite: fields.suite,
-        cert_sha256,
-        enrolment,
-        valid: fields.valid,
-        logged,
-        registrars: registrar.iter().map(|(rights, _)| rights.device).collect(),
-        second_cert_sha256: None,
-    };
-    Ok(Certified { device, registrar })
+        Issuer::Registrar(rights) => {
+            let device = of_fields(&device, card, id, Some(rights.device));
+            Ok(Certified { device, registrar: Some((rights, parent.public.clone())) })
+        }
+    }
 }

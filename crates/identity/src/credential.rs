@@ -12,8 +12,8 @@ use crate::{
     error::{Flaw, Result},
 };
 
-/// Most certificates in a credential: device and registrar, by two registrars.
-const MAX_CERTIFICATES: usize = 4;
+/// Most certificates in a credential: of a line's holder, and of the principal's device by two registrars.
+const MAX_CERTIFICATES: usize = 5;
 
 /// The *content* of the vector `certificates<V>`: each certificate after its length. The MLS library writes the vector's
 /// own length when it encodes the credential, so it is not written here.
@@ -98,6 +98,6 @@ mod tests {
         bad(&[0x80, 0, 0, 1, 7], Flaw::Credential);
         bad(&[0xc0, 0, 0, 0, 0, 0, 0, 1, 7], Flaw::Credential);
         bad(&[0xbf, 0xff, 0xff, 0xff], Flaw::TooLong);
-        bad(&[0; 5], Flaw::TooLong);
+        bad(&[0; 6], Flaw::TooLong);
     }
 }

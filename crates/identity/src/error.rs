@@ -158,6 +158,30 @@ pub enum Flaw {
     /// A ring on somebody's behalf without the delegation.
     #[error("a ring on somebody's behalf came without their delegation")]
     DelegationMissing,
+    /// A line of a person who may not give one, or to one who may not hold one.
+    #[error("a line is by a person who may not give one, or to a person who may not hold one")]
+    LineRole,
+    /// Terms over a limit, or with a record mode below the charter's minimum.
+    #[error("a line's terms are malformed, or ask for less of a record than the office requires")]
+    LineTerms,
+    /// A version that does not follow the one before it.
+    #[error("a version of a line does not follow the one before it")]
+    LineVersion,
+    /// Signed by somebody who may not say this of a line.
+    #[error("a line was signed by a person who may not change it so")]
+    LineSigner,
+    /// A ring over another line, or another version, than it names, or between other people.
+    #[error("a ring names another line than the one that came with it, or the line is between other people")]
+    OtherLine,
+    /// A ring from a device that the line is not bound to.
+    #[error("a ring comes from a device that the line is not bound to")]
+    LineDevice,
+    /// A ring without a line, where the charter demands one.
+    #[error("a ring came without a line, and its office demands one")]
+    LineMissing,
+    /// A device that a principal certified as something else than the holder of a line.
+    #[error("a principal's device certified a device that is not a counterpart's")]
+    HolderRole,
     /// Another suite than the office's: there is no negotiation, so no downgrade.
     #[error("a ring asks for another suite than the office's")]
     RingSuite,
@@ -257,6 +281,21 @@ pub enum Validity {
     /// A delegation whose time has not begun.
     #[error("a delegation is not valid yet: check both devices' clocks")]
     DelegationNotYet,
+    /// A line that ended, or whose time is over.
+    #[error("the line has ended: ask for a new one")]
+    LineEnded,
+    /// A line that is not in use now.
+    #[error("the line is paused: ask again later, or ask for a planned call")]
+    LinePaused,
+    /// A line that was frozen because somebody doubted its holder.
+    #[error("the line is frozen, because somebody doubted who holds it: its giver has to look into that")]
+    LineSuspect,
+    /// A line over which only planned calls are made.
+    #[error("the line is for planned calls only: ask for one")]
+    LinePlanned,
+    /// A ring outside the line's hours.
+    #[error("the line may not be rung over at this hour")]
+    LineHours,
     /// A recovery that was opened too long before it was confirmed, or after that.
     #[error("the recovery was opened too long ago, or by another clock: open it again")]
     Recovery,
@@ -317,6 +356,12 @@ pub enum Misuse {
         "the key does not match the registrar's certificate: ask the holder of the office's authority to appoint this device"
     )]
     RegistrarKey,
+    /// A line's holder is certified by a principal's device, as a counterpart.
+    #[error("only a principal's device gives a line, and only to a counterpart")]
+    HolderRole,
+    /// The key is not the device's own.
+    #[error("the key does not match this device's certificate: enrol the device again")]
+    DeviceKey,
     /// The device's seed equals the enrolment's.
     #[error("a device needs a key of its own: draw a fresh seed")]
     SeedReused,

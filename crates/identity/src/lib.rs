@@ -7,6 +7,7 @@
 //!   └─ registrar             a security officer's device, for a year and for some roles
 //!        └─ device          made on the device, certified by the registrar after two people compared a code; by two
 //!                           registrars of different people where the charter demands it
+//!             └─ holder     of a principal's device: the device of a counterpart who took a line, certified by it
 //! ```
 //! A device trusts its home office, and any others that its [`TrustStore`] holds. The office named in an
 //! identifier, a ring or a proof is a claim: it selects the authority and the log to verify with, and proves nothing.
@@ -38,6 +39,7 @@ mod error;
 mod invitation;
 pub mod jws;
 mod key;
+mod line;
 mod link;
 mod logged;
 mod look;
@@ -70,6 +72,7 @@ pub use delegation::{
 pub use error::{Flaw, IdentityError, Mismatch, Misuse, Result, Validity};
 pub use invitation::{Invitation, MAX_FRAGMENT_CHARS};
 pub use key::{DeviceKey, SEED_BYTES, verify_signature};
+pub use line::{LINE_TYP, LocalTime, LoggedLine, VerifiedLine, certify_holder, needs_line, sign_line};
 pub use logged::{LoggedDevice, LoggedEntry, LoggedRing};
 pub use look::Look;
 pub use office::{Office, VerifiedRevocation};

@@ -177,7 +177,8 @@ impl Office {
             return Err(Flaw::OtherOffice.into());
         }
         let entry = self.verify_logged(opened)?;
-        let Some(Entry::CallOpened { call, ring_sha256, mode, suite, devices, delegation, .. }) = entry.entry() else {
+        let Some(Entry::CallOpened { call, ring_sha256, mode, suite, devices, delegation, line, .. }) = entry.entry()
+        else {
             return Err(Flaw::LogEntry.into());
         };
         let content = ring.ring();
@@ -186,7 +187,8 @@ impl Office {
             && *mode == content.mode
             && *suite == content.suite
             && devices[..] == [content.from.id]
-            && *delegation == content.on_behalf.map(|named| named.delegation);
+            && *delegation == content.on_behalf.map(|named| named.delegation)
+            && *line == content.over.map(|named| named.line);
         if !same {
             return Err(Flaw::OtherEntry.into());
         }

@@ -165,7 +165,7 @@ fn check_text(text: &str) -> Result<()> {
     Ok(())
 }
 
-fn check_zone(zone: &str) -> Result<()> {
+pub(crate) fn check_zone(zone: &str) -> Result<()> {
     let part_fits = |part: &str| {
         part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'+'))
             && part.bytes().next().is_some_and(|b| b.is_ascii_alphabetic())

@@ -17,6 +17,7 @@ use telcon_log::VerifierKey;
 use telcon_proto::{
     DeviceId, Digest, OfficeName, PersonId, RecordMode, Role, SuiteName,
     http::{Charter, IssuedInvitation, OfficeInfo, Registrars, Revocation},
+    line::Rings,
 };
 
 /// The office's authority and its charter, as a device pins them once, at enrolment.
@@ -100,6 +101,11 @@ impl Office {
     /// How many registrars certify a device of this office, which the authority signed.
     pub fn registrars(&self) -> Registrars {
         self.charter.registrars
+    }
+
+    /// Who may ring whom, which the authority signed.
+    pub fn rings(&self) -> Rings {
+        self.charter.rings
     }
 
     /// The office with another log key: to check before an entry is logged whether devices will accept it (a dry run).

@@ -132,6 +132,7 @@ pub(crate) fn ring(world: &World, from: &Device) -> Ring {
         suite: world.office.suite(),
         at_ms: NOW,
         on_behalf: None,
+        over: None,
     }
 }
 

@@ -9,13 +9,14 @@ use crate::{
     delegation::{DELEGATION_TYP, LoggedDelegation},
     error::{Flaw, Mismatch, Result},
     jws,
+    line::{LINE_TYP, LoggedLine},
     logged::{LoggedDevice, LoggedEntry, LoggedRing},
     office::Office,
     ring::{RING_TYP, VerifiedRing},
     statement::{RECORD_TYP, VerifiedRecord},
 };
 use std::collections::BTreeMap;
-use telcon_proto::{CallId, Digest, OfficeName, delegation::ProvenDelegation, message::Logged};
+use telcon_proto::{CallId, Digest, OfficeName, delegation::ProvenDelegation, line::ProvenLine, message::Logged};
 
 /// The offices that a device trusts: its home office, and others that were added.
 #[derive(Clone, Debug)]
@@ -107,6 +108,15 @@ impl TrustStore {
     /// [`Mismatch::UnknownOffice`], and those of [`Office::verify_delegation_logged`].
     pub fn verify_delegation_logged(&self, proven: &ProvenDelegation) -> Result<LoggedDelegation> {
         self.signers_office(&proven.statement, DELEGATION_TYP)?.verify_delegation_logged(proven)
+    }
+
+    /// Verifies a version of a line and its proofs against the office of the device that signed it, as
+    /// [`Office::verify_line_logged`].
+    ///
+    /// # Errors
+    /// [`Mismatch::UnknownOffice`], and those of [`Office::verify_line_logged`].
+    pub fn verify_line_logged(&self, proven: &ProvenLine) -> Result<LoggedLine> {
+        self.signers_office(&proven.statement, LINE_TYP)?.verify_line_logged(proven)
     }
 
     /// Checks that caller, callee and call of a ring belong to the home office. Calls between offices are not implemented: no

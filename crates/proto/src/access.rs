@@ -53,6 +53,10 @@ const ANSWERS: Rule = Rule::Any(&[Action::Answer, Action::ActForPrincipal]);
 const DELEGATES: Rule = Rule::Any(&[Action::Delegate]);
 const ENDS_DELEGATIONS: Rule = Rule::Any(&[Action::Delegate, Action::EndDelegations]);
 const SEES_DELEGATIONS: Rule = Rule::Any(&[Action::Delegate, Action::ActForPrincipal, Action::EndDelegations]);
+const INVITES: Rule = Rule::Any(&[Action::EnrolDevices, Action::GiveLines]);
+const GIVES_LINES: Rule = Rule::Any(&[Action::GiveLines, Action::ActForPrincipal]);
+const STOPS_LINES: Rule =
+    Rule::Any(&[Action::GiveLines, Action::HoldLines, Action::ActForPrincipal, Action::StopLines]);
 const ENROLS: Rule = Rule::Any(&[Action::EnrolDevices]);
 const WRITES: Access = Access::Device(Rule::Any(&[Action::WriteRecord]));
 const SEES_RECORDS: Access = Access::Device(Rule::Any(&[Action::SeeAllRecords, Action::SeeOwnRecords]));
@@ -75,18 +79,20 @@ pub const MESSAGES: &[(&str, Rule)] = &[
     ("resume", IN_CALLS),
     ("find_people", RINGS),
     ("silence", Rule::Any(&[Action::Answer])),
-    ("invite", ENROLS),
-    ("close_invitation", ENROLS),
-    ("approve_device", ENROLS),
+    ("invite", INVITES),
+    ("close_invitation", INVITES),
+    ("approve_device", INVITES),
     ("revoke_device", ENROLS),
     ("open_recovery", ENROLS),
     ("confirm_recovery", ENROLS),
     ("close_recovery", ENROLS),
     ("delegate", DELEGATES),
     ("end_delegation", ENDS_DELEGATIONS),
-    ("open_code", ENROLS),
-    ("answer_code", ENROLS),
-    ("close_code", ENROLS),
+    ("sign_line", GIVES_LINES),
+    ("stop_line", STOPS_LINES),
+    ("open_code", INVITES),
+    ("answer_code", INVITES),
+    ("close_code", INVITES),
     ("report_alert", Rule::SignedIn),
     ("see_alerts", Rule::Any(&[Action::MarkAlerts])),
     ("acknowledge_device", Rule::Any(&[Action::SeeOwnDevices])),
@@ -108,6 +114,7 @@ pub const REQUESTS: &[(&str, &str, Access)] = &[
     ("POST", "/api/v1/codes/{slot}/{run}", Access::Everybody),
     ("GET", "/api/v1/devices", Access::Device(Rule::Any(&[Action::SeeOwnDevices, Action::SeeAllDevices]))),
     ("GET", "/api/v1/delegations", Access::Device(SEES_DELEGATIONS)),
+    ("GET", "/api/v1/lines", Access::Device(STOPS_LINES)),
     ("GET", "/api/v1/sign-ins", Access::Device(Rule::Any(&[Action::SeeOwnDevices]))),
     ("GET", "/api/v1/alerts", Access::Device(Rule::Any(&[Action::SeeAlerts]))),
     ("GET", "/api/v1/push", Access::Device(Rule::Any(&[Action::MarkAlerts]))),

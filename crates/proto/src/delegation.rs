@@ -15,11 +15,13 @@ pub enum Act {
     Ring,
     /// Be rung when the principal is, answer, and speak until the principal takes the call.
     Answer,
+    /// Change, pause, freeze and end the principal's lines.
+    Lines,
 }
 
 impl Act {
     /// All acts.
-    pub const ALL: [Self; 2] = [Self::Ring, Self::Answer];
+    pub const ALL: [Self; 3] = [Self::Ring, Self::Answer, Self::Lines];
 }
 
 /// Payload of `telcon-delegation+jws`, signed by a device of the principal with its certificates.

@@ -20,8 +20,8 @@
 //! ```
 
 use crate::{
-    CallId, DelegationId, DeviceId, Digest, Ended, InvitationId, PersonId, RecordMode, RecoveryId, SuiteName,
-    recovery::RecoveryEnd,
+    CallId, DelegationId, DeviceId, Digest, Ended, InvitationId, LineId, PersonId, RecordMode, RecoveryId, SuiteName,
+    line::LineState, recovery::RecoveryEnd,
 };
 use serde::{Deserialize, Serialize};
 
@@ -77,6 +77,9 @@ pub enum Entry {
         /// The delegation under which the device's person rings for a principal.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         delegation: Option<DelegationId>,
+        /// The line that the ring is over.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        line: Option<LineId>,
     },
     /// The call is over.
     CallEnded {
@@ -161,6 +164,9 @@ pub enum Entry {
         by: DeviceId,
         /// Until when a device may ask with it, milliseconds since 1970 UTC.
         expires_ms: u64,
+        /// Whether it is a principal's, and whoever is approved with it holds their line of the same identifier.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        line: bool,
     },
     /// The server was started with other rules for devices ([`crate::device_policy`]).
     DevicePolicyChanged {
@@ -267,6 +273,21 @@ pub enum Entry {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         statement_sha256: Option<Digest>,
     },
+    /// A version of a line was signed ([`crate::line`]): it was given, bound, changed, paused or ended. Nobody is named.
+    LineSigned {
+        /// When.
+        time_ms: u64,
+        /// The line.
+        line: LineId,
+        /// The version.
+        version: u32,
+        /// Whether the line is in use from now on.
+        state: LineState,
+        /// The device that signed it.
+        by: DeviceId,
+        /// SHA-256 of the statement, a compact JWS.
+        statement_sha256: Digest,
+    },
     /// Custodians opened a record of the call.
     ArchiveOpened {
         /// When.
@@ -320,7 +341,7 @@ impl InvitationClosed {
 }
 
 /// The `type` words of [`Entry`].
-pub const KINDS: [&str; 18] = [
+pub const KINDS: [&str; 19] = [
     "device_enrolled",
     "device_revoked",
     "call_opened",
@@ -339,6 +360,7 @@ pub const KINDS: [&str; 18] = [
     "recovery_closed",
     "delegation_given",
     "delegation_ended",
+    "line_signed",
 ];
 
 impl Entry {
@@ -363,6 +385,7 @@ impl Entry {
             Self::RecoveryClosed { .. } => KINDS[15],
             Self::DelegationGiven { .. } => KINDS[16],
             Self::DelegationEnded { .. } => KINDS[17],
+            Self::LineSigned { .. } => KINDS[18],
         }
     }
 
@@ -386,6 +409,7 @@ impl Entry {
             | Self::RecoveryClosed { time_ms, .. }
             | Self::DelegationGiven { time_ms, .. }
             | Self::DelegationEnded { time_ms, .. }
+            | Self::LineSigned { time_ms, .. }
             | Self::ArchiveOpened { time_ms, .. } => *time_ms,
         }
     }
@@ -404,6 +428,7 @@ impl Entry {
             | Self::RecoveryClosed { .. }
             | Self::DelegationGiven { .. }
             | Self::DelegationEnded { .. }
+            | Self::LineSigned { .. }
             // The call that an alert names need not exist.
             | Self::AlertRaised { .. } => None,
             Self::CallOpened { call, .. }
@@ -532,6 +557,7 @@ mod tests {
     const INVITATION: InvitationId = InvitationId::from_bytes([1; 16]);
     const RECOVERY: RecoveryId = RecoveryId::from_bytes([1; 16]);
     const DELEGATION: DelegationId = DelegationId::from_bytes([1; 16]);
+    const LINE: LineId = LineId::from_bytes([1; 16]);
     const DIGEST: Digest = Digest::from_bytes([0xab; 32]);
 
     /// Every type of entry with its JSON: the contract with archives that exist.
@@ -642,6 +668,7 @@ mod tests {
                     suite: SuiteName::Hybrid,
                     devices: vec![DEVICE],
                     delegation: None,
+                    line: None,
                 },
                 format!(
                     r#"{{"type":"call_opened","time_ms":1,"call":"{ID}","ring_sha256":"{digest}","mode":"log_only","suite":"hybrid","devices":["{ID}"]}}"#
@@ -656,6 +683,7 @@ mod tests {
                     suite: SuiteName::Hybrid,
                     devices: vec![DEVICE],
                     delegation: Some(DELEGATION),
+                    line: None,
                 },
                 format!(
                     r#"{{"type":"call_opened","time_ms":1,"call":"{ID}","ring_sha256":"{digest}","mode":"log_only","suite":"hybrid","devices":["{ID}"],"delegation":"{ID}"}}"#
@@ -671,6 +699,40 @@ mod tests {
                 },
                 format!(
                     r#"{{"type":"delegation_given","time_ms":1,"delegation":"{ID}","device":"{ID}","statement_sha256":"{digest}","until_ms":9}}"#
+                ),
+            ),
+            (
+                Entry::CallOpened {
+                    time_ms: 1,
+                    call: CALL,
+                    ring_sha256: DIGEST,
+                    mode: RecordMode::LogOnly,
+                    suite: SuiteName::Hybrid,
+                    devices: vec![DEVICE],
+                    delegation: None,
+                    line: Some(LINE),
+                },
+                format!(
+                    r#"{{"type":"call_opened","time_ms":1,"call":"{ID}","ring_sha256":"{digest}","mode":"log_only","suite":"hybrid","devices":["{ID}"],"line":"{ID}"}}"#
+                ),
+            ),
+            (
+                Entry::LineSigned {
+                    time_ms: 1,
+                    line: LINE,
+                    version: 2,
+                    state: LineState::Paused,
+                    by: DEVICE,
+                    statement_sha256: DIGEST,
+                },
+                format!(
+                    r#"{{"type":"line_signed","time_ms":1,"line":"{ID}","version":2,"state":"paused","by":"{ID}","statement_sha256":"{digest}"}}"#
+                ),
+            ),
+            (
+                Entry::InvitationMade { time_ms: 1, invitation: INVITATION, by: DEVICE, expires_ms: 2, line: true },
+                format!(
+                    r#"{{"type":"invitation_made","time_ms":1,"invitation":"{ID}","by":"{ID}","expires_ms":2,"line":true}}"#
                 ),
             ),
             (
@@ -754,7 +816,7 @@ mod tests {
                 format!(r#"{{"type":"device_policy_changed","time_ms":1,"policy_sha256":"{digest}"}}"#),
             ),
             (
-                Entry::InvitationMade { time_ms: 1, invitation: INVITATION, by: DEVICE, expires_ms: 2 },
+                Entry::InvitationMade { time_ms: 1, invitation: INVITATION, by: DEVICE, expires_ms: 2, line: false },
                 format!(r#"{{"type":"invitation_made","time_ms":1,"invitation":"{ID}","by":"{ID}","expires_ms":2}}"#),
             ),
             (

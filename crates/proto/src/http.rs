@@ -2,7 +2,7 @@
 
 use crate::{
     Blob, CallId, Card, DeviceId, Ended, OfficeAlert, PersonId, RecordMode, SuiteName, delegation::ProvenDelegation,
-    device_policy::DeviceKind, device_policy::ProgramVersion, message::Logged, sso::OfficeAccount,
+    device_policy::DeviceKind, device_policy::ProgramVersion, line::Rings, message::Logged, sso::OfficeAccount,
 };
 use serde::{Deserialize, Serialize};
 
@@ -41,6 +41,9 @@ pub struct Charter {
     /// How many registrars certify a device. Absent in charters that demand one, as all of earlier versions do.
     #[serde(default, skip_serializing_if = "Registrars::is_one")]
     pub registrars: Registrars,
+    /// Who may ring whom. Absent in charters of earlier versions, where roles decide.
+    #[serde(default, skip_serializing_if = "Rings::is_by_role")]
+    pub rings: Rings,
     /// Time of signing, milliseconds since 1970 UTC.
     pub at_ms: u64,
 }

@@ -122,6 +122,7 @@ id!(DeviceId, "One enrolled device. Opaque: it may be logged.");
 id!(InvitationId, "One invitation to enrol a device. Opaque: it may be logged.");
 id!(RecoveryId, "One recovery of a person who lost all devices. Opaque: it may be logged.");
 id!(DelegationId, "One delegation of a principal. Opaque: it may be logged.");
+id!(LineId, "One line that a principal gave. Opaque: it may be logged.");
 id!(CodeRunId, "One attempt with a short code. Opaque: only the device that made it learns it from the server.");
 id!(PersonId, "One person. It must not be logged: it has no `Display`, and its `Debug` shows nothing.");
 
@@ -170,6 +171,18 @@ impl fmt::Display for DelegationId {
 impl fmt::Debug for DelegationId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "DelegationId({self})")
+    }
+}
+
+impl fmt::Display for LineId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.to_hex())
+    }
+}
+
+impl fmt::Debug for LineId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "LineId({self})")
     }
 }
 

@@ -61,6 +61,18 @@ pub const MAX_DELEGATION_MS: u64 = 90 * 24 * 60 * 60 * 1000;
 pub const MAX_DELEGATIONS_PER_PERSON: usize = 16;
 /// Delegations in the list of all, and people in the list of those who may be chosen.
 pub const MAX_DELEGATIONS_LISTED: usize = 200;
+/// Longest purpose of a line, characters: it stands on one line of a ringing phone.
+pub const MAX_LINE_PURPOSE_CHARS: usize = 80;
+/// Most rings a day that a line's terms can name: more than that is no limit.
+pub const MAX_RINGS_PER_DAY: u16 = 100;
+/// Longest statement of a line, characters. One with four ML-DSA-87 certificates and the longest names takes 52,000.
+pub const MAX_LINE_STATEMENT_CHARS: usize = 64 * 1024;
+/// Lines of one principal that have not ended.
+pub const MAX_LINES_PER_PRINCIPAL: usize = 2000;
+/// Versions of one line: whoever changes one more often gives another.
+pub const MAX_LINE_VERSIONS: u32 = 1000;
+/// Lines in one page of the list.
+pub const MAX_LINES_LISTED: usize = 50;
 /// Longest life of an invitation, milliseconds: seven days. What is not used by then is forgotten in a drawer.
 pub const MAX_INVITATION_MS: u64 = 7 * 24 * 60 * 60 * 1000;
 /// Digits of a short code that name its slot: an office has at most a few hundred codes at a time.

@@ -55,6 +55,12 @@ pub enum Action {
     ActForPrincipal,
     /// See all delegations, and end them.
     EndDelegations,
+    /// Give lines, and change, pause, freeze and end those that one gave.
+    GiveLines,
+    /// Hold lines, and hand them back.
+    HoldLines,
+    /// See all lines, and freeze or end them.
+    StopLines,
     /// See the office's alerts.
     SeeAlerts,
     /// Mark alerts as seen.
@@ -93,6 +99,9 @@ pub const TABLE: &[(Action, &str, &[Role])] = &[
     (Action::Delegate, "let staff ring or answer for oneself, by a signed delegation", &[Principal]),
     (Action::ActForPrincipal, "ring or answer for a principal, under their delegation", &[Scheduler, DutyOfficer]),
     (Action::EndDelegations, "see all delegations, and end them", &[SecurityOfficer]),
+    (Action::GiveLines, "give lines to counterparts, and change, pause and end them", &[Principal]),
+    (Action::HoldLines, "hold lines, and hand them back", &[Counterpart]),
+    (Action::StopLines, "see all lines, and freeze or end them", &[SecurityOfficer]),
     (Action::SeeAlerts, "see the office's alerts", &[SecurityOfficer, Auditor]),
     (Action::MarkAlerts, "mark the office's alerts as seen", &[SecurityOfficer]),
 ];
@@ -172,9 +181,13 @@ mod tests {
                 DownloadRecords,
                 SeeOwnDevices,
                 Delegate,
+                GiveLines,
             ],
         ),
-        (Counterpart, &[RingPrincipal, Answer, Speak, EndForAll, SeeOwnRecords, DownloadRecords, SeeOwnDevices]),
+        (
+            Counterpart,
+            &[RingPrincipal, Answer, Speak, EndForAll, SeeOwnRecords, DownloadRecords, SeeOwnDevices, HoldLines],
+        ),
         (Scheduler, &[WatchCalls, SeeAllRecords, SeeOwnDevices, ActForPrincipal]),
         (
             DutyOfficer,
@@ -182,7 +195,10 @@ mod tests {
         ),
         (NoteTaker, &[ListenIn, WatchCalls, WriteRecord, SeeAllRecords, DownloadRecords, SeeOwnDevices]),
         (Interpreter, &[ListenIn, WatchCalls, SeeOwnDevices]),
-        (SecurityOfficer, &[SeeOwnDevices, EnrolDevices, SeeAllDevices, EndDelegations, SeeAlerts, MarkAlerts]),
+        (
+            SecurityOfficer,
+            &[SeeOwnDevices, EnrolDevices, SeeAllDevices, EndDelegations, StopLines, SeeAlerts, MarkAlerts],
+        ),
         (RecordsOfficer, &[SeeAllRecords, DownloadRecords, SeeOwnDevices]),
         (Auditor, &[SeeAllRecords, SeeOwnDevices, SeeAlerts]),
     ];

@@ -1,6 +1,6 @@
 //! Product terms as types: roles, record modes, how a call ended, the identity of a person.
 
-use crate::{DeviceId, OfficeName, PersonId, Qualified};
+use crate::{DeviceId, OfficeName, PersonId, Qualified, line::ContactLine};
 use serde::{Deserialize, Serialize};
 
 /// Role of a person in the office that certified them. Certificates carry it: a device reads it from the verified
@@ -215,6 +215,9 @@ pub struct Contact {
     /// [`crate::limits::RECOVERY_SHOWN_MS`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recovered_ms: Option<u64>,
+    /// The line between them and the device's person, or the principal for whom that person rings, where the charter demands one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<Box<ContactLine>>,
 }
 
 /// A device in a call, with the card that the server has for it.

@@ -6,8 +6,9 @@ use crate::digest::{Digest, sha256};
 use crate::report::{Gap, Problem, ProblemKind};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use telcon_proto::entry::{ArchivedRecord, Entry, InvitationClosed, LoggedSignature, ReadEntry, is_by_registrar};
+use telcon_proto::line::LineState;
 use telcon_proto::recovery::{RecoveryConfirmation, RecoveryEnd};
-use telcon_proto::{CallId, DelegationId, Ended, InvitationId, OfficeAlert, RecordMode, RecoveryId};
+use telcon_proto::{CallId, DelegationId, Ended, InvitationId, LineId, OfficeAlert, RecordMode, RecoveryId};
 
 /// Most problems that are listed. A log can be made of contradictions; the rest are one more problem.
 pub(crate) const MAX_PROBLEMS: usize = 10_000;
@@ -225,6 +226,8 @@ pub(crate) struct History {
     recovering: BTreeMap<InvitationId, RecoveryId>,
     /// Delegations: until when they are valid, and the index of their end.
     delegations: BTreeMap<DelegationId, (u64, Option<u64>)>,
+    /// Lines, with their newest versions.
+    lines: BTreeMap<LineId, (u32, LineState)>,
     problems: Vec<Problem>,
     /// How many problems there are, listed or not.
     found: u64,
@@ -284,8 +287,9 @@ impl History {
                 }
                 self.revocations.push(Revocation { index, device, jws });
             }
-            Entry::CallOpened { time_ms, call, mode, devices, delegation, .. } => {
+            Entry::CallOpened { time_ms, call, mode, devices, delegation, line, .. } => {
                 self.check_delegation(index, call, delegation, time_ms);
+                self.check_line(index, call, line);
                 let call = call.to_hex();
                 let known = self.calls.entry(call.clone()).or_default();
                 let in_order = known.opened.is_none() && known.ended.is_none() && known.seals.is_empty();
@@ -354,9 +358,11 @@ impl History {
                     self.problem(ProblemKind::Device, None, text);
                 }
             }
-            Entry::InvitationMade { invitation, by, .. } => {
+            Entry::InvitationMade { invitation, by, line, .. } => {
                 let by = by.to_hex();
-                if self.devices.get(&by).is_none_or(|known| known.appointed.is_empty()) {
+                if line {
+                    self.check_enrolled(index, &by, "offered a line");
+                } else if self.devices.get(&by).is_none_or(|known| known.appointed.is_empty()) {
                     let text = format!("entry {index}: {by} invited somebody and is no registrar");
                     self.problem(ProblemKind::Device, None, text);
                 }
@@ -436,6 +442,21 @@ impl History {
                     self.problem(ProblemKind::Entry, None, format!("entry {index}: an alert about nothing"));
                 }
             }
+            Entry::LineSigned { line, version, state, by, .. } => {
+                self.check_enrolled(index, &by.to_hex(), "signed a line");
+                let before = self.lines.insert(line, (version, state));
+                let flaw = match before {
+                    None if version != 1 => Some("begins with a later version than its first"),
+                    Some((_, LineState::Ended)) => Some("was signed after it had ended"),
+                    Some((last, _)) if version != last.saturating_add(1) => {
+                        Some("has a version that does not follow the last")
+                    }
+                    _ => None,
+                };
+                if let Some(flaw) = flaw {
+                    self.problem(ProblemKind::Device, None, format!("entry {index}: line {line} {flaw}"));
+                }
+            }
             Entry::DelegationGiven { delegation, until_ms, .. } => {
                 if self.delegations.insert(delegation, (until_ms, None)).is_some() {
                     let text = format!("entry {index}: delegation {delegation} was given twice");
@@ -468,6 +489,12 @@ impl History {
     fn check_registrar(&mut self, index: u64, by: &str, what: &str) {
         if self.devices.get(by).is_none_or(|known| known.appointed.is_empty()) {
             self.problem(ProblemKind::Device, None, format!("entry {index}: {by} {what} and is no registrar"));
+        }
+    }
+
+    fn check_enrolled(&mut self, index: u64, by: &str, what: &str) {
+        if self.devices.get(by).is_none_or(|known| known.enrolled.is_empty()) {
+            self.problem(ProblemKind::Device, None, format!("entry {index}: {by} {what} and was never enrolled"));
         }
     }
 
@@ -609,6 +636,18 @@ impl History {
         let what = delegation.and_then(|id| self.delegation_flaw(id, u64::MAX, time_ms));
         if let Some(what) = what {
             self.call_problem(&call.to_hex(), format!("entry {index}: it was rung under {what}"));
+        }
+    }
+
+    /// A call is rung over a line that is in use: a server that lets one ring over a paused or ended one is found out here.
+    fn check_line(&mut self, index: u64, call: CallId, line: Option<LineId>) {
+        let what = line.and_then(|id| match self.lines.get(&id) {
+            None => Some("a line that was never given".to_owned()),
+            Some((_, LineState::Live)) => None,
+            Some((_, state)) => Some(format!("a line that was {}", state.as_str())),
+        });
+        if let Some(what) = what {
+            self.call_problem(&call.to_hex(), format!("entry {index}: it was rung over {what}"));
         }
     }
 

@@ -8,7 +8,8 @@ use support::*;
 use telcon_log::{Cosigner, DiskStorage, Log, LogSigner};
 use telcon_proto::entry::Entry;
 use telcon_proto::{
-    CallId, DelegationId, DeviceId, Ended, InvitationId, RecordMode, Role, SuiteName, http::Registrars,
+    CallId, DelegationId, DeviceId, Ended, InvitationId, LineId, RecordMode, Role, SuiteName, http::Registrars,
+    line::LineState,
 };
 use telcon_record::*;
 
@@ -107,6 +108,7 @@ fn opened(n: u8, mode: RecordMode) -> Entry {
         suite: SuiteName::Hybrid,
         devices: vec![device("desk")],
         delegation: None,
+        line: None,
     }
 }
 
@@ -297,6 +299,60 @@ fn an_answer_under_a_delegation_that_was_not_in_force_is_reported() {
         let about: Vec<_> = report.problems.iter().filter(|one| one.kind == ProblemKind::Call).collect();
         assert_eq!(about.len(), usize::from(expected.is_some()), "{:#?}", report.problems);
         assert!(expected.is_none_or(|text| about[0].text.contains("answered under") && about[0].text.contains(text)));
+    }
+}
+
+#[test]
+fn rings_over_lines_that_were_not_in_use_and_versions_out_of_order_are_reported() {
+    let line = LineId::from_bytes([0x1e; 16]);
+    let signed = |version, state, by: &str| Entry::LineSigned {
+        time_ms: 1,
+        line,
+        version,
+        state,
+        by: device(by),
+        statement_sha256: sha256(&[version as u8]),
+    };
+    let mut over = opened(6, RecordMode::LogOnly);
+    if let Entry::CallOpened { line: named, .. } = &mut over {
+        *named = Some(line);
+    }
+    let (live, paused, dead) = (LineState::Live, LineState::Paused, LineState::Ended);
+    let end = || ended(6, Ended::Missed);
+    let bound = || signed(1, live, "desk");
+    for (entries, expected) in [
+        (vec![bound(), over.clone(), end()], None),
+        // It was ended during the call.
+        (vec![bound(), over.clone(), signed(2, dead, "desk"), end()], None),
+        (vec![bound(), signed(2, paused, "desk"), signed(3, live, "desk"), over.clone(), end()], None),
+        (
+            vec![bound(), signed(2, paused, "desk"), over.clone(), end()],
+            Some((ProblemKind::Call, "a line that was paused")),
+        ),
+        (
+            vec![bound(), signed(2, dead, "desk"), over.clone(), end()],
+            Some((ProblemKind::Call, "a line that was ended")),
+        ),
+        (vec![over, end()], Some((ProblemKind::Call, "never given"))),
+        (vec![signed(2, live, "desk")], Some((ProblemKind::Device, "later version than its first"))),
+        (vec![bound(), bound()], Some((ProblemKind::Device, "does not follow the last"))),
+        (vec![bound(), signed(3, live, "desk")], Some((ProblemKind::Device, "does not follow the last"))),
+        (
+            vec![bound(), signed(2, dead, "desk"), signed(3, live, "desk")],
+            Some((ProblemKind::Device, "after it had ended")),
+        ),
+        (vec![signed(1, live, "nobody")], Some((ProblemKind::Device, "never enrolled"))),
+    ] {
+        let mut archive = Archive::good();
+        archive.entries.extend(entries);
+        let report = archive.verify();
+        let about: Vec<_> = report.problems.iter().map(|problem| (problem.kind, problem.text.as_str())).collect();
+        match expected {
+            None => assert!(about.is_empty(), "{about:#?}"),
+            Some((kind, text)) => {
+                assert!(matches!(about[..], [(found, what)] if found == kind && what.contains(text)), "{about:#?}")
+            }
+        }
     }
 }
 
@@ -985,7 +1041,7 @@ fn a_registrar_revokes_while_it_is_one() {
 fn invitations_out_of_order_are_reported() {
     let invitation = telcon_proto::InvitationId::from_bytes([7; 16]);
     let by = device("desk");
-    let made = || Entry::InvitationMade { time_ms: 1, invitation, by, expires_ms: 9 };
+    let made = || Entry::InvitationMade { time_ms: 1, invitation, by, expires_ms: 9, line: false };
     let how = telcon_proto::entry::InvitationClosed::Withdrawn;
     let closed = || Entry::InvitationClosed { time_ms: 2, invitation, how, by: Some(by), device: None };
     let appointed = Entry::RegistrarAppointed { time_ms: 1, device: by, cert_sha256: sha256(b"r") };

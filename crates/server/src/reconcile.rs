@@ -192,6 +192,7 @@ fn append_writes(
                 Write::RecoveryClosedLogged(recovery, index),
             ]);
         }
+        Entry::LineSigned { .. } => {}
         Entry::DelegationGiven { delegation, .. } => writes.push(Write::DelegationLogged(delegation, index)),
         Entry::DelegationEnded { time_ms, delegation, by, statement_sha256 } => {
             // A database from an older backup has it in force.
@@ -294,6 +295,7 @@ mod tests {
             suite: SuiteName::Hybrid,
             devices: vec![],
             delegation: None,
+            line: None,
         };
         let entries = [enrolled(1, 1), enrolled(2, 77), opened];
         let bytes: Vec<_> = entries.iter().map(Entry::to_bytes).chain([b"not ours".to_vec()]).collect();

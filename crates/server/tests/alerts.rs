@@ -203,7 +203,7 @@ async fn other_devices_of_a_person_are_told_of_an_approved_one_before_it_can_sig
     let ask = Ask::new(office.info.suite, SECRET, office.authority.certificate_sha256(), INVITATION);
     let (card, expires_ms) = (first.card.clone(), now_ms() + 3_600_000);
     let token_sha256 = ask.token_sha256();
-    theirs.send(&C::Invite { invitation: INVITATION, card: card.clone(), expires_ms, token_sha256 }).await;
+    theirs.send(&C::Invite { invitation: INVITATION, card: card.clone(), expires_ms, token_sha256, line: None }).await;
     theirs.until(|m| matches!(m, S::Invitations { changed, .. } if !changed.is_empty()).then_some(())).await;
     let key = telcon_identity::DeviceKey::from_seed(office.info.suite, &[50; 32]);
     let id = DeviceId::from_bytes([50; 16]);
@@ -215,7 +215,7 @@ async fn other_devices_of_a_person_are_told_of_an_approved_one_before_it_can_sig
     let verified = verify_request(&jws, office.anchor.domain(), &ask).unwrap();
     let chain = registrar.certify(&officer.key, &verified, &card, now_ms()).unwrap();
     let chain: Vec<Blob> = chain.into_iter().map(Blob).collect();
-    theirs.send(&C::ApproveDevice { invitation: INVITATION, chain }).await;
+    theirs.send(&C::ApproveDevice { invitation: INVITATION, chain, line: None }).await;
 
     // It asks until it is approved, and signs in at once. What the other device has been sent by then, it was sent before the new
     // one could do anything.

@@ -69,6 +69,7 @@ fn ring_for(office: &Office, from: &Device, to: PersonId, call: CallId, on_behal
         suite: office.info.suite,
         at_ms: now_ms(),
         on_behalf,
+        over: None,
     };
     C::Ring { jws: sign_ring(&from.key, &from.chain, &ring) }
 }

@@ -122,6 +122,7 @@ async fn invite(client: &mut Client, n: u8, card: &Card) -> InvitationId {
             card: card.clone(),
             expires_ms: now_ms() + DAY_MS,
             token_sha256: token(invitation),
+            line: None,
         })
         .await;
     assert_eq!(changed(client).await.invitation, invitation);
@@ -165,7 +166,7 @@ async fn a_registrar_invites_and_approves_a_device_which_then_signs_in() {
     assert_eq!(changed(&mut client).await.request, Some(jws.clone()));
 
     let chain = officer.certify(&office, invitation, &jws, &card);
-    client.send(&C::ApproveDevice { invitation, chain: chain.clone() }).await;
+    client.send(&C::ApproveDevice { invitation, chain: chain.clone(), line: None }).await;
     assert_eq!(closed(&mut client).await, invitation);
     let Asked::Approved { chain: sent } = send(&office, &jws).await.json() else { panic!("not approved") };
     assert_eq!(sent, chain);
@@ -219,11 +220,11 @@ async fn a_link_that_is_opened_again_is_refused_and_the_registrar_is_told() {
     assert_eq!((shown.refused_requests, shown.request.as_ref()), (1, Some(&first)));
     // After the approval too.
     let chain = officer.certify(&office, invitation, &first, &card);
-    client.send(&C::ApproveDevice { invitation, chain: chain.clone() }).await;
+    client.send(&C::ApproveDevice { invitation, chain: chain.clone(), line: None }).await;
     closed(&mut client).await;
     assert_eq!(send(&office, &thief).await.status, 410);
     // An approval that is sent again enrols nothing.
-    client.send(&C::ApproveDevice { invitation, chain }).await;
+    client.send(&C::ApproveDevice { invitation, chain, line: None }).await;
     assert_eq!(refused(&mut client).await, RefusalCode::NotAllowed);
 }
 
@@ -240,6 +241,7 @@ async fn an_invitation_with_the_id_of_an_earlier_one_is_refused_and_disturbs_nob
         card: office.card(Role::Principal),
         expires_ms: now_ms() + DAY_MS,
         token_sha256: token(invitation),
+        line: None,
     };
     let sentence = |message| match message {
         S::Refused { code: RefusalCode::NotAllowed, message, .. } => Some(message),
@@ -284,7 +286,7 @@ async fn an_approval_of_anything_but_the_device_that_asked_is_refused() {
     let authority = office.device(one.clone(), &office.invite(one.clone(), now_ms()), now_ms());
     let of_the_authority = authority.chain.iter().cloned().map(Blob).collect();
     for chain in [other_device, other_card, garbage, of_the_authority, Vec::new()] {
-        client.send(&C::ApproveDevice { invitation: first, chain }).await;
+        client.send(&C::ApproveDevice { invitation: first, chain, line: None }).await;
         assert_eq!(refused(&mut client).await, RefusalCode::NotAllowed);
     }
     // The page's way of enrolling does not take a registrar's certificate without an invitation.
@@ -315,9 +317,10 @@ async fn who_is_not_a_registrar_invites_closes_and_approves_nothing() {
                 card: office.card(Role::Principal),
                 expires_ms: now_ms() + DAY_MS,
                 token_sha256: token(own),
+                line: None,
             },
             C::CloseInvitation { invitation },
-            C::ApproveDevice { invitation, chain: chain.clone() },
+            C::ApproveDevice { invitation, chain: chain.clone(), line: None },
         ] {
             other.send(&attempt).await;
             assert_eq!(refused(&mut other).await, RefusalCode::NotAllowed, "{role:?}: {attempt:?}");
@@ -329,7 +332,7 @@ async fn who_is_not_a_registrar_invites_closes_and_approves_nothing() {
     let other = Officer::appointed(&office, &[Role::Principal]).await;
     let chain = other.certify(&office, invitation, &jws, &card);
     let mut theirs = other.sign_in(&office).await;
-    theirs.send(&C::ApproveDevice { invitation, chain }).await;
+    theirs.send(&C::ApproveDevice { invitation, chain, line: None }).await;
     assert_eq!(refused(&mut theirs).await, RefusalCode::NotAllowed);
     // A role that the authority did not name.
     let counterpart = office.card(Role::Counterpart);
@@ -340,6 +343,7 @@ async fn who_is_not_a_registrar_invites_closes_and_approves_nothing() {
             card: counterpart,
             expires_ms: now_ms() + DAY_MS,
             token_sha256: token(invitation),
+            line: None,
         })
         .await;
     assert_eq!(refused(&mut client).await, RefusalCode::NotAllowed);
@@ -405,7 +409,15 @@ async fn an_appointment_is_taken_from_the_authority_alone_and_for_the_devices_ow
     let mut client = Client::sign_in(office.addr(), &other).await;
     let card = office.card(Role::Principal);
     let invitation = InvitationId::from_bytes([9; 16]);
-    client.send(&C::Invite { invitation, card, expires_ms: now_ms() + DAY_MS, token_sha256: token(invitation) }).await;
+    client
+        .send(&C::Invite {
+            invitation,
+            card,
+            expires_ms: now_ms() + DAY_MS,
+            token_sha256: token(invitation),
+            line: None,
+        })
+        .await;
     assert_eq!(refused(&mut client).await, RefusalCode::NotAllowed);
 }
 
@@ -419,7 +431,13 @@ async fn a_registrar_invites_nobody_who_looks_like_somebody_else() {
     let alike = Card { name: known.card.name.replace('e', "\u{435}"), ..office.card(Role::Principal) };
     let invitation = InvitationId::from_bytes([1; 16]);
     client
-        .send(&C::Invite { invitation, card: alike, expires_ms: now_ms() + DAY_MS, token_sha256: token(invitation) })
+        .send(&C::Invite {
+            invitation,
+            card: alike,
+            expires_ms: now_ms() + DAY_MS,
+            token_sha256: token(invitation),
+            line: None,
+        })
         .await;
     assert_eq!(refused(&mut client).await, RefusalCode::NotAllowed);
     // The same person with another device.

@@ -87,9 +87,10 @@ fn samples(office: &Office, sender: &Device, others: [&Device; 2], call: CallId)
             card: office.card(Role::SecurityOfficer),
             expires_ms: now_ms() + 3_600_000,
             token_sha256: Digest::from_bytes([3; 32]),
+            line: None,
         },
         C::CloseInvitation { invitation },
-        C::ApproveDevice { invitation, chain: vec![blob(), blob()] },
+        C::ApproveDevice { invitation, chain: vec![blob(), blob()], line: None },
         C::RevokeDevice { statement: "a.b.c~d".into() },
         C::OpenRecovery { person: others[0].person(), statement: "a.b.c~d".into() },
         C::ConfirmRecovery {

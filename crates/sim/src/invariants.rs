@@ -15,6 +15,7 @@ use telcon_log::{Reader as _, tile::CHECKPOINT_PATH, tree::Tree, verify_tree_vis
 use telcon_proto::{
     CallId, DeviceId, Ended, RecordMode, ServerMessage,
     entry::{Entry, ReadEntry},
+    line::LineState,
     message::NoticeState,
 };
 
@@ -391,11 +392,15 @@ impl World {
         .map_err(|error| format!("the log does not verify: {error}"))?;
         let (mut opened, mut ended) = (BTreeMap::new(), BTreeMap::new());
         let (mut kept, mut once) = (BTreeSet::new(), BTreeSet::new());
+        let mut lines = BTreeMap::new();
         for (index, entry) in entries.into_iter().enumerate() {
             let entry = entry.ok_or(format!("entry {index} cannot be read"))?;
             let key = match &entry {
-                Entry::CallOpened { call, mode, .. } => {
+                Entry::CallOpened { call, mode, line, .. } => {
                     opened.insert(*call, *mode);
+                    if let Some(line) = line.filter(|line| lines.get(line) != Some(&LineState::Live)) {
+                        return Err(format!("entry {index} opens a call over {line:?}, which is not live"));
+                    }
                     format!("opened {call:?}")
                 }
                 Entry::CallEnded { call, how, answered, .. } => {
@@ -435,6 +440,12 @@ impl World {
                 Entry::RecoveryClosed { recovery, .. } => format!("recovery closed {recovery:?}"),
                 Entry::DelegationGiven { delegation, .. } => format!("delegated {delegation:?}"),
                 Entry::DelegationEnded { delegation, .. } => format!("ended {delegation:?}"),
+                Entry::LineSigned { line, version, state, .. } => {
+                    if lines.insert(*line, *state) == Some(LineState::Ended) {
+                        return Err(format!("entry {index} is a version of {line:?} after its end"));
+                    }
+                    format!("line {line:?} {version}")
+                }
                 Entry::ArchiveOpened { .. } | Entry::DevicePolicyChanged { .. } => continue,
             };
             if !once.insert(key.clone()) {

@@ -17,6 +17,7 @@ export const NEED_CONFIRMATION = [
   'invite',
   'open_recovery',
   'revoke_device',
+  'sign_line',
 ];
 export const RECEIVE_SLOTS = 7;
 export const SALT_BYTES = 32;
@@ -24,7 +25,7 @@ export const SALT_BYTES = 32;
 /**
  * What a delegate may do for the principal.
  */
-export type Act = 'ring' | 'answer';
+export type Act = 'ring' | 'answer' | 'lines';
 /**
  * What an alert is about.
  */
@@ -129,6 +130,10 @@ export type CodeRunId = string;
  */
 export type ConnectionState = 'connecting' | 'offline' | 'ready' | 'revoked';
 /**
+ * A day of the week.
+ */
+export type Weekday = 'monday' | 'tuesday' | 'wednesday' | 'thursday' | 'friday' | 'saturday' | 'sunday';
+/**
  * One delegation of a principal. Opaque: it may be logged.
  */
 export type DelegationId = string;
@@ -156,6 +161,14 @@ export type ForkFinding = 'roots_differ' | 'proof_refused' | 'proof_overdue';
  * One recovery of a person who lost all devices. Opaque: it may be logged.
  */
 export type RecoveryId = string;
+/**
+ * One line that a principal gave. Opaque: it may be logged.
+ */
+export type LineId = string;
+/**
+ * Whether a line is in use.
+ */
+export type LineState = 'live' | 'paused' | 'suspect' | 'ended';
 /**
  * Answer to `OpenLocker`.
  */
@@ -324,6 +337,10 @@ export type PushMessage1 = {
     | 'ring_invalid'
     | 'code_guessed';
 };
+/**
+ * Whom a ring over a line reaches.
+ */
+export type Reach = 'direct' | 'desk' | 'planned';
 /**
  * Record mode: what is kept of a call. The screen of every participant shows it.
  */
@@ -603,6 +620,7 @@ export interface Contract {
   CodeView?: CodeView;
   ConnectionState?: ConnectionState;
   Contact?: Contact;
+  ContactLine?: ContactLine;
   DelegationId?: DelegationId;
   DelegationList?: DelegationList;
   DeviceId?: DeviceId;
@@ -617,11 +635,15 @@ export interface Contract {
   ErasureReport?: ErasureReport;
   FailedSignIns?: FailedSignIns;
   ForkFinding?: ForkFinding;
+  Hours?: Hours;
   IceServer?: IceServer;
   IceServers?: IceServers;
   InvitationId?: InvitationId;
   InvitationView?: InvitationView;
   IssuedTicket?: IssuedTicket;
+  LineId?: LineId;
+  LineState?: LineState;
+  LineTerms?: LineTerms1;
   ListedDelegation?: ListedDelegation;
   ListedDevice?: ListedDevice;
   LockerAnswer?: LockerAnswer;
@@ -651,6 +673,7 @@ export interface Contract {
   PushMessage?: PushMessage;
   PushSettings?: PushSettings;
   PushSubscription?: PushSubscription;
+  Reach?: Reach;
   RecordLine?: RecordLine;
   RecordMode?: RecordMode;
   RecoveryId?: RecoveryId;
@@ -671,6 +694,7 @@ export interface Contract {
   SuiteName?: SuiteName;
   UserCommand?: UserCommand;
   View?: View1;
+  Weekday?: Weekday;
   You?: You;
 }
 /**
@@ -680,7 +704,7 @@ export interface ActsFor {
   /**
    * What they did: rang, or answered.
    */
-  act: 'ring' | 'answer';
+  act: 'ring' | 'answer' | 'lines';
   delegate: Card;
   principal: Card1;
 }
@@ -767,7 +791,7 @@ export interface ActsForView {
   /**
    * What they did: rang, or answered.
    */
-  act: 'ring' | 'answer';
+  act: 'ring' | 'answer' | 'lines';
   delegate: Card2;
   principal: Card3;
   /**
@@ -1402,6 +1426,7 @@ export interface CodeView {
  * A person whom the device can ring, and whether a device of theirs is connected.
  */
 export interface Contact {
+  line?: ContactLine;
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -1441,6 +1466,71 @@ export interface Contact {
     | 'auditor';
   /**
    * IANA time zone of where they work, such as `Europe/Oslo`.
+   */
+  zone: string;
+}
+/**
+ * What a contact's line allows, as the server states it: the devices that are rung verify the line itself.
+ */
+export interface ContactLine {
+  /**
+   * The line.
+   */
+  line: string;
+  /**
+   * Whether it is in use.
+   */
+  state: 'live' | 'paused' | 'suspect' | 'ended';
+  /**
+   * SHA-256 of the statement.
+   */
+  statement_sha256: string;
+  terms: LineTerms;
+}
+/**
+ * What it allows.
+ */
+export interface LineTerms {
+  hours?: Hours;
+  /**
+   * The lowest record mode of calls over it.
+   */
+  mode: 'log_only' | 'memo' | 'audio';
+  /**
+   * What it is for, as the giver wrote it; may be empty.
+   */
+  purpose?: string;
+  /**
+   * Whom a ring reaches.
+   */
+  reach: 'direct' | 'desk' | 'planned';
+  /**
+   * How often the holder may ring in 24 hours; as often as anybody, without.
+   */
+  rings_per_day?: number;
+  /**
+   * Until when, milliseconds since 1970 UTC; without an end, without.
+   */
+  until_ms?: number;
+}
+/**
+ * When a line may be rung over, by the clocks of one zone.
+ */
+export interface Hours {
+  /**
+   * On which days, each once.
+   */
+  days: Weekday[];
+  /**
+   * From which minute of these days, below 1440.
+   */
+  from_min: number;
+  /**
+   * Until which minute, exclusive, at most 1440. Not after `from_min`: until then on the next day.
+   */
+  until_min: number;
+  /**
+   * IANA name of the zone.
    */
   zone: string;
 }
@@ -1917,6 +2007,32 @@ export interface IssuedTicket {
    * For `Prove`. The server stores its digest only.
    */
   ticket: string;
+}
+/**
+ * What a line allows.
+ */
+export interface LineTerms1 {
+  hours?: Hours;
+  /**
+   * The lowest record mode of calls over it.
+   */
+  mode: 'log_only' | 'memo' | 'audio';
+  /**
+   * What it is for, as the giver wrote it; may be empty.
+   */
+  purpose?: string;
+  /**
+   * Whom a ring reaches.
+   */
+  reach: 'direct' | 'desk' | 'planned';
+  /**
+   * How often the holder may ring in 24 hours; as often as anybody, without.
+   */
+  rings_per_day?: number;
+  /**
+   * Until when, milliseconds since 1970 UTC; without an end, without.
+   */
+  until_ms?: number;
 }
 /**
  * What this device knows of the log.

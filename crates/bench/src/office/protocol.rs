@@ -128,6 +128,7 @@ pub(super) fn ring(key: &DeviceKey, chain: &[Vec<u8>], spec: &RingSpec<'_>) -> S
         suite: spec.suite,
         at_ms: spec.at_ms,
         on_behalf: None,
+        over: None,
     };
     text(&ClientMessage::Ring { jws: sign_ring(key, chain, &ring) })
 }

@@ -102,6 +102,7 @@ impl Call {
             suite,
             at_ms: now_ms,
             on_behalf: on_behalf.as_ref().map(VerifiedDelegation::on_behalf),
+            over: None,
         };
         let jws = telcon_identity::sign_ring(device.key(), device.chain(), &ring);
         let sent = SentRing {

@@ -116,7 +116,7 @@ impl Engine {
         self.out.push_back(Output::Persist);
         let office = self.device.office();
         let token_sha256 = Ask::new(office.suite(), *secret, office.authority_sha256(), invitation).token_sha256();
-        self.send(ClientMessage::Invite { invitation, card, expires_ms, token_sha256 });
+        self.send(ClientMessage::Invite { invitation, card, expires_ms, token_sha256, line: None });
     }
 
     pub(super) fn close_invitation(&mut self, invitation: InvitationId) {
@@ -143,7 +143,7 @@ impl Engine {
         match result {
             Ok(chain) => {
                 let chain = chain.into_iter().map(Blob).collect();
-                self.send(ClientMessage::ApproveDevice { invitation: id, chain });
+                self.send(ClientMessage::ApproveDevice { invitation: id, chain, line: None });
             }
             Err(why) => self.alert(AlertLevel::Amber, format!("The device was not approved: {why}.")),
         }

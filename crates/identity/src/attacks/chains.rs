@@ -31,7 +31,13 @@ fn a_chain_of_another_length_is_refused() {
         let [device, enrolment] = <[_; 2]>::try_from(world.enrol(Role::Principal).chain).unwrap();
         let root = world.authority.certificate_der().to_vec();
         let long = vec![device.clone(), enrolment.clone(), root];
-        for chain in [vec![], vec![device.clone()], vec![enrolment.clone()], long] {
+        for chain in [vec![], vec![device.clone()], vec![enrolment.clone()]] {
+            refused(world.office.verify_chain(&chain, NOW), Flaw::ChainLength);
+        }
+        // Three are a line's holder before the chain of a principal's device.
+        refused(world.office.verify_chain(&long, NOW), Flaw::PathLength);
+        let [one, two] = [&device, &enrolment];
+        for chain in [vec![one, one, two, one, two, one], vec![one, one, one, two, one, two, one]] {
             refused(world.office.verify_chain(&chain, NOW), Flaw::ChainLength);
         }
         refused(world.office.verify_chain(&[enrolment, device], NOW), Flaw::NotAnIssuer);
@@ -67,7 +73,8 @@ fn a_device_certificate_as_an_issuer_is_refused() {
         });
         refused(world.office.verify_chain(&[rogue.clone(), caller.chain[0].clone()], NOW), Flaw::NotAnIssuer);
         let long = [rogue, caller.chain[0].clone(), caller.chain[1].clone()];
-        refused(world.office.verify_chain(&long, NOW), Flaw::ChainLength);
+        // A principal's device certifies holders of lines, and nobody else.
+        refused(world.office.verify_chain(&long, NOW), Flaw::HolderRole);
     }
 }
 

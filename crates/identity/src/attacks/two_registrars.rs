@@ -28,7 +28,11 @@ struct Offices {
 
 impl Offices {
     fn new(suite: SuiteName) -> Self {
-        let terms = CharterTerms { floor: RecordMode::Memo, registrars: Registrars::Two };
+        let terms = CharterTerms {
+            floor: RecordMode::Memo,
+            registrars: Registrars::Two,
+            rings: telcon_proto::line::Rings::ByRole,
+        };
         let world = World::chartered(suite, 1, DOMAIN, terms);
         let (one, two) = (officer(&world, 1, 1, &[Role::Principal]), officer(&world, 2, 2, &[Role::Principal]));
         Self { world, one, two }
@@ -137,7 +141,8 @@ fn one_registrar_where_two_are_needed_is_refused() {
             let caller = Device { key, chain: half.to_vec(), id: ASKING };
             refused(offices.office().verify_ring(&signed_ring(&offices.world, &caller), NOW), Flaw::OneRegistrar);
         }
-        refused(offices.office().verify_chain(&chain[..3], NOW), Flaw::ChainLength);
+        // Read as a line's holder before the chain of a principal's device.
+        refused(offices.office().verify_chain(&chain[..3], NOW), Flaw::NotAnIssuer);
         refused(offices.office().verify_chain(&chain[..1], NOW), Flaw::ChainLength);
         // The same approval twice.
         let twice = [&chain[..2], &chain[..2]].concat();

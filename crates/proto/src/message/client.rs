@@ -4,6 +4,7 @@ use crate::{
     Blob, CallId, Card, CodeRunId, DeviceId, Digest, InvitationId, PersonId, RecoveryId,
     alert::ReportedAlert,
     device_policy::ProgramVersion,
+    line::LineTerms,
     short_code::{CodeAnswer, CodeSlot},
 };
 use serde::{Deserialize, Serialize};
@@ -138,6 +139,10 @@ pub enum ClientMessage {
         expires_ms: u64,
         /// SHA-256 of the token that requests with its link carry ([`crate::statement::DeviceRequest::token`]).
         token_sha256: Digest,
+        /// From a principal: what the line allows that whoever is approved gets. The line has the invitation's identifier. From a
+        /// registrar: none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        line: Option<LineTerms>,
     },
     /// A registrar withdraws an invitation, or refuses the device that asked with it.
     CloseInvitation {
@@ -151,6 +156,9 @@ pub enum ClientMessage {
         invitation: InvitationId,
         /// DER certificates: the device's, which this registrar issued, and the registrar's.
         chain: Vec<Blob>,
+        /// From a principal, with their own invitation: the first version of the line, as [`ClientMessage::SignLine`].
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        line: Option<String>,
     },
     /// A registrar revokes a device of a person whom it may enrol. Everybody who may see the device is told
     /// ([`super::ServerMessage::DevicesChanged`]).
@@ -191,6 +199,17 @@ pub enum ClientMessage {
     /// Ends a delegation before its time.
     EndDelegation {
         /// Compact JWS, type `telcon-delegation-end+jws`, by this device over [`crate::delegation::DelegationEnd`].
+        statement: String,
+    },
+    /// The next version of a line, or the first of one to a person whom the office's registrars enrolled. Those concerned are told
+    /// once the log has it ([`super::ServerMessage::LinesChanged`]).
+    SignLine {
+        /// Compact JWS, type `telcon-line+jws`, by this device over [`crate::line::Line`].
+        statement: String,
+    },
+    /// As [`ClientMessage::SignLine`], with a version that is not in use: it pauses, freezes or ends the line, or hands it back.
+    StopLine {
+        /// As [`ClientMessage::SignLine`].
         statement: String,
     },
     /// A registrar wants to show a short code. Answered by [`super::ServerMessage::CodeOpened`].
@@ -237,7 +256,7 @@ impl ClientMessage {
     /// [`crate::limits::CONFIRMATION_MAX_AGE_MS`] that they are there: with them an unlocked device that was left alone could do
     /// lasting harm, because they decide who is enrolled and who acts for whom. Acknowledging an added device is not among them: it ends a reminder on
     /// that device alone, while the log, the list of devices and the person's other devices still show what was added.
-    pub const NEED_CONFIRMATION: [&'static str; 8] = [
+    pub const NEED_CONFIRMATION: [&'static str; 9] = [
         "approve_device",
         "close_invitation",
         "close_recovery",
@@ -246,6 +265,7 @@ impl ClientMessage {
         "invite",
         "open_recovery",
         "revoke_device",
+        "sign_line",
     ];
 
     /// The message's type, as on the wire.
@@ -275,6 +295,8 @@ impl ClientMessage {
             Self::CloseRecovery { .. } => "close_recovery",
             Self::Delegate { .. } => "delegate",
             Self::EndDelegation { .. } => "end_delegation",
+            Self::SignLine { .. } => "sign_line",
+            Self::StopLine { .. } => "stop_line",
             Self::OpenCode {} => "open_code",
             Self::AnswerCode { .. } => "answer_code",
             Self::CloseCode { .. } => "close_code",
@@ -328,6 +350,8 @@ mod tests {
             format!(r#"{{"type":"close_recovery","recovery":"{id}"}}"#),
             r#"{"type":"delegate","statement":""}"#.to_owned(),
             r#"{"type":"end_delegation","statement":""}"#.to_owned(),
+            r#"{"type":"sign_line","statement":""}"#.to_owned(),
+            r#"{"type":"stop_line","statement":""}"#.to_owned(),
             r#"{"type":"ring","jws":""}"#.to_owned(),
             r#"{"type":"see_alerts","alerts":[]}"#.to_owned(),
             format!(r#"{{"type":"acknowledge_device","device":"{id}"}}"#),
@@ -349,6 +373,7 @@ mod tests {
                 "open_recovery",
                 "confirm_recovery",
                 "close_recovery",
+                "sign_line",
             ]
             .contains(&&*name);
             assert_eq!(message.needs_confirmation(), expected, "{name}");

@@ -1,6 +1,6 @@
 //! An invitation as registrars see it.
 
-use crate::{Blob, Card, DeviceId, InvitationId, RecoveryId};
+use crate::{Blob, Card, DeviceId, InvitationId, RecoveryId, line::LineTerms};
 use serde::{Deserialize, Serialize};
 
 /// An invitation that is not closed.
@@ -29,6 +29,9 @@ pub struct OpenInvitation {
     /// The recovery that it belongs to: two registrars approve its device, also where the charter demands one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recovery: Option<RecoveryId>,
+    /// A principal's: what the line allows that whoever is approved gets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<LineTerms>,
 }
 
 /// The first of two registrars' approvals of a device.

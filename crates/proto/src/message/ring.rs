@@ -2,6 +2,7 @@
 
 use crate::{
     CallId, DeviceId, OfficeName, PersonId, Qualified, RecordMode, SuiteName, WIRE_VERSION, delegation::OnBehalf,
+    line::OverLine,
 };
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +32,10 @@ pub struct Ring {
     /// The delegation under which the device's person rings for somebody else. The ring is nothing without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_behalf: Option<OnBehalf>,
+    /// The line that it is over. Where the office's charter demands lines, a ring between a principal and a counterpart is nothing
+    /// without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub over: Option<OverLine>,
 }
 
 /// Why a payload is not a ring.
@@ -68,7 +73,7 @@ impl From<RingV3> for Ring {
     fn from(ring: RingV3) -> Self {
         let RingV3 { version, call, office, from, to, mode, suite, at_ms } = ring;
         let (call, from, to) = (call.at(&office), from.at(&office), to.at(&office));
-        Self { version, call, from, to, mode, suite, at_ms, on_behalf: None }
+        Self { version, call, from, to, mode, suite, at_ms, on_behalf: None, over: None }
     }
 }
 

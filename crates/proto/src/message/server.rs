@@ -6,6 +6,7 @@ use crate::{
     SuiteName,
     alert::AddedDevice,
     delegation::ProvenDelegation,
+    line::ProvenLine,
     recovery::OpenRecovery,
     short_code::{CodeSlot, CodeStep},
     terms::Contact,
@@ -117,6 +118,10 @@ pub enum ServerMessage {
     DelegationsChanged {},
     /// A delegation on which the next messages about a call rely: under it somebody rang or answered for a party.
     Delegation(ProvenDelegation),
+    /// Lines of this device's person, or any, by its role, were signed: the list is at `GET /api/v1/lines`.
+    LinesChanged {},
+    /// The line on which the next message about a call relies.
+    Line(Box<ProvenLine>),
     /// To security officers: alerts that are new, or were seen. After sign-in, the newest
     /// [`crate::limits::ALERTS_AT_SIGN_IN`].
     Alerts {
@@ -324,6 +329,8 @@ impl ServerMessage {
             | Self::DevicesChanged {}
             | Self::DelegationsChanged {}
             | Self::Delegation(_)
+            | Self::LinesChanged {}
+            | Self::Line(_)
             | Self::Alerts { .. }
             | Self::DevicesAdded { .. }
             | Self::Revoked { .. }
@@ -341,6 +348,10 @@ impl ServerMessage {
             Self::Committed { devices, .. } => devices.iter_mut().collect(),
             Self::Welcome { opened, devices, .. } => std::iter::once(opened).chain(devices).collect(),
             Self::Delegation(proven) => vec![&mut proven.given, &mut proven.device],
+            Self::Line(proven) => {
+                let delegation = proven.delegation.iter_mut().flat_map(|under| [&mut under.given, &mut under.device]);
+                [&mut proven.signed, &mut proven.device].into_iter().chain(delegation).collect()
+            }
             Self::Challenge { .. }
             | Self::SignedIn { .. }
             | Self::SsoRequired { .. }
@@ -366,6 +377,7 @@ impl ServerMessage {
             | Self::CodeTried { .. }
             | Self::DevicesChanged {}
             | Self::DelegationsChanged {}
+            | Self::LinesChanged {}
             | Self::Alerts { .. }
             | Self::DevicesAdded { .. }
             | Self::Refused { .. } => Vec::new(),

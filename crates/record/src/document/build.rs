@@ -103,7 +103,8 @@ fn role(card: &RecordPerson) -> String {
         Some(RecordPrincipal { name, act: Act::Answer, .. }) => {
             format!("{role}, answered on behalf of {}", shown(name))
         }
-        None => role,
+        // Nobody takes part in a call by signing lines.
+        Some(RecordPrincipal { act: Act::Lines, .. }) | None => role,
     }
 }
 

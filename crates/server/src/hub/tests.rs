@@ -114,6 +114,7 @@ impl World {
             suite: SuiteName::Hybrid,
             at_ms: 0,
             on_behalf: None,
+            over: None,
         };
         let jws = serde_json::to_string(&ring).unwrap();
         let verified = VerifiedRing { ring, jws, call_exists: false };
@@ -385,6 +386,7 @@ fn a_device_that_may_not_invite_costs_the_store_no_read() {
         card: new_device(3).card,
         expires_ms: u64::MAX,
         token_sha256: telcon_proto::Digest::from_bytes([4; 32]),
+        line: None,
     };
     world.handle(Input::Message(SessionId(1), Box::new(invite)));
     let (messages, closed) = drain(&mut sender);

@@ -211,7 +211,12 @@ impl Directory {
     /// The person as shown in contact lists.
     pub fn contact(&self, person: PersonId) -> Option<Contact> {
         let card = Card::clone(self.person(person)?);
-        Some(Contact { reachable: self.is_reachable(person), card, recovered_ms: self.recovered_ms(person) })
+        Some(Contact {
+            reachable: self.is_reachable(person),
+            card,
+            recovered_ms: self.recovered_ms(person),
+            line: None,
+        })
     }
 
     /// When a person was recovered, while it is shown.

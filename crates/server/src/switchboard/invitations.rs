@@ -382,6 +382,7 @@ fn shown(row: &InvitationRow) -> OpenInvitation {
             .as_ref()
             .map(|first| FirstApproval { chain: first.chain.clone(), at_ms: first.at_ms }),
         recovery: row.recovery,
+        line: None,
     }
 }
 
@@ -400,6 +401,7 @@ fn made(row: &InvitationRow) -> Entry {
         invitation: row.invitation,
         by: row.made_by,
         expires_ms: row.made_expires_ms,
+        line: false,
     }
 }
 

@@ -369,7 +369,7 @@ impl Switchboard {
                 None => {}
             },
             M::Silence { person, on } => self.silence(session, from, person, on, now_ms),
-            M::Invite { invitation, card, expires_ms, token_sha256 } => {
+            M::Invite { invitation, card, expires_ms, token_sha256, line: _ } => {
                 let row = InvitationRow::new(invitation, card, from, token_sha256, now_ms, expires_ms);
                 self.invite(session, row, now_ms);
             }
@@ -385,6 +385,10 @@ impl Switchboard {
             }
             M::Delegate { .. } | M::EndDelegation { .. } => {
                 let text = "the server did not verify this statement: try again";
+                self.context.refuse(session, None, RefusalCode::Unavailable, text);
+            }
+            M::SignLine { .. } | M::StopLine { .. } => {
+                let text = "the server did not verify this version of a line: try again";
                 self.context.refuse(session, None, RefusalCode::Unavailable, text);
             }
             M::RevokeDevice { .. } => {

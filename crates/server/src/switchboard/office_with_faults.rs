@@ -200,7 +200,7 @@ impl Office {
         let expires_ms = self.now + MAX_INVITATION_MS;
         let row = InvitationRow::new(INVITATION, card, OFFICER, TOKEN, self.now, expires_ms);
         let InvitationRow { invitation, card, expires_ms, token_sha256, .. } = row;
-        self.send(1, ClientMessage::Invite { invitation, card, expires_ms, token_sha256 });
+        self.send(1, ClientMessage::Invite { invitation, card, expires_ms, token_sha256, line: None });
     }
 
     /// The device asks with the invitation.

@@ -200,6 +200,7 @@ impl Switchboard {
             suite: ring.suite,
             devices: vec![row.from_device],
             delegation: row.on_behalf.as_ref().map(|(delegation, _)| *delegation),
+            line: None,
         };
         self.context.write(Write::Call(Box::new(row.clone())));
         self.context.append(PendingAppend::Opened(row.call), entry);

@@ -65,6 +65,7 @@ fn ring(call: CallId, from: DeviceId, to: PersonId) -> VerifiedRing {
         suite: SuiteName::Hybrid,
         at_ms: 0,
         on_behalf: None,
+        over: None,
     };
     VerifiedRing { ring, jws: "jws".into(), call_exists: false }
 }

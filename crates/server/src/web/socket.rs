@@ -425,7 +425,7 @@ impl Connection {
                             continue;
                         }
                         ClientMessage::Ring { jws } => Input::Ring(session, Box::new(verify_ring(self.app.clone(), jws).await)),
-                        ClientMessage::ApproveDevice { invitation, chain } => {
+                        ClientMessage::ApproveDevice { invitation, chain, line: _ } => {
                             super::registrars::approve(self.app.clone(), session, invitation, chain).await;
                             continue;
                         }

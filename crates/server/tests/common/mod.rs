@@ -198,6 +198,7 @@ impl Office {
             suite: self.info.suite,
             at_ms: now_ms(),
             on_behalf: None,
+            over: None,
         };
         ClientMessage::Ring { jws: sign_ring(&from.key, &from.chain, &ring) }
     }

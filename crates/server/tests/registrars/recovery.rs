@@ -123,13 +123,13 @@ async fn two_registrars_recover_a_person_whose_old_device_reports_that_it_erased
         assert_eq!(send(&office, &jws).await.status, 200);
         let card = lost.card.clone();
         let chain = two.certify(&office, invitation, &jws, &card);
-        second.send(&C::ApproveDevice { invitation, chain }).await;
+        second.send(&C::ApproveDevice { invitation, chain, line: None }).await;
         let approved = first.until(|message| match message {
             S::Invitations { changed, .. } => changed.into_iter().find(|open| open.first_approval.is_some()),
             _ => None,
         });
         let approved = approved.await;
-        first.send(&C::ApproveDevice { invitation, chain: one.certify_second(&office, &approved) }).await;
+        first.send(&C::ApproveDevice { invitation, chain: one.certify_second(&office, &approved), line: None }).await;
         assert_eq!(closed(&mut first).await, invitation);
         let Asked::Approved { chain } = send(&office, &jws).await.json() else { panic!("not approved") };
         device.chain = chain.into_iter().map(|der| der.0).collect();

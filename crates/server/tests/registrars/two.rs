@@ -5,7 +5,11 @@ use telcon_identity::CharterTerms;
 use telcon_proto::{RecordMode, http::Registrars};
 
 async fn office(suite: SuiteName) -> Office {
-    let terms = CharterTerms { floor: RecordMode::LogOnly, registrars: Registrars::Two };
+    let terms = CharterTerms {
+        floor: RecordMode::LogOnly,
+        registrars: Registrars::Two,
+        rings: telcon_proto::line::Rings::ByRole,
+    };
     Office::start_with(terms, suite).await
 }
 
@@ -42,7 +46,7 @@ async fn approved_first(client: &mut Client) -> OpenInvitation {
 }
 
 async fn approve(client: &mut Client, invitation: InvitationId, chain: &[Blob]) {
-    client.send(&C::ApproveDevice { invitation, chain: chain.to_vec() }).await;
+    client.send(&C::ApproveDevice { invitation, chain: chain.to_vec(), line: None }).await;
 }
 
 #[tokio::test]
@@ -56,7 +60,7 @@ async fn two_registrars_approve_a_device_which_then_signs_in() {
         let invitation = InvitationId::from_bytes([1; 16]);
         let token_sha256 = ask(&office, invitation, SECRET).token_sha256();
         let expires_ms = now_ms() + DAY_MS;
-        client.send(&C::Invite { invitation, card: card.clone(), expires_ms, token_sha256 }).await;
+        client.send(&C::Invite { invitation, card: card.clone(), expires_ms, token_sha256, line: None }).await;
         changed(&mut client).await;
         let (mut device, jws) = request(&office, invitation, 50);
         assert!(matches!(send(&office, &jws).await.json(), Asked::Waiting { approvals: 0, .. }));

@@ -153,6 +153,7 @@ pub fn opening(jws: &str, now_ms: u64) -> serde_json::Value {
         suite: ring.suite,
         devices: vec![ring.from.id],
         delegation: None,
+        line: None,
     })
 }
 

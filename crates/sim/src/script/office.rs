@@ -223,7 +223,17 @@ impl ScriptedOffice {
     pub fn content(&self, call: CallId, from: usize, to: usize, mode: RecordMode) -> Ring {
         let (home, at_ms) = (domain(), self.now());
         let (call, from, to) = (call.at(&home), self.device(from).at(&home), person(to).at(&home));
-        Ring { version: WIRE_VERSION, call, from, to, mode, suite: SuiteName::Hybrid, at_ms, on_behalf: None }
+        Ring {
+            version: WIRE_VERSION,
+            call,
+            from,
+            to,
+            mode,
+            suite: SuiteName::Hybrid,
+            at_ms,
+            on_behalf: None,
+            over: None,
+        }
     }
 
     /// A ring with this content, signed by device `n`.

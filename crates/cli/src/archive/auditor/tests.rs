@@ -204,7 +204,11 @@ fn an_office_that_demands_two_registrars_has_no_device_of_one() {
         (Attack::SecondNotAppointed, Some("was not appointed as a registrar before")),
         (Attack::SecondRevoked, Some("was revoked before")),
     ] {
-        let terms = CharterTerms { floor: RecordMode::LogOnly, registrars: Registrars::Two };
+        let terms = CharterTerms {
+            floor: RecordMode::LogOnly,
+            registrars: Registrars::Two,
+            rings: telcon_proto::line::Rings::ByRole,
+        };
         let mut forger = Forger::with(terms);
         let (one, two) = (forger.enrol(1, Role::SecurityOfficer), forger.enrol(2, Role::SecurityOfficer));
         let first = forger.appoint(&one, &[Role::Principal]);
@@ -319,7 +323,13 @@ fn a_recovery_needs_the_statements_and_certificates_of_two_registrars_and_ends_t
             forger.revoke(&old, without_certificate(&statement));
         }
         let by = two.me().device();
-        forger.entries.push(Entry::InvitationMade { time_ms: now_ms, invitation: INVITATION, by, expires_ms: now_ms });
+        forger.entries.push(Entry::InvitationMade {
+            time_ms: now_ms,
+            invitation: INVITATION,
+            by,
+            expires_ms: now_ms,
+            line: false,
+        });
         let ask = Ask::new(SuiteName::Hybrid, [3; 32], [0; 32], INVITATION);
         let key = telcon_identity::DeviceKey::from_seed(SuiteName::Hybrid, &[5; 32]);
         let jws = ask.request(&key, NEW, one.office().domain(), "x", now_ms).unwrap();

@@ -133,7 +133,7 @@ fn there_is_a_limit_of_open_invitations() {
         id[..8].copy_from_slice(&n.to_be_bytes());
         let expires_ms = office.now + MAX_INVITATION_MS;
         let (invitation, card) = (InvitationId::from_bytes(id), invited());
-        office.send(1, C::Invite { invitation, card, expires_ms, token_sha256: TOKEN });
+        office.send(1, C::Invite { invitation, card, expires_ms, token_sha256: TOKEN, line: None });
     }
     assert!(matches!(office.sent().next_back(), Some(S::Refused { code: RefusalCode::TooMany, .. })));
     assert_eq!(logged(&office).len(), MAX_OPEN_INVITATIONS);

@@ -42,7 +42,8 @@ fn rings(office: &mut Office) {
     let (call, from, to) =
         (CALL.at(&home()), device(CALLER).at(&home()), PersonId::from_bytes([CALLEE; 16]).at(&home()));
     let (mode, suite) = (RecordMode::Memo, SuiteName::Hybrid);
-    let ring = Ring { version: WIRE_VERSION, call, from, to, mode, suite, at_ms: office.now, on_behalf: None };
+    let ring =
+        Ring { version: WIRE_VERSION, call, from, to, mode, suite, at_ms: office.now, on_behalf: None, over: None };
     let ring = VerifiedRing { ring, jws: "jws".into(), call_exists: false };
     let effects = office.board.ring(SessionId(CALLER.into()), Ok(ring), office.now);
     office.run(effects);
