@@ -139,13 +139,9 @@ fn refused_line(by: Role, change: impl Fn(&mut Line), why: impl Into<IdentityErr
         let giver = Giver::new(suite);
         let mut line = first();
         change(&mut line);
-        let by = if by == Role::Principal { giver.world.enrol(by) } else { enrolled_as(&giver.world, by) };
+        let by = giver.world.enrol(by);
         refused(giver.world.office.verify_line(&sign_line(&by.key, &by.chain, &line)), why);
     }
-}
-
-fn enrolled_as(world: &World, role: Role) -> Device {
-    world.enrol(role)
 }
 
 #[test]
@@ -214,7 +210,7 @@ fn only_a_principal_certifies_holders_and_only_as_counterparts() {
     for suite in SUITES {
         let giver = Giver::new(suite);
         refused(giver.certify(&giver.principal, &Card { role: Role::Principal, ..guest() }), Misuse::HolderRole);
-        refused(giver.certify(&enrolled_as(&giver.world, Role::DutyOfficer), &guest()), Misuse::HolderRole);
+        refused(giver.certify(&giver.world.enrol(Role::DutyOfficer), &guest()), Misuse::HolderRole);
         let other = Card { office: elsewhere(), ..guest() };
         refused(giver.certify(&giver.principal, &other), Misuse::CardOffice);
         // What a device that does not follow its program could sign.
@@ -224,7 +220,7 @@ fn only_a_principal_certifies_holders_and_only_as_counterparts() {
             refused(giver.world.office.verify_chain(&chain, NOW), Flaw::HolderRole);
         }
         for role in Role::ALL.into_iter().filter(|role| *role != Role::Principal) {
-            let by = enrolled_as(&giver.world, role);
+            let by = giver.world.enrol(role);
             let mut chain = giver.certify(&giver.principal, &guest()).unwrap();
             let issuer = Certificate::read(&by.chain[0]).unwrap();
             chain[0] = forge(&chain[0], &by.key, |fields| {
