@@ -4,7 +4,8 @@ use crate::{Engine, Zones};
 use serde::Serialize;
 use std::collections::BTreeSet;
 use telcon_identity::{
-    IdentityError, LoggedDelegation, LoggedDevice, LoggedEntry, LoggedLine, LoggedRing, TrustStore, Validity, VerifiedRing,
+    IdentityError, LoggedDelegation, LoggedDevice, LoggedEntry, LoggedLine, LoggedRing, TrustStore, Validity,
+    VerifiedRing,
 };
 use telcon_proto::{
     Card, Ended, RecordMode,

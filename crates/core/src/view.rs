@@ -5,7 +5,12 @@ use serde::Serialize;
 use telcon_identity::{VerifiedDevice, VerifiedLine, VerifiedRevocation};
 use telcon_proto::{
     CallId, Card, DeviceId, InvitationId, LineId, OfficeAlert, OfficeName, RecordMode, RecoveryId, Role, SuiteName,
-    alert::AddedDevice, delegation::ActsFor, line::{LineTerms, Reach}, message::{DeclineReply, NoticeState}, recovery::RecoveryReason, short_code::CodeOver,
+    alert::AddedDevice,
+    delegation::ActsFor,
+    line::{LineTerms, Reach},
+    message::{DeclineReply, NoticeState},
+    recovery::RecoveryReason,
+    short_code::CodeOver,
     terms::Contact,
 };
 

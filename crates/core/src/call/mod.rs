@@ -37,8 +37,8 @@ use telcon_identity::{LoggedDelegation, LoggedDevice, LoggedLine, VerifiedDelega
 use telcon_proto::{
     Blob, CallId, Card, ClientMessage, DeviceId, LineId, RecordMode, SuiteName,
     delegation::Act,
-    line::OverLine,
     limits::{JOIN_REQUEST_INTERVAL_MS, RING_MAX_AGE_MS},
+    line::OverLine,
     message::{DeclineReply, Logged, RefusalCode, Ring},
 };
 

@@ -374,12 +374,7 @@ impl ExpectedRing {
     }
 
     /// Holds a ring that comes with a welcome to its line.
-    fn check_line(
-        &self,
-        context: &Context<'_>,
-        ring: &OpenedRing,
-        members: &[LoggedDevice],
-    ) -> Result<(), Refusal> {
+    fn check_line(&self, context: &Context<'_>, ring: &OpenedRing, members: &[LoggedDevice]) -> Result<(), Refusal> {
         let to = &ring.logged.ring().ring().to;
         let member = members.iter().map(|member| member.device().card()).find(|card| card.is_of(to));
         let callee = match self {

@@ -133,11 +133,8 @@ impl Engine {
         let invitation = InvitationId::from_bytes(id);
         let (secret, expires_ms) = self.draw_link(now_ms, to.valid_ms);
         let kept = KeptLine { holder: holder.clone(), terms: terms.clone() };
-        let token_sha256 = self.keep_invitation(
-            now_ms,
-            &secret,
-            KeptInvitation::new(invitation, &secret, expires_ms).for_line(kept),
-        );
+        let token_sha256 =
+            self.keep_invitation(now_ms, &secret, KeptInvitation::new(invitation, &secret, expires_ms).for_line(kept));
         self.send(ClientMessage::Invite { invitation, card: holder, expires_ms, token_sha256, line: Some(terms) });
     }
 
@@ -169,12 +166,7 @@ impl Engine {
         }
     }
 
-    fn confirmed_line(
-        &self,
-        now_ms: u64,
-        id: InvitationId,
-        compared: &str,
-    ) -> Result<(Vec<Vec<u8>>, String), String> {
+    fn confirmed_line(&self, now_ms: u64, id: InvitationId, compared: &str) -> Result<(Vec<Vec<u8>>, String), String> {
         let request: &VerifiedRequest = self.asked_with(id)?;
         if request.code() != compared {
             return Err("its code is not the one that you compared".into());
@@ -193,13 +185,7 @@ impl Engine {
 
     /// Signs the next version of a line. The version before comes from the office's list: the server cannot have it be another one, since
     /// it names its line, its people and its number, and the log has the digest.
-    pub(super) fn sign_line_change(
-        &mut self,
-        now_ms: u64,
-        statement: &str,
-        change: LineChange,
-        under: Option<&str>,
-    ) {
+    pub(super) fn sign_line_change(&mut self, now_ms: u64, statement: &str, change: LineChange, under: Option<&str>) {
         let me = self.device.me().card();
         // The holder and a security officer sign for nobody.
         let signs_for_nobody = under.is_none() && !allows(me.role, Action::GiveLines);

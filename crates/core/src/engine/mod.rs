@@ -617,7 +617,9 @@ impl Engine {
             return self.alert(AlertLevel::Amber, "You cannot ring yourself.");
         }
         let caller = on_behalf.as_ref().map_or(self.device.me().card(), VerifiedDelegation::principal).role;
-        if let Err(why) = may_ring_over(line.as_deref(), caller, needs_line(self.device.office().rings(), caller, to.role)) {
+        if let Err(why) =
+            may_ring_over(line.as_deref(), caller, needs_line(self.device.office().rings(), caller, to.role))
+        {
             return self.alert(AlertLevel::Amber, why);
         }
         let lowest = line.as_ref().map_or(self.mode, |line| line.terms.mode);

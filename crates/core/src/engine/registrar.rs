@@ -152,7 +152,9 @@ impl Engine {
                 Err("its code is not the one that you compared".to_owned())
             }
             // Its holder's certificate is the principal's to issue.
-            Some(Open { invitation, .. }) if invitation.line.is_some() => Err("it is for a line: who gave it confirms it".to_owned()),
+            Some(Open { invitation, .. }) if invitation.line.is_some() => {
+                Err("it is for a line: who gave it confirms it".to_owned())
+            }
             // The device that approved first may do it once more, as long as the second has not.
             Some(Open { request: Some(Ok(_)), first: Some(first), .. }) if first.registrar() != registrar.device() => {
                 registrar.certify_second(self.device.key(), first, now_ms).map_err(|error| error.to_string())
