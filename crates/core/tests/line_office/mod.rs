@@ -153,7 +153,9 @@ impl Office {
 
     /// The engine of an enrolled device, signed in.
     pub fn started(&mut self, state: DeviceState) -> Engine {
-        let mut engine = Engine::new(state, [3; 32], NOW).unwrap();
+        // Calls have different identifiers.
+        let seed = [30 + self.devices.len() as u8; 32];
+        let mut engine = Engine::new(state, seed, NOW).unwrap();
         engine.set_zones(zones);
         let me = engine.device().me().clone();
         self.log_device(&me);
