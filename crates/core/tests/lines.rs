@@ -747,6 +747,24 @@ fn a_listener_verifies_the_line_of_the_call_that_they_join() {
 }
 
 #[test]
+fn a_party_that_lost_its_keys_verifies_the_line_again_as_of_the_opening() {
+    for (sends, state) in [(true, CallState::Live), (false, CallState::Ended)] {
+        let mut world = World::new(SuiteName::Hybrid, office_hours());
+        let (rung, line) = (world.live(), world.line.clone());
+        // Office hours are over, and the line was paused; the call goes on.
+        let evening = NOW + 6 * HOUR;
+        let mut desk = restarted_in(&world, NOW);
+        let paused = world.office.changed(&mut desk, &line, stop(LineState::Paused));
+        let mut again = restarted(&world.principal, evening);
+        world.office.sign_in_to(&mut again, evening, &[], Some(rung.call));
+        let list = LineList { lines: vec![world.office.listed(&paused, NOW + HOUR)], more: false };
+        again.command(evening, UserCommand::SeeLines { list });
+        world.office.joined(&mut world.guest, &mut again, &rung, sends.then_some(&line), evening);
+        assert_eq!(again.view().call.unwrap().state, state);
+    }
+}
+
+#[test]
 fn a_word_to_the_caller_is_shown_as_the_callee_sent_it() {
     for reply in [DeclineReply::Later { minutes: 10 }, DeclineReply::Office] {
         let mut world = World::hybrid();

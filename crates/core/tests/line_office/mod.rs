@@ -164,6 +164,12 @@ impl Office {
     }
 
     pub fn sign_in(&self, engine: &mut Engine, now_ms: u64, people: &[Contact]) {
+        self.sign_in_to(engine, now_ms, people, None);
+        outputs(engine);
+    }
+
+    /// Signs in a device that is in a call, according to the office.
+    pub fn sign_in_to(&self, engine: &mut Engine, now_ms: u64, people: &[Contact], in_call: Option<CallId>) {
         engine.connected(now_ms);
         let signed_in = ServerMessage::SignedIn {
             you: engine.device().me().card().clone(),
@@ -173,12 +179,11 @@ impl Office {
             suite: self.info.suite,
             mode: RecordMode::Memo,
             token: "token".into(),
-            in_call: None,
+            in_call,
             checkpoint: self.log.checkpoint().note().to_owned(),
             recovered_ms: None,
         };
         engine.handle(now_ms, signed_in);
-        outputs(engine);
     }
 
     /// The office tells a device whom it can ring.
