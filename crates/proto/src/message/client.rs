@@ -216,7 +216,7 @@ pub enum ClientMessage {
         /// As [`ClientMessage::SignLine`].
         statement: String,
     },
-    /// A registrar wants to show a short code. Answered by [`super::ServerMessage::CodeOpened`].
+    /// A registrar, or the giver of a line, wants to show a short code. Answered by [`super::ServerMessage::CodeOpened`].
     OpenCode {},
     /// The device that shows a code answers one step of an attempt ([`super::ServerMessage::CodeTried`]).
     AnswerCode {
