@@ -139,7 +139,7 @@ fn ask_at(server: &str, fragment: &str, path: &Path) -> anyhow::Result<()> {
         // Killed after a registrar's certificates were saved: only the name of the file is missing.
         let enrolled = DeviceState::parse(&text).and_then(|state| Device::open(&state, now_ms()));
         if let Ok(device) = enrolled.as_ref()
-            && !device.me().registrars().is_empty()
+            && (!device.me().registrars().is_empty() || device.me().given_by().is_some())
         {
             finish()?;
             let card = device.me().card();
@@ -176,8 +176,10 @@ fn ask_at(server: &str, fragment: &str, path: &Path) -> anyhow::Result<()> {
             Ok(Asked::Waiting { approvals, .. }) => {
                 if !told {
                     crate::output::say!("Code: {}", asking.code()?);
+                    let who =
+                        if asking.takes_line() { "the person who gave you the line" } else { "your security officer" };
                     crate::output::tell!(
-                        "Read this code to your security officer, over another channel than the link came by. Waiting for approval …"
+                        "Read this code to {who}, over another channel than the link came by. Waiting for approval …"
                     );
                     told = true;
                 }
@@ -192,7 +194,8 @@ fn ask_at(server: &str, fragment: &str, path: &Path) -> anyhow::Result<()> {
             Ok(Asked::Approved { chain }) => break chain,
             Ok(Asked::Refused {}) => {
                 remove_private(&waiting)?;
-                bail!("the security officer refused this device: ask why, and for another link");
+                let who = if asking.takes_line() { "the person who gave the line" } else { "the security officer" };
+                bail!("{who} refused this device: ask why, and for another link");
             }
             Ok(Asked::Expired {}) => {
                 remove_private(&waiting)?;

@@ -1,6 +1,6 @@
 //! This device: its keys, its certificates and the offices it trusts.
 
-use crate::{peer_log::PeerLog, view::RevocationView};
+use crate::{lines::KnownLines, peer_log::PeerLog, view::RevocationView};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use openmls::prelude::{Ciphersuite, CredentialWithKey};
 use openmls::prelude::{Credential, CredentialType};
@@ -12,8 +12,9 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use telcon_identity::{Ask, DeviceKey, IdentityError, Invitation, Office, TrustStore, VerifiedDevice, read_request};
 use telcon_proto::{
-    Blob, DeviceId, SuiteName,
+    Blob, Card, DeviceId, SuiteName,
     http::{OfficeInfo, OrderRequest},
+    line::LineTerms,
 };
 use zeroize::Zeroizing;
 
@@ -70,9 +71,12 @@ pub struct DeviceState {
     /// The call in which this device's microphone is off.
     #[serde(default)]
     pub muted_in: Option<telcon_proto::CallId>,
-    /// Invitations that this registrar made and that are not answered, with the secrets of their links.
+    /// Invitations that this device made and that are not answered, with the secrets of their links.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub invitations: Vec<KeptInvitation>,
+    /// Versions of lines below which this device accepts none.
+    #[serde(default, skip_serializing_if = "KnownLines::is_empty")]
+    pub lines: KnownLines,
     /// Checkpoints that accepted proofs rest on, until the log is shown to continue them.
     #[serde(default)]
     pub claims: Vec<Claim>,
@@ -99,12 +103,29 @@ pub struct KeptInvitation {
     secret: Zeroizing<String>,
     /// Until when it may be used, milliseconds since 1970 UTC.
     pub expires_ms: u64,
+    /// The line that whoever is confirmed gets, of an invitation to take one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) line: Option<KeptLine>,
+}
+
+/// What a giver said of a line when it was made: the server's account of it is not what is signed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct KeptLine {
+    /// Who is to hold it.
+    pub(crate) holder: Card,
+    /// What it allows.
+    pub(crate) terms: LineTerms,
 }
 
 impl KeptInvitation {
     /// With the secret of its link.
     pub fn new(invitation: telcon_proto::InvitationId, secret: &[u8; 32], expires_ms: u64) -> Self {
-        Self { invitation, secret: Zeroizing::new(STANDARD.encode(secret)), expires_ms }
+        Self { invitation, secret: Zeroizing::new(STANDARD.encode(secret)), expires_ms, line: None }
+    }
+
+    /// The same, to take a line.
+    pub(crate) fn for_line(self, line: KeptLine) -> Self {
+        Self { line: Some(line), ..self }
     }
 
     /// The secret; none if the stored text is damaged.
@@ -204,6 +225,7 @@ impl DeviceState {
             engaged: None,
             muted_in: None,
             invitations: Vec::new(),
+            lines: KnownLines::default(),
             claims: Vec::new(),
             peer_log: PeerLog::default(),
         }
@@ -289,6 +311,9 @@ pub struct AskingDevice {
     /// Whether it asked with a recovery's link: it accepts the certificates of two registrars only.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     recovery: bool,
+    /// Whether it asked with a line's link: it accepts the certificate of a principal only.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    line: bool,
 }
 
 /// Version of [`AskingDevice`] at rest.
@@ -318,6 +343,7 @@ impl AskingDevice {
             office: info,
             request,
             recovery: ask.is_recovery(),
+            line: ask.is_line(),
         })
     }
 
@@ -343,12 +369,17 @@ impl AskingDevice {
         Ok(read_request(&self.request, office.domain(), office.suite())?.code().to_owned())
     }
 
+    /// Whether it takes a line: a principal answers it, and not the office's security officers.
+    pub fn takes_line(&self) -> bool {
+        self.line
+    }
+
     /// The name of the office.
     pub fn office_name(&self) -> &str {
         &self.office.name
     }
 
-    /// Takes the certificates that a registrar issued: the device is enrolled.
+    /// Takes the certificates that a registrar, or the giver of a line, issued: the device is enrolled.
     ///
     /// # Errors
     /// When they do not verify, or are not for this device and its key.
@@ -359,6 +390,10 @@ impl AskingDevice {
         let chain = chain.into_iter().map(|blob| blob.0).collect();
         let state = DeviceState::new(self.office, &seed, self.device, chain);
         let device = Device::open(&state, now_ms)?;
+        if self.line != device.me().given_by().is_some() {
+            // A server passed the answer to one kind of link off as the answer to another.
+            return Err(telcon_identity::IdentityError::from(telcon_identity::Flaw::OtherRequest).into());
+        }
         if self.recovery && device.me().registrars().len() < 2 {
             // A server and one registrar, or a server that says that this is an ordinary invitation.
             return Err(telcon_identity::IdentityError::from(telcon_identity::Flaw::OneRegistrar).into());

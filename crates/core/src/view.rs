@@ -2,10 +2,15 @@
 
 use crate::{call::message::Caption, mls::phrase::Phrase, peer_log::LogFork};
 use serde::Serialize;
-use telcon_identity::{VerifiedDevice, VerifiedRevocation};
+use telcon_identity::{VerifiedDevice, VerifiedLine, VerifiedRevocation};
 use telcon_proto::{
-    CallId, Card, DeviceId, InvitationId, OfficeAlert, OfficeName, RecordMode, RecoveryId, Role, SuiteName,
-    alert::AddedDevice, delegation::ActsFor, message::NoticeState, recovery::RecoveryReason, short_code::CodeOver,
+    CallId, Card, DeviceId, InvitationId, LineId, OfficeAlert, OfficeName, RecordMode, RecoveryId, Role, SuiteName,
+    alert::AddedDevice,
+    delegation::ActsFor,
+    line::{LineTerms, Reach},
+    message::{DeclineReply, NoticeState},
+    recovery::RecoveryReason,
+    short_code::CodeOver,
     terms::Contact,
 };
 
@@ -59,6 +64,8 @@ pub struct View {
     pub devices_changed: u32,
     /// Changes whenever delegations by or to this person, or of the whole office for who may end them, have changed.
     pub delegations_changed: u32,
+    /// Changes whenever lines of this person, or of the whole office for who may see them, have changed.
+    pub lines_changed: u32,
     /// The office's alerts, for security officers.
     pub office_alerts: Option<OfficeAlertsView>,
     /// Devices that were added in this person's name, until they are acknowledged on this device.
@@ -201,6 +208,12 @@ pub struct CallView {
     pub to: Option<Card>,
     /// Who acts in it for one of the two, by a delegation that this device verified: at most one for each.
     pub acts_for: Vec<ActsForView>,
+    /// The line that it is over, verified.
+    pub line: Option<LineView>,
+    /// What the callee let the caller know when they declined; on the callee's screen, what this person did.
+    pub reply: Option<DeclineReply>,
+    /// The callee passed the ring to their office, as the server states it.
+    pub diverted: bool,
     /// Whether this device's person is heard in it.
     pub speaks: bool,
     /// Whether `other` was verified by this device.
@@ -302,6 +315,42 @@ pub struct CaptionView {
     pub caption: Caption,
 }
 
+/// The line that a call is over, as its giver signed it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct LineView {
+    /// Which.
+    pub line: LineId,
+    /// Its version.
+    pub version: u32,
+    /// Who gave it.
+    pub principal: Card,
+    /// Who holds it.
+    pub holder: Card,
+    /// What it is for.
+    pub purpose: String,
+    /// Whom it reaches.
+    pub reach: Reach,
+    /// The lowest record mode of calls over it.
+    pub mode: RecordMode,
+}
+
+impl LineView {
+    /// Of a verified version.
+    pub(crate) fn of(verified: &VerifiedLine) -> Self {
+        let line = verified.content();
+        Self {
+            line: line.line,
+            version: line.version,
+            principal: line.principal.clone(),
+            holder: line.holder.clone(),
+            purpose: line.terms.purpose.clone(),
+            reach: line.terms.reach,
+            mode: line.terms.mode,
+        }
+    }
+}
+
 /// A call of the office, for staff.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -380,6 +429,8 @@ pub struct InvitationView {
     pub approvals_needed: u8,
     /// The recovery that it belongs to.
     pub recovery: Option<RecoveryId>,
+    /// Of an invitation to take a line: what it allows.
+    pub line: Option<LineTerms>,
     /// The first of two security officers who approved the device that asks, verified.
     pub first_approval: Option<ApprovalView>,
 }

@@ -1,6 +1,8 @@
 //! The call engine for browsers: `wasm-bindgen` bindings without logic. JSON and bytes go in and out; every decision is
 //! `telcon-core`'s, and so are the types of the JSON (`telcon_core::page`).
 
+mod zones;
+
 use telcon_core::{
     AskingDevice, DeviceState, Engine, UserCommand,
     device::Anchor,
@@ -30,7 +32,8 @@ impl Telcon {
     #[wasm_bindgen(constructor)]
     pub fn new(state: &str, seed_bytes: &[u8], now_ms: f64) -> Result<Telcon, JsError> {
         let state = DeviceState::parse(state).map_err(fail)?;
-        let engine = Engine::new(state, seed(seed_bytes)?, now_ms as u64).map_err(fail)?;
+        let mut engine = Engine::new(state, seed(seed_bytes)?, now_ms as u64).map_err(fail)?;
+        engine.set_zones(zones::local_minute);
         Ok(Self { engine })
     }
 

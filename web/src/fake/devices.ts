@@ -44,6 +44,7 @@ export function invitation(more: Partial<InvitationView> = {}): InvitationView {
     approvals_needed: 1,
     first_approval: null,
     recovery: null,
+    line: null,
     ...more,
   };
 }

@@ -9,7 +9,9 @@ use super::{
 use crate::attendance::{Attendance, Gap, MAX_GAP_MS};
 use std::collections::BTreeMap;
 use telcon_core::{Engine, call::captions::Caption};
-use telcon_proto::{Blob, CallId, Card, DeviceId, RecordMode, delegation::ActsFor, participant::RecordParticipant};
+use telcon_proto::{
+    Blob, CallId, Card, DeviceId, RecordMode, delegation::ActsFor, line::Line, participant::RecordParticipant,
+};
 use telcon_record::{BagInfo, NO_AUDIO, RecordError, Segment, local_time::Zone, progress::MIN_MISSING_MS};
 
 /// Largest Opus packet, bytes (RFC 6716 section 3.4).
@@ -28,6 +30,8 @@ pub(super) struct RecordingSession {
     participants: BTreeMap<DeviceId, Card>,
     /// Who acted for a party.
     acts_for: Vec<ActsFor>,
+    /// The line that the call is over.
+    line: Option<Line>,
     pub(super) transcript: Vec<TranscriptLine>,
     outage: OutageLog,
     attendance: Attendance,
@@ -101,6 +105,7 @@ impl RecordingSession {
             sealed_ms: now_ms,
             participants: BTreeMap::new(),
             acts_for: Vec::new(),
+            line: None,
             transcript: Vec::new(),
             outage,
             attendance: Attendance::default(),
@@ -114,6 +119,18 @@ impl RecordingSession {
     /// Time in the call, milliseconds.
     fn call_time(&self, now_ms: u64) -> u64 {
         now_ms.saturating_sub(self.live_ms.unwrap_or(self.joined_ms))
+    }
+
+    /// The line that the call is over, verified.
+    pub(super) fn on_line(&mut self, line: &Line, now_ms: u64) {
+        if self.line.as_ref() != Some(line) {
+            self.files.push_event(serde_json::json!({
+                "at_ms": now_ms, "what": "line", "line": line.line, "version": line.version,
+                "principal": line.principal.person.to_hex(), "holder": line.holder.person.to_hex(),
+                "purpose": line.terms.purpose,
+            }));
+            self.line = Some(line.clone());
+        }
     }
 
     /// The participants of a new epoch.
@@ -332,8 +349,9 @@ impl RecordingSession {
         let statistics = self.attendance.statistics();
         self.files
             .push_event(serde_json::json!({ "at_ms": now_ms, "what": "receive_statistics", "speakers": statistics }));
-        let participants =
-            self.participants.iter().map(|(device, card)| RecordParticipant::new(*device, card).acting(&self.acts_for));
+        let participants = self.participants.iter().map(|(device, card)| {
+            RecordParticipant::new(*device, card).acting(&self.acts_for).holding(self.line.as_ref())
+        });
         self.files.add_summaries(&participants.collect::<Vec<_>>());
     }
 

@@ -28,7 +28,10 @@ impl Engine {
         if let ServerMessage::Delegation(proven) = &message {
             return self.on_delegation(proven, now_ms);
         }
-        // What else the office sends meanwhile does not part a delegation from its message.
+        if let ServerMessage::Line(proven) = &message {
+            return self.on_line(proven, now_ms);
+        }
+        // What else the office sends meanwhile does not part them from their message.
         let relies_on_them = matches!(
             message,
             ServerMessage::Opened { .. }
@@ -40,6 +43,7 @@ impl Engine {
         self.on_other_message(now_ms, message);
         if relies_on_them {
             self.delegations.clear();
+            self.line.clear();
         }
     }
 
@@ -126,7 +130,8 @@ impl Engine {
             ServerMessage::DelegationsChanged {} => {
                 self.delegations_changed = self.delegations_changed.wrapping_add(1);
             }
-            ServerMessage::Delegation(_) => {}
+            ServerMessage::LinesChanged {} => self.lines_changed = self.lines_changed.wrapping_add(1),
+            ServerMessage::Delegation(_) | ServerMessage::Line(_) => {}
             ServerMessage::Alerts { changed, unseen } => self.on_alerts(changed, unseen),
             ServerMessage::DevicesAdded { devices } => self.on_devices_added(devices),
             ServerMessage::Assigned { call } => self.out.push_back(Output::Event(Event::Assigned { call })),
@@ -356,10 +361,10 @@ impl Engine {
             Ok(call) if self.state.unreported_rings.contains(&call.id) => {
                 let call = call.id;
                 let declined = self.rings.was_declined(call);
-                let known = declined || self.call.as_ref().is_some_and(|own| own.id == call);
+                let known = declined.is_some() || self.call.as_ref().is_some_and(|own| own.id == call);
                 self.send(match declined {
-                    true => ClientMessage::Decline { call },
-                    false => ClientMessage::HangUp { call, failed: true },
+                    Some(reply) => ClientMessage::Decline { call, reply },
+                    None => ClientMessage::HangUp { call, failed: true },
                 });
                 if !known {
                     self.alert(AlertLevel::Amber, "A ring of an earlier call came again. It was not shown.");

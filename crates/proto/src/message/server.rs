@@ -1,6 +1,6 @@
 //! Messages of the switchboard to a device, and its refusal codes.
 
-use super::{Logged, Notice, OpenInvitation};
+use super::{DeclineReply, Logged, Notice, OpenInvitation};
 use crate::{
     Blob, CallId, Card, CodeRunId, DeviceId, Ended, InvitationId, OfficeAlert, PersonId, RecordMode, RecoveryId,
     SuiteName,
@@ -253,6 +253,14 @@ pub enum ServerMessage {
         call: CallId,
         /// How.
         how: Ended,
+        /// To a caller who was declined: what the callee lets them know, as the server states it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reply: Option<DeclineReply>,
+    },
+    /// To the caller: the callee declined and passed the ring to their office, where it goes on ringing.
+    Diverted {
+        /// The call.
+        call: CallId,
     },
     /// To staff: a call of the office, at each change.
     Notice(Notice),
@@ -311,6 +319,7 @@ impl ServerMessage {
             | Self::MediaLost { call }
             | Self::TakenElsewhere { call }
             | Self::Ended { call, .. }
+            | Self::Diverted { call }
             | Self::RecordKept { call, .. }
             | Self::Assigned { call } => Some(*call),
             Self::Notice(notice) => Some(notice.call),
@@ -366,6 +375,7 @@ impl ServerMessage {
             | Self::MediaLost { .. }
             | Self::TakenElsewhere { .. }
             | Self::Ended { .. }
+            | Self::Diverted { .. }
             | Self::Notice(_)
             | Self::RecordKept { .. }
             | Self::Revoked { .. }

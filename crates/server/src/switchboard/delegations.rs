@@ -384,7 +384,7 @@ impl Call {
         let theirs = self.row.to.person == principal && !context.directory.is_person(device, principal);
         let may_still = self.may_answer_for_callee(device, context).is_some();
         if theirs && !may_still && self.row.stage == Stage::Ringing && self.ringing.remove(device) {
-            context.tell(device, ServerMessage::Ended { call: self.row.call, how: Ended::Missed });
+            context.tell(device, ServerMessage::Ended { call: self.row.call, how: Ended::Missed, reply: None });
             self.drop_leg(*device, context);
         }
     }

@@ -337,7 +337,7 @@ impl Switchboard {
             M::Answer { call, key_package } => {
                 self.answer(session, from, call, key_package, now_ms);
             }
-            M::Decline { call } => self.decline(session, from, call, now_ms),
+            M::Decline { call, .. } => self.decline(session, from, call, now_ms),
             M::HangUp { call, failed } => self.hang_up(session, from, call, failed, now_ms),
             M::AskJoin { call, key_package } => {
                 // A listener has at most one pending request to join.
@@ -536,7 +536,7 @@ impl Switchboard {
     /// Tells a device that was disconnected at the end of the call how it ended.
     fn no_such_call(&mut self, session: SessionId, call: CallId) {
         match self.recent_ends.get(&call) {
-            Some(how) => self.context.send(session, ServerMessage::Ended { call, how: *how }),
+            Some(how) => self.context.send(session, ServerMessage::Ended { call, how: *how, reply: None }),
             None => self.context.refuse(session, Some(call), RefusalCode::NoSuchCall, "no such call, or it is over"),
         }
     }

@@ -405,7 +405,7 @@ impl Switchboard {
         let Some(mut call) = self.calls.remove(&id) else { return };
         self.context.write(Write::CallEnded(id, how, now_ms));
         for device in call.audience() {
-            self.context.tell(&device, ServerMessage::Ended { call: id, how });
+            self.context.tell(&device, ServerMessage::Ended { call: id, how, reply: None });
         }
         let shown = call.row.stage == Stage::Ringing && (call.shown || !call.ringing.is_empty());
         // However it ends: a caller chooses to cancel, fail or disconnect. Busy is the callee's doing, who took another call.
