@@ -373,7 +373,7 @@ impl Call {
     /// Declines the ring.
     pub(crate) fn decline(&mut self, context: &mut Context<'_>) {
         if self.is_ringing_here() {
-            context.out.push_back(Output::Send(ClientMessage::Decline { call: self.id }));
+            context.out.push_back(Output::Send(ClientMessage::Decline { call: self.id, reply: None }));
             self.end("declined", context);
         }
     }

@@ -358,7 +358,7 @@ impl Engine {
                 let declined = self.rings.was_declined(call);
                 let known = declined || self.call.as_ref().is_some_and(|own| own.id == call);
                 self.send(match declined {
-                    true => ClientMessage::Decline { call },
+                    true => ClientMessage::Decline { call, reply: None },
                     false => ClientMessage::HangUp { call, failed: true },
                 });
                 if !known {

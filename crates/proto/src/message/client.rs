@@ -4,10 +4,35 @@ use crate::{
     Blob, CallId, Card, CodeRunId, DeviceId, Digest, InvitationId, PersonId, RecoveryId,
     alert::ReportedAlert,
     device_policy::ProgramVersion,
+    limits::MAX_LATER_MINUTES,
     line::LineTerms,
     short_code::{CodeAnswer, CodeSlot},
 };
 use serde::{Deserialize, Serialize};
+
+/// What a person who is rung has the caller told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+pub enum DeclineReply {
+    /// They promise to call back: the ring ends as declined.
+    Later {
+        /// In how many minutes, from 1 to [`crate::limits::MAX_LATER_MINUTES`].
+        minutes: u16,
+    },
+    /// Their office is to answer: the ring stops at their devices, and goes on at those of people who may answer for them.
+    Office {},
+}
+
+impl DeclineReply {
+    /// Whether the time is within its limits.
+    pub fn is_well_formed(self) -> bool {
+        match self {
+            Self::Later { minutes } => (1..=MAX_LATER_MINUTES).contains(&minutes),
+            Self::Office {} => true,
+        }
+    }
+}
 
 /// A message of a device.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,10 +75,13 @@ pub enum ClientMessage {
         /// A fresh MLS KeyPackage (RFC 9420, section 10) as an MLSMessage.
         key_package: Blob,
     },
-    /// Declines the ring, on all devices of the person.
+    /// Declines the ring, on all devices of the person, or hands it on.
     Decline {
         /// The call.
         call: CallId,
+        /// What the caller is told, from a device of the person rung. Who may answer for them declines for themselves: none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reply: Option<DeclineReply>,
     },
     /// Ends a call, or cancels the ring. From a party it ends the call for everybody; a listener only leaves.
     HangUp {
@@ -312,7 +340,7 @@ impl ClientMessage {
         match self {
             Self::RingShown { call }
             | Self::Answer { call, .. }
-            | Self::Decline { call }
+            | Self::Decline { call, .. }
             | Self::HangUp { call, .. }
             | Self::AskJoin { call, .. }
             | Self::Commit { call, .. }

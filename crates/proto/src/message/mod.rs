@@ -21,7 +21,7 @@ mod object;
 mod ring;
 mod server;
 
-pub use client::ClientMessage;
+pub use client::{ClientMessage, DeclineReply};
 pub use invitation::{FirstApproval, OpenInvitation};
 pub use logged::Logged;
 pub use notice::{Notice, NoticeState, PersonNamed};

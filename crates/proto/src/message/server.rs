@@ -1,6 +1,6 @@
 //! Messages of the switchboard to a device, and its refusal codes.
 
-use super::{Logged, Notice, OpenInvitation};
+use super::{DeclineReply, Logged, Notice, OpenInvitation};
 use crate::{
     Blob, CallId, Card, CodeRunId, DeviceId, Ended, InvitationId, OfficeAlert, PersonId, RecordMode, RecoveryId,
     SuiteName,
@@ -242,8 +242,13 @@ pub enum ServerMessage {
         /// The call.
         call: CallId,
     },
-    /// The ring stopped on this device because another device of the person answered it.
+    /// The ring stopped on this device because another device of the person answered it, or handed it to their office.
     TakenElsewhere {
+        /// The call.
+        call: CallId,
+    },
+    /// To the caller's device: the person rung had the ring handed to their office. It goes on ringing there.
+    Diverted {
         /// The call.
         call: CallId,
     },
@@ -253,6 +258,9 @@ pub enum ServerMessage {
         call: CallId,
         /// How.
         how: Ended,
+        /// What the person rung has the caller told: a promise of a person, which nobody signed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reply: Option<DeclineReply>,
     },
     /// To staff: a call of the office, at each change.
     Notice(Notice),
@@ -310,6 +318,7 @@ impl ServerMessage {
             | Self::MediaAnswer { call, .. }
             | Self::MediaLost { call }
             | Self::TakenElsewhere { call }
+            | Self::Diverted { call }
             | Self::Ended { call, .. }
             | Self::RecordKept { call, .. }
             | Self::Assigned { call } => Some(*call),
@@ -365,6 +374,7 @@ impl ServerMessage {
             | Self::MediaAnswer { .. }
             | Self::MediaLost { .. }
             | Self::TakenElsewhere { .. }
+            | Self::Diverted { .. }
             | Self::Ended { .. }
             | Self::Notice(_)
             | Self::RecordKept { .. }

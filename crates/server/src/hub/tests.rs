@@ -303,7 +303,7 @@ fn is_end_of(entry: &[u8], call: u8) -> bool {
 /// A message about an unknown call: its only effect is a refusal to its sender.
 fn unanswerable(session: u64) -> Input {
     let call = CallId::from_bytes([0xee; 16]);
-    Input::Message(SessionId(session), Box::new(ClientMessage::Decline { call }))
+    Input::Message(SessionId(session), Box::new(ClientMessage::Decline { call, reply: None }))
 }
 
 #[test]
@@ -328,7 +328,7 @@ fn queued_inputs_share_one_transaction_and_keep_their_order() {
     world.log();
     let call = CallId::from_bytes([7; 16]);
     let refused = || unanswerable(1);
-    let decline = Input::Message(SessionId(2), Box::new(ClientMessage::Decline { call }));
+    let decline = Input::Message(SessionId(2), Box::new(ClientMessage::Decline { call, reply: None }));
     drain(&mut caller);
     world.handle_all([refused(), decline, refused()]);
     let kinds: Vec<bool> =

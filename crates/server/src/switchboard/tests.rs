@@ -247,7 +247,7 @@ fn effects_do_not_grow_with_the_size_of_the_office() {
         let rung = cost(&mut office, effects);
         step(&mut office, 2, C::RingShown { call: next });
         step(&mut office, 2, C::Answer { call: next, key_package: blob("kp2") });
-        step(&mut office, 1, C::Decline { call: next });
+        step(&mut office, 1, C::Decline { call: next, reply: None });
         costs.push(rung);
 
         // The duty officer rings for the principal, whose delegation concerns the two alone.

@@ -167,7 +167,7 @@ fn the_end_of_a_ring_is_shown_with_its_reason() {
         world.ring(0, 1);
         world.settle();
         let call = world.seen().id;
-        world.inject(0, ServerMessage::Ended { call, how });
+        world.inject(0, ServerMessage::Ended { call, how, reply: None });
         assert_eq!(world.view(0).ended, Some(how.as_str()));
     }
 }

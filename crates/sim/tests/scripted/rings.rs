@@ -49,7 +49,7 @@ fn a_second_ring_is_shown_beside_the_first_and_each_can_be_declined() {
         assert_eq!(confirmed, calls, "both callers learn that it rings");
         let legs = world.legs(1);
         world.command(1, UserCommand::Decline { call: Some(calls[declined]) });
-        let sent = world.sent(1, |m| if let ClientMessage::Decline { call } = m { Some(*call) } else { None });
+        let sent = world.sent(1, |m| if let ClientMessage::Decline { call, .. } = m { Some(*call) } else { None });
         assert_eq!(sent, [calls[declined]]);
         world.settle();
         assert_eq!(shown(&world, 1), [calls[left]]);
@@ -138,7 +138,7 @@ fn the_first_ring_is_declined_where_none_is_named_and_what_one_rings_oneself_goe
     let own = world.seen().id;
     assert_eq!(shown(&world, 1)[0], own);
     world.command(1, UserCommand::Decline { call: None });
-    let declined = world.sent(1, |m| if let ClientMessage::Decline { call } = m { Some(*call) } else { None });
+    let declined = world.sent(1, |m| if let ClientMessage::Decline { call, .. } = m { Some(*call) } else { None });
     assert_eq!(declined, calls[..1]);
     world.settle();
     assert_eq!(shown(&world, 1), [own, calls[1]]);
