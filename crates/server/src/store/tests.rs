@@ -51,6 +51,8 @@ fn call() -> CallRow {
         missing_index: None,
         on_behalf: None,
         answered_under: None,
+        line: None,
+        diverted: false,
     }
 }
 

@@ -46,6 +46,7 @@ fn policy() -> Policy {
         floor: RecordMode::LogOnly,
         record_due_ms: RECORD_DUE_MS,
         devices: Default::default(),
+        rings: Default::default(),
     }
 }
 
