@@ -11,7 +11,7 @@ use super::{
     call::Call,
     context::{Context, Timer},
     held_lines::Viewer,
-    port::{Approved, Effects, NewDevice, NewLine, PendingAppend, RequestId, SessionId, entry_at},
+    port::{Effects, NewDevice, NewLine, PendingAppend, SessionId, entry_at},
 };
 use crate::{
     limits::LOG_RETRY_MS,
@@ -28,7 +28,6 @@ use telcon_proto::{
     line::{Line, LineState, LineTerms, ProvenLine, Rings},
     message::RefusalCode,
     policy::{Action, ROLES, allows},
-    terms::Contact,
 };
 
 const NO_ZONE: &str = "there is no such time zone: choose another for the line's hours";
@@ -314,9 +313,10 @@ impl Switchboard {
         let next = LineVersion { index: Some(index), ..next };
         let (content, entry) = (next.content.clone(), signed(&next));
         let found = FoundVersion { version: content.version, state: content.state, sha256: next.sha256 };
-        self.context.write(Write::LineLogged(id, found, index, next.signed_ms));
+        let logged = Write::LineLogged(id, found, index, next.signed_ms);
         held.current = Some(next);
         held.found = None;
+        self.context.write(logged);
         self.context.timers.set(Timer::Line(id), None);
         if content.state == LineState::Ended {
             self.context.lines.remove(id);

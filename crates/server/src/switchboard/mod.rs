@@ -177,13 +177,13 @@ impl Switchboard {
             settled: 0,
         };
         for row in stored.devices {
+            let given = row.is_holders();
             if row.log_index.is_none() {
                 let second_cert_sha256 = row.second_cert_sha256();
                 let (enrolment, cert_sha256) = (row.enrolment, row.cert_sha256);
                 let begun = Enrolling { enrolment, cert_sha256, second_cert_sha256, approval: None };
                 this.enrolling.insert(row.device, begun);
             }
-            let given = row.is_holders();
             let device = Device {
                 card: Arc::new(row.card),
                 enrolled_ms: row.enrolled_ms,

@@ -1,6 +1,6 @@
 //! Lines: verification of what devices sign, and their list.
 
-use super::{App, error::HttpError};
+use super::{App, error::HttpError, extract::Query};
 use crate::{
     archive::now_ms,
     sign_in,
@@ -9,7 +9,7 @@ use crate::{
 };
 use axum::{
     Json,
-    extract::{Query, State},
+    extract::State,
     http::HeaderMap,
 };
 use serde::Deserialize;
