@@ -3,7 +3,9 @@
 mod common;
 
 use common::{Answer, Client, Device, Office, now_ms};
-use telcon_identity::{Ask, CharterTerms, DeviceKey, certify_holder, sign_delegation, sign_line, sign_ring, verify_request};
+use telcon_identity::{
+    Ask, CharterTerms, DeviceKey, certify_holder, sign_delegation, sign_line, sign_ring, verify_request,
+};
 use telcon_log::DiskReader;
 use telcon_proto::{
     AlertKind, Blob, CallId, Card, ClientMessage as C, DelegationId, DeviceId, Digest, Ended, InvitationId, LineId,
@@ -492,7 +494,8 @@ async fn only_the_device_that_offered_a_line_approves_and_only_what_it_offered()
     let mut giver = Giver::new(&office).await;
     let mut other = Giver::new(&office).await;
     // Another device of the same principal, and another principal.
-    let second = office.device(giver.device.card.clone(), &office.invite(giver.device.card.clone(), now_ms()), now_ms());
+    let second =
+        office.device(giver.device.card.clone(), &office.invite(giver.device.card.clone(), now_ms()), now_ms());
     assert_eq!(office.post("/api/v1/devices", &second.enrol_request()).await.status, 201);
     let second = Giver { client: Client::sign_in(office.addr(), &second).await, device: second };
     let (invitation, card) = giver.offer(&office, 1, terms()).await;
@@ -796,7 +799,7 @@ async fn who_is_rung_promises_a_call_or_hands_it_to_their_office() {
         S::Notice(notice) => notice.reply,
         _ => None,
     };
-    assert_eq!(of_desk.until(reply).await, Some(later));
+    assert_eq!(of_desk.until(reply).await, later);
 
     // Nobody may answer: the office missed it.
     let rings = holder.ring(&office, principal, 2);

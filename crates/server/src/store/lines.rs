@@ -259,7 +259,10 @@ pub(super) fn listed(
     let Some(last) = given.get((limit as usize).saturating_sub(1)).or(given.last()).copied() else {
         return Ok((Vec::new(), false));
     };
-    let more = given.len() > limit as usize && given.last().is_some_and(|next| *next < last);
+    let mut below = values.clone();
+    below[0] = last.into();
+    let sql = format!("SELECT 1 FROM lines WHERE given_ms < $1 AND version > 0 {condition} LIMIT 1");
+    let more = given.len() > limit as usize && !t.query(&sql, &below)?.is_empty();
     values.push(last.into());
     let sql = format!(
         "SELECT v.statement, v.statement_sha256, v.content, lines.given_ms, v.signed_ms,

@@ -4,14 +4,15 @@ use super::{faulty::*, testing::TestStore, *};
 use crate::peers::PostgresServer;
 use std::collections::BTreeSet;
 use telcon_proto::{
-    AlertKind, Blob, CallId, Card, DelegationId, DeviceId, Digest, Ended, InvitationId, LineId, PersonId, RecordMode, Role,
+    AlertKind, Blob, CallId, Card, DelegationId, DeviceId, Digest, Ended, InvitationId, LineId, PersonId, RecordMode,
+    Role,
     alert::AlertSeen,
     delegation::Act,
     device_policy::DeviceKind,
     entry::InvitationClosed,
     http::FailedSignIns,
-    line::{Line, LineState, LineTerms, OverLine, Reach},
     limits::{MAX_PASSKEYS_PER_DEVICE, MAX_PIN_ATTEMPTS, MAX_SIGN_INS_PER_DEVICE},
+    line::{Line, LineState, LineTerms, OverLine, Reach},
 };
 
 const CALL: CallId = CallId::from_bytes([0xca; 16]);
@@ -122,7 +123,10 @@ const SUITE: &[Case] = &[
         "lines_are_restored_with_their_newest_version_until_they_have_ended",
         lines_are_restored_with_their_newest_version_until_they_have_ended,
     ),
-    ("lines_are_paged_without_losing_those_of_one_millisecond", lines_are_paged_without_losing_those_of_one_millisecond),
+    (
+        "lines_are_paged_without_losing_those_of_one_millisecond",
+        lines_are_paged_without_losing_those_of_one_millisecond,
+    ),
     (
         "offers_and_devices_of_holders_are_kept_and_forgotten_together",
         offers_and_devices_of_holders_are_kept_and_forgotten_together,
@@ -434,7 +438,9 @@ const BACK_TO_VERSION_5: &str = "
     DROP TABLE lost_devices; DROP TABLE silenced; DROP TABLE issued_links; DROP TABLE registrars; DROP TABLE invitations;
     DROP TABLE passkeys; DROP TABLE tickets; DROP TABLE lockers; DROP TABLE alerts; DROP TABLE added_devices;
     DROP TABLE push_subscriptions; DROP TABLE recoveries; DROP TABLE delegations; DROP TABLE office_accounts;
-    DROP TABLE account_sessions; DROP TABLE programs; DROP TABLE sign_ins;
+    DROP TABLE account_sessions; DROP TABLE programs; DROP TABLE sign_ins; DROP TABLE lines; DROP TABLE line_versions;
+    DROP INDEX calls_line; ALTER TABLE calls DROP COLUMN line; ALTER TABLE calls DROP COLUMN line_version;
+    ALTER TABLE calls DROP COLUMN diverted; ALTER TABLE devices DROP COLUMN above_issuer;
     ALTER TABLE calls DROP COLUMN from_person; ALTER TABLE calls DROP COLUMN to_person; ALTER TABLE calls DROP COLUMN delegation;
     ALTER TABLE calls DROP COLUMN for_card; ALTER TABLE calls DROP COLUMN for_person; ALTER TABLE calls DROP COLUMN answered_under;
     ALTER TABLE devices DROP COLUMN person; ALTER TABLE devices DROP COLUMN second_certificate;
@@ -1332,7 +1338,10 @@ fn lines_are_restored_with_their_newest_version_until_they_have_ended(disk: &Tes
         assert_eq!(reader.lines(of, None, 9).unwrap().0.len(), count, "{of:?}");
     }
     let (listed, _) = reader.lines(LinesOf::Everybody, None, 9).unwrap();
-    assert_eq!((&listed[0].0.statement[..], listed[0].0.last_rung_ms, listed[0].0.changed_ms), ("statement 2", Some(5), 10));
+    assert_eq!(
+        (&listed[0].0.statement[..], listed[0].0.last_rung_ms, listed[0].0.changed_ms),
+        ("statement 2", Some(5), 10)
+    );
     assert_eq!(listed[0].1, [device(2)]);
 
     // The log has two further ones: what it says of the last is remembered, and its state counts.

@@ -7,11 +7,7 @@ use crate::{
     store::{LinesOf, Queries},
     switchboard::NewLine,
 };
-use axum::{
-    Json,
-    extract::State,
-    http::HeaderMap,
-};
+use axum::{Json, extract::State, http::HeaderMap};
 use serde::Deserialize;
 use std::sync::Arc;
 use telcon_proto::{

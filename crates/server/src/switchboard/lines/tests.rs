@@ -2,7 +2,7 @@
 
 use super::super::{
     DeviceAsked, NewDevice, Reply, VerifiedRing,
-    office_with_faults::{Office, TOKEN, card, device},
+    office_with_faults::{Office, TOKEN, card},
 };
 use super::*;
 use crate::digest::sha256;
@@ -54,10 +54,8 @@ fn connect(office: &mut Office) {
 
 fn offer(office: &mut Office) {
     let expires_ms = office.now + MAX_INVITATION_MS;
-    office.send(
-        2,
-        C::Invite { invitation: OFFER, card: guest(), expires_ms, token_sha256: TOKEN, line: Some(terms()) },
-    );
+    office
+        .send(2, C::Invite { invitation: OFFER, card: guest(), expires_ms, token_sha256: TOKEN, line: Some(terms()) });
 }
 
 fn asks(office: &mut Office) {
@@ -168,9 +166,9 @@ fn a_crash_at_any_output_of_an_approval_leaves_a_device_with_its_line_and_a_clos
             let bound = versions(&office).len();
             outcomes.insert(bound);
             let text = format!("after {left} outputs, {bound} lines");
-            let enrolled = office.entries().filter(
-                |entry| matches!(entry, Entry::DeviceEnrolled { device, .. } if *device == HOLDER),
-            );
+            let enrolled = office
+                .entries()
+                .filter(|entry| matches!(entry, Entry::DeviceEnrolled { device, .. } if *device == HOLDER));
             let enrolled = enrolled.count();
             // Within the process, what was given to the log may still be written: until then nothing is known, and it may be repeated.
             assert_eq!(enrolled, bound, "{text}");
@@ -237,9 +235,8 @@ fn a_stop_counts_before_the_log_has_it_and_a_line_in_use_only_then() {
     office.log_fails = true;
     let second = line(&mut office, 2, Some(&first), LineState::Paused);
     sign(&mut office, second.clone());
-    let ended = |office: &Office| {
-        office.sent_to(3).any(|message| matches!(message, S::Ended { how: Ended::Revoked, .. }))
-    };
+    let ended =
+        |office: &Office| office.sent_to(3).any(|message| matches!(message, S::Ended { how: Ended::Revoked, .. }));
     assert!(ended(&office), "the ring stops at once");
     office.log_fails = false;
     assert!(!ring(&mut office, CallId::from_bytes([1; 16]), &first));
