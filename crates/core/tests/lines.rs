@@ -766,7 +766,7 @@ fn a_party_that_lost_its_keys_verifies_the_line_again_as_of_the_opening() {
 
 #[test]
 fn a_word_to_the_caller_is_shown_as_the_callee_sent_it() {
-    for reply in [DeclineReply::Later { minutes: 10 }, DeclineReply::Office] {
+    for reply in [DeclineReply::Later { minutes: 10 }, DeclineReply::Office {}] {
         let mut world = World::hybrid();
         let (rung, line) = (world.rung(), world.line.clone());
         world.office.tell_caller(&mut world.guest, &rung, Some(&line), NOW);
@@ -787,7 +787,7 @@ fn a_word_to_the_caller_is_shown_as_the_callee_sent_it() {
     let mut world = World::hybrid();
     let (rung, line) = (world.rung(), world.line.clone());
     world.office.tell_caller(&mut world.guest, &rung, Some(&line), NOW);
-    let reply = Some(DeclineReply::Office);
+    let reply = Some(DeclineReply::Office {});
     world.guest.handle(NOW, ServerMessage::Ended { call: rung.call, how: Ended::Missed, reply });
     assert_eq!(world.guest.view().call.unwrap().reply, None);
 }

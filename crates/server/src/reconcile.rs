@@ -9,7 +9,7 @@
 use crate::{
     archive::{ProofError, Prover},
     objects::ObjectError,
-    store::{Certified, DelegationEndRow, LostDevice, RecordRow, Store, StoreError, Write},
+    store::{Certified, DelegationEndRow, FoundVersion, LostDevice, RecordRow, Store, StoreError, Write},
 };
 use telcon_identity::claimed_revocation;
 use telcon_proto::{
@@ -192,7 +192,11 @@ fn append_writes(
                 Write::RecoveryClosedLogged(recovery, index),
             ]);
         }
-        Entry::LineSigned { .. } => {}
+        Entry::LineSigned { time_ms, line, version, state, statement_sha256, .. } => {
+            // A database from an older backup has an earlier version: it is not rung over until the next one is signed.
+            let found = FoundVersion { version, state, sha256: statement_sha256 };
+            writes.push(Write::LineLogged(line, found, index, time_ms));
+        }
         Entry::DelegationGiven { delegation, .. } => writes.push(Write::DelegationLogged(delegation, index)),
         Entry::DelegationEnded { time_ms, delegation, by, statement_sha256 } => {
             // A database from an older backup has it in force.
@@ -275,6 +279,8 @@ mod tests {
             missing_index: None,
             on_behalf: None,
             answered_under: None,
+            line: None,
+            diverted: false,
         };
         store.apply(&[Write::Device(Box::new(device(1))), Write::Device(Box::new(device(2)))]).unwrap();
         store.apply(&[Write::Call(Box::new(call))]).unwrap();

@@ -51,7 +51,7 @@ pub enum ClientMessage {
         /// A fresh MLS KeyPackage (RFC 9420, section 10) as an MLSMessage.
         key_package: Blob,
     },
-    /// Declines the ring, on all devices of the person.
+    /// Declines the ring, on all devices of the person, or hands it on.
     Decline {
         /// The call.
         call: CallId,

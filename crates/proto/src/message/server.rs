@@ -242,8 +242,13 @@ pub enum ServerMessage {
         /// The call.
         call: CallId,
     },
-    /// The ring stopped on this device because another device of the person answered it.
+    /// The ring stopped on this device because another device of the person answered it, or handed it to their office.
     TakenElsewhere {
+        /// The call.
+        call: CallId,
+    },
+    /// To the caller's device: the person rung had the ring handed to their office. It goes on ringing there.
+    Diverted {
         /// The call.
         call: CallId,
     },
@@ -253,14 +258,9 @@ pub enum ServerMessage {
         call: CallId,
         /// How.
         how: Ended,
-        /// To a caller who was declined: what the callee lets them know, as the server states it.
+        /// What the person rung has the caller told: a promise of a person, which nobody signed.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reply: Option<DeclineReply>,
-    },
-    /// To the caller: the callee declined and passed the ring to their office, where it goes on ringing.
-    Diverted {
-        /// The call.
-        call: CallId,
     },
     /// To staff: a call of the office, at each change.
     Notice(Notice),
@@ -318,8 +318,8 @@ impl ServerMessage {
             | Self::MediaAnswer { call, .. }
             | Self::MediaLost { call }
             | Self::TakenElsewhere { call }
-            | Self::Ended { call, .. }
             | Self::Diverted { call }
+            | Self::Ended { call, .. }
             | Self::RecordKept { call, .. }
             | Self::Assigned { call } => Some(*call),
             Self::Notice(notice) => Some(notice.call),
@@ -374,8 +374,8 @@ impl ServerMessage {
             | Self::MediaAnswer { .. }
             | Self::MediaLost { .. }
             | Self::TakenElsewhere { .. }
-            | Self::Ended { .. }
             | Self::Diverted { .. }
+            | Self::Ended { .. }
             | Self::Notice(_)
             | Self::RecordKept { .. }
             | Self::Revoked { .. }

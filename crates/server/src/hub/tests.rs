@@ -52,6 +52,7 @@ impl World {
                 floor: RecordMode::LogOnly,
                 record_due_ms: RECORD_DUE_MS,
                 devices: Default::default(),
+                rings: Default::default(),
             },
             log,
             prover,
@@ -117,7 +118,7 @@ impl World {
             over: None,
         };
         let jws = serde_json::to_string(&ring).unwrap();
-        let verified = VerifiedRing { ring, jws, call_exists: false };
+        let verified = VerifiedRing { ring, jws, call_exists: false, line: None };
         self.handle(Input::Ring(SessionId(session), Box::new(Ok(verified))));
     }
 }

@@ -1,9 +1,10 @@
 //! The state shared by all calls: directory, effects of the current input, note-taker assignment and timers.
 
 use super::{
-    contacts::Contacts,
+    contacts::{Contacts, Known, Looks},
     directory::Directory,
     held_delegations::Delegations,
+    held_lines::Lines,
     port::{CloseReason, Effects, Output, PendingAppend, Policy, RelayCommand, SessionId},
 };
 use crate::{
@@ -13,7 +14,7 @@ use crate::{
 };
 use std::collections::BTreeMap;
 use telcon_proto::{
-    CallId, DelegationId, DeviceId, InvitationId, PersonId, RecoveryId, Role, ServerMessage,
+    CallId, Card, DelegationId, DeviceId, InvitationId, LineId, PersonId, RecoveryId, Role, ServerMessage,
     entry::Entry,
     message::RefusalCode,
     policy::{Action, ROLES, allows},
@@ -38,6 +39,8 @@ pub(super) enum Timer {
     RecoveryShown(PersonId),
     /// A delegation begins or ends by its term, or an entry about it is to be appended again.
     Delegation(DelegationId),
+    /// The entry of a version of a line is to be appended again.
+    Line(LineId),
     /// Send contact changes.
     Contacts,
     /// Alerts that were counted are due, or the log is tried again.
@@ -50,6 +53,7 @@ pub(super) struct Context {
     pub directory: Directory,
     pub contacts: Contacts,
     pub delegations: Delegations,
+    pub lines: Lines,
     pub assignment: Assignment,
     pub timers: Timers<Timer>,
     /// Web Push subscriptions, one of each device: all of them, which are few.
@@ -64,6 +68,7 @@ impl Context {
             directory: Directory::default(),
             contacts: Contacts::default(),
             delegations: Delegations::default(),
+            lines: Lines::default(),
             assignment: Assignment::default(),
             timers: Timers::default(),
             push: BTreeMap::new(),
@@ -110,9 +115,16 @@ impl Context {
         self.output(Output::Close(session, reason));
     }
 
+    /// Who looks at a device's contact list.
+    pub fn looks(&self, card: &Card, device: DeviceId) -> Looks {
+        let (role, viewer, sides) = (self.contact_role(card), self.viewer(card, device), self.sides(card));
+        Looks { person: card.person, role, viewer, sides }
+    }
+
     /// Sends contact changes that are due, and sets the timer for the others.
     pub fn send_contact_changes(&mut self, now_ms: u64) {
-        match self.contacts.collect(&self.directory, now_ms) {
+        let known = Known { directory: &self.directory, lines: &self.lines, rings: self.policy.rings };
+        match self.contacts.collect(&known, now_ms) {
             Ok(messages) => {
                 self.timers.set(Timer::Contacts, None);
                 messages.into_iter().for_each(|(session, message)| self.send(session, message));

@@ -26,6 +26,8 @@ pub(super) struct Device {
     pub erase_ordered_ms: Option<u64>,
     /// Index of its entry in the log. Without one it cannot sign in.
     pub log_index: Option<u64>,
+    /// Whether a principal's device certified it, for the holder of a line.
+    pub given: bool,
 }
 
 impl Device {

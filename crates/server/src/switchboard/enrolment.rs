@@ -5,8 +5,8 @@ use super::{
     context::{Context, Timer},
     directory::Device,
     port::{
-        CloseReason, Effects, NewDevice, Output, PendingAppend, Refusal, RefusalKind, Reply, RequestId, Revocation,
-        SessionId,
+        CloseReason, Effects, NewDevice, NewLine, Output, PendingAppend, Refusal, RefusalKind, Reply, RequestId,
+        Revocation, SessionId,
     },
 };
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
 use std::sync::Arc;
 use telcon_identity::{claimed_revocation, without_certificate};
 use telcon_proto::{
-    Card, DeviceId, Digest, Ended, InvitationId, ServerMessage,
+    Card, DeviceId, Digest, Ended, InvitationId, LineId, ServerMessage,
     entry::{Entry, InvitationClosed, person_commitment},
     message::RefusalCode,
 };
@@ -63,10 +63,14 @@ impl Switchboard {
 
     /// Enrols a device that a registrar approved. The invitation is closed once the log has the device. If the log failed
     /// before, the certificate of the first approval is the one that it gets.
+    ///
+    /// With the first version of a line, its holder's device: they are named as who gave the line says, and stored together.
+    #[expect(clippy::too_many_arguments, reason = "what an approval consists of")]
     pub(super) fn enrol_approved(
         &mut self,
         request: RequestId,
         new: NewDevice,
+        line: Option<NewLine>,
         invitation: InvitationId,
         by: DeviceId,
         session: SessionId,
@@ -82,10 +86,19 @@ impl Switchboard {
                 return;
             }
         }
-        let refused = self.may_enrol(&new).and_then(|()| self.may_be_named(&new.card, &new.enrolment, now_ms)).err();
+        let may_be_named = |this: &mut Self| match line {
+            Some(_) => Ok(()),
+            None => this.may_be_named(&new.card, &new.enrolment, now_ms),
+        };
+        let refused = self.may_enrol(&new).and_then(|()| may_be_named(self)).err();
         match refused {
             Some(refusal) => self.refuse_registrar(session, request, refusal.kind, &refusal.message),
-            None => self.begin_enrolment(request, new, Some(approval), now_ms),
+            None => {
+                if let Some(line) = line {
+                    self.begin_line(line, now_ms);
+                }
+                self.begin_enrolment(request, new, Some(approval), now_ms);
+            }
         }
     }
 
@@ -141,6 +154,7 @@ impl Switchboard {
             revocation: None,
             erase_ordered_ms: None,
             log_index: None,
+            given: new.is_holders(),
         };
         self.context.directory.insert(new.device, device);
         let row = DeviceRow {
@@ -223,6 +237,9 @@ impl Switchboard {
         self.person_changed(card.person);
         self.tell_devices_changed(card.person);
         if let Some(Approval { invitation, by, .. }) = approval {
+            if self.is_binding(&invitation) {
+                return self.append_line(LineId::from_bytes(*invitation.as_bytes()));
+            }
             self.close(invitation, InvitationClosed::Approved, Some(by), now_ms);
         }
     }

@@ -425,8 +425,8 @@ impl Connection {
                             continue;
                         }
                         ClientMessage::Ring { jws } => Input::Ring(session, Box::new(verify_ring(self.app.clone(), jws).await)),
-                        ClientMessage::ApproveDevice { invitation, chain, line: _ } => {
-                            super::registrars::approve(self.app.clone(), session, invitation, chain).await;
+                        ClientMessage::ApproveDevice { invitation, chain, line } => {
+                            super::registrars::approve(self.app.clone(), session, invitation, chain, line).await;
                             continue;
                         }
                         ClientMessage::OpenRecovery { person, statement } => {
@@ -447,6 +447,12 @@ impl Connection {
                         }
                         ClientMessage::EndDelegation { statement } => {
                             Input::EndDelegation(session, super::delegations::verify_end(self.app.clone(), statement).await)
+                        }
+                        ClientMessage::SignLine { statement } => {
+                            Input::SignLine(session, Box::new(super::lines::verify(self.app.clone(), statement, false).await))
+                        }
+                        ClientMessage::StopLine { statement } => {
+                            Input::SignLine(session, Box::new(super::lines::verify(self.app.clone(), statement, true).await))
                         }
                         ClientMessage::OpenCode {} => {
                             let opened = codes.open(signed_in.device);
