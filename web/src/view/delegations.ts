@@ -99,7 +99,7 @@ const DAY_MS = 86_400_000;
 export const term_end = (now: number, days: number): number => now + days * DAY_MS;
 
 /** What each act is called where one chooses. */
-export const ACTS: Act[] = ['ring', 'answer'];
+export const ACTS: Act[] = ['ring', 'answer', 'lines'];
 
 /** The call in which somebody acts for this person, who may take it over. */
 export interface TakeOver {
