@@ -365,7 +365,8 @@ export class App {
     if (signed_in_again || (ended_now && view.token !== null)) this.reload();
     else if (before !== null && before.delegations_changed !== view.delegations_changed && this.#place() === 'acting')
       this.reload();
-    else if (before !== null && lines_changed(before) !== lines_changed(view) && this.#place() === 'lines') this.reload();
+    else if (before !== null && lines_changed(before) !== lines_changed(view) && this.#place() === 'lines')
+      this.reload();
     else if (before !== null && before.devices_changed !== view.devices_changed && this.#lists_devices()) this.reload();
   }
 

@@ -98,7 +98,11 @@ export class Lines {
   give(line: GivenLine): void {
     if (this.giving) return;
     this.not_given = null;
-    this.#send({ type: 'give_line', ...line }, () => this.#sent_line(), (why) => (this.not_given = why));
+    this.#send(
+      { type: 'give_line', ...line },
+      () => this.#sent_line(),
+      (why) => (this.not_given = why),
+    );
   }
 
   /** To a person who is enrolled here already: there is no link, and nothing to confirm. */
@@ -174,7 +178,7 @@ export class Lines {
   }
 
   async #find(token: string, line: string): Promise<ListedLine | undefined> {
-    for (let oldest: ListedLine | undefined; ; ) {
+    for (let oldest: ListedLine | undefined; ;) {
       const page: LineList = await this.office.lines(token, oldest);
       const found = page.lines.find((one) => one.line.line === line);
       oldest = page.lines.at(-1);

@@ -138,7 +138,7 @@ function app() {
   };
   const made = new App(
     () => ({ command: none }) as unknown as Host,
-    { ...protection_over_http, ...office },
+    { ...protection_over_http, ...office, lines: none as never },
     'Europe/Oslo',
   );
   made.state = { status: 'on' };

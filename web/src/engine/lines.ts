@@ -116,8 +116,7 @@ export const lines_changed = (view: View | null): number =>
   (view as (View & { lines_changed?: number }) | null)?.lines_changed ?? 0;
 
 /** Whether a device that asks was given a line, and not invited by a registrar. */
-export const asks_for_line = (asking: PageAsking): boolean =>
-  (asking as PageAsking & { line?: boolean }).line === true;
+export const asks_for_line = (asking: PageAsking): boolean => (asking as PageAsking & { line?: boolean }).line === true;
 
 export interface Lines {
   /** Those that this person gave or holds; of those for whom they act; all for security officers. Newest first. */

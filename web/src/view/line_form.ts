@@ -1,6 +1,6 @@
 // The form in which a person says what a line allows.
 
-import type { RecordMode, Weekday } from '../engine/contract';
+import type { Contact, RecordMode, Weekday } from '../engine/contract';
 import type { LineTerms, Reach } from '../engine/lines';
 import { is_zone } from './clock';
 import { WEEKDAYS, parts_of } from './line_words';
@@ -139,4 +139,16 @@ export function holder_problem(holder: { name: string; organisation: string; zon
   if (!fits(holder.name)) return 'name';
   if (!fits(holder.organisation)) return 'organisation';
   return is_zone(holder.zone.trim()) ? null : 'zone';
+}
+
+/** A counterpart who is enrolled here under these words and has no line that could be used: they need no link. */
+export function known_holder(people: readonly Contact[], name: string, organisation: string): Contact | undefined {
+  const same = (a: string, b: string) => a.trim().toLowerCase() === b.trim().toLowerCase();
+  return people.find(
+    (one) =>
+      one.role === 'counterpart' &&
+      (one.line === undefined || one.line.state === 'ended') &&
+      same(one.name, name) &&
+      same(one.organisation, organisation),
+  );
 }

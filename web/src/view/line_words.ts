@@ -54,6 +54,19 @@ export const narrow_words = (terms: LineTerms, local_zone: string): string[] =>
     often_words(terms.rings_per_day),
   ].filter((part) => part !== null);
 
+/** All of it in a line: `at any time · until you end it · a transcript is kept`. */
+export function terms_summary(terms: LineTerms, local_zone: string): string {
+  const { lines } = t();
+  return [
+    hours_words(terms.hours, local_zone),
+    until_words(terms.until_ms, local_zone) ?? lines.no_end,
+    often_words(terms.rings_per_day),
+    lines.mode[terms.mode],
+  ]
+    .filter((part) => part !== null)
+    .join(' · ');
+}
+
 /** Whether a moment is within hours, by the clocks of their zone; of a zone that this browser does not know, the office judges. */
 export function within_hours(hours: Hours | undefined, now: number): boolean {
   if (!hours) return true;

@@ -191,7 +191,10 @@ function details(one: ListedLine, { zone, gives, holds, texts }: Context): LineR
     { what: detail.allows, words: texts.reach[terms.reach] },
     { what: detail.purpose, words: terms.purpose ?? '' },
     { what: detail.hours, words: capitalise(hours_words(terms.hours, zone)) },
-    { what: detail.until, words: capitalise(until_words(terms.until_ms, zone) ?? (gives ? lines.no_end : lines.no_end_theirs)) },
+    {
+      what: detail.until,
+      words: capitalise(until_words(terms.until_ms, zone) ?? (gives ? lines.no_end : lines.no_end_theirs)),
+    },
     { what: detail.often, words: capitalise(often_words(terms.rings_per_day) ?? lines.no_limit) },
     { what: detail.mode, words: capitalise(lines.mode[terms.mode]) },
     { what: detail.device, words: holds ? '' : device === undefined ? detail.any_device : detail.one_device },

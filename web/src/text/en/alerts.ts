@@ -124,7 +124,8 @@ export const alerts = {
     },
     line_suspect: {
       what: alert_kinds.line_suspect,
-      means: 'Whoever answered, or their desk, said that the caller is not the holder of the line. It cannot be used now.',
+      means:
+        'Whoever answered, or their desk, said that the caller is not the holder of the line. It cannot be used now.',
       act: 'Speak to the holder by other means. If their device is lost, end the line. The principal can use it again, or give a new one.',
     },
   },

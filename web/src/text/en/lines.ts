@@ -26,8 +26,7 @@ export const lines = {
     nothing: 'Nobody has given you a line.',
     reach: { direct: 'You ring them', desk: 'You ring their desk', planned: 'Planned calls only' },
   },
-  in_use: (n: number, count: string) =>
-    plural(n, { one: 'One line is in use.', other: `${count} lines are in use.` }),
+  in_use: (n: number, count: string) => plural(n, { one: 'One line is in use.', other: `${count} lines are in use.` }),
   none_in_use: 'No line is in use now.',
   reaches: (name: string) => `Reaches ${mid(name)}`,
   from: (name: string) => `A line to ${mid(name)}`,
@@ -80,7 +79,8 @@ export const lines = {
     freeze: 'Freeze this line…',
     hand_back: 'Hand this line back…',
     pause_all: 'Pause all',
-    resume_all: (n: number, count: string) => plural(n, { one: 'Resume that line', other: `Resume those ${count} lines` }),
+    resume_all: (n: number, count: string) =>
+      plural(n, { one: 'Resume that line', other: `Resume those ${count} lines` }),
     paused_all: 'You paused all lines. Nobody can ring you over one.',
     not_changed: 'The line was not changed',
     show_link: 'Show the link',
@@ -91,14 +91,16 @@ export const lines = {
   },
   ask: {
     end: (name: string) => `End the line of ${mid(name)}?`,
-    end_then: 'They can never ring over it again. A call over it ends at once. To let them ring again, give a new line.',
+    end_then:
+      'They can never ring over it again. A call over it ends at once. To let them ring again, give a new line.',
     end_yes: 'End the line',
     freeze: (name: string) => `Freeze the line of ${mid(name)}?`,
     freeze_then:
       'A call over it ends at once, and nobody can ring over it. Only the person who gave it can use it again.',
     freeze_yes: 'Freeze the line',
     hand_back: (name: string) => `Hand back the line to ${mid(name)}?`,
-    hand_back_then: 'You can no longer ring them, and they can no longer ring you over it. They see that you handed it back.',
+    hand_back_then:
+      'You can no longer ring them, and they can no longer ring you over it. They see that you handed it back.',
     hand_back_yes: 'Hand it back',
     pause_all: 'Pause all lines?',
     pause_all_then: (n: number, count: string) =>
@@ -197,11 +199,13 @@ export const lines = {
       'Protect the line with your fingerprint, your face or a PIN.',
       'Read the numbers on your screen to the person who gave you this card.',
     ],
-    once: (time: string) => `This card works once, on one device, until ${time}. After that it opens nothing: you may keep it.`,
+    once: (time: string) =>
+      `This card works once, on one device, until ${time}. After that it opens nothing: you may keep it.`,
   },
   taken: {
     kind: 'Give a line',
     title: 'Somebody took the line',
+    not_confirmed: 'Not confirmed',
     for: (name: string, where: string) => `The line for ${mid(name)}, ${isolate(where)}`,
     claim: (label: string) => `On a device that says it is “${label}”`,
     no_claim: 'On a device that does not say what it is',
@@ -235,11 +239,16 @@ export const lines = {
     own_ended: 'This line has ended',
     none: {
       title: 'Nobody yet',
-      sentence: 'Here are the people who gave you a line. When somebody gives you another, open its link on this device.',
+      sentence:
+        'Here are the people who gave you a line. When somebody gives you another, open its link on this device.',
     },
   },
   ring: {
-    reach: { direct: 'Incoming call · direct line', desk: 'Incoming call · line to the desk', planned: 'Incoming call' },
+    reach: {
+      direct: 'Incoming call · direct line',
+      desk: 'Incoming call · line to the desk',
+      planned: 'Incoming call',
+    },
     last_call: (day: string, duration: string) => `Last call ${day}, ${duration}`,
     later: 'In ten minutes',
     office: 'To my office',

@@ -212,6 +212,7 @@ export const lines: Text['lines'] = {
   taken: {
     kind: 'Donner une ligne',
     title: 'Quelqu’un a pris la ligne',
+    not_confirmed: 'Non confirmée',
     for: (name, where) => `La ligne pour ${mid(name)}, ${isolate(where)}`,
     claim: (label) => `Sur un appareil qui se dit « ${label} »`,
     no_claim: 'Sur un appareil qui ne dit pas ce qu’il est',
@@ -272,8 +273,7 @@ export const lines: Text['lines'] = {
   },
   ended: {
     later: {
-      title: (n, count) =>
-        n === 10 ? 'On vous rappelle dans dix minutes' : `On vous rappelle dans ${count} minutes`,
+      title: (n, count) => (n === 10 ? 'On vous rappelle dans dix minutes' : `On vous rappelle dans ${count} minutes`),
       sentence: (name) => `${capitalise(mid(name))} ne peut pas parler maintenant, et l’a fait savoir.`,
     },
     later_by_you: {
@@ -316,6 +316,7 @@ export const lines: Text['lines'] = {
   loading: { title: 'Un instant', sentence: 'Les lignes se chargent.' },
   no_connection: { title: 'Pas de connexion', sentence: 'Les lignes apparaîtront au retour de la connexion.' },
   failed: 'Les lignes n’ont pas pu être chargées',
-  stale: 'Hors ligne. Cette liste n’est peut-être plus à jour, et rien ne peut être modifié avant le retour de la connexion.',
+  stale:
+    'Hors ligne. Cette liste n’est peut-être plus à jour, et rien ne peut être modifié avant le retour de la connexion.',
   not_refreshed: (why) => `Cette liste n’est peut-être plus à jour : elle n’a pas pu être rechargée. ${why}`,
 };
