@@ -132,13 +132,14 @@ function app() {
     sign_ins: none,
     alerts: none,
     delegations: none,
+    lines: none,
     start: none,
     finish: none,
     unlink: none,
   };
   const made = new App(
     () => ({ command: none }) as unknown as Host,
-    { ...protection_over_http, ...office, lines: none as never },
+    { ...protection_over_http, ...office },
     'Europe/Oslo',
   );
   made.state = { status: 'on' };

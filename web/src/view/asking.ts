@@ -34,8 +34,8 @@ export function asking_screen(asking: Asking, local_zone: string): AskingScreen 
       return {
         ...plain,
         kind: asking.line ? lines.kind : t().enrol.kind,
-        title: texts.starting.title,
-        sentences: [asking.line ? lines.starting : texts.starting.sentence],
+        title: (asking.line ? lines : texts).starting.title,
+        sentences: [(asking.line ? lines : texts).starting.sentence],
         hindered: asking.problem && not_started(asking.problem),
       };
     case 'waiting': {

@@ -4,7 +4,7 @@ import type { Weekday } from '../engine/contract';
 import type { Hours, LineTerms } from '../engine/lines';
 import { t } from '../text';
 import { date_format, format_number, join_list } from '../text/format';
-import { date } from './clock';
+import { full_date } from './clock';
 
 export const WEEKDAYS: Weekday[] = ['monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday', 'sunday'];
 
@@ -38,9 +38,9 @@ function days_words(chosen: Weekday[]): string {
   return join_list(days.map((day) => day_name(day)));
 }
 
-/** Such as `until Sunday, 22 November 2026`; `null` without an end. */
+/** Such as `until 22 Nov 2026`; `null` without an end. */
 export const until_words = (until_ms: number | undefined, zone: string): string | null =>
-  until_ms === undefined ? null : t().lines.until(date(until_ms, zone) ?? '');
+  until_ms === undefined ? null : t().lines.until(full_date(until_ms, zone) ?? '');
 
 /** Such as `up to 3 times a day`; `null` without a limit. */
 export const often_words = (rings: number | undefined): string | null =>

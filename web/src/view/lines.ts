@@ -20,8 +20,8 @@ export interface LineRow {
   reaches: string | null;
   /** What it allows, in a few words. */
   allows: { words: string; shape: Shape };
-  /** What narrows it. */
-  narrow: string;
+  /** What narrows it, each by itself. */
+  narrow: string[];
   purpose: string;
   used: string;
   /** That it is not in use, and since when; `null` while it is. */
@@ -91,7 +91,9 @@ export function lines_screen(view: View, list: LineList, page: LinesPage, now: n
   const [gives, holds, stops] = [gives_lines, holds_lines, stops_lines].map((may) => role !== undefined && may(role));
   const texts = gives ? lines.own : holds ? lines.held : stops ? lines.all : lines.for_others;
   const context: Context = {
-    ...page,
+    changing: page.changing,
+    answered: page.answered,
+    paused_together: page.paused_together,
     now,
     zone,
     ready: view.phase === 'ready',
@@ -147,7 +149,7 @@ function line_row(one: ListedLine, context: Context): LineRow {
     where: other.organisation,
     reaches: gives || holds ? null : lines.reaches(line.principal.name),
     allows: { words: texts.reach[line.terms.reach], shape: REACH_SHAPES[line.terms.reach] },
-    narrow: narrow_words(line.terms, zone).join(' · '),
+    narrow: narrow_words(line.terms, zone),
     purpose: line.terms.purpose ?? '',
     used: one.last_rung_ms === undefined ? lines.never_used : lines.used(full_date(one.last_rung_ms, zone) ?? ''),
     state: state_of(one, over, zone),

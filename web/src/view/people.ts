@@ -102,6 +102,7 @@ function row(
   const { people } = t();
   const ready = view.phase === 'ready';
   const line = contact_words(contact, view.you?.role, now, local_zone);
+  const may_ring = line?.may_ring ?? true;
   return {
     person: contact.person,
     name: contact.name,
@@ -109,8 +110,9 @@ function row(
     favourite,
     reachable: contact.reachable,
     time: time_there(now, contact.zone, local_zone) ?? '',
-    state: !ready ? people.you_offline : contact.reachable ? people.available : people.offline,
-    can_ring: ready && contact.reachable && (line?.may_ring ?? true),
+    // Of somebody who cannot be rung now for another reason, the line says why.
+    state: !ready ? people.you_offline : !may_ring ? '' : contact.reachable ? people.available : people.offline,
+    can_ring: ready && contact.reachable && may_ring,
     line,
     never_rings: line?.never_rings ?? false,
     recovered: contact.recovered_ms === undefined ? null : people.recovered(date(contact.recovered_ms, local_zone)),

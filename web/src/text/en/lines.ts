@@ -30,6 +30,7 @@ export const lines = {
   none_in_use: 'No line is in use now.',
   reaches: (name: string) => `Reaches ${mid(name)}`,
   from: (name: string) => `A line to ${mid(name)}`,
+  offers: 'On offer',
   offered: 'Not taken yet',
   given: 'Given',
   past: 'Ended',
@@ -187,7 +188,12 @@ export const lines = {
     done: 'Done',
     elsewhere: 'This line was given on another device. Only that device has its link.',
     gone: 'This line is no longer on offer.',
-    taken: 'Somebody took it.',
+    taken: 'Taken, not confirmed',
+    may: {
+      direct: 'May ring you directly',
+      desk: 'May ring your desk',
+      planned: 'For planned calls only',
+    },
     opened_again: (n: number, count: string) =>
       `The link was opened again on another device ${plural(n, { one: 'once', other: `${count} times` })}.`,
   },
@@ -288,7 +294,10 @@ export const lines = {
   asking: {
     kind: 'A line for you',
     title: 'Read these numbers to whoever gave you the line',
-    starting: 'An office gives you a line. This browser is making its keys for it. They never leave it.',
+    starting: {
+      title: 'An office gives you a line',
+      sentence: 'This browser is making its keys. They never leave it.',
+    },
     how: 'Face to face, or by telephone. They see the same numbers, and have to confirm that it is you.',
     same: 'If their numbers are different, stop: somebody may have come between you.',
     next: 'When they have confirmed, Telcon opens here by itself. You may close this page and open it again.',

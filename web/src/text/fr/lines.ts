@@ -29,7 +29,8 @@ export const lines: Text['lines'] = {
   none_in_use: 'Aucune ligne n’est en service.',
   reaches: (name) => `Mène à ${mid(name)}`,
   from: (name) => `Une ligne vers ${mid(name)}`,
-  offered: 'Pas encore prises',
+  offers: 'Proposées',
+  offered: 'Pas encore prise',
   given: 'Données',
   past: 'Terminées',
   older: 'Afficher des lignes plus anciennes',
@@ -194,7 +195,12 @@ export const lines: Text['lines'] = {
     done: 'Terminé',
     elsewhere: 'Cette ligne a été donnée depuis un autre appareil. Lui seul en a le lien.',
     gone: 'Cette ligne n’est plus proposée.',
-    taken: 'Quelqu’un l’a prise.',
+    taken: 'Prise, non confirmée',
+    may: {
+      direct: 'Peut vous appeler directement',
+      desk: 'Peut appeler votre permanence',
+      planned: 'Pour les appels programmés seulement',
+    },
     opened_again: (n, count) =>
       `Le lien a été rouvert ${plural(n, { one: 'une fois', other: `${count} fois` })} sur un autre appareil.`,
   },
@@ -297,7 +303,10 @@ export const lines: Text['lines'] = {
   asking: {
     kind: 'Une ligne pour vous',
     title: 'Lisez ces chiffres à qui vous a donné la ligne',
-    starting: 'Un cabinet vous donne une ligne. Ce navigateur crée ses clés. Elles ne le quittent jamais.',
+    starting: {
+      title: 'Un cabinet vous donne une ligne',
+      sentence: 'Ce navigateur crée ses clés. Elles ne le quittent jamais.',
+    },
     how: 'De vive voix ou par téléphone. Cette personne voit les mêmes chiffres, et doit confirmer que c’est bien vous.',
     same: 'Si ses chiffres diffèrent, arrêtez-vous : quelqu’un s’est peut-être interposé.',
     next: 'Dès sa confirmation, Telcon s’ouvre ici de lui-même. Vous pouvez fermer cette page et la rouvrir.',
