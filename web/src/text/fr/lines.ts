@@ -36,7 +36,7 @@ export const lines: Text['lines'] = {
   older: 'Afficher des lignes plus anciennes',
   states: { live: 'En service', paused: 'Suspendue', suspect: 'Gelée', ended: 'Terminée' },
   sending: 'Envoi…',
-  used: (time) => `Dernier appel : ${time}`,
+  used: (time) => `Dernier appel : ${time}`,
   never_used: 'Jamais utilisée',
   switch: (name) => `Ligne ${of(name)} en service`,
   open: (name) => `Détails de la ligne ${of(name)}`,
@@ -57,7 +57,7 @@ export const lines: Text['lines'] = {
   },
   ended_on: (day) => `Terminée le ${day}`,
   paused_on: (time) => `Suspendue depuis le ${time}`,
-  frozen_on: (time) => `Gelée depuis le ${time} : quelqu’un a douté de l’identité de l’appelant`,
+  frozen_on: (time) => `Gelée depuis le ${time} : quelqu’un a douté de l’identité de l’appelant`,
   detail: {
     allows: 'Permet',
     hours: 'Quand',
@@ -90,40 +90,40 @@ export const lines: Text['lines'] = {
     answer: 'Répondre',
     withdraw: 'Retirer',
     show_link_of: (name) => `Afficher le lien de la ligne pour ${mid(name)}`,
-    answer_of: (name) => `Répondre : quelqu’un a pris la ligne pour ${mid(name)}`,
+    answer_of: (name) => `Répondre : quelqu’un a pris la ligne pour ${mid(name)}`,
   },
   ask: {
-    end: (name) => `Mettre fin à la ligne ${of(name)} ?`,
+    end: (name) => `Mettre fin à la ligne ${of(name)} ?`,
     end_then:
       'Elle ne servira plus jamais. Un appel en cours par cette ligne se termine aussitôt. Pour rétablir le contact, donnez une nouvelle ligne.',
     end_yes: 'Mettre fin à la ligne',
-    freeze: (name) => `Geler la ligne ${of(name)} ?`,
+    freeze: (name) => `Geler la ligne ${of(name)} ?`,
     freeze_then:
       'Un appel en cours par cette ligne se termine aussitôt, et personne ne peut plus l’utiliser. Seule la personne qui l’a donnée peut la remettre en service.',
     freeze_yes: 'Geler la ligne',
-    hand_back: (name) => `Rendre la ligne vers ${mid(name)} ?`,
+    hand_back: (name) => `Rendre la ligne vers ${mid(name)} ?`,
     hand_back_then:
       'Vous ne pourrez plus vous appeler par cette ligne, ni dans un sens ni dans l’autre. La personne qui vous l’a donnée le voit.',
     hand_back_yes: 'Rendre la ligne',
-    pause_all: 'Suspendre toutes les lignes ?',
+    pause_all: 'Suspendre toutes les lignes ?',
     pause_all_then: (n, count) =>
       plural(n, {
-        one: 'Son détenteur ne pourra plus vous appeler avant que vous ne la rétablissiez. Un appel qui sonne s’arrête ; un appel en cours continue.',
-        other: `Les détenteurs de ${count} lignes ne pourront plus vous appeler avant que vous ne les rétablissiez. Les appels qui sonnent s’arrêtent ; un appel en cours continue.`,
+        one: 'Son détenteur ne pourra plus vous appeler avant que vous ne la rétablissiez. Un appel qui sonne s’arrête ; un appel en cours continue.',
+        other: `Les détenteurs de ${count} lignes ne pourront plus vous appeler avant que vous ne les rétablissiez. Les appels qui sonnent s’arrêtent ; un appel en cours continue.`,
       }),
     pause_all_yes: 'Tout suspendre',
-    withdraw: (name) => `Retirer la ligne pour ${mid(name)} ?`,
+    withdraw: (name) => `Retirer la ligne pour ${mid(name)} ?`,
     withdraw_then: 'Le lien, le code et la carte n’ouvriront plus rien.',
     withdraw_yes: 'La retirer',
-    refuse: 'Ce n’est pas cette personne ?',
+    refuse: 'Ce n’est pas cette personne ?',
     refuse_then:
       'L’appareil est refusé, et cette ligne n’ouvre plus rien. Votre responsable de la sécurité le voit. Donnez ensuite une nouvelle ligne par une autre voie.',
-    refuse_yes: 'Ce n’est pas elle : arrêter cette ligne',
+    refuse_yes: 'Ce n’est pas elle : arrêter cette ligne',
     back: 'Retour',
   },
   give: {
     kind: 'Donner une ligne',
-    title: 'À qui donner la ligne ?',
+    title: 'À qui donner la ligne ?',
     name: 'Nom ou titre',
     name_hint: 'Tel que vous voulez le voir lors d’un appel',
     organisation: 'Cabinet ou institution',
@@ -159,7 +159,7 @@ export const lines: Text['lines'] = {
     giving: 'Un instant',
     not_given: 'Aucune ligne n’a été donnée',
     known: (name) =>
-      `${capitalise(mid(name))} a déjà un appareil inscrit ici. Aucun lien n’est nécessaire : la ligne vaut aussitôt.`,
+      `${capitalise(mid(name))} a déjà un appareil inscrit ici. Aucun lien n’est nécessaire : la ligne vaut aussitôt.`,
     give_now: 'La donner maintenant à cette personne',
     problems: {
       name: 'Indiquez à qui donner la ligne, en 64 caractères au plus.',
@@ -169,7 +169,7 @@ export const lines: Text['lines'] = {
       hours: 'Les deux heures sont identiques.',
       day: 'Le dernier jour ne peut pas être passé.',
     },
-    change_title: (name) => `Que permet la ligne ${of(name)} ?`,
+    change_title: (name) => `Que permet la ligne ${of(name)} ?`,
     change_action: 'Enregistrer',
   },
   offer: {
@@ -213,14 +213,14 @@ export const lines: Text['lines'] = {
       'Lisez les chiffres de votre écran à la personne qui vous a remis cette carte.',
     ],
     once: (time) =>
-      `Cette carte sert une fois, sur un appareil, jusqu’au ${time}. Ensuite elle n’ouvre plus rien : vous pouvez la garder.`,
+      `Cette carte sert une fois, sur un appareil, jusqu’au ${time}. Ensuite elle n’ouvre plus rien : vous pouvez la garder.`,
   },
   taken: {
     kind: 'Donner une ligne',
     title: 'Quelqu’un a pris la ligne',
     not_confirmed: 'Non confirmée',
     for: (name, where) => `La ligne pour ${mid(name)}, ${isolate(where)}`,
-    claim: (label) => `Sur un appareil qui se dit « ${label} »`,
+    claim: (label) => `Sur un appareil qui se dit « ${label} »`,
     no_claim: 'Sur un appareil qui ne dit pas ce qu’il est',
     code: 'Les deux écrans doivent afficher',
     how: 'Faites-vous lire ce code, ou regardez son écran. Pas par la voie qui a porté le lien.',
@@ -229,7 +229,7 @@ export const lines: Text['lines'] = {
     no: 'Ce n’est pas cette personne…',
     later: 'Plus tard',
     sent: 'Envoi de votre réponse…',
-    elsewhere: 'Vous avez donné cette ligne depuis un autre de vos appareils. Confirmez-y : lui seul le peut.',
+    elsewhere: 'Vous avez donné cette ligne depuis un autre de vos appareils. Confirmez-y : lui seul le peut.',
     not_genuine: 'Cette demande n’est pas authentique',
     not_genuine_then: (why) => `${why} Arrêtez cette ligne, et donnez-en une autre par une autre voie.`,
     until: (time) => `Répondez avant le ${time}`,
@@ -268,7 +268,7 @@ export const lines: Text['lines'] = {
     office: 'À mon cabinet',
     not_them: 'Ce n’est pas cette personne…',
     suspect: {
-      title: 'Ce n’est pas cette personne ?',
+      title: 'Ce n’est pas cette personne ?',
       then: (name) =>
         `L’appel cesse, et la ligne ${of(name)} est gelée jusqu’à ce que vous ou votre cabinet ayez vérifié. Votre responsable de la sécurité est prévenu.`,
       yes: 'Geler la ligne',
@@ -308,7 +308,7 @@ export const lines: Text['lines'] = {
       sentence: 'Ce navigateur crée ses clés. Elles ne le quittent jamais.',
     },
     how: 'De vive voix ou par téléphone. Cette personne voit les mêmes chiffres, et doit confirmer que c’est bien vous.',
-    same: 'Si ses chiffres diffèrent, arrêtez-vous : quelqu’un s’est peut-être interposé.',
+    same: 'Si ses chiffres diffèrent, arrêtez-vous : quelqu’un s’est peut-être interposé.',
     next: 'Dès sa confirmation, Telcon s’ouvre ici de lui-même. Vous pouvez fermer cette page et la rouvrir.',
     until: (time) => `La confirmation est possible jusqu’au ${time}.`,
     unknown: 'Le nom de qui vous l’a donnée s’affiche une fois la ligne confirmée et vérifiée par cet appareil.',
@@ -327,5 +327,5 @@ export const lines: Text['lines'] = {
   failed: 'Les lignes n’ont pas pu être chargées',
   stale:
     'Hors ligne. Cette liste n’est peut-être plus à jour, et rien ne peut être modifié avant le retour de la connexion.',
-  not_refreshed: (why) => `Cette liste n’est peut-être plus à jour : elle n’a pas pu être rechargée. ${why}`,
+  not_refreshed: (why) => `Cette liste n’est peut-être plus à jour : elle n’a pas pu être rechargée. ${why}`,
 };
