@@ -13,7 +13,7 @@ import { RECORD_PAGE, RECORDS_PER_PAGE, with_newest, type Records } from './engi
 import type { MicrophoneState } from './engine/microphone';
 import { erase_page_data } from './engine/page_data';
 import { problem_of, type Problem } from './engine/problem';
-import { marks_alerts, sees_all_records, watches } from './engine/roles';
+import { acts_for_others, marks_alerts, sees_all_records, watches } from './engine/roles';
 import type { SoundKind } from './engine/sound_devices';
 import type { SsoOffice } from './engine/sso_office';
 import * as protection_memory from './engine/protection_memory';
@@ -37,6 +37,7 @@ import { catch_return } from './sso_return';
 import { choose_locale } from './text';
 import { current_locale, type Locale } from './text/state.svelte';
 import { local_zone } from './view/clock';
+import { for_lines } from './view/delegations';
 import { device_label } from './view/device_label';
 import { failed, needs_reading, type Loadable } from './view/loadable';
 import { is_pending } from './view/records';
@@ -85,8 +86,6 @@ export class App {
   /** Texts of amber alerts that the person dismissed; red alerts cannot be dismissed. */
   dismissed_alerts = $state.raw<ReadonlySet<string>>(new Set());
   ended_ms = $state<number | null>(null);
-  /** What this person said instead of answering, by call: of those that rang on this page. */
-  replies = $state.raw<ReadonlyMap<string, DeclineReply>>(new Map());
   readonly promises = new Promises();
   /** Who hung up, by call: of those that this page was in since it was loaded. */
   hung_up_by = $state.raw<ReadonlyMap<string, Card>>(new Map());
@@ -136,6 +135,13 @@ export class App {
     this.lines.made = (invitation) => {
       if (this.route.at === 'give') this.navigate({ at: 'offer', invitation }, 'replace');
     };
+    this.lines.under = (one) => {
+      const { list } = this.delegations;
+      if (one.line.principal.person === this.view?.you?.person || list.status !== 'ready') return null;
+      return for_lines(list.value, one.line.principal.person, this.now)?.statement ?? null;
+    };
+    this.lines.may_change = (one) =>
+      one.line.principal.person === this.view?.you?.person || this.lines.under(one) !== null;
     this.sso = new OfficeSignIn(office);
   }
 
@@ -448,15 +454,13 @@ export class App {
   /** Does not answer, and says what happens instead. Of a promise, this device reminds the person. */
   reply(call: string, reply: DeclineReply): void {
     const from = this.view?.call?.call === call ? this.view.call.other : null;
-    this.replies = new Map(this.replies).set(call, reply);
     if (reply.type === 'later' && from) this.promises.add(from.person, this.now + reply.minutes * 60_000);
     this.host().command(line_command({ type: 'decline', call, reply }));
   }
 
-  /** Whoever rings is not who holds the line: the ring ends, and the line is frozen. */
-  suspect(call: string, line: string): void {
-    this.decline(call);
-    void this.lines.freeze_line(this.view?.token, line);
+  /** The other side is not who holds the line: the ring or call ends, and the line is frozen. */
+  suspect(call: string): void {
+    this.host().command(line_command({ type: 'suspect', call }));
   }
 
   /** Keeps a promise: rings, and forgets it. */
@@ -585,6 +589,9 @@ export class App {
     if (place === 'alerts') void this.office_alerts.load(this.view?.token);
     if (place === 'acting') void this.delegations.load(this.view?.token);
     if (place === 'lines') void this.lines.load(this.view?.token);
+    // Under which delegation somebody changes a principal's lines.
+    if (place === 'lines' && this.view?.you && acts_for_others(this.view.you.role))
+      void this.delegations.load(this.view.token);
     if (this.#lists_devices()) void this.registrar.load(this.view?.token);
     if (place === 'my_devices') void this.sign_ins.load(this.view?.token);
   }

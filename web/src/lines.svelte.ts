@@ -56,6 +56,10 @@ export class Lines {
   paused_together = $state.raw<readonly string[]>([]);
   /** Called with the invitation of a line that was given here. */
   made: (invitation: string) => void = () => undefined;
+  /** The delegation under which this person changes a line; `null` for their own. */
+  under: (one: ListedLine) => string | null = () => null;
+  /** Whether this person changes this line: their own, or under a delegation. */
+  may_change: (one: ListedLine) => boolean = () => true;
   readonly #reads = new NumberedReads();
   #give_timeout: ReturnType<typeof setTimeout> | undefined;
   #answer_timeout: ReturnType<typeof setTimeout> | undefined;
@@ -165,30 +169,12 @@ export class Lines {
     this.#send({ type: 'hand_back', statement: one.statement }, () => this.#changing([one]));
   }
 
-  /** Freezes the line of a ring whose caller is not its holder. The list may not be loaded here: the newest version is fetched. */
-  async freeze_line(token: string | null | undefined, line: string): Promise<void> {
-    if (!token) return void (this.not_changed = { code: 'office_unreachable' });
-    try {
-      const found = await this.#find(token, line);
-      if (found) return this.#change([found], { state: 'suspect' });
-      this.not_changed = { code: 'unknown' };
-    } catch (error) {
-      this.not_changed = problem_of(error);
-    }
-  }
-
-  async #find(token: string, line: string): Promise<ListedLine | undefined> {
-    for (let oldest: ListedLine | undefined; ;) {
-      const page: LineList = await this.office.lines(token, oldest);
-      const found = page.lines.find((one) => one.line.line === line);
-      oldest = page.lines.at(-1);
-      if (found || !page.more || !oldest) return found;
-    }
-  }
-
   #change(lines: ListedLine[], change: LineChange, sent: () => void = () => undefined): void {
     this.not_changed = null;
-    const commands = lines.map(({ statement }): LineCommand => ({ type: 'sign_line_change', statement, change }));
+    const commands = lines.map((one): LineCommand => {
+      const under = this.under(one);
+      return { type: 'sign_line_change', statement: one.statement, change, ...(under === null ? {} : { under }) };
+    });
     const [first] = commands;
     if (!first) return;
     this.#confirmed(needs_confirmation(first), () => {
@@ -256,6 +242,8 @@ export class Lines {
     if (!this.#reads.answered(read)) return;
     this.list = list;
     if (list.status !== 'ready') return;
+    // From now on this device accepts no older version of a line than the office has shown it.
+    if (list.stale === undefined) this.host().command(line_command({ type: 'see_lines', list: list.value }));
     // A statement that is not the newest any more was changed.
     const newest = new Set(list.value.lines.map((one) => one.statement));
     this.changing = new Set([...this.changing].filter((statement) => newest.has(statement)));
@@ -267,8 +255,10 @@ export class Lines {
     if (!token || !oldest) return;
     const read = this.#reads.start();
     try {
-      const { lines, more } = await this.office.lines(token, oldest);
+      const older = await this.office.lines(token, oldest);
       if (!this.#reads.answered(read) || this.list.status !== 'ready') return;
+      this.host().command(line_command({ type: 'see_lines', list: older }));
+      const { lines, more } = older;
       this.list = { status: 'ready', value: { lines: [...this.list.value.lines, ...lines], more: more === true } };
     } catch (error) {
       if (this.#reads.answered(read)) this.list = failed(this.list, problem_of(error));

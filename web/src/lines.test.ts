@@ -130,25 +130,20 @@ describe('a change', () => {
   });
 });
 
-describe('a line of a ring whose caller is not its holder', () => {
-  it('is frozen by its newest statement, on whichever page of the list it is', async () => {
-    const { lines, commands, list } = made();
-    list.mockResolvedValueOnce({ lines: LINES.lines.slice(1), more: true }).mockResolvedValueOnce({ lines: [FIRST] });
-    await lines.freeze_line('token', FIRST.line.line);
-    expect(commands).toEqual([{ type: 'sign_line_change', statement: FIRST.statement, change: { state: 'suspect' } }]);
-  });
+it('the list is shown to the engine, which accepts nothing older from then on', async () => {
+  const { lines, commands, list } = made();
+  await lines.load('token');
+  expect(commands).toEqual([{ type: 'see_lines', list: LINES }]);
+  list.mockRejectedValueOnce({ code: 'office_unreachable' });
+  await lines.load('token');
+  expect(commands).toHaveLength(1);
+});
 
-  it('that could not be frozen says so', async () => {
-    const { lines, commands, list } = made();
-    list.mockRejectedValueOnce({ code: 'office_unreachable' });
-    await lines.freeze_line('token', FIRST.line.line);
-    expect(lines.not_changed).toEqual({ code: 'office_unreachable' });
-    list.mockResolvedValueOnce({ lines: [] });
-    await lines.freeze_line('token', FIRST.line.line);
-    expect([lines.not_changed, commands]).toEqual([{ code: 'unknown' }, []]);
-    await lines.freeze_line(null, FIRST.line.line);
-    expect(lines.not_changed).toEqual({ code: 'office_unreachable' });
-  });
+it('whoever acts for a principal changes their line under a delegation', () => {
+  const { lines, commands } = made();
+  lines.under = () => 'e.delegation.J';
+  lines.change(FIRST, { state: 'paused' });
+  expect(commands).toMatchObject([{ type: 'sign_line_change', under: 'e.delegation.J' }]);
 });
 
 it('an older page is added to the list', async () => {

@@ -54,9 +54,12 @@ export interface LineList {
 /** What a person who does not answer now says instead. */
 export type DeclineReply = { type: 'later'; minutes: number } | { type: 'office' };
 
-/** A line of a call, as this device verified it. */
+/** A line of a call, as this device verified it (`LineView`). */
 export interface CallLine {
   line: string;
+  version: number;
+  principal: Card;
+  holder: Card;
   purpose: string;
   reach: Reach;
   mode: RecordMode;
@@ -65,6 +68,11 @@ export interface CallLine {
 /** What of a line changes: its terms, or whether it is in use. */
 export type LineChange = { terms: LineTerms } | { state: LineState };
 
+/** The delegation under which somebody changes a line for a principal, as the office listed it. */
+export interface Under {
+  under?: string;
+}
+
 export type LineCommand =
   | { type: 'give_line'; name: string; organisation: string; zone: string; terms: LineTerms; valid_ms?: number }
   /** To a person whom registrars enrolled: for all their devices. */
@@ -72,8 +80,12 @@ export type LineCommand =
   /** `code`: the one that was compared. */
   | { type: 'confirm_line'; invitation: string; code: string }
   /** `statement`: the newest version, as the office listed it. */
-  | { type: 'sign_line_change'; statement: string; change: LineChange }
+  | ({ type: 'sign_line_change'; statement: string; change: LineChange } & Under)
   | { type: 'hand_back'; statement: string }
+  /** Freezes the line of a ring or call, which ends. */
+  | { type: 'suspect'; call: string }
+  /** The office listed these: this device accepts no older versions from now on. */
+  | { type: 'see_lines'; list: LineList }
   | { type: 'decline'; call: string; reply: DeclineReply };
 
 /** The command as the engine takes it. */
@@ -104,7 +116,7 @@ export const offered_terms = (invitation: InvitationView): LineTerms | null =>
 export const line_of_call = (call: CallView): CallLine | null =>
   (call as CallView & { line?: CallLine | null }).line ?? null;
 
-/** What the person who was rung said instead of answering. */
+/** What the person who was rung said instead of answering: theirs to the caller, and on their own screen. */
 export const reply_of_call = (call: CallView): DeclineReply | null =>
   (call as CallView & { reply?: DeclineReply | null }).reply ?? null;
 

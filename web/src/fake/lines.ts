@@ -111,6 +111,9 @@ export const over_line = (card: Card, state: LineState = 'live', allows = terms(
 
 export const call_line = (more: Partial<CallLine> = {}): CallLine => ({
   line: LINES.lines[0]?.line.line ?? '',
+  version: 1,
+  principal: president,
+  holder: estmark,
   purpose: 'Fisheries agreement',
   reach: 'direct',
   mode: 'memo',

@@ -3,6 +3,7 @@
 import type { App } from '../app.svelte';
 import type { Card, View } from '../engine/contract';
 import type { LineList } from '../engine/lines';
+import { delegation } from '../fake/delegations';
 import { ASK_CODE, guarded } from '../fake/devices';
 import { FROZEN, HOURS, LINES, call_line, estmark, governor, listed_line, offer, over_line, sarre, taken, terms } from '../fake/lines';
 import { minister, norland, president, secretary } from '../fake/people';
@@ -105,7 +106,8 @@ export const line_scenes: Record<string, Scene> = {
   'lines-change': lines(view(), ready(), dialog('change')),
   'lines-end': lines(view(), ready(), dialog('end')),
   'lines-pause-all': lines(view(), ready(), (app) => (app.lines.dialog = { is: 'pause_all' })),
-  'lines-desk': lines(desk()),
+  'lines-desk': lines(desk(), ready(), (app) => (app.delegations.list = { status: 'ready', value: { delegations: [delegation({ acts: ['lines'] })] } })),
+  'lines-desk-rings': lines(desk()),
   'lines-desk-none': lines(desk(), ready({ lines: [] })),
   'lines-officer': lines(guarded({ invitations: [taken({ made_here: false, link: null })] })),
   'lines-officer-detail': lines(guarded(), ready(), dialog('line')),
@@ -143,7 +145,7 @@ export const line_scenes: Record<string, Scene> = {
   'ring-out-diverted': on(view({ call: { ...call(), diverted: true } as never })),
   'ended-later': on(view({ call: { ...call({ state: 'ended', ended: 'declined' }), reply: { type: 'later', minutes: 10 } } as never })),
   'ended-office': on(view({ call: { ...call({ state: 'ended', ended: 'missed' }), diverted: true } as never })),
-  'ended-later-by-you': on(view({ call: incoming({ state: 'ended', ended: 'declined' }) }), (app) => (app.replies = new Map([[incoming().call, { type: 'later', minutes: 10 }]]))),
-  'ended-office-by-you': on(view({ call: incoming({ state: 'ended', ended: 'declined' }) }), (app) => (app.replies = new Map([[incoming().call, { type: 'office' }]]))),
+  'ended-later-by-you': on(view({ call: { ...incoming({ state: 'ended', ended: 'declined' }), reply: { type: 'later', minutes: 10 } } as never })),
+  'ended-office-by-you': on(view({ call: { ...incoming({ state: 'ended', ended: 'declined' }), reply: { type: 'office' } } as never })),
   'call-line-ended': on(view({ call: live({ state: 'ended', ended: 'revoked' }) })),
 };

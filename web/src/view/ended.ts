@@ -1,7 +1,7 @@
 // View model of the screen after a call: how it ended, and the state of its record.
 
 import type { CallView } from '../engine/contract';
-import { is_diverted, reply_of_call, type DeclineReply } from '../engine/lines';
+import { is_diverted, reply_of_call } from '../engine/lines';
 import { t } from '../text';
 import { format_number } from '../text/format';
 import { told, told_name } from '../text/told';
@@ -30,18 +30,13 @@ export interface EndedRecord {
   small: string;
 }
 
-/** `ended_ms` is when this page learned that the call ended; `replies`: what this person said instead of answering, by call. */
-export function ended_screen(
-  view: ShownView,
-  ended_ms: number | null,
-  local_zone: string,
-  replies: ReadonlyMap<string, DeclineReply> = new Map(),
-): EndedScreen | null {
+/** `ended_ms` is when this page learned that the call ended. */
+export function ended_screen(view: ShownView, ended_ms: number | null, local_zone: string): EndedScreen | null {
   const { call } = view;
   if (call?.state !== 'ended') return null;
   return {
     name: call.other?.name ?? '',
-    ...(reply_text(call, replies.get(call.call)) ?? ended_text(call, view.you?.person)),
+    ...(reply_text(call) ?? ended_text(call, view.you?.person)),
     bad: call.ended === 'failed' && !rang_only(call) && !lost_keys(call),
     lasted:
       call.started_ms === null || ended_ms === null
@@ -58,16 +53,14 @@ const rang_only = (call: ShownCall): boolean => call.direction === 'in' && !was_
 const lost_keys = (call: CallView): boolean => call.problem !== null && told_name(call.problem) === 'keys_lost';
 
 /** How a ring ended that was answered with a word in place of a conversation; `null` of all others. */
-function reply_text(call: ShownCall, own: DeclineReply | undefined): { title: string; sentence: string } | null {
+function reply_text(call: ShownCall): { title: string; sentence: string } | null {
   const { later, later_by_you, office, office_by_you } = t().lines.ended;
   const name = call.other?.name ?? t().names.other_side;
-  const [minutes, count] = own?.type === 'later' ? in_minutes(own) : [0, ''];
-  if (call.direction === 'in') {
-    const went_on = own && !was_answered(call);
-    if (!went_on) return null;
-    return own.type === 'office' ? office_by_you : { ...later_by_you, title: later_by_you.title(minutes, count) };
-  }
   const said = reply_of_call(call);
+  if (call.direction === 'in') {
+    if (said === null || was_answered(call)) return null;
+    return said.type === 'office' ? office_by_you : { ...later_by_you, title: later_by_you.title(...in_minutes(said)) };
+  }
   if (said?.type === 'later' && call.ended === 'declined')
     return { title: later.title(...in_minutes(said)), sentence: later.sentence(name) };
   if (is_diverted(call) && call.ended === 'missed') return { ...office, sentence: office.sentence(name) };

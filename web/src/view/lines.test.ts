@@ -12,7 +12,7 @@ import { ring_screen } from './ring';
 import { place_of, screen_name, waiting_devices } from './screen';
 
 const ZONE = 'Europe/Lisbon';
-const NONE = { changing: new Set<string>(), answered: new Set<string>(), paused_together: [] };
+const NONE = { changing: new Set<string>(), answered: new Set<string>(), paused_together: [], may_change: () => true };
 const screen = (of = view(), list = LINES, page = {}) => lines_screen(of, list, { ...NONE, ...page }, NOW, ZONE);
 const row = (of = view(), list = LINES, n = 0) => screen(of, list).current[n]!;
 const holder = { ...norland, device: 'd'.repeat(32) };
@@ -78,6 +78,9 @@ describe('a principal’s list', () => {
 it('whoever acts for principals sees whom each line reaches, and gives none', () => {
   expect(screen(desk())).toMatchObject({ title: 'Who can reach whom', can_give: false });
   expect(row(desk())).toMatchObject({ reaches: 'Reaches the President', can_switch: true, can_unfreeze: false });
+  const only_rings = screen(desk(), LINES, { may_change: () => false });
+  expect(only_rings.current[0]).toMatchObject({ can_switch: false, can_change: false, can_end: false });
+  expect(only_rings.to_pause).toEqual([]);
 });
 
 it('a security officer freezes and ends any line, and cannot make one ring again', () => {
@@ -179,15 +182,18 @@ describe('a ring over a line', () => {
       purpose: 'Fisheries agreement',
       last: 'Last call 21 Nov 2026, 13 min',
       answers: { later: true, office: true },
-      suspect: call_line().line,
+      suspect: true,
     });
     expect(ring_screen(view({ call: incoming() }), NOW, ZONE)).toMatchObject({
       purpose: '',
       last: null,
-      suspect: null,
+      suspect: false,
     });
     const at_holder = view({ you: holder, call: { ...incoming({ other: president }), line: call_line() } as never });
-    expect(ring_screen(at_holder, NOW, ZONE)).toMatchObject({ answers: { later: true, office: false }, suspect: null });
+    expect(ring_screen(at_holder, NOW, ZONE)).toMatchObject({
+      answers: { later: true, office: false },
+      suspect: false,
+    });
   });
 
   it('that their office takes says so to the caller', () => {
@@ -205,14 +211,13 @@ describe('a ring over a line', () => {
       'They will call you in 30 minutes',
     );
     expect(ended({ ended: 'missed', diverted: true })?.title).toBe('Their office did not answer');
-    const rang = view({ call: incoming({ state: 'ended', ended: 'declined' }) });
-    const said = (reply: Parameters<typeof replies>[0]) => ended_screen(rang, null, ZONE, replies(reply))?.title;
-    expect(said({ type: 'later', minutes: 10 })).toBe('You will call in ten minutes');
-    expect(said({ type: 'office' })).toBe('Your office takes the call');
-    expect(ended_screen(rang, null, ZONE)?.title).toBe('You declined');
+    const rang = (more: object) => ({ ...incoming({ state: 'ended', ended: 'declined' }), ...more }) as never;
+    const said = (more: object) => ended_screen(view({ call: rang(more) }), null, ZONE)?.title;
+    expect(said({ reply: { type: 'later', minutes: 10 } })).toBe('You will call in ten minutes');
+    expect(said({ reply: { type: 'office' } })).toBe('Your office takes the call');
+    expect(said({})).toBe('You declined');
   });
 });
-const replies = (reply: { type: 'later'; minutes: number } | { type: 'office' }) => new Map([[incoming().call, reply]]);
 
 it('the last call is one that was answered', () => {
   const { answered_ms: _a, ...missed } = record_line({ from: estmark, to: president });

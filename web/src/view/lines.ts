@@ -72,6 +72,8 @@ export interface LinesPage {
   changing: ReadonlySet<string>;
   answered: ReadonlySet<string>;
   paused_together: readonly string[];
+  /** Whether this person's own lines, or a delegation for lines, let them change one. Security officers stop all. */
+  may_change: (one: ListedLine) => boolean;
 }
 
 interface Context extends LinesPage {
@@ -94,6 +96,7 @@ export function lines_screen(view: View, list: LineList, page: LinesPage, now: n
     changing: page.changing,
     answered: page.answered,
     paused_together: page.paused_together,
+    may_change: page.may_change,
     now,
     zone,
     ready: view.phase === 'ready',
@@ -116,7 +119,7 @@ export function lines_screen(view: View, list: LineList, page: LinesPage, now: n
     current: [...frozen, ...current.filter((row) => !frozen.includes(row))],
     past: rows.filter((row) => is_over(row.one, now)),
     nothing: texts.nothing,
-    to_pause: may_pause && live.length > 1 ? live.map((row) => row.one) : [],
+    to_pause: may_pause && live.length > 1 ? live.filter((row) => row.can_switch).map((row) => row.one) : [],
     to_resume: may_pause
       ? current
           .map((row) => row.one)
@@ -140,7 +143,7 @@ function line_row(one: ListedLine, context: Context): LineRow {
   const over = is_over(one, now);
   const changing = context.changing.has(one.statement);
   const can = ready && !over && !changing;
-  const givers = can && !stops && !holds;
+  const givers = can && !stops && !holds && context.may_change(one);
   const suspect = line.state === 'suspect';
   return {
     line: line.line,
@@ -158,7 +161,7 @@ function line_row(one: ListedLine, context: Context): LineRow {
     can_unfreeze: givers && suspect && gives,
     can_change: givers && !suspect,
     can_freeze: can && stops && !suspect,
-    can_end: can && !holds,
+    can_end: givers || (can && stops),
     can_hand_back: can && holds,
     changing,
     details: details(one, context),

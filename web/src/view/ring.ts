@@ -42,8 +42,8 @@ export interface RingScreen {
   last: string | null;
   /** Answers other than Accept and Decline that this person may give. */
   answers: { later: boolean; office: boolean };
-  /** The line that is frozen if this is not its holder. */
-  suspect: string | null;
+  /** Whether this person can have the line frozen because this is not its holder. */
+  suspect: boolean;
   /** That two officers recovered the other person lately: their voice may be somebody else's on the line of a new device. */
   recovered: string | null;
   verified: boolean;
@@ -96,7 +96,7 @@ export function ring_screen(
     purpose: line?.purpose ?? '',
     last: last_call(calls, call.other.person, local_zone),
     answers: { later: rings_here, office: rings_here && gives },
-    suspect: rings_here && gives ? (line?.line ?? null) : null,
+    suspect: rings_here && gives && line !== null,
     recovered: recovered(view, call.other.person, local_zone),
     verified: call.verified,
     ...outlook,
