@@ -7,7 +7,7 @@ import { delegation } from '../fake/delegations';
 import { ASK_CODE, guarded } from '../fake/devices';
 import { FROZEN, HOURS, LINES, call_line, estmark, governor, listed_line, offer, over_line, sarre, taken, terms } from '../fake/lines';
 import { minister, norland, president, secretary } from '../fake/people';
-import { NOW, call, desk, device, incoming, live, record_line, view } from '../fake/views';
+import { NOW, call, desk, device, incoming, live, member, record_line, view } from '../fake/views';
 import type { Scene } from './scenes';
 
 type List = App['lines']['list'];
@@ -142,6 +142,7 @@ export const line_scenes: Record<string, Scene> = {
   }),
   'ring-in-line-desk': on(view({ call: { ...over(), line: call_line({ reach: 'desk', purpose: '' }) } as never })),
   'ring-in-holder': on(holder({ call: { ...incoming({ other: president, from: president, to: norland }), line: call_line() } as never })),
+  'call-line': on(view({ call: { ...live({ other: estmark, members: [member(president, 1, { you: true }), member(estmark, 2)] }), line: call_line() } as never })),
   'ring-out-diverted': on(view({ call: { ...call(), diverted: true } as never })),
   'ended-later': on(view({ call: { ...call({ state: 'ended', ended: 'declined' }), reply: { type: 'later', minutes: 10 } } as never })),
   'ended-office': on(view({ call: { ...call({ state: 'ended', ended: 'missed' }), diverted: true } as never })),

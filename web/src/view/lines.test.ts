@@ -2,8 +2,9 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { DEVICES, asks, guarded, invitation } from '../fake/devices';
 import { FROZEN, HOURS, LINES, call_line, estmark, listed_line, offer, over_line, taken, terms } from '../fake/lines';
 import { norland, president } from '../fake/people';
-import { NOW, call, desk, incoming, record_line, view } from '../fake/views';
+import { CALL, NOW, call, desk, incoming, live, record_line, view } from '../fake/views';
 import { set_locale } from '../text/state.svelte';
+import { call_screen } from './call';
 import { devices_screen } from './devices';
 import { ended_screen } from './ended';
 import { contact_words, last_call, lines_screen, taken_card, taken_line, time_left } from './lines';
@@ -194,6 +195,14 @@ describe('a ring over a line', () => {
       answers: { later: true, office: false },
       suspect: false,
     });
+  });
+
+  it('can be doubted in the call, too, by whoever gave the line', () => {
+    const media = { microphone: 'on', sound_blocked: false, media_timed_out: false } as const;
+    const over = { ...live({ other: estmark }), line: call_line() } as never;
+    expect(call_screen(view({ call: over }), NOW, media)?.suspect).toBe(CALL);
+    expect(call_screen(view({ you: holder, call: over }), NOW, media)?.suspect).toBeNull();
+    expect(call_screen(view({ call: live() }), NOW, media)?.suspect).toBeNull();
   });
 
   it('that their office takes says so to the caller', () => {

@@ -262,9 +262,9 @@ export const lines = {
     suspect: {
       title: 'This is not them?',
       then: (name: string) =>
-        `The ring ends, and the line of ${mid(name)} is frozen until you or your office have looked into it. Your security officer is told.`,
+        `It ends at once, and the line of ${mid(name)} is frozen until you or your office have looked into it. Your security officer is told.`,
       yes: 'Freeze the line',
-      back: 'Back to the ring',
+      back: 'Back',
     },
     diverted: { title: 'At their office', sentence: 'Their office takes the call. It rings there.' },
     answers: 'Other answers',

@@ -270,9 +270,9 @@ export const lines: Text['lines'] = {
     suspect: {
       title: 'Ce n’est pas cette personne ?',
       then: (name) =>
-        `L’appel cesse, et la ligne ${of(name)} est gelée jusqu’à ce que vous ou votre cabinet ayez vérifié. Votre responsable de la sécurité est prévenu.`,
+        `L’appel cesse aussitôt, et la ligne ${of(name)} est gelée jusqu’à ce que vous ou votre cabinet ayez vérifié. Votre responsable de la sécurité est prévenu.`,
       yes: 'Geler la ligne',
-      back: 'Retour à l’appel',
+      back: 'Retour',
     },
     diverted: { title: 'À son cabinet', sentence: 'Son cabinet prend l’appel. Il y sonne.' },
     answers: 'Autres réponses',
