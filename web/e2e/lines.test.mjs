@@ -245,7 +245,7 @@ test('a device that is not theirs is refused, and a line that is withdrawn opens
   const address = await give('The Chancellor of Ostland', 'Federal Chancellery');
   await president.getByRole('button', { name: 'Withdraw this line' }).click();
   await president.getByRole('button', { name: 'Withdraw it' }).click();
-  await president.getByText('This line is no longer on offer').waitFor();
+  await president.getByRole('heading', { name: 'Who can reach me' }).waitFor();
   const late = await opened(browser, office, address);
   await late.page.getByRole('heading', { name: 'This link is no longer valid' }).waitFor();
   await late.context.close();

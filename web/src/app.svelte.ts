@@ -463,6 +463,12 @@ export class App {
     this.host().command(line_command({ type: 'suspect', call }));
   }
 
+  /** Withdraws the offer of a line, or refuses the device that took it: its page has nothing more to show. */
+  close_line(invitation: string): void {
+    this.lines.close(invitation);
+    if (this.route.at === 'offer' && this.route.invitation === invitation) this.navigate({ at: 'lines' }, 'replace');
+  }
+
   /** Keeps a promise: rings, and forgets it. */
   keep_promise(person: string): void {
     this.promises.remove(person);
