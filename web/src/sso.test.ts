@@ -132,6 +132,7 @@ function app() {
     sign_ins: none,
     alerts: none,
     delegations: none,
+    lines: none,
     start: none,
     finish: none,
     unlink: none,

@@ -26,13 +26,14 @@ export async function free_port() {
 export class Office {
   #children = new Set();
 
-  /** @param {{ suite?: 'hybrid' | 'cnsa2', media?: string, media_addr?: string, turn?: string[], two_registrars?: boolean, serve?: string[] }} [options] `serve`: more arguments of `telcon serve` */
+  /** @param {{ suite?: 'hybrid' | 'cnsa2', media?: string, media_addr?: string, turn?: string[], two_registrars?: boolean, rings?: 'roles' | 'lines', serve?: string[] }} [options] `serve`: more arguments of `telcon serve` */
   static async make({
     suite = 'hybrid',
     media = '127.0.0.1:0',
     media_addr,
     turn = [],
     two_registrars = false,
+    rings = 'roles',
     serve = [],
   } = {}) {
     if (!TELCON || !WEB) throw new Error('TELCON_BIN and TELCON_WEB are not set: run this by `cargo xtask e2e`');
@@ -42,6 +43,7 @@ export class Office {
     office.dir = await mkdtemp(join(tmpdir(), 'telcon-e2e-'));
     const init = ['init', '--data', office.dir, '--domain', 'office.example', '--name', 'Office of the President'];
     const terms = ['--record-mode', 'audio', ...(two_registrars ? ['--two-registrars'] : [])];
+    if (rings === 'lines') terms.push('--rings', rings);
     await run(TELCON, [...init, '--suite', suite, ...terms, '--no-passphrase']);
     office.port = await free_port();
     office.origin = `http://localhost:${office.port}`;

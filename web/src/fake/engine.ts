@@ -5,6 +5,7 @@ import type { AddedDevice, CallView, Card, UserCommand, PageOutput, View } from 
 import type { Engine } from '../engine/engine';
 import { added } from './alerts';
 import { ASK_CODE } from './devices';
+import { FakeGiver } from './giver';
 import { FakeRegistrar } from './registrar';
 import { norland, president } from './people';
 import { call, device, incoming, live, view } from './views';
@@ -13,6 +14,7 @@ type TestEvent =
   | { fake: 'appointed' }
   | { fake: 'asks' }
   | { fake: 'device_added' }
+  | { fake: 'takes_line' }
   | { fake: 'rings'; verified: boolean }
   | { fake: 'answers' }
   | { fake: 'hangs_up' }
@@ -30,6 +32,7 @@ export class Telcon implements Engine {
   #rings: CallView[] = [];
   #silenced: Card[] = [];
   #added: AddedDevice[] = [];
+  #giver = new FakeGiver();
   #channel = new BroadcastChannel('fake-world');
   #wakeup: number | undefined;
   /** Set on a security officer's device. */
@@ -131,6 +134,10 @@ export class Telcon implements Engine {
   command(now_ms: number, json: string): void {
     const command = JSON.parse(json) as UserCommand;
     if (this.#officer?.command(command)) return this.#show();
+    if (this.#giver.command(command)) {
+      this.#channel.postMessage({ fake: 'line', command });
+      return this.#show();
+    }
     switch (command.type) {
       case 'ring':
         this.#wakeup = now_ms + 20;
@@ -208,6 +215,10 @@ export class Telcon implements Engine {
       this.#officer?.handle(message.fake);
       return this.#show();
     }
+    if (message.fake === 'takes_line') {
+      this.#giver.take();
+      return this.#show();
+    }
     if (message.fake === 'device_added') {
       this.#added = [added()];
       return this.#show();
@@ -260,9 +271,11 @@ export class Telcon implements Engine {
       rings: this.#rings,
       silenced: this.#silenced,
       added_devices: this.#added,
+      invitations: this.#giver.invitations,
       you: { ...president, device: device(1) },
     });
-    this.#outputs.push({ type: 'view', view: shown });
+    const with_lines = { ...shown, lines_changed: this.#giver.lines_changed };
+    this.#outputs.push({ type: 'view', view: with_lines });
   }
 }
 
