@@ -62,6 +62,8 @@ pub(crate) struct Call {
     mode: RecordMode,
     parties: Option<Parties>,
     muted: bool,
+    /// The office said that no device of the callee is connected, and that it notifies them.
+    notified: bool,
     /// Log index of its sealed record, and whether every note-taker reported its record as incomplete.
     pub(crate) record: Option<(u64, bool)>,
     /// Members of whom a checkpoint was compared and is part of the log that this device follows.
@@ -209,6 +211,7 @@ impl Call {
             mode,
             parties: None,
             muted: false,
+            notified: false,
             record: None,
             same_log: BTreeSet::new(),
             uncompared: BTreeMap::new(),

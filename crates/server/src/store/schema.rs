@@ -3,7 +3,7 @@
 use super::{StoreError, database::Statements, value::values};
 
 /// Version that this program writes.
-pub(super) const VERSION: i64 = 19;
+pub(super) const VERSION: i64 = 20;
 
 /// A table, common to all databases: the unit of a migration between databases.
 pub(super) struct Table {
@@ -15,7 +15,7 @@ pub(super) struct Table {
 }
 
 /// All tables of [`VERSION`].
-pub(super) const TABLES: [Table; 25] = [
+pub(super) const TABLES: [Table; 26] = [
     Table {
         name: "devices",
         columns: &[
@@ -207,6 +207,7 @@ pub(super) const TABLES: [Table; 25] = [
     Table { name: "account_sessions", columns: &["device", "issuer", "signed_in_ms"], key: 1 },
     Table { name: "programs", columns: &["device", "version"], key: 1 },
     Table { name: "sign_ins", columns: &["device", "from_ms", "until_ms", "times", "kind"], key: 2 },
+    Table { name: "ring_pushes", columns: &["call", "device", "until_ms", "taken", "missed"], key: 2 },
     Table { name: "marks", columns: &["name", "value"], key: 1 },
 ];
 
@@ -464,6 +465,14 @@ CREATE TABLE sign_ins (
     PRIMARY KEY (device, from_ms)
 ) STRICT, WITHOUT ROWID;
 ",
+    // Rings that devices are notified of.
+    "
+CREATE TABLE ring_pushes (
+    call BLOB NOT NULL, device BLOB NOT NULL, until_ms INTEGER NOT NULL, taken INTEGER NOT NULL, missed INTEGER,
+    PRIMARY KEY (call, device)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX ring_pushes_device ON ring_pushes (device);
+",
 ];
 
 /// PostgreSQL databases begin with version 5, in which they are created; the version is a mark. `COLLATE "C"` orders as
@@ -676,6 +685,14 @@ CREATE TABLE sign_ins (
     device BYTEA NOT NULL, from_ms BIGINT NOT NULL, until_ms BIGINT NOT NULL, times BIGINT NOT NULL, kind TEXT NOT NULL,
     PRIMARY KEY (device, from_ms)
 );
+",
+    // Rings that devices are notified of.
+    "
+CREATE TABLE ring_pushes (
+    call BYTEA NOT NULL, device BYTEA NOT NULL, until_ms BIGINT NOT NULL, taken BIGINT NOT NULL, missed BIGINT,
+    PRIMARY KEY (call, device)
+);
+CREATE INDEX ring_pushes_device ON ring_pushes (device);
 "];
 
 /// Creates the tables of a PostgreSQL database, or migrates older ones to [`VERSION`], inside a transaction.

@@ -60,6 +60,10 @@ pub(super) struct Call {
     /// Devices of the callee that refused the ring.
     pub failed: BTreeSet<DeviceId>,
     pub shown: bool,
+    /// Devices that were notified of the ring by push messages, and whether that need not be repeated.
+    pub notified: BTreeMap<DeviceId, bool>,
+    /// Whether it rang on no connected device so far, and devices were notified instead.
+    pub only_notified: bool,
     /// Since when it rings. Earlier than its opening if the clock was set back meanwhile.
     ring_since_ms: u64,
     pub legs: HashSet<DeviceId>,
@@ -94,6 +98,8 @@ impl Call {
             ringing: BTreeSet::new(),
             failed: BTreeSet::new(),
             shown: false,
+            notified: BTreeMap::new(),
+            only_notified: false,
             ring_since_ms,
             legs: HashSet::new(),
             handshakes: VecDeque::new(),
@@ -124,6 +130,8 @@ impl Call {
             ringing: BTreeSet::new(),
             failed: BTreeSet::new(),
             shown: false,
+            notified: BTreeMap::new(),
+            only_notified: false,
             ring_since_ms: stored.row.opened_ms.min(now_ms),
             legs: HashSet::new(),
             handshake_bytes: stored.handshakes.iter().map(size).sum(),
@@ -176,6 +184,7 @@ impl Call {
     pub fn involved(&self) -> BTreeSet<DeviceId> {
         let waiting = self.waiting.iter().map(|w| &w.ask.device);
         let connected = self.present.keys().chain(self.lost.keys()).chain(&self.ringing).chain(&self.legs);
+        let connected = connected.chain(self.notified.keys());
         let sides = [&self.row.from_device].into_iter().chain(&self.row.answerer);
         self.members.iter().chain(waiting).chain(connected).chain(sides).copied().collect()
     }

@@ -4,14 +4,14 @@ use super::{
     contacts::Contacts,
     directory::Directory,
     held_delegations::Delegations,
+    push::Subscriptions,
     port::{CloseReason, Effects, Output, PendingAppend, Policy, RelayCommand, SessionId},
 };
 use crate::{
     assignment::Assignment,
-    store::{PushRow, Write},
+    store::Write,
     timers::Timers,
 };
-use std::collections::BTreeMap;
 use telcon_proto::{
     CallId, DelegationId, DeviceId, InvitationId, PersonId, RecoveryId, Role, ServerMessage,
     entry::Entry,
@@ -52,8 +52,8 @@ pub(super) struct Context {
     pub delegations: Delegations,
     pub assignment: Assignment,
     pub timers: Timers<Timer>,
-    /// Web Push subscriptions, one of each device: all of them, which are few.
-    pub push: BTreeMap<DeviceId, PushRow>,
+    /// Web Push subscriptions.
+    pub push: Subscriptions,
     effects: Effects,
 }
 
@@ -66,7 +66,7 @@ impl Context {
             delegations: Delegations::default(),
             assignment: Assignment::default(),
             timers: Timers::default(),
-            push: BTreeMap::new(),
+            push: Subscriptions::default(),
             effects: Effects::default(),
         }
     }
