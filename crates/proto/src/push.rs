@@ -113,8 +113,14 @@ mod tests {
     fn a_ring_and_its_end_name_the_call_and_nobody() {
         let call = CallId::from_bytes([0xca; 16]);
         for (about, expected) in [
-            (PushAbout::Ring { call, until_ms: 9 }, r#""about":"ring","call":"cacacacacacacacacacacacacacacaca","until_ms":9}"#),
-            (PushAbout::RingOver { call, missed: true }, r#""about":"ring_over","call":"cacacacacacacacacacacacacacacaca","missed":true}"#),
+            (
+                PushAbout::Ring { call, until_ms: 9 },
+                r#""about":"ring","call":"cacacacacacacacacacacacacacacaca","until_ms":9}"#,
+            ),
+            (
+                PushAbout::RingOver { call, missed: true },
+                r#""about":"ring_over","call":"cacacacacacacacacacacacacacacaca","missed":true}"#,
+            ),
         ] {
             let message = PushMessage::from(about);
             let text = serde_json::to_string(&message).unwrap();

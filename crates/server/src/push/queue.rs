@@ -537,6 +537,162 @@ mod tests {
         assert!(other(|row| row.auth = Blob(vec![2])));
     }
 
+    fn call(n: u8) -> CallId {
+        CallId::from_bytes([n; 16])
+    }
+
+    fn send_about(queue: &mut Queue, n: u8, about: PushAbout, until_ms: u64) {
+        let to = push(n, 0).to;
+        queue.command(PushCommand::Send(Box::new(Push { to, about, until_ms })));
+    }
+
+    const RING_END: u64 = START + 45_000;
+
+    fn ring_of(queue: &mut Queue, n: u8, of: u8) -> PushAbout {
+        let about = PushAbout::Ring { call: call(of), until_ms: RING_END };
+        send_about(queue, n, about, RING_END);
+        about
+    }
+
+    #[test]
+    fn a_ring_waits_neither_for_alerts_nor_for_what_its_push_service_refused_before() {
+        let mut queue = Queue::default();
+        // Alerts are held back for an hour, and all attempts of their kind are under way.
+        send(&mut queue, 1, 1);
+        let alert = queue.next(START).unwrap();
+        queue.done(device(1), alert.id, Outcome::Failed { retry_ms: Some(3_600_000) }, START);
+        for n in 2..2 + MAX_CONCURRENT_PUSHES as u8 {
+            send(&mut queue, n, 1);
+        }
+        while queue.next(START).is_some() {}
+        let about = ring_of(&mut queue, 1, 1);
+        let attempt = queue.next(START).unwrap();
+        assert_eq!((attempt.push.about, attempt.ttl_s), (about, 45));
+        queue.done(device(1), attempt.id, Outcome::Failed { retry_ms: Some(40_000) }, START);
+        assert_eq!(queue.next(START + 39_000), None, "the push service asked for that");
+        let about = ring_of(&mut queue, 1, 2);
+        assert_eq!(queue.next(START + 39_000).unwrap().push.about, about, "another ring is tried once at once");
+    }
+
+    #[test]
+    fn a_ring_that_fails_is_tried_again_soon_and_not_after_its_end() {
+        let mut queue = Queue::default();
+        let about = ring_of(&mut queue, 1, 1);
+        let (mut now, mut tries) = (START, Vec::new());
+        while let Some(attempt) = queue.next(now) {
+            tries.push(now - START);
+            queue.done(device(1), attempt.id, Outcome::Failed { retry_ms: None }, now);
+            now = queue.next_timeout().unwrap();
+        }
+        assert_eq!(tries, [0, 1_000, 3_000, 7_000, 15_000, 31_000]);
+        assert_eq!((now, queue.take_events()), (RING_END, vec![Event::Settled(device(1), about)]));
+    }
+
+    #[test]
+    fn the_end_of_a_ring_replaces_it_and_is_not_sent_to_a_device_that_cannot_have_heard_of_it() {
+        // What became of the ring before its end, and what is sent afterwards if it was missed, and if it was not.
+        #[derive(Debug)]
+        enum Ring {
+            Waits,
+            UnderWay(Outcome),
+            Failed,
+            Taken,
+        }
+        let failed = Outcome::Failed { retry_ms: None };
+        for (before, missed, expected) in [
+            (Ring::Waits, true, 1),
+            (Ring::Waits, false, 0),
+            (Ring::UnderWay(Outcome::Accepted), false, 1),
+            (Ring::UnderWay(failed), true, 1),
+            (Ring::UnderWay(failed), false, 1),
+            (Ring::Failed, false, 1),
+            (Ring::Taken, true, 1),
+            (Ring::Taken, false, 1),
+        ] {
+            let mut queue = Queue::default();
+            ring_of(&mut queue, 1, 1);
+            let under_way = match before {
+                Ring::Waits => None,
+                _ => queue.next(START),
+            };
+            match (&before, &under_way) {
+                (Ring::Failed, Some(attempt)) => queue.done(device(1), attempt.id, failed, START),
+                (Ring::Taken, Some(attempt)) => queue.done(device(1), attempt.id, Outcome::Accepted, START),
+                _ => {}
+            }
+            let over = PushAbout::RingOver { call: call(1), missed };
+            send_about(&mut queue, 1, over, START + DAY_MS);
+            if let (Ring::UnderWay(outcome), Some(attempt)) = (&before, &under_way) {
+                queue.done(device(1), attempt.id, *outcome, START);
+            }
+            let mut sent = Vec::new();
+            let mut now = START;
+            loop {
+                while let Some(attempt) = queue.next(now) {
+                    sent.push(attempt.push.about);
+                    queue.done(device(1), attempt.id, Outcome::Accepted, now);
+                }
+                match queue.next_timeout() {
+                    Some(at) => now = at,
+                    None => break,
+                }
+            }
+            assert_eq!(sent, vec![over; expected], "{before:?} {missed}: never the ring after its end");
+            assert!(queue.take_events().contains(&Event::Settled(device(1), over)), "{before:?} {missed}");
+        }
+    }
+
+    #[test]
+    fn a_ring_is_withdrawn_from_a_device_that_is_connected() {
+        let mut queue = Queue::default();
+        ring_of(&mut queue, 1, 1);
+        let other = ring_of(&mut queue, 1, 2);
+        queue.command(PushCommand::Withdraw(device(1), call(1)));
+        queue.command(PushCommand::Withdraw(device(2), call(1)));
+        let attempt = queue.next(START).unwrap();
+        assert_eq!(attempt.push.about, other);
+        queue.command(PushCommand::Withdraw(device(1), call(2)));
+        queue.done(device(1), attempt.id, Outcome::Failed { retry_ms: None }, START);
+        assert_eq!((queue.next(START + 5_000), queue.next_timeout()), (None, None));
+    }
+
+    #[test]
+    fn push_services_that_hang_do_not_hold_up_rings_of_others() {
+        let mut queue = Queue::default();
+        let hanging = MAX_CONCURRENT_RING_PUSHES as u8 - 1;
+        for n in 0..hanging {
+            ring_of(&mut queue, n, n);
+            ring_of(&mut queue, n, n + 100);
+        }
+        let under_way: Vec<Attempt> = std::iter::from_fn(|| queue.next(START)).collect();
+        assert_eq!(under_way.len(), usize::from(hanging), "one of each device");
+        ring_of(&mut queue, 200, 1);
+        assert_eq!(queue.next(START).unwrap().push.to.device, device(200));
+    }
+
+    #[test]
+    fn many_rings_to_one_device_are_limited_and_what_is_left_out_is_reported() {
+        let mut queue = Queue::default();
+        let mut sent = 0;
+        for n in 0..100 {
+            ring_of(&mut queue, 1, n);
+            while let Some(attempt) = queue.next(START) {
+                queue.done(device(1), attempt.id, Outcome::Accepted, START);
+                sent += 1;
+            }
+            let over = PushAbout::RingOver { call: call(n), missed: true };
+            send_about(&mut queue, 1, over, START + DAY_MS);
+        }
+        assert_eq!(sent, RING_PUSH_BURST);
+        let waiting = queue.rings.devices[&device(1)].messages.len();
+        assert_eq!(waiting, MAX_PUSHES_PER_DEVICE);
+        let ends = queue
+            .take_events()
+            .into_iter()
+            .filter(|event| matches!(event, Event::Settled(_, PushAbout::RingOver { .. })));
+        assert!(ends.count() >= 100 - sent as usize - MAX_PUSHES_PER_DEVICE);
+    }
+
     #[test]
     fn nothing_is_remembered_of_a_device_that_was_sent_everything() {
         let mut queue = Queue::default();

@@ -4,14 +4,10 @@ use super::{
     contacts::Contacts,
     directory::Directory,
     held_delegations::Delegations,
-    push::Subscriptions,
     port::{CloseReason, Effects, Output, PendingAppend, Policy, RelayCommand, SessionId},
+    push::Subscriptions,
 };
-use crate::{
-    assignment::Assignment,
-    store::Write,
-    timers::Timers,
-};
+use crate::{assignment::Assignment, store::Write, timers::Timers};
 use telcon_proto::{
     CallId, DelegationId, DeviceId, InvitationId, PersonId, RecoveryId, Role, ServerMessage,
     entry::Entry,

@@ -411,7 +411,8 @@ impl Switchboard {
         for device in call.audience() {
             self.context.tell(&device, ServerMessage::Ended { call: id, how });
         }
-        let shown = call.row.stage == Stage::Ringing && (call.shown || !call.ringing.is_empty() || !call.notified.is_empty());
+        let shown =
+            call.row.stage == Stage::Ringing && (call.shown || !call.ringing.is_empty() || !call.notified.is_empty());
         // However it ends: a caller chooses to cancel, fail or disconnect. Busy is the callee's doing, who took another call.
         if shown && how != Ended::Busy {
             self.ring_limits.unwanted(call.row.from.person, call.row.to.person, now_ms);
