@@ -6,6 +6,7 @@ import {
   acts_for_others,
   delegates,
   ends_delegations,
+  is_rung,
   joins_calls,
   listens,
   marks_alerts,
@@ -45,6 +46,9 @@ describe('roles', () => {
     expect(ROLES.filter(marks_alerts)).toEqual(allowed("mark the office's alerts as seen"));
     expect(ROLES.filter(delegates)).toEqual(allowed('let staff ring or answer for oneself, by a signed delegation'));
     expect(ROLES.filter(acts_for_others)).toEqual(allowed('ring or answer for a principal, under their delegation'));
+    expect(ROLES.filter(is_rung).sort()).toEqual(
+      [...allowed('be rung and answer'), ...allowed('ring or answer for a principal, under their delegation')].sort(),
+    );
     expect(ROLES.filter(ends_delegations)).toEqual(allowed('see all delegations, and end them'));
     expect(ROLES.filter(watches)).toEqual(allowed('see every call while it takes place'));
     expect(ROLES.filter(reads_captions)).toEqual(allowed('read the live captions of a call'));

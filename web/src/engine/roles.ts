@@ -50,3 +50,6 @@ export const ends_delegations = (role: Role): boolean => role === 'security_offi
 /** Whether people of this role have a list of delegations. */
 export const sees_delegations = (role: Role): boolean =>
   delegates(role) || acts_for_others(role) || ends_delegations(role);
+
+/** Whether people of this role are rung: for themselves, or for who lets them answer. */
+export const is_rung = (role: Role): boolean => speaks(role) || acts_for_others(role);

@@ -14,6 +14,7 @@ export const member = (card: Card, n: number, more: Partial<MemberView> = {}): M
   you: false,
   speaks: card.role === 'principal' || card.role === 'counterpart',
   muted: false,
+  notified: false,
   lost: false,
   ...more,
 });

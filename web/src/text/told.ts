@@ -166,7 +166,7 @@ export const KNOWN: readonly (readonly [RegExp, Told])[] = [
   [/older than your office allows/i, 'update_device'],
   // Roles.
   [
-    /this device's role may not |only a security officer's device can subscribe to push|only a security officer's is$/i,
+    /this device's role may not |only a security officer's is$/i,
     'not_this_role',
   ],
   // Notifications while the page is closed.

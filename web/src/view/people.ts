@@ -101,10 +101,16 @@ function row(
     favourite,
     reachable: contact.reachable,
     time: time_there(now, contact.zone, local_zone) ?? '',
-    state: !ready ? people.you_offline : contact.reachable ? people.available : people.offline,
-    can_ring: ready && contact.reachable,
+    state: !ready ? people.you_offline : presence(contact),
+    can_ring: ready && (contact.reachable || contact.notified === true),
     recovered: contact.recovered_ms === undefined ? null : people.recovered(date(contact.recovered_ms, local_zone)),
   };
+}
+
+function presence({ reachable, notified }: Contact): string {
+  const { people } = t();
+  if (reachable) return people.available;
+  return notified ? people.notified : people.offline;
 }
 
 /** What the office is to be asked for, where the list does not have everybody: two letters or more. */

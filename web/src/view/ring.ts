@@ -182,6 +182,9 @@ function state(phase: RingScreen['phase'], call: CallView): RingScreen['state'] 
   const texts = t().ring;
   switch (phase) {
     case 'ringing':
+      if (call.notified) {
+        return { title: texts.notifying, sentence: texts.devices_notified(call.other?.name ?? t().names.other_side) };
+      }
       return {
         title: texts.ringing,
         sentence: call.direction === 'in' ? '' : texts.device_rings(call.other?.name ?? t().names.other_side),
