@@ -14,7 +14,6 @@ export const member = (card: Card, n: number, more: Partial<MemberView> = {}): M
   you: false,
   speaks: card.role === 'principal' || card.role === 'counterpart',
   muted: false,
-  notified: false,
   lost: false,
   ...more,
 });
@@ -73,6 +72,7 @@ export function call(more: Partial<CallView> = {}): CallView {
     members: [],
     started_ms: null,
     muted: false,
+    notified: false,
     epoch: null,
     opened_index: 90_412,
     opened_ms: NOW - 8_000,
