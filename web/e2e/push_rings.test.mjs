@@ -116,14 +116,14 @@ async function press(action = '') {
 /** The caller rings; returns the message that the push service got, and what the caller is told. */
 async function ring() {
   const next = service.next();
-  await caller.page.getByRole('button', { name: `Ring ${CALLEE}` }).click();
+  await caller.getByRole('button', { name: `Ring ${CALLEE}` }).click();
   return next;
 }
 
 async function stop_ringing() {
   const next = service.next();
-  await caller.page.getByRole('button', { name: 'Stop ringing' }).click();
-  await caller.page.getByRole('button', { name: 'Back to people' }).click();
+  await caller.getByRole('button', { name: 'Stop ringing' }).click();
+  await caller.getByRole('button', { name: 'Done' }).click();
   return next;
 }
 
@@ -170,10 +170,10 @@ test('a ring reaches a closed page, and the page that it opens rings and answers
     'the page is closed',
   );
   caller = await enrolled(browser, office, 'The President');
-  await caller.page.getByText('Reachable by notification').waitFor();
+  await caller.getByText('Reachable by notification').waitFor();
   const rang = performance.now();
   const message = await ring();
-  await caller.page.getByText('Notifying their devices').waitFor();
+  await caller.getByText('Notifying their devices').waitFor();
   const { call, until_ms, ...rest } = JSON.parse(message.text);
   assert.deepEqual(rest, { version: 1, about: 'ring' });
   assert.ok(until_ms > Date.now() && until_ms <= Date.now() + 45_000);
@@ -203,16 +203,16 @@ test('a ring reaches a closed page, and the page that it opens rings and answers
   await page.getByRole('heading', { name: 'The President' }).waitFor();
   const rings_ms = performance.now() - from;
   await page.getByText('Verified by this device', { exact: true }).waitFor();
-  await caller.page.getByText('device is ringing').waitFor();
+  await caller.getByText('device is ringing').waitFor();
   assert.deepEqual(await shown(), [], 'the page shows the ring: its notification is gone');
   const live = () => window.telcon.view?.call?.state === 'live' && window.telcon.timings.first_audio_ms !== null;
   await page.getByRole('button', { name: 'Accept' }).click();
-  await Promise.all([until(page, live), until(caller.page, live)]);
+  await Promise.all([until(page, live), until(caller, live)]);
   console.log(`ring to notification: ${Math.round(notified_ms)} ms; opening the page to ringing: ${Math.round(rings_ms)} ms`);
   await page.getByRole('button', { name: 'End call' }).click();
   await page.close();
-  await caller.page.getByRole('button', { name: 'Back to people' }).click();
-  await caller.page.getByText('Reachable by notification').waitFor();
+  await caller.getByRole('button', { name: 'Done' }).click();
+  await caller.getByText('Reachable by notification').waitFor();
 });
 
 test('a caller who gives up leaves a missed call in place of the ring, and no replay brings it back', async () => {
@@ -243,13 +243,13 @@ test('a ring that the push service held back, and a forged one, do not ring', as
 test('a page that is open in the background is asked for the ring, and shows it', async () => {
   const page = await opened();
   await page.getByRole('heading', { name: 'People' }).waitFor();
-  await caller.page.getByText('Available').waitFor();
+  await caller.getByText('Available').waitFor();
   let pushed = false;
   void service.next().then(() => (pushed = true));
-  await caller.page.getByRole('button', { name: `Ring ${CALLEE}` }).click();
+  await caller.getByRole('button', { name: `Ring ${CALLEE}` }).click();
   await page.getByRole('heading', { name: 'The President' }).waitFor();
   await page.getByRole('button', { name: 'Decline' }).click();
-  await caller.page.getByRole('button', { name: 'Back to people' }).click();
+  await caller.getByRole('button', { name: 'Done' }).click();
   assert.equal(pushed, false, 'a page that is open needs no push message');
   await page.close();
 });
