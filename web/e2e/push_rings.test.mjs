@@ -208,7 +208,9 @@ test('a ring reaches a closed page, and the page that it opens rings and answers
   const live = () => window.telcon.view?.call?.state === 'live' && window.telcon.timings.first_audio_ms !== null;
   await page.getByRole('button', { name: 'Accept' }).click();
   await Promise.all([until(page, live), until(caller, live)]);
-  console.log(`ring to notification: ${Math.round(notified_ms)} ms; opening the page to ringing: ${Math.round(rings_ms)} ms`);
+  console.log(
+    `ring to notification: ${Math.round(notified_ms)} ms; opening the page to ringing: ${Math.round(rings_ms)} ms`,
+  );
   await page.getByRole('button', { name: 'End call' }).click();
   await page.close();
   await caller.getByRole('button', { name: 'Done' }).click();

@@ -350,7 +350,8 @@ export class App {
     const known = (of: ShownView | null) => (of?.log ? of.token : null);
     const signed_in_again = known(view) !== null && known(before) !== known(view);
     if (signed_in_again && view.token && this.notified_of !== null) void this.push.check(view.token);
-    const rung = (of: ShownView | null) => (of?.caught_up ? [of.call, ...of.rings].map((ring) => ring?.call).join() : null);
+    const rung = (of: ShownView | null) =>
+      of?.caught_up ? [of.call, ...of.rings].map((ring) => ring?.call).join() : null;
     if (rung(view) !== null && rung(view) !== rung(before)) void this.push.close_rings();
     // The office may have been restarted with other rules.
     if (signed_in_again && before !== null) void this.protection.read_policy();

@@ -116,7 +116,12 @@ describe('a push message', () => {
   });
 
   it('brings no words of its own', () => {
-    const words = { title: 'Your device was stolen', body: 'Call +1 555 0100', tag: 'x', leads: 'https://evil.example' };
+    const words = {
+      title: 'Your device was stolen',
+      body: 'Call +1 555 0100',
+      tag: 'x',
+      leads: 'https://evil.example',
+    };
     expect(shown(alert(words))).toEqual(shown(alert()));
     expect(shown(rings(words))).toEqual(shown(rings()));
     expect(shown(over(words))).toEqual(shown(over()));
