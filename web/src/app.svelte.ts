@@ -13,7 +13,7 @@ import { RECORD_PAGE, RECORDS_PER_PAGE, with_newest, type Records } from './engi
 import type { MicrophoneState } from './engine/microphone';
 import { erase_page_data } from './engine/page_data';
 import { problem_of, type Problem } from './engine/problem';
-import { acts_for_others, marks_alerts, sees_all_records, watches } from './engine/roles';
+import { acts_for_others, is_rung, marks_alerts, sees_all_records, watches } from './engine/roles';
 import type { SoundKind } from './engine/sound_devices';
 import type { SsoOffice } from './engine/sso_office';
 import * as protection_memory from './engine/protection_memory';
@@ -117,6 +117,12 @@ export class App {
   readonly screen = $derived.by(() =>
     screen_name(this.state, this.view, this.route, this.dismissed, this.sso.required, this.lines.later),
   );
+  /** What this person is notified of while the page is closed. */
+  readonly notified_of = $derived.by((): 'rings' | 'alerts' | null => {
+    const role = this.view?.you?.role;
+    if (role === undefined) return null;
+    return is_rung(role) ? 'rings' : marks_alerts(role) ? 'alerts' : null;
+  });
   readonly title = $derived(tab_title(this.screen, this.view));
 
   constructor(
@@ -362,7 +368,10 @@ export class App {
     // A record is verified against the log that this device follows: the size of that comes just after the sign-in.
     const known = (of: ShownView | null) => (of?.log ? of.token : null);
     const signed_in_again = known(view) !== null && known(before) !== known(view);
-    if (signed_in_again && view.token && view.you && marks_alerts(view.you.role)) void this.push.check(view.token);
+    if (signed_in_again && view.token && this.notified_of !== null) void this.push.check(view.token);
+    const rung = (of: ShownView | null) =>
+      of?.caught_up ? [of.call, ...of.rings].map((ring) => ring?.call).join() : null;
+    if (rung(view) !== null && rung(view) !== rung(before)) void this.push.close_rings();
     // The office may have been restarted with other rules.
     if (signed_in_again && before !== null) void this.protection.read_policy();
     if (ended_now) this.#offer_protection();
@@ -550,6 +559,14 @@ export class App {
     save_favourites(next);
   }
 
+  /** The person answers whether this browser is to ring while the page is closed, or changes it. */
+  async ring_when_closed(on: boolean): Promise<void> {
+    const token = this.view?.token;
+    if (!token) return;
+    await (on ? this.push.turn_on(token) : this.push.turn_off(token));
+    if ('Notification' in globalThis) this.notifications = Notification.permission;
+  }
+
   async request_notifications(): Promise<void> {
     this.notifications = await Notification.requestPermission();
   }
@@ -725,9 +742,10 @@ export class App {
     });
     for (const kind of ['pointerdown', 'keydown'] as const) addEventListener(kind, () => this.protection.used());
     setInterval(() => this.#on_second(), 1000);
-    // Only the push worker sends messages here: a notification was pressed, and it asks for the alerts.
+    // Only the push worker sends messages here: a notification was pressed and asks for a screen, or one of a ring is shown.
     navigator.serviceWorker?.addEventListener('message', ({ data }) => {
-      if (data === 'alerts' && this.route.at !== 'alerts') this.navigate({ at: 'alerts' });
+      if ((data === 'alerts' || data === 'calls') && this.route.at !== data) this.navigate({ at: data });
+      if (data === 'rung' && this.view?.token && !document.hidden) void this.push.close_rings();
     });
     this.notifications = 'Notification' in globalThis ? Notification.permission : 'unsupported';
   }

@@ -10,11 +10,16 @@ export type PushState = 'unknown' | 'unsupported' | 'no_push' | 'blocked' | 'off
 
 /** That the person turned it on in this browser. */
 const WANTED = 'telcon.push';
+/** That the person was asked whether this browser is to ring while the page is closed, and answered. */
+const ASKED = 'telcon.push_asked';
 
 export class PushSwitch {
   state = $state<PushState>('unknown');
   busy = $state(false);
   problem = $state.raw<Problem | null>(null);
+  #asked = $state(is_set(ASKED));
+  /** Whether to ask once: it is off, could be on, and nobody has answered here. */
+  readonly offered = $derived(this.state === 'off' && !this.#asked);
 
   constructor(
     private readonly language: () => string,
@@ -32,7 +37,7 @@ export class PushSwitch {
       const { key, endpoint_sha256 } = await this.office.settings(token);
       if (key === undefined) return 'no_push';
       if (this.browser.permission() === 'denied') return 'blocked';
-      if (!is_wanted() || this.browser.permission() !== 'granted') return 'off';
+      if (!is_set(WANTED) || this.browser.permission() !== 'granted') return 'off';
       const current = await this.browser.current();
       const known = current && endpoint_sha256 === (await text_sha256_hex(current.subscription.endpoint));
       if (!known || current.key !== key) {
@@ -44,6 +49,7 @@ export class PushSwitch {
   }
 
   turn_on(token: string): Promise<void> {
+    this.not_now();
     return this.#work(async () => {
       const { key } = await this.office.settings(token);
       if (key === undefined) return 'no_push';
@@ -52,15 +58,21 @@ export class PushSwitch {
       const current = await this.browser.current();
       if (current && current.key !== key) await this.browser.unsubscribe();
       await this.#subscribe(token, key);
-      keep_wanted(true);
+      keep(WANTED, true);
       return 'on';
     });
+  }
+
+  /** The person answered the question: it is not asked again. */
+  not_now(): void {
+    this.#asked = true;
+    keep(ASKED, true);
   }
 
   turn_off(token: string): Promise<void> {
     return this.#work(async () => {
       await this.office.unsubscribe(token);
-      keep_wanted(false);
+      keep(WANTED, false);
       await this.browser.unsubscribe();
       return 'off';
     });
@@ -68,7 +80,9 @@ export class PushSwitch {
 
   /** This device is revoked: the office has erased the subscription. */
   async forget(): Promise<void> {
-    keep_wanted(false);
+    keep(WANTED, false);
+    keep(ASKED, false);
+    this.#asked = false;
     this.state = 'unknown';
     if (this.browser.supported()) await this.browser.unsubscribe().catch(() => {});
   }
@@ -76,6 +90,11 @@ export class PushSwitch {
   /** The page speaks another language: so does the worker. */
   async speak(language: string): Promise<void> {
     if (this.state === 'on') await this.browser.speak(language).catch(() => {});
+  }
+
+  /** The page shows the rings, or what has become of them. */
+  async close_rings(): Promise<void> {
+    if (this.browser.supported()) await this.browser.close_rings().catch(() => {});
   }
 
   async #subscribe(token: string, key: string): Promise<void> {
@@ -98,18 +117,18 @@ export class PushSwitch {
   }
 }
 
-function is_wanted(): boolean {
+function is_set(name: string): boolean {
   try {
-    return localStorage.getItem(WANTED) === 'on';
+    return localStorage.getItem(name) === 'on';
   } catch {
     return false;
   }
 }
 
-function keep_wanted(wanted: boolean): void {
+function keep(name: string, on: boolean): void {
   try {
-    if (wanted) localStorage.setItem(WANTED, 'on');
-    else localStorage.removeItem(WANTED);
+    if (on) localStorage.setItem(name, 'on');
+    else localStorage.removeItem(name);
   } catch {
     // Storage is unavailable: the person turns it on again in the next session.
   }

@@ -16,6 +16,7 @@ function world() {
     fails: false,
     worker: null as string | null,
     made: 0,
+    closed: 0,
   };
   const office = {
     async settings(): Promise<PushSettings> {
@@ -47,6 +48,7 @@ function world() {
       state.worker = null;
     },
     speak: async (language) => void (state.worker &&= language),
+    close_rings: async () => void state.closed++,
   };
   const make = () => new PushSwitch(() => 'fr', office, browser);
   return { state, make };
@@ -130,6 +132,44 @@ describe('notifications while the page is closed', () => {
     expect([push.state, push.problem, state.current !== null]).toEqual(['on', { code: 'unavailable' }, true]);
     await push.check('token');
     expect([push.state, push.problem, push.busy]).toEqual(['on', { code: 'office_unreachable' }, false]);
+  });
+
+  it('are offered once: the answer is kept in this browser until the device is erased', async () => {
+    const { state, make } = world();
+    const push = make();
+    expect(push.offered, 'nothing is known yet').toBe(false);
+    await push.check('token');
+    expect(push.offered).toBe(true);
+    push.not_now();
+    expect([push.offered, push.state, state.made]).toEqual([false, 'off', 0]);
+    const later = make();
+    await later.check('token');
+    expect(later.offered).toBe(false);
+    await later.forget();
+    await later.check('token');
+    expect(later.offered).toBe(true);
+    await later.turn_on('token');
+    await later.turn_off('token');
+    expect([later.state, later.offered], 'whoever turned them off knows where').toEqual(['off', false]);
+  });
+
+  it('are not offered where they cannot be turned on', async () => {
+    for (const change of [{ supported: false }, { key: undefined }, { permission: 'denied' as const }]) {
+      const { state, make } = world();
+      Object.assign(state, change);
+      const push = make();
+      await push.check('token');
+      expect(push.offered, JSON.stringify(change)).toBe(false);
+    }
+  });
+
+  it('of rings are removed once the page shows them', async () => {
+    const { state, make } = world();
+    await make().close_rings();
+    expect(state.closed).toBe(1);
+    state.supported = false;
+    await make().close_rings();
+    expect(state.closed).toBe(1);
   });
 
   it('speak the language of the page, and end with the device', async () => {

@@ -8,18 +8,28 @@ import { push as fr } from './text/fr/push';
 const EN = { ...en.shown, kinds: en_kinds };
 const FR = { ...fr.shown, kinds: fr_kinds };
 
+const NOW = 1_800_000_000_000;
+const CALL = 'ca'.repeat(16);
+
 const alert = (fields: object = {}) =>
   JSON.stringify({ version: 1, about: 'alert', kind: 'device_asked', entry: 42, ...fields });
-const generic = { title: 'Telcon', body: 'Open Telcon', tag: 'telcon' };
+const rings = (fields: object = {}) =>
+  JSON.stringify({ version: 1, about: 'ring', call: CALL, until_ms: NOW + 45_000, ...fields });
+const over = (fields: object = {}) =>
+  JSON.stringify({ version: 1, about: 'ring_over', call: CALL, missed: true, ...fields });
+const shown = (text: string | null, texts = EN, now = NOW) => shown_message(text, texts, now);
+const generic = { title: 'Telcon', body: 'Open Telcon', tag: 'telcon', leads: 'page', ring: null };
 
-describe('a push message', () => {
+describe('a push message about an alert', () => {
   it('is shown in the words of its kind, in the language of the page, under a tag of its entry', () => {
-    expect(shown_message(alert(), EN)).toEqual({
+    expect(shown(alert())).toEqual({
       title: 'Telcon: alert for the security officer',
       body: 'A new device asks to be enrolled.',
       tag: 'alert-42',
+      leads: 'alerts',
+      ring: null,
     });
-    expect(shown_message(alert({ kind: 'log_forked', entry: 0 }), FR)).toEqual({
+    expect(shown(alert({ kind: 'log_forked', entry: 0 }), FR)).toMatchObject({
       title: 'Telcon\u00a0: alerte pour le responsable de la sécurité',
       body: 'Un appareil a reçu un journal qui ne concorde pas avec le précédent.',
       tag: 'alert-0',
@@ -27,10 +37,44 @@ describe('a push message', () => {
   });
 
   it('that is replayed replaces itself', () => {
-    expect(shown_message(alert(), EN).tag).toBe(shown_message(alert({ kind: 'log_forked' }), EN).tag);
-    expect(shown_message(alert({ entry: 43 }), EN).tag).not.toBe(shown_message(alert(), EN).tag);
+    expect(shown(alert()).tag).toBe(shown(alert({ kind: 'log_forked' })).tag);
+    expect(shown(alert({ entry: 43 })).tag).not.toBe(shown(alert()).tag);
+  });
+});
+
+describe('a push message about a ring', () => {
+  it('says that somebody rings, and names nobody', () => {
+    expect(shown(rings())).toEqual({
+      title: 'Somebody rings you',
+      body: 'Open Telcon to see who. Their identity is verified there.',
+      tag: `ring-${CALL}`,
+      leads: 'page',
+      ring: 'rings',
+    });
+    expect(shown(rings(), FR).title).toBe('Quelqu’un vous appelle');
   });
 
+  it('is replaced by what became of it', () => {
+    expect(shown(over())).toEqual({
+      title: 'You missed a call',
+      body: 'Open Telcon to see whose.',
+      tag: `ring-${CALL}`,
+      leads: 'calls',
+      ring: 'over',
+    });
+    expect(shown(over({ missed: false }))).toMatchObject({ title: 'The call is over', leads: 'page', ring: 'over' });
+    expect(shown(over()).tag).toBe(shown(rings()).tag);
+  });
+
+  it('that a push service held back does not ring, whatever the clocks differ by', () => {
+    const at = (after_end: number) => shown(rings({ until_ms: NOW }), EN, NOW + after_end);
+    expect(at(60_000).ring).toBe('rings');
+    expect(at(60_001)).toEqual(shown(over()));
+    expect(at(-3_600_000).ring, 'a clock that is behind').toBe('rings');
+  });
+});
+
+describe('a push message', () => {
   it('that is forged, damaged or of another version shows nothing but that there is something to see', () => {
     const bad = [
       null,
@@ -54,12 +98,32 @@ describe('a push message', () => {
       alert({ entry: '42' }),
       alert({ entry: 1e300 }),
       alert({ entry: null }),
+      rings({ version: 2 }),
+      rings({ about: 'rings' }),
+      rings({ call: undefined }),
+      rings({ call: 'The President' }),
+      rings({ call: `${CALL}ca` }),
+      rings({ call: CALL.toUpperCase() }),
+      rings({ call: [CALL] }),
+      rings({ until_ms: undefined }),
+      rings({ until_ms: -1 }),
+      rings({ until_ms: `${NOW}` }),
+      over({ call: 7 }),
+      over({ missed: undefined }),
+      over({ missed: 'no' }),
     ];
-    for (const text of bad) expect(shown_message(text, EN), `${text}`).toEqual(generic);
+    for (const text of bad) expect(shown(text), `${text}`).toEqual(generic);
   });
 
   it('brings no words of its own', () => {
-    const text = alert({ title: 'Your device was stolen', body: 'Call +1 555 0100', tag: 'x' });
-    expect(shown_message(text, EN)).toEqual(shown_message(alert(), EN));
+    const words = {
+      title: 'Your device was stolen',
+      body: 'Call +1 555 0100',
+      tag: 'x',
+      leads: 'https://evil.example',
+    };
+    expect(shown(alert(words))).toEqual(shown(alert()));
+    expect(shown(rings(words))).toEqual(shown(rings()));
+    expect(shown(over(words))).toEqual(shown(over()));
   });
 });

@@ -234,6 +234,8 @@ pub struct CallView {
     pub noted: bool,
     /// Whether this device's microphone is off.
     pub muted: bool,
+    /// Whether no device of the callee is connected while it rings out, and the office notifies them, as it says.
+    pub notified: bool,
     /// The epoch.
     pub epoch: Option<u64>,
     /// Log entry of its opening.

@@ -47,6 +47,8 @@ pub enum Access {
     Device(Rule),
 }
 
+/// Devices that are notified by push messages ([`crate::push`]): of rings, or of alerts.
+pub const NOTIFIED: Rule = Rule::Any(&[Action::Answer, Action::ActForPrincipal, Action::MarkAlerts]);
 const IN_CALLS: Rule = Rule::Any(&[Action::Speak, Action::ListenIn, Action::ActForPrincipal]);
 const RINGS: Rule = Rule::Any(&[Action::RingPrincipal, Action::RingCounterpart, Action::ActForPrincipal]);
 const ANSWERS: Rule = Rule::Any(&[Action::Answer, Action::ActForPrincipal]);
@@ -117,8 +119,8 @@ pub const REQUESTS: &[(&str, &str, Access)] = &[
     ("GET", "/api/v1/lines", Access::Device(STOPS_LINES)),
     ("GET", "/api/v1/sign-ins", Access::Device(Rule::Any(&[Action::SeeOwnDevices]))),
     ("GET", "/api/v1/alerts", Access::Device(Rule::Any(&[Action::SeeAlerts]))),
-    ("GET", "/api/v1/push", Access::Device(Rule::Any(&[Action::MarkAlerts]))),
-    ("PUT", "/api/v1/push", Access::Device(Rule::Any(&[Action::MarkAlerts]))),
+    ("GET", "/api/v1/push", Access::Device(NOTIFIED)),
+    ("PUT", "/api/v1/push", Access::Device(NOTIFIED)),
     ("DELETE", "/api/v1/push", SIGNED_IN),
     ("GET", "/api/v1/protection", Access::Everybody),
     ("POST", "/api/v1/protection/remove", SIGNED_IN),

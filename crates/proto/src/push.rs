@@ -1,7 +1,7 @@
 //! Web Push: what a device asks its office for, and what it is sent while no page is open. A push service carries the messages and
 //! cannot read them (RFC 8291).
 
-use crate::{AlertKind, Digest};
+use crate::{AlertKind, CallId, Digest};
 use serde::{Deserialize, Serialize};
 
 /// Version of [`PushMessage`]. A service worker that does not know the version shows a notification without details.
@@ -64,6 +64,31 @@ pub enum PushAbout {
         /// Index of its entry in the log. The same entry is shown once.
         entry: u64,
     },
+    /// Somebody rings this device's person, or one for whom they may answer.
+    Ring {
+        /// The call. The same call is shown once.
+        call: CallId,
+        /// When the ring ends if nobody answers, milliseconds since 1970 UTC: what a push service holds back for longer is no
+        /// ring any more.
+        until_ms: u64,
+    },
+    /// A ring that the device was sent is over: this replaces it.
+    RingOver {
+        /// The call.
+        call: CallId,
+        /// Whether nobody answered or declined it.
+        missed: bool,
+    },
+}
+
+impl PushAbout {
+    /// The call that it is about.
+    pub fn call(self) -> Option<CallId> {
+        match self {
+            Self::Alert { .. } => None,
+            Self::Ring { call, .. } | Self::RingOver { call, .. } => Some(call),
+        }
+    }
 }
 
 impl From<PushAbout> for PushMessage {
@@ -82,6 +107,26 @@ mod tests {
         let text = serde_json::to_string(&message).unwrap();
         assert_eq!(text, r#"{"version":1,"about":"alert","kind":"device_asked","entry":42}"#);
         assert_eq!(serde_json::from_str::<PushMessage>(&text).unwrap(), message);
+    }
+
+    #[test]
+    fn a_ring_and_its_end_name_the_call_and_nobody() {
+        let call = CallId::from_bytes([0xca; 16]);
+        for (about, expected) in [
+            (
+                PushAbout::Ring { call, until_ms: 9 },
+                r#""about":"ring","call":"cacacacacacacacacacacacacacacaca","until_ms":9}"#,
+            ),
+            (
+                PushAbout::RingOver { call, missed: true },
+                r#""about":"ring_over","call":"cacacacacacacacacacacacacacacaca","missed":true}"#,
+            ),
+        ] {
+            let message = PushMessage::from(about);
+            let text = serde_json::to_string(&message).unwrap();
+            assert_eq!(text, format!(r#"{{"version":1,{expected}"#));
+            assert_eq!(serde_json::from_str::<PushMessage>(&text).unwrap(), message);
+        }
     }
 
     #[test]

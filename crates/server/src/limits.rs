@@ -118,23 +118,39 @@ pub(crate) const CODES_OF_AN_OFFICE: Rate = Rate::every_ms(500, 100);
 pub const CODE_ANSWER_TIMEOUT_MS: u64 = 10_000;
 /// Steps of attempts that wait to be sent to the device that shows a code. Beyond it attempts are refused.
 pub const WAITING_CODE_STEPS: usize = 16;
-/// Web Push subscriptions of the office. Security officers have a few devices each.
-pub const MAX_PUSH_SUBSCRIPTIONS: usize = 1024;
+/// Web Push subscriptions of the office: of everybody who is rung, and of security officers. All are in memory, about 500 bytes each.
+pub const MAX_PUSH_SUBSCRIPTIONS: usize = 32 * 1024;
 /// How long a push message about an alert is of use, milliseconds: an officer whose devices were off for longer sees the list.
 pub const ALERT_PUSH_TTL_MS: u64 = 24 * 60 * 60 * 1000;
+/// How long the message is of use that a ring was missed, milliseconds: whose phone was off sees it when it is on again.
+pub const MISSED_RING_PUSH_TTL_MS: u64 = 24 * 60 * 60 * 1000;
+/// How long the message is of use that a ring is over which was not missed, milliseconds: the device that shows the ring was
+/// connected to its push service a moment ago.
+pub const RING_OVER_PUSH_TTL_MS: u64 = 60_000;
+/// Devices that are notified of one ring: the callee's first, then those of people who may answer for them.
+pub const MAX_DEVICES_NOTIFIED_OF_A_RING: usize = 16;
 /// Push messages that wait for one device. A further one replaces the oldest: the page that they lead to shows all.
 pub const MAX_PUSHES_PER_DEVICE: usize = 8;
-/// Push messages under way at the same time.
+/// Push messages about alerts under way at the same time.
 pub const MAX_CONCURRENT_PUSHES: usize = 16;
-/// Sustained interval between push messages to one device, milliseconds.
+/// Push messages about rings under way at the same time. Alerts do not count: a ring waits for none of them.
+pub const MAX_CONCURRENT_RING_PUSHES: usize = 64;
+/// Sustained interval between push messages about alerts to one device, milliseconds.
 pub const PUSH_INTERVAL_MS: u64 = 30_000;
-/// How many push messages one device is sent without that interval.
+/// How many push messages about alerts one device is sent without that interval.
 pub const PUSH_BURST: u32 = 10;
+/// Sustained interval between push messages about rings to one device, milliseconds. A ring has two, and people may ring each other
+/// as often as the switchboard's limits of rings allow: this bounds what several callers cause together.
+pub const RING_PUSH_INTERVAL_MS: u64 = 5_000;
+/// How many push messages about rings one device is sent without that interval.
+pub const RING_PUSH_BURST: u32 = 20;
 /// How long one request to a push service may take, milliseconds, from the resolution of its name to its answer.
 pub const PUSH_TIMEOUT_MS: u64 = 15_000;
 /// Delay before a push message is sent again, milliseconds: the first, which doubles each time, and the longest. A push service may
 /// ask for a longer one, up to the time for which the message is of use.
 pub const PUSH_RETRY_MS: u64 = 5_000;
+/// [`PUSH_RETRY_MS`] of messages about rings: a ring is over soon.
+pub const RING_PUSH_RETRY_MS: u64 = 1_000;
 /// See [`PUSH_RETRY_MS`].
 pub const MAX_PUSH_RETRY_MS: u64 = 60 * 60 * 1000;
 /// How long a person may take to sign in at the office's provider, milliseconds: with a second factor from another room.

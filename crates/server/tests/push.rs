@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 use telcon_proto::{
-    AlertKind, ClientMessage as C, Role, ServerMessage as S,
+    AlertKind, CallId, ClientMessage as C, Ended, RecordMode, Role, ServerMessage as S, access,
     alert::ReportedAlert,
     push::{PushAbout, PushMessage, PushSettings, PushSubscription},
 };
@@ -328,6 +328,158 @@ async fn an_alert_reaches_the_push_service_signed_encrypted_and_of_one_size() {
     assert_eq!(service.next().await.path, "/0");
 }
 
+const CALL: CallId = CallId::from_bytes([0xca; 16]);
+
+/// A person whose page is closed, who subscribed at this path of the push service.
+async fn closed_page(office: &Office, service: &PushService, browser: &Browser, path: &str) -> Device {
+    let device = office.person(Role::Principal).await;
+    let client = Client::sign_in(office.addr(), &device).await;
+    let answer = put(office, &client, &browser.subscription(format!("{}{path}", service.origin()))).await;
+    assert_eq!(answer.status, 204, "{}", answer.text());
+    drop(client);
+    device
+}
+
+/// Waits until the office has noticed that the page is closed: then the caller's list says that its person is notified.
+async fn until_closed(caller: &mut Client, device: &Device) {
+    let person = device.person().id;
+    caller
+        .until(|message| match message {
+            S::SignedIn { people, .. } | S::PeopleChanged { changed: people, .. } => {
+                people.into_iter().any(|one| one.card.person == person && one.notified && !one.reachable).then_some(())
+            }
+            _ => None,
+        })
+        .await;
+}
+
+async fn ended(client: &mut Client) -> Ended {
+    client
+        .until(|message| match message {
+            S::Ended { call: CALL, how } => Some(how),
+            _ => None,
+        })
+        .await
+}
+
+#[tokio::test]
+async fn a_ring_reaches_a_closed_page_without_a_name_and_its_end_replaces_it() {
+    let (office, mut service) = start(vec![TAKES, TAKES]).await;
+    let (browser, for_alerts) = (Browser::new(1), Browser::new(2));
+    let callee = closed_page(&office, &service, &browser, "/0").await;
+    let caller_device = office.person(Role::Principal).await;
+    let (_, mut officer) = officer(&office, &service, &for_alerts, "/1").await;
+    let mut theirs = reporter(&office).await;
+    let mut caller = Client::sign_in(office.addr(), &caller_device).await;
+    until_closed(&mut caller, &callee).await;
+    let rang_ms = now_ms();
+    caller.send(&office.ring(&caller_device, callee.person(), CALL, RecordMode::Memo)).await;
+    let notified = caller
+        .until(|message| match message {
+            S::Opened { call: CALL, notified, .. } => Some(notified),
+            _ => None,
+        })
+        .await;
+    assert!(notified, "the caller is told that nobody is connected");
+    let ring = loop {
+        let received = service.next().await;
+        if received.path == "/0" {
+            break received;
+        }
+    };
+    let PushAbout::Ring { call: CALL, until_ms } = browser.open(&ring).about else { panic!() };
+    assert!((rang_ms..=now_ms() + 45_000).contains(&until_ms));
+    let ttl: u64 = ring.header("ttl").parse().unwrap();
+    assert!((35..=45).contains(&ttl), "what is left of the ring: {ttl}");
+    assert_eq!(ring.header("urgency"), "high");
+    let head = ring.request.head.to_ascii_lowercase();
+    for private in [&caller_device.card.name, &callee.card.name, &CALL.to_hex(), "ring"] {
+        assert!(!head.contains(&private.to_ascii_lowercase()), "{private}: {head}");
+    }
+    caller.send(&C::HangUp { call: CALL, failed: false }).await;
+    assert_eq!(ended(&mut caller).await, Ended::Cancelled);
+    let over = service.next().await;
+    assert_eq!(browser.open(&over), PushAbout::RingOver { call: CALL, missed: true }.into());
+    assert_eq!(over.header("topic"), ring.header("topic"), "it replaces a ring that was not delivered");
+    assert!(over.header("ttl").parse::<u64>().unwrap() > 80_000);
+    // A push service sees no difference between a ring and an alert but how long it is of use.
+    raise(&mut officer, &mut theirs, ReportedAlert::LogForked).await;
+    let alert = service.next().await;
+    assert_eq!(alert.path, "/1");
+    let size = |received: &Received| received.request.body.len();
+    assert_eq!((size(&ring), size(&over)), (size(&alert), size(&alert)));
+}
+
+#[tokio::test]
+async fn a_page_that_the_notification_opens_is_rung() {
+    let (office, mut service) = start(vec![TAKES]).await;
+    let browser = Browser::new(1);
+    let callee = closed_page(&office, &service, &browser, "/0").await;
+    let caller_device = office.person(Role::Principal).await;
+    let mut caller = Client::sign_in(office.addr(), &caller_device).await;
+    until_closed(&mut caller, &callee).await;
+    caller.send(&office.ring(&caller_device, callee.person(), CALL, RecordMode::Memo)).await;
+    assert_eq!(browser.open(&service.next().await).about.call(), Some(CALL));
+    let mut opened = Client::sign_in(office.addr(), &callee).await;
+    let jws = opened
+        .until(|message| match message {
+            S::Ringing { jws, .. } => Some(jws),
+            _ => None,
+        })
+        .await;
+    office.anchor.verify_ring(&jws, now_ms()).unwrap();
+    opened.send(&C::RingShown { call: CALL }).await;
+    caller.until(|message| matches!(message, S::RingingThere { .. }).then_some(())).await;
+    opened.send(&C::Decline { call: CALL }).await;
+    assert_eq!(ended(&mut caller).await, Ended::Declined);
+    // A page that is open needs no message: the next one is of another call.
+    drop(opened);
+    until_closed(&mut caller, &callee).await;
+    let next = CallId::from_bytes([0xcb; 16]);
+    caller.send(&office.ring(&caller_device, callee.person(), next, RecordMode::Memo)).await;
+    assert!(matches!(browser.open(&service.next().await).about, PushAbout::Ring { call, .. } if call == next));
+}
+
+#[tokio::test]
+async fn push_services_that_hang_hold_up_no_ring_of_others_and_one_that_is_gone_ends_it() {
+    let hanging = 20;
+    let mut does = vec![TAKES, GONE];
+    does.extend(std::iter::repeat_n(Does::Nothing, hanging));
+    let (office, mut service) = start(does).await;
+    let browser = Browser::new(1);
+    // Whoever subscribes at a push service of theirs, and has themselves rung.
+    let caller_device = office.person(Role::Principal).await;
+    let mut caller = Client::sign_in(office.addr(), &caller_device).await;
+    for n in 0..hanging {
+        let silent = closed_page(&office, &service, &browser, &format!("/{}", n + 2)).await;
+        until_closed(&mut caller, &silent).await;
+        let call = CallId::from_bytes([n as u8; 16]);
+        let rings = office.person(Role::Principal).await;
+        let mut client = Client::sign_in(office.addr(), &rings).await;
+        client.send(&office.ring(&rings, silent.person(), call, RecordMode::Memo)).await;
+        assert_eq!(service.next().await.path, format!("/{}", n + 2));
+    }
+    let honest = closed_page(&office, &service, &browser, "/0").await;
+    until_closed(&mut caller, &honest).await;
+    caller.send(&office.ring(&caller_device, honest.person(), CALL, RecordMode::Memo)).await;
+    let received = service.next().await;
+    assert_eq!((received.path.as_str(), browser.open(&received).about.call()), ("/0", Some(CALL)));
+    caller.send(&C::HangUp { call: CALL, failed: false }).await;
+    assert_eq!(ended(&mut caller).await, Ended::Cancelled);
+    // Nobody can be told any more: the caller need not wait.
+    let gone = closed_page(&office, &service, &browser, "/1").await;
+    until_closed(&mut caller, &gone).await;
+    let next = CallId::from_bytes([0xcc; 16]);
+    caller.send(&office.ring(&caller_device, gone.person(), next, RecordMode::Memo)).await;
+    let how = caller
+        .until(|message| match message {
+            S::Ended { call, how } if call == next => Some(how),
+            _ => None,
+        })
+        .await;
+    assert_eq!(how, Ended::Missed);
+}
+
 #[tokio::test]
 async fn an_address_that_the_push_service_calls_gone_is_erased() {
     let (office, mut service) = start(vec![GONE, TAKES]).await;
@@ -456,15 +608,17 @@ async fn the_server_connects_to_no_address_inside_its_network_and_to_no_program_
 }
 
 #[tokio::test]
-async fn who_is_no_security_officer_subscribes_to_nothing() {
+async fn who_is_neither_rung_nor_alerted_subscribes_to_nothing() {
     let (office, _service) = start(vec![]).await;
     let subscription = Browser::new(1).subscription("https://push.example/x".into());
-    for role in Role::ALL.into_iter().filter(|role| *role != Role::SecurityOfficer) {
+    for role in Role::ALL {
         let device = office.person(role).await;
         let client = Client::sign_in(office.addr(), &device).await;
-        assert_eq!(put(&office, &client, &subscription).await.status, 403, "{role:?}");
+        let admitted = access::NOTIFIED.admits(role);
+        let answer = put(&office, &client, &subscription).await;
+        assert_eq!(answer.status, if admitted { 204 } else { 403 }, "{role:?}: {}", answer.text());
         let answer = office.http("GET", "/api/v1/push", &[("authorization", &client.bearer())], b"").await;
-        assert_eq!(answer.status, 403, "{role:?}");
+        assert_eq!(answer.status, if admitted { 200 } else { 403 }, "{role:?}");
     }
     for method in ["GET", "DELETE"] {
         assert_eq!(office.http(method, "/api/v1/push", &[], b"").await.status, 401, "{method}");

@@ -48,6 +48,8 @@ export async function office(path, request, response) {
     response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
   if (path === '/api/v1/office') return json(200, { name: 'Office of the President' });
   if (path === '/api/v1/protection') return json(200, { required: false });
+  // It sends no push messages.
+  if (path === '/api/v1/push') return json(200, {});
   if (path.split('?')[0] === '/api/v1/records') return json(200, []);
   if (path === '/api/v1/lines') return json(200, { lines });
   if (path === '/api/v1/alerts') return json(200, { alerts, unseen: alerts.filter((alert) => !alert.seen).length });

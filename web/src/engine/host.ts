@@ -175,6 +175,12 @@ export function start_host(worker: Worker, events: HostEvents): Host {
     events.failed({ code: 'engine_not_loaded' });
   };
   addEventListener('online', () => post({ type: 'connect_now' }));
+  // Whoever opens the page again, perhaps because it rings, does not wait for the backoff.
+  document.addEventListener('visibilitychange', () => void (document.hidden || post({ type: 'connect_now' })));
+  navigator.serviceWorker?.addEventListener(
+    'message',
+    ({ data }) => void (data === 'rung' && post({ type: 'connect_now' })),
+  );
 
   return {
     command,

@@ -59,6 +59,8 @@ export interface PushBrowser {
   unsubscribe(): Promise<void>;
   /** Has the worker, if there is one, speak this language from now on. */
   speak(language: string): Promise<void>;
+  /** Removes notifications of rings: the page shows what has become of them. */
+  close_rings(): Promise<void>;
 }
 
 const WORKER = '/push-worker.js';
@@ -87,6 +89,10 @@ export const push_in_browser: PushBrowser = {
   },
   async speak(language) {
     if (await registered()) await navigator.serviceWorker.register(worker_of(language), { updateViaCache: 'none' });
+  },
+  async close_rings() {
+    const shown = (await (await registered())?.getNotifications()) ?? [];
+    for (const one of shown) if ((one.data as { ring?: unknown } | null)?.ring === 'rings') one.close();
   },
 };
 

@@ -8,6 +8,7 @@ import {
   ends_delegations,
   gives_lines,
   holds_lines,
+  is_rung,
   joins_calls,
   listens,
   marks_alerts,
@@ -48,6 +49,9 @@ describe('roles', () => {
     expect(ROLES.filter(marks_alerts)).toEqual(allowed("mark the office's alerts as seen"));
     expect(ROLES.filter(delegates)).toEqual(allowed('let staff ring or answer for oneself, by a signed delegation'));
     expect(ROLES.filter(acts_for_others)).toEqual(allowed('ring or answer for a principal, under their delegation'));
+    expect(ROLES.filter(is_rung).sort()).toEqual(
+      [...allowed('be rung and answer'), ...allowed('ring or answer for a principal, under their delegation')].sort(),
+    );
     expect(ROLES.filter(ends_delegations)).toEqual(allowed('see all delegations, and end them'));
     expect(ROLES.filter(gives_lines)).toEqual(allowed('give lines to counterparts, and change, pause and end them'));
     expect(ROLES.filter(holds_lines)).toEqual(allowed('hold lines, and hand them back'));

@@ -76,6 +76,7 @@ export function call(more: Partial<CallView> = {}): CallView {
     members: [],
     started_ms: null,
     muted: false,
+    notified: false,
     epoch: null,
     opened_index: 90_412,
     opened_ms: NOW - 8_000,

@@ -4,8 +4,8 @@ import type { App } from '../app.svelte';
 import type { OfficeAlert, View } from '../engine/contract';
 import { ALERTS, added, alerted } from '../fake/alerts';
 import { DEVICES, listed } from '../fake/devices';
-import { norland, president } from '../fake/people';
-import { desk, device, view } from '../fake/views';
+import { few, norland, president } from '../fake/people';
+import { call, desk, device, view } from '../fake/views';
 import type { Scene } from './scenes';
 
 type List = App['office_alerts']['list'];
@@ -44,7 +44,29 @@ const push =
     app.settings_open = true;
   };
 
+/** The settings of somebody who is rung. */
+const rings =
+  (state: App['push']['state'], shown: View = view()): Scene =>
+  (app) => {
+    on(shown)(app);
+    app.push.state = state;
+    app.settings_open = true;
+  };
+
 export const alert_scenes: Record<string, Scene> = {
+  'settings-rings-off': rings('off'),
+  'settings-rings-on': rings('on'),
+  'settings-rings-unsupported': rings('unsupported'),
+  'people-rings-offered': (app) => {
+    on(view())(app);
+    app.push.state = 'off';
+  },
+  'desk-rings-offered': (app) => {
+    on(desk())(app);
+    app.push.state = 'off';
+  },
+  'people-notified': on(view({ people: few.map((one, i) => ({ ...one, reachable: i === 0, notified: i === 1 })) })),
+  'ring-out-notified': on(view({ call: call({ notified: true }) })),
   'settings-push-off': push('off'),
   'settings-push-on': push('on'),
   'settings-push-blocked': push('blocked'),

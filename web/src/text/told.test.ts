@@ -79,7 +79,7 @@ describe('sentences of the engine and the server', () => {
       ['server/src/web/socket.rs', 10],
       ['server/src/web/alerts.rs', 1],
       ['server/src/web/push.rs', 1],
-      ['server/src/switchboard/push.rs', 2],
+      ['server/src/switchboard/push.rs', 1],
       ['server/src/push/endpoint.rs', 3],
       ['server/src/push/encryption.rs', 2],
       ['core/src/pin.rs', 3],

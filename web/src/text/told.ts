@@ -165,10 +165,7 @@ export const KNOWN: readonly (readonly [RegExp, Told])[] = [
   [/protect this device with a passkey or PIN first/i, 'protect_first'],
   [/older than your office allows/i, 'update_device'],
   // Roles.
-  [
-    /this device's role may not |only a security officer's device can subscribe to push|only a security officer's is$/i,
-    'not_this_role',
-  ],
+  [/this device's role may not |only a security officer's is$/i, 'not_this_role'],
   // Notifications while the page is closed.
   [/this office sends no push messages/i, 'no_push_here'],
   [/reached its limit of push subscriptions|too many devices are told of alerts/i, 'too_many_subscriptions'],

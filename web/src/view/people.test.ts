@@ -29,6 +29,14 @@ describe('people', () => {
     expect(offline.verified).toBe(false);
   });
 
+  it('whose page is closed can be rung if they are notified, and it says so', () => {
+    const people = few.map((one) => ({ ...one, reachable: false, notified: one.person === governor.person }));
+    const { others } = people_screen(view({ people }), new Set(), '', NOW, HERE);
+    const states = new Map(others.map((row) => [row.person, [row.state, row.can_ring]]));
+    expect(states.get(governor.person)).toEqual(['Reachable by notification', true]);
+    expect(states.get(norland.person)).toEqual(['Offline', false]);
+  });
+
   it('are found by the office where the list does not have everybody', () => {
     expect(people_screen(view({ people_more: true }), new Set(), '', NOW, HERE).search).toBe(true);
     expect(wanted_name(view({ people_more: true }), ' no ')).toBe('no');

@@ -111,12 +111,18 @@ function row(
     reachable: contact.reachable,
     time: time_there(now, contact.zone, local_zone) ?? '',
     // Of somebody who cannot be rung now for another reason, the line says why.
-    state: !ready ? people.you_offline : !may_ring ? '' : contact.reachable ? people.available : people.offline,
-    can_ring: ready && contact.reachable && may_ring,
+    state: !ready ? people.you_offline : may_ring ? presence(contact) : '',
+    can_ring: ready && (contact.reachable || contact.notified === true) && may_ring,
     line,
     never_rings: line?.never_rings ?? false,
     recovered: contact.recovered_ms === undefined ? null : people.recovered(date(contact.recovered_ms, local_zone)),
   };
+}
+
+function presence({ reachable, notified }: Contact): string {
+  const { people } = t();
+  if (reachable) return people.available;
+  return notified ? people.notified : people.offline;
 }
 
 /** What the office is to be asked for, where the list does not have everybody: two letters or more. */

@@ -41,6 +41,15 @@ describe('a ring', () => {
     });
   });
 
+  it('says that it rings nowhere yet while the office notifies their devices', () => {
+    expect(ring({ call: call({ notified: true }) })?.state).toEqual({
+      title: 'Notifying their devices',
+      sentence:
+        'No page of the Prime Minister of Estmark is open. Their devices are notified, and ring once the page is opened.',
+    });
+    expect(ring({ call: call() })?.state.title).toBe('Ringing');
+  });
+
   it('names who will listen, as far as known', () => {
     expect(ring({ call: incoming({ members: [member(writer, 3), member(officer, 6)] }) })?.listens).toEqual(
       expect.stringMatching(

@@ -206,6 +206,9 @@ function state(phase: RingScreen['phase'], call: CallView): RingScreen['state'] 
   switch (phase) {
     case 'ringing':
       if (call.direction === 'out' && is_diverted(call)) return t().lines.ring.diverted;
+      if (call.notified) {
+        return { title: texts.notifying, sentence: texts.devices_notified(call.other?.name ?? t().names.other_side) };
+      }
       return {
         title: texts.ringing,
         sentence: call.direction === 'in' ? '' : texts.device_rings(call.other?.name ?? t().names.other_side),

@@ -23,7 +23,14 @@ impl Call {
             return None;
         }
         let result = match message {
-            ServerMessage::Opened { opened, .. } => self.on_opened(context, &opened),
+            ServerMessage::Opened { opened, notified, .. } => {
+                self.notified = notified;
+                self.on_opened(context, &opened)
+            }
+            ServerMessage::RingingThere { .. } => {
+                self.notified = false;
+                Ok(())
+            }
             ServerMessage::JoinAsked { from, key_package, device, answer, .. } => {
                 let session = self.phase.session_mut()?;
                 match session.on_join_request(context, from, key_package.0, &device, answer) {

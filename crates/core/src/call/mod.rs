@@ -67,6 +67,8 @@ pub(crate) struct Call {
     reply: Option<DeclineReply>,
     /// The callee passed the ring to their office, as the server states it.
     diverted: bool,
+    /// The office said that no device of the callee is connected, and that it notifies them.
+    notified: bool,
     /// Log index of its sealed record, and whether every note-taker reported its record as incomplete.
     pub(crate) record: Option<(u64, bool)>,
     /// Members of whom a checkpoint was compared and is part of the log that this device follows.
@@ -218,6 +220,7 @@ impl Call {
             muted: false,
             reply: None,
             diverted: false,
+            notified: false,
             record: None,
             same_log: BTreeSet::new(),
             uncompared: BTreeMap::new(),

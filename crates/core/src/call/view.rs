@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     mls::phrase::Phrase,
-    view::{ActsForView, CallView, Direction, LineView, LogComparison, MemberView},
+    view::{ActsForView, CallState, CallView, Direction, LineView, LogComparison, MemberView},
 };
 use telcon_identity::{LoggedDelegation, VerifiedDelegation};
 use telcon_proto::{
@@ -99,6 +99,7 @@ impl Call {
             note_taker,
             noted: session.is_some_and(|session| session.noted),
             muted: self.muted,
+            notified: self.notified && self.phase.state() == CallState::Ringing,
             epoch: match &*self.phase {
                 Phase::Placing(Placing::Sent(sent)) => Some(sent.group.epoch()),
                 _ => session.map(|session| session.membership.group.epoch()),

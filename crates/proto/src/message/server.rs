@@ -147,6 +147,10 @@ pub enum ServerMessage {
         call: CallId,
         /// Proof that its opening is in the log.
         opened: Logged,
+        /// Whether no device of the callee is connected, and the office notifies those that it can ([`crate::push`]). It is over
+        /// with [`ServerMessage::RingingThere`].
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        notified: bool,
     },
     /// This device's person is rung.
     Ringing {

@@ -164,7 +164,7 @@ impl Client {
             .header(header::CONTENT_TYPE, "application/octet-stream")
             .header(header::CONTENT_LENGTH, body.len())
             .header("ttl", attempt.ttl_s)
-            .header("urgency", urgency(about))
+            .header("urgency", URGENCY)
             .header("topic", topic(about, keys))
             .body(Body::from(body))
             .map_err(io::Error::other)?;
@@ -177,23 +177,18 @@ impl Client {
     }
 }
 
-/// How much a push service may delay a message to save a battery (RFC 8030, section 5.3).
-fn urgency(about: PushAbout) -> &'static str {
-    match about {
-        PushAbout::Alert { .. } => "high",
-    }
-}
+/// How much a push service may delay a message to save a battery (RFC 8030, section 5.3). One for all: a push service would learn from it what a message is about.
+const URGENCY: &str = "high";
 
-/// Replaces the same message that waits at the push service, if its answer was lost. The push service learns nothing from it: the
-/// secret is the browser's.
+/// Replaces the same message that waits at the push service, if its answer was lost; and a ring, once it is over. The push service
+/// learns nothing from it: the secret is the browser's.
 fn topic(about: PushAbout, keys: &BrowserKeys) -> String {
-    let PushAbout::Alert { entry, .. } = about;
-    let digest = Sha256::new()
-        .chain_update(b"telcon push topic 1")
-        .chain_update(keys.auth())
-        .chain_update(entry.to_be_bytes())
-        .finalize();
-    URL_SAFE_NO_PAD.encode(&digest[..TOPIC_BYTES])
+    let digest = Sha256::new().chain_update(b"telcon push topic 1").chain_update(keys.auth());
+    let digest = match about {
+        PushAbout::Alert { entry, .. } => digest.chain_update(entry.to_be_bytes()),
+        PushAbout::Ring { call, .. } | PushAbout::RingOver { call, .. } => digest.chain_update(call.as_bytes()),
+    };
+    URL_SAFE_NO_PAD.encode(&digest.finalize()[..TOPIC_BYTES])
 }
 
 /// Connects to an address that was checked: a name that resolves to another one in the next moment gains nothing.
@@ -254,7 +249,7 @@ fn outcome(status: StatusCode, retry_ms: Option<u64>, endpoint: &Endpoint) -> Ou
         status if status.is_server_error() => Outcome::Failed { retry_ms },
         status => {
             let status = status.as_u16();
-            tracing::warn!(%service, status, "a push service refused a message: it is not sent again; the alert is in the list");
+            tracing::warn!(%service, status, "a push service refused a message: it is not sent again; the page shows what it is about");
             Outcome::Refused
         }
     }
@@ -413,5 +408,30 @@ mod tests {
         assert_eq!(first.len(), 32);
         assert_eq!(first, topic(about(1), &keys(1)));
         assert!(first != topic(about(2), &keys(1)) && first != topic(about(1), &keys(2)));
+    }
+
+    #[test]
+    fn a_ring_that_is_over_replaces_the_ring_that_waits_at_the_push_service() {
+        let call = |n| telcon_proto::CallId::from_bytes([n; 16]);
+        let ring = |n| topic(PushAbout::Ring { call: call(n), until_ms: 9 }, &keys(1));
+        assert_eq!(ring(1), topic(PushAbout::RingOver { call: call(1), missed: true }, &keys(1)));
+        assert!(ring(1) != ring(2) && ring(1).len() == 32);
+    }
+
+    /// A push service sees neither what a message is about nor how long its text is.
+    #[test]
+    fn messages_about_rings_and_alerts_have_one_size_and_one_urgency() {
+        let call = telcon_proto::CallId::from_bytes([0xff; 16]);
+        let abouts = [
+            PushAbout::Alert { kind: AlertKind::LogForked, entry: u64::MAX },
+            PushAbout::Ring { call, until_ms: u64::MAX },
+            PushAbout::RingOver { call, missed: true },
+            PushAbout::RingOver { call, missed: false },
+        ];
+        let sizes = abouts.map(|about| {
+            let content = serde_json::to_vec(&PushMessage::from(about)).unwrap();
+            keys(1).encrypt(&content).unwrap().len()
+        });
+        assert_eq!(sizes, [sizes[0]; 4]);
     }
 }

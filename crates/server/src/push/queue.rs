@@ -3,16 +3,40 @@
 use crate::{
     allowance::{Allowance, Rate},
     limits::{
-        MAX_CONCURRENT_PUSHES, MAX_PUSH_RETRY_MS, MAX_PUSHES_PER_DEVICE, PUSH_BURST, PUSH_INTERVAL_MS, PUSH_RETRY_MS,
+        MAX_CONCURRENT_PUSHES, MAX_CONCURRENT_RING_PUSHES, MAX_PUSH_RETRY_MS, MAX_PUSHES_PER_DEVICE, PUSH_BURST,
+        PUSH_INTERVAL_MS, PUSH_RETRY_MS, RING_PUSH_BURST, RING_PUSH_INTERVAL_MS, RING_PUSH_RETRY_MS,
     },
     store::PushRow,
     switchboard::{Push, PushCommand},
 };
 use std::collections::{BTreeMap, VecDeque};
-use telcon_proto::{DeviceId, push::PushAbout};
+use telcon_proto::{CallId, DeviceId, push::PushAbout};
 
-/// How often one device is sent something.
-const RATE: Rate = Rate::every_ms(PUSH_INTERVAL_MS, PUSH_BURST);
+/// The limits of one lane.
+#[derive(Debug)]
+struct Limits {
+    /// How often one device is sent something.
+    rate: Rate,
+    /// The sustained interval of it, milliseconds.
+    interval_ms: u64,
+    /// Attempts under way at the same time, to all devices.
+    concurrent: usize,
+    /// Delay before the first repetition, milliseconds.
+    retry_ms: u64,
+}
+
+const ALERTS: Limits = Limits {
+    rate: Rate::every_ms(PUSH_INTERVAL_MS, PUSH_BURST),
+    interval_ms: PUSH_INTERVAL_MS,
+    concurrent: MAX_CONCURRENT_PUSHES,
+    retry_ms: PUSH_RETRY_MS,
+};
+const RINGS: Limits = Limits {
+    rate: Rate::every_ms(RING_PUSH_INTERVAL_MS, RING_PUSH_BURST),
+    interval_ms: RING_PUSH_INTERVAL_MS,
+    concurrent: MAX_CONCURRENT_RING_PUSHES,
+    retry_ms: RING_PUSH_RETRY_MS,
+};
 
 /// A message to be sent now, whose result the engine waits for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,10 +81,18 @@ struct UnderWay {
     withdrawn: bool,
 }
 
+/// A message that waits.
+#[derive(Debug)]
+struct Message {
+    push: Push,
+    /// An attempt failed: the push service may have taken it nevertheless.
+    attempted: bool,
+}
+
 /// What waits for one device.
 #[derive(Debug, Default)]
 struct Waiting {
-    messages: VecDeque<Push>,
+    messages: VecDeque<Message>,
     under_way: Option<UnderWay>,
     failures: u32,
     /// No attempt before this time.
@@ -76,6 +108,17 @@ impl Waiting {
             attempt.withdrawn = true;
         }
     }
+
+    /// Sends the ring of this call no more. Returns whether its push service cannot have heard of it.
+    fn withdraw_ring(&mut self, call: CallId) -> bool {
+        let is_ring = |push: &Push| matches!(push.about, PushAbout::Ring { call: of, .. } if of == call);
+        if let Some(attempt) = self.under_way.as_mut().filter(|attempt| is_ring(&attempt.push)) {
+            attempt.withdrawn = true;
+            return false;
+        }
+        let waiting = self.messages.iter().position(|message| is_ring(&message.push));
+        waiting.and_then(|at| self.messages.remove(at)).is_some_and(|message| !message.attempted)
+    }
 }
 
 /// Whether two messages say the same to the same subscription. [`PushRow::notified_below`] rises while a message is sent.
@@ -85,48 +128,130 @@ fn is_same(one: &Push, other: &Push) -> bool {
     one.about == other.about && (device, endpoint, key, auth) == (&to.device, &to.endpoint, &to.key, &to.auth)
 }
 
-/// All messages that were not sent.
-#[derive(Debug, Default)]
+/// All messages that were not sent: those about rings wait for none about alerts.
+#[derive(Debug)]
 pub(super) struct Queue {
-    devices: BTreeMap<DeviceId, Waiting>,
+    rings: Lane,
+    alerts: Lane,
     next_id: u64,
+}
+
+impl Default for Queue {
+    fn default() -> Self {
+        Self { rings: Lane::new(RINGS), alerts: Lane::new(ALERTS), next_id: 0 }
+    }
+}
+
+impl Queue {
+    pub fn command(&mut self, command: PushCommand) {
+        match command {
+            PushCommand::Restart => self.lanes().for_each(|lane| lane.devices.values_mut().for_each(Waiting::withdraw)),
+            PushCommand::Forget(device) => self.lanes().for_each(|lane| lane.forget(device)),
+            PushCommand::Withdraw(device, call) => {
+                if let Some(waiting) = self.rings.devices.get_mut(&device) {
+                    waiting.withdraw_ring(call);
+                }
+            }
+            PushCommand::Send(push) => match push.about {
+                PushAbout::Alert { .. } => self.alerts.send(*push),
+                PushAbout::Ring { .. } | PushAbout::RingOver { .. } => self.rings.send(*push),
+            },
+        }
+    }
+
+    /// The next message to be sent now.
+    pub fn next(&mut self, now_ms: u64) -> Option<Attempt> {
+        let id = self.next_id;
+        let attempt = self.rings.next(id, now_ms).or_else(|| self.alerts.next(id, now_ms))?;
+        self.next_id += 1;
+        Some(attempt)
+    }
+
+    /// An attempt of this number ended.
+    pub fn done(&mut self, device: DeviceId, id: u64, outcome: Outcome, now_ms: u64) {
+        self.lanes().for_each(|lane| lane.done(device, id, outcome, now_ms));
+    }
+
+    /// When [`Queue::next`] has something to do that it has not now.
+    pub fn next_timeout(&self) -> Option<u64> {
+        [&self.rings, &self.alerts].into_iter().filter_map(Lane::next_timeout).min()
+    }
+
+    /// What happened since it was last asked.
+    pub fn take_events(&mut self) -> Vec<Event> {
+        self.lanes().flat_map(|lane| std::mem::take(&mut lane.events)).collect()
+    }
+
+    fn lanes(&mut self) -> impl Iterator<Item = &mut Lane> {
+        [&mut self.rings, &mut self.alerts].into_iter()
+    }
+}
+
+/// The messages of one kind.
+#[derive(Debug)]
+struct Lane {
+    limits: Limits,
+    devices: BTreeMap<DeviceId, Waiting>,
     under_way: usize,
     /// The device of the last attempt: the others have their turn first.
     last: Option<DeviceId>,
     events: Vec<Event>,
 }
 
-impl Queue {
-    pub fn command(&mut self, command: PushCommand) {
-        match command {
-            PushCommand::Restart => {
-                self.devices.values_mut().for_each(Waiting::withdraw);
-            }
-            PushCommand::Forget(device) => {
-                if let Some(waiting) = self.devices.get_mut(&device) {
-                    // The next subscription may be at another push service, which refused nothing.
-                    (waiting.failures, waiting.not_before_ms) = (0, 0);
-                    waiting.withdraw();
-                }
-            }
-            PushCommand::Send(push) => {
-                let waiting = self.devices.entry(push.to.device).or_default();
-                if let Some(attempt) = waiting.under_way.as_mut().filter(|attempt| is_same(&attempt.push, &push)) {
-                    attempt.withdrawn = false;
-                    return;
-                }
+impl Lane {
+    fn new(limits: Limits) -> Self {
+        Self { limits, devices: BTreeMap::new(), under_way: 0, last: None, events: Vec::new() }
+    }
+
+    fn forget(&mut self, device: DeviceId) {
+        if let Some(waiting) = self.devices.get_mut(&device) {
+            // The next subscription may be at another push service, which refused nothing.
+            (waiting.failures, waiting.not_before_ms) = (0, 0);
+            waiting.withdraw();
+        }
+    }
+
+    fn send(&mut self, push: Push) {
+        let waiting = self.devices.entry(push.to.device).or_default();
+        if let Some(attempt) = waiting.under_way.as_mut().filter(|attempt| is_same(&attempt.push, &push)) {
+            attempt.withdrawn = false;
+            return;
+        }
+        let message = Message { push, attempted: false };
+        match message.push.about {
+            PushAbout::Alert { .. } => {
                 if waiting.messages.len() == MAX_PUSHES_PER_DEVICE {
                     waiting.messages.pop_front();
                 }
-                waiting.messages.push_back(*push);
+                return waiting.messages.push_back(message);
+            }
+            PushAbout::Ring { .. } => {
+                // It is tried at once, whatever failed before, and before what tells of rings that are over.
+                (waiting.failures, waiting.not_before_ms) = (0, 0);
+                waiting.messages.push_front(message);
+            }
+            PushAbout::RingOver { call, missed } => {
+                let unknown = waiting.withdraw_ring(call);
+                if unknown && !missed {
+                    // Nothing is shown there that would have to be replaced.
+                    self.events.push(Event::Settled(message.push.to.device, message.push.about));
+                    return;
+                }
+                waiting.messages.push_back(message);
+            }
+        }
+        if waiting.messages.len() > MAX_PUSHES_PER_DEVICE {
+            let is_over = |message: &Message| matches!(message.push.about, PushAbout::RingOver { .. });
+            let oldest = waiting.messages.iter().position(is_over).unwrap_or(waiting.messages.len() - 1);
+            if let Some(dropped) = waiting.messages.remove(oldest) {
+                self.events.push(Event::Settled(dropped.push.to.device, dropped.push.about));
             }
         }
     }
 
-    /// The next message to be sent now.
-    pub fn next(&mut self, now_ms: u64) -> Option<Attempt> {
+    fn next(&mut self, id: u64, now_ms: u64) -> Option<Attempt> {
         self.drop_expired(now_ms);
-        if self.under_way == MAX_CONCURRENT_PUSHES {
+        if self.under_way == self.limits.concurrent {
             return None;
         }
         let ready = self.devices.iter_mut().filter(|(_, waiting)| {
@@ -136,13 +261,11 @@ impl Queue {
         // Stable: those before and those after the last one stay in order.
         turn.sort_by_key(|(device, _)| Some(**device) <= self.last);
         for (device, waiting) in turn {
-            if !waiting.allowance.take(RATE, now_ms) {
-                waiting.not_before_ms = now_ms + PUSH_INTERVAL_MS;
+            if !waiting.allowance.take(self.limits.rate, now_ms) {
+                waiting.not_before_ms = now_ms + self.limits.interval_ms;
                 continue;
             }
-            let Some(push) = waiting.messages.pop_front() else { continue };
-            let id = self.next_id;
-            self.next_id += 1;
+            let Some(Message { push, .. }) = waiting.messages.pop_front() else { continue };
             self.under_way += 1;
             self.last = Some(*device);
             waiting.under_way = Some(UnderWay { id, push: push.clone(), withdrawn: false });
@@ -152,8 +275,7 @@ impl Queue {
         None
     }
 
-    /// An attempt of this number ended.
-    pub fn done(&mut self, device: DeviceId, id: u64, outcome: Outcome, now_ms: u64) {
+    fn done(&mut self, device: DeviceId, id: u64, outcome: Outcome, now_ms: u64) {
         let Some(waiting) = self.devices.get_mut(&device) else { return };
         let Some(UnderWay { push, withdrawn, .. }) = waiting.under_way.take_if(|attempt| attempt.id == id) else {
             return;
@@ -166,43 +288,38 @@ impl Queue {
             }
             Outcome::Gone => {
                 // Of this subscription alone: those of a newer one wait on.
-                waiting.messages.retain(|other| other.to.endpoint != push.to.endpoint);
+                waiting.messages.retain(|other| other.push.to.endpoint != push.to.endpoint);
                 self.events.push(Event::Gone(device, push.to.endpoint));
             }
             Outcome::Failed { .. } if withdrawn => {}
             Outcome::Failed { retry_ms } => {
                 let longest = push.until_ms.saturating_sub(now_ms);
-                let backoff = PUSH_RETRY_MS.saturating_mul(1 << waiting.failures.min(16)).min(MAX_PUSH_RETRY_MS);
+                let backoff = self.limits.retry_ms.saturating_mul(1 << waiting.failures.min(16)).min(MAX_PUSH_RETRY_MS);
                 waiting.failures = waiting.failures.saturating_add(1);
                 waiting.not_before_ms = now_ms + retry_ms.unwrap_or(0).max(backoff).min(longest.max(backoff));
                 if waiting.messages.len() < MAX_PUSHES_PER_DEVICE {
-                    waiting.messages.push_front(push);
+                    waiting.messages.push_front(Message { push, attempted: true });
                 }
             }
         }
     }
 
-    /// When [`Queue::next`] has something to do that it has not now.
-    pub fn next_timeout(&self) -> Option<u64> {
+    fn next_timeout(&self) -> Option<u64> {
         let idle = self.devices.values().filter(|waiting| waiting.under_way.is_none());
         idle.filter_map(|waiting| {
-            let until = waiting.messages.iter().map(|push| push.until_ms).min()?;
+            let until = waiting.messages.iter().map(|message| message.push.until_ms).min()?;
             // While the limit is reached, the end of an attempt is waited for.
-            Some(if self.under_way == MAX_CONCURRENT_PUSHES { until } else { waiting.not_before_ms.min(until) })
+            let is_full = self.under_way == self.limits.concurrent;
+            Some(if is_full { until } else { waiting.not_before_ms.min(until) })
         })
         .min()
-    }
-
-    /// What happened since it was last asked.
-    pub fn take_events(&mut self) -> Vec<Event> {
-        std::mem::take(&mut self.events)
     }
 
     /// Messages that are of no use any more; and devices of which nothing has to be remembered.
     fn drop_expired(&mut self, now_ms: u64) {
         for (device, waiting) in &mut self.devices {
             let events = &mut self.events;
-            waiting.messages.retain(|push| {
+            waiting.messages.retain(|Message { push, .. }| {
                 let useful = push.until_ms > now_ms;
                 if !useful {
                     events.push(Event::Settled(*device, push.about));
@@ -211,8 +328,7 @@ impl Queue {
             });
         }
         self.devices.retain(|_, waiting| {
-            let mut full = waiting.allowance;
-            let rested = full.take_many(u64::from(PUSH_BURST), RATE, now_ms);
+            let rested = waiting.allowance.is_full(now_ms);
             !waiting.messages.is_empty() || waiting.under_way.is_some() || waiting.not_before_ms > now_ms || !rested
         });
     }
@@ -245,8 +361,10 @@ mod tests {
     }
 
     fn entry(attempt: &Attempt) -> u64 {
-        let PushAbout::Alert { entry, .. } = attempt.push.about;
-        entry
+        match attempt.push.about {
+            PushAbout::Alert { entry, .. } => entry,
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]
@@ -419,6 +537,162 @@ mod tests {
         assert!(other(|row| row.auth = Blob(vec![2])));
     }
 
+    fn call(n: u8) -> CallId {
+        CallId::from_bytes([n; 16])
+    }
+
+    fn send_about(queue: &mut Queue, n: u8, about: PushAbout, until_ms: u64) {
+        let to = push(n, 0).to;
+        queue.command(PushCommand::Send(Box::new(Push { to, about, until_ms })));
+    }
+
+    const RING_END: u64 = START + 45_000;
+
+    fn ring_of(queue: &mut Queue, n: u8, of: u8) -> PushAbout {
+        let about = PushAbout::Ring { call: call(of), until_ms: RING_END };
+        send_about(queue, n, about, RING_END);
+        about
+    }
+
+    #[test]
+    fn a_ring_waits_neither_for_alerts_nor_for_what_its_push_service_refused_before() {
+        let mut queue = Queue::default();
+        // Alerts are held back for an hour, and all attempts of their kind are under way.
+        send(&mut queue, 1, 1);
+        let alert = queue.next(START).unwrap();
+        queue.done(device(1), alert.id, Outcome::Failed { retry_ms: Some(3_600_000) }, START);
+        for n in 2..2 + MAX_CONCURRENT_PUSHES as u8 {
+            send(&mut queue, n, 1);
+        }
+        while queue.next(START).is_some() {}
+        let about = ring_of(&mut queue, 1, 1);
+        let attempt = queue.next(START).unwrap();
+        assert_eq!((attempt.push.about, attempt.ttl_s), (about, 45));
+        queue.done(device(1), attempt.id, Outcome::Failed { retry_ms: Some(40_000) }, START);
+        assert_eq!(queue.next(START + 39_000), None, "the push service asked for that");
+        let about = ring_of(&mut queue, 1, 2);
+        assert_eq!(queue.next(START + 39_000).unwrap().push.about, about, "another ring is tried once at once");
+    }
+
+    #[test]
+    fn a_ring_that_fails_is_tried_again_soon_and_not_after_its_end() {
+        let mut queue = Queue::default();
+        let about = ring_of(&mut queue, 1, 1);
+        let (mut now, mut tries) = (START, Vec::new());
+        while let Some(attempt) = queue.next(now) {
+            tries.push(now - START);
+            queue.done(device(1), attempt.id, Outcome::Failed { retry_ms: None }, now);
+            now = queue.next_timeout().unwrap();
+        }
+        assert_eq!(tries, [0, 1_000, 3_000, 7_000, 15_000, 31_000]);
+        assert_eq!((now, queue.take_events()), (RING_END, vec![Event::Settled(device(1), about)]));
+    }
+
+    #[test]
+    fn the_end_of_a_ring_replaces_it_and_is_not_sent_to_a_device_that_cannot_have_heard_of_it() {
+        // What became of the ring before its end, and what is sent afterwards if it was missed, and if it was not.
+        #[derive(Debug)]
+        enum Ring {
+            Waits,
+            UnderWay(Outcome),
+            Failed,
+            Taken,
+        }
+        let failed = Outcome::Failed { retry_ms: None };
+        for (before, missed, expected) in [
+            (Ring::Waits, true, 1),
+            (Ring::Waits, false, 0),
+            (Ring::UnderWay(Outcome::Accepted), false, 1),
+            (Ring::UnderWay(failed), true, 1),
+            (Ring::UnderWay(failed), false, 1),
+            (Ring::Failed, false, 1),
+            (Ring::Taken, true, 1),
+            (Ring::Taken, false, 1),
+        ] {
+            let mut queue = Queue::default();
+            ring_of(&mut queue, 1, 1);
+            let under_way = match before {
+                Ring::Waits => None,
+                _ => queue.next(START),
+            };
+            match (&before, &under_way) {
+                (Ring::Failed, Some(attempt)) => queue.done(device(1), attempt.id, failed, START),
+                (Ring::Taken, Some(attempt)) => queue.done(device(1), attempt.id, Outcome::Accepted, START),
+                _ => {}
+            }
+            let over = PushAbout::RingOver { call: call(1), missed };
+            send_about(&mut queue, 1, over, START + DAY_MS);
+            if let (Ring::UnderWay(outcome), Some(attempt)) = (&before, &under_way) {
+                queue.done(device(1), attempt.id, *outcome, START);
+            }
+            let mut sent = Vec::new();
+            let mut now = START;
+            loop {
+                while let Some(attempt) = queue.next(now) {
+                    sent.push(attempt.push.about);
+                    queue.done(device(1), attempt.id, Outcome::Accepted, now);
+                }
+                match queue.next_timeout() {
+                    Some(at) => now = at,
+                    None => break,
+                }
+            }
+            assert_eq!(sent, vec![over; expected], "{before:?} {missed}: never the ring after its end");
+            assert!(queue.take_events().contains(&Event::Settled(device(1), over)), "{before:?} {missed}");
+        }
+    }
+
+    #[test]
+    fn a_ring_is_withdrawn_from_a_device_that_is_connected() {
+        let mut queue = Queue::default();
+        ring_of(&mut queue, 1, 1);
+        let other = ring_of(&mut queue, 1, 2);
+        queue.command(PushCommand::Withdraw(device(1), call(1)));
+        queue.command(PushCommand::Withdraw(device(2), call(1)));
+        let attempt = queue.next(START).unwrap();
+        assert_eq!(attempt.push.about, other);
+        queue.command(PushCommand::Withdraw(device(1), call(2)));
+        queue.done(device(1), attempt.id, Outcome::Failed { retry_ms: None }, START);
+        assert_eq!((queue.next(START + 5_000), queue.next_timeout()), (None, None));
+    }
+
+    #[test]
+    fn push_services_that_hang_do_not_hold_up_rings_of_others() {
+        let mut queue = Queue::default();
+        let hanging = MAX_CONCURRENT_RING_PUSHES as u8 - 1;
+        for n in 0..hanging {
+            ring_of(&mut queue, n, n);
+            ring_of(&mut queue, n, n + 100);
+        }
+        let under_way: Vec<Attempt> = std::iter::from_fn(|| queue.next(START)).collect();
+        assert_eq!(under_way.len(), usize::from(hanging), "one of each device");
+        ring_of(&mut queue, 200, 1);
+        assert_eq!(queue.next(START).unwrap().push.to.device, device(200));
+    }
+
+    #[test]
+    fn many_rings_to_one_device_are_limited_and_what_is_left_out_is_reported() {
+        let mut queue = Queue::default();
+        let mut sent = 0;
+        for n in 0..100 {
+            ring_of(&mut queue, 1, n);
+            while let Some(attempt) = queue.next(START) {
+                queue.done(device(1), attempt.id, Outcome::Accepted, START);
+                sent += 1;
+            }
+            let over = PushAbout::RingOver { call: call(n), missed: true };
+            send_about(&mut queue, 1, over, START + DAY_MS);
+        }
+        assert_eq!(sent, RING_PUSH_BURST);
+        let waiting = queue.rings.devices[&device(1)].messages.len();
+        assert_eq!(waiting, MAX_PUSHES_PER_DEVICE);
+        let ends = queue
+            .take_events()
+            .into_iter()
+            .filter(|event| matches!(event, Event::Settled(_, PushAbout::RingOver { .. })));
+        assert!(ends.count() >= 100 - sent as usize - MAX_PUSHES_PER_DEVICE);
+    }
+
     #[test]
     fn nothing_is_remembered_of_a_device_that_was_sent_everything() {
         let mut queue = Queue::default();
@@ -426,6 +700,6 @@ mod tests {
         let attempt = queue.next(START).unwrap();
         queue.done(device(1), attempt.id, Outcome::Accepted, START);
         assert_eq!(queue.next(START + DAY_MS), None);
-        assert!(queue.devices.is_empty());
+        assert!(queue.alerts.devices.is_empty() && queue.rings.devices.is_empty());
     }
 }

@@ -63,6 +63,7 @@ pub(super) fn snapshot(t: &mut dyn Statements, home: &OfficeName) -> Result<Snap
         unseen_alerts: alerts::unseen(t)?,
         added_devices: alerts::added(t)?,
         push: push::subscriptions(t)?,
+        ring_pushes: push::rings(t)?,
         delegations: delegations::open(t, home)?,
         lines: lines::open(t)?,
         call_lines: lines::of_live_calls(t)?,

@@ -51,7 +51,7 @@ pub use lines::LinesOf;
 pub use location::StoreLocation;
 pub use port::{Applied, LogPosition, Queries, Store, StoreError, StoredRecord};
 pub use protection_rows::{AccountUse, LockerRow, PasskeyRow, ProtectionRow, ProtectionWrite, TicketRow};
-pub use push_rows::{PushRow, PushWrite};
+pub use push_rows::{PushRow, PushWrite, RingPushRow};
 pub use rows::{
     ActiveCall, AddedDeviceRow, AlertId, AlertRow, Ask, CallRow, CallSummary, Certified, DelegationEndRow,
     DelegationRow, DeviceRow, DeviceSummary, FirstApprovalRow, FoundVersion, Handshake, InvitationRow, IssuedLinkRow,

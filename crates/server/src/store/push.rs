@@ -1,8 +1,8 @@
 //! Web Push subscriptions of devices: what is written and read of them.
 
 use super::{
-    PushRow, PushWrite, StoreError,
-    database::Statements,
+    PushRow, PushWrite, RingPushRow, StoreError,
+    database::{Statements, all},
     value::{Row, Value, values},
 };
 use telcon_proto::DeviceId;
@@ -21,12 +21,42 @@ pub(super) fn apply(t: &mut dyn Statements, write: &PushWrite) -> Result<(), Sto
             "UPDATE push_subscriptions SET notified_below = $1 WHERE device = $2 AND notified_below < $1",
             values![*below, device],
         ),
+        PushWrite::Ring(call, device, until_ms) => run(
+            "INSERT INTO ring_pushes (call, device, until_ms, taken) VALUES ($1, $2, $3, 0) ON CONFLICT (call, device) DO NOTHING",
+            values![call, device, *until_ms],
+        ),
+        PushWrite::RingTaken(call, device) => {
+            run("UPDATE ring_pushes SET taken = 1 WHERE call = $1 AND device = $2", values![call, device])
+        }
+        PushWrite::RingOver(call, device, missed, until_ms) => run(
+            "UPDATE ring_pushes SET missed = $1, until_ms = $2 WHERE call = $3 AND device = $4",
+            values![*missed, *until_ms, call, device],
+        ),
+        PushWrite::RingSettled(call, device) => {
+            run("DELETE FROM ring_pushes WHERE call = $1 AND device = $2", values![call, device])
+        }
     }
 }
 
 /// Erases a device's subscription.
 pub(super) fn end(t: &mut dyn Statements, device: &DeviceId) -> Result<(), StoreError> {
-    t.execute("DELETE FROM push_subscriptions WHERE device = $1", values![device]).map(drop)
+    t.execute("DELETE FROM push_subscriptions WHERE device = $1", values![device])?;
+    t.execute("DELETE FROM ring_pushes WHERE device = $1", values![device]).map(drop)
+}
+
+/// The rings that devices are notified of, and of whose end.
+pub(super) fn rings(t: &mut dyn Statements) -> Result<Vec<RingPushRow>, StoreError> {
+    let sql = "SELECT call, device, until_ms, taken, missed FROM ring_pushes ORDER BY call, device";
+    all(t, sql, &[], |row| {
+        let over = if row.is_null(4) { None } else { Some(row.flag(4)?) };
+        Ok(RingPushRow {
+            call: row.call(0)?,
+            device: row.device(1)?,
+            until_ms: row.number(2)?,
+            taken: row.flag(3)?,
+            over,
+        })
+    })
 }
 
 /// The subscriptions of devices that are not revoked.

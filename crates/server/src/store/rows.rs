@@ -784,6 +784,8 @@ pub struct Snapshot {
     pub added_devices: Vec<AddedDeviceRow>,
     /// Web Push subscriptions.
     pub push: Vec<super::PushRow>,
+    /// Rings that devices are notified of, and of whose end.
+    pub ring_pushes: Vec<super::RingPushRow>,
     /// Delegations that have not ended or whose end the log may not have, and those of calls that are not over.
     pub delegations: Vec<DelegationRow>,
     /// Lines that have not ended, or whose end the log may not have.

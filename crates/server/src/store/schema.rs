@@ -3,7 +3,7 @@
 use super::{StoreError, database::Statements, value::values};
 
 /// Version that this program writes.
-pub(super) const VERSION: i64 = 20;
+pub(super) const VERSION: i64 = 21;
 
 /// A table, common to all databases: the unit of a migration between databases.
 pub(super) struct Table {
@@ -15,7 +15,7 @@ pub(super) struct Table {
 }
 
 /// All tables of [`VERSION`].
-pub(super) const TABLES: [Table; 27] = [
+pub(super) const TABLES: [Table; 28] = [
     Table {
         name: "devices",
         columns: &[
@@ -241,6 +241,7 @@ pub(super) const TABLES: [Table; 27] = [
         ],
         key: 2,
     },
+    Table { name: "ring_pushes", columns: &["call", "device", "until_ms", "taken", "missed"], key: 2 },
     Table { name: "marks", columns: &["name", "value"], key: 1 },
 ];
 
@@ -520,6 +521,14 @@ CREATE INDEX calls_line ON calls (line, opened_ms) WHERE line IS NOT NULL;
 ALTER TABLE invitations ADD COLUMN line_terms TEXT;
 ALTER TABLE devices ADD COLUMN above_issuer TEXT;
 ",
+    // Rings that devices are notified of.
+    "
+CREATE TABLE ring_pushes (
+    call BLOB NOT NULL, device BLOB NOT NULL, until_ms INTEGER NOT NULL, taken INTEGER NOT NULL, missed INTEGER,
+    PRIMARY KEY (call, device)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX ring_pushes_device ON ring_pushes (device);
+",
 ];
 
 /// PostgreSQL databases begin with version 5, in which they are created; the version is a mark. `COLLATE "C"` orders as
@@ -754,6 +763,14 @@ ALTER TABLE calls ADD COLUMN diverted BIGINT NOT NULL DEFAULT 0;
 CREATE INDEX calls_line ON calls (line, opened_ms) WHERE line IS NOT NULL;
 ALTER TABLE invitations ADD COLUMN line_terms TEXT;
 ALTER TABLE devices ADD COLUMN above_issuer TEXT;
+",
+    // Rings that devices are notified of.
+    "
+CREATE TABLE ring_pushes (
+    call BYTEA NOT NULL, device BYTEA NOT NULL, until_ms BIGINT NOT NULL, taken BIGINT NOT NULL, missed BIGINT,
+    PRIMARY KEY (call, device)
+);
+CREATE INDEX ring_pushes_device ON ring_pushes (device);
 "];
 
 /// Creates the tables of a PostgreSQL database, or migrates older ones to [`VERSION`], inside a transaction.

@@ -137,6 +137,10 @@ const SUITE: &[Case] = &[
         "push_subscriptions_are_one_of_a_device_and_erased_with_its_revocation",
         push_subscriptions_are_one_of_a_device_and_erased_with_its_revocation,
     ),
+    (
+        "rings_that_devices_are_notified_of_are_restored_until_they_are_settled",
+        rings_that_devices_are_notified_of_are_restored_until_they_are_settled,
+    ),
     ("sign_ins_are_joined_while_a_device_reconnects", sign_ins_are_joined_while_a_device_reconnects),
     ("a_revocation_keeps_its_first_time", a_revocation_keeps_its_first_time),
     ("devices_without_log_entry_can_be_removed", devices_without_log_entry_can_be_removed),
@@ -441,6 +445,7 @@ const BACK_TO_VERSION_5: &str = "
     DROP TABLE account_sessions; DROP TABLE programs; DROP TABLE sign_ins; DROP TABLE lines; DROP TABLE line_versions;
     DROP INDEX calls_line; ALTER TABLE calls DROP COLUMN line; ALTER TABLE calls DROP COLUMN line_version;
     ALTER TABLE calls DROP COLUMN diverted; ALTER TABLE devices DROP COLUMN above_issuer;
+    DROP TABLE ring_pushes;
     ALTER TABLE calls DROP COLUMN from_person; ALTER TABLE calls DROP COLUMN to_person; ALTER TABLE calls DROP COLUMN delegation;
     ALTER TABLE calls DROP COLUMN for_card; ALTER TABLE calls DROP COLUMN for_person; ALTER TABLE calls DROP COLUMN answered_under;
     ALTER TABLE devices DROP COLUMN person; ALTER TABLE devices DROP COLUMN second_certificate;
@@ -942,6 +947,38 @@ fn push_subscriptions_are_one_of_a_device_and_erased_with_its_revocation(disk: &
     assert_eq!(store.load().unwrap().push, [first]);
     assert_eq!(disk.number("SELECT COUNT(*) FROM push_subscriptions"), 1, "the address is erased");
     assert_eq!(disk.reader().push_endpoint(&device(2)).unwrap(), None);
+}
+
+fn rings_that_devices_are_notified_of_are_restored_until_they_are_settled(disk: &TestStore) {
+    let mut store = disk.writer();
+    let call = |n: u8| CallId::from_bytes([n; 16]);
+    let row = |n: u8, device, until_ms, taken, over| RingPushRow { call: call(n), device, until_ms, taken, over };
+    store.apply(&[enrolled(1), enrolled(2)]).unwrap();
+    let rings = [(1, 1), (1, 2), (2, 1), (2, 2)].map(|(n, of)| Write::Push(PushWrite::Ring(call(n), device(of), 50)));
+    store.apply(&rings).unwrap();
+    store
+        .apply(&[
+            Write::Push(PushWrite::RingTaken(call(1), device(2))),
+            Write::Push(PushWrite::Ring(call(1), device(2), 70)),
+            Write::Push(PushWrite::RingOver(call(2), device(1), true, 90)),
+            Write::Push(PushWrite::RingOver(call(2), device(2), false, 60)),
+            Write::Push(PushWrite::RingOver(call(3), device(2), false, 60)),
+        ])
+        .unwrap();
+    drop(store);
+    let mut store = disk.writer();
+    let expected = [
+        row(1, device(1), 50, false, None),
+        row(1, device(2), 50, true, None),
+        row(2, device(1), 90, false, Some(true)),
+        row(2, device(2), 60, false, Some(false)),
+    ];
+    assert_eq!(store.load().unwrap().ring_pushes, expected);
+    store.apply(&[Write::Push(PushWrite::RingSettled(call(2), device(1)))]).unwrap();
+    store.apply(&[Write::DeviceRevoked(device(2), 8, None)]).unwrap();
+    assert_eq!(store.load().unwrap().ring_pushes, expected[..1]);
+    store.apply(&[Write::Push(PushWrite::Ended(device(1)))]).unwrap();
+    assert_eq!(store.load().unwrap().ring_pushes, []);
 }
 
 fn a_revocation_keeps_its_first_time(disk: &TestStore) {

@@ -72,6 +72,10 @@ pub(super) struct Call {
     pub shown: bool,
     /// Since when it rings. Earlier than its opening if the clock was set back meanwhile; later if it was handed to an office.
     pub ring_since_ms: u64,
+    /// Devices that were notified of the ring by push messages, and whether that need not be repeated.
+    pub notified: BTreeMap<DeviceId, bool>,
+    /// Whether it rang on no connected device so far, and devices were notified instead.
+    pub only_notified: bool,
     pub legs: HashSet<DeviceId>,
     pub handshakes: VecDeque<Handshake>,
     handshake_bytes: usize,
@@ -108,6 +112,8 @@ impl Call {
             ringing: BTreeSet::new(),
             failed: BTreeSet::new(),
             shown: false,
+            notified: BTreeMap::new(),
+            only_notified: false,
             ring_since_ms,
             legs: HashSet::new(),
             handshakes: VecDeque::new(),
@@ -140,6 +146,8 @@ impl Call {
             ringing: BTreeSet::new(),
             failed: BTreeSet::new(),
             shown: false,
+            notified: BTreeMap::new(),
+            only_notified: false,
             ring_since_ms: stored.row.opened_ms.min(now_ms),
             legs: HashSet::new(),
             handshake_bytes: stored.handshakes.iter().map(size).sum(),
@@ -194,6 +202,7 @@ impl Call {
     pub fn involved(&self) -> BTreeSet<DeviceId> {
         let waiting = self.waiting.iter().map(|w| &w.ask.device);
         let connected = self.present.keys().chain(self.lost.keys()).chain(&self.ringing).chain(&self.legs);
+        let connected = connected.chain(self.notified.keys());
         let sides = [&self.row.from_device].into_iter().chain(&self.row.answerer);
         self.members.iter().chain(waiting).chain(connected).chain(sides).copied().collect()
     }

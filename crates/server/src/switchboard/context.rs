@@ -6,13 +6,9 @@ use super::{
     held_delegations::Delegations,
     held_lines::Lines,
     port::{CloseReason, Effects, Output, PendingAppend, Policy, RelayCommand, SessionId},
+    push::Subscriptions,
 };
-use crate::{
-    assignment::Assignment,
-    store::{PushRow, Write},
-    timers::Timers,
-};
-use std::collections::BTreeMap;
+use crate::{assignment::Assignment, store::Write, timers::Timers};
 use telcon_proto::{
     CallId, Card, DelegationId, DeviceId, InvitationId, LineId, PersonId, RecoveryId, Role, ServerMessage,
     entry::Entry,
@@ -56,8 +52,8 @@ pub(super) struct Context {
     pub lines: Lines,
     pub assignment: Assignment,
     pub timers: Timers<Timer>,
-    /// Web Push subscriptions, one of each device: all of them, which are few.
-    pub push: BTreeMap<DeviceId, PushRow>,
+    /// Web Push subscriptions.
+    pub push: Subscriptions,
     effects: Effects,
 }
 
@@ -71,7 +67,7 @@ impl Context {
             lines: Lines::default(),
             assignment: Assignment::default(),
             timers: Timers::default(),
-            push: BTreeMap::new(),
+            push: Subscriptions::default(),
             effects: Effects::default(),
         }
     }

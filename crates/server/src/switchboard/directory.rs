@@ -74,6 +74,8 @@ pub(super) struct Directory {
     sessions: HashMap<SessionId, Session>,
     online: HashMap<DeviceId, SessionId>,
     by_role: HashMap<Role, BTreeSet<SessionId>>,
+    /// Devices that are notified of rings while they are not connected, by person.
+    notifiable: HashMap<PersonId, BTreeSet<DeviceId>>,
     /// People who were recovered lately, and when.
     recovered: HashMap<PersonId, u64>,
     valid: usize,
@@ -215,6 +217,7 @@ impl Directory {
         let card = Card::clone(self.person(person)?);
         Some(Contact {
             reachable: self.is_reachable(person),
+            notified: !self.is_reachable(person) && self.notifiable.contains_key(&person),
             card,
             recovered_ms: self.recovered_ms(person),
             line: None,
@@ -241,6 +244,22 @@ impl Directory {
 
     pub fn is_reachable(&self, person: PersonId) -> bool {
         self.people.get(&person).is_some_and(|p| p.online > 0)
+    }
+
+    /// Whether a device is notified of rings while it is not connected.
+    pub fn set_notifiable(&mut self, device: &DeviceId, on: bool) {
+        let Some(person) = self.card(device).map(|card| card.person) else { return };
+        let devices = self.notifiable.entry(person).or_default();
+        let _ = if on { devices.insert(*device) } else { devices.remove(device) };
+        if devices.is_empty() {
+            self.notifiable.remove(&person);
+        }
+    }
+
+    /// Devices of a person that are not connected and can be notified of a ring.
+    pub fn notifiable_devices_of(&self, person: PersonId) -> impl Iterator<Item = DeviceId> {
+        let devices = self.notifiable.get(&person).into_iter().flatten().copied();
+        devices.filter(|device| !self.online.contains_key(device))
     }
 
     /// Everybody who has a device that may sign in.

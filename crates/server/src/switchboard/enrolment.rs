@@ -344,7 +344,7 @@ impl Switchboard {
             self.context.directory.order_erasure(device, now_ms, &jws);
             self.context.write(Write::EraseOrdered(device, now_ms, jws.clone()));
         }
-        self.forget_push(device);
+        self.forget_push(device, now_ms);
         self.sign_in_limits.forget(&device);
         self.pending.revoked(&device, &mut self.context);
         append_revocation(&mut self.context, device, now_ms, request);

@@ -22,7 +22,8 @@
 //! | `ring` | opening, ringing, answering, ending |
 //! | `ring_limits` | how often people may ring |
 //! | `alerts` | alerts: entries of the log, sent to devices whose role may see them |
-//! | `push` | which devices are notified of alerts while their page is closed |
+//! | `push` | subscriptions, and which devices are notified of alerts while their page is closed |
+//! | `ring_pushes` | which devices are notified of rings while their page is closed |
 //! | `added_devices` | added devices, of which the person's other devices notify them |
 //! | `invitations` | registrars, their invitations, devices that ask |
 //! | `approvals` | registrars' approvals of those devices |
@@ -63,6 +64,7 @@ mod push;
 mod recoveries;
 mod ring;
 mod ring_limits;
+mod ring_pushes;
 mod sign_in_limits;
 mod silence;
 
@@ -228,6 +230,7 @@ impl Switchboard {
             this.restore(call, now_ms);
         }
         over.clear();
+        this.restore_ring_pushes(stored.ring_pushes, now_ms);
         for unfinished in stored.unfinished {
             let row = &unfinished.row;
             this.remember_end(row.call, row.how.unwrap_or(Ended::Interrupted), None);
@@ -325,7 +328,12 @@ impl Switchboard {
 
     /// A connection ended.
     pub fn disconnected(&mut self, session: SessionId, now_ms: u64) -> Effects {
+        let device = self.context.directory.session(session).map(|session| session.device);
+        let rings = self.rings_on(session);
         self.forget_session(session, now_ms);
+        if let Some(device) = device {
+            self.notify_of(rings, device);
+        }
         self.finish(now_ms)
     }
 

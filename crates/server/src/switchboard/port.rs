@@ -112,6 +112,8 @@ pub enum PushCommand {
     Restart,
     /// Send a message.
     Send(Box<Push>),
+    /// Do not send this device any more that this call rings: it is connected.
+    Withdraw(DeviceId, CallId),
     /// Send nothing more to this device: its subscription ended, or is another one.
     Forget(DeviceId),
 }

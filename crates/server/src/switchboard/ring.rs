@@ -7,8 +7,9 @@ use super::{
     context::Context,
     held_delegations::Acting,
     held_lines::Ringing,
-    port::{Effects, PendingAppend, RefusedRing, RelayCommand, SessionId, VerifiedRing, entry_at},
+    port::{Effects, Output, PendingAppend, PushCommand, RefusedRing, RelayCommand, SessionId, VerifiedRing, entry_at},
     ring_limits::TooMany,
+    ring_pushes::is_missed,
 };
 use crate::{
     digest::sha256,
@@ -319,10 +320,12 @@ impl Switchboard {
             // Nobody answers what they rang.
             !self.context.directory.is_person(device, from)
         }));
-        if devices.is_empty() {
+        let notified = self.notifiable_devices(id);
+        if devices.is_empty() && notified.is_empty() {
             return self.end(id, Ended::Missed, now_ms);
         }
         let Some(call) = self.calls.get_mut(&id) else { return };
+        call.only_notified = devices.is_empty();
         self.context.relay(RelayCommand::OpenCall(id, call.row.opened_index.unwrap_or_default()));
         if let Some(session) = call.present.get(&call.row.from_device).copied() {
             call.send_opened(session, &mut self.context);
@@ -330,6 +333,7 @@ impl Switchboard {
         for device in devices {
             call.ring_device(device, &mut self.context);
         }
+        call.notify_devices(notified, &mut self.context);
         call.notify_staff();
     }
 
@@ -416,7 +420,7 @@ impl Switchboard {
                 call.failed.insert(from);
                 call.ringing.remove(&from);
                 call.drop_leg(from, &mut self.context);
-                if call.ringing.is_empty() {
+                if call.ringing.is_empty() && !call.awaits_notified(&self.context) {
                     self.end(id, Ended::Declined, now_ms);
                 }
             }
@@ -476,7 +480,7 @@ impl Switchboard {
             call.failed.insert(from);
             call.ringing.remove(&from);
             call.drop_leg(from, &mut self.context);
-            if call.ringing.is_empty() {
+            if call.ringing.is_empty() && !call.awaits_notified(&self.context) {
                 self.end(id, Ended::Failed, now_ms);
             }
             return;
@@ -503,11 +507,13 @@ impl Switchboard {
         for device in call.audience() {
             self.context.tell(&device, ServerMessage::Ended { call: id, how, reply });
         }
-        let shown = call.row.stage == Stage::Ringing && (call.shown || !call.ringing.is_empty());
+        let shown =
+            call.row.stage == Stage::Ringing && (call.shown || !call.ringing.is_empty() || !call.notified.is_empty());
         // However it ends: a caller chooses to cancel, fail or disconnect. Busy is the callee's doing, who took another call.
         if shown && how != Ended::Busy {
             self.ring_limits.unwanted(call.row.from.person, call.row.to.person, now_ms);
         }
+        call.end_notifications(is_missed(how), &mut self.context, now_ms);
         call.row.stage = Stage::Ended;
         call.row.how = Some(how);
         call.row.ended_ms = Some(now_ms);
@@ -533,7 +539,7 @@ impl Call {
     fn send_opened(&self, session: SessionId, context: &mut Context) {
         let opened = entry_at(self.row.opened_index.unwrap_or_default());
         self.send_basis(session, context);
-        context.send(session, ServerMessage::Opened { call: self.row.call, opened });
+        context.send(session, ServerMessage::Opened { call: self.row.call, opened, notified: self.only_notified });
         if self.row.diverted {
             context.send(session, ServerMessage::Diverted { call: self.row.call });
         }
@@ -556,6 +562,10 @@ impl Call {
         {
             return;
         }
+        self.only_notified = false;
+        if self.ring_taken(device, context) {
+            context.output(Output::Push(PushCommand::Withdraw(device, self.row.call)));
+        }
         let caller = context.directory.device_entry(&self.row.from_device);
         let opened = entry_at(self.row.opened_index.unwrap_or_default());
         if let Some(session) = context.directory.session_of(&device) {
@@ -567,7 +577,7 @@ impl Call {
         context.tell(&device, ServerMessage::Ringing { jws: self.row.ring.clone(), opened, device: caller });
     }
 
-    fn rings_at(&self, device: &DeviceId, context: &Context) -> bool {
+    pub(super) fn rings_at(&self, device: &DeviceId, context: &Context) -> bool {
         let may = || {
             context.directory.is_person(device, self.row.to.person) && !self.rings_desk_alone()
                 || self.may_answer_for_callee(device, context).is_some()
@@ -631,6 +641,7 @@ impl Call {
                 context.write(Write::AnsweredUnder(self.row.call, acting.delegation));
                 self.answered = Some(acting);
             }
+            self.end_notifications(false, context, now_ms);
             for other in std::mem::take(&mut self.ringing) {
                 if other != from {
                     context.tell(&other, ServerMessage::TakenElsewhere { call: self.row.call });

@@ -74,6 +74,7 @@ const LOG_PATH: &str = "/log/{path}";
     tags(
         (name = "office", description = "The office, enrolment and revocation of devices"),
         (name = "alerts", description = "What security officers are told"),
+        (name = "push", description = "Notifications while the page is closed (Web Push)"),
         (name = "protection", description = "Passkeys and PINs with which people unlock their devices"),
         (name = "sso", description = "Sign-ins with accounts at the office's provider (OpenID Connect)"),
         (name = "records", description = "Calls and their sealed records"),

@@ -28,14 +28,14 @@ fn bearer(app: &App, headers: &HeaderMap) -> Result<Bearer, HttpError> {
 
 /// Web Push of the office and of the bearer's device.
 ///
-/// For security officers. Without `key` the office sends no push messages.
+/// For people who are rung, and security officers. Without `key` the office sends no push messages.
 #[utoipa::path(
-    get, path = "/push", tag = "alerts",
+    get, path = "/push", tag = "push",
     security(("bearer" = [])),
     responses(
         (status = 200, description = "The office's key, and whether the device has a subscription", body = ref("#/components/schemas/PushSettings")),
         (status = 401, description = "No valid token", body = ref("#/components/schemas/ApiError")),
-        (status = 403, description = "The device is not a security officer's", body = ref("#/components/schemas/ApiError")),
+        (status = 403, description = "The device's role is neither rung nor alerted", body = ref("#/components/schemas/ApiError")),
         (status = 503, description = "The server failed; retry", body = ref("#/components/schemas/ApiError")),
     ),
 )]
@@ -49,19 +49,19 @@ pub(super) async fn read(State(app): State<Arc<App>>, headers: HeaderMap) -> Res
     }))
 }
 
-/// Subscribes the bearer's device to push messages about alerts.
+/// Subscribes the bearer's device to push messages about rings, or about alerts.
 ///
-/// For security officers. The server sends them to the address in the subscription: an https address of a public push service, or of
+/// For people who are rung, and security officers. The server sends them to the address in the subscription: an https address of a public push service, or of
 /// one that the server's operator named. It replaces the device's subscription before. Body: at most 64 KB.
 #[utoipa::path(
-    put, path = "/push", tag = "alerts",
+    put, path = "/push", tag = "push",
     security(("bearer" = [])),
     request_body(content = ref("#/components/schemas/PushSubscription"), description = "The subscription that the browser made for the office's key"),
     responses(
         (status = 204, description = "Stored"),
         (status = 400, description = "The body is not JSON", body = ref("#/components/schemas/ApiError")),
         (status = 401, description = "No valid token", body = ref("#/components/schemas/ApiError")),
-        (status = 403, description = "The device is not a security officer's", body = ref("#/components/schemas/ApiError")),
+        (status = 403, description = "The device's role is neither rung nor alerted", body = ref("#/components/schemas/ApiError")),
         (status = 404, description = "The office sends no push messages", body = ref("#/components/schemas/ApiError")),
         (status = 409, description = "The office has too many subscriptions", body = ref("#/components/schemas/ApiError")),
         (status = 413, description = "The body is longer than 64 KB", body = ref("#/components/schemas/ApiError")),
@@ -95,7 +95,7 @@ pub(super) async fn subscribe(
 
 /// Ends the subscription of the bearer's device.
 #[utoipa::path(
-    delete, path = "/push", tag = "alerts",
+    delete, path = "/push", tag = "push",
     security(("bearer" = [])),
     responses(
         (status = 204, description = "Erased, or there was none"),

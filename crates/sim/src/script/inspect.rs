@@ -76,7 +76,7 @@ impl Scenario {
     pub fn opened(&self) -> Logged {
         let id = self.seen().id;
         let sent = self.script().sent.iter().rev().find_map(|(_, message)| match message {
-            ServerMessage::Opened { call, opened } if *call == id => Some(opened.clone()),
+            ServerMessage::Opened { call, opened, .. } if *call == id => Some(opened.clone()),
             ServerMessage::Ringing { jws, opened, .. } if ring_of(jws).is_some_and(|ring| ring.call.id == id) => {
                 Some(opened.clone())
             }

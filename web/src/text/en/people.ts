@@ -21,6 +21,7 @@ export const people = {
     `Two security officers set up this device for you on ${day}, after you had lost all others. For thirty days, whoever can call you sees that. If you did not ask for it, tell your office at once.`,
   available: 'Available',
   offline: 'Offline',
+  notified: 'Reachable by notification',
   you_offline: 'You are offline',
   none_found: { title: 'Nobody by that name', sentence: 'Try fewer letters, or the name of their office.' },
   none: {

@@ -19,6 +19,9 @@ export const ring = {
   opening: { title: 'Connecting', sentence: 'The call is entered in the log before it rings.' },
   ringing: 'Ringing',
   device_rings: (name: string) => `${capitalise(mid(name))}’s device is ringing.`,
+  notifying: 'Notifying their devices',
+  devices_notified: (name: string) =>
+    `No page of ${mid(name)} is open. Their devices are notified, and ring once the page is opened.`,
   answered: { title: 'Answered', sentence: 'The two devices are agreeing on keys.' },
   resuming: { title: 'Reconnecting', sentence: 'This page was reloaded. The call may still be ringing.' },
   will_keep: {

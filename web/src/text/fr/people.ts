@@ -22,6 +22,7 @@ export const people: Text['people'] = {
     `Deux responsables de la sécurité ont installé cet appareil pour vous le ${day}, après la perte de tous les autres. Pendant trente jours, quiconque peut vous appeler le voit. Si vous ne l’avez pas demandé, prévenez tout de suite votre cabinet.`,
   available: 'Disponible',
   offline: 'Hors ligne',
+  notified: 'Joignable par notification',
   you_offline: 'Vous êtes hors ligne',
   none_found: { title: 'Aucun contact à ce nom', sentence: 'Saisissez moins de lettres, ou le nom de l’institution.' },
   none: {

@@ -20,6 +20,9 @@ export const ring: Text['ring'] = {
   opening: { title: 'Connexion', sentence: 'L’appel est inscrit au journal avant de sonner.' },
   ringing: 'Ça sonne',
   device_rings: (name) => `L’appareil ${of(name)} sonne.`,
+  notifying: 'Notification de ses appareils',
+  devices_notified: (name) =>
+    `Aucune page ${of(name)} n’est ouverte. Ses appareils reçoivent une notification, et sonnent dès que la page est ouverte.`,
   answered: { title: 'Réponse reçue', sentence: 'Les deux appareils établissent les clés.' },
   resuming: { title: 'Reconnexion', sentence: 'La page a été rechargée. L’appel sonne peut-être encore.' },
   will_keep: {

@@ -36,7 +36,7 @@ fn office() -> Office {
 fn pushed(office: &mut Office) -> Vec<(DeviceId, String, AlertKind, u64)> {
     let sent = office.done.iter().filter_map(|done| match done {
         Done::Pushed(PushCommand::Send(push)) => {
-            let PushAbout::Alert { kind, entry } = push.about;
+            let PushAbout::Alert { kind, entry } = push.about else { panic!("{push:?}") };
             let address = push.to.endpoint.rsplit('/').next().unwrap().to_owned();
             Some((push.to.device, address, kind, entry))
         }
@@ -69,19 +69,37 @@ fn officers_who_subscribed_are_sent_each_alert_once_the_log_has_it() {
 }
 
 #[test]
-fn only_security_officers_may_subscribe_and_their_number_is_limited() {
+fn who_is_rung_and_who_is_alerted_may_subscribe_and_their_number_is_limited() {
     let mut office = office();
-    assert_eq!(subscribe(&mut office, row(PERSON, "p")), Err(RefusalKind::Forbidden));
+    assert_eq!(subscribe(&mut office, row(PERSON, "p")), Ok(()));
     assert_eq!(subscribe(&mut office, row(device(77), "nobody")), Err(RefusalKind::Forbidden));
+    for (n, role) in (40..).zip(telcon_proto::policy::ROLES) {
+        office.enrol(device(n), card(n, role));
+        let may = access::NOTIFIED.admits(role);
+        assert_eq!(subscribe(&mut office, row(device(n), "p")).is_ok(), may, "{role:?}");
+        let effects = office.board.unsubscribe(RequestId(9), device(n), office.now);
+        office.run(effects);
+    }
     for n in 0..MAX_PUSH_SUBSCRIPTIONS as u64 {
         let mut id = [0xee; 16];
         id[..8].copy_from_slice(&n.to_be_bytes());
         let other = DeviceId::from_bytes(id);
-        office.board.context.push.insert(other, row(other, "x"));
+        office.board.context.push.rows.insert(other, row(other, "x"));
     }
     office.enrol(device(2), card(2, Role::SecurityOfficer));
     assert_eq!(subscribe(&mut office, row(device(2), "b")), Err(RefusalKind::Conflict));
     assert_eq!(subscribe(&mut office, row(OFFICER, "c")), Ok(()), "in place of its own");
+}
+
+#[test]
+fn a_principal_who_subscribed_is_sent_no_alert() {
+    let mut office = office();
+    assert_eq!(subscribe(&mut office, row(PERSON, "p")), Ok(()));
+    office.done.clear();
+    office.fail_sign_in(PERSON);
+    assert!(pushed(&mut office).iter().all(|(to, ..)| *to == OFFICER));
+    office.restart();
+    assert!(pushed(&mut office).iter().all(|(to, ..)| *to == OFFICER));
 }
 
 #[test]

@@ -263,7 +263,7 @@ fn messages_of_other_calls_and_unexpected_messages_change_nothing() {
         ServerMessage::TakenElsewhere { call: other },
         ServerMessage::CommitRefused { call: world.seen().id, epoch: 9, now: 10 },
         ServerMessage::RemoveAsked { call: world.seen().id, devices: vec![] },
-        ServerMessage::Opened { call: world.seen().id, opened: world.opened() },
+        ServerMessage::Opened { call: world.seen().id, opened: world.opened(), notified: false },
     ] {
         world.inject(1, message);
     }

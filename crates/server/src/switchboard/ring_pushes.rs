@@ -1,0 +1,168 @@
+//! Rings whose devices are not connected: they are notified by Web Push, and their page, once it is open, is rung.
+//!
+//! Which devices were notified is stored with the ring, until each was told that it is over or is connected by then. After a restart
+//! what no push service took is stated again: the same ring replaces itself, at the push service and on the screen.
+
+use super::{
+    Switchboard,
+    call::Call,
+    context::Context,
+    port::{Output, Push, PushCommand, SessionId},
+};
+use crate::{
+    limits::{MAX_DEVICES_NOTIFIED_OF_A_RING, MISSED_RING_PUSH_TTL_MS, RING_OVER_PUSH_TTL_MS},
+    store::{PushWrite, RingPushRow, Stage, Write},
+};
+use telcon_proto::{CallId, DeviceId, Ended, push::PushAbout};
+
+/// Whether a ring that ended in this way without an answer was missed: nobody who was rung decided it.
+pub(super) fn is_missed(how: Ended) -> bool {
+    match how {
+        Ended::Missed | Ended::Cancelled | Ended::Busy | Ended::Interrupted | Ended::Failed => true,
+        Ended::Declined | Ended::HungUp | Ended::Revoked => false,
+    }
+}
+
+impl Context {
+    /// Sends a message to a device that is subscribed. Returns whether it is.
+    pub(super) fn push_to(&mut self, device: DeviceId, about: PushAbout, until_ms: u64) -> bool {
+        let Some(row) = self.push.get(&device) else { return false };
+        let push = Push { to: row.clone(), about, until_ms };
+        self.output(Output::Push(PushCommand::Send(Box::new(push))));
+        true
+    }
+
+    fn write_push(&mut self, write: PushWrite) {
+        self.write(Write::Push(write));
+    }
+}
+
+impl Call {
+    /// Notifies the subscribed of these devices of the ring, unless they are connected or were notified before.
+    pub(super) fn notify_devices(&mut self, devices: impl IntoIterator<Item = DeviceId>, context: &mut Context) {
+        for device in devices {
+            let concerned = self.rings_at(&device, context) && !self.failed.contains(&device);
+            let away = context.directory.session_of(&device).is_none();
+            if !concerned || !away || self.notified.contains_key(&device) {
+                continue;
+            }
+            if self.push_ring(device, context) {
+                context.write_push(PushWrite::Ring(self.row.call, device, self.ring_until_ms()));
+                self.notified.insert(device, false);
+            }
+        }
+    }
+
+    fn push_ring(&self, device: DeviceId, context: &mut Context) -> bool {
+        let until_ms = self.ring_until_ms();
+        context.push_to(device, PushAbout::Ring { call: self.row.call, until_ms }, until_ms)
+    }
+
+    /// The ring need not be sent to this device any more. Returns whether it had to be until now.
+    pub(super) fn ring_taken(&mut self, device: DeviceId, context: &mut Context) -> bool {
+        let Some(taken @ false) = self.notified.get_mut(&device) else { return false };
+        *taken = true;
+        context.write_push(PushWrite::RingTaken(self.row.call, device));
+        true
+    }
+
+    /// Whether a device was notified that is not connected: its person may come, and be rung.
+    pub(super) fn awaits_notified(&self, context: &Context) -> bool {
+        self.notified.keys().any(|device| context.directory.session_of(device).is_none())
+    }
+
+    /// It does not ring any more: the devices that were notified are told, unless they are connected.
+    pub(super) fn end_notifications(&mut self, missed: bool, context: &mut Context, now_ms: u64) {
+        let call = self.row.call;
+        self.only_notified = false;
+        for device in std::mem::take(&mut self.notified).into_keys() {
+            let until_ms = now_ms + if missed { MISSED_RING_PUSH_TTL_MS } else { RING_OVER_PUSH_TTL_MS };
+            let away = context.directory.session_of(&device).is_none();
+            if away && context.push_to(device, PushAbout::RingOver { call, missed }, until_ms) {
+                context.write_push(PushWrite::RingOver(call, device, missed, until_ms));
+            } else {
+                context.write_push(PushWrite::RingSettled(call, device));
+            }
+        }
+    }
+}
+
+impl Switchboard {
+    /// Devices that can be notified of this ring: the callee's, and those of people who may answer for them.
+    pub(super) fn notifiable_devices(&self, id: CallId) -> Vec<DeviceId> {
+        let Some(call) = self.calls.get(&id) else { return Vec::new() };
+        let (from, to) = (call.row.from.person, call.row.to.person);
+        let answerers = self.context.delegations.answerers(to).into_iter().filter(|person| *person != from);
+        let people = std::iter::once(to).chain(answerers);
+        people
+            .flat_map(|person| self.context.directory.notifiable_devices_of(person))
+            .take(MAX_DEVICES_NOTIFIED_OF_A_RING)
+            .collect()
+    }
+
+    /// The calls that ring at the device of this connection.
+    pub(super) fn rings_on(&self, session: SessionId) -> Vec<CallId> {
+        let Some(device) = self.context.directory.session(session).map(|session| session.device) else {
+            return Vec::new();
+        };
+        let rings = |id: &CallId| self.calls.get(id).is_some_and(|call| call.ringing.contains(&device));
+        self.calls.of_device(&device).into_iter().filter(rings).collect()
+    }
+
+    /// A page was closed or lost its connection while it rang: its device is notified.
+    pub(super) fn notify_of(&mut self, rings: Vec<CallId>, device: DeviceId) {
+        for id in rings {
+            if let Some(call) = self.calls.get_mut(&id) {
+                call.notify_devices([device], &mut self.context);
+            }
+        }
+    }
+
+    /// A device can be sent nothing more. A ring of which nobody else knows is missed.
+    pub(super) fn forget_ring_pushes(&mut self, device: DeviceId, now_ms: u64) {
+        for id in self.calls.of_device(&device) {
+            let Some(call) = self.calls.get_mut(&id) else { continue };
+            let known = call.notified.remove(&device).is_some();
+            if known && call.only_notified && call.notified.is_empty() {
+                self.end(id, Ended::Missed, now_ms);
+            }
+        }
+    }
+
+    /// The push service took a message about a ring, or it is of no use any more.
+    pub(super) fn ring_pushed(&mut self, device: DeviceId, about: PushAbout) {
+        match about {
+            PushAbout::Ring { call, .. } => {
+                if let Some(call) = self.calls.get_mut(&call) {
+                    call.ring_taken(device, &mut self.context);
+                }
+            }
+            PushAbout::RingOver { call, .. } => {
+                self.context.write_push(PushWrite::RingSettled(call, device));
+            }
+            PushAbout::Alert { .. } => {}
+        }
+    }
+
+    /// As stored. Calls and subscriptions are restored before.
+    pub(super) fn restore_ring_pushes(&mut self, rows: Vec<RingPushRow>, now_ms: u64) {
+        for RingPushRow { call: id, device, until_ms, taken, over } in rows {
+            let ringing = self.calls.get(&id).is_some_and(|call| call.row.stage == Stage::Ringing);
+            if let Some(call) = self.calls.get_mut(&id).filter(|_| ringing && over.is_none()) {
+                call.notified.insert(device, taken);
+                call.only_notified = true;
+                if !taken {
+                    call.push_ring(device, &mut self.context);
+                }
+                continue;
+            }
+            let about = PushAbout::RingOver { call: id, missed: over.unwrap_or(false) };
+            if until_ms <= now_ms || !self.context.push_to(device, about, until_ms) {
+                self.context.write_push(PushWrite::RingSettled(id, device));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
