@@ -426,7 +426,9 @@ pub struct CodeView {
     pub wrong: u8,
     /// Why it cannot be typed any more.
     pub over: Option<CodeOver>,
-    /// Another device tried it after it was used.
+    /// How often somebody tried its first four digits after it was used, without the others.
+    pub tried: u32,
+    /// Another device had it, and tried it after it was used.
     pub late: bool,
 }
 

@@ -8,6 +8,10 @@ use common::{
     provider::{Asked, CLIENT_ID, Provider, Signed},
 };
 use serde_json::{Value, json};
+use std::{
+    io::Write,
+    sync::{Arc, Mutex},
+};
 use telcon_proto::{
     AlertKind, ClientMessage as C, DeviceId, Role, ServerMessage as S,
     http::{ApiError, DeviceList},
@@ -383,4 +387,69 @@ async fn only_the_offices_page_begins_a_sign_in() {
         let answer = office.http("POST", "/api/v1/sso/start", &headers, b"").await;
         assert_eq!(answer.status, 403, "{origin:?}");
     }
+}
+
+/// The attacker has a device's key, and no account: each request costs the office's provider one.
+#[tokio::test]
+async fn a_device_does_not_ask_the_provider_without_end() {
+    let (office, provider) = office(json!({})).await;
+    let (duty, other) = (office.person(Role::DutyOfficer).await, office.person(Role::Auditor).await);
+    let (client, others) = (waiting(&office, &duty).await, waiting(&office, &other).await);
+    let mut began = 0;
+    let refused = loop {
+        let answer = post(&office, &client.token, "start", &json!({})).await;
+        if answer.status != 200 {
+            break answer;
+        }
+        began += 1;
+        assert!(began < 100, "there is no limit");
+    };
+    assert_eq!((refused.status, began >= 10), (429, true), "{}", refused.text());
+    let body = SsoFinish { state: "state".into(), code: "code".into() };
+    assert_eq!(post(&office, &client.token, "finish", &body).await.status, 429);
+    // The others of the office have the same address.
+    let asked = start(&office, &others, &provider).await;
+    assert_eq!(finish(&office, &others, &asked, provider.code(&asked, "bob")).await.status, 204);
+}
+
+#[derive(Clone, Default)]
+struct Captured(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Captured {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The provider's tokens are not what they should be, with a person's claims where other values belong.
+#[tokio::test]
+async fn no_claim_of_a_token_is_in_the_process_log() {
+    let captured = Captured::default();
+    let writer = captured.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::DEBUG)
+        .with_ansi(false)
+        .with_writer(move || writer.clone())
+        .finish();
+    tracing::subscriber::set_global_default(subscriber).unwrap();
+    let (office, provider) = office(json!({})).await;
+    let duty = office.person(Role::DutyOfficer).await;
+    let client = waiting(&office, &duty).await;
+    for claim in ["exp", "iat", "aud", "iss", "nonce", "azp", "acr", "sub", "email_verified"] {
+        let asked = start(&office, &client, &provider).await;
+        let code = provider.code_for(&asked, "ada", Signed::Key, |claims| {
+            claims[claim] = match claim {
+                "sub" => json!({ "Secretperson": 1 }),
+                _ => "Secretperson".into(),
+            };
+        });
+        let status = finish(&office, &client, &asked, code).await.status;
+        assert!(matches!(status, 403 | 503), "{claim}: {status}");
+    }
+    let text = String::from_utf8(captured.0.lock().unwrap().clone()).unwrap();
+    assert!(text.contains("was not accepted"), "the log was captured: {text}");
+    assert!(!text.contains("Secretperson"), "{text}");
 }

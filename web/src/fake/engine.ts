@@ -38,6 +38,7 @@ export class Telcon implements Engine {
   constructor(state: string, _seed: Uint8Array, now_ms: number) {
     if (!state.startsWith('fake')) throw new Error('this device’s stored keys cannot be read');
     this.#channel.onmessage = ({ data }: MessageEvent<TestEvent>) => this.#handle_event(data);
+    if (state === 'fake expired') throw new Error('This device’s certificate has expired.');
     if (state === 'fake officer') this.#officer = new FakeRegistrar();
     // Rejoin a call that was live before a reload.
     if (state === 'fake in a call') {
@@ -63,6 +64,11 @@ export class Telcon implements Engine {
   /** A genuine statement is the JSON of what it says. */
   static revocation(_anchor: string, statement: string): string | undefined {
     return statement.startsWith('{') ? statement : undefined;
+  }
+
+  static erasure_report(_state: string, statement: string): string | undefined {
+    const erase = statement.startsWith('{') && (JSON.parse(statement) as { erase: boolean }).erase;
+    return erase ? JSON.stringify({ jws: `erased by ${statement}` }) : undefined;
   }
 
   static enrol(fragment: string): string {

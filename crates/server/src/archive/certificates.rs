@@ -1,6 +1,7 @@
 //! Certificates of all devices that were ever enrolled, stored as objects where auditors look for them.
 
 use crate::{
+    digest::sha256,
     objects::{Key, ObjectError, Objects},
     reconcile::CertificateSource,
     store::{Certified, DeviceRow, LostDevice, RegistrarRow},
@@ -112,6 +113,15 @@ impl CertificateSource for ArchivedDevices {
             return Ok(None);
         }
         Ok(Some(Certified { card: verified.card().clone(), chain }))
+    }
+
+    fn registrar(&self, cert_sha256: &Digest) -> Result<Option<Blob>, ObjectError> {
+        let der = self.certificates.objects.get(&key(ISSUERS, cert_sha256))?.map(Blob);
+        Ok(der.filter(|der| sha256(der.as_slice()) == *cert_sha256))
+    }
+
+    fn verifies(&self, revocation: &str) -> bool {
+        self.office.verify_revocation(revocation).is_ok()
     }
 }
 

@@ -66,7 +66,7 @@ mod silence;
 pub use port::{
     Approved, CloseReason, ConfirmingRecovery, DelegationEnding, DeviceAsked, Effects, FirstApproved, LegRefusal,
     NewDelegation, NewDevice, OpeningRecovery, Output, PendingAppend, Policy, Push, PushCommand, Refusal, RefusalKind,
-    RefusedRing, RelayCommand, Reply, RequestId, Revocation, Seal, SessionId, VerifiedRing,
+    RefusedRing, RelayCommand, Reply, RequestId, Revocation, RevocationAppend, Seal, SessionId, VerifiedRing,
 };
 
 use crate::{
@@ -432,7 +432,7 @@ impl Switchboard {
             PendingAppend::RecoveryOpened(id) => self.recovery_logged(id, index, now_ms),
             PendingAppend::RecoveryConfirmed(id) => self.recovery_confirmation_logged(id, index, now_ms),
             PendingAppend::RecoveryClosed(id) => self.recovery_close_logged(id, index, now_ms),
-            PendingAppend::Revoked(device, request) => self.revocation_logged(device, request, index, now_ms),
+            PendingAppend::Revoked(order) => self.revocation_logged(order, index, now_ms),
             PendingAppend::DelegationGiven(id) => self.delegation_logged(id, index, now_ms),
             PendingAppend::DelegationEnded(id) => self.delegation_end_logged(id, index, now_ms),
             PendingAppend::Opened(call) => self.opened(call, index, now_ms),
