@@ -376,3 +376,24 @@ async fn an_order_whose_certificate_is_nowhere_is_given_again() {
         ordered.office.stop().await;
     }
 }
+
+/// The operator stops the server and copies the database, and nothing beside it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_an_orderly_stop_the_database_is_in_one_file() {
+    let mut office = Office::start().await;
+    let kept = enrol(&office).await;
+    office.stop().await;
+    let data = office.dir.path().join("server");
+    let copy = office.dir.path().join("copy.db");
+    fs::copy(data.join("telcon.db"), &copy).unwrap();
+    let devices: u64 = rusqlite::Connection::open(&copy)
+        .unwrap()
+        .query_row("SELECT COUNT(*) FROM devices", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(devices, 1);
+    let _ = fs::remove_file(data.join("telcon.db-wal"));
+    let _ = fs::remove_file(data.join("telcon.db-shm"));
+    office.run().await;
+    assert!(matches!(sign_in(&office, &kept.device).await, S::SignedIn { .. }));
+    office.stop().await;
+}

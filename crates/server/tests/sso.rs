@@ -45,7 +45,10 @@ async fn run(office: &mut Office, provider: &Provider, options: Value) {
 async fn connect(office: &Office, device: &Device) -> (Client, S) {
     let mut client = Client::raw(office.addr(), Some(&origin(office))).await.unwrap();
     client.prove(device, DOMAIN).await;
-    let first = client.next().await.unwrap();
+    let mut first = client.next().await.unwrap();
+    if matches!(first, S::AccountSession { .. }) {
+        first = client.next().await.unwrap();
+    }
     if let S::SsoRequired { token } | S::SignedIn { token, .. } = &first {
         client.token = token.clone();
     }
@@ -358,6 +361,38 @@ async fn a_session_ends_by_its_age_and_with_its_device() {
     assert!(matches!(answer.status, 401 | 403), "{}", answer.text());
     let told = connect(&office, &duty).await.1;
     assert!(matches!(&told, S::Revoked { jws: Some(jws) } if *jws == revocation), "{told:?}");
+}
+
+/// When its session ends it is not signed in any more, unless it is in a call: so it renews that in time, over the connection that it has.
+#[tokio::test]
+async fn a_session_is_renewed_before_it_ends() {
+    let (office, provider) = office(json!({ "max_age_minutes": 60 })).await;
+    let duty = office.person(Role::DutyOfficer).await;
+    assert_eq!(sign_in_with(&office, &provider, &duty, "ada").await, 204);
+    let (hour_ms, left_ms) = (3_600_000, 600_000);
+    change(&office, &format!("UPDATE account_sessions SET signed_in_ms = {}", now_ms() + left_ms - hour_ms));
+    let mut client = Client::raw(office.addr(), Some(&origin(&office))).await.unwrap();
+    client.prove(&duty, DOMAIN).await;
+    let (mut remaining, mut token) = (None, String::new());
+    while remaining.is_none() || token.is_empty() {
+        match client.next().await.expect("an open connection") {
+            S::AccountSession { remaining_ms } => remaining = Some(remaining_ms),
+            S::SignedIn { token: given, .. } => token = given,
+            _ => {}
+        }
+    }
+    assert!(remaining.is_some_and(|ms| ms <= left_ms && ms > left_ms - 60_000), "{remaining:?}");
+    client.token = token;
+    let asked = start(&office, &client, &provider).await;
+    assert_eq!(finish(&office, &client, &asked, provider.code(&asked, "ada")).await.status, 204);
+    let renewed = client.until(|message| match message {
+        S::AccountSession { remaining_ms } => Some(remaining_ms),
+        _ => None,
+    });
+    assert_eq!(renewed.await, hour_ms, "over the same connection");
+    // With another account nothing is renewed.
+    let asked = start(&office, &client, &provider).await;
+    assert_eq!(finish(&office, &client, &asked, provider.code(&asked, "mallory")).await.status, 403);
 }
 
 /// The attacker has a device's key, and says that it is a program's: nothing is asked of programs that they cannot do.

@@ -5,7 +5,7 @@ use crate::{
     Engine,
     call::Call,
     io::{Event, Output},
-    view::{AlertLevel, ConnectionState, RevocationView},
+    view::{AlertLevel, ConnectionState, NoteTakersView, RevocationView},
 };
 use telcon_identity::{IdentityError, RING_MAX_FUTURE_MS};
 use telcon_proto::{
@@ -89,6 +89,7 @@ impl Engine {
                 self.unlock_required = false;
                 self.sso_token = None;
                 self.outdated = false;
+                self.note_takers = None;
                 self.silenced = silenced;
                 self.reset_invitations();
                 self.reset_recoveries();
@@ -112,6 +113,9 @@ impl Engine {
                 self.phase = ConnectionState::Offline;
                 self.sso_token = Some(token);
                 self.view_changed();
+            }
+            ServerMessage::AccountSession { remaining_ms } => {
+                self.account_ends_ms = Some(now_ms.saturating_add(remaining_ms));
             }
             ServerMessage::PeopleChanged { changed, removed } => self.on_people_changed(changed, &removed),
             ServerMessage::Silenced { people } => self.silenced = people,
@@ -138,6 +142,9 @@ impl Engine {
             }
             ServerMessage::Ringing { jws, opened, device } => self.on_ring(now_ms, jws, &opened, &device),
             ServerMessage::Notice(notice) => self.on_notice(notice),
+            ServerMessage::NoteTakers { connected, busy } => {
+                self.note_takers = Some(NoteTakersView { connected, busy: busy.min(connected) });
+            }
             ServerMessage::RecordKept { call, log_index, partial } => {
                 if let Some(notice) = self.notices.get_mut(&call) {
                     (notice.kept_index, notice.partial) = (Some(log_index), partial);

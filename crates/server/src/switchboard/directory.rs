@@ -275,6 +275,11 @@ impl Directory {
         self.by_role.get(&role).into_iter().flatten().copied()
     }
 
+    /// How many connections people of a role have.
+    pub fn connected(&self, role: Role) -> usize {
+        self.by_role.get(&role).map_or(0, |sessions| sessions.len())
+    }
+
     /// Signs a connection in. Returns whether it is the person's first one.
     pub fn sign_in(&mut self, session: SessionId, device: DeviceId, card: Arc<Card>) -> bool {
         let person = self.people.entry(card.person).or_default();

@@ -278,6 +278,7 @@ impl Switchboard {
         self.send_devices_added(session, device);
         self.send_invitations(session, device, card.role);
         self.send_alerts(session, card.role);
+        self.context.send_note_takers(session, card.role);
         if watches_calls(card.role) {
             self.send_notices(session, in_call);
         } else {
@@ -291,6 +292,12 @@ impl Switchboard {
         }
         self.ring_for_principals(device, card.person);
         Ok((SignedIn { device, role: card.role }, self.finish(now_ms)))
+    }
+
+    /// A device's person signed in at the office's provider, for so long. One that is connected is told.
+    pub fn account_renewed(&mut self, device: DeviceId, remaining_ms: u64, now_ms: u64) -> Effects {
+        self.context.tell(&device, ServerMessage::AccountSession { remaining_ms });
+        self.finish(now_ms)
     }
 
     /// Whether a device takes part in a call now, or the record of one is expected from it.
@@ -496,6 +503,7 @@ impl Switchboard {
             self.calls.conclude(&id, &mut self.context);
         }
         self.context.send_contact_changes(now_ms);
+        self.context.send_note_taker_changes();
         // Calls touched by the last step are settled with the next input.
         self.calls.take_touched();
         self.context.take_effects()

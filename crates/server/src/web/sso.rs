@@ -211,7 +211,7 @@ fn return_address(headers: &HeaderMap, domain: &str) -> Option<Url> {
     security(("bearer" = [])),
     request_body(content = ref("#/components/schemas/SsoFinish"), description = "What the provider's redirect carried"),
     responses(
-        (status = 204, description = "Signed in: connect again"),
+        (status = 204, description = "Signed in: a device that waited connects again, one that was signed in goes on"),
         (status = 400, description = "The body is not JSON", body = ref("#/components/schemas/ApiError")),
         (status = 401, description = "No valid token", body = ref("#/components/schemas/ApiError")),
         (status = 403, description = "Another device's sign-in, another person's account, or a token that proves nothing", body = ref("#/components/schemas/ApiError")),
@@ -259,6 +259,8 @@ pub(super) async fn finish(
         }
     };
     take(&app, sso, bearer, subject).await?;
+    // A device that is signed in has renewed its session; one that waits is not signed in yet.
+    app.hub.send(Input::AccountRenewed(device, sso.provider.config().max_age_ms())).await;
     sso.release(device);
     Ok(StatusCode::NO_CONTENT)
 }
