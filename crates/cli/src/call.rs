@@ -24,7 +24,7 @@ use telcon_client::{
         playout::Origin,
         wav,
     },
-    endpoint::{Endpoint, EndpointConfig, MediaSink, now_ms},
+    endpoint::{Endpoint, EndpointConfig, MediaSink},
 };
 use telcon_core::{
     Engine, Event, UserCommand,

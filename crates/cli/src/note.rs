@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 use telcon_client::{
-    endpoint::{Endpoint, EndpointConfig, now_ms},
+    endpoint::{Endpoint, EndpointConfig},
     error::ClientError,
     note::{
         NoteConfig, NoteTaker, RecognizerFactory, SpokenLanguages,
@@ -24,10 +24,7 @@ use telcon_client::{
     },
     transcription::{Language, Pair, Recognizer, Whisper},
 };
-use telcon_core::{
-    Device,
-    view::{CallState, ConnectionState, View},
-};
+use telcon_core::view::{CallState, ConnectionState, View};
 use telcon_proto::{
     PersonId, Qualified,
     policy::{Action, allows},

@@ -24,6 +24,9 @@ const MARK = [0xfa, 0xce];
 
 export default async function init(): Promise<void> {}
 
+/** What a device's state is after its enrolment with a link. */
+const STATES: Record<string, string> = { officer: 'fake officer', expires: 'fake expired' };
+
 export class Telcon implements Engine {
   #outputs: PageOutput[] = [];
   #call: CallView | null = null;
@@ -75,7 +78,7 @@ export class Telcon implements Engine {
     if (fragment === 'expired') throw new Error('This link has expired. Ask your office for a new one.');
     if (fragment === 'other')
       throw new Error('This link is of another office. Open the address that your own office gave you.');
-    return JSON.stringify({ request: { chain: [fragment] }, state: fragment === 'officer' ? 'fake officer' : 'fake' });
+    return JSON.stringify({ request: { chain: [fragment] }, state: STATES[fragment] ?? 'fake' });
   }
 
   static read_invitation(): string {

@@ -303,7 +303,8 @@ describe('the desk', () => {
       desk_screen(desk({ people: few, ...more }), NOW, HERE, { status: 'ready', value: lines }).health;
     expect(rest({ notices: [notice()] })).toMatchObject({ title: 'All is well', level: 'seal' });
     expect(rest({ mode: 'log_only' })).toMatchObject({ title: 'All is well', level: 'seal' });
-    expect(rest({}), 'whether a note-taker is ready is not known').toMatchObject({
+    expect(rest({})).toMatchObject({ title: 'All is well', level: 'seal' });
+    expect(rest({ note_takers: null }), 'whether a note-taker is ready is not known').toMatchObject({
       title: 'Nothing known to be wrong',
       level: 'quiet',
     });

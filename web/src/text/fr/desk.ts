@@ -70,14 +70,14 @@ export const desk: Text['desk'] = {
       plural(n, { one: `${count} appel n’est pas consigné`, other: `${count} appels ne sont pas consignés` }),
     note_takers: 'Rédacteurs',
     note_takers_unknown: 'Pas encore connus',
-    note_takers_away: 'Aucun n’est connecté : les appels ne sont pas consignés',
+    note_takers_away: 'Aucun n’est connecté : les appels ne sont pas consignés',
     note_takers_busy: (n, count) =>
       plural(n, {
-        one: 'Le seul connecté est occupé : un autre appel ne serait pas consigné',
-        other: `Les ${count} sont occupés : un autre appel ne serait pas consigné`,
+        one: 'Le seul connecté est occupé : un autre appel ne serait pas consigné',
+        other: `Les ${count} sont occupés : un autre appel ne serait pas consigné`,
       }),
     note_takers_ready: (n, connected, busy) =>
-      plural(n, { one: `${connected} connecté, occupé : ${busy}`, other: `${connected} connectés, occupés : ${busy}` }),
+      plural(n, { one: `${connected} connecté, occupé : ${busy}`, other: `${connected} connectés, occupés : ${busy}` }),
     note_takers_none: 'Aucun n’a rejoint l’appel : il ne serait pas consigné',
     people: 'Contacts',
     people_available: (available, all) => `Disponibles : ${available} sur ${all}`,
