@@ -266,7 +266,7 @@ impl Reconciliation<'_> {
 
     /// A revocation of the log with the certificate that it is verified with; none if that is nowhere.
     fn complete(&mut self, jws: &str) -> Result<Option<String>, ReconcileError> {
-        let Some(by) = claimed_revoker(jws) else { return Ok(Some(jws.to_owned())) };
+        let Some(by) = claimed_revoker(jws).filter(|_| !is_complete(jws)) else { return Ok(Some(jws.to_owned())) };
         let archive = self.archive;
         let found = self.registrars()?.get(&by).into_iter().flat_map(BTreeMap::values);
         let mut complete = found.map(|der| with_certificate(without_certificate(jws), der.as_slice()));
@@ -304,14 +304,17 @@ impl Reconciliation<'_> {
     /// earlier version stored the revocation without.
     fn find_orders(&mut self) -> Result<(), ReconcileError> {
         let snapshot = self.store.load()?;
-        let devices = snapshot.devices.into_iter();
-        let devices =
-            devices.map(|row| (row.device, row.revoked_ms, row.revocation, row.revoked_index, row.erase_ordered_ms));
+        let devices = snapshot.devices.into_iter().map(|row| {
+            // One that was lost, and found again, has the order and not when it was given.
+            let is_dated = row.erase_ordered_ms.is_some() || !row.revocation.as_deref().is_some_and(erases);
+            (row.device, row.revoked_ms, row.revocation, row.revoked_index, row.erase_ordered_ms, is_dated)
+        });
         let lost = snapshot.lost.into_iter();
-        let lost = lost.map(|row| (row.device, row.revoked_ms, row.revocation, row.revoked_index, None));
+        let lost = lost.map(|row| (row.device, row.revoked_ms, row.revocation, row.revoked_index, None, true));
         let mut missing = 0;
-        for (device, revoked_ms, stored, index, erase_ms) in devices.chain(lost) {
-            let Some(revoked_ms) = revoked_ms.filter(|_| !stored.as_deref().is_some_and(is_complete)) else { continue };
+        for (device, revoked_ms, stored, index, erase_ms, is_dated) in devices.chain(lost) {
+            let is_settled = is_dated && stored.as_deref().is_some_and(is_complete);
+            let Some(revoked_ms) = revoked_ms.filter(|_| !is_settled) else { continue };
             let logged = match (&stored, index) {
                 (Some(stored), _) => Some((stored.clone(), erase_ms.unwrap_or(revoked_ms))),
                 (None, Some(index)) => self.logged_revocation(&device, index)?,
