@@ -8,7 +8,9 @@ const shown = (in_ms: number, more: Parameters<typeof view>[0] = {}) =>
 
 test('a person is reminded to renew a sign-in that ends soon', () => {
   expect(shown(RENEW_BEFORE_MS + MINUTE_MS)).toBeNull();
-  expect(shown(10 * MINUTE_MS)).toBe('Your sign-in with your office account ends at 10:52. Renew it now, so that you are not signed out later.');
+  expect(shown(10 * MINUTE_MS)).toBe(
+    'Your sign-in with your office account ends at 10:52. Renew it now, so that you are not signed out later.',
+  );
 });
 
 test('nobody is asked to leave the page during a call, or without a connection', () => {

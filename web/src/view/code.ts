@@ -26,14 +26,14 @@ export function shown_code(code: CodeView | null, invitation: string, address: s
   if (code.over !== null) {
     // Wrong codes were guessed, or only its first four digits were tried, which anybody may do.
     const level = code.over === 'guessed' ? 'red' : code.over === 'too_many' ? 'amber' : null;
-    const warning = level === null ? null : { level, text: texts.over[code.over] };
+    const warning: ShownCode['warning'] = level === null ? null : { level, text: texts.over[code.over] };
     const said = level === null ? texts.over[code.over] : texts.guessed_then;
     const tried = code.tried > 0 && !code.late ? [texts.tried(code.tried, format_number(code.tried))] : [];
     return {
       ...none,
       status: 'over',
       sentences: [said, ...tried],
-      warning: code.late ? { level: 'red' as const, text: texts.late } : warning,
+      warning: code.late ? { level: 'red', text: texts.late } : warning,
       action: code.over === 'used' ? null : texts.again,
     };
   }
