@@ -325,7 +325,10 @@ impl Engine {
             );
             }
             // It ended here while disconnected: the office learns of it now. Nobody is brought back into a call that they left.
-            (None, Some(id)) if self.has_finished(id) => self.send(ClientMessage::HangUp { call: id, failed: false }),
+            (None, Some(id)) if self.has_finished(id) => {
+                let failed = self.call.as_ref().is_some_and(|call| call.id == id && call.has_failed());
+                self.send(ClientMessage::HangUp { call: id, failed });
+            }
             (None, Some(id)) => {
                 // The server cannot put a device into a call that no person engaged in on it.
                 let Some(engaged) = self.state.engaged.clone().filter(|engaged| engaged.call == id) else {
