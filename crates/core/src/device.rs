@@ -10,9 +10,11 @@ use openmls_traits::{
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-use telcon_identity::{Ask, DeviceKey, IdentityError, Invitation, Office, TrustStore, VerifiedDevice, read_request};
+use telcon_identity::{
+    Ask, DeviceKey, IdentityError, Invitation, Office, TrustStore, VerifiedDevice, read_request, sign_erasure,
+};
 use telcon_proto::{
-    Blob, Card, DeviceId, SuiteName,
+    Blob, Card, DeviceId, Digest, OfficeName, SuiteName,
     http::{OfficeInfo, OrderRequest},
     line::LineTerms,
 };
@@ -162,14 +164,20 @@ impl Anchor {
         OrderRequest { device: self.device, certificate: self.chain.first().cloned().unwrap_or_default() }
     }
 
-    /// What a revocation means for this device, if it is one of its office, for this device, by who may revoke it.
+    /// What a revocation means for this device, if it is one of its office, for this device, by who may revoke it. The device's own
+    /// certificate may have expired.
     pub fn revocation(&self, statement: &str) -> Option<RevocationView> {
+        self.verified(statement).map(|(shown, ..)| shown)
+    }
+
+    /// Also the office's domain, and the digest of the order.
+    fn verified(&self, statement: &str) -> Option<(RevocationView, OfficeName, Digest)> {
         let office = Office::pin(&self.office, None).ok()?;
         let revocation = office.verify_revocation(statement).ok()?;
-        // At the time of the statement: a certificate that expired since is this device's all the same.
         let chain: Vec<&[u8]> = self.chain.iter().map(Blob::as_slice).collect();
-        let me = office.verify_chain(&chain, revocation.at_ms()).ok()?;
-        (me.device() == self.device).then(|| RevocationView::of(&revocation, &me)).flatten()
+        let me = office.identify(&chain).ok().filter(|me| me.device() == self.device)?;
+        let shown = RevocationView::of(&revocation, &me)?;
+        Some((shown, office.domain().clone(), revocation.order_sha256()))
     }
 }
 
@@ -264,6 +272,20 @@ impl DeviceState {
     /// What may be stored readable beside it.
     pub fn anchor(&self) -> Anchor {
         Anchor { office: self.office.clone(), device: self.device, chain: self.chain.clone() }
+    }
+
+    /// The signed report that this device erased itself by an order that [`Anchor::revocation`] verifies: for a device that cannot be
+    /// opened, because its certificate has expired. None if it was not ordered to.
+    pub fn erasure_report(&self, order: &str, now_ms: u64) -> Option<String> {
+        let (shown, domain, order_sha256) = self.anchor().verified(order)?;
+        let key = DeviceKey::from_seed(self.suite, &*self.seed().ok()?);
+        shown.erase.then(|| sign_erasure(&key, domain.as_str(), self.device, order_sha256, now_ms))
+    }
+
+    fn seed(&self) -> Result<Zeroizing<[u8; 32]>, DeviceError> {
+        let bytes = STANDARD.decode(self.seed.as_bytes()).map(Zeroizing::new).ok();
+        let seed = bytes.and_then(|bytes| bytes.as_slice().try_into().ok()).map(Zeroizing::new);
+        seed.ok_or_else(|| DeviceError::State("the key is damaged".into()))
     }
 
     /// As text, to be encrypted and stored.
@@ -434,13 +456,7 @@ impl Device {
     /// When the state is damaged, or the certificates do not verify at `now_ms`.
     pub fn open(state: &DeviceState, now_ms: u64) -> Result<Self, DeviceError> {
         let trust = state.trust()?;
-        let seed: Zeroizing<[u8; 32]> = STANDARD
-            .decode(state.seed.as_bytes())
-            .ok()
-            .and_then(|bytes| bytes.try_into().ok())
-            .map(Zeroizing::new)
-            .ok_or_else(|| DeviceError::State("the key is damaged".into()))?;
-        let key = DeviceKey::from_seed(state.suite, &seed);
+        let key = DeviceKey::from_seed(state.suite, &*state.seed()?);
         let chain: Vec<_> = state.chain.iter().map(|blob| blob.0.clone()).collect();
         let me = trust.home().verify_chain(&chain, now_ms)?;
         if me.public_key() != key.public_bytes() || me.device() != state.device {

@@ -38,6 +38,9 @@ pub struct View {
     pub unlock_required: bool,
     /// The person has to sign in with their account at the office's provider: bearer token for that alone.
     pub sso_token: Option<String>,
+    /// When the person's sign-in with their account at the office's provider ends, milliseconds since 1970 UTC by this device's clock;
+    /// none if they need none, and while the device is not signed in.
+    pub account_ends_ms: Option<u64>,
     /// The office refuses this program because of its age.
     pub outdated: bool,
     /// State of the office's log as this device checked it.
@@ -70,12 +73,24 @@ pub struct View {
     pub office_alerts: Option<OfficeAlertsView>,
     /// Devices that were added in this person's name, until they are acknowledged on this device.
     pub added_devices: Vec<AddedDevice>,
+    /// Note-takers, for those who watch calls.
+    pub note_takers: Option<NoteTakersView>,
     /// Calls of the office, for staff.
     pub notices: Vec<NoticeView>,
     /// Alerts for the person, newest first.
     pub alerts: Vec<Alert>,
     /// Changes with every alert, also with one that equals an earlier one.
     pub alerts_raised: u32,
+}
+
+/// The office's note-takers, as it states them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct NoteTakersView {
+    /// Connected.
+    pub connected: u32,
+    /// Of these, those that accept no further call now.
+    pub busy: u32,
 }
 
 /// State of the connection to the office.
@@ -479,7 +494,9 @@ pub struct CodeView {
     pub wrong: u8,
     /// Why it cannot be typed any more.
     pub over: Option<CodeOver>,
-    /// Another device tried it after it was used.
+    /// How often somebody tried its first four digits after it was used, without the others.
+    pub tried: u32,
+    /// Another device had it, and tried it after it was used.
     pub late: bool,
 }
 

@@ -56,6 +56,8 @@ pub enum Input {
     SignInFailed(DeviceId),
     /// A person signs in on this device with an account at the office's provider that becomes theirs.
     AccountLinked(DeviceId),
+    /// A device's person signed in at the office's provider, for so many milliseconds.
+    AccountRenewed(DeviceId, u64),
     /// A device had the link of this invitation, which another device had used up before it was closed.
     LinkOpenedAgain(InvitationId),
     /// A message other than a ring.
@@ -259,6 +261,14 @@ impl Hub {
 
     /// Runs until [`Input::Stop`], on a dedicated thread.
     pub fn run(mut self, mut inputs: mpsc::Receiver<Queued>, runtime: &Handle) {
+        self.run_until_stop(&mut inputs, runtime);
+        // Nothing is lost by it: an operator has to copy the files beside the database, too.
+        if let Err(error) = self.parts.store.settle() {
+            tracing::warn!(%error, "the database could not be put into one file: copy the files beside it as well");
+        }
+    }
+
+    fn run_until_stop(&mut self, inputs: &mut mpsc::Receiver<Queued>, runtime: &Handle) {
         loop {
             let wait = self.board.next_timeout().map(|at| Duration::from_millis(at.saturating_sub(self.now_ms())));
             let received = match wait {
@@ -345,6 +355,7 @@ impl Hub {
             }
             Input::SignInFailed(device) => self.board.sign_in_failed(device, now),
             Input::AccountLinked(device) => self.board.account_linked(device, now),
+            Input::AccountRenewed(device, remaining_ms) => self.board.account_renewed(device, remaining_ms, now),
             Input::LinkOpenedAgain(invitation) => self.board.link_opened_again(invitation, now),
             Input::Message(session, message) => match self.look_up_invitation(session, &message) {
                 Ok(false) => self.board.message(session, *message, now),

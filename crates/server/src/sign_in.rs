@@ -41,7 +41,12 @@ pub fn check_proof(
     // A device that the log does not have is not enrolled yet.
     let row = row.filter(|row| row.log_index.is_some()).ok_or_else(not_proven)?;
     let ders: Vec<&[u8]> = row.chain.iter().map(Blob::as_slice).collect();
-    let verified = office.verify_chain(&ders, now_ms.max(row.enrolled_ms)).map_err(|why| {
+    // One that is revoked is told so, also when its certificate has expired: it erases itself by that.
+    let verified = match row.revoked_ms {
+        Some(_) => office.identify(&ders),
+        None => office.verify_chain(&ders, now_ms.max(row.enrolled_ms)),
+    };
+    let verified = verified.map_err(|why| {
         let message = match why {
             // The server's clock may be wrong for all devices: a device compares it with its own when it is challenged.
             IdentityError::Expired(Validity::Device) => {
@@ -243,6 +248,11 @@ mod tests {
             "this device cannot sign in: by the clock of the office's server its certificate has expired: compare that clock with \
              this device's, and if they agree, enrol the device again"
         );
+        // One that is revoked proves its key, and is then told of its order.
+        let revoked = DeviceRow { revoked_ms: Some(NOW + HOUR), ..row.clone() };
+        let late_ms = NOW + 2 * year_ms;
+        assert!(check_proof(&office, Some(revoked.clone()), id, b"nonce", &jws, late_ms).is_ok());
+        assert!(check_proof(&office, Some(revoked), id, b"other", &jws, late_ms).unwrap_err().not_proven);
         // The server enrolled it, and its clock was set back since.
         for back_ms in [2 * HOUR, 25 * HOUR, 30 * 24 * HOUR] {
             assert_eq!(at(NOW - back_ms), "signed in", "{back_ms}");

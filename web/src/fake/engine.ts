@@ -26,6 +26,9 @@ const MARK = [0xfa, 0xce];
 
 export default async function init(): Promise<void> {}
 
+/** What a device's state is after its enrolment with a link. */
+const STATES: Record<string, string> = { officer: 'fake officer', expires: 'fake expired' };
+
 export class Telcon implements Engine {
   #outputs: PageOutput[] = [];
   #call: CallView | null = null;
@@ -41,6 +44,7 @@ export class Telcon implements Engine {
   constructor(state: string, _seed: Uint8Array, now_ms: number) {
     if (!state.startsWith('fake')) throw new Error('this device’s stored keys cannot be read');
     this.#channel.onmessage = ({ data }: MessageEvent<TestEvent>) => this.#handle_event(data);
+    if (state === 'fake expired') throw new Error('This device’s certificate has expired.');
     if (state === 'fake officer') this.#officer = new FakeRegistrar();
     // Rejoin a call that was live before a reload.
     if (state === 'fake in a call') {
@@ -68,11 +72,16 @@ export class Telcon implements Engine {
     return statement.startsWith('{') ? statement : undefined;
   }
 
+  static erasure_report(_state: string, statement: string): string | undefined {
+    const erase = statement.startsWith('{') && (JSON.parse(statement) as { erase: boolean }).erase;
+    return erase ? JSON.stringify({ jws: `erased by ${statement}` }) : undefined;
+  }
+
   static enrol(fragment: string): string {
     if (fragment === 'expired') throw new Error('This link has expired. Ask your office for a new one.');
     if (fragment === 'other')
       throw new Error('This link is of another office. Open the address that your own office gave you.');
-    return JSON.stringify({ request: { chain: [fragment] }, state: fragment === 'officer' ? 'fake officer' : 'fake' });
+    return JSON.stringify({ request: { chain: [fragment] }, state: STATES[fragment] ?? 'fake' });
   }
 
   static read_invitation(): string {

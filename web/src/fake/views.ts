@@ -44,7 +44,9 @@ export function view(more: Partial<View> = {}): View {
     office_alerts: null,
     added_devices: [],
     unlock_required: false,
+    note_takers: null,
     sso_token: null,
+    account_ends_ms: null,
     outdated: false,
     notices: [],
     alerts: [],
@@ -111,7 +113,8 @@ export function incoming(more: Partial<CallView> = {}): CallView {
 }
 
 export function desk(more: Partial<View> = {}): View {
-  return view({ you: { ...officer, device: device(6) }, people: [], ...more });
+  const note_takers = { connected: 2, busy: 1 };
+  return view({ you: { ...officer, device: device(6) }, people: [], note_takers, ...more });
 }
 
 export function notice(more: Partial<NoticeView> = {}): NoticeView {

@@ -279,6 +279,8 @@ export const scenes: Record<string, Scene> = {
   'desk-list-failed': and(on(desk({ notices: [], people: few })), (app) => (app.records = { status: 'failed', problem: { code: 'office_unreachable' } })),
   'desk-reloaded': and(on(desk({ notices: [] })), (app) => (app.records = { status: 'ready', value: RECORDS })),
   'desk-quiet': and(on(desk({ notices: [], people: few })), (app) => (app.records = { status: 'ready', value: RECORDS.slice(1, 2) })),
+  'desk-no-note-taker': at_desk(desk({ notices: [], note_takers: { connected: 0, busy: 0 } })),
+  'desk-note-takers-busy': at_desk(desk({ notices: [notice(), ...recent], note_takers: { connected: 1, busy: 1 } })),
   'desk-empty': at_desk(desk({ notices: [] })),
   'desk-refused': at_desk(desk({ call: { ...listening, state: 'ended', ended: 'failed', problem: 'The call’s members could not be verified. This device left it.', members: [] }, notices: [notice(), ...recent] })),
   'desk-offline': at_desk(desk({ phase: 'offline', token: null, notices: recent })),

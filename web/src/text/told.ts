@@ -263,7 +263,7 @@ export const KNOWN: readonly (readonly [RegExp, Told])[] = [
   [/^nobody answered, so nothing was said$/i, 'nothing_said'],
   [/before the server learned of an answer/i, 'answer_unknown'],
   [/the recovery was opened too long ago|it was opened too long ago, or by another clock/i, 'recovery_old'],
-  [/signs in too often/i, 'signs_in_too_often'],
+  [/signs in (with the office account )?too often/i, 'signs_in_too_often'],
   [/by the clock of the office's server its certificate has expired/i, 'expired_by_server_clock'],
 ];
 

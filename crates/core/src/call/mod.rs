@@ -238,6 +238,11 @@ impl Call {
         matches!(*self.phase, Phase::Ended(_))
     }
 
+    /// Whether it ended because something failed here.
+    pub(crate) fn has_failed(&self) -> bool {
+        matches!(&*self.phase, Phase::Ended(ended) if ended.how == "failed")
+    }
+
     /// Whether a refusal of the server ends it: while this device waits to be put through or let in. What is refused later, a
     /// commit or a leg, is one step that failed; only that there is no such call ends a call that nobody has joined yet.
     pub(crate) fn ends_when_refused(&self, code: RefusalCode) -> bool {

@@ -118,7 +118,15 @@ impl Engine {
 
     pub(super) fn code_view(&self) -> Option<CodeView> {
         if let Some(invitation) = self.codes.wanted {
-            return Some(CodeView { invitation, code: None, expires_ms: None, wrong: 0, over: None, late: false });
+            return Some(CodeView {
+                invitation,
+                code: None,
+                expires_ms: None,
+                wrong: 0,
+                over: None,
+                tried: 0,
+                late: false,
+            });
         }
         let shown = self.codes.shown.as_ref()?;
         let over = shown.code.over();
@@ -128,6 +136,7 @@ impl Engine {
             expires_ms: Some(shown.expires_ms),
             wrong: shown.code.wrong(),
             over,
+            tried: shown.code.tried(),
             late: shown.late,
         })
     }

@@ -27,7 +27,9 @@ use crate::{
         keyring::OpenError,
         rate::{RateController, SendProfile},
     },
-    view::{Alert, AlertLevel, ConnectionState, LogState, NoticeView, OfficeView, RevocationView, View, You},
+    view::{
+        Alert, AlertLevel, ConnectionState, LogState, NoteTakersView, NoticeView, OfficeView, RevocationView, View, You,
+    },
 };
 use chacha20::{ChaCha20Rng, rand_core::SeedableRng as _};
 use gossip::Gossip;
@@ -95,6 +97,10 @@ pub struct Engine {
     /// Further rings. Not empty only while `call` is not over.
     rings: Rings,
     silenced: Vec<Card>,
+    /// When the person's sign-in at the office's provider ends, milliseconds since 1970 UTC.
+    account_ends_ms: Option<u64>,
+    /// What the office says of note-takers, to those who watch calls.
+    note_takers: Option<NoteTakersView>,
     invitations: registrar::Invitations,
     /// Recoveries of people who lost all devices, as a registrar sees them.
     recoveries: recoveries::Recoveries,
@@ -153,6 +159,8 @@ impl Engine {
             call: None,
             rings: Rings::default(),
             silenced: Vec::new(),
+            account_ends_ms: None,
+            note_takers: None,
             invitations: registrar::Invitations::default(),
             recoveries: recoveries::Recoveries::default(),
             revocation: None,
@@ -395,6 +403,7 @@ impl Engine {
             token: self.token.clone(),
             unlock_required: self.unlock_required,
             sso_token: self.sso_token.clone(),
+            account_ends_ms: self.account_ends_ms,
             outdated: self.outdated,
             log: self.log_state(),
             call: self.call.as_ref().map(Call::view),
@@ -411,6 +420,7 @@ impl Engine {
             lines_changed: self.lines_changed,
             office_alerts: self.office_alerts_view(),
             added_devices: self.added_devices_view(),
+            note_takers: self.note_takers,
             notices: self.notices.values().rev().cloned().collect(),
             alerts: self.alerts.iter().cloned().chain(self.fork_alerts()).collect(),
             alerts_raised: self.alerts_raised,
@@ -681,6 +691,7 @@ impl Engine {
         }
         self.token = None;
         self.sso_token = None;
+        (self.note_takers, self.account_ends_ms) = (None, None);
         self.caught_up = false;
         self.next_ping_ms = None;
         self.code_lost();

@@ -5,7 +5,7 @@ use crate::{
     Engine,
     call::Call,
     io::{Event, Output},
-    view::{AlertLevel, ConnectionState, RevocationView},
+    view::{AlertLevel, ConnectionState, NoteTakersView, RevocationView},
 };
 use telcon_identity::{IdentityError, RING_MAX_FUTURE_MS};
 use telcon_proto::{
@@ -93,6 +93,7 @@ impl Engine {
                 self.unlock_required = false;
                 self.sso_token = None;
                 self.outdated = false;
+                self.note_takers = None;
                 self.silenced = silenced;
                 self.reset_invitations();
                 self.reset_recoveries();
@@ -116,6 +117,9 @@ impl Engine {
                 self.phase = ConnectionState::Offline;
                 self.sso_token = Some(token);
                 self.view_changed();
+            }
+            ServerMessage::AccountSession { remaining_ms } => {
+                self.account_ends_ms = Some(now_ms.saturating_add(remaining_ms));
             }
             ServerMessage::PeopleChanged { changed, removed } => self.on_people_changed(changed, &removed),
             ServerMessage::Silenced { people } => self.silenced = people,
@@ -143,6 +147,9 @@ impl Engine {
             }
             ServerMessage::Ringing { jws, opened, device } => self.on_ring(now_ms, jws, &opened, &device),
             ServerMessage::Notice(notice) => self.on_notice(notice),
+            ServerMessage::NoteTakers { connected, busy } => {
+                self.note_takers = Some(NoteTakersView { connected, busy: busy.min(connected) });
+            }
             ServerMessage::RecordKept { call, log_index, partial } => {
                 if let Some(notice) = self.notices.get_mut(&call) {
                     (notice.kept_index, notice.partial) = (Some(log_index), partial);
@@ -323,7 +330,10 @@ impl Engine {
             );
             }
             // It ended here while disconnected: the office learns of it now. Nobody is brought back into a call that they left.
-            (None, Some(id)) if self.has_finished(id) => self.send(ClientMessage::HangUp { call: id, failed: false }),
+            (None, Some(id)) if self.has_finished(id) => {
+                let failed = self.call.as_ref().is_some_and(|call| call.id == id && call.has_failed());
+                self.send(ClientMessage::HangUp { call: id, failed });
+            }
             (None, Some(id)) => {
                 // The server cannot put a device into a call that no person engaged in on it.
                 let Some(engaged) = self.state.engaged.clone().filter(|engaged| engaged.call == id) else {

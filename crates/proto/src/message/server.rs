@@ -60,6 +60,13 @@ pub enum ServerMessage {
         /// Bearer token for [`crate::access::SIGNS_ON`] alone, valid while the connection is open.
         token: String,
     },
+    /// For how long the person's sign-in with their account at the office's provider lasts: where the role needs one, after the device
+    /// has signed in, and when the person has signed in there again meanwhile. Then the device is not signed in any more, unless it is in
+    /// a call.
+    AccountSession {
+        /// Milliseconds.
+        remaining_ms: u64,
+    },
     /// Changes of the people whom this device can ring.
     PeopleChanged {
         /// People who are new, renamed, found, or whose reachability changed.
@@ -268,6 +275,13 @@ pub enum ServerMessage {
     },
     /// To staff: a call of the office, at each change.
     Notice(Notice),
+    /// To those who watch calls and write no records: how many note-takers there are. At sign-in, and when it has changed.
+    NoteTakers {
+        /// Connected.
+        connected: u32,
+        /// Of these, those that accept no further call now.
+        busy: u32,
+    },
     /// To staff, and to the devices that were in the call: a record reached the archive.
     RecordKept {
         /// The call.
@@ -331,6 +345,7 @@ impl ServerMessage {
             Self::Challenge { .. }
             | Self::SignedIn { .. }
             | Self::SsoRequired { .. }
+            | Self::AccountSession { .. }
             | Self::PeopleChanged { .. }
             | Self::Silenced { .. }
             | Self::Ringing { .. }
@@ -346,6 +361,7 @@ impl ServerMessage {
             | Self::Line(_)
             | Self::Alerts { .. }
             | Self::DevicesAdded { .. }
+            | Self::NoteTakers { .. }
             | Self::Revoked { .. }
             | Self::Checkpoint { .. } => None,
         }
@@ -368,6 +384,7 @@ impl ServerMessage {
             Self::Challenge { .. }
             | Self::SignedIn { .. }
             | Self::SsoRequired { .. }
+            | Self::AccountSession { .. }
             | Self::PeopleChanged { .. }
             | Self::Silenced { .. }
             | Self::Assigned { .. }
@@ -381,6 +398,7 @@ impl ServerMessage {
             | Self::Diverted { .. }
             | Self::Ended { .. }
             | Self::Notice(_)
+            | Self::NoteTakers { .. }
             | Self::RecordKept { .. }
             | Self::Revoked { .. }
             | Self::Checkpoint { .. }

@@ -130,6 +130,15 @@ impl CertificateSource for ArchivedDevices {
         }
         Ok(Some(Certified { card: verified.card().clone(), chain }))
     }
+
+    fn registrar(&self, cert_sha256: &Digest) -> Result<Option<Blob>, ObjectError> {
+        let der = self.certificates.objects.get(&key(ISSUERS, cert_sha256))?.map(Blob);
+        Ok(der.filter(|der| sha256(der.as_slice()) == *cert_sha256))
+    }
+
+    fn verifies(&self, revocation: &str) -> bool {
+        self.office.verify_revocation(revocation).is_ok()
+    }
 }
 
 /// Where a device's certificates are stored, in the order of its chain.

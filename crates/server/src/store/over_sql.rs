@@ -38,6 +38,10 @@ impl<D: Database> Writer<D> {
 }
 
 impl<D: Database> Store for Writer<D> {
+    fn settle(&mut self) -> Result<(), StoreError> {
+        self.database.settle()
+    }
+
     fn apply(&mut self, writes: &[Write]) -> Result<Applied, StoreError> {
         let mut applied = Applied::default();
         if writes.is_empty() {

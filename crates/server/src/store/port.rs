@@ -144,6 +144,15 @@ pub trait Store: Send {
     /// # Errors
     /// [`StoreError`].
     fn log_position(&mut self) -> Result<LogPosition, StoreError>;
+
+    /// Puts everything into the database's own file, if it has files beside it: an orderly stop leaves one file to copy. What was
+    /// applied is durable without it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn settle(&mut self) -> Result<(), StoreError> {
+        Ok(())
+    }
 }
 
 /// A call and its archived records.

@@ -298,6 +298,12 @@ pub enum Write {
     /// A device that is revoked was ordered to erase itself, at this time, by this signed revocation, whose entry is not in the log yet.
     /// The first order stays.
     EraseOrdered(DeviceId, u64, String),
+    /// A device that is revoked, by a statement that is lost, was revoked again by this signed revocation, whose entry is not in the log
+    /// yet.
+    RevocationStated(DeviceId, String),
+    /// What a revoked device verifies its revocation with was found: the signed revocation, and when it was ordered to erase itself, if
+    /// it was. If none, what the store has cannot be verified, and counts as lost.
+    RevocationFound(DeviceId, Option<(Option<u64>, String)>),
     /// A device reported that it erased itself, at this time.
     DeviceErased(DeviceId, u64),
     /// The entry of the revocation is in the log.

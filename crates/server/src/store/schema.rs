@@ -3,7 +3,7 @@
 use super::{StoreError, database::Statements, value::values};
 
 /// Version that this program writes.
-pub(super) const VERSION: i64 = 21;
+pub(super) const VERSION: i64 = 22;
 
 /// A table, common to all databases: the unit of a migration between databases.
 pub(super) struct Table {
@@ -211,7 +211,7 @@ pub(super) const TABLES: [Table; 28] = [
     Table { name: "office_accounts", columns: &["person", "issuer", "subject", "linked_ms"], key: 2 },
     Table { name: "account_sessions", columns: &["device", "issuer", "signed_in_ms"], key: 1 },
     Table { name: "programs", columns: &["device", "version"], key: 1 },
-    Table { name: "sign_ins", columns: &["device", "from_ms", "until_ms", "times", "kind"], key: 2 },
+    Table { name: "sign_ins", columns: &["device", "from_ms", "until_ms", "times", "kind", "arrival"], key: 2 },
     Table {
         name: "lines",
         columns: &[
@@ -499,6 +499,14 @@ CREATE TABLE sign_ins (
     PRIMARY KEY (device, from_ms)
 ) STRICT, WITHOUT ROWID;
 ",
+    // The order in which they arrived: a clock that was ahead has made rows that would stay the newest.
+    "
+ALTER TABLE sign_ins ADD COLUMN arrival INTEGER NOT NULL DEFAULT 0;
+UPDATE sign_ins SET arrival = ranked.place FROM (
+    SELECT device, from_ms, ROW_NUMBER() OVER (ORDER BY until_ms, device, from_ms) AS place FROM sign_ins
+) AS ranked WHERE ranked.device = sign_ins.device AND ranked.from_ms = sign_ins.from_ms;
+CREATE INDEX sign_ins_arrival ON sign_ins (arrival);
+",
     // Lines, the calls over them, and the certificates above that of a principal's device.
     "
 CREATE TABLE lines (
@@ -741,6 +749,14 @@ CREATE TABLE sign_ins (
     device BYTEA NOT NULL, from_ms BIGINT NOT NULL, until_ms BIGINT NOT NULL, times BIGINT NOT NULL, kind TEXT NOT NULL,
     PRIMARY KEY (device, from_ms)
 );
+",
+    // The order in which they arrived: a clock that was ahead has made rows that would stay the newest.
+    "
+ALTER TABLE sign_ins ADD COLUMN arrival BIGINT NOT NULL DEFAULT 0;
+UPDATE sign_ins SET arrival = ranked.place FROM (
+    SELECT device, from_ms, ROW_NUMBER() OVER (ORDER BY until_ms, device, from_ms) AS place FROM sign_ins
+) AS ranked WHERE ranked.device = sign_ins.device AND ranked.from_ms = sign_ins.from_ms;
+CREATE INDEX sign_ins_arrival ON sign_ins (arrival);
 ",
     // Lines, the calls over them, and the certificates above that of a principal's device.
     "

@@ -896,11 +896,22 @@ fn sign_ins_are_joined_while_a_device_reconnects(disk: &TestStore) {
     assert_eq!(seen(), [(1, 40, 2, Browser)], "a reconnection; and not another person's");
     // Later, another program, and a clock that was set back.
     apply(vec![begins(51, Browser), begins(52, Native), connected(30), begins(30, Native)]);
-    assert_eq!(seen(), [(52, 52, 1, Native), (51, 51, 1, Browser), (1, 40, 2, Browser), (30, 30, 1, Native)]);
-    assert_eq!(reader.listed_devices(None).unwrap()[0].last_seen, Some((52 * MINUTE, Native)));
+    // In the order of their arrival.
+    assert_eq!(seen(), [(30, 30, 1, Native), (52, 52, 1, Native), (51, 51, 1, Browser), (1, 40, 2, Browser)]);
+    assert_eq!(reader.listed_devices(None).unwrap()[0].last_seen, Some((30 * MINUTE, Native)));
+    // A thief signs in as programs of both kinds in turns: that makes no more rows than one of each.
+    apply((0..30).map(|n| begins(60 + n / 8, if n % 2 == 0 { Browser } else { Native })).collect());
+    assert_eq!(seen()[..2], [(60, 63, 15, Native), (51, 63, 16, Browser)]);
     apply((0..30).map(|n| begins(100 + 20 * n, Browser)).collect());
     let kept = seen();
-    assert_eq!((kept.len(), kept[0].0, kept[19].0), (MAX_SIGN_INS_PER_DEVICE, 680, 300));
+    assert_eq!((kept.len(), kept[0].0, kept[19].0), (MAX_SIGN_INS_PER_DEVICE + 3, 680, 300));
+    assert!(kept[20..].iter().all(|row| row.3 == Native), "those of the other kind stay: {kept:?}");
+    // The clock was a year ahead for a moment.
+    apply(vec![begins(600_000, Browser), begins(700, Browser), connected(705)]);
+    assert_eq!(seen()[..2], [(700, 705, 1, Browser), (600_000, 600_000, 1, Browser)]);
+    assert_eq!(reader.listed_devices(None).unwrap()[0].last_seen, Some((705 * MINUTE, Browser)));
+    apply((0..20).map(|n| begins(800 + 20 * n, Browser)).collect());
+    assert!(seen().iter().all(|row| row.0 < 600_000), "it does not stay for ever");
     // Of attempts that failed, those whose alert the log has.
     let failed = |time_ms, log_index| AlertRow {
         time_ms,

@@ -48,6 +48,21 @@ pub(super) fn apply(t: &mut dyn Statements, write: &Write) -> Result<bool, Store
             )?;
             run("UPDATE lost_devices SET revocation = $1, revoked_index = NULL WHERE device = $2", values![jws, device])
         }
+        Write::RevocationStated(device, jws) => {
+            for table in ["devices", "lost_devices"] {
+                let sql = format!(
+                    "UPDATE {table} SET revocation = $1, revoked_index = NULL WHERE device = $2 AND revocation IS NULL"
+                );
+                run(&sql, values![jws, device])?;
+            }
+            Ok(())
+        }
+        Write::RevocationFound(device, found) => {
+            let (erase_ms, jws) = found.as_ref().map_or((None, None), |(erase_ms, jws)| (*erase_ms, Some(jws)));
+            let sql = "UPDATE devices SET erase_ordered_ms = $1, revocation = $2 WHERE device = $3";
+            run(sql, values![erase_ms, jws, device])?;
+            run("UPDATE lost_devices SET revocation = $1 WHERE device = $2", values![jws, device])
+        }
         Write::DeviceErased(device, ms) => {
             run("UPDATE devices SET erased_ms = COALESCE(erased_ms, $1) WHERE device = $2", values![*ms, device])
         }

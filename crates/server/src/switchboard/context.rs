@@ -54,6 +54,8 @@ pub(super) struct Context {
     pub timers: Timers<Timer>,
     /// Web Push subscriptions.
     pub push: Subscriptions,
+    /// How many note-takers those who watch calls were told of.
+    told_note_takers: (u32, u32),
     effects: Effects,
 }
 
@@ -68,6 +70,7 @@ impl Context {
             assignment: Assignment::default(),
             timers: Timers::default(),
             push: Subscriptions::default(),
+            told_note_takers: (0, 0),
             effects: Effects::default(),
         }
     }
@@ -129,6 +132,35 @@ impl Context {
         }
     }
 
+    /// How many note-takers are connected, and how many of them accept no call now.
+    fn note_takers(&self) -> (u32, u32) {
+        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        let connected: usize =
+            ROLES.into_iter().filter(|role| writes_records(*role)).map(|role| self.directory.connected(role)).sum();
+        (count(connected), count(connected.saturating_sub(self.assignment.free())))
+    }
+
+    /// What somebody who watches calls is told of note-takers at sign-in.
+    pub fn send_note_takers(&mut self, session: SessionId, role: Role) {
+        if watches_note_takers(role) {
+            let (connected, busy) = self.note_takers();
+            self.send(session, ServerMessage::NoteTakers { connected, busy });
+        }
+    }
+
+    /// Tells those who watch calls of note-takers, if their number has changed.
+    pub fn send_note_taker_changes(&mut self) {
+        let (connected, busy) = self.note_takers();
+        if std::mem::replace(&mut self.told_note_takers, (connected, busy)) == (connected, busy) {
+            return;
+        }
+        let roles = ROLES.into_iter().filter(|role| watches_note_takers(*role));
+        let sessions: Vec<_> = roles.flat_map(|role| self.directory.sessions_of_role(role)).collect();
+        for session in sessions {
+            self.send(session, ServerMessage::NoteTakers { connected, busy });
+        }
+    }
+
     /// Connections of staff, who receive notices of every call.
     pub fn staff(&self) -> Vec<SessionId> {
         let roles = ROLES.into_iter().filter(|role| watches_calls(*role));
@@ -136,6 +168,15 @@ impl Context {
         sessions.sort_unstable();
         sessions
     }
+}
+
+fn writes_records(role: Role) -> bool {
+    allows(role, Action::WriteRecord)
+}
+
+/// Whether the role is told how many note-takers there are: not note-takers, of which each would be told of each other.
+fn watches_note_takers(role: Role) -> bool {
+    watches_calls(role) && !writes_records(role)
 }
 
 /// Whether the role receives notices of the office's calls.

@@ -147,6 +147,16 @@ impl Directory {
         Some(device.card.clone())
     }
 
+    /// A device that is revoked by a statement that is lost is revoked again.
+    pub fn state_revocation(&mut self, id: DeviceId, jws: &str) -> Option<Arc<Card>> {
+        if let Some(lost) = self.lost.get_mut(&id) {
+            lost.revocation = Some(jws.into());
+        }
+        let device = self.devices.get_mut(&id)?;
+        device.revocation = Some(jws.into());
+        Some(device.card.clone())
+    }
+
     /// When the order was given that the entry of a revocation states: the revocation itself, or to erase the device after it.
     pub fn order_ms(&self, id: &DeviceId) -> Option<u64> {
         self.devices.get(id).and_then(|device| device.erase_ordered_ms).or_else(|| self.revoked_ms(id))
@@ -289,6 +299,11 @@ impl Directory {
     /// Connections of people of a role.
     pub fn sessions_of_role(&self, role: Role) -> impl Iterator<Item = SessionId> {
         self.by_role.get(&role).into_iter().flatten().copied()
+    }
+
+    /// How many connections people of a role have.
+    pub fn connected(&self, role: Role) -> usize {
+        self.by_role.get(&role).map_or(0, |sessions| sessions.len())
     }
 
     /// Signs a connection in. Returns whether it is the person's first one.

@@ -71,7 +71,8 @@ mod silence;
 pub use port::{
     Approved, CloseReason, ConfirmingRecovery, DelegationEnding, DeviceAsked, Effects, FirstApproved, LegRefusal,
     NewDelegation, NewDevice, NewLine, OpeningRecovery, Output, PendingAppend, Policy, Push, PushCommand, Refusal,
-    RefusalKind, RefusedRing, RelayCommand, Reply, RequestId, Revocation, Seal, SessionId, VerifiedRing,
+    RefusalKind, RefusedRing, RelayCommand, Reply, RequestId, Revocation, RevocationAppend, Seal, SessionId,
+    VerifiedRing,
 };
 
 use crate::{
@@ -294,6 +295,7 @@ impl Switchboard {
         self.send_devices_added(session, device);
         self.send_invitations(session, device, card.role);
         self.send_alerts(session, card.role);
+        self.context.send_note_takers(session, card.role);
         if watches_calls(card.role) {
             self.send_notices(session, in_call);
         } else {
@@ -307,6 +309,12 @@ impl Switchboard {
         }
         self.ring_for_principals(device, card.person);
         Ok((SignedIn { device, role: card.role }, self.finish(now_ms)))
+    }
+
+    /// A device's person signed in at the office's provider, for so long. One that is connected is told.
+    pub fn account_renewed(&mut self, device: DeviceId, remaining_ms: u64, now_ms: u64) -> Effects {
+        self.context.tell(&device, ServerMessage::AccountSession { remaining_ms });
+        self.finish(now_ms)
     }
 
     /// Whether a device takes part in a call now, or the record of one is expected from it.
@@ -460,7 +468,7 @@ impl Switchboard {
             PendingAppend::RecoveryOpened(id) => self.recovery_logged(id, index, now_ms),
             PendingAppend::RecoveryConfirmed(id) => self.recovery_confirmation_logged(id, index, now_ms),
             PendingAppend::RecoveryClosed(id) => self.recovery_close_logged(id, index, now_ms),
-            PendingAppend::Revoked(device, request) => self.revocation_logged(device, request, index, now_ms),
+            PendingAppend::Revoked(order) => self.revocation_logged(order, index, now_ms),
             PendingAppend::DelegationGiven(id) => self.delegation_logged(id, index, now_ms),
             PendingAppend::DelegationEnded(id) => self.delegation_end_logged(id, index, now_ms),
             PendingAppend::LineSigned(id) => self.line_logged(id, index, now_ms),
@@ -526,6 +534,7 @@ impl Switchboard {
             self.calls.conclude(&id, &mut self.context);
         }
         self.context.send_contact_changes(now_ms);
+        self.context.send_note_taker_changes();
         // Calls touched by the last step are settled with the next input.
         self.calls.take_touched();
         self.context.take_effects()

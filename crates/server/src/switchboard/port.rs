@@ -143,8 +143,8 @@ pub enum CloseReason {
 pub enum PendingAppend {
     /// A device is enrolled, requested by this request.
     Enrolled(DeviceId, RequestId),
-    /// A device is revoked, requested by this request if it still waits.
-    Revoked(DeviceId, Option<RequestId>),
+    /// A device is revoked, or ordered to erase itself after that.
+    Revoked(RevocationAppend),
     /// A call is opened.
     Opened(CallId),
     /// A call is over.
@@ -173,6 +173,19 @@ pub enum PendingAppend {
     DelegationEnded(DelegationId),
     /// A version of a line was signed.
     LineSigned(LineId),
+}
+
+/// An order whose entry is appended. Another one may be given to the same device meanwhile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RevocationAppend {
+    /// The device.
+    pub device: DeviceId,
+    /// SHA-256 of the statement as the log has it; none if it is lost.
+    pub order_sha256: Option<Digest>,
+    /// The entry's time, milliseconds since 1970 UTC.
+    pub time_ms: u64,
+    /// The request that it answers, if it still waits.
+    pub request: Option<RequestId>,
 }
 
 /// A change at the relay.

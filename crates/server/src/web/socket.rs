@@ -302,6 +302,9 @@ impl Connection {
             Some(Ok(_)) => {
                 count(&self.app.counters.signed_in);
                 super::protection::signed_in(&self.app, device, self.kind).await;
+                if let Some(remaining_ms) = sso_ms {
+                    self.send(&ServerMessage::AccountSession { remaining_ms }).await;
+                }
                 // With a ticket that has ended it was admitted because of a call, which may be over in a moment.
                 let remaining_ms = match session_remaining_ms(&protection, now_ms()) {
                     0 => EXPIRED_IN_USE_MS,
