@@ -165,7 +165,9 @@ fn the_giver_signs_what_they_gave_and_not_what_the_server_says_of_it() {
     // A request of somebody who had not the link.
     let (_, elsewhere, _) = {
         let mut other = Office::new(SuiteName::Hybrid, Rings::OverLines);
-        let mut principal = other.enrol(1, 2, Role::Principal);
+        // Not the first: the seeds of these engines are numbered.
+        other.enrol(2, 2, Role::Principal);
+        let mut principal = other.enrol(1, 3, Role::Principal);
         other.offered(&mut principal, "Guest", terms())
     };
     let stranger = AskingDevice::ask(&elsewhere, office_info(), "x", &[8; 32], NOW).unwrap();
@@ -694,7 +696,10 @@ fn a_line_to_an_enrolled_guest_needs_no_link_and_is_for_all_their_devices() {
         assert_eq!(shows(&office, &mut principal, &rung, Some(&line), NOW), RINGS);
         principal.command(NOW, UserCommand::Decline { call: None, reply: None });
     }
-    principal.command(NOW, UserCommand::GiveLineTo { person: card.person, terms: terms(), under: None });
+    outputs(&mut principal);
+    let person = office.enrol(5, 6, Role::Principal).device().me().card().clone();
+    office.tell_of(&mut principal, &person, None);
+    principal.command(NOW, UserCommand::GiveLineTo { person: person.person, terms: terms(), under: None });
     assert!(sent(&mut principal).is_empty(), "to somebody who needs none");
 }
 

@@ -103,6 +103,20 @@ export type CallState = 'opening' | 'ringing' | 'answering' | 'live' | 'reconnec
  */
 export type Ended = 'hung_up' | 'declined' | 'cancelled' | 'missed' | 'busy' | 'failed' | 'interrupted' | 'revoked';
 /**
+ * A word to the caller with which a ring is declined.
+ */
+export type DeclineReply =
+  | {
+      /**
+       * In how many minutes.
+       */
+      minutes: number;
+      type: 'later';
+    }
+  | {
+      type: 'office';
+    };
+/**
  * Answer to `CodeConfirm`.
  */
 export type CodeConfirmed =
@@ -162,13 +176,13 @@ export type ForkFinding = 'roots_differ' | 'proof_refused' | 'proof_overdue';
  */
 export type RecoveryId = string;
 /**
- * One line that a principal gave. Opaque: it may be logged.
- */
-export type LineId = string;
-/**
  * Whether a line is in use.
  */
 export type LineState = 'live' | 'paused' | 'suspect' | 'ended';
+/**
+ * One line that a principal gave. Opaque: it may be logged.
+ */
+export type LineId = string;
 /**
  * Answer to `OpenLocker`.
  */
@@ -396,7 +410,7 @@ export type UserCommand =
        * In which ways.
        */
       acts: Act[];
-      delegate: Card15;
+      delegate: Card19;
       /**
        * Until when.
        */
@@ -415,11 +429,82 @@ export type UserCommand =
       type: 'end_delegation';
     }
   | {
+      /**
+       * The name or title of who is to hold it.
+       */
+      name: string;
+      /**
+       * Their own organisation.
+       */
+      organisation: string;
+      terms: LineTerms3;
+      type: 'give_line';
+      /**
+       * How long the link may be used, milliseconds; at most, and if not given, `MAX_INVITATION_MS`.
+       */
+      valid_ms?: number;
+      /**
+       * IANA time zone of where they work.
+       */
+      zone: string;
+    }
+  | {
+      /**
+       * The person.
+       */
+      person: string;
+      terms: LineTerms4;
+      type: 'give_line_to';
+      /**
+       * The principal's delegation, for somebody who acts for them, as the office listed it.
+       */
+      under?: string;
+    }
+  | {
+      /**
+       * The code that was compared: a request with another is not confirmed.
+       */
+      code: string;
+      /**
+       * One invitation to enrol a device. Opaque: it may be logged.
+       */
+      invitation: string;
+      type: 'confirm_line';
+    }
+  | {
+      change: LineChange1;
+      /**
+       * Its newest version, as the office listed it.
+       */
+      statement: string;
+      type: 'sign_line_change';
+      /**
+       * The principal's delegation, for somebody who acts for them, as the office listed it.
+       */
+      under?: string;
+    }
+  | {
+      /**
+       * Its newest version, as the office listed it.
+       */
+      statement: string;
+      type: 'hand_back';
+    }
+  | {
+      call?: CallId;
+      type: 'suspect';
+    }
+  | {
+      list: LineList1;
+      type: 'see_lines';
+    }
+  | {
       call?: CallId;
       type: 'answer';
     }
   | {
       call?: CallId;
+      reply?: DeclineReply;
       type: 'decline';
     }
   | {
@@ -621,6 +706,7 @@ export interface Contract {
   ConnectionState?: ConnectionState;
   Contact?: Contact;
   ContactLine?: ContactLine;
+  DeclineReply?: DeclineReply;
   DelegationId?: DelegationId;
   DelegationList?: DelegationList;
   DeviceId?: DeviceId;
@@ -641,11 +727,16 @@ export interface Contract {
   InvitationId?: InvitationId;
   InvitationView?: InvitationView;
   IssuedTicket?: IssuedTicket;
+  Line?: Line;
+  LineChange?: LineChange;
   LineId?: LineId;
+  LineList?: LineList;
   LineState?: LineState;
   LineTerms?: LineTerms1;
+  LineView?: LineView;
   ListedDelegation?: ListedDelegation;
   ListedDevice?: ListedDevice;
+  ListedLine?: ListedLine;
   LockerAnswer?: LockerAnswer;
   LogComparison?: LogComparison;
   LogFork?: LogFork;
@@ -661,6 +752,7 @@ export interface Contract {
   OfficeInfo?: OfficeInfo;
   OfficeName?: OfficeName;
   OfficeView?: OfficeView;
+  OnBehalf?: OnBehalf;
   OpenLocker?: OpenLocker;
   Orders?: Orders;
   PageAsking?: PageAsking;
@@ -1106,6 +1198,10 @@ export interface CallView {
    */
   direction: 'out' | 'in' | 'listen';
   /**
+   * The callee passed the ring to their office, as the server states it.
+   */
+  diverted: boolean;
+  /**
    * How it ended: a name of `Ended`, or `taken_elsewhere`.
    */
   ended: Ended | 'taken_elsewhere' | null;
@@ -1129,6 +1225,10 @@ export interface CallView {
    * Log entry of its sealed record, after its end.
    */
   kept_index: number | null;
+  /**
+   * The line that it is over, verified.
+   */
+  line: LineView | null;
   /**
    * Whether the members were shown the same log of this device's office.
    */
@@ -1180,6 +1280,10 @@ export interface CallView {
    * What went wrong, as a sentence for the person.
    */
   problem: string | null;
+  /**
+   * What the callee let the caller know when they declined; on the callee's screen, what this person did.
+   */
+  reply: DeclineReply | null;
   /**
    * Whether this device's person is heard in it.
    */
@@ -1246,6 +1350,109 @@ export interface CaptionView {
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
 export interface Card5 {
+  /**
+   * The name or title to show, such as "The President of Norland".
+   */
+  name: string;
+  /**
+   * The office whose authority certified the person.
+   */
+  office: string;
+  /**
+   * Their own organisation, such as "Chancellery of Norland".
+   */
+  organisation: string;
+  /**
+   * The person.
+   */
+  person: string;
+  /**
+   * Their role in that office.
+   */
+  role:
+    | 'principal'
+    | 'scheduler'
+    | 'duty_officer'
+    | 'note_taker'
+    | 'interpreter'
+    | 'counterpart'
+    | 'security_officer'
+    | 'records_officer'
+    | 'auditor';
+  /**
+   * IANA time zone of where they work, such as `Europe/Oslo`.
+   */
+  zone: string;
+}
+/**
+ * The line that a call is over, as its giver signed it.
+ */
+export interface LineView {
+  holder: Card6;
+  /**
+   * Which.
+   */
+  line: string;
+  /**
+   * The lowest record mode of calls over it.
+   */
+  mode: 'log_only' | 'memo' | 'audio';
+  principal: Card7;
+  /**
+   * What it is for.
+   */
+  purpose: string;
+  /**
+   * Whom it reaches.
+   */
+  reach: 'direct' | 'desk' | 'planned';
+  /**
+   * Its version.
+   */
+  version: number;
+}
+/**
+ * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
+ */
+export interface Card6 {
+  /**
+   * The name or title to show, such as "The President of Norland".
+   */
+  name: string;
+  /**
+   * The office whose authority certified the person.
+   */
+  office: string;
+  /**
+   * Their own organisation, such as "Chancellery of Norland".
+   */
+  organisation: string;
+  /**
+   * The person.
+   */
+  person: string;
+  /**
+   * Their role in that office.
+   */
+  role:
+    | 'principal'
+    | 'scheduler'
+    | 'duty_officer'
+    | 'note_taker'
+    | 'interpreter'
+    | 'counterpart'
+    | 'security_officer'
+    | 'records_officer'
+    | 'auditor';
+  /**
+   * IANA time zone of where they work, such as `Europe/Oslo`.
+   */
+  zone: string;
+}
+/**
+ * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
+ */
+export interface Card7 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -1560,7 +1767,7 @@ export interface ListedDelegation {
    * In which ways.
    */
   acts: Act[];
-  delegate: Card6;
+  delegate: Card8;
   /**
    * Which.
    */
@@ -1577,7 +1784,7 @@ export interface ListedDelegation {
    * From when, milliseconds since 1970 UTC.
    */
   not_before_ms: number;
-  principal: Card7;
+  principal: Card9;
   /**
    * The statement, a compact JWS: its certificates name the principal.
    */
@@ -1586,7 +1793,7 @@ export interface ListedDelegation {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card6 {
+export interface Card8 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -1624,7 +1831,7 @@ export interface Card6 {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card7 {
+export interface Card9 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -1678,7 +1885,7 @@ export interface ListedDevice {
    */
   account_used_ms?: number;
   approved_by?: DeviceId;
-  card: Card8;
+  card: Card10;
   /**
    * Whether it is connected now.
    */
@@ -1743,7 +1950,7 @@ export interface OfficeAccount {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card8 {
+export interface Card10 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -1911,7 +2118,7 @@ export interface InvitationView {
    * How many security officers have to approve the device that asks: one or two, by the office's charter; two of a recovery.
    */
   approvals_needed: number;
-  card: Card9;
+  card: Card11;
   /**
    * Until when a device may ask with it, or, once one has asked, until when it waits.
    */
@@ -1924,6 +2131,10 @@ export interface InvitationView {
    * One invitation to enrol a device. Opaque: it may be logged.
    */
   invitation: string;
+  /**
+   * Of an invitation to take a line: what it allows.
+   */
+  line: LineTerms1 | null;
   /**
    * The fragment of its link, until a device has asked with it.
    */
@@ -1952,7 +2163,7 @@ export interface InvitationView {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card9 {
+export interface Card11 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -1988,6 +2199,32 @@ export interface Card9 {
   zone: string;
 }
 /**
+ * What a line allows.
+ */
+export interface LineTerms1 {
+  hours?: Hours;
+  /**
+   * The lowest record mode of calls over it.
+   */
+  mode: 'log_only' | 'memo' | 'audio';
+  /**
+   * What it is for, as the giver wrote it; may be empty.
+   */
+  purpose?: string;
+  /**
+   * Whom a ring reaches.
+   */
+  reach: 'direct' | 'desk' | 'planned';
+  /**
+   * How often the holder may ring in 24 hours; as often as anybody, without.
+   */
+  rings_per_day?: number;
+  /**
+   * Until when, milliseconds since 1970 UTC; without an end, without.
+   */
+  until_ms?: number;
+}
+/**
  * A device that asks to be enrolled.
  */
 export interface RequestView {
@@ -2014,9 +2251,129 @@ export interface IssuedTicket {
   ticket: string;
 }
 /**
+ * Payload of `telcon-line+jws`: one version of a line.
+ */
+export interface Line {
+  /**
+   * When it was signed, milliseconds since 1970 UTC by the signer's clock.
+   */
+  at_ms: number;
+  device?: DeviceId;
+  holder: Card12;
+  /**
+   * The line; drawn at random by the giver's device. The invitation to take it has the same identifier.
+   */
+  line: string;
+  /**
+   * The principal's office.
+   */
+  office: string;
+  on_behalf?: OnBehalf;
+  previous?: Digest;
+  principal: Card13;
+  /**
+   * Whether it is in use.
+   */
+  state: 'live' | 'paused' | 'suspect' | 'ended';
+  terms: LineTerms2;
+  /**
+   * From 1, by one each.
+   */
+  version: number;
+}
+/**
+ * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
+ */
+export interface Card12 {
+  /**
+   * The name or title to show, such as "The President of Norland".
+   */
+  name: string;
+  /**
+   * The office whose authority certified the person.
+   */
+  office: string;
+  /**
+   * Their own organisation, such as "Chancellery of Norland".
+   */
+  organisation: string;
+  /**
+   * The person.
+   */
+  person: string;
+  /**
+   * Their role in that office.
+   */
+  role:
+    | 'principal'
+    | 'scheduler'
+    | 'duty_officer'
+    | 'note_taker'
+    | 'interpreter'
+    | 'counterpart'
+    | 'security_officer'
+    | 'records_officer'
+    | 'auditor';
+  /**
+   * IANA time zone of where they work, such as `Europe/Oslo`.
+   */
+  zone: string;
+}
+/**
+ * In a ring: on whose behalf it is, by the delegation that allows it.
+ */
+export interface OnBehalf {
+  /**
+   * The delegation.
+   */
+  delegation: string;
+  /**
+   * SHA-256 of its statement.
+   */
+  statement_sha256: string;
+}
+/**
+ * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
+ */
+export interface Card13 {
+  /**
+   * The name or title to show, such as "The President of Norland".
+   */
+  name: string;
+  /**
+   * The office whose authority certified the person.
+   */
+  office: string;
+  /**
+   * Their own organisation, such as "Chancellery of Norland".
+   */
+  organisation: string;
+  /**
+   * The person.
+   */
+  person: string;
+  /**
+   * Their role in that office.
+   */
+  role:
+    | 'principal'
+    | 'scheduler'
+    | 'duty_officer'
+    | 'note_taker'
+    | 'interpreter'
+    | 'counterpart'
+    | 'security_officer'
+    | 'records_officer'
+    | 'auditor';
+  /**
+   * IANA time zone of where they work, such as `Europe/Oslo`.
+   */
+  zone: string;
+}
+/**
  * What a line allows.
  */
-export interface LineTerms1 {
+export interface LineTerms2 {
   hours?: Hours;
   /**
    * The lowest record mode of calls over it.
@@ -2038,6 +2395,87 @@ export interface LineTerms1 {
    * Until when, milliseconds since 1970 UTC; without an end, without.
    */
   until_ms?: number;
+}
+/**
+ * What becomes of a line. What is not given stays.
+ */
+export interface LineChange {
+  state?: LineState;
+  terms?: LineTerms1;
+}
+/**
+ * `GET /api/v1/lines`: those that the bearer's person gave or holds; of those for whom they act; all for who may see all. Newest first.
+ */
+export interface LineList {
+  /**
+   * Lines, at most `MAX_LINES_LISTED`.
+   */
+  lines: ListedLine[];
+  /**
+   * Whether there are more: ask again with the parameter `before`, the last one's `given_ms`.
+   */
+  more?: boolean;
+}
+/**
+ * A line in the list of `GET /api/v1/lines`.
+ */
+export interface ListedLine {
+  /**
+   * When the newest version was.
+   */
+  changed_ms: number;
+  /**
+   * When the first version was logged, milliseconds since 1970 UTC by the server's clock.
+   */
+  given_ms: number;
+  /**
+   * When it was last rung over, in either direction.
+   */
+  last_rung_ms?: number;
+  line: Line1;
+  /**
+   * Whether a device of the holder is connected.
+   */
+  reachable: boolean;
+  /**
+   * The newest statement, a compact JWS: its certificates name who signed it.
+   */
+  statement: string;
+  /**
+   * SHA-256 as 64 lowercase hexadecimal digits.
+   */
+  statement_sha256: string;
+}
+/**
+ * Its content.
+ */
+export interface Line1 {
+  /**
+   * When it was signed, milliseconds since 1970 UTC by the signer's clock.
+   */
+  at_ms: number;
+  device?: DeviceId;
+  holder: Card12;
+  /**
+   * The line; drawn at random by the giver's device. The invitation to take it has the same identifier.
+   */
+  line: string;
+  /**
+   * The principal's office.
+   */
+  office: string;
+  on_behalf?: OnBehalf;
+  previous?: Digest;
+  principal: Card13;
+  /**
+   * Whether it is in use.
+   */
+  state: 'live' | 'paused' | 'suspect' | 'ended';
+  terms: LineTerms2;
+  /**
+   * From 1, by one each.
+   */
+  version: number;
 }
 /**
  * What this device knows of the log.
@@ -2065,11 +2503,11 @@ export interface LogState {
  */
 export interface MakeLocker {
   /**
-   * SHA-256 of the locker's secret identifier, `LOCKER_ID_BYTES` random bytes that only the device's profile has.
+   * SHA-256 as 64 lowercase hexadecimal digits.
    */
   locker_sha256: string;
   /**
-   * SHA-256 of the proof of the PIN.
+   * SHA-256 as 64 lowercase hexadecimal digits.
    */
   proof_sha256: string;
 }
@@ -2106,7 +2544,7 @@ export interface NoticeView {
    * Whether somebody acts in it for this device's person, who may take it over now.
    */
   can_take_over: boolean;
-  from: Card10;
+  from: Card14;
   /**
    * Log entry of its sealed record.
    */
@@ -2156,12 +2594,12 @@ export interface NoticeView {
         how: 'hung_up' | 'declined' | 'cancelled' | 'missed' | 'busy' | 'failed' | 'interrupted' | 'revoked';
         is: 'ended';
       };
-  to: Card11;
+  to: Card15;
 }
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card10 {
+export interface Card14 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -2199,7 +2637,7 @@ export interface Card10 {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card11 {
+export interface Card15 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -2320,6 +2758,10 @@ export interface PageAsking {
    */
   code: string;
   /**
+   * Whether it takes a line: who gave it answers, and not a security officer.
+   */
+  line: boolean;
+  /**
    * The name of the office.
    */
   office: string;
@@ -2401,6 +2843,10 @@ export interface View {
    * Invitations that are not closed, newest first, for those who may see them.
    */
   invitations: InvitationView[];
+  /**
+   * Changes whenever lines of this person, or of the whole office for who may see them, have changed.
+   */
+  lines_changed: number;
   /**
    * State of the office's log as this device checked it.
    */
@@ -2494,7 +2940,7 @@ export interface RecoveryView {
    * Whether this device's person may confirm it: it is verified, somebody else's, about somebody else, and not confirmed.
    */
   can_confirm: boolean;
-  card: Card12;
+  card: Card16;
   /**
    * The security officer who confirmed it, verified.
    */
@@ -2531,7 +2977,7 @@ export interface RecoveryView {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card12 {
+export interface Card16 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -2743,7 +3189,7 @@ export interface RecordLine {
    * When it ended.
    */
   ended_ms?: number;
-  from: Card13;
+  from: Card17;
   how?: Ended;
   /**
    * Whether there is no record, and the log has a *record missing* entry.
@@ -2766,12 +3212,12 @@ export interface RecordLine {
    * Number of its sealed records in the archive: one per note-taker that recorded some of it.
    */
   records: number;
-  to: Card14;
+  to: Card18;
 }
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card13 {
+export interface Card17 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -2809,7 +3255,7 @@ export interface Card13 {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card14 {
+export interface Card18 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -2958,7 +3404,7 @@ export interface SsoUnlink {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card15 {
+export interface Card19 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -2992,6 +3438,78 @@ export interface Card15 {
    * IANA time zone of where they work, such as `Europe/Oslo`.
    */
   zone: string;
+}
+/**
+ * What a line allows.
+ */
+export interface LineTerms3 {
+  hours?: Hours;
+  /**
+   * The lowest record mode of calls over it.
+   */
+  mode: 'log_only' | 'memo' | 'audio';
+  /**
+   * What it is for, as the giver wrote it; may be empty.
+   */
+  purpose?: string;
+  /**
+   * Whom a ring reaches.
+   */
+  reach: 'direct' | 'desk' | 'planned';
+  /**
+   * How often the holder may ring in 24 hours; as often as anybody, without.
+   */
+  rings_per_day?: number;
+  /**
+   * Until when, milliseconds since 1970 UTC; without an end, without.
+   */
+  until_ms?: number;
+}
+/**
+ * What a line allows.
+ */
+export interface LineTerms4 {
+  hours?: Hours;
+  /**
+   * The lowest record mode of calls over it.
+   */
+  mode: 'log_only' | 'memo' | 'audio';
+  /**
+   * What it is for, as the giver wrote it; may be empty.
+   */
+  purpose?: string;
+  /**
+   * Whom a ring reaches.
+   */
+  reach: 'direct' | 'desk' | 'planned';
+  /**
+   * How often the holder may ring in 24 hours; as often as anybody, without.
+   */
+  rings_per_day?: number;
+  /**
+   * Until when, milliseconds since 1970 UTC; without an end, without.
+   */
+  until_ms?: number;
+}
+/**
+ * What becomes of it.
+ */
+export interface LineChange1 {
+  state?: LineState;
+  terms?: LineTerms1;
+}
+/**
+ * `GET /api/v1/lines`, as it was answered.
+ */
+export interface LineList1 {
+  /**
+   * Lines, at most `MAX_LINES_LISTED`.
+   */
+  lines: ListedLine[];
+  /**
+   * Whether there are more: ask again with the parameter `before`, the last one's `given_ms`.
+   */
+  more?: boolean;
 }
 /**
  * Everything a screen shows.
@@ -3037,6 +3555,10 @@ export interface View1 {
    * Invitations that are not closed, newest first, for those who may see them.
    */
   invitations: InvitationView[];
+  /**
+   * Changes whenever lines of this person, or of the whole office for who may see them, have changed.
+   */
+  lines_changed: number;
   /**
    * State of the office's log as this device checked it.
    */
