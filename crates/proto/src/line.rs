@@ -262,7 +262,8 @@ pub struct ContactLine {
 pub struct ListedLine {
     /// The newest statement, a compact JWS: its certificates name who signed it.
     pub statement: String,
-    /// Its digest, which the next version names.
+    /// Its digest, which the next version names. If only the log has a newer version than the server's database, that one's: then
+    /// `line` has its number too and is paused, and the statement is an earlier one.
     pub statement_sha256: Digest,
     /// Its content.
     pub line: Line,

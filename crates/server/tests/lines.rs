@@ -102,6 +102,7 @@ impl Giver {
         let approve = self.bind(office, &asked);
         self.client.send(&approve).await;
         assert_eq!(closed(&mut self.client).await, invitation);
+        lines_changed(&mut self.client).await;
         let Asked::Approved { chain } = send(office, &jws).await.json() else { panic!("not approved") };
         let device = Device { chain: chain.into_iter().map(|der| der.0).collect(), ..device };
         let (client, contacts) = sign_in(office, &device).await;
@@ -589,6 +590,7 @@ async fn what_a_line_does_not_allow_is_refused_with_its_reason() {
     ringing(&mut holder.client).await;
     giver.client.send(&C::HangUp { call: call(24), failed: false }).await;
     ended(&mut holder.client).await;
+    ended(&mut giver.client).await;
 
     // A ring that the attacker recorded is of a call that was opened before.
     let replayed = ring(&office, &giver.device, holder.device.person(), call(24), Some(holder.over));
@@ -622,6 +624,7 @@ async fn a_security_officer_freezes_and_ends_a_line_and_the_office_is_alerted() 
     of_officer.send(&C::StopLine { statement }).await;
     assert_eq!(ended(&mut holder.client).await.0, Ended::Revoked, "the call too");
     assert_eq!(alert(&mut of_officer, AlertKind::LineSuspect).await, Some(officer.id));
+    lines_changed(&mut giver.client).await;
     // They put nothing in use, and change nothing.
     let live = |line: &mut Line| line.state = LineState::Live;
     let (_, statement) = next_by(&office, &of_officer, &officer, line, live).await;

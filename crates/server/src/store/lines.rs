@@ -28,6 +28,9 @@ pub enum LinesOf {
     Delegate(PersonId, u64),
 }
 
+/// Lines, each with the devices of which one has to be connected for its holder to be reachable; and whether there are more.
+pub type LinePage = (Vec<(ListedLine, Vec<DeviceId>)>, bool);
+
 /// A version is signed, and about to be logged. Of the first, the line's row is made.
 pub(super) fn sign(t: &mut dyn Statements, row: &LineVersion, statement: &str) -> Result<(), StoreError> {
     let content = &row.content;
@@ -214,13 +217,13 @@ pub(super) fn newest(t: &mut dyn Statements, id: &LineId) -> Result<Option<(Stri
 }
 
 /// A page of lines, newest first, below `before_ms`: `limit`, and those given in the same millisecond as the last of them, so that
-/// the next page begins below that. With each, the devices of which one has to be connected for its holder to be reachable.
+/// the next page begins below that.
 pub(super) fn listed(
     t: &mut dyn Statements,
     of: LinesOf,
     before_ms: Option<u64>,
     limit: u32,
-) -> Result<(Vec<(ListedLine, Vec<DeviceId>)>, bool), StoreError> {
+) -> Result<LinePage, StoreError> {
     let principals = match of {
         LinesOf::Delegate(person, now_ms) => {
             let sql = "SELECT DISTINCT principal FROM delegations

@@ -47,7 +47,7 @@ mod sqlite;
 mod value;
 mod write;
 
-pub use lines::LinesOf;
+pub use lines::{LinePage, LinesOf};
 pub use location::StoreLocation;
 pub use port::{Applied, LogPosition, Queries, Store, StoreError, StoredRecord};
 pub use protection_rows::{AccountUse, LockerRow, PasskeyRow, ProtectionRow, ProtectionWrite, TicketRow};

@@ -1,8 +1,8 @@
 //! The ports over any [`Database`].
 
 use super::{
-    Applied, CallSummary, DeviceRow, DeviceSummary, InvitationRow, LinesOf, LockerRow, LogPosition, LostDevice,
-    PasskeyRow, ProtectionRow, Queries, RecoveryRow, RegistrarRow, SignedLine, Snapshot, Store, StoreError,
+    Applied, CallSummary, DeviceRow, DeviceSummary, InvitationRow, LinePage, LinesOf, LockerRow, LogPosition,
+    LostDevice, PasskeyRow, ProtectionRow, Queries, RecoveryRow, RegistrarRow, SignedLine, Snapshot, Store, StoreError,
     StoredRecord, Write, alerts,
     database::{Access, Database, Statements},
     delegations, lines, load, office, protection, push, read, recoveries, sign_ins,
@@ -15,11 +15,7 @@ use std::{
 };
 use telcon_proto::{
     CallId, Card, DelegationId, DeviceId, Digest, InvitationId, LineId, OfficeAlert, OfficeName, PersonId, RecoveryId,
-    delegation::ListedDelegation,
-    device_policy::ProgramVersion,
-    http::SignInList,
-    line::{ListedLine, OverLine},
-    sso::OfficeAccount,
+    delegation::ListedDelegation, device_policy::ProgramVersion, http::SignInList, line::OverLine, sso::OfficeAccount,
 };
 
 /// The writer over a database.
@@ -204,12 +200,7 @@ impl<D: Database> Queries for Reader<D> {
         self.read(|t| lines::newest(t, line))
     }
 
-    fn lines(
-        &self,
-        of: LinesOf,
-        before_ms: Option<u64>,
-        limit: u32,
-    ) -> Result<(Vec<(ListedLine, Vec<DeviceId>)>, bool), StoreError> {
+    fn lines(&self, of: LinesOf, before_ms: Option<u64>, limit: u32) -> Result<LinePage, StoreError> {
         self.read(|t| lines::listed(t, of, before_ms, limit))
     }
 

@@ -1,17 +1,13 @@
 //! The ports: the interface of the store for the switchboard ([`Store`]) and for HTTP requests ([`Queries`]).
 
 use super::{
-    CallRow, CallSummary, DeviceRow, DeviceSummary, InvitationRow, LinesOf, LockerRow, LostDevice, PasskeyRow,
-    ProtectionRow, RecordRow, RecoveryRow, RegistrarRow, SignedLine, Snapshot, Write,
+    CallRow, CallSummary, DeviceRow, DeviceSummary, InvitationRow, LinePage, LinesOf, LockerRow, LostDevice,
+    PasskeyRow, ProtectionRow, RecordRow, RecoveryRow, RegistrarRow, SignedLine, Snapshot, Write,
 };
 use std::collections::BTreeSet;
 use telcon_proto::{
     CallId, Card, DelegationId, DeviceId, Digest, InvitationId, LineId, OfficeAlert, OfficeName, PersonId, RecoveryId,
-    delegation::ListedDelegation,
-    device_policy::ProgramVersion,
-    http::SignInList,
-    line::{ListedLine, OverLine},
-    sso::OfficeAccount,
+    delegation::ListedDelegation, device_policy::ProgramVersion, http::SignInList, line::OverLine, sso::OfficeAccount,
 };
 
 /// Why an operation on the store failed.
@@ -303,13 +299,7 @@ pub trait Queries: Send + Sync {
     ///
     /// # Errors
     /// [`StoreError`].
-    #[expect(clippy::type_complexity, reason = "a line with its devices")]
-    fn lines(
-        &self,
-        of: LinesOf,
-        before_ms: Option<u64>,
-        limit: u32,
-    ) -> Result<(Vec<(ListedLine, Vec<DeviceId>)>, bool), StoreError>;
+    fn lines(&self, of: LinesOf, before_ms: Option<u64>, limit: u32) -> Result<LinePage, StoreError>;
 
     /// Whether and how a device is protected.
     ///

@@ -2,17 +2,18 @@
 //! what one connection causes, and of what it is sent at sign-in. Which devices are in use.
 
 use super::{
-    Effects, NewDelegation, NewDevice, Output, Policy, RelayCommand, RequestId, Seal, SessionId, Switchboard,
+    Effects, NewDelegation, NewDevice, NewLine, Output, Policy, RelayCommand, RequestId, Seal, SessionId, Switchboard,
     VerifiedRing, contacts::MAX_CANDIDATES,
 };
 use crate::{
-    limits::{CONTACTS_INTERVAL_MS, NOTICES_AT_SIGN_IN, RECORD_DUE_MS},
-    store::Snapshot,
+    limits::{CONTACTS_AT_SIGN_IN, CONTACTS_INTERVAL_MS, NOTICES_AT_SIGN_IN, RECORD_DUE_MS},
+    store::{SignedLine, Snapshot},
 };
 use telcon_proto::{
-    Blob, CallId, Card, ClientMessage as C, DelegationId, DeviceId, Digest, OfficeName, PersonId, RecordMode, Role,
-    ServerMessage as S, SuiteName, WIRE_VERSION,
+    Blob, CallId, Card, ClientMessage as C, DelegationId, DeviceId, Digest, LineId, OfficeName, PersonId, RecordMode,
+    Role, ServerMessage as S, SuiteName, WIRE_VERSION,
     delegation::{Act, Delegation, OnBehalf},
+    line::{Line, LineState, LineTerms, OverLine, Reach, Rings},
     message::{RefusalCode, Ring},
 };
 
@@ -300,6 +301,173 @@ fn effects_do_not_grow_with_the_size_of_the_office() {
     let (few, many) = (all(300), all(1_200));
     for (at, (few, many)) in few.iter().zip(&many).enumerate() {
         assert_eq!(few, many, "step {at}");
+    }
+}
+
+/// An office that demands lines: a principal (1) has given so many, each to a counterpart who is connected.
+fn office_with_lines(lines: u32) -> Office {
+    let policy = Policy {
+        domain: home(),
+        suite: SuiteName::Hybrid,
+        floor: RecordMode::LogOnly,
+        record_due_ms: RECORD_DUE_MS,
+        devices: Default::default(),
+        rings: Rings::OverLines,
+    };
+    let (switchboard, _) = Switchboard::new(policy, Snapshot::default(), 1_000_000);
+    let mut office = Office { switchboard, now: 1_000_000, entries: 0, sent: Vec::new() };
+    office.enrol(new_device(device(1), person(1), "Person 1".into(), Role::Principal));
+    office.connect(session(1), device(1));
+    for n in 0..lines {
+        let (holder, person) = (DeviceId::from_bytes(id(n)), PersonId::from_bytes(id(n)));
+        office.enrol(new_device(holder, person, format!("Somebody {n:05}"), Role::Counterpart));
+        office.connect(SessionId(1_000_000 + u64::from(n)), holder);
+        let new = version_of(&office, n, 1, LineState::Live);
+        let effects = office.switchboard.sign_line(session(1), Ok(new), office.now);
+        office.run(effects);
+    }
+    office.advance(2 * CONTACTS_INTERVAL_MS);
+    office
+}
+
+/// A version of a line, as if its signature had been verified.
+fn version_of(office: &Office, n: u32, version: u32, state: LineState) -> NewLine {
+    let digest = |version: u32| {
+        let mut bytes = [version as u8; 32];
+        bytes[..4].copy_from_slice(&n.to_be_bytes());
+        Digest::from_bytes(bytes)
+    };
+    let card = |device, person, name, role| new_device(device, person, name, role).card;
+    let content = Line {
+        office: home(),
+        line: LineId::from_bytes(id(n)),
+        version,
+        previous: (version > 1).then(|| digest(version - 1)),
+        principal: card(device(1), person(1), "Person 1".into(), Role::Principal),
+        holder: card(
+            DeviceId::from_bytes(id(n)),
+            PersonId::from_bytes(id(n)),
+            format!("Somebody {n:05}"),
+            Role::Counterpart,
+        ),
+        device: None,
+        terms: LineTerms {
+            reach: Reach::Direct,
+            hours: None,
+            until_ms: None,
+            rings_per_day: None,
+            mode: RecordMode::LogOnly,
+            purpose: String::new(),
+        },
+        state,
+        at_ms: office.now,
+        on_behalf: None,
+    };
+    let (sha256, follows) = (digest(version), content.previous);
+    NewLine { content, by: device(1), statement: "s".into(), sha256, follows, exists: false }
+}
+
+#[test]
+fn effects_do_not_grow_with_the_lines_of_a_principal() {
+    let all = |lines: u32| {
+        let mut office = office_with_lines(lines);
+        let mut costs = Vec::new();
+        let first = version_of(&office, 7, 1, LineState::Live);
+        let over = OverLine { line: first.content.line, statement_sha256: first.sha256 };
+        let signed = SignedLine {
+            content: first.content,
+            statement: "s".into(),
+            sha256: first.sha256,
+            by: device(1),
+            index: 1,
+            delegation: None,
+            rings_ms: Vec::new(),
+        };
+        let mut rings = ring(CALL, DeviceId::from_bytes(id(7)), person(1));
+        (rings.ring.over, rings.line) = (Some(over), Some(Box::new(signed)));
+        let effects = office.switchboard.ring(SessionId(1_000_007), Ok(rings), office.now);
+        costs.push(cost(&mut office, effects));
+        // It is paused while it rings, and the log has that.
+        for (version, state) in [(2, LineState::Paused), (3, LineState::Live), (4, LineState::Ended)] {
+            let new = version_of(&office, 7, version, state);
+            let effects = office.switchboard.sign_line(session(1), Ok(new), office.now);
+            costs.push((effects.writes.len(), Vec::new()));
+            office.discard();
+            office.run(effects);
+            let mut kinds: Vec<_> = office.sent.iter().map(|(to, message)| (to.0, kind(message))).collect();
+            kinds.sort();
+            costs.push((0, kinds.into_iter().map(|(to, kind)| format!("{to} {kind}")).collect()));
+        }
+        let effects = office.switchboard.message(session(1), C::FindPeople { name: "somebody".into() }, office.now);
+        costs.push(cost(&mut office, effects));
+        // A holder goes and comes back: their principal is told, if they are in the list.
+        for back in [false, true] {
+            let (session, holder) = (SessionId(1_000_009 + 5_000_000 * u64::from(back)), DeviceId::from_bytes(id(9)));
+            let effects = match back {
+                false => office.switchboard.disconnected(SessionId(1_000_009), office.now),
+                true => office.switchboard.connected(session, holder, "t".into(), office.now).unwrap().1,
+            };
+            costs.push(cost(&mut office, effects));
+            office.discard();
+            office.advance(2 * CONTACTS_INTERVAL_MS);
+            costs.push((office.sent.len(), Vec::new()));
+        }
+        costs
+    };
+    let (few, many) = (all(100), all(1_000));
+    for (at, (few, many)) in few.iter().zip(&many).enumerate() {
+        assert_eq!(few, many, "step {at}");
+    }
+    let told = |step: usize| few[step].1.iter().filter(|sent| sent.ends_with("lines_changed")).count();
+    assert_eq!((told(2), told(4), told(6)), (2, 2, 2), "the principal and the holder: {few:?}");
+}
+
+#[test]
+fn a_principal_and_a_holder_are_shown_each_other_while_there_is_a_line_between_them() {
+    let mut office = office_with_lines(100);
+    // As many as fit; the others are found by name.
+    let people = |messages: &[S]| match &messages[0] {
+        S::SignedIn { people, people_more, .. } => (people.len(), *people_more),
+        other => panic!("{other:?}"),
+    };
+    let effects = office.switchboard.disconnected(session(1), office.now);
+    office.run(effects);
+    let sent = office.connect(SessionId(77), device(1));
+    assert_eq!(people(&sent), (CONTACTS_AT_SIGN_IN, true));
+    let holder = DeviceId::from_bytes(id(80));
+    let sent = office.connect(SessionId(2_000_000), holder);
+    assert_eq!(people(&sent), (1, false));
+    office.discard();
+    let effects = office.switchboard.message(SessionId(77), C::FindPeople { name: "00080".into() }, office.now);
+    office.run(effects);
+    let shown = |office: &Office, to: u64| {
+        office.sent.iter().rev().find_map(|(session, message)| match message {
+            S::PeopleChanged { changed, removed } if session.0 == to => Some((
+                changed.iter().map(|contact| contact.line.as_ref().map(|line| line.state)).collect::<Vec<_>>(),
+                removed.len(),
+            )),
+            _ => None,
+        })
+    };
+    assert_eq!(shown(&office, 77), Some((vec![Some(LineState::Live)], 0)));
+    for (version, state) in [(2, LineState::Paused), (3, LineState::Ended)] {
+        office.discard();
+        let new = version_of(&office, 80, version, state);
+        let effects = office.switchboard.sign_line(SessionId(77), Ok(new), office.now);
+        office.run(effects);
+        let expected = match state {
+            LineState::Ended => (Vec::new(), 1),
+            state => (vec![Some(state)], 0),
+        };
+        assert_eq!(shown(&office, 77), Some(expected.clone()));
+        assert_eq!(shown(&office, 2_000_000), Some(expected));
+    }
+    office.discard();
+    for (session, name) in [(77, "00080"), (2_000_000, "person")] {
+        office.advance(CONTACTS_INTERVAL_MS);
+        let effects = office.switchboard.message(SessionId(session), C::FindPeople { name: name.into() }, office.now);
+        office.run(effects);
+        assert_eq!(shown(&office, session), Some((Vec::new(), 0)), "{name}");
     }
 }
 
