@@ -8,7 +8,7 @@ use super::{
     port::{Output, RelayCommand, SessionId, entry_at},
 };
 use crate::{
-    limits::MAX_HANDSHAKE_BYTES,
+    limits::{MAX_HANDSHAKE_BYTES, NOTIFIED_AFTER_RESTART_MS},
     store::{ActiveCall, Ask, CallRow, Handshake, Stage, Write},
 };
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
@@ -64,6 +64,8 @@ pub(super) struct Call {
     pub notified: BTreeMap<DeviceId, bool>,
     /// Whether it rang on no connected device so far, and devices were notified instead.
     pub only_notified: bool,
+    /// When devices that have not reconnected after a restart are notified, milliseconds.
+    pub notify_ms: Option<u64>,
     /// Since when it rings. Earlier than its opening if the clock was set back meanwhile.
     ring_since_ms: u64,
     pub legs: HashSet<DeviceId>,
@@ -100,6 +102,7 @@ impl Call {
             shown: false,
             notified: BTreeMap::new(),
             only_notified: false,
+            notify_ms: None,
             ring_since_ms,
             legs: HashSet::new(),
             handshakes: VecDeque::new(),
@@ -132,6 +135,7 @@ impl Call {
             shown: false,
             notified: BTreeMap::new(),
             only_notified: false,
+            notify_ms: Some(now_ms + NOTIFIED_AFTER_RESTART_MS),
             ring_since_ms: stored.row.opened_ms.min(now_ms),
             legs: HashSet::new(),
             handshake_bytes: stored.handshakes.iter().map(size).sum(),
@@ -326,7 +330,8 @@ impl Call {
         if self.has_lost_its_keys() {
             return Some(0);
         }
-        let ring = (self.row.stage == Stage::Ringing).then(|| self.ring_until_ms());
+        let ring =
+            (self.row.stage == Stage::Ringing).then(|| self.notify_ms.unwrap_or(u64::MAX).min(self.ring_until_ms()));
         let lost = match self.row.stage {
             Stage::Live | Stage::Ringing => self.lost.values().min().map(|since| since + ABANDONED_AFTER_MS),
             _ => None,

@@ -100,6 +100,24 @@ impl Switchboard {
             .collect()
     }
 
+    /// The server was restarted while this call rang, perhaps before anybody was notified: who has not reconnected since is.
+    pub(super) fn notify_after_restart(&mut self, id: CallId, now_ms: u64) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        if call.row.stage != Stage::Ringing || call.notify_ms.take_if(|at| *at <= now_ms).is_none() {
+            return;
+        }
+        let (from, to) = (call.row.from.person, call.row.to.person);
+        let principal = call.row.on_behalf.as_ref().map(|(_, principal)| principal.person);
+        if [Some(from), principal].into_iter().flatten().any(|person| self.silenced.is_silenced(to, person)) {
+            return;
+        }
+        let devices = self.notifiable_devices(id);
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.notify_devices(devices, &mut self.context);
+            call.only_notified |= call.ringing.is_empty() && !call.notified.is_empty();
+        }
+    }
+
     /// The calls that ring at the device of this connection.
     pub(super) fn rings_on(&self, session: SessionId) -> Vec<CallId> {
         let Some(device) = self.context.directory.session(session).map(|session| session.device) else {

@@ -5,7 +5,7 @@ use super::super::{
     office_with_faults::{Done, OFFICER, Office, card, device, home},
 };
 use super::*;
-use crate::store::PushRow;
+use crate::{limits::NOTIFIED_AFTER_RESTART_MS, store::PushRow};
 use telcon_proto::{
     Blob, ClientMessage, DelegationId, Digest, PersonId, RecordMode, Role, ServerMessage, SuiteName, WIRE_VERSION,
     delegation::{Act, Delegation},
@@ -79,14 +79,14 @@ fn ring(office: &mut Office) {
     ring_as(office, CALL, CALLER, 20, PersonId::from_bytes([30; 16]));
 }
 
-/// The callee lets the duty officer answer for them.
-fn delegate(office: &mut Office) {
+/// The callee lets this duty officer answer for them.
+fn delegate(office: &mut Office, n: u8) {
     office.connect(30, CALLEE);
     let content = Delegation {
         office: home(),
-        delegation: DelegationId::from_bytes([0xde; 16]),
+        delegation: DelegationId::from_bytes([n; 16]),
         principal: PersonId::from_bytes([30; 16]),
-        delegate: card(40, Role::DutyOfficer),
+        delegate: card(n, Role::DutyOfficer),
         acts: vec![Act::Answer],
         not_before_ms: office.now,
         not_after_ms: office.now + 3_600_000,
@@ -232,7 +232,7 @@ fn a_caller_who_gives_up_is_a_missed_call() {
 #[test]
 fn who_may_answer_for_the_callee_is_notified_too_and_cannot_end_the_ring_by_declining() {
     let mut office = subscribed();
-    delegate(&mut office);
+    delegate(&mut office, 40);
     assert_eq!(subscribe(&mut office, DELEGATE, "d"), Ok(()));
     office.done.clear();
     ring(&mut office);
@@ -354,15 +354,23 @@ fn reports_of_a_push_service_that_come_late_or_twice_or_of_rings_that_never_were
 }
 
 #[test]
-fn a_ring_notifies_no_more_devices_than_the_limit() {
+fn a_ring_notifies_no_more_devices_than_the_limit_the_callees_first() {
     let mut office = subscribed();
-    for n in 100..100 + MAX_DEVICES_NOTIFIED_OF_A_RING as u8 + 5 {
-        office.enrol(device(n), card(30, Role::Principal));
-        assert_eq!(subscribe(&mut office, device(n), "x"), Ok(()));
+    assert_eq!(subscribe(&mut office, OTHER, "b"), Ok(()));
+    for person in [40, 41, 42] {
+        for n in 0..telcon_proto::limits::MAX_DEVICES_PER_PERSON as u8 {
+            let device = device(100 + (person - 40) * 10 + n);
+            office.enrol(device, card(person, Role::DutyOfficer));
+            if subscribe(&mut office, device, "x").is_err() {
+                assert_eq!((person, n), (40, 7), "the first has a device already");
+            }
+        }
+        delegate(&mut office, person);
     }
-    office.done.clear();
     ring(&mut office);
-    assert_eq!(pushed(&mut office).len(), MAX_DEVICES_NOTIFIED_OF_A_RING);
+    let devices: Vec<DeviceId> = pushed(&mut office).into_iter().map(|(device, ..)| device).collect();
+    assert_eq!(devices.len(), MAX_DEVICES_NOTIFIED_OF_A_RING);
+    assert_eq!(devices[..2], [CALLEE, OTHER]);
 }
 
 /// What happens in the crash test after the ring.
@@ -409,6 +417,8 @@ fn wherever_the_server_stops_the_device_learns_of_the_ring_while_it_rings_and_of
             scenario(&mut office, then);
             let before = pushed(&mut office);
             office.restart();
+            // Open pages reconnect meanwhile.
+            office.wait(NOTIFIED_AFTER_RESTART_MS);
             let after = pushed(&mut office);
             let context = format!("{then:?} after {left}: {before:?}, {after:?}");
             let all: Vec<PushAbout> = before.iter().chain(&after).map(|(_, about, _)| *about).collect();
@@ -426,6 +436,8 @@ fn wherever_the_server_stops_the_device_learns_of_the_ring_while_it_rings_and_of
                 let missed = then != Then::Answered;
                 assert_eq!(all[first_over.unwrap()], over(missed), "{context}");
             }
+            let times = all.iter().filter(|about| is_ring(about)).count();
+            assert!(times <= 2, "once, and once more if nothing told that it was taken: {context}");
             // It goes on by itself: once all is over and told, nothing is left.
             office.wait(RING_TIMEOUT_MS + telcon_proto::limits::ABANDONED_AFTER_MS);
             for missed in [true, false] {
@@ -436,6 +448,24 @@ fn wherever_the_server_stops_the_device_learns_of_the_ring_while_it_rings_and_of
             assert_eq!((pushed(&mut office), office.store.load().unwrap().ring_pushes), (vec![], vec![]), "{context}");
         }
     }
+}
+
+#[test]
+fn a_page_that_reconnects_after_a_restart_is_not_notified_and_one_that_does_not_is() {
+    let mut office = subscribed();
+    assert_eq!(subscribe(&mut office, OTHER, "b"), Ok(()));
+    office.connect(30, CALLEE);
+    office.connect(31, OTHER);
+    office.done.clear();
+    ring(&mut office);
+    assert_eq!(pushed(&mut office), []);
+    let rings = rings(&office);
+    office.restart();
+    office.connect(30, CALLEE);
+    assert_eq!(pushed(&mut office), []);
+    office.wait(NOTIFIED_AFTER_RESTART_MS);
+    let sent: Vec<_> = pushed(&mut office).into_iter().map(|(device, about, _)| (device, about)).collect();
+    assert_eq!(sent, [(OTHER, rings)]);
 }
 
 #[test]
