@@ -64,7 +64,10 @@ pub(super) struct Call {
     pub notified: BTreeMap<DeviceId, bool>,
     /// Whether it rang on no connected device so far, and devices were notified instead.
     pub only_notified: bool,
-    /// When devices that have not reconnected after a restart are notified, milliseconds.
+    /// Devices that said that they show the ring.
+    pub shown_by: BTreeSet<DeviceId>,
+    /// When devices are notified that do not show the ring by then, milliseconds: their pages may be frozen, or did not reconnect
+    /// after a restart.
     pub notify_ms: Option<u64>,
     /// Since when it rings. Earlier than its opening if the clock was set back meanwhile.
     ring_since_ms: u64,
@@ -102,6 +105,7 @@ impl Call {
             shown: false,
             notified: BTreeMap::new(),
             only_notified: false,
+            shown_by: BTreeSet::new(),
             notify_ms: None,
             ring_since_ms,
             legs: HashSet::new(),
@@ -135,6 +139,7 @@ impl Call {
             shown: false,
             notified: BTreeMap::new(),
             only_notified: false,
+            shown_by: BTreeSet::new(),
             notify_ms: Some(now_ms + NOTIFIED_AFTER_RESTART_MS),
             ring_since_ms: stored.row.opened_ms.min(now_ms),
             legs: HashSet::new(),
@@ -203,6 +208,7 @@ impl Call {
     pub fn disconnect(&mut self, device: DeviceId, now_ms: u64) {
         self.present.remove(&device);
         self.ringing.remove(&device);
+        self.shown_by.remove(&device);
         if self.takes_part(&device) {
             self.lost.entry(device).or_insert(now_ms);
         }

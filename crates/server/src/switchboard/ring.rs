@@ -6,7 +6,7 @@ use super::{
     call::{Call, Side},
     context::Context,
     held_delegations::Acting,
-    port::{Effects, Output, PendingAppend, PushCommand, RefusedRing, RelayCommand, SessionId, VerifiedRing, entry_at},
+    port::{Effects, PendingAppend, RefusedRing, RelayCommand, SessionId, VerifiedRing, entry_at},
     ring_limits::TooMany,
     ring_pushes::is_missed,
 };
@@ -288,6 +288,7 @@ impl Switchboard {
             call.ring_device(device, &mut self.context);
         }
         call.notify_devices(notified, &mut self.context);
+        call.notify_unless_shown(&self.context, now_ms);
         call.notify_staff();
     }
 
@@ -464,9 +465,7 @@ impl Call {
             return;
         }
         self.only_notified = false;
-        if self.ring_taken(device, context) {
-            context.output(Output::Push(PushCommand::Withdraw(device, self.row.call)));
-        }
+        self.withdraw_notification(device, context);
         let caller = context.directory.device_entry(&self.row.from_device);
         let opened = entry_at(self.row.opened_index.unwrap_or_default());
         if let Some(session) = context.directory.session_of(&device) {
@@ -504,7 +503,12 @@ impl Call {
 
     pub(super) fn ring_shown(&mut self, from: DeviceId, context: &mut Context) {
         // A late message of a device that does not ring any more is ignored.
-        if self.rings_at(&from, context) && !std::mem::replace(&mut self.shown, true) {
+        if !self.rings_at(&from, context) {
+            return;
+        }
+        self.shown_by.insert(from);
+        self.withdraw_notification(from, context);
+        if !std::mem::replace(&mut self.shown, true) {
             context.tell(&self.row.from_device, ServerMessage::RingingThere { call: self.row.call });
         }
     }

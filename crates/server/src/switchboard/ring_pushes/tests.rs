@@ -151,6 +151,10 @@ fn is_rung(office: &Office, session: u64) -> bool {
     office.sent_to(session).any(|message| matches!(message, ServerMessage::Ringing { .. }))
 }
 
+fn show(office: &mut Office, session: u64) {
+    office.send(session, ClientMessage::RingShown { call: CALL });
+}
+
 fn answer(office: &mut Office, session: u64) {
     office.send(session, ClientMessage::Answer { call: CALL, key_package: Blob(b"kp".to_vec()) });
 }
@@ -198,6 +202,7 @@ fn a_page_that_is_opened_in_time_is_rung_and_the_other_device_learns_of_the_answ
     office.connect(30, CALLEE);
     assert!(is_rung(&office, 30));
     assert!(office.done.contains(&Done::Pushed(PushCommand::Withdraw(CALLEE, CALL))), "it need not be sent any more");
+    show(&mut office, 30);
     answer(&mut office, 30);
     let until_ms = office.now + RING_OVER_PUSH_TTL_MS;
     assert_eq!(pushed(&mut office), [(OTHER, over(false), until_ms)], "the page that answers shows it");
@@ -240,10 +245,12 @@ fn who_may_answer_for_the_callee_is_notified_too_and_cannot_end_the_ring_by_decl
     assert_eq!(devices, [CALLEE, DELEGATE]);
     office.connect(40, DELEGATE);
     assert!(is_rung(&office, 40));
+    show(&mut office, 40);
     office.send(40, ClientMessage::Decline { call: CALL });
     assert_eq!(ended(&office), None, "the callee was notified and may come");
     office.connect(30, CALLEE);
     assert!(is_rung(&office, 30));
+    show(&mut office, 30);
     answer(&mut office, 30);
     assert_eq!(pushed(&mut office), [], "both pages are open");
 }
@@ -255,15 +262,49 @@ fn a_page_that_is_closed_while_it_rings_is_notified_once() {
     office.done.clear();
     ring(&mut office);
     assert!(is_rung(&office, 30));
+    show(&mut office, 30);
     let rings = rings(&office);
     assert_eq!(pushed(&mut office), []);
     office.wait(5_000);
+    assert_eq!(pushed(&mut office), [], "it shows the ring");
     disconnect(&mut office, 30);
     let sent = pushed(&mut office);
     assert_eq!(sent.iter().map(|(device, about, _)| (*device, *about)).collect::<Vec<_>>(), [(CALLEE, rings)]);
     office.connect(31, CALLEE);
     disconnect(&mut office, 31);
     assert_eq!(pushed(&mut office), [], "its person has seen it");
+}
+
+/// A phone freezes the page of an app that is not in front, and the server learns of it only later.
+#[test]
+fn a_connected_page_that_does_not_show_the_ring_is_notified() {
+    let mut office = subscribed();
+    assert_eq!(subscribe(&mut office, OTHER, "b"), Ok(()));
+    office.connect(30, CALLEE);
+    office.connect(31, OTHER);
+    office.done.clear();
+    ring(&mut office);
+    let rings = rings(&office);
+    show(&mut office, 31);
+    office.wait(NOTIFIED_UNLESS_SHOWN_MS - 1);
+    assert_eq!(pushed(&mut office), []);
+    office.wait(1);
+    let sent: Vec<_> = pushed(&mut office).into_iter().map(|(device, about, _)| (device, about)).collect();
+    assert_eq!(sent, [(CALLEE, rings)]);
+    // It is opened by the notification and shows the ring over its old connection, or does not and learns of the end.
+    show(&mut office, 30);
+    assert!(office.done.contains(&Done::Pushed(PushCommand::Withdraw(CALLEE, CALL))));
+    office.wait(RING_TIMEOUT_MS);
+    assert_eq!(pushed(&mut office), [], "both show the end");
+
+    let mut office = subscribed();
+    office.connect(30, CALLEE);
+    office.done.clear();
+    ring(&mut office);
+    office.wait(NOTIFIED_UNLESS_SHOWN_MS);
+    assert_eq!(pushed(&mut office).len(), 1);
+    office.wait(RING_TIMEOUT_MS);
+    assert!(matches!(pushed(&mut office)[..], [(CALLEE, PushAbout::RingOver { missed: true, .. }, _)]));
 }
 
 #[test]
@@ -462,6 +503,7 @@ fn a_page_that_reconnects_after_a_restart_is_not_notified_and_one_that_does_not_
     let rings = rings(&office);
     office.restart();
     office.connect(30, CALLEE);
+    show(&mut office, 30);
     assert_eq!(pushed(&mut office), []);
     office.wait(NOTIFIED_AFTER_RESTART_MS);
     let sent: Vec<_> = pushed(&mut office).into_iter().map(|(device, about, _)| (device, about)).collect();
