@@ -131,7 +131,10 @@ test('two leaders talk, the desk reads the captions, and the record is verified'
   await screenshot(a.page, 'over');
   const opened = await office.record();
   await screenshot(desk.page, 'desk-after');
-  assert.match(await office.verify(), /Archive intact\./);
+  const verdict = process.env.TELCON_ASR_MODEL
+    ? /Archive intact\./
+    : /Archive intact, with gaps: 1 record is incomplete\./;
+  assert.match(await office.verify(), verdict);
   if (process.env.TELCON_ASR_MODEL)
     assert.match(await readFile(join(opened, 'transcript.vtt'), 'utf8'), /The President/);
   for (const { context } of [a, b, desk]) await context.close();

@@ -32,6 +32,14 @@ const FEW = [
   'protect',
   'unlock-either',
   'confirm',
+  'line-give',
+  'line-offer',
+  'line-taken',
+  'lines',
+  'lines-detail',
+  'people-holder-states',
+  'asking-line',
+  'ring-in-line',
 ];
 const LOCALES = [
   { language: 'en', dir: 'ltr', scenes: null },

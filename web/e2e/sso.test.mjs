@@ -23,6 +23,8 @@ before(async () => {
     client_id: CLIENT.id,
     client_secret_file: 'secret',
     roles: ['duty_officer', 'auditor'],
+    // Less than half an hour: the page offers to renew it from the start.
+    max_age_minutes: 25,
   };
   await writeFile(join(dir, 'secret'), `${CLIENT.secret}\n`);
   await writeFile(join(dir, 'oidc.json'), JSON.stringify(file));
@@ -108,6 +110,20 @@ test('who refuses at the provider, or signs in as somebody else, is told so and 
   await context.clearCookies();
   await sign_in(page, 'second@office.example');
   await page.waitForFunction(() => window.telcon?.view?.token);
+  await context.close();
+});
+
+test('a sign-in that ends soon is renewed, and the person is not signed out meanwhile', async () => {
+  const { context, page } = await at_sign_in('Renewing', 'auditor');
+  await sign_in(page, 'renewing@office.example');
+  await page.waitForFunction(() => window.telcon?.view?.account_ends_ms);
+  const ends_ms = await page.evaluate(() => window.telcon.view.account_ends_ms);
+  await page.getByText('Your sign-in with your office account ends at').waitFor();
+  // The provider knows them, and sends them back at once.
+  await page.getByRole('button', { name: 'Renew', exact: true }).click();
+  await page.waitForFunction((before) => window.telcon?.view?.account_ends_ms > before, ends_ms);
+  assert.equal(page.url(), `${office.origin}/`);
+  assert.equal(await page.evaluate(() => window.telcon.view.sso_token), null);
   await context.close();
 });
 

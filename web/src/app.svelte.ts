@@ -8,11 +8,12 @@ import type { Alerts } from './engine/alerts';
 import { is_link_unused } from './engine/asking';
 import type { Delegations as DelegationOffice } from './engine/delegations';
 import type { Devices } from './engine/devices';
+import { line_command, lines_changed, type DeclineReply, type Lines as LineOffice } from './engine/lines';
 import { RECORD_PAGE, RECORDS_PER_PAGE, with_newest, type Records } from './engine/records';
 import type { MicrophoneState } from './engine/microphone';
 import { erase_page_data } from './engine/page_data';
 import { problem_of, type Problem } from './engine/problem';
-import { is_rung, marks_alerts, sees_all_records, watches } from './engine/roles';
+import { acts_for_others, is_rung, marks_alerts, sees_all_records, watches } from './engine/roles';
 import type { SoundKind } from './engine/sound_devices';
 import type { SsoOffice } from './engine/sso_office';
 import * as protection_memory from './engine/protection_memory';
@@ -20,11 +21,13 @@ import type { ProtectionOffice } from './engine/protection_office';
 import { Delegations } from './delegations.svelte';
 import * as current_page from './engine/current_page';
 import { forget_link, has_link, opened_link, put_back_link } from './link';
+import { Lines } from './lines.svelte';
 import { keep_storage } from './page_guard';
 import { Protection } from './protection.svelte';
 import { checked_record, type CheckedRecord } from './record_check';
 import { NumberedReads } from './numbered_reads';
 import { OfficeAlerts } from './office_alerts.svelte';
+import { Promises } from './promises.svelte';
 import { PushSwitch } from './push.svelte';
 import { Registrar } from './registrar.svelte';
 import { SignIns } from './sign_ins.svelte';
@@ -34,6 +37,7 @@ import { catch_return } from './sso_return';
 import { choose_locale } from './text';
 import { current_locale, type Locale } from './text/state.svelte';
 import { local_zone } from './view/clock';
+import { for_lines } from './view/delegations';
 import { device_label } from './view/device_label';
 import { failed, needs_reading, type Loadable } from './view/loadable';
 import { is_pending } from './view/records';
@@ -66,6 +70,7 @@ export class App {
   readonly sign_ins: SignIns;
   readonly office_alerts: OfficeAlerts;
   readonly delegations: Delegations;
+  readonly lines: Lines;
   readonly protection: Protection;
   readonly sso: OfficeSignIn;
   readonly push = new PushSwitch(current_locale);
@@ -81,6 +86,7 @@ export class App {
   /** Texts of amber alerts that the person dismissed; red alerts cannot be dismissed. */
   dismissed_alerts = $state.raw<ReadonlySet<string>>(new Set());
   ended_ms = $state<number | null>(null);
+  readonly promises = new Promises();
   /** Who hung up, by call: of those that this page was in since it was loaded. */
   hung_up_by = $state.raw<ReadonlyMap<string, Card>>(new Map());
   notifications = $state<Notifications>('unsupported');
@@ -109,7 +115,7 @@ export class App {
     first_audio_ms: null,
   };
   readonly screen = $derived.by(() =>
-    screen_name(this.state, this.view, this.route, this.dismissed, this.sso.required),
+    screen_name(this.state, this.view, this.route, this.dismissed, this.sso.required, this.lines.later),
   );
   /** What this person is notified of while the page is closed. */
   readonly notified_of = $derived.by((): 'rings' | 'alerts' | null => {
@@ -121,7 +127,7 @@ export class App {
 
   constructor(
     private readonly host: () => Host,
-    private readonly office: Records & Devices & Alerts & DelegationOffice & ProtectionOffice & SsoOffice,
+    private readonly office: Records & Devices & Alerts & DelegationOffice & LineOffice & ProtectionOffice & SsoOffice,
     /** IANA time zone of this device. */
     readonly zone: string = local_zone(),
   ) {
@@ -131,6 +137,17 @@ export class App {
     this.registrar = new Registrar(host, office, (...command) => this.protection.confirmed_first(...command));
     this.office_alerts = new OfficeAlerts(host, office);
     this.delegations = new Delegations(host, office, (...command) => this.protection.confirmed_first(...command));
+    this.lines = new Lines(host, office, (...action) => this.protection.confirmed_if(...action));
+    this.lines.made = (invitation) => {
+      if (this.route.at === 'give') this.navigate({ at: 'offer', invitation }, 'replace');
+    };
+    this.lines.under = (one) => {
+      const { list } = this.delegations;
+      if (one.line.principal.person === this.view?.you?.person || list.status !== 'ready') return null;
+      return for_lines(list.value, one.line.principal.person, this.now)?.statement ?? null;
+    };
+    this.lines.may_change = (one) =>
+      one.line.principal.person === this.view?.you?.person || this.lines.under(one) !== null;
     this.sso = new OfficeSignIn(office);
   }
 
@@ -302,6 +319,7 @@ export class App {
   /** The device is erased: what the page remembers of it must not be taken for the next one's. */
   async #forget(): Promise<void> {
     forget_favourites();
+    this.promises.forget();
     protection_memory.forget();
     await this.push.forget();
   }
@@ -324,6 +342,7 @@ export class App {
     if (view.unlock_required && !before?.unlock_required) this.#lock_or_stop();
     if (view.token !== null && view.token !== (before?.token ?? null)) void this.protection.signed_in();
     this.registrar.update(before, view);
+    this.lines.update(before, view);
     // A view before sign-in has no call yet, and must not make the page forget it.
     if (view.call || view.caught_up) {
       const remembered = remember(view.call, this.#remembered);
@@ -360,6 +379,8 @@ export class App {
     if (alerts_changed && this.#place() === 'alerts') void this.office_alerts.load(view.token);
     if (signed_in_again || (ended_now && view.token !== null)) this.reload();
     else if (before !== null && before.delegations_changed !== view.delegations_changed && this.#place() === 'acting')
+      this.reload();
+    else if (before !== null && lines_changed(before) !== lines_changed(view) && this.#place() === 'lines')
       this.reload();
     else if (before !== null && before.devices_changed !== view.devices_changed && this.#lists_devices()) this.reload();
   }
@@ -437,6 +458,30 @@ export class App {
 
   decline(call: string): void {
     this.host().command({ type: 'decline', call });
+  }
+
+  /** Does not answer, and says what happens instead. Of a promise, this device reminds the person. */
+  reply(call: string, reply: DeclineReply): void {
+    const from = this.view?.call?.call === call ? this.view.call.other : null;
+    if (reply.type === 'later' && from) this.promises.add(from.person, this.now + reply.minutes * 60_000);
+    this.host().command(line_command({ type: 'decline', call, reply }));
+  }
+
+  /** The other side is not who holds the line: the ring or call ends, and the line is frozen. */
+  suspect(call: string): void {
+    this.host().command(line_command({ type: 'suspect', call }));
+  }
+
+  /** Withdraws the offer of a line, or refuses the device that took it: its page has nothing more to show. */
+  close_line(invitation: string): void {
+    this.lines.close(invitation);
+    if (this.route.at === 'offer' && this.route.invitation === invitation) this.navigate({ at: 'lines' }, 'replace');
+  }
+
+  /** Keeps a promise: rings, and forgets it. */
+  keep_promise(person: string): void {
+    this.promises.remove(person);
+    this.ring(person);
   }
 
   /** A silenced caller does not ring on any device of this person. */
@@ -536,9 +581,10 @@ export class App {
     void this.push.speak(locale);
   }
 
-  navigate(route: Route): void {
+  /** `how`: whether the Back button leads to what was shown before. */
+  navigate(route: Route, how: 'push' | 'replace' = 'push'): void {
     const fragment = fragment_of(route);
-    history.pushState(null, '', fragment ? `#${fragment}` : location.pathname);
+    history[how === 'push' ? 'pushState' : 'replaceState'](null, '', fragment ? `#${fragment}` : location.pathname);
     this.show_route(route);
   }
 
@@ -555,6 +601,7 @@ export class App {
     if (this.sign_ins.list.status === 'failed') this.sign_ins.list = { status: 'loading' };
     if (this.office_alerts.list.status === 'failed') this.office_alerts.list = { status: 'loading' };
     if (this.delegations.list.status === 'failed') this.delegations.list = { status: 'loading' };
+    if (this.lines.list.status === 'failed') this.lines.list = { status: 'loading' };
     this.#refresh();
   }
 
@@ -564,6 +611,10 @@ export class App {
     if (this.route.at === 'record' && place === 'record') void this.#load_record(this.route.call);
     if (place === 'alerts') void this.office_alerts.load(this.view?.token);
     if (place === 'acting') void this.delegations.load(this.view?.token);
+    if (place === 'lines') void this.lines.load(this.view?.token);
+    // Under which delegation somebody changes a principal's lines.
+    if (place === 'lines' && this.view?.you && acts_for_others(this.view.you.role))
+      void this.delegations.load(this.view.token);
     if (this.#lists_devices()) void this.registrar.load(this.view?.token);
     if (place === 'my_devices') void this.sign_ins.load(this.view?.token);
   }
@@ -673,6 +724,7 @@ export class App {
   /** Loads favourites and route and starts the clock. Screenshots do not call it: their state is fixed. */
   start(): void {
     this.favourites = load_favourites();
+    this.promises.load();
     this.#remembered = load_call();
     catch_return();
     opened_link();

@@ -52,6 +52,7 @@ function app_with_host() {
     sign_ins,
     alerts,
     delegations,
+    lines: vi.fn(async () => ({ lines: [] })),
     ...protection_over_http,
     ...sso_over_http,
     policy,

@@ -6,6 +6,7 @@ import { alerts_over_http } from './engine/alerts';
 import { delegations_over_http } from './engine/delegations';
 import { devices_over_http } from './engine/devices';
 import { start_host, type Host } from './engine/host';
+import { lines_over_http } from './engine/lines';
 import { protection_over_http } from './engine/protection_office';
 import { Media } from './engine/media';
 import { records_over_http } from './engine/records';
@@ -24,6 +25,7 @@ const app = new App(
     ...devices_over_http,
     ...alerts_over_http,
     ...delegations_over_http,
+    ...lines_over_http,
     ...protection_over_http,
     ...sso_over_http,
   },

@@ -262,12 +262,13 @@ export class Protection {
    * `cancelled` if they do not.
    */
   confirmed_first(command: UserCommand, send: (command: UserCommand) => void, cancelled: (why: Problem) => void): void {
-    const asks = this.protectors.length > 0 && NEED_CONFIRMATION.includes(command.type);
-    if (!asks || this.#is_confirmed()) return send(command);
-    this.confirm().then(
-      () => send(command),
-      (error: unknown) => cancelled(problem_of(error)),
-    );
+    this.confirmed_if(NEED_CONFIRMATION.includes(command.type), () => send(command), cancelled);
+  }
+
+  /** Has the person confirm first, where the device is protected and it is `needed`. */
+  confirmed_if(needed: boolean, send: () => void, cancelled: (why: Problem) => void): void {
+    if (!needed || this.protectors.length === 0 || this.#is_confirmed()) return send();
+    this.confirm().then(send, (error: unknown) => cancelled(problem_of(error)));
   }
 
   #is_confirmed(): boolean {

@@ -230,14 +230,14 @@ export class Registrar {
 }
 
 /** The alert that refuses an action, if this view is the first with it. The engine repeats an equal alert in the same place. */
-function new_refusal(before: View | null, view: View): string | null {
+export function new_refusal(before: View | null, view: View): string | null {
   const [alert] = view.alerts;
   if (before === null || !alert || view.alerts_raised === before.alerts_raised) return null;
   return UNRELATED_ALERTS.includes(told_name(alert.text)) ? null : alert.text;
 }
 
 /** An invitation of this device that was added between two views with the whole list. */
-function made_since(before: View | null, view: View): InvitationView | undefined {
+export function made_since(before: View | null, view: View): InvitationView | undefined {
   if (!before?.caught_up || !view.caught_up) return undefined;
   const known = new Set(before.invitations.map((one) => one.invitation));
   return view.invitations.find((one) => one.made_here && one.link !== null && !known.has(one.invitation));

@@ -11,7 +11,7 @@ export class OfficeSignIn {
   /** A request is under way, or the browser leaves for the provider's page. */
   busy = $state(false);
   problem = $state.raw<Problem | null>(null);
-  /** What may be asked while this is required; `null` while there is no connection. */
+  /** What may be asked: of a connection that waits, or of one that is signed in, which renews it. `null` while there is none. */
   #token = $state.raw<string | null>(null);
   readonly online = $derived(this.#token !== null);
 
@@ -22,15 +22,20 @@ export class OfficeSignIn {
 
   /** The view changed. */
   update(view: View): void {
-    this.#token = view.sso_token;
+    this.#token = view.sso_token ?? view.token;
     // Until the next sign-in, connections come and go.
     if (view.token !== null && this.required) [this.required, this.busy, this.problem] = [false, false, null];
-    if (view.sso_token === null) return;
-    this.required = true;
+    if (view.sso_token !== null) this.required = true;
+    if (this.#token === null) return;
     const returned = take_return();
     if (returned === null) this.problem = { code: 'sso_refused' };
-    else if (returned)
-      void this.#work(view.sso_token, (token) => this.office.finish(token, returned.state, returned.code));
+    else if (returned) void this.#finish(this.#token, returned.state, returned.code);
+  }
+
+  /** A device that waits signs in anew; one that is signed in goes on. */
+  async #finish(token: string, state: string, code: string): Promise<void> {
+    await this.#work(token, (token) => this.office.finish(token, state, code));
+    if (!this.required) this.busy = false;
   }
 
   /** Leaves for the provider's page. */

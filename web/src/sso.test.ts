@@ -72,6 +72,35 @@ describe('a sign-in at the provider', () => {
   });
 });
 
+describe('a sign-in that is renewed before it ends', () => {
+  it('is begun and finished with the token of the connection that is signed in', async () => {
+    const { sso, start, finish, left } = sign_in();
+    sso.update(view({ account_ends_ms: 1 }));
+    await sso.start();
+    expect([start.mock.calls, left.mock.calls.length, sso.required]).toEqual([[['token']], 1, false]);
+
+    const returned = sign_in();
+    at('/sso', '?state=s&code=c');
+    catch_return();
+    returned.sso.update(view({ phase: 'connecting', token: null }));
+    expect(returned.finish).not.toHaveBeenCalled();
+    returned.sso.update(view({ account_ends_ms: 1 }));
+    await vi.waitFor(() => expect(returned.sso.busy).toBe(false));
+    expect([returned.finish.mock.calls, finish.mock.calls.length]).toEqual([[['token', 's', 'c']], 0]);
+    expect([returned.sso.required, returned.sso.problem]).toEqual([false, null]);
+  });
+
+  it('says that the provider refused it, and can be tried again', async () => {
+    const { sso, start } = sign_in();
+    at('/sso', '?error=access_denied');
+    catch_return();
+    sso.update(view({ account_ends_ms: 1 }));
+    expect(sso.problem).toEqual({ code: 'sso_refused' });
+    await sso.start();
+    expect([start.mock.calls.length, sso.problem]).toEqual([1, null]);
+  });
+});
+
 describe('an account that a security officer has forgotten', () => {
   it('is forgotten only once they have confirmed it', async () => {
     const { sso, unlink } = sign_in();
@@ -132,6 +161,7 @@ function app() {
     sign_ins: none,
     alerts: none,
     delegations: none,
+    lines: none,
     start: none,
     finish: none,
     unlink: none,

@@ -24,10 +24,10 @@ use telcon_client::{
         playout::Origin,
         wav,
     },
-    endpoint::{Endpoint, EndpointConfig, MediaSink, now_ms},
+    endpoint::{Endpoint, EndpointConfig, MediaSink},
 };
 use telcon_core::{
-    Device, Engine, Event, UserCommand,
+    Engine, Event, UserCommand,
     view::{CallState, ConnectionState, View},
 };
 use telcon_proto::{
@@ -144,7 +144,7 @@ pub async fn call(args: CallArgs) -> anyhow::Result<()> {
     let sink: Box<dyn MediaSink> = Box::new(TerminalSink { wav, names: heard.names.clone() });
     let say = args.say.as_deref().map(read_speech).transpose()?;
     // Fails early, before waiting for the lock, if the state is unusable.
-    Device::open(&device::open(&args.device)?, now_ms())?;
+    device::open_or_obey(&args.device, &server_url(&args.server)?).await?;
     let _lock = device::lock(&args.device)?;
     // Read again, because the previous holder of the lock may have changed it.
     let state = device::open(&args.device)?;

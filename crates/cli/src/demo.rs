@@ -27,11 +27,14 @@ use telcon_client::{
 };
 use telcon_core::{
     UserCommand,
+    io::NewDelegate,
     view::{CallState, Direction, View},
 };
 use telcon_log::{StorageError, log::Error as LogError};
 use telcon_proto::{
-    Card, DeviceId, OfficeName, RecordMode, Role, SuiteName,
+    Card, DeviceId, OfficeName, PersonId, RecordMode, Role, SuiteName,
+    delegation::{Act, ListedDelegation},
+    limits::MAX_DELEGATIONS_LISTED,
     policy::{Action, ROLES, allows},
 };
 use telcon_server::{StartError, store::StoreLocation};
@@ -107,6 +110,8 @@ const PEOPLE: [(&str, &str, Role, &str, &str); 11] = [
 /// Places in [`PEOPLE`] of those who answer by themselves.
 const MINISTER: usize = 1;
 const NORLAND: usize = 2;
+/// Place of the one who may act for the Prime Minister.
+const CHIEF_OF_STAFF: usize = 7;
 /// Files of those who have a program as their device. The President has one for the first call only, and a browser afterwards.
 const PROGRAMS: [&str; 4] = ["president", "prime-minister", "counterpart", "note-taker"];
 
@@ -120,7 +125,9 @@ fn to_try(role: Role) -> &'static str {
     match role {
         Role::Principal => "ring The Prime Minister of Estmark or The President of Norland: they answer and speak",
         Role::Counterpart => "a leader elsewhere, who was given access: ring The Prime Minister of Estmark",
-        Role::Scheduler => "see the calls of the day; press Enter in this terminal for one",
+        Role::Scheduler => {
+            "ring and answer for The Prime Minister of Estmark, who lets you (Acting); press Enter in this terminal for a call"
+        }
         Role::DutyOfficer => "press Enter in this terminal for a call, join it visibly, read its captions",
         Role::NoteTaker => "watch a call and its record",
         Role::Interpreter => "press Enter in this terminal for a call, and join it as a visible listener",
@@ -501,11 +508,13 @@ async fn keep_serving(
         std::future::pending::<()>().await;
     };
     let appoints = appoint_officers(data, server);
+    let delegates = delegate_to_staff(data, &minister, cast);
     let stop = tokio::signal::ctrl_c();
-    tokio::pin!(answers, minister_answers, rings_on_enter, appoints, stop);
+    tokio::pin!(answers, minister_answers, rings_on_enter, appoints, delegates, stop);
     loop {
         tokio::select! {
             failed = &mut appoints => failed?,
+            failed = &mut delegates => failed?,
             ended = &mut answers => ended?,
             ended = &mut minister_answers => ended?,
             () = &mut rings_on_enter => {}
@@ -594,6 +603,41 @@ async fn appoint_officers(data: &Path, server: &str) -> anyhow::Result<()> {
             step(format!("appointed the security officer's device {device}: it may invite people"));
         }
     }
+}
+
+/// Has the Prime Minister let the Chief of Staff act for them, once the latter's device is enrolled: a delegation is to somebody who has
+/// one. One that a visitor ended is not given again.
+async fn delegate_to_staff(data: &Path, minister: &Endpoint, cast: &Cast) -> anyhow::Result<()> {
+    let (principal, delegate) = (cast.people[MINISTER].person, cast.people[CHIEF_OF_STAFF].clone());
+    loop {
+        tokio::time::sleep(APPOINT_INTERVAL).await;
+        let (data, to) = (data.to_owned(), delegate.clone());
+        if !tokio::task::spawn_blocking(move || lacks_delegation(&data, principal, &to)).await?? {
+            continue;
+        }
+        minister.command(UserCommand::Delegate(NewDelegate {
+            delegate: delegate.clone(),
+            acts: vec![Act::Ring, Act::Answer],
+            not_before_ms: None,
+            not_after_ms: now_ms() + LINK_MINUTES * 60_000,
+        }));
+        step(format!(
+            "{} lets {} ring and answer for them, for a day: see Acting",
+            cast.people[MINISTER].name, delegate.name
+        ));
+        // It is in the list once the log has it.
+        tokio::time::sleep(STEP_TIMEOUT).await;
+    }
+}
+
+/// Whether somebody has a device and may not act for a principal yet.
+fn lacks_delegation(data: &Path, principal: PersonId, delegate: &Card) -> anyhow::Result<bool> {
+    let authority = office::authority(data)?;
+    let database = StoreLocation::Sqlite(data.join("server/telcon.db")).reader(authority.domain())?;
+    let has_device = database.delegates(MAX_DELEGATIONS_LISTED as u32)?.contains(delegate);
+    let given = database.delegations(Some(principal), MAX_DELEGATIONS_LISTED as u32)?;
+    let lasts = |one: &ListedDelegation| one.delegate.person == delegate.person && one.not_after_ms > now_ms();
+    Ok(has_device && !given.iter().any(lasts))
 }
 
 fn appoint_new(data: &Path, server: &str) -> anyhow::Result<Vec<DeviceId>> {

@@ -14,12 +14,12 @@ use telcon_client::{
     http::{get_json, post_json},
 };
 use telcon_core::{
-    AskingDevice, Device, DeviceState,
+    AskingDevice, Device, DeviceError, DeviceState,
     view::{ConnectionState, View},
 };
 use telcon_files::{beside, create_private, open_lock, remove_left_over, remove_private, rename_new};
-use telcon_identity::Ask;
-use telcon_proto::http::{API_PREFIX, AskRequest, Asked, EnrolRequest, Enrolled};
+use telcon_identity::{Ask, IdentityError};
+use telcon_proto::http::{API_PREFIX, AskRequest, Asked, EnrolRequest, Enrolled, ErasureNoted, ErasureReport, Orders};
 
 /// Suffix of a key file until the office has enrolled its device.
 const ENROLLING: &str = ".enrolling";
@@ -139,7 +139,7 @@ fn ask_at(server: &str, fragment: &str, path: &Path) -> anyhow::Result<()> {
         // Killed after a registrar's certificates were saved: only the name of the file is missing.
         let enrolled = DeviceState::parse(&text).and_then(|state| Device::open(&state, now_ms()));
         if let Ok(device) = enrolled.as_ref()
-            && !device.me().registrars().is_empty()
+            && (!device.me().registrars().is_empty() || device.me().given_by().is_some())
         {
             finish()?;
             let card = device.me().card();
@@ -176,8 +176,10 @@ fn ask_at(server: &str, fragment: &str, path: &Path) -> anyhow::Result<()> {
             Ok(Asked::Waiting { approvals, .. }) => {
                 if !told {
                     crate::output::say!("Code: {}", asking.code()?);
+                    let who =
+                        if asking.takes_line() { "the person who gave you the line" } else { "your security officer" };
                     crate::output::tell!(
-                        "Read this code to your security officer, over another channel than the link came by. Waiting for approval …"
+                        "Read this code to {who}, over another channel than the link came by. Waiting for approval …"
                     );
                     told = true;
                 }
@@ -192,7 +194,8 @@ fn ask_at(server: &str, fragment: &str, path: &Path) -> anyhow::Result<()> {
             Ok(Asked::Approved { chain }) => break chain,
             Ok(Asked::Refused {}) => {
                 remove_private(&waiting)?;
-                bail!("the security officer refused this device: ask why, and for another link");
+                let who = if asking.takes_line() { "the person who gave the line" } else { "the security officer" };
+                bail!("{who} refused this device: ask why, and for another link");
             }
             Ok(Asked::Expired {}) => {
                 remove_private(&waiting)?;
@@ -227,6 +230,41 @@ pub fn open(path: &Path) -> anyhow::Result<DeviceState> {
         )
     })?;
     Ok(DeviceState::parse(&text)?)
+}
+
+/// Reads a device's state and opens it. One whose certificate has expired asks `server` whether it is to erase itself, and does so if that
+/// verifies: it cannot sign in to learn that.
+///
+/// # Errors
+/// When it cannot be opened.
+pub async fn open_or_obey(path: &Path, server: &str) -> anyhow::Result<Device> {
+    let state = open(path)?;
+    let error = match Device::open(&state, now_ms()) {
+        Err(error @ DeviceError::Identity(IdentityError::Expired(_))) => error,
+        opened => return Ok(opened?),
+    };
+    let (path, server) = (path.to_owned(), server.to_owned());
+    let erased = tokio::task::spawn_blocking(move || obey(&state, &path, &server)).await??;
+    if erased {
+        bail!(ERASED);
+    }
+    Err(error.into())
+}
+
+/// Erases a device that cannot sign in, if there is an order that verifies. Returns whether it is erased.
+fn obey(state: &DeviceState, path: &Path, server: &str) -> anyhow::Result<bool> {
+    let request = serde_json::to_vec(&state.anchor().order_request())?;
+    // Without an answer its person is told what is wrong with the certificate.
+    let orders = post_json::<Orders>(&format!("{server}{API_PREFIX}/orders"), None, &request).ok();
+    let report = orders.and_then(|orders| state.erasure_report(&orders.revocation?, now_ms()));
+    let Some(report) = report else { return Ok(false) };
+    remove_private(path).with_context(|| format!("cannot delete {}: delete it", path.display()))?;
+    remove_private(&beside(path, ENROLLING))?;
+    let report = serde_json::to_vec(&ErasureReport { jws: report })?;
+    if post_json::<ErasureNoted>(&format!("{server}{API_PREFIX}/erasures"), None, &report).is_err() {
+        tracing::warn!("the office was not told that this device erased its keys; they are erased");
+    }
+    Ok(true)
 }
 
 /// Locks a device's key file, or a note-taker's spool, for this process: two processes with one device would take each other's

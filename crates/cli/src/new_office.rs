@@ -13,7 +13,7 @@ use std::{
 };
 use telcon_client::endpoint::now_ms;
 use telcon_identity::{Authority, CharterTerms, Office};
-use telcon_proto::{RecordMode, SuiteName, http::Registrars};
+use telcon_proto::{RecordMode, SuiteName, http::Registrars, line::Rings};
 use telcon_record::{CustodianIdentity, CustodianRecipient, identity_file_text, secret_file::Passphrase};
 use zeroize::Zeroizing;
 
@@ -43,6 +43,10 @@ pub struct InitArgs {
     /// A device that security officers enrol needs the approval of two of them; signed into the charter, and not to be changed later.
     #[arg(long)]
     pub two_registrars: bool,
+    /// Whether principals and counterparts ring each other over lines that the principal gave, or by their roles; signed into the
+    /// charter.
+    #[arg(long, value_enum, default_value_t = RingsBy::Roles)]
+    pub rings: RingsBy,
     /// A custodian's public key (age1pq1…), or a file with some. May be repeated. Without it a custodian's key is made here,
     /// with the same passphrase.
     #[arg(long, value_name = "RECIPIENT")]
@@ -65,6 +69,24 @@ impl From<Suite> for SuiteName {
         match suite {
             Suite::Hybrid => Self::Hybrid,
             Suite::Cnsa2 => Self::Cnsa2,
+        }
+    }
+}
+
+/// Who may ring whom, as an argument.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum RingsBy {
+    /// A counterpart rings a principal who gave them a line, and nobody else; nor does a principal ring a counterpart without one.
+    Lines,
+    /// Whoever has a role that may ring.
+    Roles,
+}
+
+impl From<RingsBy> for Rings {
+    fn from(rings: RingsBy) -> Self {
+        match rings {
+            RingsBy::Lines => Self::OverLines,
+            RingsBy::Roles => Self::ByRole,
         }
     }
 }
@@ -107,9 +129,9 @@ pub struct NewOffice<'a> {
 }
 
 /// The charter's terms.
-pub fn terms(mode: Mode, two_registrars: bool) -> CharterTerms {
+pub fn terms(mode: Mode, two_registrars: bool, rings: RingsBy) -> CharterTerms {
     let registrars = if two_registrars { Registrars::Two } else { Registrars::One };
-    CharterTerms { floor: mode.into(), registrars, rings: telcon_proto::line::Rings::ByRole }
+    CharterTerms { floor: mode.into(), registrars, rings: rings.into() }
 }
 
 /// The parts of an office's directory, in the order in which they are published. The last one makes it an office.
@@ -228,7 +250,7 @@ pub fn init(args: &InitArgs) -> anyhow::Result<()> {
         domain: &args.domain,
         name: &args.name,
         suite: args.suite.into(),
-        terms: terms(args.record_mode, args.two_registrars),
+        terms: terms(args.record_mode, args.two_registrars, args.rings),
         custodians: &custodians,
         passphrase: passphrase.as_ref(),
     };

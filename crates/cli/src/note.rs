@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 use telcon_client::{
-    endpoint::{Endpoint, EndpointConfig, now_ms},
+    endpoint::{Endpoint, EndpointConfig},
     error::ClientError,
     note::{
         NoteConfig, NoteTaker, RecognizerFactory, SpokenLanguages,
@@ -24,10 +24,7 @@ use telcon_client::{
     },
     transcription::{Language, Pair, Recognizer, Whisper},
 };
-use telcon_core::{
-    Device,
-    view::{CallState, ConnectionState, View},
-};
+use telcon_core::view::{CallState, ConnectionState, View};
 use telcon_proto::{
     PersonId, Qualified,
     policy::{Action, allows},
@@ -100,11 +97,11 @@ pub struct RunningNoteTaker {
 /// # Errors
 /// When an argument is invalid, or another process uses the device or the spool.
 pub async fn start_note_taker(args: &NoteArgs) -> anyhow::Result<RunningNoteTaker> {
-    let state = device::open(&args.device)?;
+    let server = office::server_url(&args.server)?;
+    let own = device::open_or_obey(&args.device, &server).await?;
     let custodians = custodian::custodians(&args.custodians)?;
     crate::store::private_dir(&args.spool)?;
     let recognizers = args.asr_model.as_deref().map(|dir| load_models(dir, args)).transpose()?;
-    let own = Device::open(&state, now_ms())?;
     if !allows(own.me().card().role, Action::WriteRecord) {
         let (file, name) = (args.device.display(), &own.me().card().name);
         bail!(
@@ -120,7 +117,6 @@ pub async fn start_note_taker(args: &NoteArgs) -> anyhow::Result<RunningNoteTake
     delete_delivered(&args.spool);
     // Before the endpoint starts, so that the records of its calls are not among them.
     let unfinished = unfinished_records(&args.spool);
-    let server = office::server_url(&args.server)?;
     let languages =
         SpokenLanguages { default: args.language.0, people: args.speaker_language.iter().cloned().collect() };
     let note_config = NoteConfig { spool: args.spool.clone(), custodians, recognizers, languages };

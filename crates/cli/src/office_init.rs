@@ -1,7 +1,7 @@
 //! `telcon office init`: the first office, step by step, with its first security officer.
 
 use crate::custodian::{check_list, recipients_of};
-use crate::new_office::{Mode, NewOffice, Suite, check_free, create_office, finish_interrupted, terms};
+use crate::new_office::{Mode, NewOffice, RingsBy, Suite, check_free, create_office, finish_interrupted, terms};
 use crate::office::{card, enrolment_link, invitation, server_url};
 use crate::output::{Printable, say, tell, utc};
 use crate::qr::say_link;
@@ -47,6 +47,10 @@ pub struct OfficeInitArgs {
     /// A device that security officers enrol needs the approval of two of them; signed into the charter, and not to be changed later.
     #[arg(long)]
     pub two_registrars: bool,
+    /// Whether principals and counterparts ring each other over lines that the principal gave, or by their roles; signed into the
+    /// charter.
+    #[arg(long, value_enum)]
+    pub rings: Option<RingsBy>,
     /// Displayed name of the first security officer.
     #[arg(long, value_name = "NAME")]
     pub officer: Option<String>,
@@ -82,7 +86,7 @@ pub fn run(OfficeCommand::Init(args): &OfficeCommand) -> anyhow::Result<()> {
         domain: answers.domain.as_str(),
         name: &answers.name,
         suite: answers.suite.into(),
-        terms: terms(answers.mode, answers.two_registrars),
+        terms: terms(answers.mode, answers.two_registrars, answers.rings),
         custodians: &answers.custodians,
         passphrase: passphrase.as_ref(),
     };
@@ -99,6 +103,7 @@ struct Answers {
     suite: Suite,
     mode: Mode,
     two_registrars: bool,
+    rings: RingsBy,
     officer: Card,
     custodians: Vec<CustodianRecipient>,
     server: String,
@@ -163,6 +168,17 @@ impl Answers {
                 _ => bail!("answer yes or no"),
             },
         )?;
+        let rings = args.rings.and_then(|rings| rings.to_possible_value());
+        let rings = questions.ask(
+            &Question {
+                flag: "--rings",
+                title: "Who may ring whom (lines or roles)",
+                why: "lines: a guest rings only a principal who gave them a line, and can be stopped by taking it back. roles: every guest of the office rings every principal.",
+                default: Some("roles"),
+            },
+            rings.as_ref().map(|rings| rings.get_name()),
+            value::<RingsBy>,
+        )?;
         let officer = officer(&questions, args, &domain, &name)?;
         let custodians = custodians(&questions, args)?;
         let usual = format!("https://{}", domain.as_str());
@@ -176,7 +192,7 @@ impl Answers {
             args.server.as_deref(),
             server_url,
         )?;
-        Ok(Self { domain, name, suite, mode, two_registrars, officer, custodians, server })
+        Ok(Self { domain, name, suite, mode, two_registrars, rings, officer, custodians, server })
     }
 }
 

@@ -178,6 +178,22 @@ async fn one_of_two_devices_gets_the_link_and_both_people_learn_of_the_other() {
     assert!(view.alerts.iter().any(|alert| alert.text.contains("typed on another device, too")), "{:?}", view.alerts);
 }
 
+/// The attacker knows the slot, as everybody does, and not the code.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_tries_the_slot_of_a_used_code_is_counted_and_does_not_alarm_the_officer() {
+    let office = Office::new();
+    let officer = officer(&office, "Security officer").await;
+    let (_, typed) = shown(&officer, "The Minister").await;
+    let (mut entered, confirmed) = attempt(&office, &typed).await;
+    entered.open(&sealed(confirmed)).unwrap();
+    let (server, other) = (office.url(), wrong(&typed));
+    let answer = blocking(move || Attempt::start(&server, &other).unwrap().confirm()).await;
+    let (status, said) = refused(answer);
+    assert_eq!((status, said.as_str()), (410, CodeOver::Used.sentence()));
+    let view = until(&officer, "the count", |view| view.code.as_ref().is_some_and(|code| code.tried == 1)).await;
+    assert!(!view.code.as_ref().is_some_and(|code| code.late) && view.alerts.is_empty(), "{:?}", view.alerts);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_code_ends_when_it_is_hidden_replaced_or_its_invitation_is_closed() {
     let office = Office::new();

@@ -167,7 +167,7 @@ async fn both_records_are_kept_after_note_taker_failover() {
     let get = move || telcon_client::http::get_json(&format!("{server}/api/v1/records/{call}"), Some(&token));
     let proof: RecordProof = tokio::task::spawn_blocking(get).await.unwrap().unwrap();
     assert_eq!((proof.records.len(), proof.line.records, proof.line.partial), (2, 2, true));
-    let checked = telcon_core::proof::check_record(&office.anchor(), &proof);
+    let checked = telcon_core::proof::check_record(&office.anchor(), &proof, |_, _| None);
     assert!(checked.ok && checked.partial, "{checked:#?}");
     let sealed = checked.checks.iter().find(|check| check.title == "Sealed by its note-taker").unwrap();
     assert!(sealed.detail.contains("Notes one · ") && sealed.detail.contains("Notes two · "), "{}", sealed.detail);
@@ -183,11 +183,11 @@ async fn both_records_are_kept_after_note_taker_failover() {
     for (lie, change) in lies {
         let mut told = proof.clone();
         change(&mut told.line);
-        assert!(!telcon_core::proof::check_record(&office.anchor(), &told).ok, "{lie}");
+        assert!(!telcon_core::proof::check_record(&office.anchor(), &told, |_, _| None).ok, "{lie}");
     }
     // A repeated record counts once.
     let twice = RecordProof { records: vec![proof.records[0].clone(), proof.records[0].clone()], ..proof };
-    assert!(!telcon_core::proof::check_record(&office.anchor(), &twice).ok);
+    assert!(!telcon_core::proof::check_record(&office.anchor(), &twice, |_, _| None).ok);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -211,13 +211,13 @@ async fn call_without_note_taker_is_shown_without_record() {
             break proof;
         }
     };
-    let checked = telcon_core::proof::check_record(&office.anchor(), &proof);
+    let checked = telcon_core::proof::check_record(&office.anchor(), &proof, |_, _| None);
     assert_eq!((checked.ok, checked.missing.as_deref()), (true, Some("no note-taker was in the call")), "{checked:#?}");
     // Neither its absence nor its presence is trusted without a log proof.
     let shown = |missing, line| {
         let mut told = RecordProof { missing, ..proof.clone() };
         told.line.missing = line;
-        telcon_core::proof::check_record(&office.anchor(), &told)
+        telcon_core::proof::check_record(&office.anchor(), &told, |_, _| None)
     };
     for (entry, line) in [(None, true), (None, false), (proof.missing.clone(), false), (proof.ended.clone(), true)] {
         let checked = shown(entry, line);

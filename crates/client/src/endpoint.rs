@@ -114,7 +114,8 @@ impl Endpoint {
     ) -> Result<Self, ClientError> {
         let mut seed = [0; 32];
         getrandom::fill(&mut seed)?;
-        let engine = Engine::new(config.state, seed, now_ms())?;
+        let mut engine = Engine::new(config.state, seed, now_ms())?;
+        engine.set_zones(telcon_record::local_time::local_minute);
         let (requests, request_queue) = mpsc::unbounded_channel();
         let (view_sender, view) = watch::channel(engine.view());
         let (stats_sender, stats) = watch::channel(Stats::default());

@@ -294,7 +294,7 @@ impl MediaSink for NoteTaker {
 
     fn on_event(&mut self, event: &Event, engine: &Engine, now_ms: u64) {
         match event {
-            Event::Epoch { call, epoch, authenticator, members, speakers, acts_for } => {
+            Event::Epoch { call, epoch, authenticator, members, speakers, acts_for, line } => {
                 if self.session.as_ref().is_none_or(|session| session.call != *call) {
                     self.start_session(*call, engine, now_ms);
                 }
@@ -304,6 +304,9 @@ impl MediaSink for NoteTaker {
                 session.files.push_event(serde_json::json!({
                     "at_ms": now_ms, "what": "epoch", "epoch": epoch, "authenticator": authenticator, "members": ids,
                 }));
+                if let Some(line) = line {
+                    session.on_line(line, now_ms);
+                }
                 session.on_members(members, speakers, acts_for, now_ms);
             }
             Event::Assigned { .. } => {}

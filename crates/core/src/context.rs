@@ -5,6 +5,7 @@ use crate::{
     delegations::SentDelegations,
     device::{Device, LogHead},
     io::Output,
+    lines::{KnownLines, SentLine, Zones},
 };
 use chacha20::ChaCha20Rng;
 use std::collections::VecDeque;
@@ -25,6 +26,12 @@ pub(crate) struct Context<'a> {
     pub(crate) fresh_size: u64,
     /// The delegations that came before the message in progress.
     pub(crate) delegations: &'a SentDelegations,
+    /// The line that came before the message in progress.
+    pub(crate) line: &'a SentLine,
+    /// The versions of lines below which this device accepts none.
+    pub(crate) known_lines: &'a KnownLines,
+    /// What clocks show in other zones.
+    pub(crate) zones: Zones,
     pub(crate) rng: &'a mut ChaCha20Rng,
     pub(crate) out: &'a mut VecDeque<Output>,
 }

@@ -1,6 +1,6 @@
 //! This device: its keys, its certificates and the offices it trusts.
 
-use crate::{peer_log::PeerLog, view::RevocationView};
+use crate::{lines::KnownLines, peer_log::PeerLog, view::RevocationView};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use openmls::prelude::{Ciphersuite, CredentialWithKey};
 use openmls::prelude::{Credential, CredentialType};
@@ -10,10 +10,13 @@ use openmls_traits::{
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-use telcon_identity::{Ask, DeviceKey, IdentityError, Invitation, Office, TrustStore, VerifiedDevice, read_request};
+use telcon_identity::{
+    Ask, DeviceKey, IdentityError, Invitation, Office, TrustStore, VerifiedDevice, read_request, sign_erasure,
+};
 use telcon_proto::{
-    Blob, DeviceId, SuiteName,
+    Blob, Card, DeviceId, Digest, OfficeName, SuiteName,
     http::{OfficeInfo, OrderRequest},
+    line::LineTerms,
 };
 use zeroize::Zeroizing;
 
@@ -70,9 +73,12 @@ pub struct DeviceState {
     /// The call in which this device's microphone is off.
     #[serde(default)]
     pub muted_in: Option<telcon_proto::CallId>,
-    /// Invitations that this registrar made and that are not answered, with the secrets of their links.
+    /// Invitations that this device made and that are not answered, with the secrets of their links.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub invitations: Vec<KeptInvitation>,
+    /// Versions of lines below which this device accepts none.
+    #[serde(default, skip_serializing_if = "KnownLines::is_empty")]
+    pub lines: KnownLines,
     /// Checkpoints that accepted proofs rest on, until the log is shown to continue them.
     #[serde(default)]
     pub claims: Vec<Claim>,
@@ -99,12 +105,29 @@ pub struct KeptInvitation {
     secret: Zeroizing<String>,
     /// Until when it may be used, milliseconds since 1970 UTC.
     pub expires_ms: u64,
+    /// The line that whoever is confirmed gets, of an invitation to take one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) line: Option<KeptLine>,
+}
+
+/// What a giver said of a line when it was made: the server's account of it is not what is signed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct KeptLine {
+    /// Who is to hold it.
+    pub(crate) holder: Card,
+    /// What it allows.
+    pub(crate) terms: LineTerms,
 }
 
 impl KeptInvitation {
     /// With the secret of its link.
     pub fn new(invitation: telcon_proto::InvitationId, secret: &[u8; 32], expires_ms: u64) -> Self {
-        Self { invitation, secret: Zeroizing::new(STANDARD.encode(secret)), expires_ms }
+        Self { invitation, secret: Zeroizing::new(STANDARD.encode(secret)), expires_ms, line: None }
+    }
+
+    /// The same, to take a line.
+    pub(crate) fn for_line(self, line: KeptLine) -> Self {
+        Self { line: Some(line), ..self }
     }
 
     /// The secret; none if the stored text is damaged.
@@ -141,14 +164,20 @@ impl Anchor {
         OrderRequest { device: self.device, certificate: self.chain.first().cloned().unwrap_or_default() }
     }
 
-    /// What a revocation means for this device, if it is one of its office, for this device, by who may revoke it.
+    /// What a revocation means for this device, if it is one of its office, for this device, by who may revoke it. The device's own
+    /// certificate may have expired.
     pub fn revocation(&self, statement: &str) -> Option<RevocationView> {
+        self.verified(statement).map(|(shown, ..)| shown)
+    }
+
+    /// Also the office's domain, and the digest of the order.
+    fn verified(&self, statement: &str) -> Option<(RevocationView, OfficeName, Digest)> {
         let office = Office::pin(&self.office, None).ok()?;
         let revocation = office.verify_revocation(statement).ok()?;
-        // At the time of the statement: a certificate that expired since is this device's all the same.
         let chain: Vec<&[u8]> = self.chain.iter().map(Blob::as_slice).collect();
-        let me = office.verify_chain(&chain, revocation.at_ms()).ok()?;
-        (me.device() == self.device).then(|| RevocationView::of(&revocation, &me)).flatten()
+        let me = office.identify(&chain).ok().filter(|me| me.device() == self.device)?;
+        let shown = RevocationView::of(&revocation, &me)?;
+        Some((shown, office.domain().clone(), revocation.order_sha256()))
     }
 }
 
@@ -204,6 +233,7 @@ impl DeviceState {
             engaged: None,
             muted_in: None,
             invitations: Vec::new(),
+            lines: KnownLines::default(),
             claims: Vec::new(),
             peer_log: PeerLog::default(),
         }
@@ -242,6 +272,20 @@ impl DeviceState {
     /// What may be stored readable beside it.
     pub fn anchor(&self) -> Anchor {
         Anchor { office: self.office.clone(), device: self.device, chain: self.chain.clone() }
+    }
+
+    /// The signed report that this device erased itself by an order that [`Anchor::revocation`] verifies: for a device that cannot be
+    /// opened, because its certificate has expired. None if it was not ordered to.
+    pub fn erasure_report(&self, order: &str, now_ms: u64) -> Option<String> {
+        let (shown, domain, order_sha256) = self.anchor().verified(order)?;
+        let key = DeviceKey::from_seed(self.suite, &*self.seed().ok()?);
+        shown.erase.then(|| sign_erasure(&key, domain.as_str(), self.device, order_sha256, now_ms))
+    }
+
+    fn seed(&self) -> Result<Zeroizing<[u8; 32]>, DeviceError> {
+        let bytes = STANDARD.decode(self.seed.as_bytes()).map(Zeroizing::new).ok();
+        let seed = bytes.and_then(|bytes| bytes.as_slice().try_into().ok()).map(Zeroizing::new);
+        seed.ok_or_else(|| DeviceError::State("the key is damaged".into()))
     }
 
     /// As text, to be encrypted and stored.
@@ -289,6 +333,9 @@ pub struct AskingDevice {
     /// Whether it asked with a recovery's link: it accepts the certificates of two registrars only.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     recovery: bool,
+    /// Whether it asked with a line's link: it accepts the certificate of a principal only.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    line: bool,
 }
 
 /// Version of [`AskingDevice`] at rest.
@@ -318,6 +365,7 @@ impl AskingDevice {
             office: info,
             request,
             recovery: ask.is_recovery(),
+            line: ask.is_line(),
         })
     }
 
@@ -343,12 +391,17 @@ impl AskingDevice {
         Ok(read_request(&self.request, office.domain(), office.suite())?.code().to_owned())
     }
 
+    /// Whether it takes a line: a principal answers it, and not the office's security officers.
+    pub fn takes_line(&self) -> bool {
+        self.line
+    }
+
     /// The name of the office.
     pub fn office_name(&self) -> &str {
         &self.office.name
     }
 
-    /// Takes the certificates that a registrar issued: the device is enrolled.
+    /// Takes the certificates that a registrar, or the giver of a line, issued: the device is enrolled.
     ///
     /// # Errors
     /// When they do not verify, or are not for this device and its key.
@@ -359,6 +412,10 @@ impl AskingDevice {
         let chain = chain.into_iter().map(|blob| blob.0).collect();
         let state = DeviceState::new(self.office, &seed, self.device, chain);
         let device = Device::open(&state, now_ms)?;
+        if self.line != device.me().given_by().is_some() {
+            // A server passed the answer to one kind of link off as the answer to another.
+            return Err(telcon_identity::IdentityError::from(telcon_identity::Flaw::OtherRequest).into());
+        }
         if self.recovery && device.me().registrars().len() < 2 {
             // A server and one registrar, or a server that says that this is an ordinary invitation.
             return Err(telcon_identity::IdentityError::from(telcon_identity::Flaw::OneRegistrar).into());
@@ -399,13 +456,7 @@ impl Device {
     /// When the state is damaged, or the certificates do not verify at `now_ms`.
     pub fn open(state: &DeviceState, now_ms: u64) -> Result<Self, DeviceError> {
         let trust = state.trust()?;
-        let seed: Zeroizing<[u8; 32]> = STANDARD
-            .decode(state.seed.as_bytes())
-            .ok()
-            .and_then(|bytes| bytes.try_into().ok())
-            .map(Zeroizing::new)
-            .ok_or_else(|| DeviceError::State("the key is damaged".into()))?;
-        let key = DeviceKey::from_seed(state.suite, &seed);
+        let key = DeviceKey::from_seed(state.suite, &*state.seed()?);
         let chain: Vec<_> = state.chain.iter().map(|blob| blob.0.clone()).collect();
         let me = trust.home().verify_chain(&chain, now_ms)?;
         if me.public_key() != key.public_bytes() || me.device() != state.device {

@@ -5,6 +5,8 @@ use serde::Deserialize;
 use telcon_proto::{
     CallId, Card, ClientMessage, DelegationId, DeviceId, InvitationId, PersonId, RecordMode, RecoveryId, Role,
     delegation::{Act, ActsFor},
+    line::{Line, LineList, LineState, LineTerms},
+    message::DeclineReply,
     recovery::RecoveryReason,
 };
 
@@ -38,6 +40,53 @@ pub enum UserCommand {
         /// Which.
         delegation: DelegationId,
     },
+    /// Give a line to somebody who has no device in this office. As with an invitation, its link is in the view once the office has
+    /// logged it.
+    GiveLine(NewLine),
+    /// Give a line to somebody in the list, whom the office's security officers enrolled: for all their devices.
+    GiveLineTo {
+        /// The person.
+        person: PersonId,
+        /// What it allows.
+        terms: LineTerms,
+        /// The principal's delegation, for somebody who acts for them, as the office listed it.
+        #[serde(default)]
+        under: Option<String>,
+    },
+    /// The device that asked with a line's link is the right one: its person read out the code that the view shows. Another is refused,
+    /// and a link withdrawn, with [`UserCommand::CloseInvitation`].
+    ConfirmLine {
+        /// Which; made on this device.
+        invitation: InvitationId,
+        /// The code that was compared: a request with another is not confirmed.
+        code: String,
+    },
+    /// Change what a line allows, pause it, use it again, freeze it or end it.
+    SignLineChange {
+        /// Its newest version, as the office listed it.
+        statement: String,
+        /// What becomes of it.
+        change: LineChange,
+        /// The principal's delegation, for somebody who acts for them, as the office listed it.
+        #[serde(default)]
+        under: Option<String>,
+    },
+    /// Hand back a line, as its holder.
+    HandBack {
+        /// Its newest version, as the office listed it.
+        statement: String,
+    },
+    /// Freeze the line that a ring or call is over, because this is not its holder. The call ends.
+    Suspect {
+        /// Which; the present one if not given.
+        #[serde(default)]
+        call: Option<CallId>,
+    },
+    /// The office listed these lines: this device accepts no older versions from now on.
+    SeeLines {
+        /// `GET /api/v1/lines`, as it was answered.
+        list: LineList,
+    },
     /// Answer a ring. A ring of one's own is cancelled, and who else rings learns that this person is in a call.
     Answer {
         /// Which; the one that is shown first if not given.
@@ -49,6 +98,9 @@ pub enum UserCommand {
         /// Which; the one that is shown first if not given.
         #[serde(default)]
         call: Option<CallId>,
+        /// A word to the caller.
+        #[serde(default)]
+        reply: Option<DeclineReply>,
     },
     /// Silence a caller on all devices of this person, or undo it.
     Silence {
@@ -146,6 +198,38 @@ pub enum UserCommand {
     Dismiss,
 }
 
+/// A line for somebody who has no device in this office.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct NewLine {
+    /// The name or title of who is to hold it.
+    pub name: String,
+    /// Their own organisation.
+    pub organisation: String,
+    /// IANA time zone of where they work.
+    pub zone: String,
+    /// What it allows.
+    pub terms: LineTerms,
+    /// How long the link may be used, milliseconds; at most, and if not given,
+    /// [`telcon_proto::limits::MAX_INVITATION_MS`].
+    #[serde(default)]
+    pub valid_ms: Option<u64>,
+}
+
+/// What becomes of a line. What is not given stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct LineChange {
+    /// What it allows from now on.
+    #[serde(default)]
+    pub terms: Option<LineTerms>,
+    /// Whether it is in use from now on.
+    #[serde(default)]
+    pub state: Option<LineState>,
+}
+
 /// Somebody who is to act for this person.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -233,6 +317,8 @@ pub enum Event {
         speakers: Vec<DeviceId>,
         /// Who acts, or acted, for a party.
         acts_for: Vec<ActsFor>,
+        /// The line that the call is over, verified.
+        line: Option<Box<Line>>,
     },
     /// The office assigned this note-taker to a call: leave any other, and listen to this one.
     Assigned {

@@ -100,6 +100,8 @@ pub struct PageAsking {
     pub code: String,
     /// The name of the office.
     pub office: String,
+    /// Whether it takes a line: who gave it answers, and not a security officer.
+    pub line: bool,
     /// The state to store before the request is sent. It contains the device's keys.
     pub state: String,
 }
@@ -114,6 +116,7 @@ impl PageAsking {
             request: AskRequest { request: asking.request().to_owned() },
             code: asking.code()?,
             office: asking.office_name().to_owned(),
+            line: asking.takes_line(),
             state: asking.to_text().as_str().to_owned(),
         })
     }

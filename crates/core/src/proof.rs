@@ -1,9 +1,12 @@
 //! Verification of a record's proof on this device.
 
-use crate::Engine;
+use crate::{Engine, Zones};
 use serde::Serialize;
 use std::collections::BTreeSet;
-use telcon_identity::{LoggedDelegation, LoggedDevice, LoggedEntry, LoggedRing, TrustStore};
+use telcon_identity::{
+    IdentityError, LoggedDelegation, LoggedDevice, LoggedEntry, LoggedLine, LoggedRing, TrustStore, Validity,
+    VerifiedRing,
+};
 use telcon_proto::{
     Card, Ended, RecordMode,
     delegation::Act,
@@ -117,6 +120,7 @@ fn check_opening(
     trust: &TrustStore,
     proof: &RecordProof,
     delegations: &Result<Vec<LoggedDelegation>, String>,
+    zones: Zones,
 ) -> Result<LoggedRing, String> {
     let ring = trust.verify_ring_past(&proof.ring).map_err(|e| e.to_string())?;
     trust.check_home_ring(&ring).map_err(|e| e.to_string())?;
@@ -130,7 +134,29 @@ fn check_opening(
     let named = ring.ring().on_behalf;
     let rang = named.and_then(|named| delegations.iter().find(|known| known.id() == named.delegation));
     ring.check_delegation(rang.map(LoggedDelegation::delegation)).map_err(|e| e.to_string())?;
+    check_over(trust, proof, &ring, rang, zones)?;
     trust.verify_opening(ring, &proof.opened).map_err(|e| e.to_string())
+}
+
+/// The line that the ring is over, as of its opening.
+fn check_over(
+    trust: &TrustStore,
+    proof: &RecordProof,
+    ring: &VerifiedRing,
+    rang: Option<&LoggedDelegation>,
+    zones: Zones,
+) -> Result<(), String> {
+    let over = proof.over.as_deref().map(|proven| trust.verify_line_logged(proven)).transpose();
+    let over = over.map_err(|e| e.to_string())?;
+    let opened_ms = trust.verify_logged(&proof.opened).map_err(|e| e.to_string())?.time_ms();
+    let (principal, line) = (rang.map(LoggedDelegation::principal), over.as_ref().map(LoggedLine::line));
+    let check = |at_ms| ring.check_line(trust.home().rings(), principal, proof.line.to.role, line, at_ms, &zones);
+    // It may have rung in the last second of the line's hours, and been opened in the next.
+    let checked = match check(opened_ms) {
+        Err(IdentityError::Expired(Validity::LineHours)) => check(ring.ring().at_ms),
+        checked => checked,
+    };
+    checked.map_err(|e| e.to_string())
 }
 
 fn check_devices(trust: &TrustStore, proof: &RecordProof) -> Result<Vec<LoggedDevice>, String> {
@@ -270,7 +296,7 @@ impl Engine {
             self.follow_log(size, checkpoint, proof.from_size, &proof.consistency, now_ms)?;
             Ok(format!("log of {size} entries"))
         });
-        let mut report = check_record(self.device().trust(), proof);
+        let mut report = check_record(self.device().trust(), proof, self.zones());
         report.checks.push(check("Its log continues what this device has seen", log));
         report.ok = report.checks.iter().all(|check| check.ok);
         report
@@ -280,10 +306,10 @@ impl Engine {
 /// Verifies the proof of a call's records without trusting the server, except for which log the entries are in
 /// ([`Engine::check_record`]): the record mode comes from the signed ring, whether the call was answered from the log, its
 /// participants from certificates.
-pub fn check_record(trust: &TrustStore, proof: &RecordProof) -> Report {
+pub fn check_record(trust: &TrustStore, proof: &RecordProof, zones: Zones) -> Report {
     let ended = check_end(trust, proof);
     let delegations = check_delegations(trust, proof);
-    let opened = check_opening(trust, proof, &delegations);
+    let opened = check_opening(trust, proof, &delegations, zones);
     let devices = check_devices(trust, proof);
     let known = devices.as_deref().unwrap_or_default();
     let line = opened.as_ref().map_err(Clone::clone).and_then(|ring| {

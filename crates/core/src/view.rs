@@ -2,10 +2,15 @@
 
 use crate::{call::message::Caption, mls::phrase::Phrase, peer_log::LogFork};
 use serde::Serialize;
-use telcon_identity::{VerifiedDevice, VerifiedRevocation};
+use telcon_identity::{VerifiedDevice, VerifiedLine, VerifiedRevocation};
 use telcon_proto::{
-    CallId, Card, DeviceId, InvitationId, OfficeAlert, OfficeName, RecordMode, RecoveryId, Role, SuiteName,
-    alert::AddedDevice, delegation::ActsFor, message::NoticeState, recovery::RecoveryReason, short_code::CodeOver,
+    CallId, Card, DeviceId, InvitationId, LineId, OfficeAlert, OfficeName, RecordMode, RecoveryId, Role, SuiteName,
+    alert::AddedDevice,
+    delegation::ActsFor,
+    line::{LineTerms, Reach},
+    message::{DeclineReply, NoticeState},
+    recovery::RecoveryReason,
+    short_code::CodeOver,
     terms::Contact,
 };
 
@@ -33,6 +38,9 @@ pub struct View {
     pub unlock_required: bool,
     /// The person has to sign in with their account at the office's provider: bearer token for that alone.
     pub sso_token: Option<String>,
+    /// When the person's sign-in with their account at the office's provider ends, milliseconds since 1970 UTC by this device's clock;
+    /// none if they need none, and while the device is not signed in.
+    pub account_ends_ms: Option<u64>,
     /// The office refuses this program because of its age.
     pub outdated: bool,
     /// State of the office's log as this device checked it.
@@ -59,16 +67,30 @@ pub struct View {
     pub devices_changed: u32,
     /// Changes whenever delegations by or to this person, or of the whole office for who may end them, have changed.
     pub delegations_changed: u32,
+    /// Changes whenever lines of this person, or of the whole office for who may see them, have changed.
+    pub lines_changed: u32,
     /// The office's alerts, for security officers.
     pub office_alerts: Option<OfficeAlertsView>,
     /// Devices that were added in this person's name, until they are acknowledged on this device.
     pub added_devices: Vec<AddedDevice>,
+    /// Note-takers, for those who watch calls.
+    pub note_takers: Option<NoteTakersView>,
     /// Calls of the office, for staff.
     pub notices: Vec<NoticeView>,
     /// Alerts for the person, newest first.
     pub alerts: Vec<Alert>,
     /// Changes with every alert, also with one that equals an earlier one.
     pub alerts_raised: u32,
+}
+
+/// The office's note-takers, as it states them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct NoteTakersView {
+    /// Connected.
+    pub connected: u32,
+    /// Of these, those that accept no further call now.
+    pub busy: u32,
 }
 
 /// State of the connection to the office.
@@ -201,6 +223,12 @@ pub struct CallView {
     pub to: Option<Card>,
     /// Who acts in it for one of the two, by a delegation that this device verified: at most one for each.
     pub acts_for: Vec<ActsForView>,
+    /// The line that it is over, verified.
+    pub line: Option<LineView>,
+    /// What the callee let the caller know when they declined; on the callee's screen, what this person did.
+    pub reply: Option<DeclineReply>,
+    /// The callee passed the ring to their office, as the server states it.
+    pub diverted: bool,
     /// Whether this device's person is heard in it.
     pub speaks: bool,
     /// Whether `other` was verified by this device.
@@ -304,6 +332,42 @@ pub struct CaptionView {
     pub caption: Caption,
 }
 
+/// The line that a call is over, as its giver signed it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct LineView {
+    /// Which.
+    pub line: LineId,
+    /// Its version.
+    pub version: u32,
+    /// Who gave it.
+    pub principal: Card,
+    /// Who holds it.
+    pub holder: Card,
+    /// What it is for.
+    pub purpose: String,
+    /// Whom it reaches.
+    pub reach: Reach,
+    /// The lowest record mode of calls over it.
+    pub mode: RecordMode,
+}
+
+impl LineView {
+    /// Of a verified version.
+    pub(crate) fn of(verified: &VerifiedLine) -> Self {
+        let line = verified.content();
+        Self {
+            line: line.line,
+            version: line.version,
+            principal: line.principal.clone(),
+            holder: line.holder.clone(),
+            purpose: line.terms.purpose.clone(),
+            reach: line.terms.reach,
+            mode: line.terms.mode,
+        }
+    }
+}
+
 /// A call of the office, for staff.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -382,6 +446,8 @@ pub struct InvitationView {
     pub approvals_needed: u8,
     /// The recovery that it belongs to.
     pub recovery: Option<RecoveryId>,
+    /// Of an invitation to take a line: what it allows.
+    pub line: Option<LineTerms>,
     /// The first of two security officers who approved the device that asks, verified.
     pub first_approval: Option<ApprovalView>,
 }
@@ -428,7 +494,9 @@ pub struct CodeView {
     pub wrong: u8,
     /// Why it cannot be typed any more.
     pub over: Option<CodeOver>,
-    /// Another device tried it after it was used.
+    /// How often somebody tried its first four digits after it was used, without the others.
+    pub tried: u32,
+    /// Another device had it, and tried it after it was used.
     pub late: bool,
 }
 

@@ -209,6 +209,32 @@ fn an_order_that_does_not_verify_erases_nothing_also_on_a_locked_device() {
     assert!(!readable.contains(state["seed"].as_str().unwrap()));
 }
 
+/// Its order was given while its certificate was valid, or after that: whoever has the device has its keys all the same.
+#[test]
+fn a_device_whose_certificate_has_expired_erases_itself_when_ordered() {
+    const YEAR_MS: u64 = 366 * 86_400_000;
+    for suite in [SuiteName::Hybrid, SuiteName::Cnsa2] {
+        let office = Office::new(suite);
+        let me = opened(&office.principal);
+        let id = me.me().device();
+        let later_ms = NOW + 3 * YEAR_MS;
+        let state = DeviceState::parse(&office.principal).unwrap();
+        assert!(Device::open(&state, later_ms).is_err(), "it has expired");
+        let anchor = Anchor::parse(&state.anchor().to_text()).unwrap();
+        let Officer { device, registrar, .. } = &office.officers[0];
+        let in_time = registrar.revoke_and_erase(device.key(), id, NOW).unwrap();
+        let afterwards = office.authority.revoke_and_erase(id, later_ms).unwrap();
+        for order in [in_time, afterwards] {
+            assert!(anchor.revocation(&order).unwrap().erase);
+            let report = state.erasure_report(&order, later_ms).unwrap();
+            assert!(verify_erasure(&report, suite, me.me().public_key(), "office.example", id, &order).is_ok());
+        }
+        let plain = office.authority.revoke(id, NOW).unwrap();
+        assert_eq!(state.erasure_report(&plain, later_ms), None);
+        assert_eq!(state.erasure_report("forged", later_ms), None);
+    }
+}
+
 #[test]
 fn an_officer_sees_and_confirms_only_what_another_officer_signed() {
     for suite in [SuiteName::Hybrid, SuiteName::Cnsa2] {

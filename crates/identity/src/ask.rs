@@ -30,6 +30,8 @@ pub const DEVICE_REQUEST_TYP: &str = "telcon-device-request+jws";
 const VERSION: u8 = 2;
 /// First byte of the fragment of a recovery's link: its device demands the certificates of two registrars.
 const RECOVERY_VERSION: u8 = 3;
+/// First byte of the fragment of a line's link: its device accepts the certificate of a principal only.
+const LINE_VERSION: u8 = 4;
 /// Version, suite, secret, digest of the authority, invitation.
 const FRAGMENT_BYTES: usize = 2 + SEED_BYTES + 32 + 16;
 /// Separates what the secret authenticates from anything else that it might.
@@ -45,7 +47,37 @@ pub struct Ask {
     secret: Zeroizing<[u8; SEED_BYTES]>,
     authority_sha256: [u8; 32],
     invitation: InvitationId,
-    recovery: bool,
+    kind: Kind,
+}
+
+/// Who certifies the device that asks.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// As many registrars as the charter says.
+    Registrar,
+    /// Two registrars.
+    Recovery,
+    /// The principal who gives a line.
+    Line,
+}
+
+impl Kind {
+    const fn version(self) -> u8 {
+        match self {
+            Self::Registrar => VERSION,
+            Self::Recovery => RECOVERY_VERSION,
+            Self::Line => LINE_VERSION,
+        }
+    }
+
+    const fn of_version(version: u8) -> Option<Self> {
+        match version {
+            VERSION => Some(Self::Registrar),
+            RECOVERY_VERSION => Some(Self::Recovery),
+            LINE_VERSION => Some(Self::Line),
+            _ => None,
+        }
+    }
 }
 
 impl Ask {
@@ -56,18 +88,29 @@ impl Ask {
         authority_sha256: [u8; 32],
         invitation: InvitationId,
     ) -> Self {
-        Self { suite, secret: Zeroizing::new(secret), authority_sha256, invitation, recovery: false }
+        Self { suite, secret: Zeroizing::new(secret), authority_sha256, invitation, kind: Kind::Registrar }
     }
 
     /// The same as a recovery's link: whoever asks with it accepts the certificates of two registrars only, in every office.
     #[must_use]
     pub fn for_recovery(self, recovery: bool) -> Self {
-        Self { recovery, ..self }
+        if recovery { Self { kind: Kind::Recovery, ..self } } else { self }
     }
 
     /// Whether it is a recovery's link.
     pub fn is_recovery(&self) -> bool {
-        self.recovery
+        self.kind == Kind::Recovery
+    }
+
+    /// The same as a line's link: whoever asks with it accepts the certificate of a principal only.
+    #[must_use]
+    pub fn for_line(self, line: bool) -> Self {
+        if line { Self { kind: Kind::Line, ..self } } else { self }
+    }
+
+    /// Whether it is a line's link.
+    pub fn is_line(&self) -> bool {
+        self.kind == Kind::Line
     }
 
     /// Whether a fragment is of this kind, to choose the parser: it may be malformed all the same.
@@ -75,14 +118,13 @@ impl Ask {
         let fragment = bare_fragment(fragment);
         // Four characters are three bytes.
         let first = fragment.get(..4).and_then(|start| URL_SAFE_NO_PAD.decode(start).ok());
-        first.is_some_and(|bytes| matches!(bytes.first(), Some(&(VERSION | RECOVERY_VERSION))))
+        first.and_then(|bytes| Kind::of_version(*bytes.first()?)).is_some()
     }
 
     /// The link's fragment: 110 characters in either suite, which fit a QR code.
     pub fn to_fragment(&self) -> String {
         let mut bytes = Zeroizing::new(Vec::with_capacity(FRAGMENT_BYTES));
-        let version = if self.recovery { RECOVERY_VERSION } else { VERSION };
-        bytes.extend_from_slice(&[version, suite_byte(self.suite)]);
+        bytes.extend_from_slice(&[self.kind.version(), suite_byte(self.suite)]);
         bytes.extend_from_slice(&*self.secret);
         bytes.extend_from_slice(&self.authority_sha256);
         bytes.extend_from_slice(self.invitation.as_bytes());
@@ -100,16 +142,14 @@ impl Ask {
         }
         let bytes = Zeroizing::new(URL_SAFE_NO_PAD.decode(fragment).map_err(|_| Flaw::Invitation)?);
         let (header, rest) = bytes.split_at_checked(2).ok_or(Flaw::Invitation)?;
-        if bytes.len() != FRAGMENT_BYTES || !matches!(header[0], VERSION | RECOVERY_VERSION) {
-            return Err(Flaw::Invitation.into());
-        }
+        let kind = Kind::of_version(header[0]).filter(|_| bytes.len() == FRAGMENT_BYTES).ok_or(Flaw::Invitation)?;
         let suite = suite_of_byte(header[1]).ok_or(Flaw::Invitation)?;
         let (mut secret, mut authority, mut invitation) = (Zeroizing::new([0; SEED_BYTES]), [0; 32], [0; 16]);
         secret.copy_from_slice(&rest[..SEED_BYTES]);
         authority.copy_from_slice(&rest[SEED_BYTES..SEED_BYTES + 32]);
         invitation.copy_from_slice(&rest[SEED_BYTES + 32..]);
         let invitation = InvitationId::from_bytes(invitation);
-        Ok(Self { suite, secret, authority_sha256: authority, invitation, recovery: header[0] == RECOVERY_VERSION })
+        Ok(Self { suite, secret, authority_sha256: authority, invitation, kind })
     }
 
     /// SHA-256 of the authority's certificate, for [`crate::Office::pin`].

@@ -138,6 +138,15 @@ impl Office {
         Ok(device)
     }
 
+    /// Who a device is or was: verifies its chain in everything but time. It does not say that the device may do anything; an order to it
+    /// is for it also when its certificate has expired.
+    ///
+    /// # Errors
+    /// [`Flaw`]s of the chain.
+    pub fn identify(&self, chain: &[impl AsRef<[u8]>]) -> Result<VerifiedDevice> {
+        self.chain(chain)
+    }
+
     /// Verifies a chain in everything but time.
     pub(crate) fn chain(&self, chain: &[impl AsRef<[u8]>]) -> Result<VerifiedDevice> {
         verify_chain(&self.authority, self.charter.registrars, chain)

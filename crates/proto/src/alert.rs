@@ -1,7 +1,7 @@
 //! Alerts for an office's security officers. Each is an entry of the office's log, so that nobody can hide one: the list that
 //! officers see is what [`OfficeAlert::of_entry`] makes of the log, for the server and for auditors.
 
-use crate::{CallId, DeviceId, InvitationId, entry::Entry, entry::InvitationClosed};
+use crate::{CallId, DeviceId, InvitationId, entry::Entry, entry::InvitationClosed, line::LineState};
 use serde::{Deserialize, Serialize};
 
 /// What an alert is about.
@@ -41,11 +41,13 @@ pub enum AlertKind {
     RingInvalid,
     /// A registrar's device reports that wrong codes were typed until it closed the short code that it showed.
     CodeGuessed,
+    /// A line was frozen: somebody doubted that its holder is who they say.
+    LineSuspect,
 }
 
 impl AlertKind {
     /// All kinds, in the order of the documentation.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::DeviceAsked,
         Self::DeviceEnrolled,
         Self::DeviceRefused,
@@ -62,6 +64,7 @@ impl AlertKind {
         Self::LogForked,
         Self::RingInvalid,
         Self::CodeGuessed,
+        Self::LineSuspect,
     ];
 
     /// The word on the wire, in the log and in the store.
@@ -83,6 +86,7 @@ impl AlertKind {
             Self::LogForked => "log_forked",
             Self::RingInvalid => "ring_invalid",
             Self::CodeGuessed => "code_guessed",
+            Self::LineSuspect => "line_suspect",
         }
     }
 
@@ -103,6 +107,7 @@ impl AlertKind {
                 | Self::RecoveryOpened
                 | Self::RecoveryConfirmed
                 | Self::RecoveryClosed
+                | Self::LineSuspect
         )
     }
 }
@@ -206,6 +211,11 @@ impl OfficeAlert {
             Entry::InvitationClosed { time_ms, invitation, how: InvitationClosed::Refused, device, .. } => {
                 Some(alert(*time_ms, AlertKind::DeviceRefused, *device, Some(*invitation)))
             }
+            // Of the device that froze it. The line has the identifier of the invitation with which it was offered.
+            Entry::LineSigned { time_ms, line, state: LineState::Suspect, by, .. } => {
+                let offered = InvitationId::from_bytes(*line.as_bytes());
+                Some(alert(*time_ms, AlertKind::LineSuspect, Some(*by), Some(offered)))
+            }
             Entry::AlertRaised { time_ms, kind, device, invitation, call, count } => {
                 let kind = AlertKind::parse(kind).filter(|kind| kind.has_own_entry())?;
                 Some(Self { call: *call, count: *count, ..alert(*time_ms, kind, *device, *invitation) })
@@ -272,6 +282,18 @@ mod tests {
         assert_eq!(of(&closed(InvitationClosed::Refused)), Some((9, AlertKind::DeviceRefused, 1)));
         for how in [InvitationClosed::Approved, InvitationClosed::Withdrawn, InvitationClosed::Expired] {
             assert_eq!(of(&closed(how)), None);
+        }
+        let signed = |state| Entry::LineSigned {
+            time_ms: 5,
+            line: crate::LineId::from_bytes([2; 16]),
+            version: 2,
+            state,
+            by: device,
+            statement_sha256: Digest::from_bytes([0; 32]),
+        };
+        for state in LineState::ALL {
+            let expected = (state == LineState::Suspect).then_some((9, AlertKind::LineSuspect, 1));
+            assert_eq!(of(&signed(state)), expected, "{state:?}");
         }
         for kind in AlertKind::ALL {
             let expected = kind.has_own_entry().then_some((9, kind, 3));

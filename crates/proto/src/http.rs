@@ -2,7 +2,8 @@
 
 use crate::{
     Blob, CallId, Card, DeviceId, Ended, OfficeAlert, PersonId, RecordMode, SuiteName, delegation::ProvenDelegation,
-    device_policy::DeviceKind, device_policy::ProgramVersion, line::Rings, message::Logged, sso::OfficeAccount,
+    device_policy::DeviceKind, device_policy::ProgramVersion, line::ProvenLine, line::Rings, message::Logged,
+    sso::OfficeAccount,
 };
 use serde::{Deserialize, Serialize};
 
@@ -472,6 +473,9 @@ pub struct RecordProof {
     /// The delegations under which somebody rang or answered for a party.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub delegations: Vec<ProvenDelegation>,
+    /// The version of the line that the ring is over, if it is over one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub over: Option<Box<ProvenLine>>,
     /// Size of the tree that the device follows, as it asked (`log_size`).
     #[serde(default)]
     pub from_size: u64,
@@ -486,6 +490,10 @@ impl RecordProof {
         let records = self.records.iter().map(|record| &record.logged);
         let devices = self.devices.iter().map(|device| &device.logged);
         let delegations = self.delegations.iter().flat_map(|proven| [&proven.given, &proven.device]);
+        let over = self.over.iter().flat_map(|proven| {
+            let under = proven.delegation.iter().flat_map(|under| [&under.given, &under.device]);
+            [&proven.signed, &proven.device].into_iter().chain(under)
+        });
         [&self.opened]
             .into_iter()
             .chain(&self.ended)
@@ -493,6 +501,7 @@ impl RecordProof {
             .chain(records)
             .chain(devices)
             .chain(delegations)
+            .chain(over)
     }
 }
 

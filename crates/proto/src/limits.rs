@@ -69,6 +69,10 @@ pub const MAX_RINGS_PER_DAY: u16 = 100;
 pub const MAX_LINE_STATEMENT_CHARS: usize = 64 * 1024;
 /// Lines of one principal that have not ended.
 pub const MAX_LINES_PER_PRINCIPAL: usize = 2000;
+/// Offers of one principal that nobody has taken, or that wait for their answer: people whom they meet in a day.
+pub const MAX_OPEN_OFFERS_PER_PRINCIPAL: usize = 32;
+/// Longest time after which a person can promise to call back while it rings, minutes: by the end of the day.
+pub const MAX_LATER_MINUTES: u16 = 12 * 60;
 /// Versions of one line: whoever changes one more often gives another.
 pub const MAX_LINE_VERSIONS: u32 = 1000;
 /// Lines in one page of the list.
@@ -101,7 +105,7 @@ pub const MAX_DEVICE_REQUEST_CHARS: usize = 16 * 1024;
 pub const MAX_LABEL_CHARS: usize = 64;
 /// Most passkeys of one device.
 pub const MAX_PASSKEYS_PER_DEVICE: usize = 8;
-/// Times in which one device was connected that the office keeps: the newest.
+/// Times in which one device was connected with a program of one kind that the office keeps: the newest.
 pub const MAX_SIGN_INS_PER_DEVICE: usize = 20;
 /// How long a ticket signs a protected device in after its person unlocked it, milliseconds: a working day.
 pub const TICKET_MAX_AGE_MS: u64 = 12 * 60 * 60 * 1000;

@@ -1,8 +1,9 @@
 //! `participants.json` in a record's bag: the devices that were in the call, and their people.
 
 use crate::{
-    Card, DeviceId, Role,
+    Card, DeviceId, LineId, Role,
     delegation::{Act, ActsFor},
+    line::Line,
 };
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +14,9 @@ pub struct RecordParticipant {
     pub device: DeviceId,
     /// The person whom its verified certificate named.
     pub card: RecordPerson,
+    /// Of its holder: the line that the call was over, as the note-taker's device verified it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<LineId>,
 }
 
 /// A person of a recorded call. As [`Card`], but a record of before wire version 4 names no office, and whoever opens it may
@@ -68,7 +72,15 @@ impl RecordParticipant {
             office: Some(card.office.as_str().to_owned()),
             acted_for: None,
         };
-        Self { device, card }
+        Self { device, card, line: None }
+    }
+
+    /// The same, if its person held the line that the call was over.
+    #[must_use]
+    pub fn holding(mut self, line: Option<&Line>) -> Self {
+        let held = line.filter(|line| line.holder.person.to_hex() == self.card.person);
+        self.line = held.map(|line| line.line);
+        self
     }
 
     /// The same, if its person is one of those who acted for a party.

@@ -71,6 +71,6 @@ pub use seal::{PartDigest, RecordReference, SEAL_FILE, Seal};
 pub use sealed::Sealed;
 pub use signature::{Devices, EnrolledDevice, SignatureVerifier, Signer};
 pub use tar::{MAX_MEMBER_BYTES, MAX_MEMBERS, MAX_RECORD_BYTES};
-pub use transcript::{NO_AUDIO, Segment};
+pub use transcript::{NO_AUDIO, NO_TRANSCRIPT, Segment};
 pub use vtt::{Cue, VttError, parse_vtt, write_vtt};
 pub use writer::{MAX_BUFFERED_BYTES, RecordWriter};

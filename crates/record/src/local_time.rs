@@ -1,5 +1,6 @@
 //! Times as people in a zone read them. Zones come from the record, so an unknown one is shown in UTC and named.
 
+use telcon_proto::line::{LocalMinute, Weekday};
 use tz::{DateTime, TimeZone, UtcDateTime};
 
 const MONTHS: [&str; 12] = [
@@ -82,6 +83,14 @@ impl LocalTime {
     }
 }
 
+/// What the clocks of a zone show at a time, milliseconds since the Unix epoch; none for a zone that the database does not have.
+pub fn local_minute(zone: &str, at_ms: u64) -> Option<LocalMinute> {
+    let LocalTime(time) = Zone::named(zone)?.at(at_ms)?;
+    // Theirs begin with Sunday.
+    let day = Weekday::ALL[(usize::from(time.week_day()) + 6) % 7];
+    Some(LocalMinute { day, minute: u16::from(time.hour()) * 60 + u16::from(time.minute()) })
+}
+
 /// `2026-11-29 23:32` in UTC of milliseconds since the Unix epoch.
 pub fn utc_minute(ms: u64) -> String {
     let time = Zone::utc().at(ms);
@@ -123,6 +132,22 @@ mod tests {
 
     /// 2026-11-29 23:32:08 UTC.
     const AT: u64 = 1_795_995_128_479;
+
+    #[test]
+    fn the_day_and_minute_are_those_of_the_zone() {
+        let at = |zone| local_minute(zone, AT);
+        let shown = |day, hour: u16, minute| Some(LocalMinute { day, minute: hour * 60 + minute });
+        assert_eq!(at("UTC"), shown(Weekday::Sunday, 23, 32));
+        assert_eq!(at("Europe/Oslo"), shown(Weekday::Monday, 0, 32));
+        assert_eq!(at("America/New_York"), shown(Weekday::Sunday, 18, 32));
+        assert_eq!(at("Asia/Kathmandu"), shown(Weekday::Monday, 5, 17));
+        // On 29 March 2026 clocks in Oslo went from 02:00 to 03:00.
+        let change_ms = 1_774_746_000_000;
+        let oslo = |at_ms| local_minute("Europe/Oslo", at_ms);
+        assert_eq!(oslo(change_ms - 1), shown(Weekday::Sunday, 1, 59));
+        assert_eq!(oslo(change_ms), shown(Weekday::Sunday, 3, 0));
+        assert_eq!(at("Europe/Nowhere"), None);
+    }
 
     #[test]
     fn one_moment_has_each_zones_date_and_offset() {

@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 use crate::payload::is_salt;
 use crate::vtt::{Cue, cues_text};
 
+/// Why a record is partial whose note-taker recognized no speech.
+pub const NO_TRANSCRIPT: &str = "there is no transcript: the note-taker could not recognize speech";
 /// Text of a segment that marks a time without sound from its speaker, or from anybody if it has none.
 pub const NO_AUDIO: &str = "[No audio was received in this period.]";
 

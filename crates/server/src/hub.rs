@@ -17,8 +17,8 @@ use crate::{
     store::{IssuedLinkRow, ProtectionWrite, PushRow, RegistrarRow, Store, StoreError, Unfinished, Write},
     switchboard::{
         Approved, ConfirmingRecovery, DelegationEnding, DeviceAsked, Effects, Gauges, LegRefusal, NewDelegation,
-        NewDevice, OpeningRecovery, Output, PendingAppend, Policy, Refusal, RefusalKind, RefusedRing, RelayCommand,
-        Reply, RequestId, Revocation, Seal, SessionId, SignedIn, Switchboard, VerifiedRing,
+        NewDevice, NewLine, OpeningRecovery, Output, PendingAppend, Policy, Refusal, RefusalKind, RefusedRing,
+        RelayCommand, Reply, RequestId, Revocation, Seal, SessionId, SignedIn, Switchboard, VerifiedRing,
     },
 };
 use std::{
@@ -26,7 +26,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use telcon_proto::{CallId, ClientMessage, DeviceId, InvitationId, ServerMessage, push::PushAbout};
+use telcon_proto::{CallId, ClientMessage, DeviceId, InvitationId, LineId, ServerMessage, push::PushAbout};
 use tokio::{
     runtime::Handle,
     sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
@@ -56,6 +56,8 @@ pub enum Input {
     SignInFailed(DeviceId),
     /// A person signs in on this device with an account at the office's provider that becomes theirs.
     AccountLinked(DeviceId),
+    /// A device's person signed in at the office's provider, for so many milliseconds.
+    AccountRenewed(DeviceId, u64),
     /// A device had the link of this invitation, which another device had used up before it was closed.
     LinkOpenedAgain(InvitationId),
     /// A message other than a ring.
@@ -91,6 +93,8 @@ pub enum Input {
     Delegate(SessionId, Box<Result<NewDelegation, String>>),
     /// A device ends a delegation: as it was verified, or why that does not verify.
     EndDelegation(SessionId, Result<DelegationEnding, String>),
+    /// A device signs a version of a line: as it was verified, or why it does not verify.
+    SignLine(SessionId, Box<Result<NewLine, String>>),
     /// Whether this device may deliver this call's record.
     MaySeal(CallId, DeviceId, oneshot::Sender<Result<(), Refusal>>),
     /// A device wants to deliver the record of a call that the switchboard does not have in memory; this is what the store has of it.
@@ -257,6 +261,14 @@ impl Hub {
 
     /// Runs until [`Input::Stop`], on a dedicated thread.
     pub fn run(mut self, mut inputs: mpsc::Receiver<Queued>, runtime: &Handle) {
+        self.run_until_stop(&mut inputs, runtime);
+        // Nothing is lost by it: an operator has to copy the files beside the database, too.
+        if let Err(error) = self.parts.store.settle() {
+            tracing::warn!(%error, "the database could not be put into one file: copy the files beside it as well");
+        }
+    }
+
+    fn run_until_stop(&mut self, inputs: &mut mpsc::Receiver<Queued>, runtime: &Handle) {
         loop {
             let wait = self.board.next_timeout().map(|at| Duration::from_millis(at.saturating_sub(self.now_ms())));
             let received = match wait {
@@ -343,6 +355,7 @@ impl Hub {
             }
             Input::SignInFailed(device) => self.board.sign_in_failed(device, now),
             Input::AccountLinked(device) => self.board.account_linked(device, now),
+            Input::AccountRenewed(device, remaining_ms) => self.board.account_renewed(device, remaining_ms, now),
             Input::LinkOpenedAgain(invitation) => self.board.link_opened_again(invitation, now),
             Input::Message(session, message) => match self.look_up_invitation(session, &message) {
                 Ok(false) => self.board.message(session, *message, now),
@@ -361,6 +374,13 @@ impl Hub {
                 self.board.delegate(session, new, now)
             }
             Input::EndDelegation(session, ending) => self.board.end_delegation(session, ending, now),
+            Input::SignLine(session, new) => {
+                let new = new.and_then(|new| match self.look_up_line(&new) {
+                    Ok(exists) => Ok(NewLine { exists, ..new }),
+                    Err(error) => Err(failure::sentence(&error).to_owned()),
+                });
+                self.board.sign_line(session, new, now)
+            }
             Input::Ping(session, from_size) => return batch.steps.push(Step::Checkpoint(session, from_size)),
             Input::Probe(reply) => {
                 let _ = reply.send(());
@@ -393,6 +413,11 @@ impl Hub {
                         let is_used = self.parts.store.enrolment_is_used(&new.enrolment);
                         let enrolment_is_used = is_used.map_err(|_| failure::STORE_FAILED.to_owned())?;
                         Ok(Approved::Last(NewDevice { enrolment_is_used, ..new }))
+                    }
+                    Approved::Holder(new, line) => {
+                        let is_used = self.parts.store.enrolment_is_used(&new.enrolment);
+                        let enrolment_is_used = is_used.map_err(|_| failure::STORE_FAILED.to_owned())?;
+                        Ok(Approved::Holder(NewDevice { enrolment_is_used, ..new }, line))
                     }
                 });
                 let request = self.request(reply);
@@ -467,9 +492,21 @@ impl Hub {
         batch.add(effects);
     }
 
+    /// Whether the first version of a line has an id that was used before. Later ones are compared with what the switchboard has.
+    fn look_up_line(&mut self, new: &NewLine) -> Result<bool, StoreError> {
+        if new.content.version != 1 {
+            return Ok(true);
+        }
+        let line = new.content.line;
+        let invitation = InvitationId::from_bytes(*line.as_bytes());
+        Ok(self.parts.store.line_exists(&line)? || self.parts.store.invitation_exists(&invitation)?)
+    }
+
     fn look_up_call(&mut self, ring: VerifiedRing) -> Result<VerifiedRing, RefusedRing> {
-        match self.parts.store.call_exists(&ring.ring.call.id) {
-            Ok(call_exists) => Ok(VerifiedRing { call_exists, ..ring }),
+        let store = &mut self.parts.store;
+        let line = ring.ring.over.map_or(Ok(None), |over| store.signed_line(&over));
+        match line.and_then(|line| Ok((store.call_exists(&ring.ring.call.id)?, line))) {
+            Ok((call_exists, line)) => Ok(VerifiedRing { call_exists, line: line.map(Box::new), ..ring }),
             Err(error) => {
                 tracing::error!(call = %ring.ring.call, %error, "a ring was refused: the store cannot be read; check the database");
                 Err(RefusedRing::store_failed(ring.ring.call.id))
@@ -480,11 +517,13 @@ impl Hub {
     /// Whether a message is an invitation with an id that was used before: the switchboard knows only those that are not over.
     /// Not looked up for a device that may not invite: it is refused without costing the database a read.
     fn look_up_invitation(&mut self, session: SessionId, message: &ClientMessage) -> Result<bool, &'static str> {
-        let ClientMessage::Invite { invitation, card, .. } = message else { return Ok(false) };
+        let ClientMessage::Invite { invitation, card, line, .. } = message else { return Ok(false) };
         if !self.board.may_invite(session, card.role) {
             return Ok(false);
         }
-        self.parts.store.invitation_exists(invitation).map_err(|error| {
+        let store = &mut self.parts.store;
+        let line = line.as_ref().map_or(Ok(false), |_| store.line_exists(&LineId::from_bytes(*invitation.as_bytes())));
+        line.and_then(|exists| Ok(exists || store.invitation_exists(invitation)?)).map_err(|error| {
             tracing::error!(%invitation, %error, "an invitation was refused: the store cannot be read; check the database");
             failure::sentence(&error)
         })

@@ -24,6 +24,7 @@ mod device_policy;
 mod digest;
 mod hub;
 pub mod limits;
+mod local_time;
 mod media;
 mod migrate;
 pub mod node;

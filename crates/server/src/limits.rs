@@ -162,6 +162,9 @@ pub const MAX_PUSH_RETRY_MS: u64 = 60 * 60 * 1000;
 pub const SSO_TTL_MS: u64 = 10 * 60 * 1000;
 /// Sign-ins at the provider under way of one device: attempts that were given up.
 pub const MAX_SSO_OF_ONE_DEVICE: usize = 4;
+/// How often one device may begin or end a sign-in at the provider: a person who tries it again and again, and then one request in five
+/// seconds. Each costs the provider one.
+pub(crate) const SSO_REQUESTS: Rate = Rate::every_ms(5_000, 20);
 /// How long one request to the provider may take, milliseconds, from the resolution of its name to the end of its answer.
 pub const SSO_TIMEOUT_MS: u64 = 10_000;
 /// Longest answer of the provider, bytes: its keys and a token take some kilobytes.

@@ -3,21 +3,26 @@
 //! that the store lacks is rebuilt from its certificates in the archive; one that the archive lacks too is stored as lost
 //! ([`LostDevice`]), so that its enrolment stays used and its revocation stays known.
 //!
+//! The log has revocations without the certificate of the registrar that signed them, which names a person, and no device accepts one
+//! without it. It is added from the store or the archive. Where neither has it, the device is stored as revoked and the statement as
+//! unknown: a registrar can give it again.
+//!
 //! A running server advances [`Write::LogSeen`] with its other writes, so that only its newest entries are read here,
 //! and not all since its last start.
 
 use crate::{
     archive::{ProofError, Prover},
     objects::ObjectError,
-    store::{Certified, DelegationEndRow, LostDevice, RecordRow, Store, StoreError, Write},
+    store::{Certified, DelegationEndRow, FoundVersion, LostDevice, RecordRow, Store, StoreError, Write},
 };
-use telcon_identity::claimed_revocation;
+use std::collections::BTreeMap;
+use telcon_identity::{claimed_revocation, claimed_revoker, with_certificate, without_certificate};
 use telcon_proto::{
-    OfficeAlert,
+    Blob, DeviceId, Digest, OfficeAlert,
     entry::{Entry, ReadEntry},
 };
 
-/// Where the certificates of a device are that the store lacks.
+/// Where the certificates are that the store lacks.
 pub trait CertificateSource: Send {
     /// The certificates of an enrolled device and the person they name, verified against the log entry's values. None if
     /// they are not there.
@@ -25,12 +30,29 @@ pub trait CertificateSource: Send {
     /// # Errors
     /// If they cannot be read.
     fn certified(&self, lost: &LostDevice) -> Result<Option<Certified>, ObjectError>;
+
+    /// The certificate of a registrar with this digest, DER. None if it is not there.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    fn registrar(&self, cert_sha256: &Digest) -> Result<Option<Blob>, ObjectError>;
+
+    /// Whether a device accepts this revocation, which has the certificate of a registrar.
+    fn verifies(&self, revocation: &str) -> bool;
 }
 
 /// An archive without certificates.
 impl CertificateSource for () {
     fn certified(&self, _: &LostDevice) -> Result<Option<Certified>, ObjectError> {
         Ok(None)
+    }
+
+    fn registrar(&self, _: &Digest) -> Result<Option<Blob>, ObjectError> {
+        Ok(None)
+    }
+
+    fn verifies(&self, _: &str) -> bool {
+        true
     }
 }
 
@@ -87,6 +109,7 @@ pub fn reconcile(
     if seen == 0 && size > 0 && store.load()?.devices.is_empty() {
         return Err(ReconcileError::EmptyStore(size));
     }
+    let mut this = Reconciliation { store, log, archive, registrars: None };
     let mut next = if position.reread { 0 } else { seen };
     while next < size {
         let end = size.min(next + BATCH);
@@ -94,18 +117,19 @@ pub fn reconcile(
         for (index, bytes) in (next..end).zip(log.entries(next..end)?) {
             // Entries of newer versions and of other tools do not concern the store.
             let Some(entry) = ReadEntry::parse(&bytes).known() else { continue };
-            append_writes(store, archive, entry, index, &mut writes)?;
+            this.append_writes(entry, index, &mut writes)?;
         }
         // If the log is read again from the start, it counts as processed only when all of it was read.
         if end == size || !position.reread {
             writes.push(Write::LogSeen(end));
         }
-        store.apply(&writes)?;
+        this.store.apply(&writes)?;
         next = end;
     }
     if nothing_pending {
-        store.apply(&[Write::UnloggedDevicesForgotten])?;
-        find_lost(store, archive)?;
+        this.store.apply(&[Write::UnloggedDevicesForgotten])?;
+        find_lost(this.store, archive)?;
+        this.find_orders()?;
     }
     Ok(())
 }
@@ -128,88 +152,206 @@ fn find_lost(store: &mut dyn Store, archive: &dyn CertificateSource) -> Result<(
     Ok(())
 }
 
-/// The writes that follow from an entry.
-fn append_writes(
-    store: &mut dyn Store,
-    archive: &dyn CertificateSource,
-    entry: Entry,
-    index: u64,
-    writes: &mut Vec<Write>,
-) -> Result<(), ReconcileError> {
-    writes.extend(OfficeAlert::of_entry(index, &entry).map(|alert| Write::Alert(Box::new(alert.into()))));
-    let record = entry.archived_record().map(|record| (record.device, record.record_digest, record.partial));
-    match entry {
-        Entry::DeviceEnrolled { time_ms, device, cert_sha256, enrolment, second_cert_sha256, .. } => {
-            if store.device(&device)?.is_some_and(|row| row.cert_sha256 == cert_sha256) {
-                writes.push(Write::DeviceLogged(device, index));
-                return Ok(());
+/// Whether a revocation has what it is verified with.
+fn is_complete(revocation: &str) -> bool {
+    claimed_revoker(revocation).is_none() || without_certificate(revocation) != revocation
+}
+
+fn erases(revocation: &str) -> bool {
+    claimed_revocation(revocation).is_some_and(|claimed| claimed.erase)
+}
+
+/// What the entries of a log are applied to.
+struct Reconciliation<'a> {
+    store: &'a mut dyn Store,
+    log: &'a Prover,
+    archive: &'a dyn CertificateSource,
+    /// Certificates of registrars, once they were needed: those of the store, and those in the archive that the log names.
+    registrars: Option<BTreeMap<DeviceId, BTreeMap<Digest, Blob>>>,
+}
+
+impl Reconciliation<'_> {
+    /// The writes that follow from an entry.
+    fn append_writes(&mut self, entry: Entry, index: u64, writes: &mut Vec<Write>) -> Result<(), ReconcileError> {
+        writes.extend(OfficeAlert::of_entry(index, &entry).map(|alert| Write::Alert(Box::new(alert.into()))));
+        let record = entry.archived_record().map(|record| (record.device, record.record_digest, record.partial));
+        match entry {
+            Entry::DeviceEnrolled { time_ms, device, cert_sha256, enrolment, second_cert_sha256, .. } => {
+                if self.store.device(&device)?.is_some_and(|row| row.cert_sha256 == cert_sha256) {
+                    writes.push(Write::DeviceLogged(device, index));
+                    return Ok(());
+                }
+                let lost = LostDevice {
+                    device,
+                    cert_sha256,
+                    enrolment,
+                    enrolled_ms: time_ms,
+                    log_index: index,
+                    revoked_ms: None,
+                    revocation: None,
+                    revoked_index: None,
+                    second_cert_sha256,
+                };
+                let certified = self.archive.certified(&lost)?;
+                writes.push(Write::EnrolmentFound(Box::new(lost), certified.map(Box::new)));
             }
-            let lost = LostDevice {
-                device,
-                cert_sha256,
-                enrolment,
-                enrolled_ms: time_ms,
-                log_index: index,
-                revoked_ms: None,
-                revocation: None,
-                revoked_index: None,
-                second_cert_sha256,
-            };
-            let certified = archive.certified(&lost)?;
-            writes.push(Write::EnrolmentFound(Box::new(lost), certified.map(Box::new)));
-        }
-        Entry::DeviceRevoked { device, time_ms, jws } => {
-            // A database from an older backup lacks it.
-            let erase = jws.clone().filter(|jws| claimed_revocation(jws).is_some_and(|claimed| claimed.erase));
-            // The entry of an order to erase is another one than that of the revocation before it, and may be missing.
-            let awaits_other =
-                erase.is_none() && store.device(&device)?.is_some_and(|row| row.erase_ordered_ms.is_some());
-            writes.push(Write::DeviceRevoked(device, time_ms, jws));
-            writes.extend(erase.map(|jws| Write::EraseOrdered(device, time_ms, jws)));
-            if !awaits_other {
-                writes.push(Write::RevocationLogged(device, index));
+            Entry::DeviceRevoked { device, time_ms, jws } => {
+                let known = self.revocation(&device)?;
+                let (is_known, erase) = (
+                    known.as_deref().map(without_certificate) == jws.as_deref(),
+                    jws.as_deref().is_some_and(erases) && !known.as_deref().is_some_and(erases),
+                );
+                // The store has another order, whose entry is another one and may be missing.
+                let awaits_other = known.is_some() && !is_known && !erase;
+                // A database from an older backup lacks it.
+                let found = match jws {
+                    Some(jws) if !is_known => self.complete(&jws)?,
+                    _ => known,
+                };
+                writes.push(Write::DeviceRevoked(device, time_ms, found.clone()));
+                writes.extend(found.filter(|_| erase).map(|jws| Write::EraseOrdered(device, time_ms, jws)));
+                if !awaits_other {
+                    writes.push(Write::RevocationLogged(device, index));
+                }
+            }
+            Entry::CallOpened { call, .. } => writes.push(Write::CallOpened(call, index)),
+            Entry::CallEnded { call, how, time_ms, answered_ms, .. } => {
+                writes.extend([Write::EndFound(call, how, time_ms, answered_ms), Write::EndLogged(call, index)]);
+            }
+            Entry::RecordMissing { call, .. } => writes.push(Write::MissingLogged(call, index)),
+            Entry::RegistrarAppointed { device, .. } => writes.push(Write::RegistrarLogged(device, index)),
+            Entry::InvitationMade { invitation, .. } => writes.push(Write::InvitationMadeLogged(invitation, index)),
+            Entry::InvitationClosed { time_ms, invitation, how, by, .. } => {
+                // A database from an older backup has it open.
+                writes.extend([
+                    Write::InvitationClosed(invitation, how, by, time_ms),
+                    Write::InvitationClosedLogged(invitation, index),
+                ]);
+            }
+            Entry::RecoveryOpened { recovery, .. } => writes.push(Write::RecoveryOpenedLogged(recovery, index)),
+            Entry::RecoveryConfirmed { recovery, .. } => writes.push(Write::RecoveryConfirmedLogged(recovery, index)),
+            Entry::RecoveryClosed { time_ms, recovery, how, by, device } => {
+                writes.extend([
+                    Write::RecoveryClosed(recovery, how, by, device, time_ms),
+                    Write::RecoveryClosedLogged(recovery, index),
+                ]);
+            }
+            Entry::LineSigned { time_ms, line, version, state, statement_sha256, .. } => {
+                // A database from an older backup has an earlier version: it is not rung over until the next one is signed.
+                let found = FoundVersion { version, state, sha256: statement_sha256 };
+                writes.push(Write::LineLogged(line, found, index, time_ms));
+            }
+            Entry::DelegationGiven { delegation, .. } => writes.push(Write::DelegationLogged(delegation, index)),
+            Entry::DelegationEnded { time_ms, delegation, by, statement_sha256 } => {
+                // A database from an older backup has it in force.
+                let end = DelegationEndRow { at_ms: time_ms, by, statement_sha256 };
+                writes.extend([
+                    Write::DelegationEnded(delegation, Box::new(end)),
+                    Write::DelegationEndLogged(delegation, index),
+                ]);
+            }
+            Entry::ArchiveOpened { .. } | Entry::AlertRaised { .. } | Entry::DevicePolicyChanged { .. } => {}
+            Entry::RecordArchived { call, time_ms, .. } | Entry::RecordSealed { call, time_ms, .. } => {
+                let Some((device, digest, partial)) = record else { return Ok(()) };
+                let row = RecordRow { call, device, digest, kept_ms: time_ms, log_index: index, partial };
+                writes.push(Write::Record(row));
             }
         }
-        Entry::CallOpened { call, .. } => writes.push(Write::CallOpened(call, index)),
-        Entry::CallEnded { call, how, time_ms, answered_ms, .. } => {
-            writes.extend([Write::EndFound(call, how, time_ms, answered_ms), Write::EndLogged(call, index)]);
-        }
-        Entry::RecordMissing { call, .. } => writes.push(Write::MissingLogged(call, index)),
-        Entry::RegistrarAppointed { device, .. } => writes.push(Write::RegistrarLogged(device, index)),
-        Entry::InvitationMade { invitation, .. } => writes.push(Write::InvitationMadeLogged(invitation, index)),
-        Entry::InvitationClosed { time_ms, invitation, how, by, .. } => {
-            // A database from an older backup has it open.
-            writes.extend([
-                Write::InvitationClosed(invitation, how, by, time_ms),
-                Write::InvitationClosedLogged(invitation, index),
-            ]);
-        }
-        Entry::RecoveryOpened { recovery, .. } => writes.push(Write::RecoveryOpenedLogged(recovery, index)),
-        Entry::RecoveryConfirmed { recovery, .. } => writes.push(Write::RecoveryConfirmedLogged(recovery, index)),
-        Entry::RecoveryClosed { time_ms, recovery, how, by, device } => {
-            writes.extend([
-                Write::RecoveryClosed(recovery, how, by, device, time_ms),
-                Write::RecoveryClosedLogged(recovery, index),
-            ]);
-        }
-        Entry::LineSigned { .. } => {}
-        Entry::DelegationGiven { delegation, .. } => writes.push(Write::DelegationLogged(delegation, index)),
-        Entry::DelegationEnded { time_ms, delegation, by, statement_sha256 } => {
-            // A database from an older backup has it in force.
-            let end = DelegationEndRow { at_ms: time_ms, by, statement_sha256 };
-            writes.extend([
-                Write::DelegationEnded(delegation, Box::new(end)),
-                Write::DelegationEndLogged(delegation, index),
-            ]);
-        }
-        Entry::ArchiveOpened { .. } | Entry::AlertRaised { .. } | Entry::DevicePolicyChanged { .. } => {}
-        Entry::RecordArchived { call, time_ms, .. } | Entry::RecordSealed { call, time_ms, .. } => {
-            let Some((device, digest, partial)) = record else { return Ok(()) };
-            let row = RecordRow { call, device, digest, kept_ms: time_ms, log_index: index, partial };
-            writes.push(Write::Record(row));
-        }
+        Ok(())
     }
-    Ok(())
+
+    /// The revocation that the store has of a device, also of a lost one.
+    fn revocation(&mut self, device: &DeviceId) -> Result<Option<String>, ReconcileError> {
+        if let Some(row) = self.store.device(device)? {
+            return Ok(row.revocation);
+        }
+        let lost = self.store.lost_devices()?.into_iter().find(|lost| lost.device == *device);
+        Ok(lost.and_then(|lost| lost.revocation))
+    }
+
+    /// A revocation of the log with the certificate that it is verified with; none if that is nowhere.
+    fn complete(&mut self, jws: &str) -> Result<Option<String>, ReconcileError> {
+        let Some(by) = claimed_revoker(jws).filter(|_| !is_complete(jws)) else { return Ok(Some(jws.to_owned())) };
+        let archive = self.archive;
+        let found = self.registrars()?.get(&by).into_iter().flat_map(BTreeMap::values);
+        let mut complete = found.map(|der| with_certificate(without_certificate(jws), der.as_slice()));
+        Ok(complete.find(|revocation| archive.verifies(revocation)))
+    }
+
+    /// The certificates of registrars. The store may have been restored from a backup that is older than an appointment.
+    fn registrars(&mut self) -> Result<&BTreeMap<DeviceId, BTreeMap<Digest, Blob>>, ReconcileError> {
+        if self.registrars.is_none() {
+            let mut found: BTreeMap<DeviceId, BTreeMap<Digest, Blob>> = BTreeMap::new();
+            for row in self.store.load()?.registrars {
+                found.entry(row.device).or_default().insert(row.cert_sha256, row.certificate);
+            }
+            let (size, _) = self.log.checkpoint();
+            for from in (0..size).step_by(BATCH as usize) {
+                for bytes in self.log.entries(from..size.min(from + BATCH))? {
+                    let Some(Entry::RegistrarAppointed { device, cert_sha256, .. }) = ReadEntry::parse(&bytes).known()
+                    else {
+                        continue;
+                    };
+                    let of_device = found.entry(device).or_default();
+                    if !of_device.contains_key(&cert_sha256)
+                        && let Some(der) = self.archive.registrar(&cert_sha256)?
+                    {
+                        of_device.insert(cert_sha256, der);
+                    }
+                }
+            }
+            self.registrars = Some(found);
+        }
+        Ok(self.registrars.as_ref().expect("invariant: it was just set"))
+    }
+
+    /// Looks again for what devices verify their revocations with: the archive may have been restored after the database, or an
+    /// earlier version stored the revocation without.
+    fn find_orders(&mut self) -> Result<(), ReconcileError> {
+        let snapshot = self.store.load()?;
+        let devices = snapshot.devices.into_iter().map(|row| {
+            // One that was lost, and found again, has the order and not when it was given.
+            let is_dated = row.erase_ordered_ms.is_some() || !row.revocation.as_deref().is_some_and(erases);
+            (row.device, row.revoked_ms, row.revocation, row.revoked_index, row.erase_ordered_ms, is_dated)
+        });
+        let lost = snapshot.lost.into_iter();
+        let lost = lost.map(|row| (row.device, row.revoked_ms, row.revocation, row.revoked_index, None, true));
+        let mut missing = 0;
+        for (device, revoked_ms, stored, index, erase_ms, is_dated) in devices.chain(lost) {
+            let is_settled = is_dated && stored.as_deref().is_some_and(is_complete);
+            let Some(revoked_ms) = revoked_ms.filter(|_| !is_settled) else { continue };
+            let logged = match (&stored, index) {
+                (Some(stored), _) => Some((stored.clone(), erase_ms.unwrap_or(revoked_ms))),
+                (None, Some(index)) => self.logged_revocation(&device, index)?,
+                (None, None) => None,
+            };
+            // One of the first version has no statement.
+            let Some((jws, at_ms)) = logged else { continue };
+            let found = self.complete(&jws)?;
+            missing += usize::from(found.is_none());
+            let found = found.map(|jws| (erases(&jws).then_some(at_ms), jws));
+            if found.is_some() || stored.is_some() && index.is_some() {
+                self.store.apply(&[Write::RevocationFound(device, found)])?;
+            }
+        }
+        if missing > 0 {
+            tracing::warn!(
+                missing,
+                "revoked devices cannot verify that they were revoked: neither the database nor the archive has the certificate of the \
+                 registrar that signed it; restore archive/issuers from a newer backup and start again, or revoke these devices again"
+            );
+        }
+        Ok(())
+    }
+
+    /// The statement and time of the entry of a device's revocation.
+    fn logged_revocation(&self, device: &DeviceId, index: u64) -> Result<Option<(String, u64)>, ReconcileError> {
+        let entries = self.log.entries(index..index.saturating_add(1))?;
+        Ok(entries.first().and_then(|bytes| match ReadEntry::parse(bytes).known()? {
+            Entry::DeviceRevoked { device: revoked, time_ms, jws } if revoked == *device => Some((jws?, time_ms)),
+            _ => None,
+        }))
+    }
 }
 
 #[cfg(test)]
@@ -275,6 +417,8 @@ mod tests {
             missing_index: None,
             on_behalf: None,
             answered_under: None,
+            line: None,
+            diverted: false,
         };
         store.apply(&[Write::Device(Box::new(device(1))), Write::Device(Box::new(device(2)))]).unwrap();
         store.apply(&[Write::Call(Box::new(call))]).unwrap();

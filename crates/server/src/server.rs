@@ -264,6 +264,7 @@ impl Server {
             floor: pinned.floor(),
             record_due_ms: config.record_due_ms,
             devices: config.device_policy.clone(),
+            rings: pinned.rings(),
         };
         let parts = Parts {
             store,

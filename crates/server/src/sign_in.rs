@@ -3,10 +3,10 @@
 
 use crate::{
     store::{DeviceRow, LostDevice},
-    switchboard::{DelegationEnding, NewDelegation, RefusedRing, VerifiedRing},
+    switchboard::{DelegationEnding, NewDelegation, NewLine, RefusedRing, VerifiedRing},
 };
 use telcon_identity::{IdentityError, Mismatch, Office, Validity};
-use telcon_proto::{Blob, DeviceId, ServerMessage, message::RefusalCode};
+use telcon_proto::{Blob, DelegationId, DeviceId, LineId, ServerMessage, message::RefusalCode};
 
 /// Why a device does not sign in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +41,12 @@ pub fn check_proof(
     // A device that the log does not have is not enrolled yet.
     let row = row.filter(|row| row.log_index.is_some()).ok_or_else(not_proven)?;
     let ders: Vec<&[u8]> = row.chain.iter().map(Blob::as_slice).collect();
-    let verified = office.verify_chain(&ders, now_ms.max(row.enrolled_ms)).map_err(|why| {
+    // One that is revoked is told so, also when its certificate has expired: it erases itself by that.
+    let verified = match row.revoked_ms {
+        Some(_) => office.identify(&ders),
+        None => office.verify_chain(&ders, now_ms.max(row.enrolled_ms)),
+    };
+    let verified = verified.map_err(|why| {
         let message = match why {
             // The server's clock may be wrong for all devices: a device compares it with its own when it is challenged.
             IdentityError::Expired(Validity::Device) => {
@@ -87,7 +92,7 @@ pub fn verify_ring(office: &Office, jws: String, now_ms: u64) -> Result<Verified
         };
         RefusedRing { call: telcon_identity::claimed_call(&jws), code, why, is_hostile }
     })?;
-    Ok(VerifiedRing { ring: verified.ring().clone(), jws, call_exists: false })
+    Ok(VerifiedRing { ring: verified.ring().clone(), jws, call_exists: false, line: None })
 }
 
 fn refused(message: String) -> Box<ServerMessage> {
@@ -115,6 +120,64 @@ pub fn verify_delegation_end(office: &Office, statement: &str) -> Result<Delegat
         .map_err(|error| format!("the end of the delegation does not verify: {error}"))?;
     let (delegation, by) = (verified.delegation(), verified.device().device());
     Ok(DelegationEnding { delegation, by, sha256: verified.sha256() })
+}
+
+/// Verifies the first version of a line that is offered, by its principal.
+///
+/// # Errors
+/// Why not, as a sentence for its sender.
+pub fn verify_first_line(office: &Office, statement: String) -> Result<NewLine, String> {
+    let unverified = |error: IdentityError| format!("the line does not verify: {error}");
+    let verified = office.verify_line(&statement).map_err(unverified)?;
+    verified.check_delegation(None).map_err(unverified)?;
+    let (content, by, sha256) = (verified.content().clone(), verified.device().device(), verified.sha256());
+    Ok(NewLine { content, by, sha256, statement, follows: None, exists: false })
+}
+
+/// What is known of a line and a delegation when a version of the line is verified.
+pub trait LineHistory {
+    /// The newest statement of a line that is in the log.
+    ///
+    /// # Errors
+    /// Why it is not known, as a sentence for who sends the next one.
+    fn newest_line(&self, line: &LineId) -> Result<Option<String>, String>;
+
+    /// The statement of a delegation that is in the log.
+    ///
+    /// # Errors
+    /// Why it is not known.
+    fn delegation(&self, delegation: &DelegationId) -> Result<Option<String>, String>;
+}
+
+/// Verifies a version of a line: its signature and content, the delegation that it names, and, where the version is known that it
+/// names as the one before, that its signer may change what it changes. Whether that is the newest one, and whether its sender may
+/// send it, is for the switchboard.
+///
+/// # Errors
+/// Why not, as a sentence for its sender.
+pub fn verify_line(office: &Office, statement: String, history: &dyn LineHistory) -> Result<NewLine, String> {
+    let unverified = |error: IdentityError| format!("this version of the line does not verify: {error}");
+    let verified = office.verify_line(&statement).map_err(unverified)?;
+    let content = verified.content().clone();
+    let delegation = match content.on_behalf {
+        Some(under) => history.delegation(&under.delegation)?,
+        None => None,
+    };
+    let delegation =
+        delegation.map(|statement| office.verify_delegation(&statement)).transpose().map_err(unverified)?;
+    verified.check_delegation(delegation.as_ref()).map_err(unverified)?;
+    let mut follows = None;
+    if content.version > 1
+        && let Some(before) = history.newest_line(&content.line)?
+    {
+        let before = office.verify_line(&before).map_err(unverified)?;
+        if content.previous == Some(before.sha256()) {
+            before.check_next(&verified).map_err(unverified)?;
+            follows = content.previous;
+        }
+    }
+    let (by, sha256) = (verified.device().device(), verified.sha256());
+    Ok(NewLine { content, by, sha256, statement, follows, exists: false })
 }
 
 #[cfg(test)]
@@ -185,6 +248,11 @@ mod tests {
             "this device cannot sign in: by the clock of the office's server its certificate has expired: compare that clock with \
              this device's, and if they agree, enrol the device again"
         );
+        // One that is revoked proves its key, and is then told of its order.
+        let revoked = DeviceRow { revoked_ms: Some(NOW + HOUR), ..row.clone() };
+        let late_ms = NOW + 2 * year_ms;
+        assert!(check_proof(&office, Some(revoked.clone()), id, b"nonce", &jws, late_ms).is_ok());
+        assert!(check_proof(&office, Some(revoked), id, b"other", &jws, late_ms).unwrap_err().not_proven);
         // The server enrolled it, and its clock was set back since.
         for back_ms in [2 * HOUR, 25 * HOUR, 30 * 24 * HOUR] {
             assert_eq!(at(NOW - back_ms), "signed in", "{back_ms}");

@@ -335,7 +335,7 @@ async fn the_public_log_names_nobody() {
     let missed = CallId::from_bytes([0xcb; 16]);
     caller.send(&office.ring(&a, b.person(), missed, RecordMode::Memo)).await;
     callee.until(|m| matches!(m, S::Ringing { .. }).then_some(())).await;
-    callee.send(&C::Decline { call: missed }).await;
+    callee.send(&C::Decline { call: missed, reply: None }).await;
     caller.until(|m| matches!(m, S::Ended { call, .. } if call == missed).then_some(())).await;
     let jws = office.authority.revoke(n.id, now_ms()).unwrap();
     let revoked = office.post("/api/v1/revocations", &serde_json::to_vec(&RevokeRequest { jws }).unwrap()).await;

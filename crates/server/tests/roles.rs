@@ -73,7 +73,7 @@ fn samples(office: &Office, sender: &Device, others: [&Device; 2], call: CallId)
         C::Ping { log_size: 0 },
         C::RingShown { call },
         C::Answer { call, key_package: blob() },
-        C::Decline { call },
+        C::Decline { call, reply: None },
         C::HangUp { call, failed: false },
         C::AskJoin { call, key_package: blob() },
         C::Commit { call, epoch: 0, commit: blob(), welcome: None, adds: vec![sender.id], removes: vec![others[0].id] },

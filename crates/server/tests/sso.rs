@@ -8,6 +8,10 @@ use common::{
     provider::{Asked, CLIENT_ID, Provider, Signed},
 };
 use serde_json::{Value, json};
+use std::{
+    io::Write,
+    sync::{Arc, Mutex},
+};
 use telcon_proto::{
     AlertKind, ClientMessage as C, DeviceId, Role, ServerMessage as S,
     http::{ApiError, DeviceList},
@@ -41,7 +45,10 @@ async fn run(office: &mut Office, provider: &Provider, options: Value) {
 async fn connect(office: &Office, device: &Device) -> (Client, S) {
     let mut client = Client::raw(office.addr(), Some(&origin(office))).await.unwrap();
     client.prove(device, DOMAIN).await;
-    let first = client.next().await.unwrap();
+    let mut first = client.next().await.unwrap();
+    if matches!(first, S::AccountSession { .. }) {
+        first = client.next().await.unwrap();
+    }
     if let S::SsoRequired { token } | S::SignedIn { token, .. } = &first {
         client.token = token.clone();
     }
@@ -198,8 +205,6 @@ async fn an_account_without_a_devices_key_gives_nothing() {
 #[tokio::test]
 async fn a_token_that_proves_something_else_signs_nobody_in() {
     let (office, provider) = office(json!({ "acr": ["strong"], "amr": ["otp", "hwk"] })).await;
-    let duty = office.person(Role::DutyOfficer).await;
-    let mut client = waiting(&office, &duty).await;
     let good = |claims: &mut Value| {
         claims["acr"] = "strong".into();
         claims["amr"] = json!(["pwd", "hwk"]);
@@ -221,6 +226,9 @@ async fn a_token_that_proves_something_else_signs_nobody_in() {
         ("by another method", Signed::Key, |claims| claims["amr"] = json!(["pwd"])),
     ];
     for (name, signed, change) in forged {
+        // A device of its own: one alone asks too often.
+        let duty = office.person(Role::DutyOfficer).await;
+        let client = waiting(&office, &duty).await;
         let asked = start(&office, &client, &provider).await;
         let code = provider.code_for(&asked, "ada", signed, |claims| {
             good(claims);
@@ -229,9 +237,10 @@ async fn a_token_that_proves_something_else_signs_nobody_in() {
         let answer = finish(&office, &client, &asked, code).await;
         assert_eq!(answer.status, 403, "{name}: {}", answer.text());
         assert!(answer.json::<ApiError>().error.contains("did not confirm who you are"), "{name}");
-        client = waiting(&office, &duty).await;
     }
     // The same without forgery: the list above would pass if everything were refused.
+    let duty = office.person(Role::DutyOfficer).await;
+    let client = waiting(&office, &duty).await;
     let asked = start(&office, &client, &provider).await;
     let code = provider.code_for(&asked, "ada", Signed::Key, good);
     assert_eq!(finish(&office, &client, &asked, code).await.status, 204);
@@ -356,6 +365,38 @@ async fn a_session_ends_by_its_age_and_with_its_device() {
     assert!(matches!(&told, S::Revoked { jws: Some(jws) } if *jws == revocation), "{told:?}");
 }
 
+/// When its session ends it is not signed in any more, unless it is in a call: so it renews that in time, over the connection that it has.
+#[tokio::test]
+async fn a_session_is_renewed_before_it_ends() {
+    let (office, provider) = office(json!({ "max_age_minutes": 60 })).await;
+    let duty = office.person(Role::DutyOfficer).await;
+    assert_eq!(sign_in_with(&office, &provider, &duty, "ada").await, 204);
+    let (hour_ms, left_ms) = (3_600_000, 600_000);
+    change(&office, &format!("UPDATE account_sessions SET signed_in_ms = {}", now_ms() + left_ms - hour_ms));
+    let mut client = Client::raw(office.addr(), Some(&origin(&office))).await.unwrap();
+    client.prove(&duty, DOMAIN).await;
+    let (mut remaining, mut token) = (None, String::new());
+    while remaining.is_none() || token.is_empty() {
+        match client.next().await.expect("an open connection") {
+            S::AccountSession { remaining_ms } => remaining = Some(remaining_ms),
+            S::SignedIn { token: given, .. } => token = given,
+            _ => {}
+        }
+    }
+    assert!(remaining.is_some_and(|ms| ms <= left_ms && ms > left_ms - 60_000), "{remaining:?}");
+    client.token = token;
+    let asked = start(&office, &client, &provider).await;
+    assert_eq!(finish(&office, &client, &asked, provider.code(&asked, "ada")).await.status, 204);
+    let renewed = client.until(|message| match message {
+        S::AccountSession { remaining_ms } => Some(remaining_ms),
+        _ => None,
+    });
+    assert_eq!(renewed.await, hour_ms, "over the same connection");
+    // With another account nothing is renewed.
+    let asked = start(&office, &client, &provider).await;
+    assert_eq!(finish(&office, &client, &asked, provider.code(&asked, "mallory")).await.status, 403);
+}
+
 /// The attacker has a device's key, and says that it is a program's: nothing is asked of programs that they cannot do.
 #[tokio::test]
 async fn a_program_is_not_let_in_without_its_person() {
@@ -383,4 +424,72 @@ async fn only_the_offices_page_begins_a_sign_in() {
         let answer = office.http("POST", "/api/v1/sso/start", &headers, b"").await;
         assert_eq!(answer.status, 403, "{origin:?}");
     }
+}
+
+/// The attacker has a device's key, and no account: each request costs the office's provider one.
+#[tokio::test]
+async fn a_device_does_not_ask_the_provider_without_end() {
+    let (office, provider) = office(json!({})).await;
+    let (duty, other) = (office.person(Role::DutyOfficer).await, office.person(Role::Auditor).await);
+    let (client, others) = (waiting(&office, &duty).await, waiting(&office, &other).await);
+    let mut began = 0;
+    let refused = loop {
+        let answer = post(&office, &client.token, "start", &json!({})).await;
+        if answer.status != 200 {
+            break answer;
+        }
+        began += 1;
+        assert!(began < 100, "there is no limit");
+    };
+    assert_eq!((refused.status, began >= 10), (429, true), "{}", refused.text());
+    let body = SsoFinish { state: "state".into(), code: "code".into() };
+    assert_eq!(post(&office, &client.token, "finish", &body).await.status, 429);
+    // The others of the office have the same address.
+    let asked = start(&office, &others, &provider).await;
+    assert_eq!(finish(&office, &others, &asked, provider.code(&asked, "bob")).await.status, 204);
+}
+
+#[derive(Clone, Default)]
+struct Captured(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Captured {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The provider's tokens are not what they should be, with a person's claims where other values belong.
+#[tokio::test]
+async fn no_claim_of_a_token_is_in_the_process_log() {
+    let captured = Captured::default();
+    let writer = captured.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::DEBUG)
+        .with_ansi(false)
+        .with_writer(move || writer.clone())
+        .finish();
+    tracing::subscriber::set_global_default(subscriber).unwrap();
+    let (office, provider) = office(json!({})).await;
+    let mut refused = 0;
+    for claim in ["exp", "iat", "aud", "iss", "nonce", "azp", "acr", "sub", "email_verified"] {
+        let duty = office.person(Role::DutyOfficer).await;
+        let client = waiting(&office, &duty).await;
+        let asked = start(&office, &client, &provider).await;
+        let code = provider.code_for(&asked, "ada", Signed::Key, |claims| {
+            claims[claim] = match claim {
+                "sub" => json!({ "Secretperson": 1 }),
+                _ => "Secretperson".into(),
+            };
+        });
+        let status = finish(&office, &client, &asked, code).await.status;
+        assert!(matches!(status, 204 | 403 | 503), "{claim}: {status}");
+        refused += usize::from(status != 204);
+    }
+    assert!(refused >= 6, "{refused}");
+    let text = String::from_utf8(captured.0.lock().unwrap().clone()).unwrap();
+    assert!(text.contains("was not accepted"), "the log was captured: {text}");
+    assert!(!text.contains("Secretperson"), "{text}");
 }

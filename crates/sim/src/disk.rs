@@ -2,9 +2,9 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use telcon_log::{MemoryStorage, Reader, Storage, StorageError};
-use telcon_proto::{CallId, DelegationId, DeviceId, InvitationId};
+use telcon_proto::{CallId, DelegationId, DeviceId, InvitationId, LineId, line::OverLine};
 use telcon_server::store::{
-    Applied, DeviceRow, LogPosition, LostDevice, Snapshot, Store, StoreError, StoreLocation, Write,
+    Applied, DeviceRow, LogPosition, LostDevice, SignedLine, Snapshot, Store, StoreError, StoreLocation, Write,
 };
 
 /// What goes wrong with a write.
@@ -233,6 +233,14 @@ impl Store for StoreDisk {
 
     fn invitation_exists(&mut self, invitation: &InvitationId) -> Result<bool, StoreError> {
         self.inner.invitation_exists(invitation)
+    }
+
+    fn line_exists(&mut self, line: &LineId) -> Result<bool, StoreError> {
+        self.inner.line_exists(line)
+    }
+
+    fn signed_line(&mut self, over: &OverLine) -> Result<Option<SignedLine>, StoreError> {
+        self.inner.signed_line(over)
     }
 
     fn log_position(&mut self) -> Result<LogPosition, StoreError> {

@@ -330,7 +330,7 @@ impl World {
                 let wait = self.rng.between(300, 6_000);
                 let command = match self.rng.below(100) {
                     0..75 => UserCommand::Answer { call: None },
-                    75..85 => UserCommand::Decline { call: None },
+                    75..85 => UserCommand::Decline { call: None, reply: None },
                     _ => return,
                 };
                 self.after(wait, Event::Act(Action::IfRinging(d, id, command)));

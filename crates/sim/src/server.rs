@@ -27,6 +27,7 @@ impl World {
             floor: self.office.pinned.floor(),
             record_due_ms: RECORD_DUE_MS,
             devices: Default::default(),
+            rings: self.office.pinned.rings(),
         }
     }
 

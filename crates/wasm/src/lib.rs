@@ -1,12 +1,14 @@
 //! The call engine for browsers: `wasm-bindgen` bindings without logic. JSON and bytes go in and out; every decision is
 //! `telcon-core`'s, and so are the types of the JSON (`telcon_core::page`).
 
+mod zones;
+
 use telcon_core::{
     AskingDevice, DeviceState, Engine, UserCommand,
     device::Anchor,
     page::{self, PageAsking, PageEnrolment, PageOutput},
 };
-use telcon_proto::http::{OfficeInfo, RecordProof};
+use telcon_proto::http::{ErasureReport, OfficeInfo, RecordProof};
 use wasm_bindgen::prelude::*;
 
 fn fail(error: impl std::fmt::Display) -> JsError {
@@ -30,7 +32,8 @@ impl Telcon {
     #[wasm_bindgen(constructor)]
     pub fn new(state: &str, seed_bytes: &[u8], now_ms: f64) -> Result<Telcon, JsError> {
         let state = DeviceState::parse(state).map_err(fail)?;
-        let engine = Engine::new(state, seed(seed_bytes)?, now_ms as u64).map_err(fail)?;
+        let mut engine = Engine::new(state, seed(seed_bytes)?, now_ms as u64).map_err(fail)?;
+        engine.set_zones(zones::local_minute);
         Ok(Self { engine })
     }
 
@@ -93,6 +96,13 @@ impl Telcon {
     pub fn revocation(anchor: &str, statement: &str) -> Result<Option<String>, JsError> {
         let revocation = Anchor::parse(anchor).map_err(fail)?.revocation(statement);
         revocation.map(|revocation| serde_json::to_string(&revocation).map_err(fail)).transpose()
+    }
+
+    /// Body of `POST /api/v1/erasures` of a device that cannot be opened, because its certificate has expired; nothing if the statement
+    /// does not order it to erase itself.
+    pub fn erasure_report(state: &str, statement: &str, now_ms: f64) -> Result<Option<String>, JsError> {
+        let report = DeviceState::parse(state).map_err(fail)?.erasure_report(statement, now_ms as u64);
+        report.map(|jws| serde_json::to_string(&ErasureReport { jws }).map_err(fail)).transpose()
     }
 
     /// A text with which the holder of the office's authority appoints this device as a registrar.

@@ -24,6 +24,24 @@ export const alerts = [
   { log_index: 7, time_ms: 1_795_340_000_000, kind: 'sign_in_failed', count: 12 },
 ];
 
+/** Lines of the president, newest first. */
+export const lines = [];
+
+/** A line in the list of the office. */
+export function line(name, organisation, more = {}) {
+  const { terms = { reach: 'direct', mode: 'memo' }, state = 'live', statement = `e.${name}.J` } = more;
+  const holder = { ...PRESIDENT, person: '9'.repeat(32), name, organisation, role: 'counterpart' };
+  const of = { office: 'office.example', line: 'c1'.repeat(16), version: 1, principal: PRESIDENT, holder };
+  return {
+    statement,
+    statement_sha256: 'ab'.repeat(32),
+    line: { ...of, device: 'd'.repeat(32), terms, state, at_ms: Date.now() },
+    given_ms: Date.now(),
+    changed_ms: Date.now(),
+    reachable: true,
+  };
+}
+
 /** The HTTP endpoints that the page uses. */
 export async function office(path, request, response) {
   const json = (status, body) =>
@@ -33,6 +51,7 @@ export async function office(path, request, response) {
   // It sends no push messages.
   if (path === '/api/v1/push') return json(200, {});
   if (path.split('?')[0] === '/api/v1/records') return json(200, []);
+  if (path === '/api/v1/lines') return json(200, { lines });
   if (path === '/api/v1/alerts') return json(200, { alerts, unseen: alerts.filter((alert) => !alert.seen).length });
   if (path === '/api/v1/device-requests') {
     const { request: jws } = await body_of(request);

@@ -2,13 +2,14 @@
 // link, so the device's keys are stored before it is sent, and a reload goes on with the same ones.
 
 import type { Asked, Blob as Certificate, PageAsking } from './contract';
+import { asks_for_line } from './lines';
 import { office_info, post_to_office, refusal, type Fetch } from './enrol';
 import { problem_of, type Problem } from './problem';
 
 /** What the screen shows of a device that asks. */
 export type Asking =
   /** The office's description is being read; nothing was sent. `problem`: why that failed the last time. */
-  | { status: 'starting'; problem: Problem | null }
+  | { status: 'starting'; problem: Problem | null; line?: boolean }
   | {
       status: 'waiting';
       office: string;
@@ -20,6 +21,8 @@ export type Asking =
       first_approved: boolean;
       /** The office did not answer the last time. */
       unreachable: boolean;
+      /** A principal gave a line with it; a registrar invited otherwise. */
+      line?: boolean;
     }
   /** It was approved, and this device could not verify or store that. Its keys are kept; a reload repeats the request. */
   | { status: 'not_completed'; office: string; why: Problem }
@@ -29,7 +32,14 @@ export type Asking =
    * The request will never succeed. `kept`: its keys could not be erased; a reload tries that again. `link_used`: the request was
    * sent; otherwise it could not be made or stored, and a reload opens the link again.
    */
-  | { status: 'over'; office: string | null; why: 'refused' | 'expired' | Problem; kept: boolean; link_used: boolean };
+  | {
+      status: 'over';
+      office: string | null;
+      why: 'refused' | 'expired' | Problem;
+      kept: boolean;
+      link_used: boolean;
+      line?: boolean;
+    };
 
 /** Whether the link can still be used: nothing was sent. */
 export const is_link_unused = (asking: Asking): boolean =>
@@ -227,12 +237,13 @@ export class AskingDevice {
     if (!asking || this.#stopped) return;
     const { office, code } = asking;
     const [expires_ms, first_approved] = [this.#expires_ms, this.#first_approved];
-    this.environment.show({ status: 'waiting', office, code, expires_ms, first_approved, unreachable });
+    const line = of_line(asking);
+    this.environment.show({ status: 'waiting', office, code, expires_ms, first_approved, unreachable, ...line });
   }
 
   #over(over: Omit<Extract<Asking, { status: 'over' }>, 'status'>): void {
     this.#end();
-    this.environment.show({ status: 'over', ...over });
+    this.environment.show({ status: 'over', ...over, ...of_line(this.#asking) });
   }
 
   #end(): void {
@@ -241,3 +252,7 @@ export class AskingDevice {
     this.#cancel?.();
   }
 }
+
+/** That a principal gave a line with the link. */
+const of_line = (asking: PageAsking | undefined): { line?: true } =>
+  asking && asks_for_line(asking) ? { line: true } : {};

@@ -652,6 +652,7 @@ export interface Contract {
   LogState?: LogState;
   MakeLocker?: MakeLocker;
   MemberView?: MemberView;
+  NoteTakersView?: NoteTakersView;
   NoticeState?: NoticeState;
   NoticeView?: NoticeView;
   OfficeAccount?: OfficeAccount;
@@ -1411,13 +1412,17 @@ export interface CodeView {
    */
   invitation: string;
   /**
-   * Another device tried it after it was used.
+   * Another device had it, and tried it after it was used.
    */
   late: boolean;
   /**
    * Why it cannot be typed any more.
    */
   over: CodeOver | null;
+  /**
+   * How often somebody tried its first four digits after it was used, without the others.
+   */
+  tried: number;
   /**
    * How many wrong codes were typed.
    */
@@ -2071,6 +2076,19 @@ export interface MakeLocker {
   proof_sha256: string;
 }
 /**
+ * The office's note-takers, as it states them.
+ */
+export interface NoteTakersView {
+  /**
+   * Of these, those that accept no further call now.
+   */
+  busy: number;
+  /**
+   * Connected.
+   */
+  connected: number;
+}
+/**
  * A call of the office, for staff.
  */
 export interface NoticeView {
@@ -2346,6 +2364,10 @@ export interface EnrolRequest1 {
  */
 export interface View {
   /**
+   * When the person's sign-in with their account at the office's provider ends, milliseconds since 1970 UTC by this device's clock; none if they need none, and while the device is not signed in.
+   */
+  account_ends_ms: number | null;
+  /**
    * Devices that were added in this person's name, until they are acknowledged on this device.
    */
   added_devices: AddedDevice[];
@@ -2389,6 +2411,10 @@ export interface View {
    * The least record mode of a call.
    */
   mode: 'log_only' | 'memo' | 'audio';
+  /**
+   * Note-takers, for those who watch calls.
+   */
+  note_takers: NoteTakersView | null;
   /**
    * Calls of the office, for staff.
    */
@@ -2974,6 +3000,10 @@ export interface Card15 {
  */
 export interface View1 {
   /**
+   * When the person's sign-in with their account at the office's provider ends, milliseconds since 1970 UTC by this device's clock; none if they need none, and while the device is not signed in.
+   */
+  account_ends_ms: number | null;
+  /**
    * Devices that were added in this person's name, until they are acknowledged on this device.
    */
   added_devices: AddedDevice[];
@@ -3017,6 +3047,10 @@ export interface View1 {
    * The least record mode of a call.
    */
   mode: 'log_only' | 'memo' | 'audio';
+  /**
+   * Note-takers, for those who watch calls.
+   */
+  note_takers: NoteTakersView | null;
   /**
    * Calls of the office, for staff.
    */

@@ -6,6 +6,8 @@ import {
   acts_for_others,
   delegates,
   ends_delegations,
+  gives_lines,
+  holds_lines,
   is_rung,
   joins_calls,
   listens,
@@ -15,6 +17,7 @@ import {
   sees_all_devices,
   sees_all_records,
   speaks,
+  stops_lines,
   watches,
   writes_records,
 } from './roles';
@@ -50,6 +53,9 @@ describe('roles', () => {
       [...allowed('be rung and answer'), ...allowed('ring or answer for a principal, under their delegation')].sort(),
     );
     expect(ROLES.filter(ends_delegations)).toEqual(allowed('see all delegations, and end them'));
+    expect(ROLES.filter(gives_lines)).toEqual(allowed('give lines to counterparts, and change, pause and end them'));
+    expect(ROLES.filter(holds_lines)).toEqual(allowed('hold lines, and hand them back'));
+    expect(ROLES.filter(stops_lines)).toEqual(allowed('see all lines, and freeze or end them'));
     expect(ROLES.filter(watches)).toEqual(allowed('see every call while it takes place'));
     expect(ROLES.filter(reads_captions)).toEqual(allowed('read the live captions of a call'));
     expect(ROLES.filter(sees_all_records)).toEqual(allowed('see the records of all calls, with proofs'));

@@ -51,5 +51,17 @@ export const ends_delegations = (role: Role): boolean => role === 'security_offi
 export const sees_delegations = (role: Role): boolean =>
   delegates(role) || acts_for_others(role) || ends_delegations(role);
 
+/** Whether people of this role give lines. */
+export const gives_lines = (role: Role): boolean => role === 'principal';
+
+/** Whether people of this role hold lines, and hand them back. */
+export const holds_lines = (role: Role): boolean => role === 'counterpart';
+
+/** Whether people of this role see all lines, and freeze or end them. */
+export const stops_lines = (role: Role): boolean => role === 'security_officer';
+
+/** Whether people of this role have a list of lines: their own, those of a principal for whom they act, or all. */
+export const sees_lines = (role: Role): boolean =>
+  gives_lines(role) || holds_lines(role) || stops_lines(role) || acts_for_others(role);
 /** Whether people of this role are rung: for themselves, or for who lets them answer. */
 export const is_rung = (role: Role): boolean => speaks(role) || acts_for_others(role);

@@ -26,6 +26,8 @@ declare module 'telcon-wasm' {
     static order_request(anchor: string): string;
     /** JSON of a `RevocationView` if the statement revokes the device of an anchor; nothing if it does not verify. */
     static revocation(anchor: string, statement: string): string | undefined;
+    /** JSON of an `ErasureReport` of a device that cannot be opened; nothing if the statement does not order it to erase itself. */
+    static erasure_report(state: string, statement: string, now_ms: number): string | undefined;
     /** Stretches a PIN: 32 bytes of key, 32 bytes of proof. Throws a sentence for people. */
     static stretch_pin(pin: string, salt: Uint8Array): Uint8Array;
     set_ticket(ticket: string | undefined): void;

@@ -77,6 +77,47 @@ describe('a link of the authority', () => {
   });
 });
 
+describe('a device whose certificate has expired', () => {
+  /** A profile in which a device was enrolled, whose certificate is over now. */
+  async function expired() {
+    vi.stubGlobal(
+      'fetch',
+      vi.fn(async () => new Response(JSON.stringify({ name: 'Office' }))),
+    );
+    const { posted, profile, tell } = await worker();
+    await tell({ type: 'enrol', fragment: 'expires' });
+    await vi.waitFor(() => expect(posted.at(-1)?.type).toBe('enrol_failed'));
+    vi.resetModules();
+    return profile;
+  }
+  const say = (revocation?: string) => {
+    const fetch = vi.fn(async (_path: string, _init?: RequestInit) => new Response(JSON.stringify({ revocation })));
+    vi.stubGlobal('fetch', fetch);
+    return fetch;
+  };
+
+  it('erases itself when a revocation that verifies orders it, and reports that', async () => {
+    const order = JSON.stringify({ erase: true, by: null, at_ms: 1 });
+    const stored = await expired();
+    const fetch = say(order);
+    const { posted, profile } = await worker(stored);
+    await vi.waitFor(() => expect(posted.at(-1)).toEqual({ type: 'revoked', revocation: JSON.parse(order) }));
+    expect(profile.values.size).toBe(0);
+    await vi.waitFor(() => expect(fetch).toHaveBeenCalledTimes(2));
+    expect(fetch.mock.calls[1]?.[0]).toBe('/api/v1/erasures');
+  });
+
+  it.each([['forged'], [undefined]])('keeps its keys without an order that verifies: %s', async (said) => {
+    const stored = await expired();
+    const fetch = say(said);
+    const { posted, profile } = await worker(stored);
+    await vi.waitFor(() => expect(fetch).toHaveBeenCalledOnce());
+    await new Promise((resolve) => setTimeout(resolve));
+    expect(posted.at(-1)?.type).toBe('failed');
+    expect([...profile.values.keys()]).toContain('state');
+  });
+});
+
 describe('a worker that waits to be unlocked', () => {
   const locked_profile = (more: Record<string, unknown> = { anchor: 'anchor' }) =>
     memory_storage(

@@ -2,7 +2,7 @@
 
 import init, { EnteredCode, Telcon } from 'telcon-wasm';
 import { AskingDevice } from './asking';
-import type { Card, PageAsking, RevocationView } from './contract';
+import type { Card, ErasureReport, PageAsking, RevocationView } from './contract';
 import { Driver } from './driver';
 import { enrol, office_info, type Fetch } from './enrol';
 import { link_of_code } from './entered_code';
@@ -110,13 +110,37 @@ function await_order(): void {
 /** Whether this locked device is revoked. If it is ordered to erase itself, it is erased when this resolves. */
 async function locked_revocation(): Promise<RevocationView | undefined> {
   const kept = await key_store.anchor();
-  if (kept === undefined) return undefined;
+  return kept === undefined ? undefined : carried_out(kept);
+}
+
+/** The revocation of a device that does not sign in, if there is one: carried out. `state`: it is not locked, and reports its erasure. */
+async function carried_out(kept: string, state?: string): Promise<RevocationView | undefined> {
   const statement = await read_revocation(Telcon.order_request(kept));
   const verified = statement === undefined ? undefined : Telcon.revocation(kept, statement);
-  if (verified === undefined) return undefined;
+  if (statement === undefined || verified === undefined) return undefined;
   const revocation = JSON.parse(verified) as RevocationView;
-  if (revocation.erase) await key_store.erase();
+  if (!revocation.erase) return revocation;
+  // Signed while there is a key.
+  const report = state === undefined ? undefined : Telcon.erasure_report(state, statement, Date.now());
+  await key_store.erase();
+  if (report !== undefined) void report_erasure(JSON.parse(report) as ErasureReport);
   return revocation;
+}
+
+/** Starts a stored device. One that cannot start, because its certificate has expired, is told of orders all the same. */
+function start_stored(state: string): void {
+  try {
+    start(state);
+  } catch (error) {
+    void carried_out(Telcon.anchor(state), state).then(told_of_revocation, (error: unknown) =>
+      console.error('revocation', error),
+    );
+    throw error;
+  }
+}
+
+function told_of_revocation(revocation: RevocationView | undefined): void {
+  if (revocation) post({ type: 'revoked', revocation });
 }
 
 function decrypt(frame: Uint8Array): Uint8Array | undefined {
@@ -209,15 +233,12 @@ const started = init().then(async () => {
     post({ type: 'protectors', device, how: how_protected() });
     post({ type: 'locked' });
     // Not awaited: a person unlocks a device that is not revoked without waiting for the office.
-    void locked_revocation().then(
-      (revocation) => revocation && post({ type: 'revoked', revocation }),
-      (error: unknown) => console.error('revocation', error),
-    );
+    void locked_revocation().then(told_of_revocation, (error: unknown) => console.error('revocation', error));
     return;
   }
   const state = await key_store.load();
   const waits = state !== undefined && Telcon.is_asking(state);
-  if (state !== undefined && !waits) start(state);
+  if (state !== undefined && !waits) start_stored(state);
   post({ type: 'protectors', device, how: how_protected() });
   post({ type: 'ready', enrolled: driver !== undefined, asking: waits });
   if (!waits) return;

@@ -44,6 +44,7 @@ export function invitation(more: Partial<InvitationView> = {}): InvitationView {
     approvals_needed: 1,
     first_approval: null,
     recovery: null,
+    line: null,
     ...more,
   };
 }
@@ -74,6 +75,7 @@ export function shown_code(more: Partial<CodeView> = {}): CodeView {
     expires_ms: NOW + 8 * 60_000,
     wrong: 0,
     over: null,
+    tried: 0,
     late: false,
     ...more,
   };

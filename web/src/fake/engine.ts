@@ -5,6 +5,7 @@ import type { AddedDevice, CallView, Card, UserCommand, PageOutput, View } from 
 import type { Engine } from '../engine/engine';
 import { added } from './alerts';
 import { ASK_CODE } from './devices';
+import { FakeGiver } from './giver';
 import { FakeRegistrar } from './registrar';
 import { norland, president } from './people';
 import { call, device, incoming, live, view } from './views';
@@ -13,6 +14,7 @@ type TestEvent =
   | { fake: 'appointed' }
   | { fake: 'asks' }
   | { fake: 'device_added' }
+  | { fake: 'takes_line' }
   | { fake: 'rings'; verified: boolean }
   | { fake: 'answers' }
   | { fake: 'hangs_up' }
@@ -24,12 +26,16 @@ const MARK = [0xfa, 0xce];
 
 export default async function init(): Promise<void> {}
 
+/** What a device's state is after its enrolment with a link. */
+const STATES: Record<string, string> = { officer: 'fake officer', expires: 'fake expired' };
+
 export class Telcon implements Engine {
   #outputs: PageOutput[] = [];
   #call: CallView | null = null;
   #rings: CallView[] = [];
   #silenced: Card[] = [];
   #added: AddedDevice[] = [];
+  #giver = new FakeGiver();
   #channel = new BroadcastChannel('fake-world');
   #wakeup: number | undefined;
   /** Set on a security officer's device. */
@@ -38,6 +44,7 @@ export class Telcon implements Engine {
   constructor(state: string, _seed: Uint8Array, now_ms: number) {
     if (!state.startsWith('fake')) throw new Error('this device’s stored keys cannot be read');
     this.#channel.onmessage = ({ data }: MessageEvent<TestEvent>) => this.#handle_event(data);
+    if (state === 'fake expired') throw new Error('This device’s certificate has expired.');
     if (state === 'fake officer') this.#officer = new FakeRegistrar();
     // Rejoin a call that was live before a reload.
     if (state === 'fake in a call') {
@@ -65,11 +72,16 @@ export class Telcon implements Engine {
     return statement.startsWith('{') ? statement : undefined;
   }
 
+  static erasure_report(_state: string, statement: string): string | undefined {
+    const erase = statement.startsWith('{') && (JSON.parse(statement) as { erase: boolean }).erase;
+    return erase ? JSON.stringify({ jws: `erased by ${statement}` }) : undefined;
+  }
+
   static enrol(fragment: string): string {
     if (fragment === 'expired') throw new Error('This link has expired. Ask your office for a new one.');
     if (fragment === 'other')
       throw new Error('This link is of another office. Open the address that your own office gave you.');
-    return JSON.stringify({ request: { chain: [fragment] }, state: fragment === 'officer' ? 'fake officer' : 'fake' });
+    return JSON.stringify({ request: { chain: [fragment] }, state: STATES[fragment] ?? 'fake' });
   }
 
   static read_invitation(): string {
@@ -131,6 +143,10 @@ export class Telcon implements Engine {
   command(now_ms: number, json: string): void {
     const command = JSON.parse(json) as UserCommand;
     if (this.#officer?.command(command)) return this.#show();
+    if (this.#giver.command(command)) {
+      this.#channel.postMessage({ fake: 'line', command });
+      return this.#show();
+    }
     switch (command.type) {
       case 'ring':
         this.#wakeup = now_ms + 20;
@@ -208,6 +224,10 @@ export class Telcon implements Engine {
       this.#officer?.handle(message.fake);
       return this.#show();
     }
+    if (message.fake === 'takes_line') {
+      this.#giver.take();
+      return this.#show();
+    }
     if (message.fake === 'device_added') {
       this.#added = [added()];
       return this.#show();
@@ -260,9 +280,11 @@ export class Telcon implements Engine {
       rings: this.#rings,
       silenced: this.#silenced,
       added_devices: this.#added,
+      invitations: this.#giver.invitations,
       you: { ...president, device: device(1) },
     });
-    this.#outputs.push({ type: 'view', view: shown });
+    const with_lines = { ...shown, lines_changed: this.#giver.lines_changed };
+    this.#outputs.push({ type: 'view', view: with_lines });
   }
 }
 

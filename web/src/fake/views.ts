@@ -40,10 +40,13 @@ export function view(more: Partial<View> = {}): View {
     code: null,
     devices_changed: 0,
     delegations_changed: 0,
+    lines_changed: 0,
     office_alerts: null,
     added_devices: [],
     unlock_required: false,
+    note_takers: null,
     sso_token: null,
+    account_ends_ms: null,
     outdated: false,
     notices: [],
     alerts: [],
@@ -64,6 +67,9 @@ export function call(more: Partial<CallView> = {}): CallView {
     from: president,
     to: minister,
     acts_for: [],
+    line: null,
+    reply: null,
+    diverted: false,
     speaks: true,
     verified: false,
     mode: 'memo',
@@ -107,7 +113,8 @@ export function incoming(more: Partial<CallView> = {}): CallView {
 }
 
 export function desk(more: Partial<View> = {}): View {
-  return view({ you: { ...officer, device: device(6) }, people: [], ...more });
+  const note_takers = { connected: 2, busy: 1 };
+  return view({ you: { ...officer, device: device(6) }, people: [], note_takers, ...more });
 }
 
 export function notice(more: Partial<NoticeView> = {}): NoticeView {

@@ -51,6 +51,7 @@ async function show(name: string): Promise<boolean> {
     sign_ins: never,
     alerts: never,
     delegations: never,
+    lines: never,
     ...protection_over_http,
     ...sso_over_http,
   };

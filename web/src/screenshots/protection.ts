@@ -78,6 +78,10 @@ export const protection_scenes: Record<string, Scene> = {
       told: 'your office\'s sign-in service does not answer: try again, and tell your office if it goes on',
     };
   }),
+  'people-sign-in-ends': (app) => {
+    app.state = { status: 'on' };
+    app.view = view({ account_ends_ms: NOW + 600_000 });
+  },
   'outdated': (app) => (app.state = { status: 'failed', problem: { code: 'outdated' } }),
   'protected-elsewhere': (app) => (app.state = { status: 'failed', problem: { code: 'protected_elsewhere' } }),
   'confirm': at('on', [passkey(1), pin], (protection) => (protection.dialog = { is: 'confirm', why: 'office' })),

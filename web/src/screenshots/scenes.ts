@@ -5,6 +5,7 @@ import type { Card, RecordLine, Report, View } from '../engine/contract';
 import type { Problem } from '../engine/problem';
 import { acting_scenes } from './acting';
 import { alert_scenes } from './alerts';
+import { line_scenes } from './lines';
 import { device_scenes } from './devices';
 import { ASK_CODE, guard } from '../fake/devices';
 import { protection_scenes } from './protection';
@@ -278,12 +279,15 @@ export const scenes: Record<string, Scene> = {
   'desk-list-failed': and(on(desk({ notices: [], people: few })), (app) => (app.records = { status: 'failed', problem: { code: 'office_unreachable' } })),
   'desk-reloaded': and(on(desk({ notices: [] })), (app) => (app.records = { status: 'ready', value: RECORDS })),
   'desk-quiet': and(on(desk({ notices: [], people: few })), (app) => (app.records = { status: 'ready', value: RECORDS.slice(1, 2) })),
+  'desk-no-note-taker': at_desk(desk({ notices: [], note_takers: { connected: 0, busy: 0 } })),
+  'desk-note-takers-busy': at_desk(desk({ notices: [notice(), ...recent], note_takers: { connected: 1, busy: 1 } })),
   'desk-empty': at_desk(desk({ notices: [] })),
   'desk-refused': at_desk(desk({ call: { ...listening, state: 'ended', ended: 'failed', problem: 'The call’s members could not be verified. This device left it.', members: [] }, notices: [notice(), ...recent] })),
   'desk-offline': at_desk(desk({ phase: 'offline', token: null, notices: recent })),
   'desk-log-broken': at_desk(desk({ notices: recent, log: { size: 90_512, checked_ms: NOW, ok: false, problem: 'The log does not continue' }, alerts: [{ level: 'red', text: 'The office’s log does not continue what this device saw before: it was rewritten. Tell your security officer; make no calls.' }] })),
 
   ...acting_scenes,
+  ...line_scenes,
   ...device_scenes,
   ...alert_scenes,
   ...protection_scenes,

@@ -9,6 +9,7 @@ import { common } from './en/common';
 import { desk } from './en/desk';
 import { devices } from './en/devices';
 import { enrol } from './en/enrol';
+import { lines } from './en/lines';
 import { people } from './en/people';
 import { problems } from './en/problems';
 import { protection } from './en/protection';
@@ -34,6 +35,7 @@ export const en = {
   desk,
   devices,
   enrol,
+  lines,
   people,
   problems,
   protection,

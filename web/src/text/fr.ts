@@ -10,6 +10,7 @@ import { common } from './fr/common';
 import { desk } from './fr/desk';
 import { devices } from './fr/devices';
 import { enrol } from './fr/enrol';
+import { lines } from './fr/lines';
 import { people } from './fr/people';
 import { problems } from './fr/problems';
 import { protection } from './fr/protection';
@@ -33,6 +34,7 @@ export const fr: Text = {
   desk,
   devices,
   enrol,
+  lines,
   people,
   problems,
   protection,

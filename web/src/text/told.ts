@@ -229,6 +229,17 @@ export const KNOWN: readonly (readonly [RegExp, Told])[] = [
   [/too many (searches|connections are signing in|lists are being read)|too many requests in progress/i, 'too_often'],
   [/audio connection too often|^wait a second$|rate limit exceeded|did not come in time: connect again/i, 'too_often'],
   [/server sent a message over the limit/i, 'too_long'],
+  // Lines: reasons, inside a sentence.
+  [/the line has ended: ask for a new one/i, 'line_ended'],
+  [/the line is paused: ask again later/i, 'line_paused'],
+  [/the line is frozen, because somebody doubted/i, 'line_suspect'],
+  [/the line is for planned calls only/i, 'line_planned'],
+  [/the line may not be rung over at this hour/i, 'line_hours'],
+  [/only a principal's device gives a line/i, 'line_giver'],
+  [/comes from a device that the line is not bound to/i, 'line_device'],
+  [/a ring came without a line/i, 'line_missing'],
+  [/a ring names another line than/i, 'other_line'],
+  [/the key does not match this device's certificate/i, 'device_key'],
   // Reasons, inside a sentence.
   [/device certificate has expired/i, 'certificate_expired'],
   [/device certificate is not valid yet/i, 'certificate_early'],
@@ -252,7 +263,7 @@ export const KNOWN: readonly (readonly [RegExp, Told])[] = [
   [/^nobody answered, so nothing was said$/i, 'nothing_said'],
   [/before the server learned of an answer/i, 'answer_unknown'],
   [/the recovery was opened too long ago|it was opened too long ago, or by another clock/i, 'recovery_old'],
-  [/signs in too often/i, 'signs_in_too_often'],
+  [/signs in (with the office account )?too often/i, 'signs_in_too_often'],
   [/by the clock of the office's server its certificate has expired/i, 'expired_by_server_clock'],
 ];
 

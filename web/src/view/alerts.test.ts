@@ -78,8 +78,8 @@ describe('alerts', () => {
     expect(shown.at(-1)?.seen).toMatch(/^Seen by a security officer, /);
     const screen = alerts_screen(alerted(), ALERTS, READY, ZONE);
     expect(screen.not_seen).toHaveLength(ALERTS.length - 2);
-    expect(screen.unseen).toBe('15 unseen alerts');
-    expect(tab_title('devices', alerted())).toBe('15 alerts · Telcon');
+    expect(screen.unseen).toBe('16 unseen alerts');
+    expect(tab_title('devices', alerted())).toBe('16 alerts · Telcon');
   });
 
   it('are a place for security officers alone', () => {

@@ -39,7 +39,7 @@ export interface AlertsScreen {
   marks: boolean;
 }
 
-const LEVELS: Record<AlertKind, Level> = {
+const LEVELS: Record<AlertKind | 'line_suspect', Level> = {
   device_asked: 'amber',
   device_enrolled: 'quiet',
   device_refused: 'quiet',
@@ -56,6 +56,8 @@ const LEVELS: Record<AlertKind, Level> = {
   log_forked: 'red',
   ring_invalid: 'red',
   code_guessed: 'amber',
+  // Of the server, once its contract has it.
+  line_suspect: 'red',
 };
 
 /** Hexadecimal digits of an identifier that are shown: enough to find it in the log. */

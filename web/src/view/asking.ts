@@ -27,19 +27,33 @@ export interface AskingScreen {
 
 export function asking_screen(asking: Asking, local_zone: string): AskingScreen {
   const texts = t().asking;
+  const lines = t().lines.asking;
   const plain = { code: null, notes: [], hindered: null, level: 'plain', can_stop: false, can_reload: false } as const;
   switch (asking.status) {
     case 'starting':
       return {
         ...plain,
-        kind: t().enrol.kind,
-        title: texts.starting.title,
-        sentences: [texts.starting.sentence],
+        kind: asking.line ? lines.kind : t().enrol.kind,
+        title: (asking.line ? lines : texts).starting.title,
+        sentences: [(asking.line ? lines : texts).starting.sentence],
         hindered: asking.problem && not_started(asking.problem),
       };
     case 'waiting': {
       const { waiting } = texts;
       const until = asking.expires_ms === null ? null : date_time(asking.expires_ms, local_zone);
+      // Who gave it is not known before it is confirmed: the office's name is all that this device has verified.
+      if (asking.line) {
+        return {
+          ...plain,
+          kind: [lines.kind, asking.office].join(' · '),
+          title: lines.title,
+          sentences: [lines.how],
+          code: asking.code,
+          notes: [lines.same, lines.unknown, lines.next, ...(until === null ? [] : [lines.until(until)])],
+          hindered: asking.unreachable ? waiting.unreachable : null,
+          can_stop: true,
+        };
+      }
       return {
         ...plain,
         kind: asking.office,
@@ -96,7 +110,7 @@ function over(asking: Extract<Asking, { status: 'over' }>): Over {
   const texts = t().asking;
   const keys = { notes: [kept ? texts.not_erased : texts.erased], can_reload: kept || is_link_unused(asking) };
   if (why === 'refused' || why === 'expired') {
-    const { title, sentence } = texts[why];
+    const { title, sentence } = asking.line ? t().lines.asking[why] : texts[why];
     return { title, sentences: [sentence], ...keys, level: why === 'refused' ? 'red' : 'amber' };
   }
   if ('told' in why && told_name(why.told) === 'link_used_elsewhere')

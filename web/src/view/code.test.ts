@@ -23,17 +23,26 @@ describe('the code of an invitation', () => {
   it('says that wrong codes were typed, and how it ended', () => {
     expect(of({ wrong: 1 }).warning).toMatchObject({ level: 'amber', text: expect.stringMatching(/^A wrong code/) });
     expect(of({ wrong: 2 }).warning?.text).toMatch(/^2 wrong codes/);
-    for (const over of ['guessed', 'too_many'] as const) {
+    for (const [over, level] of [
+      ['guessed', 'red'],
+      ['too_many', 'amber'],
+    ] as const) {
       const ended = of({ code: null, over });
       expect([ended.status, ended.code, ended.warning?.level, ended.action]).toEqual([
         'over',
         null,
-        'red',
+        level,
         'Show a new code',
       ]);
     }
     expect(of({ code: null, over: 'expired' })).toMatchObject({ warning: null, action: 'Show a new code' });
     expect(of({ code: null, over: 'used' })).toMatchObject({ warning: null, action: null });
+  });
+
+  it('does not alarm because somebody tried its first digits', () => {
+    const tried = of({ code: null, over: 'used', tried: 2 });
+    expect([tried.warning, tried.sentences[1]]).toEqual([null, expect.stringMatching(/tried 2 times more/)]);
+    expect(of({ code: null, over: 'used', tried: 1 }).sentences[1]).toMatch(/tried once more/);
   });
 
   it('warns in red when another device typed it, too', () => {

@@ -24,12 +24,15 @@ export function shown_code(code: CodeView | null, invitation: string, address: s
   if (code === null || code.invitation !== invitation)
     return { ...none, status: 'none', sentences: [texts.why], action: texts.action };
   if (code.over !== null) {
-    const red = code.over === 'guessed' || code.over === 'too_many';
-    const warning = red ? { level: 'red' as const, text: texts.over[code.over] } : null;
+    // Wrong codes were guessed, or only its first four digits were tried, which anybody may do.
+    const level = code.over === 'guessed' ? 'red' : code.over === 'too_many' ? 'amber' : null;
+    const warning: ShownCode['warning'] = level === null ? null : { level, text: texts.over[code.over] };
+    const said = level === null ? texts.over[code.over] : texts.guessed_then;
+    const tried = code.tried > 0 && !code.late ? [texts.tried(code.tried, format_number(code.tried))] : [];
     return {
       ...none,
       status: 'over',
-      sentences: red ? [texts.guessed_then] : [texts.over[code.over]],
+      sentences: [said, ...tried],
       warning: code.late ? { level: 'red', text: texts.late } : warning,
       action: code.over === 'used' ? null : texts.again,
     };

@@ -4,7 +4,7 @@ import { guarded } from '../fake/devices';
 import { minister, officer, president } from '../fake/people';
 import { NOW, desk, incoming, live, notice, record_line, view } from '../fake/views';
 import { record_days } from './records';
-import { acts_lines, acts_notice, delegations_screen, take_overs, term_end } from './delegations';
+import { acts_lines, acts_notice, delegations_screen, for_lines, take_overs, term_end } from './delegations';
 
 const ZONE = 'Europe/Lisbon';
 const screen = (of = view(), list = GIVEN) => delegations_screen(of, list, NOW, ZONE);
@@ -99,4 +99,18 @@ it('the list of calls names who rang or answered for whom', () => {
     'Duty officer answered on behalf of the President',
   );
   expect(outcome({})).toBe('');
+});
+
+it('a principal’s lines are changed under a delegation that says so, and is in force', () => {
+  const acts = ['lines' as const];
+  const found = (more: Parameters<typeof delegation>[0]) =>
+    for_lines({ delegations: [delegation({ acts, ...more })] }, president.person, NOW);
+  expect(found({})?.acts).toEqual(acts);
+  for (const more of [
+    { acts: ['ring' as const] },
+    { principal: minister },
+    { ended_ms: NOW - 1 },
+    { not_before_ms: NOW + 1 },
+  ])
+    expect(found(more)).toBeUndefined();
 });

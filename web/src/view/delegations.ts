@@ -92,6 +92,17 @@ function row(one: ListedDelegation, { now, zone, ready, gives, ends_all }: Conte
   };
 }
 
+/** The delegation under which this person changes the lines of a principal now. */
+export const for_lines = (list: DelegationList, principal: string, now: number): ListedDelegation | undefined =>
+  list.delegations.find(
+    (one) =>
+      one.principal.person === principal &&
+      one.acts.includes('lines') &&
+      one.ended_ms === undefined &&
+      one.not_before_ms <= now &&
+      now <= one.not_after_ms,
+  );
+
 /** How long a delegation may last, in days: the longest is the limit of `crates/proto/src/limits.rs`. */
 export const TERMS_DAYS = [1, 7, 30, 90] as const;
 const DAY_MS = 86_400_000;
@@ -99,7 +110,7 @@ const DAY_MS = 86_400_000;
 export const term_end = (now: number, days: number): number => now + days * DAY_MS;
 
 /** What each act is called where one chooses. */
-export const ACTS: Act[] = ['ring', 'answer'];
+export const ACTS: Act[] = ['ring', 'answer', 'lines'];
 
 /** The call in which somebody acts for this person, who may take it over. */
 export interface TakeOver {

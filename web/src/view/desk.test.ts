@@ -226,15 +226,24 @@ describe('the desk', () => {
     expect(others({ members: 2, noted: false })).toBe('Nobody is listening besides the two speakers.');
   });
 
-  it('says of note-takers what calls have shown', () => {
+  it('says how many note-takers there are, and what calls have shown of them', () => {
     const row = (more: Parameters<typeof desk>[0]) =>
       desk_screen(desk(more), NOW, HERE).health.rows.find((one) => one.name === 'Note-takers');
-    expect(row({})).toMatchObject({ words: 'Not known until a call rings', level: 'quiet' });
+    expect(row({ note_takers: null })).toMatchObject({ words: 'Not known yet', level: 'quiet' });
     expect(row({ mode: 'log_only' })).toBeUndefined();
-    expect(row({ notices: [notice()] })).toMatchObject({ words: 'In one call', level: 'quiet' });
+    expect(row({})).toMatchObject({ words: '2 connected, 1 busy', level: 'seal' });
+    expect(row({ note_takers: { connected: 1, busy: 1 } })).toMatchObject({
+      words: 'The only one is busy: another call would not be recorded',
+      level: 'quiet',
+    });
+    expect(row({ note_takers: { connected: 3, busy: 3 } })?.words).toMatch(/^All 3 are busy/);
+    expect(row({ note_takers: { connected: 0, busy: 0 } })).toMatchObject({
+      words: 'None is connected: calls are not recorded',
+      level: 'amber',
+    });
     const ringing = (age_ms: number) =>
       notice({ state: { is: 'ringing' }, members: 1, noted: false, opened_ms: NOW - age_ms });
-    expect(row({ notices: [ringing(1_000)] })).toMatchObject({ level: 'quiet' });
+    expect(row({ notices: [ringing(1_000)] })).toMatchObject({ level: 'seal' });
     expect(row({ notices: [ringing(4_000)] })).toMatchObject({
       words: 'None has joined: the call would not be recorded',
       level: 'amber',
@@ -294,7 +303,8 @@ describe('the desk', () => {
       desk_screen(desk({ people: few, ...more }), NOW, HERE, { status: 'ready', value: lines }).health;
     expect(rest({ notices: [notice()] })).toMatchObject({ title: 'All is well', level: 'seal' });
     expect(rest({ mode: 'log_only' })).toMatchObject({ title: 'All is well', level: 'seal' });
-    expect(rest({}), 'whether a note-taker is ready is not known').toMatchObject({
+    expect(rest({})).toMatchObject({ title: 'All is well', level: 'seal' });
+    expect(rest({ note_takers: null }), 'whether a note-taker is ready is not known').toMatchObject({
       title: 'Nothing known to be wrong',
       level: 'quiet',
     });

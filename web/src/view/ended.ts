@@ -1,6 +1,7 @@
 // View model of the screen after a call: how it ended, and the state of its record.
 
 import type { CallView } from '../engine/contract';
+import { is_diverted, reply_of_call } from '../engine/lines';
 import { t } from '../text';
 import { format_number } from '../text/format';
 import { told, told_name } from '../text/told';
@@ -35,7 +36,7 @@ export function ended_screen(view: ShownView, ended_ms: number | null, local_zon
   if (call?.state !== 'ended') return null;
   return {
     name: call.other?.name ?? '',
-    ...ended_text(call, view.you?.person),
+    ...(reply_text(call) ?? ended_text(call, view.you?.person)),
     bad: call.ended === 'failed' && !rang_only(call) && !lost_keys(call),
     lasted:
       call.started_ms === null || ended_ms === null
@@ -50,6 +51,23 @@ const rang_only = (call: ShownCall): boolean => call.direction === 'in' && !was_
 
 /** A reload lost this device's keys, and there was nobody to let it back in. No device refused anything. */
 const lost_keys = (call: CallView): boolean => call.problem !== null && told_name(call.problem) === 'keys_lost';
+
+/** How a ring ended that was answered with a word in place of a conversation; `null` of all others. */
+function reply_text(call: ShownCall): { title: string; sentence: string } | null {
+  const { later, later_by_you, office, office_by_you } = t().lines.ended;
+  const name = call.other?.name ?? t().names.other_side;
+  const said = reply_of_call(call);
+  if (call.direction === 'in') {
+    if (said === null || was_answered(call)) return null;
+    return said.type === 'office' ? office_by_you : { ...later_by_you, title: later_by_you.title(...in_minutes(said)) };
+  }
+  if (said?.type === 'later' && call.ended === 'declined')
+    return { title: later.title(...in_minutes(said)), sentence: later.sentence(name) };
+  if (is_diverted(call) && call.ended === 'missed') return { ...office, sentence: office.sentence(name) };
+  return null;
+}
+
+const in_minutes = ({ minutes }: { minutes: number }): [number, string] => [minutes, format_number(minutes)];
 
 /** How a call ended, for a person who was in it. */
 function ended_text(call: ShownCall, you?: string): { title: string; sentence: string } {

@@ -107,7 +107,6 @@ function calls(view: View, unrecorded: number): HealthRow {
   };
 }
 
-/** The page learns of note-takers only from calls: the office does not tell it which are connected. */
 function note_takers(view: View, now: number): HealthRow[] {
   const { health } = t().desk;
   const name = health.note_takers;
@@ -117,12 +116,12 @@ function note_takers(view: View, now: number): HealthRow[] {
     (notice) => !notice.noted && !notice.note_taker_asks && now - notice.opened_ms > NOTE_TAKER_JOIN_TIMEOUT_MS,
   );
   if (without.length > 0) return [{ name, words: health.note_takers_none, level: 'amber', shape: 'unrecorded' }];
-  const noted = calls.filter((notice) => notice.noted).length;
-  return [
-    noted > 0
-      ? quiet(name, health.note_takers_in_calls(noted, format_number(noted)), 'record')
-      : quiet(name, health.note_takers_unknown, 'wait'),
-  ];
+  if (view.note_takers === null) return [quiet(name, health.note_takers_unknown, 'wait')];
+  const { connected, busy } = view.note_takers;
+  if (connected === 0) return [{ name, words: health.note_takers_away, level: 'amber', shape: 'unrecorded' }];
+  if (busy === connected) return [quiet(name, health.note_takers_busy(busy, format_number(busy)), 'record')];
+  const words = health.note_takers_ready(connected, format_number(connected), format_number(busy));
+  return [{ name, words, level: 'seal', shape: 'seal' }];
 }
 
 function records(view: View, list: Loadable<RecordLine[]>, now: number): HealthRow[] {

@@ -23,7 +23,8 @@ export type Shape =
   | 'back'
   | 'forward'
   | 'lock'
-  | 'no';
+  | 'no'
+  | 'line';
 
 /** Severity of a badge. */
 export type Level = 'seal' | 'amber' | 'red' | 'quiet';

@@ -3,7 +3,10 @@
 import type { Contact, View } from '../engine/contract';
 import { t } from '../text';
 import { compare_names } from '../text/format';
+import { holds_lines } from '../engine/roles';
 import { date as date_of, time, time_there } from './clock';
+import type { Level, Shape } from './labels';
+import { contact_words } from './lines';
 
 /** More people than this get a search field. */
 export const SEARCH_FROM = 9;
@@ -20,6 +23,10 @@ export interface PersonRow {
   /** Whether they can be rung, as text. */
   state: string;
   can_ring: boolean;
+  /** What their line allows, or that it is not in use; `null` without one. */
+  line: { words: string; level: Level; shape: Shape } | null;
+  /** There is no ring button: the line is for planned calls. */
+  never_rings: boolean;
   /** That two officers recovered them lately: whoever calls should make sure who answers. */
   recovered: string | null;
   /** Whether this person does not want to be rung by them. */
@@ -59,12 +66,11 @@ export function people_screen(
   now: number,
   local_zone: string,
 ): PeopleScreen {
-  const ready = view.phase === 'ready';
   const silenced = new Set(view.silenced.map((card) => card.person));
   const rows = [...view.people]
     .sort((a, b) => compare_names(a.name, b.name))
     .map((contact) => ({
-      ...row(contact, favourites.has(contact.person), ready, now, local_zone),
+      ...row(contact, view, favourites.has(contact.person), now, local_zone),
       silenced: silenced.has(contact.person),
     }));
   const search = view.people_more || rows.length >= SEARCH_FROM;
@@ -72,7 +78,7 @@ export function people_screen(
   return {
     office: [view.office?.name ?? t().app, time(now, local_zone)].join(' · '),
     you: view.you?.name ?? '',
-    verified: view.you !== null && ready,
+    verified: view.you !== null && view.phase === 'ready',
     connection: connection_words(view.phase),
     search,
     favourites: found.filter((row) => row.favourite),
@@ -88,12 +94,15 @@ const date = (ms: number, zone: string): string => date_of(ms, zone) ?? '';
 
 function row(
   contact: Contact,
+  view: View,
   favourite: boolean,
-  ready: boolean,
   now: number,
   local_zone: string,
 ): Omit<PersonRow, 'silenced'> {
   const { people } = t();
+  const ready = view.phase === 'ready';
+  const line = contact_words(contact, view.you?.role, now, local_zone);
+  const may_ring = line?.may_ring ?? true;
   return {
     person: contact.person,
     name: contact.name,
@@ -101,8 +110,11 @@ function row(
     favourite,
     reachable: contact.reachable,
     time: time_there(now, contact.zone, local_zone) ?? '',
-    state: !ready ? people.you_offline : presence(contact),
-    can_ring: ready && (contact.reachable || contact.notified === true),
+    // Of somebody who cannot be rung now for another reason, the line says why.
+    state: !ready ? people.you_offline : may_ring ? presence(contact) : '',
+    can_ring: ready && (contact.reachable || contact.notified === true) && may_ring,
+    line,
+    never_rings: line?.never_rings ?? false,
     recovered: contact.recovered_ms === undefined ? null : people.recovered(date(contact.recovered_ms, local_zone)),
   };
 }
@@ -132,7 +144,7 @@ function nothing(view: View, all: number, found: number): PeopleScreen['nothing'
   if (all > 0) return found > 0 ? null : t().people.none_found;
   switch (view.phase) {
     case 'ready':
-      return t().people.none;
+      return view.you && holds_lines(view.you.role) ? t().lines.contact.none : t().people.none;
     case 'offline':
       return t().people.unreachable;
     default:

@@ -1,13 +1,16 @@
 // The screen of an outgoing or incoming ring, and of a caller who reloaded and may still be ringing. Of incoming rings, only those
 // that this device has verified are shown.
 
-import type { CallView, View } from '../engine/contract';
+import type { CallView, RecordLine, View } from '../engine/contract';
+import { is_diverted, line_of_call } from '../engine/lines';
 import type { RingNotice } from '../engine/ringer';
 import { t } from '../text';
 import { join_list } from '../text/format';
+import { gives_lines } from '../engine/roles';
 import { both_clocks, date } from './clock';
 import { acts_lines } from './delegations';
 import { names_of, type Level, type Shape } from './labels';
+import { last_call } from './lines';
 import { NOTE_TAKER_JOIN_TIMEOUT_MS } from './recording';
 import { was_answered, type ShownCall, type ShownView } from './resume';
 
@@ -33,6 +36,14 @@ export interface RingScreen {
   /** Who rings or answers for whom, verified by this device. */
   acts: string[];
   clocks: string;
+  /** What the line of this call is for, as whoever gave it wrote; empty without one. */
+  purpose: string;
+  /** When they last talked, and for how long, as far as this page knows. */
+  last: string | null;
+  /** Answers other than Accept and Decline that this person may give. */
+  answers: { later: boolean; office: boolean };
+  /** Whether this person can have the line frozen because this is not its holder. */
+  suspect: boolean;
   /** That two officers recovered the other person lately: their voice may be somebody else's on the line of a new device. */
   recovered: string | null;
   verified: boolean;
@@ -53,7 +64,12 @@ export interface RingScreen {
  * The ring to show; null without a call, once both parties are in it, or if the device could not verify who rings. A caller who
  * reloaded may be live in it and still ring the other party (`may_still_ring`).
  */
-export function ring_screen(view: ShownView, now: number, local_zone: string): RingScreen | null {
+export function ring_screen(
+  view: ShownView,
+  now: number,
+  local_zone: string,
+  calls: readonly RecordLine[] = [],
+): RingScreen | null {
   const { call } = view;
   if (!call || call.direction === 'listen' || !call.other) return null;
   if (call.state === 'ended' || ((call.state === 'live' || call.state === 'reconnecting') && !may_still_ring(call)))
@@ -65,15 +81,22 @@ export function ring_screen(view: ShownView, now: number, local_zone: string): R
   const phase = phase_of(call);
   const progress = state(phase, call);
   const outlook = outlook_of(view, call, now);
+  const line = line_of_call(call);
+  const rings_here = incoming && call.state === 'ringing';
+  const gives = view.you !== null && gives_lines(view.you.role);
   return {
     call: call.call,
     caller: incoming && call.state === 'ringing' ? call.other.person : null,
     further: call.state === 'ringing' || call.state === 'opening' ? further_rings(view) : [],
-    kind: incoming ? texts.incoming : texts.outgoing,
+    kind: incoming ? (line && gives ? t().lines.ring.reach[line.reach] : texts.incoming) : texts.outgoing,
     name,
     organisation,
     acts: acts_lines(call),
     clocks: both_clocks(now, zone, local_zone),
+    purpose: line?.purpose ?? '',
+    last: last_call(calls, call.other.person, local_zone),
+    answers: { later: rings_here, office: rings_here && gives },
+    suspect: rings_here && gives && line !== null,
     recovered: recovered(view, call.other.person, local_zone),
     verified: call.verified,
     ...outlook,
@@ -182,6 +205,7 @@ function state(phase: RingScreen['phase'], call: CallView): RingScreen['state'] 
   const texts = t().ring;
   switch (phase) {
     case 'ringing':
+      if (call.direction === 'out' && is_diverted(call)) return t().lines.ring.diverted;
       if (call.notified) {
         return { title: texts.notifying, sentence: texts.devices_notified(call.other?.name ?? t().names.other_side) };
       }

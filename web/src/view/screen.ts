@@ -3,10 +3,21 @@
 import type { Alert, RevocationView, View } from '../engine/contract';
 import type { Asking } from '../engine/asking';
 import type { Problem } from '../engine/problem';
-import { sees_alerts, sees_all_devices, sees_all_records, sees_delegations, speaks, watches } from '../engine/roles';
+import { offered_terms } from '../engine/lines';
+import {
+  gives_lines,
+  sees_alerts,
+  sees_all_devices,
+  sees_all_records,
+  sees_delegations,
+  sees_lines,
+  speaks,
+  watches,
+} from '../engine/roles';
 import { t } from '../text';
 import { format_number } from '../text/format';
 import { unseen_alerts } from './alerts';
+import { taken_line } from './lines';
 import type { ShownView } from './resume';
 import { may_still_ring } from './ring';
 
@@ -17,13 +28,17 @@ export type Route =
   | { at: 'devices' }
   | { at: 'my_devices' }
   | { at: 'alerts' }
-  | { at: 'acting' };
+  | { at: 'acting' }
+  | { at: 'lines' }
+  /** A principal gives a line; `offer` shows its link. */
+  | { at: 'give' }
+  | { at: 'offer'; invitation: string };
 
 /** Home screens: each role has one. */
 export type Home = 'people' | 'desk' | 'calls' | 'devices';
 
 /** Screens that a route leads to. */
-export type Place = Home | 'record' | 'my_devices' | 'alerts' | 'acting';
+export type Place = Home | 'record' | 'my_devices' | 'alerts' | 'acting' | 'lines' | 'give' | 'offer';
 
 /** What decides the screen before the engine's view does: while it is `on` or `protect`, the view decides. */
 export type AppState =
@@ -57,18 +72,23 @@ export type ScreenName =
   | 'failed'
   | 'revoked'
   | Place
+  | 'line_taken'
   | 'ring_in'
   | 'ring_out'
   | 'call'
   | 'ended';
 
-/** `dismissed` is the ended call that the person dismissed; `sso_required`: the office waits for a sign-in with the office account. */
+/**
+ * `dismissed` is the ended call that the person dismissed; `sso_required`: the office waits for a sign-in with the office account;
+ * `later`: invitations whose question the person put off.
+ */
 export function screen_name(
   state: AppState,
   view: ShownView | null,
   route: Route,
   dismissed: string | null,
   sso_required = false,
+  later: ReadonlySet<string> = new Set(),
 ): ScreenName {
   // The offer to protect the device covers no call, and no revocation.
   const call_now = view?.call && view.call.state !== 'ended';
@@ -79,7 +99,8 @@ export function screen_name(
   if (covers || (state.status !== 'on' && state.status !== 'protect')) return state.status;
   if (!view) return 'starting';
   if (view.phase === 'revoked') return 'revoked';
-  const here = place_of(view, route);
+  // Who took a line is asked at once, and covers what was open, but no call.
+  const here = taken_line(view, later) ? 'line_taken' : place_of(view, route);
   const { call } = view;
   if (!call) return here;
   // Only the desk listens, and shows its call beside the others.
@@ -121,14 +142,22 @@ export function place_of(view: View, route: Route): Place {
       return view.you && sees_alerts(view.you.role) ? 'alerts' : home;
     case 'acting':
       return view.you && sees_delegations(view.you.role) ? 'acting' : home;
+    case 'lines':
+      return view.you && sees_lines(view.you.role) ? 'lines' : home;
+    case 'give':
+    case 'offer':
+      return view.you && gives_lines(view.you.role) ? route.at : home;
     default:
       return lists_calls(view) ? route.at : home;
   }
 }
 
-/** How many devices wait for this person's answer. */
-export const waiting_devices = (view: View | null): number =>
-  view?.invitations.filter((invitation) => invitation.request !== null).length ?? 0;
+/** How many devices wait for this person's answer. Who took a line is for whoever gave it to say. */
+export function waiting_devices(view: View | null): number {
+  const gives = view?.you ? gives_lines(view.you.role) : false;
+  const theirs = view?.invitations.filter((one) => gives || offered_terms(one) === null) ?? [];
+  return theirs.filter((invitation) => invitation.request !== null).length;
+}
 
 /** Which alert it is. Forks share their sentence, and each has evidence of its own to save. */
 export const alert_key = (alert: Alert): string => alert.fork?.other ?? alert.text;
@@ -144,11 +173,15 @@ export function alerts_to_show(view: View | null, dismissed_alerts: ReadonlySet<
 export function route_of(fragment: string): Route {
   const record = /^record=([0-9a-f]{32})$/.exec(fragment)?.[1];
   if (record) return { at: 'record', call: record };
+  const offer = /^offer=([0-9a-f]{32})$/.exec(fragment)?.[1];
+  if (offer) return { at: 'offer', invitation: offer };
   switch (fragment) {
     case 'calls':
     case 'devices':
     case 'alerts':
     case 'acting':
+    case 'lines':
+    case 'give':
       return { at: fragment };
     case 'my-devices':
       return { at: 'my_devices' };
@@ -163,6 +196,8 @@ export function fragment_of(route: Route): string {
       return '';
     case 'record':
       return `record=${route.call}`;
+    case 'offer':
+      return `offer=${route.invitation}`;
     case 'my_devices':
       return 'my-devices';
     default:

@@ -53,7 +53,14 @@ export function sign_in_rows(
       failed: true,
     },
   }));
-  return [...ended, ...refused].sort((a, b) => b.at_ms - a.at_ms).map(({ row }) => row);
+  return merged(ended, refused).map(({ row }) => row);
+}
+
+/** Both lists begin with what came last, and keep their order: the clock of the office's server may have been ahead. */
+function merged<T extends { at_ms: number }>(one: readonly T[], other: readonly T[]): T[] {
+  const [left, right, all] = [[...one], [...other], [] as T[]];
+  while (left[0] && right[0]) all.push((left[0].at_ms >= right[0].at_ms ? left : right).shift()!);
+  return [...all, ...left, ...right];
 }
 
 /** Such as `22 Nov 2026, 16:42 – 18:03`; with both dates where they differ. */

@@ -12,6 +12,7 @@ const READERS: &[(&str, &str)] = &[
     ("crates/core/src/call/message.rs", "end-to-end encrypted between members: servers must not know it"),
     ("crates/core/src/device.rs", "a device's state at rest, which only this crate reads"),
     ("crates/core/src/io.rs", "commands of a screen to the engine in the same process"),
+    ("crates/core/src/lines.rs", "a part of a device's state"),
     ("crates/core/src/peer_log.rs", "a part of a device's state, with a version of its own"),
     ("crates/identity/src/jws.rs", "the JOSE header of RFC 7515"),
     ("crates/identity/src/logged.rs", "the time of an entry of a type that this version does not know"),

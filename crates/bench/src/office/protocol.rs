@@ -140,7 +140,7 @@ pub(super) fn ring_shown(call: CallId) -> String {
 
 /// The callee declines.
 pub(super) fn decline(call: CallId) -> String {
-    text(&ClientMessage::Decline { call })
+    text(&ClientMessage::Decline { call, reply: None })
 }
 
 /// The caller cancels.
@@ -193,7 +193,7 @@ mod tests {
             Incoming::Challenge(vec![1, 2])
         );
         let how = telcon_proto::Ended::Declined;
-        assert_eq!(parsed(&ServerMessage::Ended { call, how }), Incoming::Ended(call));
+        assert_eq!(parsed(&ServerMessage::Ended { call, how, reply: None }), Incoming::Ended(call));
         let (code, message) = (RefusalCode::TooMany, "wait".to_owned());
         let refused = ServerMessage::Refused { call: Some(call), code, message };
         assert_eq!(parsed(&refused), Incoming::Refused(Some(call), RefusalCode::TooMany));

@@ -4,7 +4,7 @@ use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use telcon_identity::{Office, claimed_revocation};
 use telcon_proto::{
-    DeviceId, Digest, InvitationId, PersonId,
+    DelegationId, DeviceId, Digest, InvitationId, PersonId,
     entry::{Entry, InvitationClosed, ReadEntry, is_by_registrar, person_commitment},
 };
 use telcon_record::sha256;
@@ -85,6 +85,26 @@ pub enum DeviceEvent {
         #[serde(skip_serializing_if = "Option::is_none")]
         asked: Option<DeviceId>,
     },
+    /// It signed a delegation: somebody may act for its person. Whom it is for is not in the log.
+    DelegationGiven {
+        /// The delegation.
+        delegation: DelegationId,
+        /// Until when it is valid, unless it ends before, milliseconds since 1970 UTC.
+        until_ms: u64,
+    },
+    /// A delegation that it signed ended before its time.
+    DelegationEnded {
+        /// The delegation.
+        delegation: DelegationId,
+        /// The device whose person ended it; none if it ended with a revoked device.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        by: Option<DeviceId>,
+    },
+    /// It ended a delegation that another device signed.
+    EndedDelegation {
+        /// The delegation.
+        delegation: DelegationId,
+    },
 }
 
 /// An event of a device in the log.
@@ -112,6 +132,8 @@ pub struct PersonDevices {
     owners_named: bool,
     /// Devices that the log says were appointed as registrars.
     registrars: BTreeSet<DeviceId>,
+    /// Delegations that devices signed which are, or may be, the person's.
+    delegations: BTreeMap<DelegationId, DeviceId>,
     /// Devices that the authority revoked, of all people. A later appointment does not make one a registrar again.
     revoked: BTreeSet<DeviceId>,
 }
@@ -133,7 +155,8 @@ impl PersonDevices {
     /// Before the first entry.
     pub fn new(person: PersonId) -> Self {
         let (registrars, revoked) = (BTreeSet::new(), BTreeSet::new());
-        Self { person, devices: BTreeMap::new(), owners_named: false, registrars, revoked }
+        let (devices, delegations) = (BTreeMap::new(), BTreeMap::new());
+        Self { person, devices, owners_named: false, registrars, delegations, revoked }
     }
 
     /// Adds the next entry of the office's log, and says what it means for a device of the person, or for one that may be.
@@ -168,6 +191,19 @@ impl PersonDevices {
                 let asked = device.map(|device| (device, DeviceEvent::InvitationClosed { invitation, how, by }));
                 let answered = by.map(|by| (by, DeviceEvent::RegistrarAnswered { invitation, how, asked: device }));
                 asked.into_iter().chain(answered).collect()
+            }
+            Entry::DelegationGiven { delegation, device, until_ms, .. } => {
+                if self.devices.contains_key(&device) {
+                    self.delegations.insert(delegation, device);
+                }
+                vec![(device, DeviceEvent::DelegationGiven { delegation, until_ms })]
+            }
+            Entry::DelegationEnded { delegation, by, .. } => {
+                let given_by = self.delegations.remove(&delegation);
+                let ended = given_by.map(|device| (device, DeviceEvent::DelegationEnded { delegation, by }));
+                let ender = by.filter(|by| given_by != Some(*by));
+                let by_other = ender.map(|by| (by, DeviceEvent::EndedDelegation { delegation }));
+                ended.into_iter().chain(by_other).collect()
             }
             _ => Vec::new(),
         };

@@ -250,6 +250,18 @@ fn words(event: &LoggedEvent) -> String {
             let asked = asked.map_or_else(String::new, |asked| format!(" of the device {asked}"));
             format!("closed the invitation {invitation}{asked}, as a registrar: {}", how.as_str())
         }
+        DeviceEvent::DelegationGiven { delegation, until_ms } => {
+            format!("signed the delegation {delegation}: until {} SOMEBODY MAY ACT for its person", utc(*until_ms))
+        }
+        DeviceEvent::DelegationEnded { delegation, by } => {
+            let by = match by {
+                Some(by) if *by == device => String::new(),
+                Some(by) => format!(", by the device {by}"),
+                None => ", with a revoked device".to_owned(),
+            };
+            format!("signed the delegation {delegation}, which ended before its time{by}")
+        }
+        DeviceEvent::EndedDelegation { delegation } => format!("ended the delegation {delegation} of another device"),
     };
     match event.owner {
         Owner::Person => format!("device {device} {what}"),

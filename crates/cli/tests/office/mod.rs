@@ -222,6 +222,21 @@ impl Office {
         serde_json::from_slice(&std::fs::read(json).unwrap()).unwrap()
     }
 
+    /// Asserts that the only record, of a note-taker without a speech model, lacks a transcript and nothing else.
+    pub fn assert_lacks_transcript_only(&self) -> PathBuf {
+        let report = self.verify();
+        assert_eq!(
+            (report["records_good"].as_u64(), report["records_partial"].as_u64()),
+            (Some(1), Some(1)),
+            "{report}"
+        );
+        let (printed, out) = self.open_record();
+        let missing: Vec<_> = printed.lines().filter(|line| line.starts_with("missing: ")).collect();
+        let expected = format!("missing: the note-taker says: {}", telcon_record::NO_TRANSCRIPT);
+        assert_eq!(missing, [expected], "{printed}");
+        out
+    }
+
     /// The office as its devices pin it.
     pub fn anchor(&self) -> telcon_identity::TrustStore {
         let info = std::fs::read(self.path("server/archive/office.json")).unwrap();

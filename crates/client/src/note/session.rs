@@ -9,8 +9,12 @@ use super::{
 use crate::attendance::{Attendance, Gap, MAX_GAP_MS};
 use std::collections::BTreeMap;
 use telcon_core::{Engine, call::captions::Caption};
-use telcon_proto::{Blob, CallId, Card, DeviceId, RecordMode, delegation::ActsFor, participant::RecordParticipant};
-use telcon_record::{BagInfo, NO_AUDIO, RecordError, Segment, local_time::Zone, progress::MIN_MISSING_MS};
+use telcon_proto::{
+    Blob, CallId, Card, DeviceId, RecordMode, delegation::ActsFor, line::Line, participant::RecordParticipant,
+};
+use telcon_record::{
+    BagInfo, NO_AUDIO, NO_TRANSCRIPT, RecordError, Segment, local_time::Zone, progress::MIN_MISSING_MS,
+};
 
 /// Largest Opus packet, bytes (RFC 6716 section 3.4).
 const MAX_PACKET_BYTES: usize = 1275;
@@ -28,6 +32,8 @@ pub(super) struct RecordingSession {
     participants: BTreeMap<DeviceId, Card>,
     /// Who acted for a party.
     acts_for: Vec<ActsFor>,
+    /// The line that the call is over.
+    line: Option<Line>,
     pub(super) transcript: Vec<TranscriptLine>,
     outage: OutageLog,
     attendance: Attendance,
@@ -37,6 +43,10 @@ pub(super) struct RecordingSession {
     resumed: bool,
     /// The last event that said so, said that the transcript was complete.
     was_complete: bool,
+    /// Speech is recognized.
+    transcribes: bool,
+    /// Passages that could not be recognized.
+    not_transcribed: usize,
     /// The end of the call is certain, because a participant said so and not only the server.
     end_is_authentic: bool,
 }
@@ -87,7 +97,11 @@ impl RecordingSession {
         let mut files = RecordFiles::new(config, engine.device(), call);
         files.push_event(serde_json::json!({
             "at_ms": now_ms, "what": "note_taker_joined", "mode": mode, "live_ms": live_ms,
-            "transcript": if config.recognizers.is_some() { "by machine" } else { "none: no speech model was configured" },
+            "transcript": match (&live, &config.recognizers) {
+                (Some(_), _) => "by machine",
+                (None, None) => "none: no speech model was configured",
+                (None, Some(_)) => "none: speech recognition could not be started",
+            },
             "ring": engine.ring_jws(),
         }));
         let outage = OutageLog { last_packet_ms: last_written_ms(files.dir()), ..OutageLog::default() };
@@ -95,12 +109,15 @@ impl RecordingSession {
             call,
             mode,
             files,
+            transcribes: live.is_some(),
+            not_transcribed: 0,
             live,
             joined_ms: now_ms,
             live_ms,
             sealed_ms: now_ms,
             participants: BTreeMap::new(),
             acts_for: Vec::new(),
+            line: None,
             transcript: Vec::new(),
             outage,
             attendance: Attendance::default(),
@@ -114,6 +131,18 @@ impl RecordingSession {
     /// Time in the call, milliseconds.
     fn call_time(&self, now_ms: u64) -> u64 {
         now_ms.saturating_sub(self.live_ms.unwrap_or(self.joined_ms))
+    }
+
+    /// The line that the call is over, verified.
+    pub(super) fn on_line(&mut self, line: &Line, now_ms: u64) {
+        if self.line.as_ref() != Some(line) {
+            self.files.push_event(serde_json::json!({
+                "at_ms": now_ms, "what": "line", "line": line.line, "version": line.version,
+                "principal": line.principal.person.to_hex(), "holder": line.holder.person.to_hex(),
+                "purpose": line.terms.purpose,
+            }));
+            self.line = Some(line.clone());
+        }
     }
 
     /// The participants of a new epoch.
@@ -288,6 +317,7 @@ impl RecordingSession {
     fn handle_result(&mut self, spoken: Spoken, now_ms: u64) -> Caption {
         let (speaker, result) = (spoken.speaker, &spoken.result);
         if let Some(why) = &spoken.failure {
+            self.not_transcribed += 1;
             let (start_s, end_s) = (result.start_s, result.end_s);
             tracing::warn!(call = %self.call, start_s, end_s, why, "speech could not be recognized; the transcript has a gap");
             self.files.push_event(serde_json::json!({
@@ -332,8 +362,9 @@ impl RecordingSession {
         let statistics = self.attendance.statistics();
         self.files
             .push_event(serde_json::json!({ "at_ms": now_ms, "what": "receive_statistics", "speakers": statistics }));
-        let participants =
-            self.participants.iter().map(|(device, card)| RecordParticipant::new(*device, card).acting(&self.acts_for));
+        let participants = self.participants.iter().map(|(device, card)| {
+            RecordParticipant::new(*device, card).acting(&self.acts_for).holding(self.line.as_ref())
+        });
         self.files.add_summaries(&participants.collect::<Vec<_>>());
     }
 
@@ -343,6 +374,7 @@ impl RecordingSession {
         let lacks = self.attendance.lacks();
         let [missed_s, late_s] = [self.outage.missed_ms, self.outage.late_ms].map(|ms| ms.div_ceil(1000));
         let end_is_authentic = self.end_is_authentic;
+        let transcript = lacks_transcript(self.mode, self.transcribes, self.not_transcribed);
         self.files.finish(now_ms, |sessions| {
             let reason = match (sessions, end_is_authentic, lacks) {
                 (2.., ..) => {
@@ -356,6 +388,8 @@ impl RecordingSession {
                 (.., Some(lacks)) => lacks,
                 _ => String::new(),
             };
+            let reason =
+                [reason, transcript].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ");
             BagInfo { date: date(now_ms), partial: !reason.is_empty(), reason, extra: more }
         })
     }
@@ -383,6 +417,17 @@ impl RecordingSession {
     }
 }
 
+/// What the transcript lacks that the call's mode demands; empty if nothing. Every record has a transcript: a call of which nothing is
+/// written down has no record.
+fn lacks_transcript(mode: RecordMode, transcribes: bool, not_transcribed: usize) -> String {
+    match (mode, transcribes, not_transcribed) {
+        (RecordMode::LogOnly, ..) | (_, true, 0) => String::new(),
+        (_, false, _) => NO_TRANSCRIPT.to_owned(),
+        (_, true, 1) => "a passage could not be transcribed".to_owned(),
+        (_, true, many) => format!("{many} passages could not be transcribed"),
+    }
+}
+
 /// The event that says that a later run transcribed a time span of the call.
 pub(super) fn transcribed_later(now_ms: u64, (from_ms, to_ms): (u64, u64)) -> serde_json::Value {
     serde_json::json!({ "at_ms": now_ms, "what": "transcribed_later", "from_ms": from_ms, "to_ms": to_ms })
@@ -402,6 +447,17 @@ fn utc(ms: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_record_without_the_transcript_that_its_mode_demands_is_partial() {
+        use RecordMode::{Audio, LogOnly, Memo};
+        for mode in [Memo, Audio] {
+            assert_eq!(lacks_transcript(mode, false, 0), NO_TRANSCRIPT);
+            assert_eq!(lacks_transcript(mode, true, 0), "");
+            assert!(lacks_transcript(mode, true, 2).starts_with("2 passages"));
+        }
+        assert_eq!(lacks_transcript(LogOnly, false, 0), "");
+    }
 
     #[test]
     fn outages_are_counted_and_a_late_join_is_distinguished() {

@@ -26,6 +26,9 @@ pub(crate) enum Refusal {
     /// Everything is authentic, but the device does not belong in this call.
     #[error("{0}")]
     NotAllowed(&'static str),
+    /// It was right when it was sent, and something changed meanwhile.
+    #[error("{0}")]
+    Crossed(&'static str),
     /// A limit of this device is reached.
     #[error("{0}")]
     TooMany(&'static str),
@@ -41,6 +44,7 @@ impl Refusal {
             }
             Self::Identity(IdentityError::Incompatible(_) | IdentityError::Expired(_) | IdentityError::Misuse(_))
             | Self::Group(GroupError::WrongEpoch { .. } | GroupError::OtherKeyPackage | GroupError::Misuse(_))
+            | Self::Crossed(_)
             | Self::TooMany(_) => false,
         }
     }

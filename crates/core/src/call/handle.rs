@@ -14,7 +14,7 @@ use crate::{
     mls::GroupError,
     view::Direction,
 };
-use telcon_proto::{Blob, ClientMessage, DeviceId, ServerMessage, message::Logged};
+use telcon_proto::{Blob, ClientMessage, DeviceId, Ended, ServerMessage, message::Logged};
 
 impl Call {
     /// Handles a message about this call. Gives the problem, if the call had to be ended or a device was refused.
@@ -70,7 +70,12 @@ impl Call {
                 self.end("taken_elsewhere", context);
                 Ok(())
             }
-            ServerMessage::Ended { how, .. } => {
+            ServerMessage::Diverted { .. } => {
+                self.diverted |= self.direction == Direction::Out && self.is_ringing();
+                Ok(())
+            }
+            ServerMessage::Ended { how, reply, .. } => {
+                self.reply = reply.filter(|_| self.direction == Direction::Out && how == Ended::Declined);
                 self.end(how.as_str(), context);
                 Ok(())
             }
@@ -91,6 +96,7 @@ impl Call {
         let logged = trust.verify_opening(ring, opened)?;
         admission::check_fresh(trust, logged.entry(), context.fresh_size)?;
         let ring = OpenedRing::new(context, logged, sent.jws.clone())?;
+        ring.check_line(context, sent.shown.role)?;
         self.phase.replace(|phase| match phase {
             Phase::Placing(Placing::Sent(sent)) => Phase::Ringing(sent.opened(ring)),
             other => other,

@@ -33,12 +33,13 @@ use message::GroupMessage;
 use phase::{AwaitingWelcome, Current, Ended, ExpectedRing, Incoming, Joining, Phase, Placing, Ringing, SentRing};
 use ring::{OpenedRing, check_fresh};
 use std::collections::{BTreeMap, BTreeSet};
-use telcon_identity::{LoggedDelegation, LoggedDevice, VerifiedDelegation, VerifiedDevice};
+use telcon_identity::{LoggedDelegation, LoggedDevice, LoggedLine, VerifiedDelegation, VerifiedDevice};
 use telcon_proto::{
-    Blob, CallId, Card, ClientMessage, DeviceId, RecordMode, SuiteName,
+    Blob, CallId, Card, ClientMessage, DeviceId, LineId, RecordMode, SuiteName,
     delegation::Act,
     limits::{JOIN_REQUEST_INTERVAL_MS, RING_MAX_AGE_MS},
-    message::{Logged, RefusalCode, Ring},
+    line::OverLine,
+    message::{DeclineReply, Logged, RefusalCode, Ring},
 };
 
 const NOT_OPENED: &str = "Your office did not open this call. Ring again; if that does not help, tell your office.";
@@ -62,6 +63,10 @@ pub(crate) struct Call {
     mode: RecordMode,
     parties: Option<Parties>,
     muted: bool,
+    /// What the callee let the caller know when they declined.
+    reply: Option<DeclineReply>,
+    /// The callee passed the ring to their office, as the server states it.
+    diverted: bool,
     /// The office said that no device of the callee is connected, and that it notifies them.
     notified: bool,
     /// Log index of its sealed record, and whether every note-taker reported its record as incomplete.
@@ -87,6 +92,7 @@ impl Call {
         callee: Card,
         mode: RecordMode,
         on_behalf: Option<VerifiedDelegation>,
+        over: Option<OverLine>,
         rng: &mut ChaCha20Rng,
         now_ms: u64,
     ) -> Result<(Self, ClientMessage), GroupError> {
@@ -104,7 +110,7 @@ impl Call {
             suite,
             at_ms: now_ms,
             on_behalf: on_behalf.as_ref().map(VerifiedDelegation::on_behalf),
-            over: None,
+            over,
         };
         let jws = telcon_identity::sign_ring(device.key(), device.chain(), &ring);
         let sent = SentRing {
@@ -155,6 +161,7 @@ impl Call {
         }
         let (id, mode) = (content.call.id, content.mode);
         let callee = answering.as_ref().map_or(me, LoggedDelegation::principal).clone();
+        ring.check_line(context, callee.role)?;
         let parties = Some(Parties { caller: ring.caller().clone(), callee });
         let join = PendingJoin::new(device, id)?;
         let phase = Phase::Ringing(Ringing::Incoming(Incoming { ring, caller, join, unconfirmed: false, answering }));
@@ -211,6 +218,8 @@ impl Call {
             mode,
             parties: None,
             muted: false,
+            reply: None,
+            diverted: false,
             notified: false,
             record: None,
             same_log: BTreeSet::new(),
@@ -227,6 +236,11 @@ impl Call {
     /// Whether it ended.
     pub(crate) fn is_over(&self) -> bool {
         matches!(*self.phase, Phase::Ended(_))
+    }
+
+    /// Whether it ended because something failed here.
+    pub(crate) fn has_failed(&self) -> bool {
+        matches!(&*self.phase, Phase::Ended(ended) if ended.how == "failed")
     }
 
     /// Whether a refusal of the server ends it: while this device waits to be put through or let in. What is refused later, a
@@ -326,6 +340,16 @@ impl Call {
         self.phase.verified(device)
     }
 
+    /// The version of the line that it is over, once that is verified.
+    pub(crate) fn line(&self) -> Option<&LoggedLine> {
+        self.phase.ring()?.line.as_ref()
+    }
+
+    /// Whether it is over this line.
+    pub(crate) fn is_over_line(&self, line: LineId) -> bool {
+        self.line().is_some_and(|over| over.id() == line)
+    }
+
     fn mode(&self) -> RecordMode {
         self.phase.ring().map_or(self.mode, |ring| ring.logged.ring().ring().mode)
     }
@@ -374,9 +398,10 @@ impl Call {
     }
 
     /// Declines the ring.
-    pub(crate) fn decline(&mut self, context: &mut Context<'_>) {
+    pub(crate) fn decline(&mut self, reply: Option<DeclineReply>, context: &mut Context<'_>) {
         if self.is_ringing_here() {
-            context.out.push_back(Output::Send(ClientMessage::Decline { call: self.id }));
+            self.reply = reply;
+            context.out.push_back(Output::Send(ClientMessage::Decline { call: self.id, reply }));
             self.end("declined", context);
         }
     }
@@ -473,6 +498,16 @@ impl Call {
         *self.phase = Phase::Ended(Ended { how, hung_up_by, problem, ring, verified, view });
         context.out.push_back(Output::CloseLeg);
         context.out.push_back(Output::Event(Event::Ended { call: self.id, how, signed_by }));
+    }
+
+    /// Its line was stopped: a ring ends here and is not answered; a call ends for everybody, unless the line is only paused.
+    pub(crate) fn stop_line(&mut self, paused: bool, context: &mut Context<'_>) {
+        if self.is_ringing_here() {
+            self.end("revoked", context);
+        } else if !paused && !self.is_over() {
+            context.out.push_back(Output::Send(ClientMessage::HangUp { call: self.id, failed: false }));
+            self.end("revoked", context);
+        }
     }
 
     // ---- the connection

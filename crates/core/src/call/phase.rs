@@ -18,7 +18,7 @@ use crate::{
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use telcon_identity::{LoggedDelegation, LoggedDevice, LoggedRing, VerifiedDelegation};
-use telcon_proto::{Blob, CallId, Card, ClientMessage, DeviceId, message::Logged};
+use telcon_proto::{Blob, CallId, Card, ClientMessage, DeviceId, Role, message::Logged};
 
 /// Phase of the call.
 #[expect(clippy::large_enum_variant, reason = "a device is in one call, which rings before anything else")]
@@ -318,6 +318,7 @@ impl AwaitingWelcome {
             return Err(Refusal::NotAllowed("a welcome to a call without this device in it"));
         }
         let shown = self.expected.check_shown(&ring.logged, &members)?;
+        self.expected.check_line(context, &ring, &members)?;
         let mut verified: BTreeMap<_, _> =
             members.into_iter().map(|member| (member.device().device(), member)).collect();
         if let ExpectedRing::Verified(_, caller) = &self.expected {
@@ -370,6 +371,22 @@ impl ExpectedRing {
             shown.iter().try_for_each(|shown| admission::check_shown(shown, card))?;
         }
         Ok(shown)
+    }
+
+    /// Holds a ring that comes with a welcome to its line.
+    fn check_line(&self, context: &Context<'_>, ring: &OpenedRing, members: &[LoggedDevice]) -> Result<(), Refusal> {
+        let to = &ring.logged.ring().ring().to;
+        let member = members.iter().map(|member| member.device().card()).find(|card| card.is_of(to));
+        let callee = match self {
+            Self::Verified(..) => return Ok(()),
+            _ if member.is_some() => member.map(|card| card.role),
+            Self::Listening(parties) => Some(parties.callee.role),
+            // The ring was verified here before this device lost its keys.
+            Self::Rejoining(Some(_)) => Some(Role::Principal),
+            Self::Rejoining(None) => None,
+        };
+        // Of a callee whose role is not known it is not known either that they need no line.
+        ring.check_line_past(context, callee.unwrap_or(Role::Counterpart))
     }
 
     /// The ring of the call. A ring that was verified here is not replaced: the server cannot change what was answered.

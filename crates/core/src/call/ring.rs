@@ -2,8 +2,8 @@
 
 use super::admission::{self, Refusal};
 use crate::context::Context;
-use telcon_identity::{LoggedDelegation, LoggedRing};
-use telcon_proto::Card;
+use telcon_identity::{LoggedDelegation, LoggedLine, LoggedRing};
+use telcon_proto::{Card, Role};
 
 /// A verified ring whose opening is in the log, with the delegation under which it was rung for somebody.
 #[derive(Clone)]
@@ -14,6 +14,8 @@ pub(super) struct OpenedRing {
     pub(super) jws: String,
     /// The caller rang for its principal.
     pub(super) on_behalf: Option<LoggedDelegation>,
+    /// The version of the line that it names.
+    pub(super) line: Option<LoggedLine>,
 }
 
 impl OpenedRing {
@@ -28,7 +30,41 @@ impl OpenedRing {
                 return Err(Refusal::NotAllowed("it is on behalf of somebody of another office"));
             }
         }
-        Ok(Self { logged, jws, on_behalf })
+        // Whether it allows the ring is [`OpenedRing::check_line`]'s to say, once the callee's role is known.
+        let line = logged.ring().ring().over.and(context.line.get()).cloned();
+        Ok(Self { logged, jws, on_behalf, line })
+    }
+
+    /// Holds a ring that rings now to the line that it names, and to that it names one if the office's charter demands one between
+    /// these two people. Hours and terms are judged by this device's clock.
+    pub(super) fn check_line(&self, context: &Context<'_>, callee: Role) -> Result<(), Refusal> {
+        self.check_line_at(context, callee, context.now_ms())?;
+        let line = self.line.as_ref().map(|line| line.line().content());
+        if line.and_then(|line| context.known_lines.newer_than(line)).is_some() {
+            return Err(Refusal::Crossed("its line was stopped or changed while it was on its way"));
+        }
+        Ok(())
+    }
+
+    /// The same for the ring of a call that was opened before, as of its opening: its line may have been stopped, or its hours be over,
+    /// since.
+    pub(super) fn check_line_past(&self, context: &Context<'_>, callee: Role) -> Result<(), Refusal> {
+        self.check_line_at(context, callee, self.opened().1)
+    }
+
+    fn check_line_at(&self, context: &Context<'_>, callee: Role, at_ms: u64) -> Result<(), Refusal> {
+        let (rings, zones) = (context.device.office().rings(), context.zones);
+        let verified = self.line.as_ref().map(LoggedLine::line);
+        self.logged.ring().check_line(rings, self.principal(), callee, verified, at_ms, &zones)?;
+        let Some(line) = &self.line else { return Ok(()) };
+        let trust = context.device.trust();
+        line.entries().into_iter().try_for_each(|entry| admission::check_fresh(trust, entry, context.fresh_size))?;
+        match context.known_lines.newer_than(line.line().content()) {
+            Some(newer) if newer.was_logged_at(self.opened().1) => {
+                Err(Refusal::NotAllowed("it is over an older version of the line than this device has seen"))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Log index and time (milliseconds since 1970 UTC) of the opening.

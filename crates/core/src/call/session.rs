@@ -136,8 +136,10 @@ impl Session {
             act,
         });
         let acts_for = acts_for.collect();
+        let line = self.ring.line.as_ref().map(|line| Box::new(line.line().content().clone()));
         let (call, epoch, authenticator) = (self.call(), entered.epoch, entered.authenticator);
-        context.out.push_back(Output::Event(Event::Epoch { call, epoch, authenticator, members, speakers, acts_for }));
+        let epoch = Event::Epoch { call, epoch, authenticator, members, speakers, acts_for, line };
+        context.out.push_back(Output::Event(epoch));
         Ok(())
     }
 

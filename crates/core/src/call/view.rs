@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     mls::phrase::Phrase,
-    view::{ActsForView, CallState, CallView, Direction, LogComparison, MemberView},
+    view::{ActsForView, CallState, CallView, Direction, LineView, LogComparison, MemberView},
 };
 use telcon_identity::{LoggedDelegation, VerifiedDelegation};
 use telcon_proto::{
@@ -32,6 +32,7 @@ impl Call {
         // The record is reported after the end too.
         view.kept_index = self.record.map(|(index, _)| index);
         view.partial = self.record.is_some_and(|(_, partial)| partial);
+        view.reply = self.reply;
         // Consistency proofs, too, arrive after the end.
         (view.logs, view.invalid_checkpoints) = (self.log_comparison(&view.members), self.invalid_checkpoints);
         view
@@ -85,6 +86,9 @@ impl Call {
             from,
             to,
             acts_for,
+            line: self.line().map(|line| LineView::of(line.line())),
+            reply: None,
+            diverted: self.diverted,
             speaks: self.speaks(),
             verified: if i_rang { callee_verified } else { ring.is_some() },
             mode: self.mode(),

@@ -1,4 +1,4 @@
-//! The short code that this device shows, as a registrar: it carries an invitation's link to the device on which the code is typed. It
+//! The short code that this device shows, as a registrar or the giver of a line: it carries an invitation's link to the device on which the code is typed. It
 //! is in memory only: after a reload, or when the connection closes, its person makes another one.
 
 use crate::{
@@ -118,7 +118,15 @@ impl Engine {
 
     pub(super) fn code_view(&self) -> Option<CodeView> {
         if let Some(invitation) = self.codes.wanted {
-            return Some(CodeView { invitation, code: None, expires_ms: None, wrong: 0, over: None, late: false });
+            return Some(CodeView {
+                invitation,
+                code: None,
+                expires_ms: None,
+                wrong: 0,
+                over: None,
+                tried: 0,
+                late: false,
+            });
         }
         let shown = self.codes.shown.as_ref()?;
         let over = shown.code.over();
@@ -128,6 +136,7 @@ impl Engine {
             expires_ms: Some(shown.expires_ms),
             wrong: shown.code.wrong(),
             over,
+            tried: shown.code.tried(),
             late: shown.late,
         })
     }

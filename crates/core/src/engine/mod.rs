@@ -7,6 +7,7 @@ mod codes;
 mod delegations;
 mod gossip;
 mod keepalive;
+mod lines;
 mod log_audit;
 mod notices;
 mod recoveries;
@@ -21,11 +22,14 @@ use crate::{
     delegations::SentDelegations,
     device::{Device, DeviceError, DeviceState},
     io::{Output, UserCommand},
+    lines::{SentLine, Zones, no_zones},
     media::{
         keyring::OpenError,
         rate::{RateController, SendProfile},
     },
-    view::{Alert, AlertLevel, ConnectionState, LogState, NoticeView, OfficeView, RevocationView, View, You},
+    view::{
+        Alert, AlertLevel, ConnectionState, LogState, NoteTakersView, NoticeView, OfficeView, RevocationView, View, You,
+    },
 };
 use chacha20::{ChaCha20Rng, rand_core::SeedableRng as _};
 use gossip::Gossip;
@@ -33,11 +37,12 @@ use keepalive::{KeepAlive, PING_INTERVAL_MS};
 use log_audit::Freshness;
 use rings::Rings;
 use std::collections::{BTreeMap, VecDeque};
-use telcon_identity::{LoggedDevice, VerifiedDelegation};
+use telcon_identity::{LoggedDevice, VerifiedDelegation, needs_line};
 use telcon_proto::{
-    CallId, Card, ClientMessage, DeviceId, PersonId, RecordMode, ServerMessage,
+    CallId, Card, ClientMessage, DeviceId, PersonId, RecordMode, Role, ServerMessage,
     device_policy::ProgramVersion,
     limits::MAX_MESSAGE_BYTES,
+    line::{ContactLine, LineState, Reach},
     policy::{Action, allows},
     terms::Contact,
 };
@@ -47,6 +52,24 @@ use zeroize::Zeroizing;
 const MAX_ALERTS: usize = 8;
 /// Finished rings kept to detect replays, after a restart too.
 const MAX_FINISHED_RINGS: usize = 64;
+
+/// Whether a person can ring over a line as the office lists it. The list is not authenticated: this spares people a ring that the office
+/// and the other side would refuse.
+fn may_ring_over(line: Option<&ContactLine>, caller: Role, needed: bool) -> Result<(), &'static str> {
+    match line {
+        None if needed => Err("There is no line between you and this person."),
+        None => Ok(()),
+        Some(line) => match line.state {
+            LineState::Live if line.terms.reach == Reach::Planned && allows(caller, Action::HoldLines) => {
+                Err("This line is for planned calls only: ask for one.")
+            }
+            LineState::Live => Ok(()),
+            LineState::Paused => Err("This line is paused."),
+            LineState::Suspect => Err("This line is frozen: its giver has to look into that."),
+            LineState::Ended => Err("This line has ended."),
+        },
+    }
+}
 
 /// The engine of one device.
 pub struct Engine {
@@ -74,6 +97,10 @@ pub struct Engine {
     /// Further rings. Not empty only while `call` is not over.
     rings: Rings,
     silenced: Vec<Card>,
+    /// When the person's sign-in at the office's provider ends, milliseconds since 1970 UTC.
+    account_ends_ms: Option<u64>,
+    /// What the office says of note-takers, to those who watch calls.
+    note_takers: Option<NoteTakersView>,
     invitations: registrar::Invitations,
     /// Recoveries of people who lost all devices, as a registrar sees them.
     recoveries: recoveries::Recoveries,
@@ -85,6 +112,11 @@ pub struct Engine {
     delegations: SentDelegations,
     /// How often the office reported that delegations changed.
     delegations_changed: u32,
+    /// The line that came before the message in progress.
+    line: SentLine,
+    /// How often the office reported that lines changed.
+    lines_changed: u32,
+    zones: Zones,
     alerts_known: alerts::Alerts,
     codes: codes::Codes,
     /// The call whose end the message in progress reports.
@@ -127,12 +159,17 @@ impl Engine {
             call: None,
             rings: Rings::default(),
             silenced: Vec::new(),
+            account_ends_ms: None,
+            note_takers: None,
             invitations: registrar::Invitations::default(),
             recoveries: recoveries::Recoveries::default(),
             revocation: None,
             recovered_ms: None,
             delegations: SentDelegations::default(),
             delegations_changed: 0,
+            line: SentLine::default(),
+            lines_changed: 0,
+            zones: no_zones,
             alerts_known: alerts::Alerts::default(),
             codes: codes::Codes::default(),
             reported_over: None,
@@ -150,6 +187,15 @@ impl Engine {
     /// The ticket with which this device signs in from now on; see [`telcon_proto::protection`]. It is never stored.
     pub fn set_ticket(&mut self, ticket: Option<String>) {
         self.ticket = ticket;
+    }
+
+    /// Gives the engine a database of time zones, for the hours of lines. Without one it rings over no line that has hours.
+    pub fn set_zones(&mut self, zones: Zones) {
+        self.zones = zones;
+    }
+
+    pub(crate) fn zones(&self) -> Zones {
+        self.zones
     }
 
     /// Whether [`Engine::poll`] has an output.
@@ -357,6 +403,7 @@ impl Engine {
             token: self.token.clone(),
             unlock_required: self.unlock_required,
             sso_token: self.sso_token.clone(),
+            account_ends_ms: self.account_ends_ms,
             outdated: self.outdated,
             log: self.log_state(),
             call: self.call.as_ref().map(Call::view),
@@ -370,8 +417,10 @@ impl Engine {
             code: self.code_view(),
             devices_changed: self.invitations.devices_changed,
             delegations_changed: self.delegations_changed,
+            lines_changed: self.lines_changed,
             office_alerts: self.office_alerts_view(),
             added_devices: self.added_devices_view(),
+            note_takers: self.note_takers,
             notices: self.notices.values().rev().cloned().collect(),
             alerts: self.alerts.iter().cloned().chain(self.fork_alerts()).collect(),
             alerts_raised: self.alerts_raised,
@@ -407,7 +456,7 @@ impl Engine {
             UserCommand::Ring { person, mode } => self.ring(now_ms, person, mode, None),
             UserCommand::RingFor { person, mode, statement } => self.ring_for(now_ms, person, mode, &statement),
             UserCommand::Answer { call } => self.answer(call),
-            UserCommand::Decline { call } => self.decline(call),
+            UserCommand::Decline { call, reply } => self.decline(call, reply),
             UserCommand::Silence { .. }
             | UserCommand::Invite(_)
             | UserCommand::CloseInvitation { .. }
@@ -418,6 +467,12 @@ impl Engine {
             | UserCommand::CloseRecovery { .. }
             | UserCommand::Delegate(_)
             | UserCommand::EndDelegation { .. }
+            | UserCommand::GiveLine(_)
+            | UserCommand::GiveLineTo { .. }
+            | UserCommand::ConfirmLine { .. }
+            | UserCommand::SignLineChange { .. }
+            | UserCommand::HandBack { .. }
+            | UserCommand::Suspect { .. }
             | UserCommand::ShowCode { .. }
             | UserCommand::SeeAlerts { .. }
             | UserCommand::AcknowledgeDevice { .. }
@@ -435,6 +490,17 @@ impl Engine {
             UserCommand::ApproveDevice { invitation, code } => self.approve_device(now_ms, invitation, &code),
             UserCommand::Delegate(to) => self.delegate(now_ms, to),
             UserCommand::EndDelegation { delegation } => self.end_delegation(now_ms, delegation),
+            UserCommand::GiveLine(to) => self.give_line(now_ms, to),
+            UserCommand::GiveLineTo { person, terms, under } => {
+                self.give_line_to(now_ms, person, terms, under.as_deref());
+            }
+            UserCommand::ConfirmLine { invitation, code } => self.confirm_line(now_ms, invitation, &code),
+            UserCommand::SignLineChange { statement, change, under } => {
+                self.sign_line_change(now_ms, &statement, change, under.as_deref());
+            }
+            UserCommand::HandBack { statement } => self.hand_back(now_ms, &statement),
+            UserCommand::Suspect { call } => self.suspect(now_ms, call),
+            UserCommand::SeeLines { list } => self.see_lines(&list),
             UserCommand::ShowCode { invitation } => self.show_code(invitation),
             UserCommand::HideCode => self.hide_code(),
             UserCommand::SeeAlerts { alerts } => self.see_alerts(alerts),
@@ -511,10 +577,21 @@ impl Engine {
 
     fn context(&mut self) -> Context<'_> {
         let may_send_unattended = self.may_send_unattended();
-        let Self { device, clock, recording, rng, out, state, freshness, delegations, .. } = self;
-        let (log, fresh_size) = (state.log.as_ref(), freshness.least_size());
-        let (clock, recording) = (*clock, *recording);
-        Context { device, clock, recording, may_send_unattended, log, fresh_size, delegations, rng, out }
+        let Self { device, clock, recording, rng, out, state, freshness, delegations, line, zones, .. } = self;
+        Context {
+            device,
+            clock: *clock,
+            recording: *recording,
+            may_send_unattended,
+            log: state.log.as_ref(),
+            fresh_size: freshness.least_size(),
+            delegations,
+            line,
+            known_lines: &state.lines,
+            zones: *zones,
+            rng,
+            out,
+        }
     }
 
     /// See [`Context::may_send_unattended`].
@@ -538,9 +615,10 @@ impl Engine {
         if self.call.iter().any(rings_here) || self.rings.iter().any(rings_here) {
             return self.alert(AlertLevel::Amber, "This person rings you now: accept their ring.");
         }
-        let Some(to) = self.people.iter().find(|contact| contact.card.person == person).map(|c| c.card.clone()) else {
+        let Some(contact) = self.people.iter().find(|contact| contact.card.person == person) else {
             return self.alert(AlertLevel::Amber, "This person is not in the office's list.");
         };
+        let (to, line) = (contact.card.clone(), contact.line.clone());
         if to.office != *self.device.office().domain() {
             return self
                 .alert(AlertLevel::Amber, "This person belongs to another office, which yours is not connected to.");
@@ -548,8 +626,16 @@ impl Engine {
         if to.is_same_person(self.device.me().card()) {
             return self.alert(AlertLevel::Amber, "You cannot ring yourself.");
         }
-        let mode = mode.unwrap_or(self.mode).max(self.mode).max(self.device.office().floor());
-        match Call::place(&self.device, to, mode, on_behalf, &mut self.rng, now_ms) {
+        let caller = on_behalf.as_ref().map_or(self.device.me().card(), VerifiedDelegation::principal).role;
+        if let Err(why) =
+            may_ring_over(line.as_deref(), caller, needs_line(self.device.office().rings(), caller, to.role))
+        {
+            return self.alert(AlertLevel::Amber, why);
+        }
+        let lowest = line.as_ref().map_or(self.mode, |line| line.terms.mode);
+        let mode = mode.unwrap_or(lowest).max(lowest).max(self.mode).max(self.device.office().floor());
+        let over = line.map(|line| line.over);
+        match Call::place(&self.device, to, mode, on_behalf, over, &mut self.rng, now_ms) {
             Ok((call, message)) => {
                 self.set_ring_aside();
                 self.call = Some(call);
@@ -605,6 +691,7 @@ impl Engine {
         }
         self.token = None;
         self.sso_token = None;
+        (self.note_takers, self.account_ends_ms) = (None, None);
         self.caught_up = false;
         self.next_ping_ms = None;
         self.code_lost();

@@ -1,5 +1,5 @@
-//! What a registrar's device does: invites, verifies what new devices ask, certifies them; where the charter demands two, also what
-//! another person's registrar certified first.
+//! Invitations: what a registrar's device does, who invites, verifies what new devices ask, and certifies them; where the charter demands
+//! two, also what another person's registrar certified first. Those to take a principal's line are verified here too; `lines` certifies.
 
 use crate::{
     Engine,
@@ -11,7 +11,7 @@ use chacha20::rand_core::Rng as _;
 use std::collections::BTreeMap;
 use telcon_identity::{Ask, IdentityError, Registrar, VerifiedApproval, VerifiedRequest, read_request, verify_request};
 use telcon_proto::{
-    Blob, Card, ClientMessage, DeviceId, InvitationId, PersonId, http::Registrars, limits::MAX_INVITATION_MS,
+    Blob, Card, ClientMessage, DeviceId, Digest, InvitationId, PersonId, http::Registrars, limits::MAX_INVITATION_MS,
     message::OpenInvitation,
 };
 use zeroize::Zeroizing;
@@ -93,7 +93,7 @@ impl Engine {
         if !registrar.roles().contains(&to.role) {
             return self.alert(AlertLevel::Amber, "This device may not enrol people of that role.");
         }
-        let (mut person, mut id, mut secret) = ([0; 16], [0; 16], Zeroizing::new([0; 32]));
+        let (mut person, mut id) = ([0; 16], [0; 16]);
         self.rng.fill_bytes(&mut person);
         let card = Card {
             person: to.person.unwrap_or(PersonId::from_bytes(person)),
@@ -107,16 +107,38 @@ impl Engine {
             return self.alert(AlertLevel::Amber, format!("The invitation was not made: {error}."));
         }
         self.rng.fill_bytes(&mut id);
-        self.rng.fill_bytes(&mut *secret);
         let invitation = InvitationId::from_bytes(id);
-        let expires_ms = now_ms + to.valid_ms.unwrap_or(MAX_INVITATION_MS).min(MAX_INVITATION_MS);
-        // The secret is durable before anything leaves this device: a link that was handed out can be answered after a reload.
-        self.state.invitations.retain(|kept| kept.expires_ms + MAX_INVITATION_MS > now_ms);
-        self.state.invitations.push(KeptInvitation::new(invitation, &secret, expires_ms));
-        self.out.push_back(Output::Persist);
-        let office = self.device.office();
-        let token_sha256 = Ask::new(office.suite(), *secret, office.authority_sha256(), invitation).token_sha256();
+        let (secret, expires_ms) = self.draw_link(now_ms, to.valid_ms);
+        let kept = KeptInvitation::new(invitation, &secret, expires_ms);
+        let token_sha256 = self.keep_invitation(now_ms, &secret, kept);
         self.send(ClientMessage::Invite { invitation, card, expires_ms, token_sha256, line: None });
+    }
+
+    /// The secret of a new link, and until when it may be used.
+    pub(super) fn draw_link(&mut self, now_ms: u64, valid_ms: Option<u64>) -> (Zeroizing<[u8; 32]>, u64) {
+        let mut secret = Zeroizing::new([0; 32]);
+        self.rng.fill_bytes(&mut *secret);
+        (secret, now_ms + valid_ms.unwrap_or(MAX_INVITATION_MS).min(MAX_INVITATION_MS))
+    }
+
+    /// Keeps an invitation that is about to be sent; returns the digest of its token. The secret is durable before anything leaves this
+    /// device: a link that was handed out can be answered after a reload.
+    pub(super) fn keep_invitation(&mut self, now_ms: u64, secret: &[u8; 32], kept: KeptInvitation) -> Digest {
+        let office = self.device.office();
+        let ask = Ask::new(office.suite(), *secret, office.authority_sha256(), kept.invitation);
+        self.state.invitations.retain(|kept| kept.expires_ms + MAX_INVITATION_MS > now_ms);
+        self.state.invitations.push(kept);
+        self.out.push_back(Output::Persist);
+        ask.token_sha256()
+    }
+
+    /// The device that asked with an open invitation.
+    pub(super) fn asked_with(&self, id: InvitationId) -> Result<&VerifiedRequest, String> {
+        match self.invitations.open.get(&id) {
+            Some(Open { request: Some(request), .. }) => request.as_ref().map_err(Clone::clone),
+            Some(Open { request: None, .. }) => Err("no device has asked yet".to_owned()),
+            None => Err("the invitation is closed".to_owned()),
+        }
     }
 
     pub(super) fn close_invitation(&mut self, invitation: InvitationId) {
@@ -128,6 +150,10 @@ impl Engine {
         let result = match self.invitations.open.get(&id) {
             Some(Open { request: Some(Ok(request)), .. }) if request.code() != compared => {
                 Err("its code is not the one that you compared".to_owned())
+            }
+            // Its holder's certificate is the principal's to issue.
+            Some(Open { invitation, .. }) if invitation.line.is_some() => {
+                Err("it is for a line: who gave it confirms it".to_owned())
             }
             // The device that approved first may do it once more, as long as the second has not.
             Some(Open { request: Some(Ok(_)), first: Some(first), .. }) if first.registrar() != registrar.device() => {
@@ -184,6 +210,10 @@ impl Engine {
         };
         match (self.ask(open.invitation), first) {
             // With the secret that only the device has which made the invitation.
+            (Some(_), _) if self.differs_from_kept(open) => {
+                let why = "the office's server shows another person or other terms than were given";
+                (Some(Err(why.to_owned())), None)
+            }
             (Some(ask), first) => {
                 let verified = verify_request(request, office.domain(), &ask).map_err(|error| error.to_string());
                 (Some(verified), first.map(|(first, _)| first))
@@ -194,15 +224,26 @@ impl Engine {
         }
     }
 
-    /// A recovery's device needs two in every office.
+    /// Whether an invitation to take a line is not what this device made: what was given is signed, and not what the server says.
+    fn differs_from_kept(&self, open: &OpenInvitation) -> bool {
+        let kept = self.state.invitations.iter().find(|kept| kept.invitation == open.invitation);
+        let given = kept.and_then(|kept| kept.line.as_ref());
+        open.line.as_ref() != given.map(|given| &given.terms) || given.is_some_and(|given| given.holder != open.card)
+    }
+
+    /// A recovery's device needs two in every office; a line's holder needs their principal.
     fn approvals_needed(&self, open: &OpenInvitation) -> Registrars {
+        if open.line.is_some() {
+            return Registrars::One;
+        }
         if open.recovery.is_some() { Registrars::Two } else { self.device.office().registrars() }
     }
 
     fn ask(&self, id: InvitationId) -> Option<Ask> {
         let kept = self.state.invitations.iter().find(|kept| kept.invitation == id)?;
         let office = self.device.office();
-        Some(Ask::new(office.suite(), kept.secret()?, office.authority_sha256(), id))
+        let ask = Ask::new(office.suite(), kept.secret()?, office.authority_sha256(), id);
+        Some(ask.for_line(kept.line.is_some()))
     }
 
     /// The fragment of an open invitation's link, if it was made here and no device has asked with it.
@@ -238,6 +279,7 @@ impl Engine {
                 refused_requests: open.refused_requests,
                 approvals_needed: self.approvals_needed(open).into(),
                 recovery: open.recovery,
+                line: open.line.clone(),
                 first_approval: first.as_ref().map(|first| ApprovalView {
                     by: first.card().clone(),
                     own: first.card().person == self.device.me().card().person,

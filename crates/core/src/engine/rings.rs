@@ -9,7 +9,11 @@ use crate::{
     view::{AlertLevel, CallView},
 };
 use std::collections::VecDeque;
-use telcon_proto::{CallId, ClientMessage, ServerMessage, limits::MAX_RINGS_AT_ONCE, message::RefusalCode};
+use telcon_proto::{
+    CallId, ClientMessage, LineId, ServerMessage,
+    limits::MAX_RINGS_AT_ONCE,
+    message::{DeclineReply, RefusalCode},
+};
 
 /// How many declined rings are remembered: one comes again if the office could not be told.
 const MAX_DECLINED: usize = 2 * MAX_RINGS_AT_ONCE;
@@ -20,7 +24,7 @@ pub(super) struct Rings {
     /// Verified rings that were not answered, in the order of their arrival. None of them has a media leg.
     waiting: VecDeque<Call>,
     /// The newest rings that the person declined.
-    declined: VecDeque<CallId>,
+    declined: VecDeque<(CallId, Option<DeclineReply>)>,
 }
 
 impl Rings {
@@ -32,9 +36,9 @@ impl Rings {
         self.waiting.iter()
     }
 
-    /// Whether the person declined this ring since the program started.
-    pub(super) fn was_declined(&self, id: CallId) -> bool {
-        self.declined.contains(&id)
+    /// Whether the person declined this ring since the program started, and with which word to the caller.
+    pub(super) fn was_declined(&self, id: CallId) -> Option<Option<DeclineReply>> {
+        self.declined.iter().find(|(declined, _)| *declined == id).map(|(_, reply)| *reply)
     }
 
     fn take(&mut self, id: CallId) -> Option<Call> {
@@ -99,17 +103,17 @@ impl Engine {
     }
 
     /// Declines a ring: this one, or the first.
-    pub(super) fn decline(&mut self, id: Option<CallId>) {
+    pub(super) fn decline(&mut self, id: Option<CallId>, reply: Option<DeclineReply>) {
         let ringing = self.call.iter().filter(|call| call.is_ringing_here()).chain(&self.rings.waiting);
         let first = ringing.map(|ring| ring.id).find(|ring| id.is_none_or(|id| id == *ring));
         let Some(id) = first else { return };
-        self.rings.declined.push_back(id);
+        self.rings.declined.push_back((id, reply));
         if self.rings.declined.len() > MAX_DECLINED {
             self.rings.declined.pop_front();
         }
         match self.rings.take(id) {
-            Some(ring) => self.end_ring(ring, Call::decline),
-            None => self.with_call(Call::decline),
+            Some(ring) => self.end_ring(ring, |ring, context| ring.decline(reply, context)),
+            None => self.with_call(|call, context| call.decline(reply, context)),
         }
     }
 
@@ -130,6 +134,16 @@ impl Engine {
         };
         if let Some(ring) = message.call().and_then(|call| self.rings.take(call)) {
             self.end_ring(ring, |ring, context| ring.end(how, context));
+        }
+    }
+
+    /// A line was stopped: who rings over it beside the call does not any more.
+    pub(super) fn end_rings_over(&mut self, line: LineId) {
+        for ring in std::mem::take(&mut self.rings.waiting) {
+            match ring.is_over_line(line) {
+                true => self.end_ring(ring, |ring, context| ring.stop_line(true, context)),
+                false => self.rings.waiting.push_back(ring),
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use crate::{
     Engine,
     call::Call,
     io::{Event, Output},
-    view::{AlertLevel, ConnectionState, RevocationView},
+    view::{AlertLevel, ConnectionState, NoteTakersView, RevocationView},
 };
 use telcon_identity::{IdentityError, RING_MAX_FUTURE_MS};
 use telcon_proto::{
@@ -28,7 +28,10 @@ impl Engine {
         if let ServerMessage::Delegation(proven) = &message {
             return self.on_delegation(proven, now_ms);
         }
-        // What else the office sends meanwhile does not part a delegation from its message.
+        if let ServerMessage::Line(proven) = &message {
+            return self.on_line(proven, now_ms);
+        }
+        // What else the office sends meanwhile does not part them from their message.
         let relies_on_them = matches!(
             message,
             ServerMessage::Opened { .. }
@@ -40,6 +43,7 @@ impl Engine {
         self.on_other_message(now_ms, message);
         if relies_on_them {
             self.delegations.clear();
+            self.line.clear();
         }
     }
 
@@ -89,6 +93,7 @@ impl Engine {
                 self.unlock_required = false;
                 self.sso_token = None;
                 self.outdated = false;
+                self.note_takers = None;
                 self.silenced = silenced;
                 self.reset_invitations();
                 self.reset_recoveries();
@@ -113,6 +118,9 @@ impl Engine {
                 self.sso_token = Some(token);
                 self.view_changed();
             }
+            ServerMessage::AccountSession { remaining_ms } => {
+                self.account_ends_ms = Some(now_ms.saturating_add(remaining_ms));
+            }
             ServerMessage::PeopleChanged { changed, removed } => self.on_people_changed(changed, &removed),
             ServerMessage::Silenced { people } => self.silenced = people,
             ServerMessage::Registrar { certificate } => self.on_registrar(&certificate, now_ms),
@@ -126,7 +134,8 @@ impl Engine {
             ServerMessage::DelegationsChanged {} => {
                 self.delegations_changed = self.delegations_changed.wrapping_add(1);
             }
-            ServerMessage::Delegation(_) => {}
+            ServerMessage::LinesChanged {} => self.lines_changed = self.lines_changed.wrapping_add(1),
+            ServerMessage::Delegation(_) | ServerMessage::Line(_) => {}
             ServerMessage::Alerts { changed, unseen } => self.on_alerts(changed, unseen),
             ServerMessage::DevicesAdded { devices } => self.on_devices_added(devices),
             ServerMessage::Assigned { call } => self.out.push_back(Output::Event(Event::Assigned { call })),
@@ -138,6 +147,9 @@ impl Engine {
             }
             ServerMessage::Ringing { jws, opened, device } => self.on_ring(now_ms, jws, &opened, &device),
             ServerMessage::Notice(notice) => self.on_notice(notice),
+            ServerMessage::NoteTakers { connected, busy } => {
+                self.note_takers = Some(NoteTakersView { connected, busy: busy.min(connected) });
+            }
             ServerMessage::RecordKept { call, log_index, partial } => {
                 if let Some(notice) = self.notices.get_mut(&call) {
                     (notice.kept_index, notice.partial) = (Some(log_index), partial);
@@ -318,7 +330,10 @@ impl Engine {
             );
             }
             // It ended here while disconnected: the office learns of it now. Nobody is brought back into a call that they left.
-            (None, Some(id)) if self.has_finished(id) => self.send(ClientMessage::HangUp { call: id, failed: false }),
+            (None, Some(id)) if self.has_finished(id) => {
+                let failed = self.call.as_ref().is_some_and(|call| call.id == id && call.has_failed());
+                self.send(ClientMessage::HangUp { call: id, failed });
+            }
             (None, Some(id)) => {
                 // The server cannot put a device into a call that no person engaged in on it.
                 let Some(engaged) = self.state.engaged.clone().filter(|engaged| engaged.call == id) else {
@@ -356,10 +371,10 @@ impl Engine {
             Ok(call) if self.state.unreported_rings.contains(&call.id) => {
                 let call = call.id;
                 let declined = self.rings.was_declined(call);
-                let known = declined || self.call.as_ref().is_some_and(|own| own.id == call);
+                let known = declined.is_some() || self.call.as_ref().is_some_and(|own| own.id == call);
                 self.send(match declined {
-                    true => ClientMessage::Decline { call },
-                    false => ClientMessage::HangUp { call, failed: true },
+                    Some(reply) => ClientMessage::Decline { call, reply },
+                    None => ClientMessage::HangUp { call, failed: true },
                 });
                 if !known {
                     self.alert(AlertLevel::Amber, "A ring of an earlier call came again. It was not shown.");

@@ -5,7 +5,7 @@ use super::tests::{TEXT, attempt, exchanged, office, other, rng, run, shown};
 use super::*;
 use telcon_proto::{
     Blob,
-    limits::MAX_WRONG_CODES,
+    limits::{MAX_CODE_RUNS, MAX_WRONG_CODES},
     short_code::{CodeAnswer, CodeConfirm, CodeOver, CodeSlot, CodeStart, CodeStarted},
 };
 
@@ -66,6 +66,30 @@ fn the_server_may_guess_three_times() {
     let typed = TypedCode::start(&code, &office(), Purpose::Enrolment, &mut rng(2));
     let right = shown.start(run(9), typed.message(), &mut rng(3)).0;
     assert_eq!(right, CodeAnswer::Over { why: CodeOver::Guessed }, "the right code is too late");
+}
+
+/// The attacker has the slot, which anybody may try, and not the code: the officer is not told that somebody else had it, however often
+/// it is tried. Whoever has it still shows.
+#[test]
+fn who_only_tries_the_slot_of_a_used_code_raises_no_alarm() {
+    let mut shown = shown(&mut rng(1));
+    let code = *shown.code();
+    assert_eq!(attempt(&mut shown, &code, 0).2, CodeEvent::Delivered);
+    // Broken off, and with other digits.
+    let typed = TypedCode::start(&other(&code), &office(), Purpose::Enrolment, &mut rng(2));
+    exchanged(shown.start(run(1), typed.message(), &mut rng(3)), run(1));
+    for n in 2..10 {
+        let (_, answer, event) = attempt(&mut shown, &other(&code), n);
+        assert_eq!((answer, event), (CodeAnswer::Over { why: CodeOver::Used }, CodeEvent::None));
+    }
+    assert_eq!((shown.tried(), shown.wrong()), (9, 0));
+    assert_eq!(attempt(&mut shown, &code, 10).2, CodeEvent::Late);
+    assert_eq!((shown.tried(), shown.over()), (9, Some(CodeOver::Used)));
+    // Nor does it cost the device more than attempts before it was used.
+    for n in 11..=200 {
+        let (answer, event) = shown.start(run(n), typed.message(), &mut rng(3));
+        assert_eq!((event, matches!(answer, CodeAnswer::Exchange { .. })), (CodeEvent::None, n <= MAX_CODE_RUNS as u8));
+    }
 }
 
 /// Attempts at once do not give more guesses: all are over with the third wrong confirmation.
@@ -242,8 +266,7 @@ fn a_text_whose_delivery_is_withheld_is_not_delivered_to_another() {
     let code = *shown.code();
     let (_, answer, _) = attempt(&mut shown, &code, 1);
     assert!(matches!(answer, CodeAnswer::Delivered { .. }));
-    let typed = TypedCode::start(&code, &office(), Purpose::Enrolment, &mut rng(2));
-    assert_eq!(shown.start(run(2), typed.message(), &mut rng(3)).0, CodeAnswer::Over { why: CodeOver::Used });
+    assert_eq!(attempt(&mut shown, &code, 2).1, CodeAnswer::Over { why: CodeOver::Used });
 }
 
 /// Points outside of the prime-order subgroup, the identity, and bytes that are no point, from either side.

@@ -24,7 +24,8 @@ pub enum CodeEvent {
     Guessed,
     /// It was tried too often, right or wrong.
     TooMany,
-    /// Another device tried the code although the text is delivered.
+    /// Another device has the code, and tried it although the text is delivered. What only tries the slot, which is no secret, is not
+    /// this.
     Late,
 }
 
@@ -36,7 +37,10 @@ pub struct ShownCode {
     text: Zeroizing<String>,
     over: Option<CodeOver>,
     wrong: u8,
+    /// Attempts, since the text was delivered if it was.
     started: usize,
+    /// Attempts after the delivery whose devices have not proven that they have the code.
+    tried: u32,
     /// Under way, oldest first.
     runs: VecDeque<(CodeRunId, Run)>,
 }
@@ -59,6 +63,7 @@ impl ShownCode {
             over: None,
             wrong: 0,
             started: 0,
+            tried: 0,
             runs: VecDeque::new(),
         }
     }
@@ -71,6 +76,11 @@ impl ShownCode {
     /// How many wrong codes were typed.
     pub fn wrong(&self) -> u8 {
         self.wrong
+    }
+
+    /// How often somebody tried the slot after the text was delivered, without showing that they have the code.
+    pub fn tried(&self) -> u32 {
+        self.tried
     }
 
     /// Why it is of no use any more.
@@ -87,13 +97,18 @@ impl ShownCode {
 
     /// An attempt begins.
     pub fn start(&mut self, run: CodeRunId, start: &CodeStart, rng: &mut ChaCha20Rng) -> (CodeAnswer, CodeEvent) {
-        if let Some(why) = self.over {
-            let late = if why == CodeOver::Used { CodeEvent::Late } else { CodeEvent::None };
-            return (CodeAnswer::Over { why }, late);
+        // After the delivery attempts go on to their confirmation, which tells who has the code from who tries slots.
+        let used = self.over == Some(CodeOver::Used);
+        if let Some(why) = self.over.filter(|_| !used) {
+            return (CodeAnswer::Over { why }, CodeEvent::None);
         }
         // An attempt has one start: a second one would be another try against the same confirmation.
         if self.runs.iter().any(|(known, _)| *known == run) || start.key.0.len() > MAX_CODE_MESSAGE_BYTES {
             return (CodeAnswer::Over { why: CodeOver::Unknown }, CodeEvent::None);
+        }
+        self.tried = self.tried.saturating_add(u32::from(used));
+        if used && self.started == MAX_CODE_RUNS {
+            return (CodeAnswer::Over { why: CodeOver::Used }, CodeEvent::None);
         }
         if self.started == MAX_CODE_RUNS {
             self.close(CodeOver::TooMany);
@@ -122,9 +137,9 @@ impl ShownCode {
         };
         let Some((_, Run { key, to })) = self.runs.remove(at) else { unreachable!("invariant: it was found there") };
         if !is_same(confirm.confirmation.as_slice(), &key.typed()) {
-            // After the delivery there is nothing to be guessed any more.
+            // After the delivery there is nothing to be guessed any more, and whoever guesses has not got the code.
             if self.over.is_some() {
-                return (over(CodeOver::Used), CodeEvent::Late);
+                return (over(CodeOver::Used), CodeEvent::None);
             }
             self.wrong += 1;
             if self.wrong == MAX_WRONG_CODES {
@@ -134,6 +149,7 @@ impl ShownCode {
             return (CodeAnswer::Wrong { left: MAX_WRONG_CODES - self.wrong }, CodeEvent::Wrong);
         }
         if self.over.is_some() {
+            self.tried = self.tried.saturating_sub(1);
             return (over(CodeOver::Used), CodeEvent::Late);
         }
         let Some(text) = seal(&key, &to, &self.text, rng) else { return (over(CodeOver::Unknown), CodeEvent::None) };
@@ -141,6 +157,7 @@ impl ShownCode {
         // the person learns that another device had the code.
         self.over = Some(CodeOver::Used);
         self.text = Zeroizing::default();
+        self.started = 0;
         (CodeAnswer::Delivered { text }, CodeEvent::Delivered)
     }
 }

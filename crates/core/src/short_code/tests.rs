@@ -61,8 +61,9 @@ fn the_right_code_delivers_the_text_once() {
     assert_eq!(*unconfirmed.open(&text).unwrap(), TEXT);
     let typed = TypedCode::start(&code, &office(), Purpose::Enrolment, &mut rng(3));
     assert!(typed.message().key.0.len() < MAX_CODE_MESSAGE_BYTES);
-    let late = shown.start(run(2), typed.message(), &mut rng(4));
-    assert_eq!(late, (CodeAnswer::Over { why: CodeOver::Used }, CodeEvent::Late));
+    let (_, late, event) = attempt(&mut shown, &code, 2);
+    assert_eq!((late, event), (CodeAnswer::Over { why: CodeOver::Used }, CodeEvent::Late));
+    assert_eq!(shown.tried(), 0);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Messages of a device to the switchboard of its office.
 
+use super::DeclineReply;
 use crate::{
     Blob, CallId, Card, CodeRunId, DeviceId, Digest, InvitationId, PersonId, RecoveryId,
     alert::ReportedAlert,
@@ -50,10 +51,13 @@ pub enum ClientMessage {
         /// A fresh MLS KeyPackage (RFC 9420, section 10) as an MLSMessage.
         key_package: Blob,
     },
-    /// Declines the ring, on all devices of the person.
+    /// Declines the ring, on all devices of the person, or hands it on.
     Decline {
         /// The call.
         call: CallId,
+        /// A word to the caller.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reply: Option<DeclineReply>,
     },
     /// Ends a call, or cancels the ring. From a party it ends the call for everybody; a listener only leaves.
     HangUp {
@@ -212,7 +216,7 @@ pub enum ClientMessage {
         /// As [`ClientMessage::SignLine`].
         statement: String,
     },
-    /// A registrar wants to show a short code. Answered by [`super::ServerMessage::CodeOpened`].
+    /// A registrar, or the giver of a line, wants to show a short code. Answered by [`super::ServerMessage::CodeOpened`].
     OpenCode {},
     /// The device that shows a code answers one step of an attempt ([`super::ServerMessage::CodeTried`]).
     AnswerCode {
@@ -312,7 +316,7 @@ impl ClientMessage {
         match self {
             Self::RingShown { call }
             | Self::Answer { call, .. }
-            | Self::Decline { call }
+            | Self::Decline { call, .. }
             | Self::HangUp { call, .. }
             | Self::AskJoin { call, .. }
             | Self::Commit { call, .. }

@@ -9,11 +9,13 @@
 //! | `server` | messages of the switchboard, and its refusal codes |
 //! | `ring` | the signed content of a ring |
 //! | `invitation` | an invitation as registrars see it |
+//! | `decline` | what somebody who declines lets the caller know |
 //! | `logged` | a log entry with its proof |
 //! | `notice` | a call as staff sees it |
 //! | `object` | JSON that has to be an object |
 
 mod client;
+mod decline;
 mod invitation;
 mod logged;
 mod notice;
@@ -22,6 +24,7 @@ mod ring;
 mod server;
 
 pub use client::ClientMessage;
+pub use decline::DeclineReply;
 pub use invitation::{FirstApproval, OpenInvitation};
 pub use logged::Logged;
 pub use notice::{Notice, NoticeState, PersonNamed};

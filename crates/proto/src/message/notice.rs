@@ -1,6 +1,6 @@
 //! State of a call for the office's staff.
 
-use crate::{CallId, Card, Ended, RecordMode, delegation::ActsFor, terms::Party};
+use crate::{CallId, Card, Ended, RecordMode, delegation::ActsFor, message::DeclineReply, terms::Party};
 use serde::{Deserialize, Serialize};
 
 /// Notice of a call to the office's staff, and to a principal for whom somebody acts in it, sent at each change.
@@ -30,6 +30,9 @@ pub struct Notice {
     /// Who acts in it for its parties. These get the notice too.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub acts_for: Vec<ActsFor>,
+    /// What the person rung had the caller told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply: Option<DeclineReply>,
 }
 
 /// The callee.

@@ -1,6 +1,6 @@
 //! Messages of the switchboard to a device, and its refusal codes.
 
-use super::{Logged, Notice, OpenInvitation};
+use super::{DeclineReply, Logged, Notice, OpenInvitation};
 use crate::{
     Blob, CallId, Card, CodeRunId, DeviceId, Ended, InvitationId, OfficeAlert, PersonId, RecordMode, RecoveryId,
     SuiteName,
@@ -59,6 +59,13 @@ pub enum ServerMessage {
     SsoRequired {
         /// Bearer token for [`crate::access::SIGNS_ON`] alone, valid while the connection is open.
         token: String,
+    },
+    /// For how long the person's sign-in with their account at the office's provider lasts: where the role needs one, after the device
+    /// has signed in, and when the person has signed in there again meanwhile. Then the device is not signed in any more, unless it is in
+    /// a call.
+    AccountSession {
+        /// Milliseconds.
+        remaining_ms: u64,
     },
     /// Changes of the people whom this device can ring.
     PeopleChanged {
@@ -246,8 +253,13 @@ pub enum ServerMessage {
         /// The call.
         call: CallId,
     },
-    /// The ring stopped on this device because another device of the person answered it.
+    /// The ring stopped on this device because another device of the person answered it, or handed it to their office.
     TakenElsewhere {
+        /// The call.
+        call: CallId,
+    },
+    /// To the caller's device: the person rung had the ring handed to their office. It goes on ringing there.
+    Diverted {
         /// The call.
         call: CallId,
     },
@@ -257,9 +269,19 @@ pub enum ServerMessage {
         call: CallId,
         /// How.
         how: Ended,
+        /// What the person rung has the caller told: a promise of a person, which nobody signed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reply: Option<DeclineReply>,
     },
     /// To staff: a call of the office, at each change.
     Notice(Notice),
+    /// To those who watch calls and write no records: how many note-takers there are. At sign-in, and when it has changed.
+    NoteTakers {
+        /// Connected.
+        connected: u32,
+        /// Of these, those that accept no further call now.
+        busy: u32,
+    },
     /// To staff, and to the devices that were in the call: a record reached the archive.
     RecordKept {
         /// The call.
@@ -314,6 +336,7 @@ impl ServerMessage {
             | Self::MediaAnswer { call, .. }
             | Self::MediaLost { call }
             | Self::TakenElsewhere { call }
+            | Self::Diverted { call }
             | Self::Ended { call, .. }
             | Self::RecordKept { call, .. }
             | Self::Assigned { call } => Some(*call),
@@ -322,6 +345,7 @@ impl ServerMessage {
             Self::Challenge { .. }
             | Self::SignedIn { .. }
             | Self::SsoRequired { .. }
+            | Self::AccountSession { .. }
             | Self::PeopleChanged { .. }
             | Self::Silenced { .. }
             | Self::Ringing { .. }
@@ -337,6 +361,7 @@ impl ServerMessage {
             | Self::Line(_)
             | Self::Alerts { .. }
             | Self::DevicesAdded { .. }
+            | Self::NoteTakers { .. }
             | Self::Revoked { .. }
             | Self::Checkpoint { .. } => None,
         }
@@ -359,6 +384,7 @@ impl ServerMessage {
             Self::Challenge { .. }
             | Self::SignedIn { .. }
             | Self::SsoRequired { .. }
+            | Self::AccountSession { .. }
             | Self::PeopleChanged { .. }
             | Self::Silenced { .. }
             | Self::Assigned { .. }
@@ -369,8 +395,10 @@ impl ServerMessage {
             | Self::MediaAnswer { .. }
             | Self::MediaLost { .. }
             | Self::TakenElsewhere { .. }
+            | Self::Diverted { .. }
             | Self::Ended { .. }
             | Self::Notice(_)
+            | Self::NoteTakers { .. }
             | Self::RecordKept { .. }
             | Self::Revoked { .. }
             | Self::Checkpoint { .. }

@@ -9,7 +9,7 @@ use telcon_proto::participant::{RecordPerson, RecordPrincipal};
 use super::*;
 use crate::contents::Contents;
 use crate::local_time::{Zone, duration, parse_utc};
-use crate::transcript::{NO_AUDIO, NO_TRANSCRIPT_YET, Segment};
+use crate::transcript::{NO_AUDIO, NO_TRANSCRIPT, NO_TRANSCRIPT_YET, Segment};
 
 /// Shortest loss of single packets that is worth a sentence, packets: a second of sound.
 const LOST_PACKETS_SHOWN: u64 = 50;
@@ -178,11 +178,16 @@ fn kept(contents: &Contents) -> &'static str {
     }
 }
 
+/// Whether the note-taker said that it recognized no speech, each time that it joined.
+fn was_not_transcribed(contents: &Contents) -> bool {
+    let mut said = contents.events.iter().filter_map(|event| event.get("transcript")?.as_str()).peekable();
+    said.peek().is_some() && said.all(|how| how.starts_with("none"))
+}
+
 fn transcript_note(contents: &Contents) -> String {
-    let how = contents.events.iter().find_map(|event| event.get("transcript").and_then(Value::as_str));
-    match how {
-        Some(none) if none.starts_with("none") => {
-            "There is no transcript: the note-taker had no speech model.".to_owned()
+    match () {
+        () if was_not_transcribed(contents) => {
+            "There is no transcript: the note-taker could not recognize speech.".to_owned()
         }
         _ if contents.segments.is_empty() => "There is no transcript.".to_owned(),
         _ => "Written by speech recognition: a draft until a person has signed it.".to_owned(),
@@ -246,6 +251,10 @@ fn missing(contents: &Contents, facts: &Facts<'_>, answered_ms: Option<u64>) -> 
     if untranscribed > 0 {
         let s = if untranscribed == 1 { "" } else { "s" };
         found.push(format!("{untranscribed} passage{s} could not be transcribed; the sound, if kept, has them"));
+    }
+    // Earlier versions did not declare such a record partial. The note-taker's own words are below.
+    if was_not_transcribed(contents) && !facts.reason.contains(NO_TRANSCRIPT) {
+        found.push(NO_TRANSCRIPT.to_owned());
     }
     let omitted = contents.events_named("audio_omitted").filter_map(|event| number(event, "chunks"));
     let omitted = omitted.fold(0, u64::saturating_add);
@@ -463,6 +472,16 @@ mod tests {
         ] {
             assert_eq!(verdict(vec![event.clone()], &[]), RecordVerdict::Incomplete, "{event}");
         }
+        // As earlier versions sealed it: without its note-taker's word that it is partial.
+        let joined = |how: &str| serde_json::json!({"what": "note_taker_joined", "mode": "memo", "transcript": how});
+        let none = "none: no speech model was configured";
+        assert_eq!(verdict(vec![joined("by machine")], &[]), RecordVerdict::Complete);
+        assert_eq!(verdict(vec![joined(none), joined("by machine")], &[]), RecordVerdict::Complete);
+        let document = build(&Contents { events: vec![joined(none)], ..Contents::default() }, &facts(false));
+        assert_eq!(
+            (document.state.verdict, &*document.missing),
+            (RecordVerdict::Incomplete, &[NO_TRANSCRIPT.to_owned()][..])
+        );
         let document = build(&Contents::default(), &facts(true));
         assert_eq!(document.state.verdict, RecordVerdict::Incomplete);
         assert_eq!(document.missing, ["its note-taker declared it partial and gave no reason"]);

@@ -1,6 +1,7 @@
 //! Certificates of all devices that were ever enrolled, stored as objects where auditors look for them.
 
 use crate::{
+    digest::sha256,
     objects::{Key, ObjectError, Objects},
     reconcile::CertificateSource,
     store::{Certified, DeviceRow, LostDevice, RegistrarRow},
@@ -90,10 +91,26 @@ impl ArchivedDevices {
     }
 }
 
+impl ArchivedDevices {
+    /// The chain of a holder's device goes on with what certified the principal's device, which is stored with that device.
+    fn with_givers(&self, mut chain: Vec<Blob>) -> Result<Option<Vec<Blob>>, ObjectError> {
+        let Some(issuer) = chain.get(1).filter(|_| chain.len() == 2) else { return Ok(Some(chain)) };
+        let of_giver = key(DEVICES, &sha256(issuer.as_slice()));
+        if self.certificates.objects.get(&of_giver)?.is_none() {
+            return Ok(Some(chain));
+        }
+        let above = key(ISSUERS, &sha256(issuer.as_slice()));
+        let Some(above) = self.certificates.objects.get(&above)? else { return Ok(None) };
+        chain.push(Blob(above));
+        Ok(Some(chain))
+    }
+}
+
 impl CertificateSource for ArchivedDevices {
     fn certified(&self, lost: &LostDevice) -> Result<Option<Certified>, ObjectError> {
         let certificates = [lost.cert_sha256].into_iter().chain(lost.second_cert_sha256);
         let Some(chain) = self.certificates.chain(certificates)? else { return Ok(None) };
+        let Some(chain) = self.with_givers(chain)? else { return Ok(None) };
         // Valid when it was enrolled: whether it is valid now is checked at each sign-in.
         let ders: Vec<&[u8]> = chain.iter().map(Blob::as_slice).collect();
         let verified = match self.office.verify_chain(&ders, lost.enrolled_ms) {
@@ -112,6 +129,15 @@ impl CertificateSource for ArchivedDevices {
             return Ok(None);
         }
         Ok(Some(Certified { card: verified.card().clone(), chain }))
+    }
+
+    fn registrar(&self, cert_sha256: &Digest) -> Result<Option<Blob>, ObjectError> {
+        let der = self.certificates.objects.get(&key(ISSUERS, cert_sha256))?.map(Blob);
+        Ok(der.filter(|der| sha256(der.as_slice()) == *cert_sha256))
+    }
+
+    fn verifies(&self, revocation: &str) -> bool {
+        self.office.verify_revocation(revocation).is_ok()
     }
 }
 

@@ -229,6 +229,11 @@ impl Assignment {
         self.calls.get(&call).is_none_or(|state| !state.has_another(device))
     }
 
+    /// How many note-takers accept a call now.
+    pub(crate) fn free(&self) -> usize {
+        self.free.len()
+    }
+
     /// The status of a call's note-takers, as shown to staff.
     pub(crate) fn status(&self, call: CallId) -> Status {
         self.calls.get(&call).map(CallState::status).unwrap_or_default()

@@ -52,6 +52,7 @@ impl World {
                 floor: RecordMode::LogOnly,
                 record_due_ms: RECORD_DUE_MS,
                 devices: Default::default(),
+                rings: Default::default(),
             },
             log,
             prover,
@@ -117,7 +118,7 @@ impl World {
             over: None,
         };
         let jws = serde_json::to_string(&ring).unwrap();
-        let verified = VerifiedRing { ring, jws, call_exists: false };
+        let verified = VerifiedRing { ring, jws, call_exists: false, line: None };
         self.handle(Input::Ring(SessionId(session), Box::new(Ok(verified))));
     }
 }
@@ -303,7 +304,7 @@ fn is_end_of(entry: &[u8], call: u8) -> bool {
 /// A message about an unknown call: its only effect is a refusal to its sender.
 fn unanswerable(session: u64) -> Input {
     let call = CallId::from_bytes([0xee; 16]);
-    Input::Message(SessionId(session), Box::new(ClientMessage::Decline { call }))
+    Input::Message(SessionId(session), Box::new(ClientMessage::Decline { call, reply: None }))
 }
 
 #[test]
@@ -328,7 +329,7 @@ fn queued_inputs_share_one_transaction_and_keep_their_order() {
     world.log();
     let call = CallId::from_bytes([7; 16]);
     let refused = || unanswerable(1);
-    let decline = Input::Message(SessionId(2), Box::new(ClientMessage::Decline { call }));
+    let decline = Input::Message(SessionId(2), Box::new(ClientMessage::Decline { call, reply: None }));
     drain(&mut caller);
     world.handle_all([refused(), decline, refused()]);
     let kinds: Vec<bool> =

@@ -21,14 +21,34 @@ pub(crate) struct CeremonyLimits {
     pub per_device: usize,
 }
 
+/// Who began a ceremony.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Client {
+    /// Somebody at this address.
+    At(IpAddr),
+    /// Somebody behind a proxy that does not tell addresses: all clients have the proxy's address then, which is not limited.
+    BehindProxy,
+    /// The device itself, which has proven its key. Its address does not matter: an office may have one for all of its devices.
+    Proven,
+}
+
 /// From where and for which device a ceremony was begun.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Origin {
-    /// The client's address; none if it came through a proxy that does not tell it: all clients have the proxy's address then, which
-    /// is not limited.
-    pub address: Option<IpAddr>,
-    /// The device that it is for. For an assertion it is named without proof.
+    /// Who began it.
+    pub client: Client,
+    /// The device that it is for. Without proof unless the client is [`Client::Proven`].
     pub device: DeviceId,
+}
+
+impl Origin {
+    /// The address whose ceremonies are limited, this one among them.
+    fn address(&self) -> Option<IpAddr> {
+        match self.client {
+            Client::At(address) => Some(address),
+            Client::BehindProxy | Client::Proven => None,
+        }
+    }
 }
 
 struct Pending<T> {
@@ -73,7 +93,7 @@ impl<T> Ceremonies<T> {
             self.remove(&oldest.clone());
         }
         let full = |own: Option<&VecDeque<u64>>, limit| own.filter(|own| own.len() >= limit)?.front().copied();
-        let of_address = origin.address.and_then(|address| self.by_address.get(&address));
+        let of_address = origin.address().and_then(|address| self.by_address.get(&address));
         let displaced = full(self.by_origin.get(&origin), self.limits.per_device)
             .or_else(|| full(of_address, self.limits.per_address))
             .or_else(|| self.by_age.keys().next().copied().filter(|_| self.pending.len() >= self.limits.total));
@@ -83,7 +103,7 @@ impl<T> Ceremonies<T> {
         let order = self.next;
         self.next += 1;
         self.by_age.insert(order, name.clone());
-        if let Some(address) = origin.address {
+        if let Some(address) = origin.address() {
             self.by_address.entry(address).or_default().push_back(order);
         }
         self.by_origin.entry(origin).or_default().push_back(order);
@@ -103,7 +123,7 @@ impl<T> Ceremonies<T> {
     fn remove(&mut self, name: &str) -> Option<Pending<T>> {
         let removed = self.pending.remove(name)?;
         self.by_age.remove(&removed.order);
-        if let Some(address) = removed.origin.address {
+        if let Some(address) = removed.origin.address() {
             forget(&mut self.by_address, &address, removed.order);
         }
         forget(&mut self.by_origin, &removed.origin, removed.order);
@@ -127,7 +147,8 @@ mod tests {
     const LIMITS: CeremonyLimits = CeremonyLimits { ttl_ms: 100, total: 6, per_address: 3, per_device: 2 };
 
     fn from(address: u8, device: u8) -> Origin {
-        Origin { address: Some(IpAddr::from([192, 0, 2, address])), device: DeviceId::from_bytes([device; 16]) }
+        let client = Client::At(IpAddr::from([192, 0, 2, address]));
+        Origin { client, device: DeviceId::from_bytes([device; 16]) }
     }
 
     fn sizes<T>(table: &Ceremonies<T>) -> [usize; 4] {
@@ -175,7 +196,7 @@ mod tests {
     #[test]
     fn behind_a_proxy_a_device_displaces_its_own_ceremonies_only() {
         let mut table = Ceremonies::new(LIMITS);
-        let via_proxy = |device| Origin { address: None, ..from(0, device) };
+        let via_proxy = |device| Origin { client: Client::BehindProxy, ..from(0, device) };
         for device in 1..=4 {
             table.begin(format!("of {device}"), via_proxy(device), u32::from(device), 0);
         }
@@ -185,6 +206,22 @@ mod tests {
         assert_eq!((table.end("of 1", 0), table.end("of 2", 0), table.end("of 3", 0)), (Some(1), Some(2), Some(3)));
         assert_eq!((table.end("997", 0), table.end("998", 0), table.end("999", 0)), (None, Some(998), Some(999)));
         assert_eq!(sizes(&table), [0; 4]);
+    }
+
+    /// A hundred devices of an office with one address, and somebody without a key behind a proxy who names one of them.
+    #[test]
+    fn devices_that_have_proven_their_keys_displace_their_own_ceremonies_only() {
+        let mut table = Ceremonies::new(CeremonyLimits { total: 1_000, ..LIMITS });
+        let proven = |device| Origin { client: Client::Proven, ..from(0, device) };
+        for device in 0..100u8 {
+            table.begin(format!("of {device}"), proven(device), u32::from(device), 0);
+        }
+        for n in 0..10 {
+            table.begin(format!("{n}"), Origin { client: Client::BehindProxy, ..proven(7) }, n, 0);
+        }
+        for device in 0..100u8 {
+            assert_eq!(table.end(&format!("of {device}"), 0), Some(u32::from(device)));
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ mod ceremonies;
 mod locker;
 mod turns;
 
-pub(crate) use ceremonies::{Ceremonies, CeremonyLimits, Origin};
+pub(crate) use ceremonies::{Ceremonies, CeremonyLimits, Client, Origin};
 pub(crate) use locker::{Attempt, attempt};
 pub(crate) use turns::{TurnLimits, Turns};
 

@@ -98,7 +98,7 @@ impl SsoConfig {
             let version = file.version;
             return wrong(format!("it is of version {version}, and this server reads version {SSO_CONFIG_VERSION}"));
         }
-        let issuer = Url::parse(&file.issuer).ok().filter(is_safe);
+        let issuer = Url::parse(&file.issuer).ok().filter(|url| is_safe(url, is_local(url)));
         if issuer.is_none_or(|url| url.query().is_some() || url.fragment().is_some()) {
             return wrong(
                 "issuer is the provider's address: https, without query; http only on this machine".to_owned(),
@@ -139,6 +139,11 @@ impl SsoConfig {
         self.roles.contains(&role)
     }
 
+    /// Whether the provider is on this machine.
+    pub(super) fn is_local(&self) -> bool {
+        Url::parse(&self.issuer).is_ok_and(|url| is_local(&url))
+    }
+
     /// The provider's issuer identifier.
     pub(crate) fn issuer(&self) -> &str {
         &self.issuer
@@ -150,10 +155,15 @@ impl SsoConfig {
     }
 }
 
-/// Whether secrets may be sent there: over TLS, or without leaving this machine.
-pub(super) fn is_safe(url: &Url) -> bool {
-    let is_here = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
-    url.scheme() == "https" && url.has_host() || url.scheme() == "http" && is_here
+/// Whether an address is on this machine.
+fn is_local(url: &Url) -> bool {
+    matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"))
+}
+
+/// Whether secrets may be sent there: over TLS; or without leaving this machine, if the provider is on it. Another one must not name
+/// this machine's services as its own.
+pub(super) fn is_safe(url: &Url, provider_is_local: bool) -> bool {
+    url.scheme() == "https" && url.has_host() || url.scheme() == "http" && provider_is_local && is_local(url)
 }
 
 #[cfg(test)]
@@ -208,5 +218,28 @@ mod tests {
             assert!(error.contains(part), "{text}: {error}");
         }
         assert!(parse(r#"{"version":1,"issuer":"http://localhost:9/x","client_id":"t"}"#).is_ok());
+    }
+
+    /// The attacker is the provider, or whoever can change its description.
+    #[test]
+    fn only_a_provider_on_this_machine_is_spoken_to_without_tls() {
+        for (issuer, local) in
+            [("https://login.example", false), ("http://localhost:9", true), ("http://[::1]:9", true)]
+        {
+            let file = format!(r#"{{"version":1,"issuer":"{issuer}","client_id":"t"}}"#);
+            assert_eq!(parse(&file).unwrap().is_local(), local, "{issuer}");
+        }
+        for (url, of_remote, of_local) in [
+            ("https://login.example/token", true, true),
+            ("http://login.example/token", false, false),
+            ("http://localhost:6379/", false, true),
+            ("http://127.0.0.1/", false, true),
+            ("http://[::1]:9/", false, true),
+            ("http://localhost.evil.example/", false, false),
+            ("ftp://localhost/", false, false),
+        ] {
+            let url = Url::parse(url).unwrap();
+            assert_eq!((is_safe(&url, false), is_safe(&url, true)), (of_remote, of_local), "{url}");
+        }
     }
 }

@@ -27,16 +27,17 @@ const MAX_HEAD_BYTES: usize = 32 * 1024;
 /// Sends requests to the provider.
 pub(super) struct HttpClient {
     tls: TlsConnector,
+    provider_is_local: bool,
 }
 
 impl HttpClient {
-    /// With the roots that this machine trusts.
+    /// With the roots that this machine trusts. Without TLS it only sends to this machine, and only if the provider is there.
     ///
     /// # Errors
     /// If TLS cannot be set up.
-    pub fn new() -> io::Result<Self> {
+    pub fn new(provider_is_local: bool) -> io::Result<Self> {
         let config = tls::client_config(tls::native_roots()).map_err(io::Error::other)?;
-        Ok(Self { tls: TlsConnector::from(config) })
+        Ok(Self { tls: TlsConnector::from(config), provider_is_local })
     }
 
     /// Sends one request.
@@ -50,7 +51,9 @@ impl HttpClient {
 
     async fn try_to_send(&self, request: Request<Vec<u8>>) -> io::Result<Response<Vec<u8>>> {
         let url = Url::parse(&request.uri().to_string()).map_err(io::Error::other)?;
-        let (true, Some(host), Some(port)) = (is_safe(&url), url.host_str(), url.port_or_known_default()) else {
+        let (true, Some(host), Some(port)) =
+            (is_safe(&url, self.provider_is_local), url.host_str(), url.port_or_known_default())
+        else {
             return Err(io::Error::other("the address is not https"));
         };
         // As sockets and certificates have it: IPv6 without brackets.

@@ -11,8 +11,8 @@ use openidconnect::{
     HttpRequest, IssuerUrl, Nonce, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RequestTokenError,
     SignatureVerificationError, TokenResponse as _,
     core::{
-        CoreAuthenticationFlow, CoreClient, CoreIdToken, CoreIdTokenVerifier, CoreJwsSigningAlgorithm as Alg,
-        CoreProviderMetadata,
+        CoreAuthenticationFlow, CoreClient, CoreErrorResponseType, CoreIdToken, CoreIdTokenVerifier,
+        CoreJwsSigningAlgorithm as Alg, CoreProviderMetadata,
     },
 };
 use serde_json::{Map, Value};
@@ -85,7 +85,8 @@ impl Provider {
     /// # Errors
     /// If TLS cannot be set up.
     pub fn new(config: SsoConfig) -> io::Result<Self> {
-        Ok(Self { config, http: Arc::new(HttpClient::new()?), known: Mutex::default() })
+        let http = Arc::new(HttpClient::new(config.is_local())?);
+        Ok(Self { config, http, known: Mutex::default() })
     }
 
     /// The operator's file.
@@ -121,7 +122,7 @@ impl Provider {
         let found = CoreProviderMetadata::discover_async(issuer, &self.http()).await;
         known.asked = Some(Instant::now());
         let found = found.map_err(|error| SsoError::Unavailable(described(&error)))?;
-        if !is_safe(found.authorization_endpoint().url()) {
+        if !is_safe(found.authorization_endpoint().url(), self.config.is_local()) {
             return Err(SsoError::Unavailable("its page for signing in is not at an https address".to_owned()));
         }
         let found = Arc::new(found);
@@ -167,10 +168,12 @@ impl Provider {
         let http = self.http();
         let answer = request.request_async(&http).await.map_err(|error| match error {
             RequestTokenError::ServerResponse(answer) => {
-                SsoError::Refused(format!("it refused the code: {}", answer.error()))
+                SsoError::Refused(format!("it refused the code: {}", refusal(answer.error())))
             }
-            RequestTokenError::Parse(error, _) => SsoError::Refused(format!("its answer is not a token's: {error}")),
-            other => SsoError::Unavailable(described(&other)),
+            // Not the parser's words, nor the library's: they may quote the answer, which has the person's claims.
+            RequestTokenError::Parse(..) => SsoError::Refused("its answer is not a token's".to_owned()),
+            RequestTokenError::Request(error) => SsoError::Unavailable(described(&error)),
+            RequestTokenError::Other(_) => SsoError::Unavailable("its answer is not one to a code".to_owned()),
         })?;
         let id_token = answer.id_token().ok_or_else(|| SsoError::Refused("its answer has no ID token".to_owned()))?;
         match self.verify(id_token, &metadata, &nonce) {
@@ -204,7 +207,7 @@ impl Provider {
             ClaimsVerificationError::SignatureVerification(SignatureVerificationError::NoMatchingKey) => {
                 Unverified::UnknownKey
             }
-            error => Unverified::Other(described(&error)),
+            error => Unverified::Other(flaw(&error).to_owned()),
         })?;
         let wrong = |text: &str| Err(Unverified::Other(text.to_owned()));
         if claims.authorized_party().is_some_and(|party| **party != self.config.client_id) {
@@ -232,6 +235,34 @@ impl Provider {
 enum Unverified {
     UnknownKey,
     Other(String),
+}
+
+/// Why a code was refused, in the words of OAuth 2.0. A provider's own words may say whom it refused.
+fn refusal(error: &CoreErrorResponseType) -> &str {
+    match error {
+        CoreErrorResponseType::Extension(_) => "for a reason of its own",
+        known => known.as_ref(),
+    }
+}
+
+/// What is wrong with a token. The library's words quote claims, which are about a person.
+fn flaw(error: &ClaimsVerificationError) -> &'static str {
+    use ClaimsVerificationError as E;
+    match error {
+        E::Expired(_) => "its token has expired: compare its clock with this machine's",
+        E::InvalidAudience(_) => "its token is for another client",
+        E::InvalidAuthContext(_) => "the person did not sign in as strictly as the office demands (acr)",
+        E::InvalidAuthTime(_) => "the person signed in too long ago",
+        E::InvalidIssuer(_) => "its token is another provider's",
+        E::InvalidNonce(_) => "its token is of another sign-in (nonce)",
+        E::InvalidSubject(_) => "its token is about somebody else",
+        E::SignatureVerification(SignatureVerificationError::NoSignature) => "its token is not signed",
+        E::SignatureVerification(SignatureVerificationError::DisallowedAlg(_)) => {
+            "its token is signed with an algorithm that is not accepted"
+        }
+        E::SignatureVerification(_) => "its token's signature does not verify",
+        _ => "its token is not one of OpenID Connect",
+    }
 }
 
 /// All claims of a token whose signature was verified.

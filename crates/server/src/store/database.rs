@@ -38,6 +38,11 @@ pub(super) trait Database: Send {
         access: Access,
         body: impl FnOnce(&mut dyn Statements) -> Result<T, StoreError>,
     ) -> Result<T, StoreError>;
+
+    /// See [`super::Store::settle`].
+    fn settle(&mut self) -> Result<(), StoreError> {
+        Ok(())
+    }
 }
 
 /// All rows of a query, each read by `read`.

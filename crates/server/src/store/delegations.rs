@@ -60,6 +60,11 @@ pub(super) fn exists(t: &mut dyn Statements, id: &DelegationId) -> Result<bool, 
     Ok(!t.query("SELECT 1 FROM delegations WHERE delegation = $1", values![id])?.is_empty())
 }
 
+pub(super) fn statement(t: &mut dyn Statements, id: &DelegationId) -> Result<Option<String>, StoreError> {
+    let sql = "SELECT statement FROM delegations WHERE delegation = $1 AND given_index IS NOT NULL";
+    Ok(all(t, sql, values![id], |row| row.text(0))?.pop())
+}
+
 /// Statements under which a call was rung or answered, with the log indices of the delegation and of the signing device.
 pub(super) fn of_call(t: &mut dyn Statements, call: &CallId) -> Result<Vec<(String, u64, u64)>, StoreError> {
     let sql = "SELECT delegations.statement, delegations.given_index, devices.log_index

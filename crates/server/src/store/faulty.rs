@@ -1,8 +1,8 @@
 //! Fault injection: a store that fails on command, over a real one.
 
-use super::{Applied, DeviceRow, LogPosition, LostDevice, Snapshot, Store, StoreError, Write};
+use super::{Applied, DeviceRow, LogPosition, LostDevice, SignedLine, Snapshot, Store, StoreError, Write};
 use std::sync::{Arc, Mutex, PoisonError};
-use telcon_proto::{CallId, DelegationId, DeviceId, InvitationId};
+use telcon_proto::{CallId, DelegationId, DeviceId, InvitationId, LineId, line::OverLine};
 
 /// How the next transactions end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,6 +149,16 @@ impl Store for FaultyStore {
     fn invitation_exists(&mut self, invitation: &InvitationId) -> Result<bool, StoreError> {
         self.up()?;
         self.inner.invitation_exists(invitation)
+    }
+
+    fn line_exists(&mut self, line: &LineId) -> Result<bool, StoreError> {
+        self.up()?;
+        self.inner.line_exists(line)
+    }
+
+    fn signed_line(&mut self, over: &OverLine) -> Result<Option<SignedLine>, StoreError> {
+        self.up()?;
+        self.inner.signed_line(over)
     }
 
     fn log_position(&mut self) -> Result<LogPosition, StoreError> {

@@ -4,18 +4,18 @@ use super::{
     ActiveCall, Ask, CallRow, DeviceRow, FirstApprovalRow, Handshake, InvitationRow, IssuedLinkRow, LostDevice,
     RecordRow, RegistrarRow, Snapshot, Stage, StoreError, Unfinished, alerts,
     database::{Statements, all},
-    delegations, push, recoveries,
+    delegations, lines, push, recoveries,
     value::{Row, values},
 };
-use telcon_proto::{CallId, DeviceId, InvitationId, OfficeName};
+use telcon_proto::{Blob, CallId, DeviceId, InvitationId, OfficeName};
 
 pub(super) const DEVICE_COLUMNS: &str = "device, card, certificate, issuer, cert_sha256, enrolment, enrolled_ms, revoked_ms, log_index, revoked_index, \
-     revocation, second_certificate, second_issuer, erase_ordered_ms";
+     revocation, second_certificate, second_issuer, erase_ordered_ms, above_issuer";
 const LOST_COLUMNS: &str = "device, cert_sha256, enrolment, enrolled_ms, log_index, revoked_ms, revocation, revoked_index, \
      second_cert_sha256";
 pub(super) const CALL_COLUMNS: &str = "call, ring, from_device, from_card, to_card, mode, stage, epoch, answerer, \
      noted, opened_ms, answered_ms, ended_ms, how, opened_index, ended_index, missing_index, delegation, for_card, \
-     answered_under";
+     answered_under, line, line_version, diverted";
 pub(super) const RECORD_COLUMNS: &str = "call, digest, device, kept_ms, log_index, partial";
 
 pub(super) fn snapshot(t: &mut dyn Statements, home: &OfficeName) -> Result<Snapshot, StoreError> {
@@ -65,6 +65,8 @@ pub(super) fn snapshot(t: &mut dyn Statements, home: &OfficeName) -> Result<Snap
         push: push::subscriptions(t)?,
         ring_pushes: push::rings(t)?,
         delegations: delegations::open(t, home)?,
+        lines: lines::open(t)?,
+        call_lines: lines::of_live_calls(t)?,
     })
 }
 
@@ -85,7 +87,7 @@ pub(super) fn registrars(t: &mut dyn Statements) -> Result<Vec<RegistrarRow>, St
 
 const INVITATION_COLUMNS: &str = "invitation, card, made_by, made_ms, made_expires_ms, expires_ms, request, device, \
      refused_requests, closed, closed_by, closed_ms, made_index, token_sha256, \
-     approved_by, approved_ms, approval, approval_issuer, second_approved_by, recovery";
+     approved_by, approved_ms, approval, approval_issuer, second_approved_by, recovery, line_terms";
 
 fn invitation_row(row: &Row, home: &OfficeName) -> Result<InvitationRow, StoreError> {
     let closed = if row.is_null(9) { None } else { Some(row.word(9, "end of an invitation")?) };
@@ -115,6 +117,7 @@ fn invitation_row(row: &Row, home: &OfficeName) -> Result<InvitationRow, StoreEr
         // The column `second_approved_by` is older than this name: now it holds the only or the second registrar.
         last_approved_by: row.optional_device(18)?,
         recovery: if row.is_null(19) { None } else { Some(row.recovery(19)?) },
+        line: if row.is_null(20) { None } else { Some(row.json(20, "terms of a line")?) },
     })
 }
 
@@ -214,10 +217,11 @@ fn active_call(t: &mut dyn Statements, row: CallRow) -> Result<ActiveCall, Store
 
 pub(super) fn device_row(row: &Row, home: &OfficeName) -> Result<DeviceRow, StoreError> {
     let second = row.optional_blob(11)?.zip(row.optional_blob(12)?).map(|(device, registrar)| [device, registrar]);
+    let above: Vec<Blob> = if row.is_null(14) { Vec::new() } else { row.json(14, "list of certificates")? };
     Ok(DeviceRow {
         device: row.device(0)?,
         card: row.card(1, home)?,
-        chain: [row.blob(2)?, row.blob(3)?].into_iter().chain(second.into_iter().flatten()).collect(),
+        chain: [row.blob(2)?, row.blob(3)?].into_iter().chain(second.into_iter().flatten()).chain(above).collect(),
         cert_sha256: row.digest(4)?,
         enrolment: row.text(5)?,
         enrolled_ms: row.number(6)?,
@@ -253,5 +257,13 @@ pub(super) fn call_row(row: &Row, home: &OfficeName) -> Result<CallRow, StoreErr
             None => None,
         },
         answered_under: row.optional_delegation(19)?,
+        line: match row.optional_number(21)? {
+            Some(version) => {
+                let version = u32::try_from(version).map_err(|_| StoreError::Damaged("version of a line"))?;
+                Some((row.line(20)?, version))
+            }
+            None => None,
+        },
+        diverted: row.flag(22)?,
     })
 }

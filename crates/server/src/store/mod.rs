@@ -9,6 +9,7 @@
 //! | `sqlite`, `postgres`, `schema` | the databases |
 //! | `alerts` | the SQL text of alerts, and of devices that were added in somebody's name |
 //! | `protection`, `protection_rows` | passkeys, lockers, tickets and accounts at the provider: writes and queries; rows |
+//! | `lines` | lines and their versions: writes and queries |
 //! | `push`, `push_rows` | Web Push subscriptions: writes and queries; rows |
 //! | `sign_ins` | when devices were connected: writes and queries |
 //! | `office` | the mark that binds a database to its office |
@@ -25,6 +26,7 @@
 mod alerts;
 mod database;
 mod delegations;
+mod lines;
 mod load;
 mod location;
 pub mod migration;
@@ -45,14 +47,16 @@ mod sqlite;
 mod value;
 mod write;
 
+pub use lines::LinesOf;
 pub use location::StoreLocation;
 pub use port::{Applied, LogPosition, Queries, Store, StoreError, StoredRecord};
 pub use protection_rows::{AccountUse, LockerRow, PasskeyRow, ProtectionRow, ProtectionWrite, TicketRow};
 pub use push_rows::{PushRow, PushWrite, RingPushRow};
 pub use rows::{
     ActiveCall, AddedDeviceRow, AlertId, AlertRow, Ask, CallRow, CallSummary, Certified, DelegationEndRow,
-    DelegationRow, DeviceRow, DeviceSummary, FirstApprovalRow, Handshake, InvitationRow, IssuedLinkRow, LostDevice,
-    RecordRow, RecoveryConfirmationRow, RecoveryRow, RegistrarRow, Snapshot, Stage, Unfinished, Write,
+    DelegationRow, DeviceRow, DeviceSummary, FirstApprovalRow, FoundVersion, Handshake, InvitationRow, IssuedLinkRow,
+    LineRow, LineVersion, LostDevice, RecordRow, RecoveryConfirmationRow, RecoveryRow, RegistrarRow, SignedLine,
+    Snapshot, Stage, Unfinished, Write,
 };
 
 #[cfg(test)]

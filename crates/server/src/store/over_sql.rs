@@ -1,10 +1,11 @@
 //! The ports over any [`Database`].
 
 use super::{
-    Applied, CallSummary, DeviceRow, DeviceSummary, InvitationRow, LockerRow, LogPosition, LostDevice, PasskeyRow,
-    ProtectionRow, Queries, RecoveryRow, RegistrarRow, Snapshot, Store, StoreError, StoredRecord, Write, alerts,
+    Applied, CallSummary, DeviceRow, DeviceSummary, InvitationRow, LinesOf, LockerRow, LogPosition, LostDevice,
+    PasskeyRow, ProtectionRow, Queries, RecoveryRow, RegistrarRow, SignedLine, Snapshot, Store, StoreError,
+    StoredRecord, Write, alerts,
     database::{Access, Database, Statements},
-    delegations, load, office, protection, push, read, recoveries, sign_ins,
+    delegations, lines, load, office, protection, push, read, recoveries, sign_ins,
     value::values,
     write,
 };
@@ -13,8 +14,12 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 use telcon_proto::{
-    CallId, Card, DelegationId, DeviceId, Digest, InvitationId, OfficeAlert, OfficeName, PersonId, RecoveryId,
-    delegation::ListedDelegation, device_policy::ProgramVersion, http::SignInList, sso::OfficeAccount,
+    CallId, Card, DelegationId, DeviceId, Digest, InvitationId, LineId, OfficeAlert, OfficeName, PersonId, RecoveryId,
+    delegation::ListedDelegation,
+    device_policy::ProgramVersion,
+    http::SignInList,
+    line::{ListedLine, OverLine},
+    sso::OfficeAccount,
 };
 
 /// The writer over a database.
@@ -33,6 +38,10 @@ impl<D: Database> Writer<D> {
 }
 
 impl<D: Database> Store for Writer<D> {
+    fn settle(&mut self) -> Result<(), StoreError> {
+        self.database.settle()
+    }
+
     fn apply(&mut self, writes: &[Write]) -> Result<Applied, StoreError> {
         let mut applied = Applied::default();
         if writes.is_empty() {
@@ -78,6 +87,14 @@ impl<D: Database> Store for Writer<D> {
 
     fn delegation_exists(&mut self, delegation: &DelegationId) -> Result<bool, StoreError> {
         self.database.transaction(Access::Read, |t| delegations::exists(t, delegation))
+    }
+
+    fn line_exists(&mut self, line: &LineId) -> Result<bool, StoreError> {
+        self.database.transaction(Access::Read, |t| lines::exists(t, line))
+    }
+
+    fn signed_line(&mut self, over: &OverLine) -> Result<Option<SignedLine>, StoreError> {
+        self.database.transaction(Access::Read, |t| lines::signed(t, over))
     }
 
     fn log_position(&mut self) -> Result<LogPosition, StoreError> {
@@ -177,6 +194,23 @@ impl<D: Database> Queries for Reader<D> {
 
     fn delegations_of_call(&self, call: &CallId) -> Result<Vec<(String, u64, u64)>, StoreError> {
         self.read(|t| delegations::of_call(t, call))
+    }
+
+    fn delegation_statement(&self, delegation: &DelegationId) -> Result<Option<String>, StoreError> {
+        self.read(|t| delegations::statement(t, delegation))
+    }
+
+    fn newest_line(&self, line: &LineId) -> Result<Option<(String, Digest)>, StoreError> {
+        self.read(|t| lines::newest(t, line))
+    }
+
+    fn lines(
+        &self,
+        of: LinesOf,
+        before_ms: Option<u64>,
+        limit: u32,
+    ) -> Result<(Vec<(ListedLine, Vec<DeviceId>)>, bool), StoreError> {
+        self.read(|t| lines::listed(t, of, before_ms, limit))
     }
 
     fn protection(&self, device: &DeviceId) -> Result<ProtectionRow, StoreError> {

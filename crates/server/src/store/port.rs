@@ -1,13 +1,17 @@
 //! The ports: the interface of the store for the switchboard ([`Store`]) and for HTTP requests ([`Queries`]).
 
 use super::{
-    CallRow, CallSummary, DeviceRow, DeviceSummary, InvitationRow, LockerRow, LostDevice, PasskeyRow, ProtectionRow,
-    RecordRow, RecoveryRow, RegistrarRow, Snapshot, Write,
+    CallRow, CallSummary, DeviceRow, DeviceSummary, InvitationRow, LinesOf, LockerRow, LostDevice, PasskeyRow,
+    ProtectionRow, RecordRow, RecoveryRow, RegistrarRow, SignedLine, Snapshot, Write,
 };
 use std::collections::BTreeSet;
 use telcon_proto::{
-    CallId, Card, DelegationId, DeviceId, Digest, InvitationId, OfficeAlert, OfficeName, PersonId, RecoveryId,
-    delegation::ListedDelegation, device_policy::ProgramVersion, http::SignInList, sso::OfficeAccount,
+    CallId, Card, DelegationId, DeviceId, Digest, InvitationId, LineId, OfficeAlert, OfficeName, PersonId, RecoveryId,
+    delegation::ListedDelegation,
+    device_policy::ProgramVersion,
+    http::SignInList,
+    line::{ListedLine, OverLine},
+    sso::OfficeAccount,
 };
 
 /// Why an operation on the store failed.
@@ -123,11 +127,32 @@ pub trait Store: Send {
     /// [`StoreError`].
     fn delegation_exists(&mut self, delegation: &DelegationId) -> Result<bool, StoreError>;
 
+    /// Whether a line with this id was ever given, or the log has one.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn line_exists(&mut self, line: &LineId) -> Result<bool, StoreError>;
+
+    /// The version of a line that a ring names, if it is in the log.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn signed_line(&mut self, over: &OverLine) -> Result<Option<SignedLine>, StoreError>;
+
     /// How far the store has been reconciled with the log; advanced by [`Write::LogSeen`].
     ///
     /// # Errors
     /// [`StoreError`].
     fn log_position(&mut self) -> Result<LogPosition, StoreError>;
+
+    /// Puts everything into the database's own file, if it has files beside it: an orderly stop leaves one file to copy. What was
+    /// applied is durable without it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn settle(&mut self) -> Result<(), StoreError> {
+        Ok(())
+    }
 }
 
 /// A call and its archived records.
@@ -260,6 +285,31 @@ pub trait Queries: Send + Sync {
     /// # Errors
     /// [`StoreError`].
     fn delegations_of_call(&self, call: &CallId) -> Result<Vec<(String, u64, u64)>, StoreError>;
+
+    /// The statement of a delegation that is in the log, ended or not.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn delegation_statement(&self, delegation: &DelegationId) -> Result<Option<String>, StoreError>;
+
+    /// The newest statement of a line that is in the log, and its digest.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn newest_line(&self, line: &LineId) -> Result<Option<(String, Digest)>, StoreError>;
+
+    /// A page of lines that are in the log, newest first, given before `before_ms`, about `limit`; and whether there are more. With each,
+    /// the devices of which one has to be connected for its holder to be reachable.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    #[expect(clippy::type_complexity, reason = "a line with its devices")]
+    fn lines(
+        &self,
+        of: LinesOf,
+        before_ms: Option<u64>,
+        limit: u32,
+    ) -> Result<(Vec<(ListedLine, Vec<DeviceId>)>, bool), StoreError>;
 
     /// Whether and how a device is protected.
     ///

@@ -32,7 +32,7 @@ pub(super) fn listed_devices(
          LEFT JOIN programs ON programs.device = devices.device
          LEFT JOIN account_sessions ON account_sessions.device = devices.device
          LEFT JOIN sign_ins last ON last.device = devices.device
-             AND last.from_ms = (SELECT MAX(from_ms) FROM sign_ins WHERE sign_ins.device = devices.device)
+             AND last.arrival = (SELECT MAX(arrival) FROM sign_ins WHERE sign_ins.device = devices.device)
          WHERE devices.log_index IS NOT NULL {of_one} ORDER BY devices.enrolled_ms, devices.device"
     );
     let values: Vec<Value> = person.iter().map(|person| person.to_hex().as_str().into()).collect();

@@ -2,13 +2,14 @@
 
 use crate::digest::sha256;
 use telcon_proto::{
-    AlertKind, Blob, CallId, Card, DelegationId, DeviceId, Digest, Ended, InvitationId, OfficeAlert, PersonId,
+    AlertKind, Blob, CallId, Card, DelegationId, DeviceId, Digest, Ended, InvitationId, LineId, OfficeAlert, PersonId,
     RecordMode, RecoveryId, Role,
     alert::AlertSeen,
     delegation::Act,
     device_policy::DeviceKind,
     device_policy::ProgramVersion,
     entry::InvitationClosed,
+    line::{Line, LineState, LineTerms},
     recovery::{RecoveryEnd, RecoveryReason},
 };
 
@@ -19,7 +20,8 @@ pub struct DeviceRow {
     pub device: DeviceId,
     /// Its person, as its certificate names them.
     pub card: Card,
-    /// DER certificates: the device's, then what signed it; twice where two registrars did.
+    /// DER certificates: the device's, then what signed it; twice where two registrars did. Of a line's holder, before that of the
+    /// principal's device that certified it.
     pub chain: Vec<Blob>,
     /// SHA-256 of the device's certificate, the first of two.
     pub cert_sha256: Digest,
@@ -156,6 +158,10 @@ pub struct CallRow {
     pub on_behalf: Option<(DelegationId, Card)>,
     /// The delegation under which it was answered for the person rung.
     pub answered_under: Option<DelegationId>,
+    /// The line that it is over, and its version.
+    pub line: Option<(LineId, u32)>,
+    /// Whether the person rung had it handed to their office.
+    pub diverted: bool,
 }
 
 /// A call as lists show it: without its ring, the largest column.
@@ -292,6 +298,12 @@ pub enum Write {
     /// A device that is revoked was ordered to erase itself, at this time, by this signed revocation, whose entry is not in the log yet.
     /// The first order stays.
     EraseOrdered(DeviceId, u64, String),
+    /// A device that is revoked, by a statement that is lost, was revoked again by this signed revocation, whose entry is not in the log
+    /// yet.
+    RevocationStated(DeviceId, String),
+    /// What a revoked device verifies its revocation with was found: the signed revocation, and when it was ordered to erase itself, if
+    /// it was. If none, what the store has cannot be verified, and counts as lost.
+    RevocationFound(DeviceId, Option<(Option<u64>, String)>),
     /// A device reported that it erased itself, at this time.
     DeviceErased(DeviceId, u64),
     /// The entry of the revocation is in the log.
@@ -394,6 +406,12 @@ pub enum Write {
     DelegationEndLogged(DelegationId, u64),
     /// The call was answered under this delegation.
     AnsweredUnder(CallId, DelegationId),
+    /// A version of a line is signed, with its statement, and is about to be logged.
+    LineSigned(Box<LineVersion>, String),
+    /// The log has this version of a line, at this index, since this time.
+    LineLogged(LineId, FoundVersion, u64, u64),
+    /// The person rung had the call handed to their office.
+    CallDiverted(CallId),
     /// An alert, with its log index once it has one; the same again adds that.
     Alert(Box<AlertRow>),
     /// A security officer's device saw the alert of this log index first, at this time.
@@ -473,6 +491,66 @@ pub struct AddedDeviceRow {
     pub approved_by: Option<DeviceId>,
     /// When it was enrolled, milliseconds since 1970 UTC.
     pub enrolled_ms: u64,
+}
+
+/// A version of a line, without its statement, which is as long as everything else together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LineVersion {
+    /// What was signed.
+    pub content: Line,
+    /// SHA-256 of the statement.
+    pub sha256: Digest,
+    /// The device that signed it.
+    pub by: DeviceId,
+    /// When the server took it, as the log has it, milliseconds since 1970 UTC.
+    pub signed_ms: u64,
+    /// Log entry of it.
+    pub index: Option<u64>,
+}
+
+/// What the log says of a version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FoundVersion {
+    /// Its number.
+    pub version: u32,
+    /// Whether the line is in use by it.
+    pub state: LineState,
+    /// SHA-256 of the statement.
+    pub sha256: Digest,
+}
+
+/// A line that has not ended, or whose end the log may not have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LineRow {
+    /// Which.
+    pub line: LineId,
+    /// When its first version was taken, milliseconds since 1970 UTC.
+    pub given_ms: u64,
+    /// The newest version that is in the log.
+    pub current: Option<LineVersion>,
+    /// A version that the log may not have.
+    pub pending: Option<LineVersion>,
+    /// A newer version, of which the database has nothing but what the log says: it is of an older backup.
+    pub found: Option<FoundVersion>,
+}
+
+/// A version of a line that is in the log, as a call over it needs it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedLine {
+    /// What was signed.
+    pub content: Line,
+    /// As it was signed, a compact JWS.
+    pub statement: String,
+    /// SHA-256 of that.
+    pub sha256: Digest,
+    /// The device that signed it.
+    pub by: DeviceId,
+    /// Log entry of it.
+    pub index: u64,
+    /// The delegation that it names: its statement, its log entry and the device that signed it.
+    pub delegation: Option<(String, u64, DeviceId)>,
+    /// When its holder rang over it, newest first, as many as are counted; milliseconds since 1970 UTC. Empty of live calls.
+    pub rings_ms: Vec<u64>,
 }
 
 /// A delegation.
@@ -578,6 +656,8 @@ pub struct InvitationRow {
     pub last_approved_by: Option<DeviceId>,
     /// The recovery that it belongs to.
     pub recovery: Option<RecoveryId>,
+    /// Of a principal's offer: what the line allows.
+    pub line: Option<LineTerms>,
 }
 
 /// A recovery of a person who lost all devices.
@@ -646,6 +726,7 @@ impl InvitationRow {
             first_approval: None,
             last_approved_by: None,
             recovery: None,
+            line: None,
         }
     }
 }
@@ -713,6 +794,10 @@ pub struct Snapshot {
     pub ring_pushes: Vec<super::RingPushRow>,
     /// Delegations that have not ended or whose end the log may not have, and those of calls that are not over.
     pub delegations: Vec<DelegationRow>,
+    /// Lines that have not ended, or whose end the log may not have.
+    pub lines: Vec<LineRow>,
+    /// The versions of lines over which calls are that are not over.
+    pub call_lines: Vec<SignedLine>,
 }
 
 /// The person of a device row, for indices.
@@ -724,6 +809,11 @@ impl DeviceRow {
 
     /// SHA-256 of the certificate that a second registrar issued for it.
     pub fn second_cert_sha256(&self) -> Option<Digest> {
-        self.chain.get(2).map(|der| sha256(der.as_slice()))
+        self.chain.get(2).filter(|_| self.chain.len() == 4).map(|der| sha256(der.as_slice()))
+    }
+
+    /// Whether a principal's device certified it, for the holder of a line: its chain has that device's before it, one more.
+    pub fn is_holders(&self) -> bool {
+        self.chain.len() % 2 == 1
     }
 }

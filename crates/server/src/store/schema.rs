@@ -3,7 +3,7 @@
 use super::{StoreError, database::Statements, value::values};
 
 /// Version that this program writes.
-pub(super) const VERSION: i64 = 20;
+pub(super) const VERSION: i64 = 22;
 
 /// A table, common to all databases: the unit of a migration between databases.
 pub(super) struct Table {
@@ -15,7 +15,7 @@ pub(super) struct Table {
 }
 
 /// All tables of [`VERSION`].
-pub(super) const TABLES: [Table; 26] = [
+pub(super) const TABLES: [Table; 28] = [
     Table {
         name: "devices",
         columns: &[
@@ -36,6 +36,7 @@ pub(super) const TABLES: [Table; 26] = [
             "second_issuer",
             "erase_ordered_ms",
             "erased_ms",
+            "above_issuer",
         ],
         key: 1,
     },
@@ -81,6 +82,9 @@ pub(super) const TABLES: [Table; 26] = [
             "for_card",
             "for_person",
             "answered_under",
+            "line",
+            "line_version",
+            "diverted",
         ],
         key: 1,
     },
@@ -124,6 +128,7 @@ pub(super) const TABLES: [Table; 26] = [
             "approval_issuer",
             "second_approved_by",
             "recovery",
+            "line_terms",
         ],
         key: 1,
     },
@@ -206,7 +211,36 @@ pub(super) const TABLES: [Table; 26] = [
     Table { name: "office_accounts", columns: &["person", "issuer", "subject", "linked_ms"], key: 2 },
     Table { name: "account_sessions", columns: &["device", "issuer", "signed_in_ms"], key: 1 },
     Table { name: "programs", columns: &["device", "version"], key: 1 },
-    Table { name: "sign_ins", columns: &["device", "from_ms", "until_ms", "times", "kind"], key: 2 },
+    Table { name: "sign_ins", columns: &["device", "from_ms", "until_ms", "times", "kind", "arrival"], key: 2 },
+    Table {
+        name: "lines",
+        columns: &[
+            "line",
+            "principal",
+            "holder",
+            "given_ms",
+            "version",
+            "ended",
+            "found_version",
+            "found_state",
+            "found_sha256",
+        ],
+        key: 1,
+    },
+    Table {
+        name: "line_versions",
+        columns: &[
+            "line",
+            "version",
+            "content",
+            "statement",
+            "statement_sha256",
+            "signed_by",
+            "signed_ms",
+            "signed_index",
+        ],
+        key: 2,
+    },
     Table { name: "ring_pushes", columns: &["call", "device", "until_ms", "taken", "missed"], key: 2 },
     Table { name: "marks", columns: &["name", "value"], key: 1 },
 ];
@@ -465,6 +499,36 @@ CREATE TABLE sign_ins (
     PRIMARY KEY (device, from_ms)
 ) STRICT, WITHOUT ROWID;
 ",
+    // The order in which they arrived: a clock that was ahead has made rows that would stay the newest.
+    "
+ALTER TABLE sign_ins ADD COLUMN arrival INTEGER NOT NULL DEFAULT 0;
+UPDATE sign_ins SET arrival = ranked.place FROM (
+    SELECT device, from_ms, ROW_NUMBER() OVER (ORDER BY until_ms, device, from_ms) AS place FROM sign_ins
+) AS ranked WHERE ranked.device = sign_ins.device AND ranked.from_ms = sign_ins.from_ms;
+CREATE INDEX sign_ins_arrival ON sign_ins (arrival);
+",
+    // Lines, the calls over them, and the certificates above that of a principal's device.
+    "
+CREATE TABLE lines (
+    line BLOB PRIMARY KEY, principal TEXT NOT NULL, holder TEXT NOT NULL, given_ms INTEGER NOT NULL, version INTEGER NOT NULL,
+    ended INTEGER NOT NULL, found_version INTEGER, found_state TEXT, found_sha256 TEXT
+) STRICT, WITHOUT ROWID;
+CREATE TABLE line_versions (
+    line BLOB NOT NULL, version INTEGER NOT NULL, content TEXT NOT NULL, statement TEXT NOT NULL, statement_sha256 TEXT NOT NULL,
+    signed_by BLOB NOT NULL, signed_ms INTEGER NOT NULL, signed_index INTEGER,
+    PRIMARY KEY (line, version)
+) STRICT;
+CREATE INDEX lines_open ON lines (line) WHERE ended = 0;
+CREATE INDEX lines_given ON lines (given_ms);
+CREATE INDEX lines_principal ON lines (principal, given_ms);
+CREATE INDEX lines_holder ON lines (holder, given_ms);
+ALTER TABLE calls ADD COLUMN line BLOB;
+ALTER TABLE calls ADD COLUMN line_version INTEGER;
+ALTER TABLE calls ADD COLUMN diverted INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX calls_line ON calls (line, opened_ms) WHERE line IS NOT NULL;
+ALTER TABLE invitations ADD COLUMN line_terms TEXT;
+ALTER TABLE devices ADD COLUMN above_issuer TEXT;
+",
     // Rings that devices are notified of.
     "
 CREATE TABLE ring_pushes (
@@ -685,6 +749,36 @@ CREATE TABLE sign_ins (
     device BYTEA NOT NULL, from_ms BIGINT NOT NULL, until_ms BIGINT NOT NULL, times BIGINT NOT NULL, kind TEXT NOT NULL,
     PRIMARY KEY (device, from_ms)
 );
+",
+    // The order in which they arrived: a clock that was ahead has made rows that would stay the newest.
+    "
+ALTER TABLE sign_ins ADD COLUMN arrival BIGINT NOT NULL DEFAULT 0;
+UPDATE sign_ins SET arrival = ranked.place FROM (
+    SELECT device, from_ms, ROW_NUMBER() OVER (ORDER BY until_ms, device, from_ms) AS place FROM sign_ins
+) AS ranked WHERE ranked.device = sign_ins.device AND ranked.from_ms = sign_ins.from_ms;
+CREATE INDEX sign_ins_arrival ON sign_ins (arrival);
+",
+    // Lines, the calls over them, and the certificates above that of a principal's device.
+    "
+CREATE TABLE lines (
+    line BYTEA PRIMARY KEY, principal TEXT COLLATE \"C\" NOT NULL, holder TEXT COLLATE \"C\" NOT NULL, given_ms BIGINT NOT NULL, version BIGINT NOT NULL,
+    ended BIGINT NOT NULL, found_version BIGINT, found_state TEXT, found_sha256 TEXT
+);
+CREATE TABLE line_versions (
+    line BYTEA NOT NULL, version BIGINT NOT NULL, content TEXT NOT NULL, statement TEXT NOT NULL, statement_sha256 TEXT NOT NULL,
+    signed_by BYTEA NOT NULL, signed_ms BIGINT NOT NULL, signed_index BIGINT,
+    PRIMARY KEY (line, version)
+);
+CREATE INDEX lines_open ON lines (line) WHERE ended = 0;
+CREATE INDEX lines_given ON lines (given_ms);
+CREATE INDEX lines_principal ON lines (principal, given_ms);
+CREATE INDEX lines_holder ON lines (holder, given_ms);
+ALTER TABLE calls ADD COLUMN line BYTEA;
+ALTER TABLE calls ADD COLUMN line_version BIGINT;
+ALTER TABLE calls ADD COLUMN diverted BIGINT NOT NULL DEFAULT 0;
+CREATE INDEX calls_line ON calls (line, opened_ms) WHERE line IS NOT NULL;
+ALTER TABLE invitations ADD COLUMN line_terms TEXT;
+ALTER TABLE devices ADD COLUMN above_issuer TEXT;
 ",
     // Rings that devices are notified of.
     "

@@ -91,6 +91,16 @@ fn failed(error: rusqlite::Error) -> StoreError {
 }
 
 impl Database for Sqlite {
+    /// Connections that only read, which are closed last, leave everything in the write-ahead log.
+    fn settle(&mut self) -> Result<(), StoreError> {
+        let busy =
+            self.0.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0)).map_err(failed)?;
+        match busy {
+            true => Err(StoreError::Database("the write-ahead log is being read".to_owned())),
+            false => Ok(()),
+        }
+    }
+
     fn transaction<T>(
         &mut self,
         access: Access,

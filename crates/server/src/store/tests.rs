@@ -4,16 +4,19 @@ use super::{faulty::*, testing::TestStore, *};
 use crate::peers::PostgresServer;
 use std::collections::BTreeSet;
 use telcon_proto::{
-    AlertKind, Blob, CallId, Card, DelegationId, DeviceId, Digest, Ended, InvitationId, PersonId, RecordMode, Role,
+    AlertKind, Blob, CallId, Card, DelegationId, DeviceId, Digest, Ended, InvitationId, LineId, PersonId, RecordMode,
+    Role,
     alert::AlertSeen,
     delegation::Act,
     device_policy::DeviceKind,
     entry::InvitationClosed,
     http::FailedSignIns,
     limits::{MAX_PASSKEYS_PER_DEVICE, MAX_PIN_ATTEMPTS, MAX_SIGN_INS_PER_DEVICE},
+    line::{Line, LineState, LineTerms, OverLine, Reach},
 };
 
 const CALL: CallId = CallId::from_bytes([0xca; 16]);
+const LINE: LineId = LineId::from_bytes([0x1e; 16]);
 
 fn device(n: u8) -> DeviceId {
     DeviceId::from_bytes([n; 16])
@@ -51,6 +54,8 @@ fn call() -> CallRow {
         missing_index: None,
         on_behalf: None,
         answered_under: None,
+        line: None,
+        diverted: false,
     }
 }
 
@@ -114,6 +119,18 @@ const SUITE: &[Case] = &[
     ("a_device_keeps_what_unlocks_it", a_device_keeps_what_unlocks_it),
     ("a_revoked_device_loses_what_protected_it", a_revoked_device_loses_what_protected_it),
     ("delegations_are_restored_until_the_log_has_their_end", delegations_are_restored_until_the_log_has_their_end),
+    (
+        "lines_are_restored_with_their_newest_version_until_they_have_ended",
+        lines_are_restored_with_their_newest_version_until_they_have_ended,
+    ),
+    (
+        "lines_are_paged_without_losing_those_of_one_millisecond",
+        lines_are_paged_without_losing_those_of_one_millisecond,
+    ),
+    (
+        "offers_and_devices_of_holders_are_kept_and_forgotten_together",
+        offers_and_devices_of_holders_are_kept_and_forgotten_together,
+    ),
     ("alerts_are_listed_once_the_log_has_them", alerts_are_listed_once_the_log_has_them),
     ("added_devices_are_kept_until_they_are_acknowledged", added_devices_are_kept_until_they_are_acknowledged),
     (
@@ -425,7 +442,10 @@ const BACK_TO_VERSION_5: &str = "
     DROP TABLE lost_devices; DROP TABLE silenced; DROP TABLE issued_links; DROP TABLE registrars; DROP TABLE invitations;
     DROP TABLE passkeys; DROP TABLE tickets; DROP TABLE lockers; DROP TABLE alerts; DROP TABLE added_devices;
     DROP TABLE push_subscriptions; DROP TABLE recoveries; DROP TABLE delegations; DROP TABLE office_accounts;
-    DROP TABLE account_sessions; DROP TABLE programs; DROP TABLE sign_ins; DROP TABLE ring_pushes;
+    DROP TABLE account_sessions; DROP TABLE programs; DROP TABLE sign_ins; DROP TABLE lines; DROP TABLE line_versions;
+    DROP INDEX calls_line; ALTER TABLE calls DROP COLUMN line; ALTER TABLE calls DROP COLUMN line_version;
+    ALTER TABLE calls DROP COLUMN diverted; ALTER TABLE devices DROP COLUMN above_issuer;
+    DROP TABLE ring_pushes;
     ALTER TABLE calls DROP COLUMN from_person; ALTER TABLE calls DROP COLUMN to_person; ALTER TABLE calls DROP COLUMN delegation;
     ALTER TABLE calls DROP COLUMN for_card; ALTER TABLE calls DROP COLUMN for_person; ALTER TABLE calls DROP COLUMN answered_under;
     ALTER TABLE devices DROP COLUMN person; ALTER TABLE devices DROP COLUMN second_certificate;
@@ -876,11 +896,22 @@ fn sign_ins_are_joined_while_a_device_reconnects(disk: &TestStore) {
     assert_eq!(seen(), [(1, 40, 2, Browser)], "a reconnection; and not another person's");
     // Later, another program, and a clock that was set back.
     apply(vec![begins(51, Browser), begins(52, Native), connected(30), begins(30, Native)]);
-    assert_eq!(seen(), [(52, 52, 1, Native), (51, 51, 1, Browser), (1, 40, 2, Browser), (30, 30, 1, Native)]);
-    assert_eq!(reader.listed_devices(None).unwrap()[0].last_seen, Some((52 * MINUTE, Native)));
+    // In the order of their arrival.
+    assert_eq!(seen(), [(30, 30, 1, Native), (52, 52, 1, Native), (51, 51, 1, Browser), (1, 40, 2, Browser)]);
+    assert_eq!(reader.listed_devices(None).unwrap()[0].last_seen, Some((30 * MINUTE, Native)));
+    // A thief signs in as programs of both kinds in turns: that makes no more rows than one of each.
+    apply((0..30).map(|n| begins(60 + n / 8, if n % 2 == 0 { Browser } else { Native })).collect());
+    assert_eq!(seen()[..2], [(60, 63, 15, Native), (51, 63, 16, Browser)]);
     apply((0..30).map(|n| begins(100 + 20 * n, Browser)).collect());
     let kept = seen();
-    assert_eq!((kept.len(), kept[0].0, kept[19].0), (MAX_SIGN_INS_PER_DEVICE, 680, 300));
+    assert_eq!((kept.len(), kept[0].0, kept[19].0), (MAX_SIGN_INS_PER_DEVICE + 3, 680, 300));
+    assert!(kept[20..].iter().all(|row| row.3 == Native), "those of the other kind stay: {kept:?}");
+    // The clock was a year ahead for a moment.
+    apply(vec![begins(600_000, Browser), begins(700, Browser), connected(705)]);
+    assert_eq!(seen()[..2], [(700, 705, 1, Browser), (600_000, 600_000, 1, Browser)]);
+    assert_eq!(reader.listed_devices(None).unwrap()[0].last_seen, Some((705 * MINUTE, Browser)));
+    apply((0..20).map(|n| begins(800 + 20 * n, Browser)).collect());
+    assert!(seen().iter().all(|row| row.0 < 600_000), "it does not stay for ever");
     // Of attempts that failed, those whose alert the log has.
     let failed = |time_ms, log_index| AlertRow {
         time_ms,
@@ -1261,4 +1292,199 @@ fn delegations_are_restored_until_the_log_has_their_end(disk: &TestStore) {
     let listed = reader.calls(None, None, 9).unwrap().unwrap();
     assert_eq!(listed[0].answered_by.as_ref().map(|card| card.role), Some(Role::DutyOfficer));
     assert_eq!(reader.record(&other).unwrap().unwrap().0.summary(), listed[0]);
+}
+
+fn line_version(version: u32, state: LineState, signed_ms: u64) -> LineVersion {
+    let (n, previous) = (version as u8, version.checked_sub(1).filter(|before| *before > 0));
+    LineVersion {
+        content: Line {
+            office: testing::home(),
+            line: LINE,
+            version,
+            previous: previous.map(|before| Digest::from_bytes([before as u8; 32])),
+            principal: card(1),
+            holder: Card { role: Role::Counterpart, ..card(2) },
+            device: Some(device(2)),
+            terms: line_terms(),
+            state,
+            at_ms: signed_ms,
+            on_behalf: None,
+        },
+        sha256: Digest::from_bytes([n; 32]),
+        by: device(1),
+        signed_ms,
+        index: None,
+    }
+}
+
+fn line_terms() -> LineTerms {
+    LineTerms {
+        reach: Reach::Desk,
+        hours: None,
+        until_ms: Some(9),
+        rings_per_day: Some(2),
+        mode: RecordMode::Memo,
+        purpose: "about the summit".into(),
+    }
+}
+
+fn found(row: &LineVersion) -> FoundVersion {
+    FoundVersion { version: row.content.version, state: row.content.state, sha256: row.sha256 }
+}
+
+fn signed_line(row: &LineVersion) -> Write {
+    Write::LineSigned(Box::new(row.clone()), format!("statement {}", row.content.version))
+}
+
+fn logged_line(row: &LineVersion, index: u64) -> Write {
+    Write::LineLogged(LINE, found(row), index, row.signed_ms)
+}
+
+fn lines_are_restored_with_their_newest_version_until_they_have_ended(disk: &TestStore) {
+    let mut store = disk.writer();
+    let reader = disk.reader();
+    assert!(!store.line_exists(&LINE).unwrap());
+    let first = line_version(1, LineState::Live, 6);
+    store.apply(&[enrolled(1), enrolled(2), signed_line(&first)]).unwrap();
+    let row = LineRow { line: LINE, given_ms: 6, current: None, pending: Some(first.clone()), found: None };
+    assert_eq!(store.load().unwrap().lines, std::slice::from_ref(&row));
+    assert!(store.line_exists(&LINE).unwrap());
+    assert_eq!(reader.lines(LinesOf::Everybody, None, 9).unwrap(), (vec![], false), "it is not in the log");
+    let over = OverLine { line: LINE, statement_sha256: first.sha256 };
+    assert_eq!(store.signed_line(&over).unwrap(), None);
+    store.apply(&[logged_line(&first, 7)]).unwrap();
+    let first = LineVersion { index: Some(7), ..first };
+    let row = LineRow { current: Some(first.clone()), pending: None, ..row };
+    assert_eq!(store.load().unwrap().lines, std::slice::from_ref(&row));
+
+    // A call over it, and its rings.
+    let rung = CallRow { line: Some((LINE, 1)), from: first.content.holder.clone(), ..call() };
+    store.apply(&[Write::Call(Box::new(rung.clone())), Write::CallOpened(CALL, 8), Write::CallDiverted(CALL)]).unwrap();
+    let snapshot = store.load().unwrap();
+    assert_eq!((snapshot.active[0].row.line, snapshot.active[0].row.diverted), (rung.line, true));
+    assert_eq!(snapshot.call_lines[0].statement, "statement 1");
+    let signed = store.signed_line(&over).unwrap().unwrap();
+    assert_eq!((signed.index, signed.by, &signed.rings_ms[..]), (7, device(1), &[5][..]));
+
+    // The next version waits for the log, and the one before stays.
+    let second = line_version(2, LineState::Paused, 10);
+    store.apply(&[signed_line(&second)]).unwrap();
+    let with = |lines: Vec<LineRow>| lines.into_iter().next().map(|row| (row.current, row.pending, row.found));
+    assert_eq!(with(store.load().unwrap().lines), Some((Some(first.clone()), Some(second.clone()), None)));
+    store.apply(&[logged_line(&second, 9)]).unwrap();
+    let second = LineVersion { index: Some(9), ..second };
+    assert_eq!(with(store.load().unwrap().lines), Some((Some(second.clone()), None, None)));
+    assert_eq!(reader.newest_line(&LINE).unwrap(), Some(("statement 2".into(), second.sha256)));
+    assert_eq!(store.load().unwrap().call_lines[0].sha256, first.sha256, "calls keep the one that they are over");
+    for (of, count) in [
+        (LinesOf::Everybody, 1),
+        (LinesOf::Principal(card(1).person), 1),
+        (LinesOf::Principal(card(2).person), 0),
+        (LinesOf::Holder(card(2).person), 1),
+        (LinesOf::Delegate(card(3).person, 1), 0),
+    ] {
+        assert_eq!(reader.lines(of, None, 9).unwrap().0.len(), count, "{of:?}");
+    }
+    let (listed, _) = reader.lines(LinesOf::Everybody, None, 9).unwrap();
+    assert_eq!(
+        (&listed[0].0.statement[..], listed[0].0.last_rung_ms, listed[0].0.changed_ms),
+        ("statement 2", Some(5), 10)
+    );
+    assert_eq!(listed[0].1, [device(2)]);
+
+    // The log has two further ones: what it says of the last is remembered, and its state counts.
+    let (third, fourth) = (line_version(3, LineState::Live, 11), line_version(4, LineState::Live, 12));
+    store.apply(&[logged_line(&third, 10), logged_line(&fourth, 11), logged_line(&third, 10)]).unwrap();
+    assert_eq!(with(store.load().unwrap().lines), Some((Some(second.clone()), None, Some(found(&fourth)))));
+    let (listed, _) = reader.lines(LinesOf::Everybody, None, 9).unwrap();
+    let shown = &listed[0].0;
+    assert_eq!((shown.line.version, shown.line.state), (4, LineState::Paused), "the next one follows it");
+    assert_eq!(shown.statement_sha256, fourth.sha256);
+    let fifth = line_version(5, LineState::Ended, 13);
+    store.apply(&[signed_line(&fifth)]).unwrap();
+    assert_eq!(with(store.load().unwrap().lines), Some((Some(second), Some(fifth.clone()), Some(found(&fourth)))));
+    store.apply(&[logged_line(&fifth, 12)]).unwrap();
+    assert_eq!(store.load().unwrap().lines, [], "it has ended");
+    assert_eq!(reader.lines(LinesOf::Everybody, None, 9).unwrap().0[0].0.line.state, LineState::Ended);
+    assert!(store.line_exists(&LINE).unwrap());
+    // A line of which the database has nothing is not given again.
+    let other = LineId::from_bytes([0x2e; 16]);
+    store.apply(&[Write::LineLogged(other, found(&fifth), 13, 14)]).unwrap();
+    assert!(store.line_exists(&other).unwrap());
+    assert_eq!(reader.lines(LinesOf::Everybody, None, 9).unwrap().0.len(), 1);
+}
+
+fn lines_are_paged_without_losing_those_of_one_millisecond(disk: &TestStore) {
+    let mut store = disk.writer();
+    store.apply(&[enrolled(1), enrolled(2)]).unwrap();
+    for n in 0..9 {
+        let mut row = line_version(1, LineState::Live, 10 + u64::from(n / 4));
+        row.content.line = LineId::from_bytes([n; 16]);
+        row.sha256 = Digest::from_bytes([n; 32]);
+        store
+            .apply(&[
+                Write::LineSigned(Box::new(row.clone()), "s".into()),
+                Write::LineLogged(row.content.line, found(&row), u64::from(n), row.signed_ms),
+            ])
+            .unwrap();
+    }
+    let reader = disk.reader();
+    let mut all = BTreeSet::new();
+    let (mut before, mut pages) = (None, 0);
+    loop {
+        let (page, more) = reader.lines(LinesOf::Everybody, before, 3).unwrap();
+        pages += 1;
+        assert!(!page.is_empty());
+        before = page.last().map(|(line, _)| line.given_ms);
+        for (line, _) in page {
+            assert!(all.insert(line.line.line), "once");
+        }
+        if !more {
+            break;
+        }
+    }
+    assert_eq!((all.len(), pages), (9, 2));
+}
+
+fn offers_and_devices_of_holders_are_kept_and_forgotten_together(disk: &TestStore) {
+    let mut store = disk.writer();
+    let invitation = InvitationId::from_bytes(*LINE.as_bytes());
+    let holder = Card { role: Role::Counterpart, ..card(2) };
+    let offer = InvitationRow::new(invitation, holder.clone(), device(1), Digest::from_bytes([4; 32]), 5, 50);
+    let offer = InvitationRow { line: Some(line_terms()), ..offer };
+    store.apply(&[enrolled(1), Write::Invitation(Box::new(offer.clone()))]).unwrap();
+    assert_eq!(store.load().unwrap().invitations, [offer]);
+    let Write::Device(row) = enrolled(2) else { panic!("a device") };
+    let blobs = |n: u8| (0..n).map(|n| Blob(vec![n])).collect::<Vec<_>>();
+    let asked = Write::InvitationAsked { invitation, device: device(2), request: "r".into(), expires_ms: 50 };
+    for length in [3, 5] {
+        let row = DeviceRow { chain: blobs(length), card: holder.clone(), log_index: None, ..(*row).clone() };
+        let begun = [
+            asked.clone(),
+            Write::LastApproval(invitation, device(1)),
+            signed_line(&line_version(1, LineState::Live, 6)),
+            Write::Device(Box::new(row.clone())),
+        ];
+        store.apply(&begun).unwrap();
+        let stored = store.device(&device(2)).unwrap().unwrap();
+        assert_eq!((&stored.chain, stored.is_holders()), (&row.chain, true));
+        assert_eq!(stored.second_cert_sha256(), None);
+        // The process ends before the log has the device: there is no line either.
+        store.apply(&[Write::UnloggedDevicesForgotten]).unwrap();
+        let snapshot = store.load().unwrap();
+        assert_eq!((snapshot.lines.len(), snapshot.devices.len()), (0, 1));
+        assert!(!store.line_exists(&LINE).unwrap());
+        assert_eq!(snapshot.invitations[0].last_approved_by, None);
+    }
+    // Once the log has it, both stay.
+    let row = DeviceRow { chain: blobs(3), card: holder, log_index: None, ..(*row).clone() };
+    let begun = [
+        Write::LastApproval(invitation, device(1)),
+        signed_line(&line_version(1, LineState::Live, 6)),
+        Write::Device(Box::new(row)),
+        Write::DeviceLogged(device(2), 9),
+        Write::UnloggedDevicesForgotten,
+    ];
+    store.apply(&begun).unwrap();
+    assert_eq!(store.load().unwrap().lines.len(), 1);
 }

@@ -3,7 +3,7 @@
 use super::{
     CallRow, Certified, DeviceRow, Handshake, LostDevice, StoreError, Write, alerts,
     database::Statements,
-    delegations, push, recoveries,
+    delegations, lines, push, recoveries,
     value::{Value, json, values},
 };
 use telcon_proto::CallId;
@@ -25,7 +25,8 @@ pub(super) fn apply(t: &mut dyn Statements, write: &Write) -> Result<bool, Store
                  WHERE closed IS NULL AND device NOT IN (SELECT device FROM devices)",
                 &[],
             )?;
-            run("DELETE FROM added_devices WHERE device NOT IN (SELECT device FROM devices)", &[])
+            run("DELETE FROM added_devices WHERE device NOT IN (SELECT device FROM devices)", &[])?;
+            lines::forget_unbound(t)
         }
         Write::DeviceRevoked(device, ms, jws) => {
             for table in ["devices", "lost_devices"] {
@@ -46,6 +47,21 @@ pub(super) fn apply(t: &mut dyn Statements, write: &Write) -> Result<bool, Store
                 values![*ms, jws, device],
             )?;
             run("UPDATE lost_devices SET revocation = $1, revoked_index = NULL WHERE device = $2", values![jws, device])
+        }
+        Write::RevocationStated(device, jws) => {
+            for table in ["devices", "lost_devices"] {
+                let sql = format!(
+                    "UPDATE {table} SET revocation = $1, revoked_index = NULL WHERE device = $2 AND revocation IS NULL"
+                );
+                run(&sql, values![jws, device])?;
+            }
+            Ok(())
+        }
+        Write::RevocationFound(device, found) => {
+            let (erase_ms, jws) = found.as_ref().map_or((None, None), |(erase_ms, jws)| (*erase_ms, Some(jws)));
+            let sql = "UPDATE devices SET erase_ordered_ms = $1, revocation = $2 WHERE device = $3";
+            run(sql, values![erase_ms, jws, device])?;
+            run("UPDATE lost_devices SET revocation = $1 WHERE device = $2", values![jws, device])
         }
         Write::DeviceErased(device, ms) => {
             run("UPDATE devices SET erased_ms = COALESCE(erased_ms, $1) WHERE device = $2", values![*ms, device])
@@ -156,8 +172,8 @@ pub(super) fn apply(t: &mut dyn Statements, write: &Write) -> Result<bool, Store
         }
         Write::Invitation(row) => run(
             "INSERT INTO invitations (invitation, card, made_by, token_sha256, made_ms, made_expires_ms, expires_ms,
-                 refused_requests, recovery)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8)",
+                 refused_requests, recovery, line_terms)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9)",
             &[
                 Value::from(&row.invitation),
                 json(&row.card),
@@ -167,6 +183,7 @@ pub(super) fn apply(t: &mut dyn Statements, write: &Write) -> Result<bool, Store
                 row.made_expires_ms.into(),
                 row.expires_ms.into(),
                 row.recovery.as_ref().into(),
+                row.line.as_ref().map_or(Value::Null, json),
             ],
         ),
         Write::InvitationMadeLogged(id, index) => {
@@ -227,6 +244,9 @@ pub(super) fn apply(t: &mut dyn Statements, write: &Write) -> Result<bool, Store
         Write::AnsweredUnder(call, id) => {
             run("UPDATE calls SET answered_under = $1 WHERE call = $2", values![id, call])
         }
+        Write::LineSigned(row, statement) => lines::sign(t, row, statement),
+        Write::LineLogged(line, found, index, ms) => lines::logged(t, line, found, *index, *ms),
+        Write::CallDiverted(call) => run("UPDATE calls SET diverted = 1 WHERE call = $1", values![call]),
         Write::Alert(row) => alerts::put(t, row),
         Write::AlertSeen(index, by, ms) => run(
             "UPDATE alerts SET seen_by = $1, seen_ms = $2 WHERE log_index = $3 AND seen_ms IS NULL",
@@ -249,15 +269,17 @@ pub(super) fn apply(t: &mut dyn Statements, write: &Write) -> Result<bool, Store
 }
 
 fn insert_device(t: &mut dyn Statements, row: &DeviceRow, on_conflict: &str) -> Result<(), StoreError> {
-    let (certificate, issuer, second) = match row.chain.as_slice() {
-        [certificate, issuer] => (certificate, issuer, None),
-        [certificate, issuer, second, second_issuer] => (certificate, issuer, Some((second, second_issuer))),
+    let (certificate, issuer, second, above) = match row.chain.as_slice() {
+        [certificate, issuer] => (certificate, issuer, None, None),
+        [certificate, issuer, second, second_issuer] => (certificate, issuer, Some((second, second_issuer)), None),
+        // A holder's, its principal's device's, and what certified that.
+        [certificate, issuer, above @ ..] if matches!(above.len(), 1 | 3) => (certificate, issuer, None, Some(above)),
         _ => return Err(StoreError::Damaged("device chain")),
     };
     let sql = format!(
         "INSERT INTO devices (device, card, role, certificate, issuer, cert_sha256, enrolment, enrolled_ms, revoked_ms,
-             log_index, revoked_index, revocation, person, second_certificate, second_issuer)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) {on_conflict}"
+             log_index, revoked_index, revocation, person, second_certificate, second_issuer, above_issuer)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) {on_conflict}"
     );
     let values = [
         Value::from(&row.device),
@@ -275,6 +297,7 @@ fn insert_device(t: &mut dyn Statements, row: &DeviceRow, on_conflict: &str) -> 
         row.person().to_hex().as_str().into(),
         second.map(|(certificate, _)| certificate).into(),
         second.map(|(_, issuer)| issuer).into(),
+        above.map_or(Value::Null, |above| json(&above)),
     ];
     t.execute(&sql, &values).map(drop)
 }
@@ -346,9 +369,9 @@ fn insert_call(t: &mut dyn Statements, row: &CallRow) -> Result<(), StoreError> 
     t.execute(
         "INSERT INTO calls (call, ring, from_device, from_card, to_card, mode, stage, epoch, answerer, noted, opened_ms,
              answered_ms, ended_ms, how, opened_index, ended_index, missing_index, settled, from_person, to_person,
-             delegation, for_card, for_person, answered_under)
+             delegation, for_card, for_person, answered_under, line, line_version, diverted)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, 0, $18, $19, $20, $21, $22,
-             $23)",
+             $23, $24, $25, $26)",
         &[
             Value::from(&row.call),
             (&row.ring).into(),
@@ -373,6 +396,9 @@ fn insert_call(t: &mut dyn Statements, row: &CallRow) -> Result<(), StoreError> 
             row.on_behalf.as_ref().map_or(Value::Null, |(_, card)| json(card)),
             row.on_behalf.as_ref().map_or(String::new(), |(_, card)| card.person.to_hex()).as_str().into(),
             row.answered_under.as_ref().into(),
+            row.line.as_ref().map(|(line, _)| line).into(),
+            row.line.map(|(_, version)| u64::from(version)).into(),
+            row.diverted.into(),
         ],
     )?;
     let key = values![&row.call, &row.from_device];

@@ -28,13 +28,19 @@ impl Switchboard {
             return self.finish(now_ms);
         };
         let checked = approved.and_then(|approved| {
-            self.may_approve(&by, invitation, &approved)?;
+            match &approved {
+                Approved::Holder(new, line) => self.may_bind(&by, invitation, new, line, now_ms)?,
+                approved => self.may_approve(&by, invitation, approved)?,
+            }
             Ok(approved)
         });
         match checked {
             Ok(Approved::First(first)) => self.keep_first_approval(request, by, invitation, first, now_ms),
             Ok(Approved::Last(new)) => {
-                self.enrol_approved(request, new, invitation, by, session, now_ms);
+                self.enrol_approved(request, new, None, invitation, by, session, now_ms);
+            }
+            Ok(Approved::Holder(new, line)) => {
+                self.enrol_approved(request, new, Some(*line), invitation, by, session, now_ms);
             }
             Err(text) => self.refuse_registrar(session, request, RefusalKind::Forbidden, &text),
         }
@@ -80,11 +86,15 @@ impl Switchboard {
 
     fn may_approve(&self, by: &DeviceId, invitation: InvitationId, approved: &Approved) -> Result<(), String> {
         let row = self.invitations.open.get(&invitation).ok_or("this invitation is closed already")?;
+        if row.line.is_some() {
+            return Err("this invitation offers a line: the principal who made it approves its device".into());
+        }
         let registrar = self.invitations.registrars.get(by).filter(|_| self.may_enrol_role(by, Some(row.card.role)));
         let registrar = registrar.ok_or("this device may not approve devices of people of that role")?;
         let (device, card, chain) = match approved {
             Approved::First(FirstApproved { device, card, chain }) => (device, card, chain),
-            Approved::Last(NewDevice { device, card, chain, .. }) => (device, card, chain),
+            Approved::Last(NewDevice { device, card, chain, .. })
+            | Approved::Holder(NewDevice { device, card, chain, .. }, _) => (device, card, chain),
         };
         if row.device != Some(*device) || row.card != *card {
             return Err("the certificate is not for the device and person of this invitation".into());

@@ -15,7 +15,8 @@ use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use telcon_proto::{
     Blob, CallId, DeviceId, RecordMode, Role, ServerMessage,
     limits::{ABANDONED_AFTER_MS, MAX_HANDSHAKES_KEPT, RING_TIMEOUT_MS},
-    message::{Notice, NoticeState, PersonNamed},
+    line::ProvenLine,
+    message::{DeclineReply, Notice, NoticeState, PersonNamed},
     policy::{Action, allows},
 };
 
@@ -33,6 +34,15 @@ pub(super) enum Side {
 pub(super) struct Waiting {
     pub ask: Ask,
     pub asked: Option<SessionId>,
+}
+
+/// The version of a line over which a call is.
+#[derive(Debug)]
+pub(super) struct Over {
+    /// Log proofs are references, as in every message.
+    pub proven: Box<ProvenLine>,
+    /// Whether it reaches only those who may answer for the person rung.
+    pub desk_alone: bool,
 }
 
 /// A call and its whole state on the server.
@@ -60,6 +70,8 @@ pub(super) struct Call {
     /// Devices of the callee that refused the ring.
     pub failed: BTreeSet<DeviceId>,
     pub shown: bool,
+    /// Since when it rings. Earlier than its opening if the clock was set back meanwhile; later if it was handed to an office.
+    pub ring_since_ms: u64,
     /// Devices that were notified of the ring by push messages, and whether that need not be repeated.
     pub notified: BTreeMap<DeviceId, bool>,
     /// Whether it rang on no connected device so far, and devices were notified instead.
@@ -69,8 +81,6 @@ pub(super) struct Call {
     /// When devices are notified that do not show the ring by then, milliseconds: their pages may be frozen, or did not reconnect
     /// after a restart.
     pub notify_ms: Option<u64>,
-    /// Since when it rings. Earlier than its opening if the clock was set back meanwhile.
-    ring_since_ms: u64,
     pub legs: HashSet<DeviceId>,
     pub handshakes: VecDeque<Handshake>,
     handshake_bytes: usize,
@@ -84,6 +94,10 @@ pub(super) struct Call {
     pub rang: Option<Acting>,
     /// Who answered for the callee.
     pub answered: Option<Acting>,
+    /// The line that it is over.
+    pub over: Option<Over>,
+    /// What the person rung had the caller told.
+    pub reply: Option<DeclineReply>,
 }
 
 impl Call {
@@ -116,6 +130,8 @@ impl Call {
             indexed: BTreeSet::new(),
             rang: None,
             answered: None,
+            over: None,
+            reply: None,
         }
     }
 
@@ -150,6 +166,8 @@ impl Call {
             indexed: BTreeSet::new(),
             rang: None,
             answered: None,
+            over: None,
+            reply: None,
             row: stored.row,
         }
     }
@@ -411,6 +429,7 @@ impl Call {
             note_taker_silent: status.silent,
             opened_ms: self.row.opened_ms,
             acts_for: self.acting().map(|acting| acting.who.clone()).collect(),
+            reply: self.reply,
         }
     }
 

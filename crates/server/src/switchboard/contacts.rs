@@ -1,12 +1,16 @@
-//! The contact list of a device, that is the people whom it may ring ([`may_ring`] is the only rule): sent at sign-in,
-//! then changes, and search by name.
+//! The contact list of a device, that is the people whom it may ring: sent at sign-in, then changes, and search by name. Whom it may
+//! ring is decided by roles ([`may_ring`]), and where the charter demands lines, between a principal and a counterpart by those alone.
 //!
 //! A list has at most [`CONTACTS_AT_SIGN_IN`] people; others are found by name
 //! ([`telcon_proto::ClientMessage::FindPeople`]). A connection is notified only of changes of people that it was sent.
 //! Changes are collected for [`CONTACTS_INTERVAL_MS`], so that a thousand people who reconnect within a second cost one
 //! message per connection.
 
-use super::{directory::Directory, port::SessionId};
+use super::{
+    directory::Directory,
+    held_lines::{Lines, Viewer},
+    port::SessionId,
+};
 use crate::{
     allowance::{Allowance, Rate},
     limits::{CONTACTS_AT_SIGN_IN, CONTACTS_FOUND, CONTACTS_INTERVAL_MS},
@@ -15,8 +19,10 @@ use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
+use telcon_identity::needs_line;
 use telcon_proto::{
     Card, PersonId, Role, ServerMessage,
+    line::{ContactLine, Rings},
     policy::{ROLES, may_ring},
     terms::Contact,
 };
@@ -30,11 +36,66 @@ const MAX_WORDS: usize = 4;
 /// Searches of a connection. A page searches when somebody pauses in typing.
 const SEARCH_RATE: Rate = Rate::every_ms(200, 5);
 
+/// What decides whom a device is shown.
+#[derive(Clone, Copy)]
+pub(super) struct Known<'a> {
+    pub directory: &'a Directory,
+    pub lines: &'a Lines,
+    pub rings: Rings,
+}
+
+/// Who looks at a contact list.
+#[derive(Clone, Debug)]
+pub(super) struct Looks {
+    pub person: PersonId,
+    /// As which role they ring.
+    pub role: Role,
+    pub viewer: Viewer,
+    /// Whose lines are theirs: their own, or those of whom they ring for.
+    pub sides: BTreeSet<PersonId>,
+}
+
+impl Looks {
+    /// The line between them and another person.
+    fn line(&self, other: PersonId, known: &Known<'_>) -> Option<ContactLine> {
+        if known.rings == Rings::ByRole {
+            return None;
+        }
+        match self.viewer {
+            Viewer::Holder { .. } => known.lines.shown(other, self.person, self.viewer),
+            Viewer::Principal => {
+                self.sides.iter().find_map(|principal| known.lines.shown(*principal, other, self.viewer))
+            }
+        }
+    }
+
+    /// Whether they may ring people of a role without a line.
+    fn sees_all(&self, other: Role, rings: Rings) -> bool {
+        may_ring(self.role, other) && !needs_line(rings, self.role, other)
+    }
+
+    /// Whom they may ring over a line.
+    fn over_lines(&self, known: &Known<'_>) -> BTreeSet<PersonId> {
+        if known.rings == Rings::ByRole {
+            return BTreeSet::new();
+        }
+        let people: BTreeSet<PersonId> = match self.viewer {
+            Viewer::Holder { .. } => known.lines.principals(self.person),
+            Viewer::Principal => self.sides.iter().flat_map(|principal| known.lines.holders(*principal)).collect(),
+        };
+        people.into_iter().filter(|person| self.line(*person, known).is_some()).collect()
+    }
+
+    fn contact(&self, person: PersonId, known: &Known<'_>) -> Option<Contact> {
+        let contact = known.directory.contact(person)?;
+        Some(Contact { line: self.line(person, known).map(Box::new), ..contact })
+    }
+}
+
 /// The people that a connection was sent.
 #[derive(Debug)]
 struct List {
-    viewer: PersonId,
-    role: Role,
+    looks: Looks,
     /// Sent at sign-in, or added since.
     listed: BTreeSet<PersonId>,
     /// Found by the latest search.
@@ -128,30 +189,26 @@ impl Contacts {
         }
     }
 
-    /// Creates the list of a connection that signs in, of whom this role may ring; returns it, and whether there are more people.
-    pub fn open_list(
-        &mut self,
-        session: SessionId,
-        viewer: &Card,
-        role: Role,
-        directory: &Directory,
-    ) -> (Vec<Contact>, bool) {
+    /// Creates the list of a connection that signs in, of whom it may ring; returns it, and whether there are more people.
+    pub fn open_list(&mut self, session: SessionId, looks: Looks, known: &Known<'_>) -> (Vec<Contact>, bool) {
         let mut people: Vec<(&String, PersonId)> = Vec::new();
-        for other in ROLES.into_iter().filter(|other| may_ring(role, *other)) {
-            let names = self.by_name.get(&other).into_iter().flatten().filter(|(_, person)| *person != viewer.person);
+        for other in ROLES.into_iter().filter(|other| looks.sees_all(*other, known.rings)) {
+            let names = self.by_name.get(&other).into_iter().flatten().filter(|(_, person)| *person != looks.person);
             people.extend(names.take(CONTACTS_AT_SIGN_IN + 1).map(|(name, person)| (name, *person)));
         }
+        let held = looks.over_lines(known);
+        people.extend(held.iter().filter_map(|person| Some((&self.indexed.get(person)?.card.name, *person))));
         people.sort_unstable();
         let more = people.len() > CONTACTS_AT_SIGN_IN;
         let people: Vec<PersonId> = people.into_iter().take(CONTACTS_AT_SIGN_IN).map(|(_, person)| person).collect();
         for person in &people {
             self.watchers.entry(*person).or_default().insert(session);
         }
-        let listed = people.iter().copied().collect();
-        let (viewer, found) = (viewer.person, BTreeSet::new());
-        let searches = Allowance::default();
-        self.lists.insert(session, List { viewer, role, listed, found, more, searches });
-        (people.into_iter().filter_map(|person| directory.contact(person)).collect(), more)
+        let contacts = people.iter().filter_map(|person| looks.contact(*person, known)).collect();
+        let listed = people.into_iter().collect();
+        let (found, searches) = (BTreeSet::new(), Allowance::default());
+        self.lists.insert(session, List { looks, listed, found, more, searches });
+        (contacts, more)
     }
 
     pub fn close_list(&mut self, session: SessionId) {
@@ -161,20 +218,42 @@ impl Contacts {
         }
     }
 
-    /// The same for a connection whose person may ring as another role than before; none if nothing changes for it.
-    pub fn reopen_list(
-        &mut self,
-        session: SessionId,
-        viewer: &Card,
-        role: Role,
-        directory: &Directory,
-    ) -> Option<ServerMessage> {
-        let list = self.lists.get(&session).filter(|list| list.role != role)?;
+    /// The same for a connection whose person may ring as another role, or for others, than before; none if nothing changes for it.
+    pub fn reopen_list(&mut self, session: SessionId, looks: Looks, known: &Known<'_>) -> Option<ServerMessage> {
+        let changes = |list: &&List| {
+            list.looks.role != looks.role || known.rings == Rings::OverLines && list.looks.sides != looks.sides
+        };
+        let list = self.lists.get(&session).filter(changes)?;
         let before: BTreeSet<PersonId> = list.listed.union(&list.found).copied().collect();
         self.close_list(session);
-        let (changed, _) = self.open_list(session, viewer, role, directory);
+        let (changed, _) = self.open_list(session, looks, known);
         let removed = before.into_iter().filter(|old| changed.iter().all(|new| new.card.person != *old)).collect();
         Some(ServerMessage::PeopleChanged { changed, removed })
+    }
+
+    /// A line between a connection's person and another one changed: they are shown, as it is now, or not any more.
+    pub fn show_again(&mut self, session: SessionId, person: PersonId, known: &Known<'_>) -> Option<ServerMessage> {
+        let list = self.lists.get_mut(&session)?;
+        let contact = list
+            .looks
+            .contact(person, known)
+            .filter(|contact| contact.line.is_some() || list.looks.sees_all(contact.card.role, known.rings));
+        let Some(contact) = contact else {
+            if !list.listed.remove(&person) & !list.found.remove(&person) {
+                return None;
+            }
+            self.unwatch(person, session);
+            return Some(ServerMessage::PeopleChanged { changed: Vec::new(), removed: vec![person] });
+        };
+        if !list.listed.contains(&person) && !list.found.contains(&person) {
+            if list.listed.len() >= CONTACTS_AT_SIGN_IN {
+                list.more = true;
+                return None;
+            }
+            list.listed.insert(person);
+            self.watchers.entry(person).or_default().insert(session);
+        }
+        Some(ServerMessage::PeopleChanged { changed: vec![contact], removed: Vec::new() })
     }
 
     fn unwatch(&mut self, person: PersonId, session: SessionId) {
@@ -195,7 +274,7 @@ impl Contacts {
         &mut self,
         session: SessionId,
         text: &str,
-        directory: &Directory,
+        known: &Known<'_>,
         now_ms: u64,
     ) -> Option<Result<ServerMessage, TooManySearches>> {
         let list = self.lists.get_mut(&session)?;
@@ -203,11 +282,14 @@ impl Contacts {
             return Some(Err(TooManySearches));
         }
         let wanted: Vec<String> = words(text).take(MAX_WORDS).collect();
-        let (viewer, role) = (list.viewer, list.role);
+        let looks = list.looks.clone();
+        let (viewer, rings) = (looks.person, known.rings);
         // Candidates are those with the longest word, which is usually the rarest.
         let longest = wanted.iter().max_by_key(|word| word.len()).map(|word| word.as_str());
-        let of_role =
-            ROLES.into_iter().filter(|other| may_ring(role, *other)).filter_map(|other| self.by_word.get(&other));
+        let of_role = ROLES
+            .into_iter()
+            .filter(|other| looks.sees_all(*other, rings))
+            .filter_map(|other| self.by_word.get(&other));
         let candidates = longest.into_iter().flat_map(|start| {
             let from = (Box::from(start), PersonId::from_bytes([0; 16]));
             of_role.clone().flat_map(move |index| {
@@ -220,7 +302,9 @@ impl Contacts {
         let mut found = BTreeSet::new();
         #[cfg(test)]
         let mut examined = 0;
-        for person in candidates.take(MAX_CANDIDATES) {
+        // Of whom they know by lines there are as many as one principal gives.
+        let held = if longest.is_some() { looks.over_lines(known) } else { BTreeSet::new() };
+        for person in candidates.take(MAX_CANDIDATES).chain(held) {
             #[cfg(test)]
             {
                 examined += 1;
@@ -246,14 +330,14 @@ impl Contacts {
         for person in &found {
             self.watchers.entry(*person).or_default().insert(session);
         }
-        let changed = found.into_iter().filter_map(|person| directory.contact(person)).collect();
+        let changed = found.into_iter().filter_map(|person| looks.contact(person, known)).collect();
         Some(Ok(ServerMessage::PeopleChanged { changed, removed }))
     }
 
     /// Takes the changes that are due, one message per connection concerned; or the time at which they are due.
     pub fn collect(
         &mut self,
-        directory: &Directory,
+        known: &Known<'_>,
         now_ms: u64,
     ) -> Result<BTreeMap<SessionId, ServerMessage>, Option<u64>> {
         if self.changed.is_empty() {
@@ -266,13 +350,15 @@ impl Contacts {
         self.sent_ms = Some(now_ms);
         let mut messages: BTreeMap<SessionId, (Vec<Contact>, Vec<PersonId>)> = BTreeMap::new();
         for person in std::mem::take(&mut self.changed) {
-            match directory.contact(person) {
+            match known.directory.contact(person) {
                 Some(contact) => {
                     if self.added.remove(&person) {
-                        self.add_to_lists(&contact.card, directory);
+                        self.add_to_lists(&contact.card, known);
                     }
                     for session in self.watchers.get(&person).into_iter().flatten() {
-                        messages.entry(*session).or_default().0.push(contact.clone());
+                        let Some(list) = self.lists.get(session) else { continue };
+                        let line = list.looks.line(person, known).map(Box::new);
+                        messages.entry(*session).or_default().0.push(Contact { line, ..contact.clone() });
                     }
                 }
                 None => {
@@ -292,20 +378,33 @@ impl Contacts {
     }
 
     /// Adds a person who now has a device to the lists of those who may ring them, up to the limit.
-    fn add_to_lists(&mut self, card: &Card, directory: &Directory) {
-        for viewer in ROLES.into_iter().filter(|viewer| may_ring(*viewer, card.role)) {
-            for session in directory.sessions_of_role(viewer) {
-                let Some(list) = self.lists.get_mut(&session) else { continue };
-                if list.viewer == card.person || list.more {
-                    continue;
-                }
-                if list.listed.len() >= CONTACTS_AT_SIGN_IN {
-                    list.more = true;
-                    continue;
-                }
-                list.listed.insert(card.person);
-                self.watchers.entry(card.person).or_default().insert(session);
+    fn add_to_lists(&mut self, card: &Card, known: &Known<'_>) {
+        let directory = known.directory;
+        let viewers = ROLES.into_iter().filter(|viewer| may_ring(*viewer, card.role));
+        let mut sessions: Vec<SessionId> = viewers
+            .filter(|viewer| !needs_line(known.rings, *viewer, card.role))
+            .flat_map(|viewer| directory.sessions_of_role(viewer))
+            .collect();
+        if known.rings == Rings::OverLines {
+            let mut others = known.lines.principals(card.person);
+            others.extend(known.lines.holders(card.person));
+            let devices = others.into_iter().flat_map(|person| directory.online_devices_of(person));
+            sessions.extend(devices.filter_map(|device| directory.session_of(&device)));
+        }
+        for session in sessions {
+            let Some(list) = self.lists.get_mut(&session) else { continue };
+            if list.looks.person == card.person || list.more || list.listed.contains(&card.person) {
+                continue;
             }
+            if !list.looks.sees_all(card.role, known.rings) && list.looks.line(card.person, known).is_none() {
+                continue;
+            }
+            if list.listed.len() >= CONTACTS_AT_SIGN_IN {
+                list.more = true;
+                continue;
+            }
+            list.listed.insert(card.person);
+            self.watchers.entry(card.person).or_default().insert(session);
         }
     }
 }

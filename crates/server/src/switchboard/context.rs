@@ -1,15 +1,16 @@
 //! The state shared by all calls: directory, effects of the current input, note-taker assignment and timers.
 
 use super::{
-    contacts::Contacts,
+    contacts::{Contacts, Known, Looks},
     directory::Directory,
     held_delegations::Delegations,
+    held_lines::Lines,
     port::{CloseReason, Effects, Output, PendingAppend, Policy, RelayCommand, SessionId},
     push::Subscriptions,
 };
 use crate::{assignment::Assignment, store::Write, timers::Timers};
 use telcon_proto::{
-    CallId, DelegationId, DeviceId, InvitationId, PersonId, RecoveryId, Role, ServerMessage,
+    CallId, Card, DelegationId, DeviceId, InvitationId, LineId, PersonId, RecoveryId, Role, ServerMessage,
     entry::Entry,
     message::RefusalCode,
     policy::{Action, ROLES, allows},
@@ -34,6 +35,8 @@ pub(super) enum Timer {
     RecoveryShown(PersonId),
     /// A delegation begins or ends by its term, or an entry about it is to be appended again.
     Delegation(DelegationId),
+    /// The entry of a version of a line is to be appended again.
+    Line(LineId),
     /// Send contact changes.
     Contacts,
     /// Alerts that were counted are due, or the log is tried again.
@@ -46,10 +49,13 @@ pub(super) struct Context {
     pub directory: Directory,
     pub contacts: Contacts,
     pub delegations: Delegations,
+    pub lines: Lines,
     pub assignment: Assignment,
     pub timers: Timers<Timer>,
     /// Web Push subscriptions.
     pub push: Subscriptions,
+    /// How many note-takers those who watch calls were told of.
+    told_note_takers: (u32, u32),
     effects: Effects,
 }
 
@@ -60,9 +66,11 @@ impl Context {
             directory: Directory::default(),
             contacts: Contacts::default(),
             delegations: Delegations::default(),
+            lines: Lines::default(),
             assignment: Assignment::default(),
             timers: Timers::default(),
             push: Subscriptions::default(),
+            told_note_takers: (0, 0),
             effects: Effects::default(),
         }
     }
@@ -106,14 +114,50 @@ impl Context {
         self.output(Output::Close(session, reason));
     }
 
+    /// Who looks at a device's contact list.
+    pub fn looks(&self, card: &Card, device: DeviceId) -> Looks {
+        let (role, viewer, sides) = (self.contact_role(card), self.viewer(card, device), self.sides(card));
+        Looks { person: card.person, role, viewer, sides }
+    }
+
     /// Sends contact changes that are due, and sets the timer for the others.
     pub fn send_contact_changes(&mut self, now_ms: u64) {
-        match self.contacts.collect(&self.directory, now_ms) {
+        let known = Known { directory: &self.directory, lines: &self.lines, rings: self.policy.rings };
+        match self.contacts.collect(&known, now_ms) {
             Ok(messages) => {
                 self.timers.set(Timer::Contacts, None);
                 messages.into_iter().for_each(|(session, message)| self.send(session, message));
             }
             Err(due) => self.timers.set(Timer::Contacts, due),
+        }
+    }
+
+    /// How many note-takers are connected, and how many of them accept no call now.
+    fn note_takers(&self) -> (u32, u32) {
+        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        let connected: usize =
+            ROLES.into_iter().filter(|role| writes_records(*role)).map(|role| self.directory.connected(role)).sum();
+        (count(connected), count(connected.saturating_sub(self.assignment.free())))
+    }
+
+    /// What somebody who watches calls is told of note-takers at sign-in.
+    pub fn send_note_takers(&mut self, session: SessionId, role: Role) {
+        if watches_note_takers(role) {
+            let (connected, busy) = self.note_takers();
+            self.send(session, ServerMessage::NoteTakers { connected, busy });
+        }
+    }
+
+    /// Tells those who watch calls of note-takers, if their number has changed.
+    pub fn send_note_taker_changes(&mut self) {
+        let (connected, busy) = self.note_takers();
+        if std::mem::replace(&mut self.told_note_takers, (connected, busy)) == (connected, busy) {
+            return;
+        }
+        let roles = ROLES.into_iter().filter(|role| watches_note_takers(*role));
+        let sessions: Vec<_> = roles.flat_map(|role| self.directory.sessions_of_role(role)).collect();
+        for session in sessions {
+            self.send(session, ServerMessage::NoteTakers { connected, busy });
         }
     }
 
@@ -124,6 +168,15 @@ impl Context {
         sessions.sort_unstable();
         sessions
     }
+}
+
+fn writes_records(role: Role) -> bool {
+    allows(role, Action::WriteRecord)
+}
+
+/// Whether the role is told how many note-takers there are: not note-takers, of which each would be told of each other.
+fn watches_note_takers(role: Role) -> bool {
+    watches_calls(role) && !writes_records(role)
 }
 
 /// Whether the role receives notices of the office's calls.

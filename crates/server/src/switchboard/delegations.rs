@@ -7,6 +7,7 @@
 use super::{
     Switchboard,
     call::Call,
+    contacts::Known,
     context::{Context, Timer},
     directory::Directory,
     held_delegations::Acting,
@@ -309,8 +310,9 @@ impl Switchboard {
         for device in context.directory.online_devices_of(delegate) {
             let card = context.directory.card(&device).cloned();
             let (Some(session), Some(card)) = (context.directory.session_of(&device), card) else { continue };
-            let role = context.contact_role(&card);
-            if let Some(message) = context.contacts.reopen_list(session, &card, role, &context.directory) {
+            let looks = context.looks(&card, device);
+            let known = Known { directory: &context.directory, lines: &context.lines, rings: context.policy.rings };
+            if let Some(message) = context.contacts.reopen_list(session, looks, &known) {
                 context.send(session, message);
             }
         }
@@ -384,7 +386,7 @@ impl Call {
         let theirs = self.row.to.person == principal && !context.directory.is_person(device, principal);
         let may_still = self.may_answer_for_callee(device, context).is_some();
         if theirs && !may_still && self.row.stage == Stage::Ringing && self.ringing.remove(device) {
-            context.tell(device, ServerMessage::Ended { call: self.row.call, how: Ended::Missed });
+            context.tell(device, ServerMessage::Ended { call: self.row.call, how: Ended::Missed, reply: None });
             self.drop_leg(*device, context);
         }
     }

@@ -26,6 +26,8 @@ pub(super) struct Device {
     pub erase_ordered_ms: Option<u64>,
     /// Index of its entry in the log. Without one it cannot sign in.
     pub log_index: Option<u64>,
+    /// Whether a principal's device certified it, for the holder of a line.
+    pub given: bool,
 }
 
 impl Device {
@@ -142,6 +144,16 @@ impl Directory {
         }
         let device = self.devices.get_mut(&id)?;
         (device.revocation, device.erase_ordered_ms) = (Some(jws.into()), Some(now_ms));
+        Some(device.card.clone())
+    }
+
+    /// A device that is revoked by a statement that is lost is revoked again.
+    pub fn state_revocation(&mut self, id: DeviceId, jws: &str) -> Option<Arc<Card>> {
+        if let Some(lost) = self.lost.get_mut(&id) {
+            lost.revocation = Some(jws.into());
+        }
+        let device = self.devices.get_mut(&id)?;
+        device.revocation = Some(jws.into());
         Some(device.card.clone())
     }
 
@@ -287,6 +299,11 @@ impl Directory {
     /// Connections of people of a role.
     pub fn sessions_of_role(&self, role: Role) -> impl Iterator<Item = SessionId> {
         self.by_role.get(&role).into_iter().flatten().copied()
+    }
+
+    /// How many connections people of a role have.
+    pub fn connected(&self, role: Role) -> usize {
+        self.by_role.get(&role).map_or(0, |sessions| sessions.len())
     }
 
     /// Signs a connection in. Returns whether it is the person's first one.

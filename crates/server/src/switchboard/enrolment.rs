@@ -5,8 +5,8 @@ use super::{
     context::{Context, Timer},
     directory::Device,
     port::{
-        CloseReason, Effects, NewDevice, Output, PendingAppend, Refusal, RefusalKind, Reply, RequestId, Revocation,
-        SessionId,
+        CloseReason, Effects, NewDevice, NewLine, Output, PendingAppend, Refusal, RefusalKind, Reply, RequestId,
+        Revocation, RevocationAppend, SessionId,
     },
 };
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
 use std::sync::Arc;
 use telcon_identity::{claimed_revocation, without_certificate};
 use telcon_proto::{
-    Card, DeviceId, Digest, Ended, InvitationId, ServerMessage,
+    Card, DeviceId, Digest, Ended, InvitationId, LineId, ServerMessage,
     entry::{Entry, InvitationClosed, person_commitment},
     message::RefusalCode,
 };
@@ -63,10 +63,14 @@ impl Switchboard {
 
     /// Enrols a device that a registrar approved. The invitation is closed once the log has the device. If the log failed
     /// before, the certificate of the first approval is the one that it gets.
+    ///
+    /// With the first version of a line, its holder's device: they are named as who gave the line says, and stored together.
+    #[expect(clippy::too_many_arguments, reason = "what an approval consists of")]
     pub(super) fn enrol_approved(
         &mut self,
         request: RequestId,
         new: NewDevice,
+        line: Option<NewLine>,
         invitation: InvitationId,
         by: DeviceId,
         session: SessionId,
@@ -82,10 +86,19 @@ impl Switchboard {
                 return;
             }
         }
-        let refused = self.may_enrol(&new).and_then(|()| self.may_be_named(&new.card, &new.enrolment, now_ms)).err();
+        let may_be_named = |this: &mut Self| match line {
+            Some(_) => Ok(()),
+            None => this.may_be_named(&new.card, &new.enrolment, now_ms),
+        };
+        let refused = self.may_enrol(&new).and_then(|()| may_be_named(self)).err();
         match refused {
             Some(refusal) => self.refuse_registrar(session, request, refusal.kind, &refusal.message),
-            None => self.begin_enrolment(request, new, Some(approval), now_ms),
+            None => {
+                if let Some(line) = line {
+                    self.begin_line(line, now_ms);
+                }
+                self.begin_enrolment(request, new, Some(approval), now_ms);
+            }
         }
     }
 
@@ -141,6 +154,7 @@ impl Switchboard {
             revocation: None,
             erase_ordered_ms: None,
             log_index: None,
+            given: new.is_holders(),
         };
         self.context.directory.insert(new.device, device);
         let row = DeviceRow {
@@ -223,6 +237,9 @@ impl Switchboard {
         self.person_changed(card.person);
         self.tell_devices_changed(card.person);
         if let Some(Approval { invitation, by, .. }) = approval {
+            if self.is_binding(&invitation) {
+                return self.append_line(LineId::from_bytes(*invitation.as_bytes()));
+            }
             self.close(invitation, InvitationClosed::Approved, Some(by), now_ms);
         }
     }
@@ -281,11 +298,12 @@ impl Switchboard {
         self.finish(now_ms)
     }
 
-    /// Whether a revocation orders nothing that was not ordered before: a device that is revoked may be ordered to erase itself.
+    /// Whether a revocation orders nothing that was not ordered before: a device that is revoked may be ordered to erase itself, and one
+    /// whose revocation is lost ([`crate::reconcile`]) is revoked again, so that there is one that it accepts.
     fn was_ordered(&self, device: &DeviceId, statement: &str) -> bool {
         let directory = &self.context.directory;
         directory.revoked_ms(device).is_some()
-            && (!erases(statement) || directory.revocation(device).is_some_and(erases))
+            && directory.revocation(device).is_some_and(|given| !erases(statement) || erases(given))
     }
 
     /// A device reports that it erased itself; its signature was verified against the order that it had.
@@ -312,8 +330,17 @@ impl Switchboard {
         now_ms: u64,
     ) {
         if self.context.directory.revoked_ms(&device).is_some() {
-            let card = self.context.directory.order_erasure(device, now_ms, &jws);
-            self.context.write(Write::EraseOrdered(device, now_ms, jws));
+            let card = if erases(&jws) {
+                let card = self.context.directory.order_erasure(device, now_ms, &jws);
+                self.context.write(Write::EraseOrdered(device, now_ms, jws));
+                card
+            } else {
+                let card = self.context.directory.state_revocation(device, &jws);
+                self.context.write(Write::RevocationStated(device, jws));
+                card
+            };
+            // What waits to be appended again is superseded: this entry says as much.
+            self.context.timers.set(Timer::AppendRevocation(device), None);
             let time_ms = self.context.directory.order_ms(&device).unwrap_or(now_ms);
             append_revocation(&mut self.context, device, time_ms, request);
             if let Some(card) = card {
@@ -360,17 +387,16 @@ impl Switchboard {
         self.forget_notified(&device);
     }
 
-    pub(super) fn revocation_logged(
-        &mut self,
-        device: DeviceId,
-        request: Option<RequestId>,
-        index: Option<u64>,
-        now_ms: u64,
-    ) {
+    pub(super) fn revocation_logged(&mut self, order: RevocationAppend, index: Option<u64>, now_ms: u64) {
+        let RevocationAppend { device, time_ms, request, .. } = order;
+        // Otherwise the device was given another order meanwhile, whose entry the log may not have yet.
+        let is_newest = order.order_sha256 == order_sha256(&self.context, &device);
         match (index, request) {
             (Some(index), request) => {
-                self.context.write(Write::RevocationLogged(device, index));
-                let time_ms = self.context.directory.order_ms(&device).unwrap_or(now_ms);
+                if is_newest {
+                    self.context.write(Write::RevocationLogged(device, index));
+                    self.context.timers.set(Timer::AppendRevocation(device), None);
+                }
                 self.entry_is_alert(index, &Entry::DeviceRevoked { time_ms, device, jws: None });
                 if let Some(request) = request {
                     self.context.output(Output::Reply(request, Ok(Reply::Logged(index))));
@@ -382,7 +408,9 @@ impl Switchboard {
                     let refusal = Refusal::new(RefusalKind::Unavailable, text);
                     self.context.output(Output::Reply(request, Err(refusal)));
                 }
-                self.context.timers.set(Timer::AppendRevocation(device), Some(now_ms + LOG_RETRY_MS));
+                if is_newest {
+                    self.context.timers.set(Timer::AppendRevocation(device), Some(now_ms + LOG_RETRY_MS));
+                }
             }
         }
     }
@@ -400,7 +428,15 @@ impl Switchboard {
 pub(super) fn append_revocation(context: &mut Context, device: DeviceId, time_ms: u64, request: Option<RequestId>) {
     // Without the certificate of a registrar, which names people.
     let jws = context.directory.revocation(&device).map(|statement| without_certificate(statement).to_owned());
-    context.append(PendingAppend::Revoked(device, request), Entry::DeviceRevoked { time_ms, device, jws });
+    let order_sha256 = order_sha256(context, &device);
+    let append = RevocationAppend { device, order_sha256, time_ms, request };
+    context.append(PendingAppend::Revoked(append), Entry::DeviceRevoked { time_ms, device, jws });
+}
+
+/// What tells the newest order to a device from those before.
+fn order_sha256(context: &Context, device: &DeviceId) -> Option<Digest> {
+    let statement = context.directory.revocation(device)?;
+    Some(sha256(without_certificate(statement).as_bytes()))
 }
 
 /// Whether a statement, which the driver verified, orders the device to erase itself.

@@ -131,7 +131,7 @@ impl Call {
         if let Some(welcome) = self.welcome(&handshake, &context.directory) {
             for device in &handshake.adds {
                 if let Some(session) = self.present.get(device) {
-                    self.send_delegations(*session, context);
+                    self.send_basis(*session, context);
                     context.send(*session, welcome.clone());
                 }
             }
@@ -215,7 +215,7 @@ impl Call {
         }
         self.connect(from, session);
         if self.is_member(&from) {
-            self.send_delegations(session, context);
+            self.send_basis(session, context);
             for handshake in self.handshakes.iter().filter(|h| h.seq >= from_seq) {
                 let message = if welcomed == Some(handshake.seq) {
                     self.welcome(handshake, &context.directory)

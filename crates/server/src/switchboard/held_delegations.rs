@@ -8,7 +8,7 @@ use crate::store::DelegationRow;
 use std::collections::{BTreeSet, HashMap};
 use telcon_proto::{
     Card, DelegationId, DeviceId, PersonId,
-    delegation::{Act, ActsFor, ProvenDelegation},
+    delegation::{Act, ActsFor, OnBehalf, ProvenDelegation},
 };
 
 /// Delegations that have not ended, or whose end is not in the log.
@@ -99,10 +99,32 @@ impl Delegations {
         ids.any(|held| held.current && held.row.acts.contains(&Act::Ring))
     }
 
+    /// For whom this person may ring now.
+    pub fn rings_for(&self, delegate: PersonId) -> BTreeSet<PersonId> {
+        let ids = self.by_delegate.get(&delegate).into_iter().flatten();
+        let rings = |held: &&Held| held.current && held.row.acts.contains(&Act::Ring);
+        ids.filter_map(|id| self.rows.get(id)).filter(rings).map(|held| held.row.principal).collect()
+    }
+
+    /// Who may act for this person now, in whatever way.
+    pub fn delegates(&self, principal: PersonId) -> BTreeSet<PersonId> {
+        let ids = self.by_principal.get(&principal).into_iter().flatten();
+        ids.filter_map(|id| self.rows.get(id))
+            .filter(|held| held.current)
+            .map(|held| held.row.delegate.person)
+            .collect()
+    }
+
     /// A delegation under which this person may ring now, with the signed digest: what to tell them otherwise.
-    pub fn for_ring(
+    pub fn for_ring(&self, named: &OnBehalf, delegate: &Card, now_ms: u64) -> Result<&DelegationRow, &'static str> {
+        self.for_act(named, Act::Ring, delegate, now_ms)
+    }
+
+    /// The same for another act.
+    pub fn for_act(
         &self,
-        named: &telcon_proto::delegation::OnBehalf,
+        named: &OnBehalf,
+        act: Act,
         delegate: &Card,
         now_ms: u64,
     ) -> Result<&DelegationRow, &'static str> {
@@ -112,8 +134,12 @@ impl Delegations {
         if !held.current || now_ms > held.row.not_after_ms {
             return Err("this delegation is not in force: it has ended, or has not begun");
         }
-        if !held.row.acts.contains(&Act::Ring) {
-            return Err("this delegation is not for ringing");
+        if !held.row.acts.contains(&act) {
+            return Err(match act {
+                Act::Ring => "this delegation is not for ringing",
+                Act::Answer => "this delegation is not for answering",
+                Act::Lines => "this delegation is not for lines",
+            });
         }
         Ok(&held.row)
     }

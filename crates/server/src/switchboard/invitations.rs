@@ -14,7 +14,7 @@ use crate::{
     store::{InvitationRow, RegistrarRow, Write},
     switchboard::{Effects, context::Timer},
 };
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use telcon_identity::CLOCK_TOLERANCE_S;
 use telcon_proto::{
     AlertKind, DeviceId, InvitationId, PersonId, Role, ServerMessage,
@@ -36,6 +36,38 @@ impl Invitations {
     pub(super) fn is_known(&self, id: &InvitationId) -> bool {
         self.open.contains_key(id) || self.closing.contains_key(id)
     }
+
+    /// How many offers of lines of this person are open.
+    pub(super) fn offers_of(&self, person: PersonId) -> usize {
+        self.offers.get(&person).map_or(0, BTreeSet::len)
+    }
+
+    /// How many of registrars are open.
+    pub(super) fn of_registrars(&self) -> usize {
+        self.open.len() - self.offered
+    }
+
+    /// Adds one that is open, of this person if it offers a line.
+    fn add_open(&mut self, row: InvitationRow, person: Option<PersonId>) {
+        if let Some(person) = person.filter(|_| row.line.is_some()) {
+            self.offers.entry(person).or_default().insert(row.invitation);
+            self.offered += 1;
+        }
+        self.open.insert(row.invitation, row);
+    }
+
+    fn remove_open(&mut self, id: &InvitationId, person: Option<PersonId>) -> Option<InvitationRow> {
+        let row = self.open.remove(id)?;
+        if let Some(person) = person.filter(|_| row.line.is_some())
+            && let Some(offers) = self.offers.get_mut(&person)
+        {
+            self.offered -= usize::from(offers.remove(id));
+            if offers.is_empty() {
+                self.offers.remove(&person);
+            }
+        }
+        Some(row)
+    }
 }
 
 /// Who may enrol, and the invitations that are not closed or whose end is not in the log.
@@ -44,6 +76,10 @@ pub(super) struct Invitations {
     pub(super) registrars: HashMap<DeviceId, RegistrarRow>,
     /// Not closed. The log has those with an index.
     pub(super) open: BTreeMap<InvitationId, InvitationRow>,
+    /// Those of `open` that offer lines, by the person who gives them.
+    offers: HashMap<PersonId, BTreeSet<InvitationId>>,
+    /// How many these are.
+    offered: usize,
     /// Closed, and the entry about it is not known to be in the log.
     closing: BTreeMap<InvitationId, InvitationRow>,
     /// Where the answer to a registrar goes whose invitation is not in the log yet.
@@ -70,12 +106,14 @@ impl Switchboard {
             }
             self.context.timers.set(Timer::Invitation(id), Some(row.expires_ms));
             let approved = row.device.zip(row.last_approved_by);
-            self.invitations.open.insert(id, row);
+            self.add_open(row);
             let Some((device, by)) = approved else { continue };
             if let Some(begun) = self.enrolling.get_mut(&device) {
                 // The log may have it: the invitation is closed when it says so.
                 begun.approval = Some(Approval { invitation: id, by, session: None });
-            } else if self.context.directory.device(&device).is_some_and(|device| device.log_index.is_some()) {
+            } else if self.context.directory.device(&device).is_some_and(|device| device.log_index.is_some())
+                && !self.is_binding(&id)
+            {
                 // The engine ended after the enrolment and before the invitation was closed.
                 self.close(id, InvitationClosed::Approved, Some(by), self.started_ms);
             }
@@ -92,9 +130,37 @@ impl Switchboard {
             self.send_recoveries(session);
             let open: Vec<_> =
                 self.invitations.open.values().filter(|row| row.made_index.is_some()).map(shown).collect();
-            for changed in open.chunks(INVITATIONS_PER_MESSAGE).map(<[_]>::to_vec) {
-                self.context.send(session, ServerMessage::Invitations { changed, closed: Vec::new() });
-            }
+            self.send_open(session, &open);
+        } else if let Some(person) = self.context.directory.card(&device).map(|card| card.person) {
+            let offers = self.invitations.offers.get(&person).into_iter().flatten();
+            let offers = offers.filter_map(|id| self.invitations.open.get(id)).filter(|row| row.made_index.is_some());
+            let open: Vec<_> = offers.map(shown).collect();
+            self.send_open(session, &open);
+        }
+    }
+
+    fn send_open(&mut self, session: SessionId, open: &[OpenInvitation]) {
+        for changed in open.chunks(INVITATIONS_PER_MESSAGE).map(<[_]>::to_vec) {
+            self.context.send(session, ServerMessage::Invitations { changed, closed: Vec::new() });
+        }
+    }
+
+    /// The person whose device made an invitation.
+    fn maker(&self, row: &InvitationRow) -> Option<PersonId> {
+        self.context.directory.card(&row.made_by).map(|card| card.person)
+    }
+
+    pub(super) fn add_open(&mut self, row: InvitationRow) {
+        let maker = self.maker(&row);
+        self.invitations.add_open(row, maker);
+    }
+
+    /// Tells who may see an invitation: registrars, and of the offer of a line the person who made it.
+    fn tell_of(&mut self, row: &InvitationRow, message: &ServerMessage) {
+        self.tell_registrars(message);
+        let maker = self.maker(row).filter(|_| row.line.is_some());
+        for device in maker.map(|person| self.context.directory.online_devices_of(person)).unwrap_or_default() {
+            self.context.tell(&device, message.clone());
         }
     }
 
@@ -123,9 +189,9 @@ impl Switchboard {
     }
 
     pub(super) fn tell_changed(&mut self, id: InvitationId) {
-        if let Some(row) = self.invitations.open.get(&id).filter(|row| row.made_index.is_some()) {
-            let message = ServerMessage::Invitations { changed: vec![shown(row)], closed: Vec::new() };
-            self.tell_registrars(&message);
+        if let Some(row) = self.invitations.open.get(&id).filter(|row| row.made_index.is_some()).cloned() {
+            let message = ServerMessage::Invitations { changed: vec![shown(&row)], closed: Vec::new() };
+            self.tell_of(&row, &message);
         }
     }
 
@@ -175,7 +241,8 @@ impl Switchboard {
 
     /// Whether the device of a connection may invite people of this role.
     pub fn may_invite(&self, session: SessionId, role: Role) -> bool {
-        self.context.directory.session(session).is_some_and(|from| self.may_enrol_role(&from.device, Some(role)))
+        let from = self.context.directory.session(session);
+        from.is_some_and(|from| self.may_enrol_role(&from.device, Some(role))) || self.may_offer(session)
     }
 
     /// A device invites with an id that the store has, of an invitation that is open or closed.
@@ -194,7 +261,7 @@ impl Switchboard {
     pub(super) fn invite(&mut self, session: SessionId, row: InvitationRow, now_ms: u64) {
         let InvitationRow { invitation, made_by: by, expires_ms, .. } = row;
         let card = &row.card;
-        let refusal = if !self.may_enrol_role(&by, Some(card.role)) {
+        let refusal = if row.line.is_none() && !self.may_enrol_role(&by, Some(card.role)) {
             Some((RefusalCode::NotAllowed, "this device may not invite people of that role".to_owned()))
         } else if card.office != self.context.policy.domain {
             Some((RefusalCode::NotAllowed, "the card names another office".to_owned()))
@@ -202,11 +269,13 @@ impl Switchboard {
             Some((RefusalCode::Malformed, error.to_string()))
         } else if expires_ms <= now_ms || expires_ms > now_ms + MAX_INVITATION_MS + CLOCK_TOLERANCE_S * 1000 {
             Some((RefusalCode::Malformed, "an invitation is valid for up to seven days".to_owned()))
-        } else if self.invitations.open.len() >= MAX_OPEN_INVITATIONS {
+        } else if row.line.is_none() && self.invitations.of_registrars() >= MAX_OPEN_INVITATIONS {
             Some((RefusalCode::TooMany, "too many invitations are open: withdraw some first".to_owned()))
         } else if self.invitations.open.contains_key(&invitation) || self.invitations.closing.contains_key(&invitation)
         {
             Some((RefusalCode::NotAllowed, EXISTS.to_owned()))
+        } else if let Some(terms) = &row.line {
+            self.refuses_offer(&row, terms)
         } else {
             let other = self.other_words(card).or_else(|| self.looks_like_another(card));
             other.map(|text| (RefusalCode::NotAllowed, text))
@@ -218,7 +287,7 @@ impl Switchboard {
         self.context.append(PendingAppend::InvitationMade(invitation), made(&row));
         self.context.timers.set(Timer::Invitation(invitation), Some(expires_ms));
         self.invitations.asked_by.insert(invitation, session);
-        self.invitations.open.insert(invitation, row);
+        self.add_open(row);
     }
 
     /// The log has the confirmation of the recovery that an invitation belongs to.
@@ -249,8 +318,8 @@ impl Switchboard {
     }
 
     pub(super) fn close_invitation(&mut self, session: SessionId, by: DeviceId, id: InvitationId, now_ms: u64) {
-        if !self.may_enrol_role(&by, None) {
-            let text = "this device may not close invitations";
+        if !self.may_close(&by, &id) {
+            let text = "this device may not close this invitation, or it is closed already";
             return self.context.refuse(session, None, RefusalCode::NotAllowed, text);
         }
         let Some(row) = self.invitations.open.get(&id) else {
@@ -264,6 +333,15 @@ impl Switchboard {
         }
         let how = if row.request.is_some() { InvitationClosed::Refused } else { InvitationClosed::Withdrawn };
         self.close(id, how, Some(by), now_ms);
+    }
+
+    /// Registrars close their office's invitations, and offers of lines those who may stop lines and the person who made them.
+    fn may_close(&self, by: &DeviceId, id: &InvitationId) -> bool {
+        let Some(card) = self.context.directory.card(by) else { return false };
+        match self.invitations.open.get(id).filter(|row| row.line.is_some()) {
+            Some(row) => self.maker(row) == Some(card.person) || allows(card.role, Action::StopLines),
+            None => self.may_enrol_role(by, None),
+        }
     }
 
     pub(super) fn invitation_expired(&mut self, id: InvitationId, now_ms: u64) {
@@ -291,12 +369,14 @@ impl Switchboard {
     /// Whether the device that asked with an invitation was approved, and the log has not said yet whether it is enrolled: until
     /// then nothing else ends the invitation, so that the log never says that an enrolled device was refused.
     fn is_being_enrolled(&self, row: &InvitationRow) -> bool {
-        row.last_approved_by.is_some() && row.device.is_some_and(|device| self.enrolling.contains_key(&device))
+        let enrolled = row.device.is_some_and(|device| self.enrolling.contains_key(&device));
+        row.last_approved_by.is_some() && (enrolled || self.is_binding(&row.invitation))
     }
 
     /// Closes an invitation, if it is open.
     pub(super) fn close(&mut self, id: InvitationId, how: InvitationClosed, by: Option<DeviceId>, now_ms: u64) {
-        let Some(mut row) = self.invitations.open.remove(&id) else { return };
+        let maker = self.invitations.open.get(&id).and_then(|row| self.maker(row));
+        let Some(mut row) = self.invitations.remove_open(&id, maker) else { return };
         row.closed = Some((how, by, now_ms));
         self.context.write(Write::InvitationClosed(id, how, by, now_ms));
         if row.made_index.is_some() {
@@ -307,8 +387,8 @@ impl Switchboard {
             self.context.timers.set(Timer::Invitation(id), Some(now_ms + LOG_RETRY_MS));
         }
         self.recovery_invitation_closed(&row, how, by, now_ms);
+        self.tell_of(&row, &ServerMessage::Invitations { changed: Vec::new(), closed: vec![id] });
         self.invitations.closing.insert(id, row);
-        self.tell_registrars(&ServerMessage::Invitations { changed: Vec::new(), closed: vec![id] });
     }
 
     pub(super) fn invitation_close_logged(&mut self, id: InvitationId, index: Option<u64>, now_ms: u64) {
@@ -382,7 +462,7 @@ fn shown(row: &InvitationRow) -> OpenInvitation {
             .as_ref()
             .map(|first| FirstApproval { chain: first.chain.clone(), at_ms: first.at_ms }),
         recovery: row.recovery,
-        line: None,
+        line: row.line.clone(),
     }
 }
 
@@ -401,7 +481,7 @@ fn made(row: &InvitationRow) -> Entry {
         invitation: row.invitation,
         by: row.made_by,
         expires_ms: row.made_expires_ms,
-        line: false,
+        line: row.line.is_some(),
     }
 }
 

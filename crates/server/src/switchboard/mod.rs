@@ -13,6 +13,7 @@
 //! | `port` | inputs and outputs |
 //! | `context` | state shared by all calls: directory, effects, timers |
 //! | `delegations`, `held_delegations` | who may act for whom, and the calls under it; what is held of them |
+//! | `lines`, `held_lines` | lines: offered, bound, changed and ended, and the calls over them; what is held of them |
 //! | `directory` | enrolled devices and connections |
 //! | `contacts` | contact lists: sign-in, changes, search |
 //! | `live_calls` | calls that have not ended, with indexes |
@@ -49,9 +50,11 @@ mod directory;
 mod enrolment;
 mod group;
 mod held_delegations;
+mod held_lines;
 mod invitations;
 mod issued_links;
 mod legs;
+mod lines;
 mod live_calls;
 mod namesakes;
 mod note_takers;
@@ -67,8 +70,9 @@ mod silence;
 
 pub use port::{
     Approved, CloseReason, ConfirmingRecovery, DelegationEnding, DeviceAsked, Effects, FirstApproved, LegRefusal,
-    NewDelegation, NewDevice, OpeningRecovery, Output, PendingAppend, Policy, Push, PushCommand, Refusal, RefusalKind,
-    RefusedRing, RelayCommand, Reply, RequestId, Revocation, Seal, SessionId, VerifiedRing,
+    NewDelegation, NewDevice, NewLine, OpeningRecovery, Output, PendingAppend, Policy, Push, PushCommand, Refusal,
+    RefusalKind, RefusedRing, RelayCommand, Reply, RequestId, Revocation, RevocationAppend, Seal, SessionId,
+    VerifiedRing,
 };
 
 use crate::{
@@ -78,7 +82,7 @@ use crate::{
 use added_devices::AddedDevices;
 use alerts::Alerts;
 use call::Call;
-use contacts::TooManySearches;
+use contacts::{Known, TooManySearches};
 use context::{Context, Timer, watches_calls};
 use directory::Device;
 use enrolment::Enrolling;
@@ -97,7 +101,7 @@ use std::{
 use telcon_proto::{
     CallId, ClientMessage, DeviceId, Ended, PersonId, Role, ServerMessage,
     limits::{MAX_COMMIT_BYTES, max_key_package_bytes},
-    message::RefusalCode,
+    message::{DeclineReply, RefusalCode},
 };
 
 /// Sign-ins, rings and calls of one office.
@@ -106,7 +110,7 @@ pub struct Switchboard {
     calls: LiveCalls,
     /// The most recent ended calls, for devices that were disconnected at the end.
     recent: VecDeque<CallId>,
-    recent_ends: HashMap<CallId, Ended>,
+    recent_ends: HashMap<CallId, (Ended, Option<DeclineReply>)>,
     pending: PendingRecords,
     /// Enrolments of devices whose log entry is not confirmed.
     enrolling: HashMap<DeviceId, Enrolling>,
@@ -176,6 +180,7 @@ impl Switchboard {
             settled: 0,
         };
         for row in stored.devices {
+            let given = row.is_holders();
             if row.log_index.is_none() {
                 let second_cert_sha256 = row.second_cert_sha256();
                 let (enrolment, cert_sha256) = (row.enrolment, row.cert_sha256);
@@ -189,6 +194,7 @@ impl Switchboard {
                 revocation: row.revocation.map(String::into_boxed_str),
                 erase_ordered_ms: row.erase_ordered_ms,
                 log_index: row.log_index,
+                given,
             };
             this.context.directory.insert(row.device, device);
             if let (Some(ms), None) = (row.revoked_ms, row.revoked_index) {
@@ -209,19 +215,26 @@ impl Switchboard {
         this.added_devices.restore(stored.added_devices);
         this.restore_push(stored.push, now_ms);
         this.restore_recoveries(stored.recoveries, stored.recovered, now_ms);
+        // Before the invitations, which are closed when their lines are in the log.
+        this.restore_lines(stored.lines);
         this.restore_invitations(stored.registrars, stored.invitations);
         this.context.contacts.load(&this.context.directory);
         // Before the calls that need them; what has ended meanwhile ends after these are restored.
         let delegations = this.restore_delegations(stored.delegations);
         this.context.relay(RelayCommand::KeepOnly(stored.active.iter().map(|active| active.row.call).collect()));
+        let mut over: HashMap<_, _> =
+            stored.call_lines.into_iter().map(|line| ((line.content.line, line.content.version), line)).collect();
         for active in stored.active {
-            let call = Call::restored(active, now_ms);
+            let line = active.row.line.and_then(|line| over.get(&line).cloned());
+            let mut call = Call::restored(active, now_ms);
+            call.load_line(line, &this.context);
             this.restore(call, now_ms);
         }
+        over.clear();
         this.restore_ring_pushes(stored.ring_pushes, now_ms);
         for unfinished in stored.unfinished {
             let row = &unfinished.row;
-            this.remember_end(row.call, row.how.unwrap_or(Ended::Interrupted));
+            this.remember_end(row.call, row.how.unwrap_or(Ended::Interrupted), None);
             this.pending.restore(&unfinished, &mut this.context, now_ms);
         }
         this.settle_delegations(&delegations, now_ms);
@@ -256,8 +269,9 @@ impl Switchboard {
         }
         let first = self.context.directory.sign_in(session, device, card.clone());
         let (people, people_more) = {
-            let role = self.context.contact_role(&card);
-            self.context.contacts.open_list(session, &card, role, &self.context.directory)
+            let looks = self.context.looks(&card, device);
+            let Context { contacts, directory, lines, policy, .. } = &mut self.context;
+            contacts.open_list(session, looks, &Known { directory, lines, rings: policy.rings })
         };
         let own = self.calls.of_device(&device);
         let in_call = own.iter().filter_map(|id| self.calls.get(id));
@@ -281,6 +295,7 @@ impl Switchboard {
         self.send_devices_added(session, device);
         self.send_invitations(session, device, card.role);
         self.send_alerts(session, card.role);
+        self.context.send_note_takers(session, card.role);
         if watches_calls(card.role) {
             self.send_notices(session, in_call);
         } else {
@@ -294,6 +309,12 @@ impl Switchboard {
         }
         self.ring_for_principals(device, card.person);
         Ok((SignedIn { device, role: card.role }, self.finish(now_ms)))
+    }
+
+    /// A device's person signed in at the office's provider, for so long. One that is connected is told.
+    pub fn account_renewed(&mut self, device: DeviceId, remaining_ms: u64, now_ms: u64) -> Effects {
+        self.context.tell(&device, ServerMessage::AccountSession { remaining_ms });
+        self.finish(now_ms)
     }
 
     /// Whether a device takes part in a call now, or the record of one is expected from it.
@@ -345,7 +366,7 @@ impl Switchboard {
             M::Answer { call, key_package } => {
                 self.answer(session, from, call, key_package, now_ms);
             }
-            M::Decline { call } => self.decline(session, from, call, now_ms),
+            M::Decline { call, reply } => self.decline(session, from, call, reply, now_ms),
             M::HangUp { call, failed } => self.hang_up(session, from, call, failed, now_ms),
             M::AskJoin { call, key_package } => {
                 // A listener has at most one pending request to join.
@@ -367,19 +388,22 @@ impl Switchboard {
             M::Resume { call, after } => {
                 self.on_call(session, call, |c, context| c.resume(session, from, after, context))
             }
-            M::FindPeople { name } => match self.context.contacts.find(session, &name, &self.context.directory, now_ms)
-            {
-                Some(Ok(found)) => self.context.send(session, found),
-                Some(Err(TooManySearches)) => {
-                    let text = "too many searches: wait a second, then search again";
-                    self.context.refuse(session, None, RefusalCode::TooMany, text);
+            M::FindPeople { name } => {
+                let Context { contacts, directory, lines, policy, .. } = &mut self.context;
+                let known = Known { directory, lines, rings: policy.rings };
+                match contacts.find(session, &name, &known, now_ms) {
+                    Some(Ok(found)) => self.context.send(session, found),
+                    Some(Err(TooManySearches)) => {
+                        let text = "too many searches: wait a second, then search again";
+                        self.context.refuse(session, None, RefusalCode::TooMany, text);
+                    }
+                    None => {}
                 }
-                None => {}
-            },
+            }
             M::Silence { person, on } => self.silence(session, from, person, on, now_ms),
-            M::Invite { invitation, card, expires_ms, token_sha256, line: _ } => {
+            M::Invite { invitation, card, expires_ms, token_sha256, line } => {
                 let row = InvitationRow::new(invitation, card, from, token_sha256, now_ms, expires_ms);
-                self.invite(session, row, now_ms);
+                self.invite(session, InvitationRow { line, ..row }, now_ms);
             }
             M::CloseInvitation { invitation } => self.close_invitation(session, from, invitation, now_ms),
             M::CloseRecovery { recovery } => self.close_recovery(session, from, recovery, now_ms),
@@ -444,9 +468,10 @@ impl Switchboard {
             PendingAppend::RecoveryOpened(id) => self.recovery_logged(id, index, now_ms),
             PendingAppend::RecoveryConfirmed(id) => self.recovery_confirmation_logged(id, index, now_ms),
             PendingAppend::RecoveryClosed(id) => self.recovery_close_logged(id, index, now_ms),
-            PendingAppend::Revoked(device, request) => self.revocation_logged(device, request, index, now_ms),
+            PendingAppend::Revoked(order) => self.revocation_logged(order, index, now_ms),
             PendingAppend::DelegationGiven(id) => self.delegation_logged(id, index, now_ms),
             PendingAppend::DelegationEnded(id) => self.delegation_end_logged(id, index, now_ms),
+            PendingAppend::LineSigned(id) => self.line_logged(id, index, now_ms),
             PendingAppend::Opened(call) => self.opened(call, index, now_ms),
             PendingAppend::Ended(call) => self.pending.end_logged(call, index, &mut self.context, now_ms),
             PendingAppend::Sealed(seal, request) => {
@@ -496,6 +521,7 @@ impl Switchboard {
                 }
                 Some(Timer::Alerts) => self.alerts.due(&mut self.context, now_ms),
                 Some(Timer::Delegation(id)) => self.delegation_due(id, now_ms),
+                Some(Timer::Line(id)) => self.line_due(id),
                 Some(Timer::Invitation(id)) => self.invitation_expired(id, now_ms),
                 Some(Timer::Recovery(id)) => self.recovery_due(id, now_ms),
                 Some(Timer::RecoveryShown(person)) => self.recovery_shown_long_enough(person),
@@ -509,6 +535,7 @@ impl Switchboard {
             self.calls.conclude(&id, &mut self.context);
         }
         self.context.send_contact_changes(now_ms);
+        self.context.send_note_taker_changes();
         // Calls touched by the last step are settled with the next input.
         self.calls.take_touched();
         self.context.take_effects()
@@ -545,19 +572,22 @@ impl Switchboard {
     /// Tells a device that was disconnected at the end of the call how it ended.
     fn no_such_call(&mut self, session: SessionId, call: CallId) {
         match self.recent_ends.get(&call) {
-            Some(how) => self.context.send(session, ServerMessage::Ended { call, how: *how }),
+            Some((how, reply)) => {
+                let ended = ServerMessage::Ended { call, how: *how, reply: *reply };
+                self.context.send(session, ended);
+            }
             None => self.context.refuse(session, Some(call), RefusalCode::NoSuchCall, "no such call, or it is over"),
         }
     }
 
-    fn remember_end(&mut self, call: CallId, how: Ended) {
+    fn remember_end(&mut self, call: CallId, how: Ended, reply: Option<DeclineReply>) {
         if self.recent.len() == RECENT_ENDS
             && let Some(oldest) = self.recent.pop_front()
         {
             self.recent_ends.remove(&oldest);
         }
         self.recent.push_back(call);
-        self.recent_ends.insert(call, how);
+        self.recent_ends.insert(call, (how, reply));
     }
 
     fn has_ended(&self, call: CallId) -> bool {

@@ -72,3 +72,46 @@ impl Switchboard {
         call.drop_leg(device, &mut self.context);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::office_with_faults::*;
+    use super::*;
+    use telcon_proto::{ClientMessage, Role};
+
+    #[test]
+    fn who_watches_calls_is_told_how_many_note_takers_there_are_and_how_many_are_busy() {
+        let mut office = Office::new();
+        for (n, role) in [(20, Role::DutyOfficer), (21, Role::NoteTaker), (22, Role::NoteTaker), (23, Role::Principal)]
+        {
+            office.enrol(device(n), card(n, role));
+        }
+        assert!(office.connect(50, device(20)) && office.connect(53, device(23)));
+        let told = |office: &mut Office, session| -> Vec<(u32, u32)> {
+            let counts = office.sent_to(session).filter_map(|message| match message {
+                ServerMessage::NoteTakers { connected, busy } => Some((*connected, *busy)),
+                _ => None,
+            });
+            let counts = counts.collect();
+            office.done.clear();
+            counts
+        };
+        assert_eq!(told(&mut office, 50), [(0, 0)], "at sign-in");
+        office.connect(51, device(21));
+        office.send(51, ClientMessage::Available {});
+        assert_eq!(told(&mut office, 50), [(1, 1), (1, 0)]);
+        office.connect(52, device(22));
+        // Again says nothing new.
+        office.send(51, ClientMessage::Available {});
+        assert_eq!(told(&mut office, 50), [(2, 1)]);
+        let effects = office.board.disconnected(SessionId(51), office.now);
+        office.run(effects);
+        assert_eq!(told(&mut office, 50), [(1, 1)]);
+        // Nor is anybody told of others who do not watch calls, or is a note-taker.
+        assert!(office.connect(54, device(20)));
+        assert_eq!(told(&mut office, 54), [(1, 1)]);
+        office.connect(51, device(21));
+        let of_others = [51, 52, 53].map(|session| told(&mut office, session));
+        assert_eq!(of_others, [vec![], vec![], vec![]]);
+    }
+}

@@ -18,6 +18,7 @@ use telcon_proto::{
     Role, ServerMessage, SuiteName,
     entry::{Entry, ReadEntry},
     limits::MAX_INVITATION_MS,
+    line::Rings,
 };
 
 pub(super) const START_MS: u64 = 1_000_000;
@@ -39,13 +40,14 @@ pub(super) fn home() -> OfficeName {
     OfficeName::parse("office.example").unwrap()
 }
 
-fn policy() -> Policy {
+fn policy(rings: Rings) -> Policy {
     Policy {
         domain: home(),
         suite: SuiteName::Hybrid,
         floor: RecordMode::LogOnly,
         record_due_ms: RECORD_DUE_MS,
         devices: Default::default(),
+        rings,
     }
 }
 
@@ -60,6 +62,7 @@ pub(super) enum Done {
 
 pub(super) struct Office {
     _dir: tempfile::TempDir,
+    rings: Rings,
     location: StoreLocation,
     pub store: Box<dyn Store>,
     log: LogWriter,
@@ -74,14 +77,24 @@ pub(super) struct Office {
 impl Office {
     /// With an appointed officer who is signed in.
     pub fn new() -> Self {
+        Self::with(Rings::ByRole)
+    }
+
+    /// The same where the charter demands lines.
+    pub fn over_lines() -> Self {
+        Self::with(Rings::OverLines)
+    }
+
+    fn with(rings: Rings) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let location = StoreLocation::Sqlite(dir.path().join("db"));
         let store = location.writer(&home()).unwrap();
         let signer = LogSigner::from_seed(&[1; 32], "office.example/log").unwrap();
         let log = LogWriter::open(&dir.path().join("log"), signer, home(), START_MS).unwrap();
-        let (board, _) = Switchboard::new(policy(), Snapshot::default(), START_MS);
+        let (board, _) = Switchboard::new(policy(rings), Snapshot::default(), START_MS);
         let mut this = Self {
             _dir: dir,
+            rings,
             location,
             store,
             log,
@@ -180,7 +193,7 @@ impl Office {
     fn start(&mut self, new_process: bool) {
         self.log_fails = false;
         reconcile(&mut *self.store, &self.log.prover(), &(), new_process).unwrap();
-        let (board, effects) = Switchboard::new(policy(), self.store.load().unwrap(), self.now);
+        let (board, effects) = Switchboard::new(policy(self.rings), self.store.load().unwrap(), self.now);
         self.board = board;
         self.run(effects);
         self.connect(1, OFFICER);
@@ -219,6 +232,11 @@ impl Office {
     pub fn approve_as(&mut self, session: u64, approved: Approved) {
         let effects = self.board.approve(SessionId(session), RequestId(4), INVITATION, Ok(approved), self.now);
         self.run(effects);
+    }
+
+    /// The log has an entry that nothing here knows of.
+    pub fn append(&mut self, entry: &Entry) {
+        self.log.append(&[entry.to_bytes()], self.now);
     }
 
     pub fn wait(&mut self, ms: u64) {

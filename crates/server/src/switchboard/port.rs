@@ -1,14 +1,15 @@
 //! Inputs and outputs of the switchboard.
 
-use crate::store::{AlertId, PushRow, Write};
+use crate::store::{AlertId, PushRow, SignedLine, Write};
 use std::collections::BTreeSet;
 use telcon_proto::{
-    Blob, CallId, Card, DelegationId, DeviceId, Digest, InvitationId, OfficeName, PersonId, RecordMode, RecoveryId,
-    ServerMessage, SuiteName,
+    Blob, CallId, Card, DelegationId, DeviceId, Digest, InvitationId, LineId, OfficeName, PersonId, RecordMode,
+    RecoveryId, ServerMessage, SuiteName,
     delegation::Delegation,
     device_policy::DevicePolicy,
     entry::Entry,
     http::Asked,
+    line::{Line, Rings},
     message::{Logged, RefusalCode, Ring},
     push::PushAbout,
     recovery::RecoveryReason,
@@ -35,6 +36,8 @@ pub struct Policy {
     pub record_due_ms: u64,
     /// The office's rules for devices.
     pub devices: DevicePolicy,
+    /// Who may ring whom.
+    pub rings: Rings,
 }
 
 /// A ring whose signature and certificates the driver verified against the office.
@@ -46,6 +49,8 @@ pub struct VerifiedRing {
     pub jws: String,
     /// Whether the store has a call of this id. Calls that the switchboard has in memory need not be looked up.
     pub call_exists: bool,
+    /// What the store has of the version of a line that it names.
+    pub line: Option<Box<SignedLine>>,
 }
 
 /// Why the driver did not accept a ring.
@@ -138,8 +143,8 @@ pub enum CloseReason {
 pub enum PendingAppend {
     /// A device is enrolled, requested by this request.
     Enrolled(DeviceId, RequestId),
-    /// A device is revoked, requested by this request if it still waits.
-    Revoked(DeviceId, Option<RequestId>),
+    /// A device is revoked, or ordered to erase itself after that.
+    Revoked(RevocationAppend),
     /// A call is opened.
     Opened(CallId),
     /// A call is over.
@@ -166,6 +171,21 @@ pub enum PendingAppend {
     DelegationGiven(DelegationId),
     /// A delegation was ended.
     DelegationEnded(DelegationId),
+    /// A version of a line was signed.
+    LineSigned(LineId),
+}
+
+/// An order whose entry is appended. Another one may be given to the same device meanwhile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RevocationAppend {
+    /// The device.
+    pub device: DeviceId,
+    /// SHA-256 of the statement as the log has it; none if it is lost.
+    pub order_sha256: Option<Digest>,
+    /// The entry's time, milliseconds since 1970 UTC.
+    pub time_ms: u64,
+    /// The request that it answers, if it still waits.
+    pub request: Option<RequestId>,
 }
 
 /// A change at the relay.
@@ -297,6 +317,13 @@ pub struct NewDevice {
     pub enrolment_is_used: bool,
 }
 
+impl NewDevice {
+    /// Whether a principal's device certified it, for the holder of a line: its chain has that device's before it, one more.
+    pub fn is_holders(&self) -> bool {
+        self.chain.len() % 2 == 1
+    }
+}
+
 /// A registrar's approval of a device whose certificates were checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Approved {
@@ -304,6 +331,8 @@ pub enum Approved {
     First(FirstApproved),
     /// By all that the charter demands.
     Last(NewDevice),
+    /// By the principal who offered a line, with its first version.
+    Holder(NewDevice, Box<NewLine>),
 }
 
 /// The first of two registrars' approvals, checked against the device's request.
@@ -389,6 +418,23 @@ pub struct NewDelegation {
     /// SHA-256 of that.
     pub sha256: Digest,
     /// Whether the store has a delegation of this id.
+    pub exists: bool,
+}
+
+/// A version of a line whose signature was checked, and that it follows in what it says the one before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewLine {
+    /// The signed content.
+    pub content: Line,
+    /// The device that signed it.
+    pub by: DeviceId,
+    /// As it was signed.
+    pub statement: String,
+    /// SHA-256 of that.
+    pub sha256: Digest,
+    /// The digest of the version that it was found to follow in what it says; none of a first one, or if that was not known.
+    pub follows: Option<Digest>,
+    /// Whether the store has a line of this id.
     pub exists: bool,
 }
 

@@ -255,7 +255,7 @@ impl Switchboard {
         if signed != named || named != self.valid_devices_of(person) {
             return Err("the person's devices have changed: confirm the recovery again".into());
         }
-        if self.invitations.open.len() >= MAX_OPEN_INVITATIONS {
+        if self.invitations.of_registrars() >= MAX_OPEN_INVITATIONS {
             return Err("too many invitations are open: withdraw some first".into());
         }
         if self.invitations.is_known(&confirming.invitation) {
@@ -287,7 +287,7 @@ impl Switchboard {
         // Nobody is told of it, and no device may ask with it, until the log has the confirmation and then the invitation.
         self.context.write(Write::Invitation(Box::new(row.clone())));
         self.context.timers.set(Timer::Invitation(invitation), Some(expires_ms));
-        self.invitations.open.insert(invitation, row);
+        self.add_open(row);
         self.tell_recovery(id);
     }
 

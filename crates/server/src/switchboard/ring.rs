@@ -6,21 +6,23 @@ use super::{
     call::{Call, Side},
     context::Context,
     held_delegations::Acting,
+    held_lines::Ringing,
     port::{Effects, PendingAppend, RefusedRing, RelayCommand, SessionId, VerifiedRing, entry_at},
     ring_limits::TooMany,
     ring_pushes::is_missed,
 };
 use crate::{
     digest::sha256,
-    store::{Ask, CallRow, Stage, Write},
+    store::{Ask, CallRow, SignedLine, Stage, Write},
 };
 use std::sync::Arc;
+use telcon_identity::needs_line;
 use telcon_proto::{
-    AlertKind, Blob, CallId, Card, DelegationId, DeviceId, Ended, PersonId, ServerMessage,
+    AlertKind, Blob, CallId, Card, DelegationId, DeviceId, Ended, LineId, PersonId, ServerMessage,
     delegation::Act,
     entry::Entry,
     limits::{ABANDONED_AFTER_MS, MAX_RINGS_AT_ONCE},
-    message::{RefusalCode, Ring},
+    message::{DeclineReply, RefusalCode, Ring},
     policy::may_ring,
 };
 
@@ -47,7 +49,7 @@ impl Switchboard {
     }
 
     fn verified_ring(&mut self, session: SessionId, from: DeviceId, verified: VerifiedRing, now_ms: u64) {
-        let VerifiedRing { ring, jws, call_exists } = verified;
+        let VerifiedRing { ring, jws, call_exists, line } = verified;
         // Checked first: the code below compares identifiers without their office.
         if !ring.is_within(&self.context.policy.domain) {
             let text = "this office is not connected to others: only its own people can be rung";
@@ -76,8 +78,8 @@ impl Switchboard {
             }
             return;
         }
-        match self.accept(&ring, from, call_exists, now_ms) {
-            Ok(row) => self.open(session, CallRow { ring: jws, ..row }, &ring),
+        match self.accept(&ring, from, call_exists, line.as_deref(), now_ms) {
+            Ok(row) => self.open(session, CallRow { ring: jws, ..row }, &ring, line.map(|line| *line)),
             Err((code, text)) => self.context.refuse(session, Some(ring.call.id), code, &text),
         }
     }
@@ -97,10 +99,14 @@ impl Switchboard {
         ring: &Ring,
         from: DeviceId,
         call_exists: bool,
+        signed: Option<&SignedLine>,
         now_ms: u64,
     ) -> Result<CallRow, (RefusalCode, String)> {
         let (caller, callee, principal) =
             self.check_ring(ring, from, call_exists, now_ms).map_err(|(code, text)| (code, text.to_owned()))?;
+        let parties = (&*caller, &*callee, principal.as_ref().map(|(_, card)| &**card));
+        let line =
+            self.check_line(ring, from, parties, signed, now_ms).map_err(|text| (RefusalCode::NotAllowed, text))?;
         self.ring_limits.ring(caller.person, callee.person, now_ms).map_err(|limit| {
             let text = match limit {
                 TooMany::Caller => "too many rings from this person: wait a few seconds".to_owned(),
@@ -131,10 +137,43 @@ impl Switchboard {
             missing_index: None,
             on_behalf: principal.map(|(delegation, card)| (delegation, (*card).clone())),
             answered_under: None,
+            line,
+            diverted: false,
         })
     }
 
-    /// Whether a ring is allowed, apart from how often: caller and callee if it is.
+    /// The version of the line that a ring is over, if it allows the ring; none where none is needed.
+    fn check_line(
+        &self,
+        ring: &Ring,
+        from: DeviceId,
+        (caller, callee, principal): (&Card, &Card, Option<&Card>),
+        signed: Option<&SignedLine>,
+        now_ms: u64,
+    ) -> Result<Option<(LineId, u32)>, String> {
+        let rings_for = principal.unwrap_or(caller);
+        if ring.over.is_none() {
+            return match needs_line(self.context.policy.rings, rings_for.role, callee.role) {
+                true => {
+                    Err("in this office one rings over a line, and the ring names none: ask the person for one".into())
+                }
+                false => Ok(None),
+            };
+        }
+        let ringing = Ringing {
+            ring,
+            caller: rings_for,
+            on_behalf: principal.is_some(),
+            callee,
+            device: from,
+            given: self.context.directory.device(&from).is_some_and(|device| device.given),
+            now_ms,
+            started_ms: self.started_ms,
+        };
+        self.context.lines.check_ring(&ringing, signed).map(Some)
+    }
+
+    /// Whether a ring is allowed, apart from how often and from lines: caller and callee if it is.
     fn check_ring(
         &self,
         ring: &Ring,
@@ -192,7 +231,7 @@ impl Switchboard {
         Ok((caller, callee, principal))
     }
 
-    fn open(&mut self, session: SessionId, row: CallRow, ring: &Ring) {
+    fn open(&mut self, session: SessionId, row: CallRow, ring: &Ring, over: Option<SignedLine>) {
         let entry = Entry::CallOpened {
             time_ms: row.opened_ms,
             call: row.call,
@@ -201,12 +240,17 @@ impl Switchboard {
             suite: ring.suite,
             devices: vec![row.from_device],
             delegation: row.on_behalf.as_ref().map(|(delegation, _)| *delegation),
-            line: None,
+            line: row.line.map(|(line, _)| line),
         };
         self.context.write(Write::Call(Box::new(row.clone())));
         self.context.append(PendingAppend::Opened(row.call), entry);
+        if let Some((line, _)) = row.line {
+            self.context.lines.rung(line, row.from.person, row.opened_ms);
+        }
+        let is_over = row.line.is_some();
         let mut call = Call::new(row, session);
         call.load_delegations(&self.context);
+        call.load_line(over.filter(|_| is_over), &self.context);
         self.calls.insert(call);
     }
 
@@ -231,7 +275,7 @@ impl Switchboard {
                 if let Some(session) = call.present.get(&call.row.from_device) {
                     self.context.refuse(*session, Some(id), RefusalCode::Unavailable, text);
                 }
-                self.remember_end(id, Ended::Failed);
+                self.remember_end(id, Ended::Failed, None);
             }
             return;
         };
@@ -239,8 +283,9 @@ impl Switchboard {
         call.row.stage = Stage::Ringing;
         let from = call.row.from_device;
         self.context.write(Write::CallOpened(id, index));
-        // Revoked while the opening was appended.
-        if self.context.directory.device(&from).is_none_or(|device| device.revoked_ms.is_some()) {
+        // Revoked, or the line was stopped, while the opening was appended.
+        let stopped = call.row.line.is_some_and(|(line, _)| !self.context.lines.is_live(line));
+        if stopped || self.context.directory.device(&from).is_none_or(|device| device.revoked_ms.is_some()) {
             return self.end(id, Ended::Revoked, now_ms);
         }
         self.start_ringing(id, now_ms);
@@ -269,7 +314,8 @@ impl Switchboard {
             self.ring_limits.unwanted(from, to, now_ms);
             return self.end(id, Ended::Missed, now_ms);
         }
-        let mut devices = self.context.directory.online_devices_of(to);
+        let desk_alone = self.calls.get(&id).is_some_and(Call::rings_desk_alone);
+        let mut devices = if desk_alone { Vec::new() } else { self.context.directory.online_devices_of(to) };
         devices.extend(self.answering_devices(to).into_iter().filter(|device| {
             // Nobody answers what they rang.
             !self.context.directory.is_person(device, from)
@@ -350,11 +396,25 @@ impl Switchboard {
         }
     }
 
-    pub(super) fn decline(&mut self, session: SessionId, from: DeviceId, id: CallId, now_ms: u64) {
+    pub(super) fn decline(
+        &mut self,
+        session: SessionId,
+        from: DeviceId,
+        id: CallId,
+        reply: Option<DeclineReply>,
+        now_ms: u64,
+    ) {
+        if reply.is_some_and(|reply| !reply.is_well_formed()) {
+            let text = "a call is promised within twelve hours: choose an earlier time";
+            return self.context.refuse(session, Some(id), RefusalCode::Malformed, text);
+        }
         match self.calls.get(&id).filter(|c| c.row.stage != Stage::Opening) {
             Some(call) if call.rings_at(&from, &self.context) => {
                 if self.context.directory.is_person(&from, call.row.to.person) {
-                    return self.end(id, Ended::Declined, now_ms);
+                    return match reply {
+                        Some(DeclineReply::Office {}) => self.divert(id, now_ms),
+                        reply => self.end_with(id, Ended::Declined, reply, now_ms),
+                    };
                 }
                 // Who may answer for somebody declines for themselves alone.
                 let Some(call) = self.calls.get_mut(&id) else { return };
@@ -373,6 +433,41 @@ impl Switchboard {
         }
     }
 
+    /// The person rung has a ring handed to their office: it stops at their devices, and goes on, or begins, at those of people who may
+    /// answer for them, who have the whole time of a ring. Without any of those it was missed, by the office too.
+    fn divert(&mut self, id: CallId, now_ms: u64) {
+        let Some(call) = self.calls.get(&id) else { return };
+        let (from, to) = (call.row.from.person, call.row.to.person);
+        let mut desk = self.answering_devices(to);
+        desk.retain(|device| !self.context.directory.is_person(device, from));
+        let context = &mut self.context;
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        call.row.diverted = true;
+        call.reply = Some(DeclineReply::Office {});
+        call.ring_since_ms = now_ms;
+        context.write(Write::CallDiverted(id));
+        context.tell(&call.row.from_device, ServerMessage::Diverted { call: id });
+        let own: Vec<DeviceId> =
+            call.ringing.iter().filter(|device| context.directory.is_person(device, to)).copied().collect();
+        for device in own {
+            call.ringing.remove(&device);
+            call.drop_leg(device, context);
+            context.tell(&device, ServerMessage::TakenElsewhere { call: id });
+        }
+        call.end_notifications_of(to, context, now_ms);
+        for device in desk {
+            call.ring_device(device, context);
+        }
+        let notified = self.notifiable_devices(id);
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        call.notify_devices(notified, &mut self.context);
+        call.notify_unless_shown(&self.context, now_ms);
+        call.notify_staff();
+        if call.ringing.is_empty() && !call.awaits_notified(&self.context) {
+            self.end_with(id, Ended::Missed, Some(DeclineReply::Office {}), now_ms);
+        }
+    }
+
     pub(super) fn hang_up(&mut self, session: SessionId, from: DeviceId, id: CallId, failed: bool, now_ms: u64) {
         let Some(call) = self.calls.known_mut(&id) else { return self.no_such_call(session, id) };
         if call.is_principals(&from) {
@@ -385,7 +480,7 @@ impl Switchboard {
         }
         if call.rings_at(&from, &self.context) {
             if !failed {
-                return self.decline(session, from, id, now_ms);
+                return self.decline(session, from, id, None, now_ms);
             }
             // A device that refuses the ring does not stop the others.
             call.failed.insert(from);
@@ -407,10 +502,16 @@ impl Switchboard {
 
     /// Ends the call. The append of its end is retried until it succeeds.
     pub(super) fn end(&mut self, id: CallId, how: Ended, now_ms: u64) {
+        self.end_with(id, how, None, now_ms);
+    }
+
+    /// Ends the call with what the person rung has the caller told. Their other devices see it too: it was said in their name.
+    fn end_with(&mut self, id: CallId, how: Ended, reply: Option<DeclineReply>, now_ms: u64) {
         let Some(mut call) = self.calls.remove(&id) else { return };
+        call.reply = reply.or(call.reply);
         self.context.write(Write::CallEnded(id, how, now_ms));
         for device in call.audience() {
-            self.context.tell(&device, ServerMessage::Ended { call: id, how });
+            self.context.tell(&device, ServerMessage::Ended { call: id, how, reply });
         }
         let shown =
             call.row.stage == Stage::Ringing && (call.shown || !call.ringing.is_empty() || !call.notified.is_empty());
@@ -425,7 +526,7 @@ impl Switchboard {
         self.context.relay(RelayCommand::CloseCall(id));
         call.notify_staff();
         call.send_notice(&mut self.context);
-        self.remember_end(id, how);
+        self.remember_end(id, how, reply);
         self.pending.ended(&call.row, &call.participants, &mut self.context, now_ms);
     }
 }
@@ -443,8 +544,11 @@ impl Call {
 
     fn send_opened(&self, session: SessionId, context: &mut Context) {
         let opened = entry_at(self.row.opened_index.unwrap_or_default());
-        self.send_delegations(session, context);
+        self.send_basis(session, context);
         context.send(session, ServerMessage::Opened { call: self.row.call, opened, notified: self.only_notified });
+        if self.row.diverted {
+            context.send(session, ServerMessage::Diverted { call: self.row.call });
+        }
         if self.shown {
             context.send(session, ServerMessage::RingingThere { call: self.row.call });
         }
@@ -469,7 +573,7 @@ impl Call {
         let caller = context.directory.device_entry(&self.row.from_device);
         let opened = entry_at(self.row.opened_index.unwrap_or_default());
         if let Some(session) = context.directory.session_of(&device) {
-            self.send_delegations(session, context);
+            self.send_basis(session, context);
             if let Some(acting) = self.may_answer_for_callee(&device, context) {
                 context.send(session, ServerMessage::Delegation(acting.proven));
             }
@@ -479,7 +583,7 @@ impl Call {
 
     pub(super) fn rings_at(&self, device: &DeviceId, context: &Context) -> bool {
         let may = || {
-            context.directory.is_person(device, self.row.to.person)
+            context.directory.is_person(device, self.row.to.person) && !self.rings_desk_alone()
                 || self.may_answer_for_callee(device, context).is_some()
         };
         self.row.stage == Stage::Ringing && may()

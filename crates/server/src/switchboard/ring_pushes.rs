@@ -15,7 +15,7 @@ use crate::{
     },
     store::{PushWrite, RingPushRow, Stage, Write},
 };
-use telcon_proto::{CallId, DeviceId, Ended, push::PushAbout};
+use telcon_proto::{CallId, DeviceId, Ended, PersonId, push::PushAbout};
 
 /// Whether a ring that ended in this way without an answer was missed: nobody who was rung decided it.
 pub(super) fn is_missed(how: Ended) -> bool {
@@ -94,16 +94,30 @@ impl Call {
 
     /// It does not ring any more: the devices that were notified are told, unless they show it.
     pub(super) fn end_notifications(&mut self, missed: bool, context: &mut Context, now_ms: u64) {
-        let call = self.row.call;
         self.only_notified = false;
         for device in std::mem::take(&mut self.notified).into_keys() {
-            let until_ms = now_ms + if missed { MISSED_RING_PUSH_TTL_MS } else { RING_OVER_PUSH_TTL_MS };
-            let shows = context.directory.session_of(&device).is_some() && self.shown_by.contains(&device);
-            if !shows && context.push_to(device, PushAbout::RingOver { call, missed }, until_ms) {
-                context.write_push(PushWrite::RingOver(call, device, missed, until_ms));
-            } else {
-                context.write_push(PushWrite::RingSettled(call, device));
-            }
+            self.end_notification(device, missed, context, now_ms);
+        }
+    }
+
+    /// It does not ring any more for this person, who has handed it on.
+    pub(super) fn end_notifications_of(&mut self, person: PersonId, context: &mut Context, now_ms: u64) {
+        let of = |device: &DeviceId| context.directory.is_person(device, person);
+        let devices: Vec<DeviceId> = self.notified.keys().filter(|device| of(device)).copied().collect();
+        for device in devices {
+            self.notified.remove(&device);
+            self.end_notification(device, false, context, now_ms);
+        }
+    }
+
+    fn end_notification(&self, device: DeviceId, missed: bool, context: &mut Context, now_ms: u64) {
+        let call = self.row.call;
+        let until_ms = now_ms + if missed { MISSED_RING_PUSH_TTL_MS } else { RING_OVER_PUSH_TTL_MS };
+        let shows = context.directory.session_of(&device).is_some() && self.shown_by.contains(&device);
+        if !shows && context.push_to(device, PushAbout::RingOver { call, missed }, until_ms) {
+            context.write_push(PushWrite::RingOver(call, device, missed, until_ms));
+        } else {
+            context.write_push(PushWrite::RingSettled(call, device));
         }
     }
 }
@@ -117,6 +131,7 @@ impl Switchboard {
         let people = std::iter::once(to).chain(answerers);
         people
             .flat_map(|person| self.context.directory.notifiable_devices_of(person))
+            .filter(|device| call.rings_at(device, &self.context))
             .take(MAX_DEVICES_NOTIFIED_OF_A_RING)
             .collect()
     }

@@ -67,7 +67,7 @@ fn ring(call: CallId, from: DeviceId, to: PersonId) -> VerifiedRing {
         on_behalf: None,
         over: None,
     };
-    VerifiedRing { ring, jws: "jws".into(), call_exists: false }
+    VerifiedRing { ring, jws: "jws".into(), call_exists: false, line: None }
 }
 
 /// A switchboard whose entries are in the log at once. What it sends is kept.
@@ -88,6 +88,7 @@ impl Office {
             floor: RecordMode::LogOnly,
             record_due_ms: RECORD_DUE_MS,
             devices: Default::default(),
+            rings: Default::default(),
         };
         let (switchboard, _) = Switchboard::new(policy, Snapshot::default(), 1_000_000);
         let mut office = Self { switchboard, now: 1_000_000, entries: 0, sent: Vec::new() };
@@ -247,7 +248,7 @@ fn effects_do_not_grow_with_the_size_of_the_office() {
         let rung = cost(&mut office, effects);
         step(&mut office, 2, C::RingShown { call: next });
         step(&mut office, 2, C::Answer { call: next, key_package: blob("kp2") });
-        step(&mut office, 1, C::Decline { call: next });
+        step(&mut office, 1, C::Decline { call: next, reply: None });
         costs.push(rung);
 
         // The duty officer rings for the principal, whose delegation concerns the two alone.

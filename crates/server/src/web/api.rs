@@ -7,7 +7,7 @@
 use super::{
     App, alerts, codes, delegations, devices, erasures,
     error::{HttpError, NOTHING_HERE},
-    lockers, log_files, office, passkeys, protection, push, records, registrars, relays, socket, sso, turn,
+    lines, lockers, log_files, office, passkeys, protection, push, records, registrars, relays, socket, sso, turn,
 };
 use crate::limits::MAX_JSON_BODY_BYTES;
 use axum::{
@@ -103,6 +103,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(codes::confirm).layer(json()))
         .routes(routes!(registrars::list_devices))
         .routes(routes!(delegations::list))
+        .routes(routes!(lines::list))
         .routes(routes!(registrars::list_sign_ins))
         .routes(routes!(alerts::list))
         .routes(routes!(push::read))

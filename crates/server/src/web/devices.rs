@@ -82,8 +82,8 @@ pub(super) async fn enrol(
         let new = check(&for_check.office, chain, now_ms()).map_err(|why| {
             HttpError::new(StatusCode::UNPROCESSABLE_ENTITY, format!("the device was not enrolled: {why}"))
         })?;
-        if !new.registrars.is_empty() {
-            let text = "the device was not enrolled: a registrar approves it with an invitation";
+        if !new.registrars.is_empty() || new.is_holders() {
+            let text = "the device was not enrolled: it is approved with an invitation";
             return Err(HttpError::new(StatusCode::UNPROCESSABLE_ENTITY, text));
         }
         Ok(new)

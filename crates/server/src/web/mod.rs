@@ -9,6 +9,7 @@ mod devices;
 mod erasures;
 mod error;
 mod extract;
+mod lines;
 mod liveness;
 mod lockers;
 mod log_files;

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     archive::now_ms,
     limits::UNSIGNED_IPV6_PREFIX,
-    protection::Origin,
+    protection::{Client, Origin},
     store::{PasskeyRow, ProtectionWrite},
 };
 use axum::{
@@ -31,10 +31,9 @@ use telcon_proto::{
 };
 use webauthn_rs::prelude::{Passkey, PasskeyRegistration, Uuid};
 
-fn begin(app: &App, address: ClientAddress, begun: Begun, options: Value) -> Result<PasskeyOptions, HttpError> {
+fn begin(app: &App, client: Client, begun: Begun, options: Value) -> Result<PasskeyOptions, HttpError> {
     let ceremony = random_text()?;
-    let network = (!address.is_proxy).then(|| network_of(address.address, UNSIGNED_IPV6_PREFIX));
-    let origin = Origin { address: network, device: begun.device };
+    let origin = Origin { client, device: begun.device };
     let mut ceremonies = app.protection.ceremonies.lock().unwrap_or_else(PoisonError::into_inner);
     ceremonies.begin(ceremony.clone(), origin, begun, now_ms());
     Ok(PasskeyOptions { ceremony, options })
@@ -91,7 +90,6 @@ fn too_many() -> HttpError {
 )]
 pub(super) async fn begin_registration(
     State(app): State<Arc<App>>,
-    Extension(address): Extension<ClientAddress>,
     headers: HeaderMap,
 ) -> Result<Json<PasskeyOptions>, HttpError> {
     let party = app.protection.party_of(&headers, &app.info.domain)?;
@@ -113,7 +111,7 @@ pub(super) async fn begin_registration(
         );
         let (options, state) = begun.map_err(|error| HttpError::internal(&error, "begin a registration"))?;
         let options = registration_options(&options.public_key)?;
-        begin(&app, address, Begun { device, party, ceremony: Ceremony::Registration(state) }, options).map(Json)
+        begin(&app, Client::Proven, Begun { device, party, ceremony: Ceremony::Registration(state) }, options).map(Json)
     })
     .await
 }
@@ -213,6 +211,10 @@ pub(super) async fn challenge(
 ) -> Result<Json<PasskeyOptions>, HttpError> {
     let Body(ChallengeRequest { device }) = request?;
     let party = app.protection.party_of(&headers, &app.info.domain)?;
+    let client = match address.is_proxy {
+        true => Client::BehindProxy,
+        false => Client::At(network_of(address.address, UNSIGNED_IPV6_PREFIX)),
+    };
     blocking(move || {
         let passkeys = rows(&app, &device)?;
         let rp_id = match &party {
@@ -226,7 +228,7 @@ pub(super) async fn challenge(
             let (options, state) = begun.map_err(|error| HttpError::internal(&error, "begin an assertion"))?;
             (assertion_options(&options.public_key.challenge, rp_id), Some(state))
         };
-        begin(&app, address, Begun { device, party, ceremony: Ceremony::Assertion(state) }, options).map(Json)
+        begin(&app, client, Begun { device, party, ceremony: Ceremony::Assertion(state) }, options).map(Json)
     })
     .await
 }

@@ -423,6 +423,7 @@ pub(super) async fn proof(
             missing: prove(record.call.missing_index)?,
             devices: devices.collect::<Result<_, HttpError>>()?,
             delegations: delegations.collect::<Result<_, HttpError>>()?,
+            over: None,
             from_size: log_size,
             consistency: log.consistency(log_size)?,
         })

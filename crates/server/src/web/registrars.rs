@@ -9,6 +9,7 @@ use super::{
 use crate::{
     archive::now_ms,
     hub::Input,
+    sign_in,
     store::{InvitationRow, Queries, RegistrarRow},
     switchboard::{Approved, DeviceAsked, FirstApproved, Reply, Revocation, SessionId},
 };
@@ -155,19 +156,29 @@ pub(super) async fn ask(
 
 /// Verifies the certificates with which a registrar approves a device, and has the switchboard enrol it, or keep the approval where
 /// the charter demands a second.
-pub(super) async fn approve(app: Arc<App>, session: SessionId, invitation: InvitationId, chain: Vec<Blob>) {
+pub(super) async fn approve(
+    app: Arc<App>,
+    session: SessionId,
+    invitation: InvitationId,
+    chain: Vec<Blob>,
+    line: Option<String>,
+) {
     let for_check = app.clone();
     let checked = tokio::task::spawn_blocking(move || {
         let row = for_check
             .reader
             .invitation(&invitation)
             .map_err(|_| "the server could not verify the certificate: approve it again")?;
-        check_approval(&for_check.office, row.as_ref(), chain, now_ms())
+        match row.as_ref().is_some_and(|row| row.line.is_some()) {
+            true => check_holder(&for_check.office, row.as_ref(), chain, line, now_ms()),
+            false if line.is_some() => Err("this invitation is not for a line".to_owned()),
+            false => check_approval(&for_check.office, row.as_ref(), chain, now_ms()),
+        }
     });
     let approved =
         checked.await.unwrap_or_else(|_| Err("the server could not verify the certificate: approve it again".into()));
     let device = match &approved {
-        Ok(Approved::Last(new)) => Some(new.device),
+        Ok(Approved::Last(new) | Approved::Holder(new, _)) => Some(new.device),
         Ok(Approved::First(_)) | Err(_) => None,
     };
     let answer = app.hub.ask(|reply| Input::Approve(session, invitation, Box::new(approved), reply)).await;
@@ -209,6 +220,27 @@ fn check_approval(
             check(office, both, now_ms).map(Approved::Last).map_err(unverified)
         }
     }
+}
+
+/// Verifies the certificates of the holder of a line that a principal's device issued, against what was asked and offered, and the
+/// first version of the line. Whether that device may approve this invitation is for the switchboard.
+fn check_holder(
+    office: &Office,
+    row: Option<&InvitationRow>,
+    chain: Vec<Blob>,
+    line: Option<String>,
+    now_ms: u64,
+) -> Result<Approved, String> {
+    let row = row.ok_or("this invitation is closed already")?;
+    let line = line.ok_or("the line is missing that the device is approved for: update this device")?;
+    let asked = row.request.as_deref().ok_or("no device has asked yet")?;
+    let asked = read_request(asked, office.domain(), office.suite()).map_err(|error| error.to_string())?;
+    let unverified = |error: IdentityError| format!("the certificate does not verify: {error}");
+    let ders: Vec<&[u8]> = chain.iter().map(Blob::as_slice).collect();
+    office.verify_holder(&ders, &asked, &row.card, row.made_by, now_ms).map_err(unverified)?;
+    let new = check(office, chain, now_ms).map_err(unverified)?;
+    let line = sign_in::verify_first_line(office, line)?;
+    Ok(Approved::Holder(new, Box::new(line)))
 }
 
 /// Verifies a registrar's revocation, and has the switchboard carry it out. A refusal is sent to the registrar's connection.

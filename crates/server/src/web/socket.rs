@@ -302,6 +302,9 @@ impl Connection {
             Some(Ok(_)) => {
                 count(&self.app.counters.signed_in);
                 super::protection::signed_in(&self.app, device, self.kind).await;
+                if let Some(remaining_ms) = sso_ms {
+                    self.send(&ServerMessage::AccountSession { remaining_ms }).await;
+                }
                 // With a ticket that has ended it was admitted because of a call, which may be over in a moment.
                 let remaining_ms = match session_remaining_ms(&protection, now_ms()) {
                     0 => EXPIRED_IN_USE_MS,
@@ -425,8 +428,8 @@ impl Connection {
                             continue;
                         }
                         ClientMessage::Ring { jws } => Input::Ring(session, Box::new(verify_ring(self.app.clone(), jws).await)),
-                        ClientMessage::ApproveDevice { invitation, chain, line: _ } => {
-                            super::registrars::approve(self.app.clone(), session, invitation, chain).await;
+                        ClientMessage::ApproveDevice { invitation, chain, line } => {
+                            super::registrars::approve(self.app.clone(), session, invitation, chain, line).await;
                             continue;
                         }
                         ClientMessage::OpenRecovery { person, statement } => {
@@ -447,6 +450,12 @@ impl Connection {
                         }
                         ClientMessage::EndDelegation { statement } => {
                             Input::EndDelegation(session, super::delegations::verify_end(self.app.clone(), statement).await)
+                        }
+                        ClientMessage::SignLine { statement } => {
+                            Input::SignLine(session, Box::new(super::lines::verify(self.app.clone(), statement, false).await))
+                        }
+                        ClientMessage::StopLine { statement } => {
+                            Input::SignLine(session, Box::new(super::lines::verify(self.app.clone(), statement, true).await))
                         }
                         ClientMessage::OpenCode {} => {
                             let opened = codes.open(signed_in.device);

@@ -2,33 +2,34 @@
 
 use super::{
     App,
-    connections::ClientAddress,
     error::{HttpError, blocking},
     extract::Body,
     protection::{confirmed_bearer, in_use, store},
     security::same_origin,
-    slots::network_of,
     tokens::{Bearer, Tokens},
 };
 use crate::{
+    allowance::Allowance,
     archive::now_ms,
     hub::Input,
     limits::{
-        EXPIRED_IN_USE_MS, MAX_CEREMONIES, MAX_CEREMONIES_FROM_ONE_ADDRESS, MAX_SSO_OF_ONE_DEVICE, SSO_TTL_MS,
-        UNSIGNED_IPV6_PREFIX,
+        EXPIRED_IN_USE_MS, MAX_CEREMONIES, MAX_CEREMONIES_FROM_ONE_ADDRESS, MAX_SSO_OF_ONE_DEVICE, SSO_REQUESTS,
+        SSO_TTL_MS,
     },
-    protection::{Ceremonies, CeremonyLimits, InUse, Origin},
+    protection::{Ceremonies, CeremonyLimits, Client, InUse, Origin},
     sso::{Expected, Provider, Redirect, SsoConfig, SsoError},
     store::{AccountUse, ProtectionWrite},
 };
 use axum::{
-    Extension, Json,
+    Json,
     extract::State,
     http::{HeaderMap, StatusCode, header},
 };
 use std::{
+    collections::HashMap,
     io,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, LazyLock, Mutex, PoisonError},
+    time::Instant,
 };
 use telcon_proto::{
     DeviceId, Role,
@@ -39,6 +40,8 @@ use url::Url;
 
 /// Sign-ins that connections have not been told of yet. One that lags behind is closed later, by the end of its token.
 const MAX_UNTOLD: usize = 64;
+/// Devices whose requests are remembered before those that have all of them again are forgotten.
+const REMEMBERED: usize = 512;
 
 /// A sign-in under way.
 struct Pending {
@@ -54,6 +57,8 @@ pub struct Sso {
     pub(super) waiting: Tokens,
     /// Devices whose people have signed in.
     pub(super) signed_in: broadcast::Sender<DeviceId>,
+    /// What devices have left of [`SSO_REQUESTS`], of those that have asked lately.
+    asked: Mutex<HashMap<DeviceId, Allowance>>,
 }
 
 impl Sso {
@@ -81,6 +86,7 @@ impl Sso {
             pending: Mutex::new(Ceremonies::new(limits)),
             waiting: Tokens::default(),
             signed_in: broadcast::channel(MAX_UNTOLD).0,
+            asked: Mutex::default(),
         })
     }
 }
@@ -89,6 +95,22 @@ impl Sso {
     /// The provider's issuer identifier.
     pub(super) fn issuer(&self) -> &str {
         self.provider.config().issuer()
+    }
+
+    /// Counts a request of a device.
+    fn may_ask(&self, device: DeviceId) -> Result<(), HttpError> {
+        // Not by the machine's clock, which may be set.
+        static FIRST: LazyLock<Instant> = LazyLock::new(Instant::now);
+        let now_ms = FIRST.elapsed().as_millis() as u64;
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        if asked.len() >= REMEMBERED {
+            asked.retain(|_, allowance| !allowance.is_full(now_ms));
+        }
+        if asked.entry(device).or_default().take(SSO_REQUESTS, now_ms) {
+            return Ok(());
+        }
+        let text = "this device signs in with the office account too often: wait a minute, then try again";
+        Err(HttpError::new(StatusCode::TOO_MANY_REQUESTS, text))
     }
 }
 
@@ -153,22 +175,19 @@ fn failed(error: SsoError, device: DeviceId) -> HttpError {
         (status = 401, description = "No valid token", body = ref("#/components/schemas/ApiError")),
         (status = 403, description = "Not the office's page", body = ref("#/components/schemas/ApiError")),
         (status = 404, description = "The office has no provider", body = ref("#/components/schemas/ApiError")),
+        (status = 429, description = "The device asks too often", body = ref("#/components/schemas/ApiError")),
         (status = 503, description = "The provider does not answer; retry", body = ref("#/components/schemas/ApiError")),
     ),
 )]
-pub(super) async fn start(
-    State(app): State<Arc<App>>,
-    Extension(address): Extension<ClientAddress>,
-    headers: HeaderMap,
-) -> Result<Json<SsoStarted>, HttpError> {
+pub(super) async fn start(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<Json<SsoStarted>, HttpError> {
     let bearer = bearer(&app, &headers).ok_or_else(HttpError::unauthorized)?;
     let sso = provider_of(&app)?;
+    sso.may_ask(bearer.device)?;
     let Redirect { url, state, expected } = match return_address(&headers, &app.info.domain) {
         Some(address) => sso.provider.begin(&address).await.map_err(|error| failed(error, bearer.device))?,
         None => return Err(HttpError::new(StatusCode::FORBIDDEN, "only your office's page can begin this")),
     };
-    let network = (!address.is_proxy).then(|| network_of(address.address, UNSIGNED_IPV6_PREFIX));
-    let origin = Origin { address: network, device: bearer.device };
+    let origin = Origin { client: Client::Proven, device: bearer.device };
     let pending = Pending { device: bearer.device, expected };
     sso.pending.lock().unwrap_or_else(PoisonError::into_inner).begin(state, origin, pending, now_ms());
     Ok(Json(SsoStarted { url }))
@@ -192,7 +211,7 @@ fn return_address(headers: &HeaderMap, domain: &str) -> Option<Url> {
     security(("bearer" = [])),
     request_body(content = ref("#/components/schemas/SsoFinish"), description = "What the provider's redirect carried"),
     responses(
-        (status = 204, description = "Signed in: connect again"),
+        (status = 204, description = "Signed in: a device that waited connects again, one that was signed in goes on"),
         (status = 400, description = "The body is not JSON", body = ref("#/components/schemas/ApiError")),
         (status = 401, description = "No valid token", body = ref("#/components/schemas/ApiError")),
         (status = 403, description = "Another device's sign-in, another person's account, or a token that proves nothing", body = ref("#/components/schemas/ApiError")),
@@ -201,6 +220,7 @@ fn return_address(headers: &HeaderMap, domain: &str) -> Option<Url> {
         (status = 413, description = "The body is longer than 64 KB", body = ref("#/components/schemas/ApiError")),
         (status = 415, description = "The content type is not application/json", body = ref("#/components/schemas/ApiError")),
         (status = 422, description = "The body does not have the documented form", body = ref("#/components/schemas/ApiError")),
+        (status = 429, description = "The device asks too often", body = ref("#/components/schemas/ApiError")),
         (status = 503, description = "The provider does not answer, or the server failed; retry", body = ref("#/components/schemas/ApiError")),
     ),
 )]
@@ -212,6 +232,7 @@ pub(super) async fn finish(
     let Body(SsoFinish { state, code }) = request?;
     let bearer = bearer(&app, &headers).ok_or_else(HttpError::unauthorized)?;
     let sso = provider_of(&app)?;
+    sso.may_ask(bearer.device)?;
     if [&state, &code].iter().any(|text| text.is_empty() || text.len() > MAX_SSO_PARAMETER_BYTES) {
         let text = "state and code are what the provider's redirect carried: sign in again";
         return Err(HttpError::new(StatusCode::UNPROCESSABLE_ENTITY, text));
@@ -238,6 +259,8 @@ pub(super) async fn finish(
         }
     };
     take(&app, sso, bearer, subject).await?;
+    // A device that is signed in has renewed its session; one that waits is not signed in yet.
+    app.hub.send(Input::AccountRenewed(device, sso.provider.config().max_age_ms())).await;
     sso.release(device);
     Ok(StatusCode::NO_CONTENT)
 }

@@ -55,7 +55,7 @@ impl Scenario {
         };
         for (_, message) in &self.script().sent {
             match message {
-                ServerMessage::Ended { call, how } if *call == id => over = Some(*how),
+                ServerMessage::Ended { call, how, .. } if *call == id => over = Some(*how),
                 ServerMessage::Notice(Notice { call, state: NoticeState::Ended { how }, .. }) if *call == id => {
                     over = Some(*how);
                 }

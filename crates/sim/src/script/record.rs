@@ -86,6 +86,7 @@ impl Scenario {
             missing: None,
             devices: vec![device(0), device(1)],
             delegations: Vec::new(),
+            over: None,
             from_size,
             consistency: consistency.iter().map(|hash| Blob(hash.0.to_vec())).collect(),
         }

@@ -98,7 +98,10 @@ impl World {
             HubInput::Message(session, message) => process.board.message(session, message, now),
             HubInput::Ring(session, ring) => {
                 let looked_up = ring.and_then(|ring| match server.store.call_exists(&ring.ring.call.id) {
-                    Ok(call_exists) => Ok(VerifiedRing { call_exists, ..ring }),
+                    Ok(call_exists) => {
+                        let line = ring.ring.over.and_then(|over| server.store.signed_line(&over).ok().flatten());
+                        Ok(VerifiedRing { call_exists, line: line.map(Box::new), ..ring })
+                    }
                     Err(_) => Err(RefusedRing::store_failed(ring.ring.call.id)),
                 });
                 process.board.ring(session, looked_up, now)

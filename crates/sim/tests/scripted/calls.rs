@@ -144,7 +144,7 @@ fn every_epoch_is_reported_for_the_record_with_the_same_authenticator_on_all_dev
 #[test]
 fn an_unanswered_ring_does_not_become_a_call() {
     for (node, command, how) in [
-        (1, UserCommand::Decline { call: None }, "declined"),
+        (1, UserCommand::Decline { call: None, reply: None }, "declined"),
         (0, UserCommand::HangUp, "cancelled"),
         (0, UserCommand::Leave, "cancelled"),
     ] {
@@ -167,7 +167,7 @@ fn the_end_of_a_ring_is_shown_with_its_reason() {
         world.ring(0, 1);
         world.settle();
         let call = world.seen().id;
-        world.inject(0, ServerMessage::Ended { call, how });
+        world.inject(0, ServerMessage::Ended { call, how, reply: None });
         assert_eq!(world.view(0).ended, Some(how.as_str()));
     }
 }

@@ -48,8 +48,8 @@ fn a_second_ring_is_shown_beside_the_first_and_each_can_be_declined() {
         let confirmed = world.sent(1, |m| if let ClientMessage::RingShown { call } = m { Some(*call) } else { None });
         assert_eq!(confirmed, calls, "both callers learn that it rings");
         let legs = world.legs(1);
-        world.command(1, UserCommand::Decline { call: Some(calls[declined]) });
-        let sent = world.sent(1, |m| if let ClientMessage::Decline { call } = m { Some(*call) } else { None });
+        world.command(1, UserCommand::Decline { call: Some(calls[declined]), reply: None });
+        let sent = world.sent(1, |m| if let ClientMessage::Decline { call, .. } = m { Some(*call) } else { None });
         assert_eq!(sent, [calls[declined]]);
         world.settle();
         assert_eq!(shown(&world, 1), [calls[left]]);
@@ -120,7 +120,7 @@ fn rings_that_were_declined_without_a_connection_raise_no_alarm_when_they_come_a
     assert_eq!(first.rings.len(), 1);
     world.disconnect(1);
     for call in &calls {
-        world.command(1, UserCommand::Decline { call: Some(*call) });
+        world.command(1, UserCommand::Decline { call: Some(*call), reply: None });
     }
     assert!(shown(&world, 1).is_empty());
     world.connect(1);
@@ -137,13 +137,13 @@ fn the_first_ring_is_declined_where_none_is_named_and_what_one_rings_oneself_goe
     world.settle();
     let own = world.seen().id;
     assert_eq!(shown(&world, 1)[0], own);
-    world.command(1, UserCommand::Decline { call: None });
-    let declined = world.sent(1, |m| if let ClientMessage::Decline { call } = m { Some(*call) } else { None });
+    world.command(1, UserCommand::Decline { call: None, reply: None });
+    let declined = world.sent(1, |m| if let ClientMessage::Decline { call, .. } = m { Some(*call) } else { None });
     assert_eq!(declined, calls[..1]);
     world.settle();
     assert_eq!(shown(&world, 1), [own, calls[1]]);
     assert_eq!((world.state(1), world.state(3)), (CallState::Ringing, CallState::Ringing));
-    world.command(1, UserCommand::Decline { call: Some(own) });
+    world.command(1, UserCommand::Decline { call: Some(own), reply: None });
     assert_eq!(shown(&world, 1), [own, calls[1]], "it does not ring here");
 }
 

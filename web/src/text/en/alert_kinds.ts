@@ -17,4 +17,5 @@ export const alert_kinds = {
   log_forked: 'A device was shown a log that does not match the earlier one',
   ring_invalid: 'The server delivered a ring that does not verify',
   code_guessed: 'Wrong codes were typed until the code was closed',
+  line_suspect: 'A line was frozen: somebody doubted who was ringing',
 };

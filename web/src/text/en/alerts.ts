@@ -122,6 +122,12 @@ export const alerts = {
         'This device showed a code for an enrolment, and three wrong ones were typed. The person mistyped it, or somebody guessed. Nothing was handed over.',
       act: 'Ask the person whether they mistyped it. If not, hand the link over by other means, and tell the server’s operator.',
     },
+    line_suspect: {
+      what: alert_kinds.line_suspect,
+      means:
+        'Whoever answered, or their desk, said that the caller is not the holder of the line. It cannot be used now.',
+      act: 'Speak to the holder by other means. If their device is lost, end the line. The principal can use it again, or give a new one.',
+    },
   },
   added: {
     approved: (label: string, name: string, time: string) =>

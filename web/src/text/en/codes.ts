@@ -25,6 +25,11 @@ export const codes = {
     hide: 'Withdraw this code',
     again: 'Show a new code',
     late: 'Somebody else typed this code, too. Approve the device only if its code is exactly the one that the person reads to you.',
+    tried: (n: number, count: string) =>
+      plural(n, {
+        one: 'Its first four digits were tried once more, without the others. They lead to nothing.',
+        other: `Its first four digits were tried ${count} times more, without the others. They lead to nothing.`,
+      }),
     guessed_then: 'If the person did not mistype it, somebody is guessing. The link is still valid.',
     over: {
       used: 'The code was typed, and the link is with that device. It asks in a moment.',

@@ -67,9 +67,16 @@ export const desk = {
     calls_unrecorded: (n: number, count: string) =>
       plural(n, { one: `${count} call is not being recorded`, other: `${count} calls are not being recorded` }),
     note_takers: 'Note-takers',
-    note_takers_unknown: 'Not known until a call rings',
+    note_takers_unknown: 'Not known yet',
+    note_takers_away: 'None is connected: calls are not recorded',
+    note_takers_busy: (n: number, count: string) =>
+      plural(n, {
+        one: 'The only one is busy: another call would not be recorded',
+        other: `All ${count} are busy: another call would not be recorded`,
+      }),
+    note_takers_ready: (n: number, connected: string, busy: string) =>
+      plural(n, { one: `${connected} connected, ${busy} busy`, other: `${connected} connected, ${busy} busy` }),
     note_takers_none: 'None has joined: the call would not be recorded',
-    note_takers_in_calls: (n: number, count: string) => plural(n, { one: 'In one call', other: `In ${count} calls` }),
     people: 'People',
     people_available: (available: string, all: string) => `${available} of ${all} available`,
     mode: 'Minimum record',

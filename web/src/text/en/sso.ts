@@ -9,6 +9,9 @@ export const sso = {
   no_rings: 'Until then, this device does not ring.',
   action: 'Go to the sign-in page',
   offline: 'Your office cannot be reached at the moment. You can go on as soon as it answers.',
+  ends: (time: string) =>
+    `Your sign-in with your office account ends at ${time}. Renew it now, so that you are not signed out later.`,
+  renew: 'Renew',
   account: (subject: string) => `office account ${subject}`,
   forget: 'Forget account',
   forget_of: (name: string) => `Forget account of ${mid(name)}`,

@@ -192,6 +192,17 @@ export const told = {
   signs_in_too_often: 'This device signs in too often. Wait a minute, and check that the page is open only once.',
   expired_by_server_clock:
     'By the clock of your office’s server this device’s certificate has expired. If it should not have, tell your office to check that clock. Otherwise, ask for a new enrolment link.',
+  line_ended: 'this line has ended: ask for a new one',
+  line_paused: 'this line is paused: try again later, or ask their office for a planned call',
+  line_suspect:
+    'this line is frozen, because somebody doubted who holds it: whoever gave it has to look into that first',
+  line_planned: 'this line is for planned calls only: ask their office for one',
+  line_hours: 'this line cannot be used at this hour',
+  line_giver: 'only a principal’s device gives a line, and only to a counterpart',
+  line_device: 'the call comes from a device that does not hold the line',
+  line_missing: 'the call came without a line, and your office demands one',
+  other_line: 'the call names another line than the one that it came with',
+  device_key: 'this device’s keys do not match its certificate: enrol it again',
   certificate_expired: 'a device’s certificate has expired, and it has to be enrolled again',
   certificate_early: 'a device’s certificate is not valid yet: check both devices’ clocks',
   authority_ends: 'the certificate of the office’s authority ends too soon: tell the holder of the authority',

@@ -17,4 +17,5 @@ export const alert_kinds: typeof en = {
   log_forked: 'Un appareil a reçu un journal qui ne concorde pas avec le précédent',
   ring_invalid: 'Le serveur a transmis un appel qui n’a pas pu être vérifié',
   code_guessed: 'Des codes erronés ont été saisis jusqu’au blocage du code',
+  line_suspect: 'Une ligne a été gelée : quelqu’un a douté de l’appelant',
 };

@@ -123,6 +123,12 @@ export const alerts: Text['alerts'] = {
         'Cet appareil affichait un code pour une inscription, et trois codes erronés ont été saisis. La personne s’est trompée, ou quelqu’un a essayé de deviner. Rien n’a été remis.',
       act: 'Demandez à la personne si elle s’est trompée. Sinon, remettez le lien par un autre moyen, et prévenez l’exploitant du serveur.',
     },
+    line_suspect: {
+      what: alert_kinds.line_suspect,
+      means:
+        'La personne appelée, ou sa permanence, a dit que l’appelant n’est pas le détenteur de la ligne. Elle ne peut plus servir pour le moment.',
+      act: 'Parlez au détenteur par un autre moyen. Si son appareil est perdu, mettez fin à la ligne. Le dirigeant peut la remettre en service, ou en donner une autre.',
+    },
   },
   added: {
     approved: (label, name, time) =>

@@ -29,6 +29,11 @@ export const codes: Text['codes'] = {
     hide: 'Retirer ce code',
     again: 'Afficher un nouveau code',
     late: 'Quelqu’un d’autre a saisi ce code aussi. N’approuvez l’appareil que si son code est exactement celui que la personne vous lit.',
+    tried: (n, count) =>
+      plural(n, {
+        one: 'Ses quatre premiers chiffres ont encore été essayés une fois, sans les autres. Ils ne mènent à rien.',
+        other: `Ses quatre premiers chiffres ont encore été essayés ${count} fois, sans les autres. Ils ne mènent à rien.`,
+      }),
     guessed_then: 'Si la personne ne s’est pas trompée, quelqu’un essaie de deviner. Le lien reste valable.',
     over: {
       used: 'Le code a été saisi, et cet appareil a reçu le lien. Il fait sa demande dans un instant.',

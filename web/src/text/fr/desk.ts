@@ -69,9 +69,16 @@ export const desk: Text['desk'] = {
     calls_unrecorded: (n, count) =>
       plural(n, { one: `${count} appel n’est pas consigné`, other: `${count} appels ne sont pas consignés` }),
     note_takers: 'Rédacteurs',
-    note_takers_unknown: 'Inconnus tant qu’aucun appel ne sonne',
+    note_takers_unknown: 'Pas encore connus',
+    note_takers_away: 'Aucun n’est connecté : les appels ne sont pas consignés',
+    note_takers_busy: (n, count) =>
+      plural(n, {
+        one: 'Le seul connecté est occupé : un autre appel ne serait pas consigné',
+        other: `Les ${count} sont occupés : un autre appel ne serait pas consigné`,
+      }),
+    note_takers_ready: (n, connected, busy) =>
+      plural(n, { one: `${connected} connecté, occupé : ${busy}`, other: `${connected} connectés, occupés : ${busy}` }),
     note_takers_none: 'Aucun n’a rejoint l’appel : il ne serait pas consigné',
-    note_takers_in_calls: (n, count) => plural(n, { one: 'Dans un appel', other: `Dans ${count} appels` }),
     people: 'Contacts',
     people_available: (available, all) => `Disponibles : ${available} sur ${all}`,
     mode: 'Conservation minimale',

@@ -10,6 +10,9 @@ export const sso: Text['sso'] = {
   no_rings: 'D’ici là, cet appareil ne sonne pas.',
   action: 'Aller à la page de connexion',
   offline: 'Votre cabinet est injoignable pour le moment. Vous pourrez continuer dès qu’il répondra.',
+  ends: (time) =>
+    `Votre connexion avec votre compte du cabinet prend fin à ${time}. Renouvelez-la maintenant pour ne pas être déconnecté plus tard.`,
+  renew: 'Renouveler',
   account: (subject) => `compte du cabinet ${subject}`,
   forget: 'Oublier le compte',
   forget_of: (name) => `Oublier le compte : ${name}`,

@@ -222,6 +222,17 @@ export const told: Text['told'] = {
     'Cet appareil se connecte trop souvent. Patientez une minute et vérifiez que la page n’est ouverte qu’une fois.',
   expired_by_server_clock:
     'D’après l’horloge du serveur de votre cabinet, le certificat de cet appareil a expiré. Si ce n’est pas normal, demandez à votre cabinet de vérifier cette horloge. Sinon, demandez un nouveau lien d’inscription.',
+  line_ended: 'cette ligne est terminée : demandez-en une autre',
+  line_paused: 'cette ligne est suspendue : réessayez plus tard, ou demandez un appel programmé au cabinet',
+  line_suspect:
+    'cette ligne est gelée, parce que quelqu’un a douté de son détenteur : la personne qui l’a donnée doit d’abord vérifier',
+  line_planned: 'cette ligne sert aux appels programmés seulement : demandez-en un au cabinet',
+  line_hours: 'cette ligne ne peut pas servir à cette heure',
+  line_giver: 'seul l’appareil d’un dirigeant donne une ligne, et seulement à un correspondant extérieur',
+  line_device: 'l’appel vient d’un appareil qui ne détient pas la ligne',
+  line_missing: 'l’appel est venu sans ligne, et votre cabinet en exige une',
+  other_line: 'l’appel désigne une autre ligne que celle qui l’accompagne',
+  device_key: 'les clés de cet appareil ne correspondent pas à son certificat : inscrivez-le de nouveau',
   certificate_expired: 'le certificat d’un appareil a expiré, il faut l’inscrire de nouveau',
   certificate_early: 'le certificat d’un appareil n’est pas encore valable : vérifiez l’horloge des deux appareils',
   authority_ends: 'le certificat de l’autorité du cabinet prend fin trop tôt : prévenez le détenteur de cette autorité',

@@ -170,3 +170,47 @@ fn an_entry_that_says_nothing_after_others_did_hides_its_device() {
     assert_eq!(owners, [Owner::Unknown, Owner::Hidden]);
     assert_eq!(counts, Counts { of_person: 0, revoked: 0, unknown: 1, hidden: 1 });
 }
+
+#[test]
+fn delegations_of_the_persons_devices_are_reported_and_who_ended_them() {
+    let given = |n: u8, by: u8| Entry::DelegationGiven {
+        time_ms: 5,
+        delegation: DelegationId::from_bytes([n; 16]),
+        device: device(by),
+        statement_sha256: Digest::from_bytes([n; 32]),
+        until_ms: 9,
+    };
+    let ended = |n: u8, by: Option<u8>| Entry::DelegationEnded {
+        time_ms: 6,
+        delegation: DelegationId::from_bytes([n; 16]),
+        by: by.map(device),
+        statement_sha256: None,
+    };
+    let (events, _) = reported(&[
+        enrolled(1, of(PERSON, 1)),
+        enrolled(2, of(PERSON, 2)),
+        enrolled(3, of(OTHER, 3)),
+        given(10, 1),
+        given(11, 1),
+        given(12, 3),
+        given(13, 1),
+        ended(10, Some(2)),
+        ended(11, Some(3)),
+        ended(12, Some(3)),
+        ended(13, None),
+        ended(99, Some(1)),
+    ]);
+    let of_delegations: Vec<_> =
+        events.iter().skip(2).map(|(index, device, _, event)| (*index, *device, &**event)).collect();
+    let expected = [
+        (3, 1, "delegation_given"),
+        (4, 1, "delegation_given"),
+        (6, 1, "delegation_given"),
+        (7, 1, "delegation_ended"),
+        (7, 2, "ended_delegation"),
+        (8, 1, "delegation_ended"),
+        (10, 1, "delegation_ended"),
+        (11, 1, "ended_delegation"),
+    ];
+    assert_eq!(of_delegations, expected);
+}

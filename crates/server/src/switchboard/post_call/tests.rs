@@ -44,7 +44,7 @@ fn rings(office: &mut Office) {
     let (mode, suite) = (RecordMode::Memo, SuiteName::Hybrid);
     let ring =
         Ring { version: WIRE_VERSION, call, from, to, mode, suite, at_ms: office.now, on_behalf: None, over: None };
-    let ring = VerifiedRing { ring, jws: "jws".into(), call_exists: false };
+    let ring = VerifiedRing { ring, jws: "jws".into(), call_exists: false, line: None };
     let effects = office.board.ring(SessionId(CALLER.into()), Ok(ring), office.now);
     office.run(effects);
 }

@@ -419,6 +419,52 @@ fn a_device_that_is_revoked_can_be_ordered_to_erase_itself_later() {
     }
 }
 
+/// Revoked, and ordered to erase itself before the log has the first entry. The process dies at any point, or the log fails once.
+#[test]
+fn of_two_orders_at_once_the_second_is_in_the_log_after_any_crash() {
+    for log_fails in [false, true] {
+        for crash in 0.. {
+            let mut office = office();
+            let (plain, order) = (authority().revoke(PHONE, 1).unwrap(), erasing(PHONE));
+            let first = office.board.revoke(RequestId(5), PHONE, plain.clone(), office.now);
+            office.now += 5;
+            let second = office.board.revoke(RequestId(6), PHONE, order.clone(), office.now);
+            // Both are stored together, and their entries are appended one after the other.
+            let writes = first.writes.into_iter().chain(second.writes).collect();
+            office.left = crash;
+            office.log_fails = log_fails;
+            office.run(Effects { writes, ..Effects::default() });
+            office.run(Effects { outputs: first.outputs, ..Effects::default() });
+            office.log_fails = false;
+            office.run(Effects { outputs: second.outputs, ..Effects::default() });
+            if office.left > 0 {
+                office.wait(LOG_RETRY_MS);
+            }
+            let crashed = office.left == 0;
+            // Nothing of it was durable, if it died before the writes.
+            office.restart();
+            let statements: Vec<String> = office
+                .entries()
+                .filter_map(|entry| match entry {
+                    Entry::DeviceRevoked { device: PHONE, jws, .. } => jws,
+                    _ => None,
+                })
+                .collect();
+            if crash > 0 {
+                let of_order = statements.iter().filter(|jws| **jws == order).count();
+                assert_eq!(of_order, 1, "after {crash} outputs, log fails: {log_fails}: {statements:?}");
+                let row = office.store.device(&PHONE).unwrap().unwrap();
+                assert!(row.revoked_index.is_some() && row.revocation.as_deref() == Some(&*order));
+            }
+            let expected = if log_fails { 1 } else { 2 };
+            assert!(crash == 0 || crashed || statements.len() == expected, "{statements:?}");
+            if !crashed {
+                break;
+            }
+        }
+    }
+}
+
 #[test]
 fn a_report_of_an_erasure_is_noted_once() {
     let mut office = office();

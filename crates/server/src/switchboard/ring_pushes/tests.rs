@@ -10,7 +10,7 @@ use telcon_proto::{
     Blob, ClientMessage, DelegationId, Digest, PersonId, RecordMode, Role, ServerMessage, SuiteName, WIRE_VERSION,
     delegation::{Act, Delegation},
     limits::RING_TIMEOUT_MS,
-    message::Ring,
+    message::{DeclineReply, Ring},
 };
 
 /// Who rings, connected by session 20.
@@ -70,7 +70,7 @@ fn ring_as(office: &mut Office, call: CallId, from: DeviceId, session: u64, to: 
         on_behalf: None,
         over: None,
     };
-    let verified = VerifiedRing { ring, jws: call.to_hex(), call_exists: false };
+    let verified = VerifiedRing { ring, jws: call.to_hex(), call_exists: false, line: None };
     let effects = office.board.ring(SessionId(session), Ok(verified), office.now);
     office.run(effects);
 }
@@ -134,7 +134,7 @@ const fn over(missed: bool) -> PushAbout {
 /// How the call ended, as the caller was told.
 fn ended(office: &Office) -> Option<Ended> {
     office.sent_to(20).find_map(|message| match message {
-        ServerMessage::Ended { call: CALL, how } => Some(*how),
+        ServerMessage::Ended { call: CALL, how, .. } => Some(*how),
         _ => None,
     })
 }
@@ -219,7 +219,7 @@ fn connected_devices_are_rung_and_the_others_are_notified() {
     assert_eq!(told_notified(&office), Some(false));
     assert!(is_rung(&office, 31));
     assert_eq!(pushed(&mut office).len(), 1);
-    office.send(31, ClientMessage::Decline { call: CALL });
+    office.send(31, ClientMessage::Decline { call: CALL, reply: None });
     assert_eq!(ended(&office), Some(Ended::Declined));
     assert!(matches!(pushed(&mut office)[..], [(CALLEE, PushAbout::RingOver { missed: false, .. }, _)]));
 }
@@ -246,13 +246,35 @@ fn who_may_answer_for_the_callee_is_notified_too_and_cannot_end_the_ring_by_decl
     office.connect(40, DELEGATE);
     assert!(is_rung(&office, 40));
     show(&mut office, 40);
-    office.send(40, ClientMessage::Decline { call: CALL });
+    office.send(40, ClientMessage::Decline { call: CALL, reply: None });
     assert_eq!(ended(&office), None, "the callee was notified and may come");
     office.connect(30, CALLEE);
     assert!(is_rung(&office, 30));
     show(&mut office, 30);
     answer(&mut office, 30);
     assert_eq!(pushed(&mut office), [], "both pages are open");
+}
+
+#[test]
+fn a_ring_that_is_handed_to_the_office_is_over_for_the_person_rung_and_notifies_who_may_answer() {
+    let mut office = office();
+    delegate(&mut office, 40);
+    assert_eq!(subscribe(&mut office, CALLEE, "a"), Ok(()));
+    assert_eq!(subscribe(&mut office, DELEGATE, "d"), Ok(()));
+    office.connect(31, OTHER);
+    office.done.clear();
+    ring(&mut office);
+    show(&mut office, 31);
+    let devices: Vec<_> = pushed(&mut office).into_iter().map(|(device, ..)| device).collect();
+    assert_eq!(devices, [CALLEE, DELEGATE]);
+    office.send(31, ClientMessage::Decline { call: CALL, reply: Some(DeclineReply::Office {}) });
+    let sent: Vec<_> = pushed(&mut office).into_iter().map(|(device, about, _)| (device, about)).collect();
+    assert_eq!(sent, [(CALLEE, over(false))], "the duty officer was notified before");
+    assert_eq!(ended(&office), None, "somebody who may answer was notified");
+    office.connect(30, CALLEE);
+    assert!(!is_rung(&office, 30));
+    office.connect(40, DELEGATE);
+    assert!(is_rung(&office, 40));
 }
 
 #[test]

@@ -259,7 +259,7 @@ fn messages_of_other_calls_and_unexpected_messages_change_nothing() {
     let other = telcon_proto::CallId::from_bytes([9; 16]);
     let before = world.view(1);
     for message in [
-        ServerMessage::Ended { call: other, how: telcon_proto::Ended::HungUp },
+        ServerMessage::Ended { call: other, how: telcon_proto::Ended::HungUp, reply: None },
         ServerMessage::TakenElsewhere { call: other },
         ServerMessage::CommitRefused { call: world.seen().id, epoch: 9, now: 10 },
         ServerMessage::RemoveAsked { call: world.seen().id, devices: vec![] },
@@ -312,7 +312,7 @@ fn an_end_that_only_the_server_announced_is_recorded_without_a_signer() {
     let mut world = Scenario::of_four(43);
     world.call_of_four();
     let call = world.seen().id;
-    world.inject(3, ServerMessage::Ended { call, how: Ended::HungUp });
+    world.inject(3, ServerMessage::Ended { call, how: Ended::HungUp, reply: None });
     assert_eq!(signed_by(&world), Some(None), "no party announced it");
     assert_eq!(world.state(0), CallState::Live);
 
@@ -330,6 +330,6 @@ fn an_end_that_only_the_server_announced_is_recorded_without_a_signer() {
     let over = world.encrypt(2, br#"{"say":"over"}"#);
     let (call, from) = (world.seen().id, world.id(2));
     world.inject(3, ServerMessage::Application { call, from, message: over });
-    world.inject(3, ServerMessage::Ended { call, how: Ended::HungUp });
+    world.inject(3, ServerMessage::Ended { call, how: Ended::HungUp, reply: None });
     assert_eq!(signed_by(&world), Some(None));
 }

@@ -247,7 +247,7 @@ fn who_declined_while_disconnected_declines_when_the_ring_comes_again() {
     world.ring(0, 1);
     world.settle();
     world.disconnect(1);
-    world.command(1, UserCommand::Decline { call: None });
+    world.command(1, UserCommand::Decline { call: None, reply: None });
     world.connect(1);
     world.settle();
     assert_eq!(world.seen().over, Some(Ended::Declined));

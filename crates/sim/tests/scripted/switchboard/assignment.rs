@@ -18,7 +18,10 @@ fn an_available_note_taker_is_assigned_the_next_call() {
     office.send(3, C::Available {});
     office.ring(1, CALL, 2, RecordMode::Memo);
     assert_eq!(office.received(3), ["notice", "assigned", "notice"], "the call's notice, then the assignment");
-    let Some(S::Notice(notice)) = office.messages(4).pop() else { panic!("no notice") };
+    let Some([S::Notice(notice), S::NoteTakers { connected: 1, busy: 1 }]) = office.messages(4).last_chunk().cloned()
+    else {
+        panic!("no notice")
+    };
     assert!(notice.note_taker_asks, "staff sees that a note-taker is assigned");
     office.send(3, C::AskJoin { call: CALL, key_package: blob("kp3") });
     office.commit(1, 0, &[3], &[]);

@@ -164,7 +164,7 @@ fn the_first_of_several_devices_to_answer_wins() {
 fn each_end_of_an_unanswered_ring_is_logged() {
     type Act = fn(&mut ScriptedOffice);
     let cases: [(&str, Act, Ended); 5] = [
-        ("declined", |o| o.send(2, C::Decline { call: CALL }), Ended::Declined),
+        ("declined", |o| o.send(2, C::Decline { call: CALL, reply: None }), Ended::Declined),
         ("cancelled", |o| o.send(1, C::HangUp { call: CALL, failed: false }), Ended::Cancelled),
         ("timed out", |o| o.pass(RING_TIMEOUT_MS), Ended::Missed),
         ("caller failed", |o| o.send(1, C::HangUp { call: CALL, failed: true }), Ended::Failed),

@@ -35,7 +35,7 @@ fn answers(office: &mut ScriptedOffice, n: usize, id: u8) {
 /// The ends that a device was told, with the first byte of the call.
 fn ends(office: &mut ScriptedOffice, n: usize) -> Vec<(u8, Ended)> {
     let end = |message| match message {
-        S::Ended { call, how } => Some((call.as_bytes()[0], how)),
+        S::Ended { call, how, .. } => Some((call.as_bytes()[0], how)),
         _ => None,
     };
     office.messages(n).into_iter().filter_map(end).collect()
@@ -144,7 +144,7 @@ fn a_caller_whose_rings_are_unwanted_waits_longer_and_longer() {
         (shown, (office.now() - started) / 60_000)
     };
     let ends: [fn(&mut ScriptedOffice, u8); 5] = [
-        |office, n| office.send(2, C::Decline { call: call(n) }),
+        |office, n| office.send(2, C::Decline { call: call(n), reply: None }),
         |office, _| office.pass(RING_TIMEOUT_MS),
         |office, n| office.send(5, C::HangUp { call: call(n), failed: false }),
         |office, n| office.send(5, C::HangUp { call: call(n), failed: true }),

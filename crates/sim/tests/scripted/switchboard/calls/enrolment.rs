@@ -7,7 +7,7 @@ fn staff_that_signs_in_gets_notices_of_open_calls() {
     let mut office = ScriptedOffice::in_call();
     office.disconnect(4);
     office.connect(4);
-    assert_eq!(office.received(4), ["signed_in", "notice"]);
+    assert_eq!(office.received(4), ["signed_in", "note_takers", "notice"]);
 }
 
 #[test]

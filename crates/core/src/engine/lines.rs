@@ -1,0 +1,335 @@
+//! Lines: what a principal's device signs about those that its person gave, what a holder's signs to hand one back, and the versions
+//! that the office shows. Giving one to somebody without a device is an invitation: see `registrar`.
+
+use crate::{
+    Engine,
+    call::Call,
+    device::{KeptInvitation, KeptLine},
+    io::{LineChange, NewLine, Output},
+    view::AlertLevel,
+};
+use chacha20::rand_core::Rng as _;
+use telcon_identity::{
+    Flaw, IdentityError, VerifiedDelegation, VerifiedLine, VerifiedRequest, certify_holder, sign_line,
+};
+use telcon_proto::{
+    Blob, CallId, Card, ClientMessage, DeviceId, InvitationId, LineId, PersonId, Role,
+    alert::ReportedAlert,
+    delegation::Act,
+    line::{Line, LineList, LineState, LineTerms, ProvenLine},
+    policy::{Action, allows},
+};
+
+/// For whom this device's person signs.
+struct Giver {
+    principal: Card,
+    under: Option<VerifiedDelegation>,
+}
+
+impl Engine {
+    /// The line on which the next message about a call relies.
+    pub(super) fn on_line(&mut self, proven: &ProvenLine, now_ms: u64) {
+        let seen = self.line.set(self.device.trust(), proven);
+        match seen.map(|seen| (seen.line().content().clone(), seen.entry().time_ms())) {
+            Ok((line, since_ms)) => {
+                let under = proven.delegation.iter().flat_map(|under| [&under.given, &under.device]);
+                let proofs = [&proven.signed, &proven.device].into_iter().chain(under);
+                let checkpoints: Vec<_> = proofs.map(|proof| proof.checkpoint.clone()).collect();
+                self.record_log_claims(checkpoints, now_ms);
+                self.saw_line(&line, since_ms);
+            }
+            Err(error) => {
+                if matches!(error, IdentityError::Hostile(_)) {
+                    self.report(ReportedAlert::ProofInvalid, None);
+                }
+                self.alert(AlertLevel::Red, format!("A line was refused because it could not be verified: {error}."));
+            }
+        }
+    }
+
+    /// The page shows what the office listed: an older version is not accepted from now on. What the office has stopped ends here too.
+    pub(super) fn see_lines(&mut self, list: &LineList) {
+        for listed in &list.lines {
+            let verified = self.device.office().verify_line(&listed.statement).and_then(|line| {
+                let same = line.sha256() == listed.statement_sha256 && *line.content() == listed.line;
+                if same { Ok(line) } else { Err(Flaw::OtherLine.into()) }
+            });
+            let line = match verified {
+                Ok(line) => line,
+                Err(error) => {
+                    if matches!(error, IdentityError::Hostile(_)) {
+                        self.report(ReportedAlert::ProofInvalid, None);
+                    }
+                    let text = format!("The office's list of lines has one that does not verify: {error}.");
+                    self.alert(AlertLevel::Red, text);
+                    continue;
+                }
+            };
+            // The list has no proof of the delegation under which somebody signed.
+            if line.content().on_behalf.is_none() {
+                self.saw_line(line.content(), listed.changed_ms);
+            }
+            let newer = self.state.lines.newer_than(line.content());
+            if newer.is_some_and(|newer| newer.was_logged_at(listed.changed_ms)) {
+                let text = "The office's list of lines shows an older version of one than this device has seen. Tell the security officer.";
+                self.alert(AlertLevel::Red, text);
+            }
+        }
+    }
+
+    /// The log has this version, as far as the office says.
+    fn saw_line(&mut self, line: &Line, since_ms: u64) {
+        if self.state.lines.saw(line, since_ms) {
+            self.out.push_back(Output::Persist);
+            self.stop_calls_over(line);
+        }
+    }
+
+    /// Rings over a line that is not in use end here, and so does a call over one that was frozen or ended, whatever the server does.
+    fn stop_calls_over(&mut self, line: &Line) {
+        if line.state == LineState::Live {
+            return;
+        }
+        let paused = line.state == LineState::Paused;
+        self.end_rings_over(line.line);
+        if self.call.as_ref().is_some_and(|call| call.is_over_line(line.line)) {
+            self.with_call(|call, context| call.stop_line(paused, context));
+        }
+    }
+
+    /// Whether this device's person gives lines; otherwise they are told that they do not.
+    fn gives_lines(&mut self) -> bool {
+        let gives = allows(self.device.me().card().role, Action::GiveLines);
+        if !gives {
+            self.alert(AlertLevel::Amber, "People of your role do not give lines.");
+        }
+        gives
+    }
+
+    /// Offers a line to somebody who has no device in this office. Its link is an invitation's, with the same identifier.
+    pub(super) fn give_line(&mut self, now_ms: u64, to: NewLine) {
+        if !self.gives_lines() {
+            return;
+        }
+        let (mut person, mut id) = ([0; 16], [0; 16]);
+        self.rng.fill_bytes(&mut person);
+        self.rng.fill_bytes(&mut id);
+        let me = self.device.me().card();
+        let holder = Card {
+            person: PersonId::from_bytes(person),
+            office: me.office.clone(),
+            name: to.name,
+            organisation: to.organisation,
+            role: Role::Counterpart,
+            zone: to.zone,
+        };
+        let terms = self.within_floor(to.terms);
+        let giver = Giver { principal: me.clone(), under: None };
+        let first = self.first_version(now_ms, LineId::from_bytes(id), &giver, holder.clone(), terms.clone(), None);
+        // What this device's own rules refuse is not offered.
+        if let Err(why) = self.signed_line(&first, &giver) {
+            return self.alert(AlertLevel::Amber, format!("The line was not offered: {why}."));
+        }
+        let invitation = InvitationId::from_bytes(id);
+        let (secret, expires_ms) = self.draw_link(now_ms, to.valid_ms);
+        let kept = KeptLine { holder: holder.clone(), terms: terms.clone() };
+        let token_sha256 =
+            self.keep_invitation(now_ms, &secret, KeptInvitation::new(invitation, &secret, expires_ms).for_line(kept));
+        self.send(ClientMessage::Invite { invitation, card: holder, expires_ms, token_sha256, line: Some(terms) });
+    }
+
+    /// Gives a line to somebody whom the office's registrars enrolled: for all their devices, and at once.
+    pub(super) fn give_line_to(&mut self, now_ms: u64, person: PersonId, terms: LineTerms, under: Option<&str>) {
+        let Some(giver) = self.giver(now_ms, under) else { return };
+        let holder = self.people.iter().find(|contact| contact.card.person == person).map(|c| c.card.clone());
+        let Some(holder) = holder.filter(|card| allows(card.role, Action::HoldLines)) else {
+            return self.alert(AlertLevel::Amber, "This person is not in the office's list, or needs no line.");
+        };
+        let mut id = [0; 16];
+        self.rng.fill_bytes(&mut id);
+        let terms = self.within_floor(terms);
+        let first = self.first_version(now_ms, LineId::from_bytes(id), &giver, holder, terms, None);
+        match self.signed_line(&first, &giver) {
+            Ok((statement, _)) => self.send(ClientMessage::SignLine { statement }),
+            Err(why) => self.alert(AlertLevel::Amber, format!("The line was not given: {why}.")),
+        }
+    }
+
+    /// Certifies the device that asked to take a line, and signs its first version, which names that device.
+    pub(super) fn confirm_line(&mut self, now_ms: u64, id: InvitationId, compared: &str) {
+        match self.confirmed_line(now_ms, id, compared) {
+            Ok((chain, statement)) => {
+                let chain = chain.into_iter().map(Blob).collect();
+                self.send(ClientMessage::ApproveDevice { invitation: id, chain, line: Some(statement) });
+            }
+            Err(why) => self.alert(AlertLevel::Amber, format!("The line was not confirmed: {why}.")),
+        }
+    }
+
+    fn confirmed_line(&self, now_ms: u64, id: InvitationId, compared: &str) -> Result<(Vec<Vec<u8>>, String), String> {
+        let request: &VerifiedRequest = self.asked_with(id)?;
+        if request.code() != compared {
+            return Err("its code is not the one that you compared".into());
+        }
+        let kept = self.state.invitations.iter().find(|kept| kept.invitation == id).and_then(|kept| kept.line.clone());
+        let KeptLine { holder, terms } = kept.ok_or("it is no line that was given on this device")?;
+        let (key, me) = (self.device.key(), self.device.me());
+        let chain = certify_holder(key, me, self.device.chain(), request, &holder, now_ms)
+            .map_err(|error| error.to_string())?;
+        let giver = Giver { principal: me.card().clone(), under: None };
+        let (line, device) = (LineId::from_bytes(*id.as_bytes()), request.request().device);
+        let first = self.first_version(now_ms, line, &giver, holder, terms, Some(device));
+        let (statement, _) = self.signed_line(&first, &giver)?;
+        Ok((chain, statement))
+    }
+
+    /// Signs the next version of a line. The version before comes from the office's list: the server cannot have it be another one, since
+    /// it names its line, its people and its number, and the log has the digest.
+    pub(super) fn sign_line_change(&mut self, now_ms: u64, statement: &str, change: LineChange, under: Option<&str>) {
+        let me = self.device.me().card();
+        // The holder and a security officer sign for nobody.
+        let signs_for_nobody = under.is_none() && !allows(me.role, Action::GiveLines);
+        let giver = match signs_for_nobody {
+            true => None,
+            false => match self.giver(now_ms, under) {
+                Some(giver) => Some(giver),
+                None => return,
+            },
+        };
+        let before = match self.device.office().verify_line(statement) {
+            Ok(before) => before,
+            Err(error) => return self.alert(AlertLevel::Amber, format!("The line was not changed: {error}.")),
+        };
+        self.sign_next(now_ms, &before, change, giver);
+    }
+
+    /// The holder hands a line back.
+    pub(super) fn hand_back(&mut self, now_ms: u64, statement: &str) {
+        let change = LineChange { terms: None, state: Some(LineState::Ended) };
+        match self.device.office().verify_line(statement) {
+            Ok(before) if before.content().holder == *self.device.me().card() => {
+                self.sign_next(now_ms, &before, change, None);
+            }
+            Ok(_) => self.alert(AlertLevel::Amber, "This line is not yours to hand back."),
+            Err(error) => self.alert(AlertLevel::Amber, format!("The line was not handed back: {error}.")),
+        }
+    }
+
+    /// Freezes the line of a ring or call: its version is the one that came with it.
+    pub(super) fn suspect(&mut self, now_ms: u64, id: Option<CallId>) {
+        let calls = self.call.iter().filter(|call| !call.is_over()).chain(self.rings.iter());
+        let wanted = |call: &&Call| id.is_none_or(|id| call.id == id) && call.line().is_some();
+        let Some(before) = calls.filter(|call| wanted(call)).find_map(|call| Some(call.line()?.line().clone())) else {
+            return self.alert(AlertLevel::Amber, "No call over a line is on.");
+        };
+        let me = self.device.me().card();
+        if before.content().principal != *me && !allows(me.role, Action::StopLines) {
+            let text = "Only the person who gave this line, or a security officer, can freeze it here. Tell them.";
+            return self.alert(AlertLevel::Amber, text);
+        }
+        let giver = (before.content().principal == *me).then(|| Giver { principal: me.clone(), under: None });
+        self.sign_next(now_ms, &before, LineChange { terms: None, state: Some(LineState::Suspect) }, giver);
+    }
+
+    fn sign_next(&mut self, now_ms: u64, before: &VerifiedLine, change: LineChange, giver: Option<Giver>) {
+        let old = before.content();
+        let terms = change.terms.map(|terms| self.within_floor(terms));
+        let next = Line {
+            version: old.version.saturating_add(1),
+            previous: Some(before.sha256()),
+            // Somebody who signs for themselves is named as certified today; only the principal may change the words.
+            principal: giver.as_ref().map_or(&old.principal, |giver| &giver.principal).clone(),
+            terms: terms.unwrap_or_else(|| old.terms.clone()),
+            state: change.state.unwrap_or(old.state),
+            at_ms: now_ms,
+            on_behalf: giver.as_ref().and_then(|giver| giver.under.as_ref()).map(VerifiedDelegation::on_behalf),
+            ..old.clone()
+        };
+        let signed = match &giver {
+            Some(giver) if giver.principal.person != old.principal.person => {
+                Err("somebody else gave this line".to_owned())
+            }
+            Some(giver) => self.signed_line(&next, giver),
+            None => self.sign_and_verify(&next).map_err(|error| error.to_string()),
+        };
+        let signed = signed.and_then(|(statement, signed)| {
+            before.check_next(&signed).map_err(|error| error.to_string())?;
+            Ok(statement)
+        });
+        match signed {
+            Ok(statement) if next.state == LineState::Live => self.send(ClientMessage::SignLine { statement }),
+            Ok(statement) => {
+                // Durable before it is sent: the server may lose it, and this device must not ring over what its person stopped.
+                self.state.lines.stopped(&next);
+                self.out.push_back(Output::Persist);
+                self.send(ClientMessage::StopLine { statement });
+                self.stop_calls_over(&next);
+            }
+            Err(why) => self.alert(AlertLevel::Amber, format!("The line was not changed: {why}.")),
+        }
+    }
+
+    /// For whom this person signs: themselves, or the principal of a delegation that says so.
+    fn giver(&mut self, now_ms: u64, under: Option<&str>) -> Option<Giver> {
+        let Some(statement) = under else {
+            return self.gives_lines().then(|| Giver { principal: self.device.me().card().clone(), under: None });
+        };
+        let verified = self.device.office().verify_delegation(statement).and_then(|known| {
+            known.check(Act::Lines, self.device.me().card(), now_ms)?;
+            Ok(known)
+        });
+        match verified {
+            Ok(known) => Some(Giver { principal: known.principal().clone(), under: Some(known) }),
+            Err(error) => {
+                self.alert(AlertLevel::Amber, format!("You cannot change lines for this person: {error}."));
+                None
+            }
+        }
+    }
+
+    fn first_version(
+        &self,
+        now_ms: u64,
+        line: LineId,
+        giver: &Giver,
+        holder: Card,
+        terms: LineTerms,
+        device: Option<DeviceId>,
+    ) -> Line {
+        Line {
+            office: self.device.me().office().clone(),
+            line,
+            version: 1,
+            previous: None,
+            principal: giver.principal.clone(),
+            holder,
+            device,
+            terms,
+            state: LineState::Live,
+            at_ms: now_ms,
+            on_behalf: giver.under.as_ref().map(VerifiedDelegation::on_behalf),
+        }
+    }
+
+    /// A line asks for no less of a record than the office does.
+    fn within_floor(&self, terms: LineTerms) -> LineTerms {
+        LineTerms { mode: terms.mode.max(self.mode).max(self.device.office().floor()), ..terms }
+    }
+
+    /// Signs a version, unless other devices would refuse it.
+    fn signed_line(&self, line: &Line, giver: &Giver) -> Result<(String, VerifiedLine), String> {
+        let zone = line.terms.hours.as_ref().map(|hours| hours.zone.as_str());
+        if zone.is_some_and(|zone| (self.zones)(zone, line.at_ms).is_none()) {
+            return Err("this device does not know the time zone of its hours".into());
+        }
+        let (statement, verified) = self.sign_and_verify(line).map_err(|error| error.to_string())?;
+        verified.check_delegation(giver.under.as_ref()).map_err(|error| error.to_string())?;
+        Ok((statement, verified))
+    }
+
+    fn sign_and_verify(&self, line: &Line) -> telcon_identity::Result<(String, VerifiedLine)> {
+        let statement = sign_line(self.device.key(), self.device.chain(), line);
+        let verified = self.device.office().verify_line(&statement)?;
+        Ok((statement, verified))
+    }
+}

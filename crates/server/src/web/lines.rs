@@ -1,0 +1,96 @@
+//! Lines: verification of what devices sign, and their list.
+
+use super::{App, error::HttpError, extract::Query};
+use crate::{
+    archive::now_ms,
+    sign_in,
+    store::{LinesOf, Queries},
+    switchboard::NewLine,
+};
+use axum::{Json, extract::State, http::HeaderMap};
+use serde::Deserialize;
+use std::sync::Arc;
+use telcon_proto::{
+    DelegationId, LineId,
+    limits::MAX_LINES_LISTED,
+    line::{LineList, LineState, ListedLine},
+    policy::{Action, allows},
+};
+
+const UNAVAILABLE: &str = "the server could not verify this version of a line: try again";
+
+/// Off the switchboard's thread, as rings. `stops` says with which message it came.
+pub(super) async fn verify(app: Arc<App>, statement: String, stops: bool) -> Result<NewLine, String> {
+    let verified = tokio::task::spawn_blocking(move || {
+        let new = sign_in::verify_line(&app.office, statement, &Before(&*app.reader))?;
+        if stops == (new.content.state == LineState::Live) {
+            return Err("a line that is in use is signed with sign_line, and any other with stop_line".to_owned());
+        }
+        Ok(new)
+    });
+    verified.await.unwrap_or_else(|_| Err(UNAVAILABLE.to_owned()))
+}
+
+/// What the store has of lines and delegations.
+struct Before<'a>(&'a dyn Queries);
+
+impl sign_in::LineHistory for Before<'_> {
+    fn newest_line(&self, line: &LineId) -> Result<Option<String>, String> {
+        let newest = self.0.newest_line(line).map_err(|_| UNAVAILABLE.to_owned())?;
+        Ok(newest.map(|(statement, _)| statement))
+    }
+
+    fn delegation(&self, delegation: &DelegationId) -> Result<Option<String>, String> {
+        self.0.delegation_statement(delegation).map_err(|_| UNAVAILABLE.to_owned())
+    }
+}
+
+/// Query of the list.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LinesQuery {
+    /// To continue a list: the `given_ms` of its last line.
+    before: Option<u64>,
+}
+
+/// Lists lines, newest first.
+///
+/// Those that the bearer's person gave or holds; of those for whom they act, as long as they do; for security officers those of the
+/// whole office. Lines that have ended are listed too.
+#[utoipa::path(
+    get, path = "/lines", tag = "office",
+    security(("bearer" = [])), params(LinesQuery),
+    responses(
+        (status = 200, description = "A page of the list", body = ref("#/components/schemas/LineList")),
+        (status = 400, description = "A parameter is malformed", body = ref("#/components/schemas/ApiError")),
+        (status = 401, description = "No valid token", body = ref("#/components/schemas/ApiError")),
+        (status = 403, description = "The device's role has no lines", body = ref("#/components/schemas/ApiError")),
+        (status = 429, description = "The device has too many reads in progress", body = ref("#/components/schemas/ApiError")),
+        (status = 503, description = "The server failed; retry", body = ref("#/components/schemas/ApiError")),
+    ),
+)]
+pub(super) async fn list(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    query: Result<Query<LinesQuery>, HttpError>,
+) -> Result<Json<LineList>, HttpError> {
+    let bearer = app.tokens.bearer(&headers).ok_or_else(HttpError::unauthorized)?;
+    let Query(LinesQuery { before }) = query?;
+    let of = if allows(bearer.role, Action::StopLines) {
+        LinesOf::Everybody
+    } else if allows(bearer.role, Action::GiveLines) {
+        LinesOf::Principal(bearer.person)
+    } else if allows(bearer.role, Action::HoldLines) {
+        LinesOf::Holder(bearer.person)
+    } else {
+        LinesOf::Delegate(bearer.person, now_ms())
+    };
+    let limit = MAX_LINES_LISTED as u32;
+    let (lines, more) = app.record_reader.read(bearer.device, move |store| Ok(store.lines(of, before, limit)?)).await?;
+    let reachable = |(line, devices): (ListedLine, Vec<_>)| {
+        let reachable = devices.iter().any(|device| app.tokens.is_connected(device));
+        ListedLine { reachable, ..line }
+    };
+    Ok(Json(LineList { lines: lines.into_iter().map(reachable).collect(), more }))
+}

@@ -1,0 +1,43 @@
+// Taps and seconds of what a person does, against the friction budget (docs of the product: ../shared/design/1-product.md).
+
+export class Friction {
+  #rows = [];
+  #taps = 0;
+  #from = 0;
+
+  /** What follows is measured. */
+  begin() {
+    this.#taps = 0;
+    this.#from = performance.now();
+  }
+
+  /** Presses something. */
+  async tap(locator) {
+    this.#taps += 1;
+    await locator.click();
+  }
+
+  /** Ends a measurement. `budget`: the most taps and milliseconds, where there is a limit. */
+  end(what, budget = {}) {
+    const ms = Math.round(performance.now() - this.#from);
+    this.#rows.push({ what, taps: this.#taps, ms, budget });
+    return { taps: this.#taps, ms };
+  }
+
+  /** A row for the table that was measured elsewhere. */
+  note(what, taps, ms, budget = {}) {
+    this.#rows.push({ what, taps, ms: Math.round(ms), budget });
+  }
+
+  /** Those over their budget. */
+  over() {
+    return this.#rows.filter(({ taps, ms, budget }) => taps > (budget.taps ?? taps) || ms > (budget.ms ?? ms));
+  }
+
+  /** The table, as lines. */
+  print() {
+    const limit = (n, unit) => (n === undefined ? '' : ` (budget ${n}${unit})`);
+    for (const { what, taps, ms, budget } of this.#rows)
+      console.log(`${what.padEnd(44)} ${taps} taps${limit(budget.taps, '')}, ${ms} ms${limit(budget.ms, ' ms')}`);
+  }
+}

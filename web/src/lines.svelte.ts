@@ -1,0 +1,267 @@
+// What the page does for lines: giving one, confirming who took it, the list of who can ring, and changes of one.
+
+import type { View } from './engine/contract';
+import type { Host } from './engine/host';
+import {
+  line_command,
+  needs_confirmation,
+  offered_terms,
+  type LineChange,
+  type LineCommand,
+  type LineList,
+  type LineTerms,
+  type Lines as Office,
+  type ListedLine,
+} from './engine/lines';
+import { problem_of, type Problem } from './engine/problem';
+import { NumberedReads } from './numbered_reads';
+import type { Protection } from './protection.svelte';
+import { made_since, new_refusal } from './registrar.svelte';
+import { failed, type Loadable } from './view/loadable';
+
+export type LinesDialog =
+  | { is: 'line'; line: string }
+  | { is: 'change'; line: string }
+  | { is: 'end'; line: string }
+  | { is: 'freeze'; line: string }
+  | { is: 'hand_back'; line: string }
+  | { is: 'pause_all' }
+  | { is: 'withdraw'; invitation: string }
+  /** The device that took a line is not theirs. */
+  | { is: 'refuse'; invitation: string };
+
+export type GivenLine = Omit<Extract<LineCommand, { type: 'give_line' }>, 'type'>;
+
+/** How long the office may take to carry out an action until it can be repeated, milliseconds. */
+const ACTION_TIMEOUT_MS = 10_000;
+
+export class Lines {
+  list = $state.raw<Loadable<LineList>>({ status: 'loading' });
+  dialog = $state.raw<LinesDialog | null>(null);
+  /** A command waits until the person has confirmed it; nothing was sent. */
+  confirming = $state(false);
+  /** A line was given, and the office has not logged its invitation yet. */
+  giving = $state(false);
+  /** Why the last line was not given. */
+  not_given = $state.raw<Problem | null>(null);
+  /** Why the last change was not made. */
+  not_changed = $state.raw<Problem | null>(null);
+  /** Invitations that were answered here, until the office says what came of it or does not answer in time. */
+  answered = $state.raw<ReadonlySet<string>>(new Set());
+  /** Invitations whose question the person put off. */
+  later = $state.raw<ReadonlySet<string>>(new Set());
+  /** Statements that were changed here, until the list has newer ones or the office does not answer in time. */
+  changing = $state.raw<ReadonlySet<string>>(new Set());
+  /** Lines that were paused together here: they are resumed together. */
+  paused_together = $state.raw<readonly string[]>([]);
+  /** Called with the invitation of a line that was given here. */
+  made: (invitation: string) => void = () => undefined;
+  /** The delegation under which this person changes a line; `null` for their own. */
+  under: (one: ListedLine) => string | null = () => null;
+  /** Whether this person changes this line: their own, or under a delegation. */
+  may_change: (one: ListedLine) => boolean = () => true;
+  readonly #reads = new NumberedReads();
+  #give_timeout: ReturnType<typeof setTimeout> | undefined;
+  #answer_timeout: ReturnType<typeof setTimeout> | undefined;
+  #change_timeout: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(
+    private readonly host: () => Host,
+    private readonly office: Office,
+    /** Has the person confirm first, where that is needed. */
+    private readonly confirmed_if: Protection['confirmed_if'] = (_needed, send) => send(),
+  ) {}
+
+  /** The view changed: the link of a new line opens by itself, and what was answered is done or can be repeated. */
+  update(before: View | null, view: View): void {
+    // What was sent before the connection was lost is not answered any more.
+    if (view.token === null) {
+      if (this.giving) this.#given({ code: 'office_unreachable' });
+      this.#forget_answers();
+      this.#forget_changes();
+    }
+    const refusal = new_refusal(before, view);
+    const made = this.giving ? made_since(before, view) : undefined;
+    if (made && offered_terms(made)) {
+      this.#given(null);
+      this.made(made.invitation);
+    } else if (this.giving && refusal !== null) {
+      this.#given({ told: refusal });
+    }
+    if (refusal !== null) {
+      this.#forget_answers();
+      this.#forget_changes();
+    }
+    if (!view.caught_up) return;
+    const open = new Set(view.invitations.map((one) => one.invitation));
+    if (this.answered.size > 0) this.answered = new Set([...this.answered].filter((id) => open.has(id)));
+    const { dialog } = this;
+    if (dialog && 'invitation' in dialog && !open.has(dialog.invitation)) this.dialog = null;
+  }
+
+  give(line: GivenLine): void {
+    if (this.giving) return;
+    this.not_given = null;
+    this.#send(
+      { type: 'give_line', ...line },
+      () => this.#sent_line(),
+      (why) => (this.not_given = why),
+    );
+  }
+
+  /** To a person who is enrolled here already: there is no link, and nothing to confirm. */
+  give_to(person: string, terms: LineTerms, done: () => void): void {
+    this.not_given = null;
+    this.#send({ type: 'give_line_to', person, terms }, done, (why) => (this.not_given = why));
+  }
+
+  #sent_line(): void {
+    this.giving = true;
+    this.#give_timeout = setTimeout(() => this.#given({ code: 'unavailable' }), ACTION_TIMEOUT_MS);
+  }
+
+  #given(problem: Problem | null): void {
+    clearTimeout(this.#give_timeout);
+    this.giving = false;
+    this.not_given = problem;
+  }
+
+  /** `code`: the one that was compared. */
+  confirm(invitation: string, code: string): void {
+    this.#send({ type: 'confirm_line', invitation, code }, () => this.#answered(invitation));
+  }
+
+  /** Withdraws the offer of a line, or refuses the device that took it. */
+  close(invitation: string): void {
+    this.dialog = null;
+    this.#confirmed(true, () => {
+      this.#answered(invitation);
+      this.host().command({ type: 'close_invitation', invitation });
+    });
+  }
+
+  put_off(invitation: string): void {
+    this.later = new Set([...this.later, invitation]);
+  }
+
+  /** The card that asks who took a line is shown again. */
+  show_taken(invitation: string): void {
+    this.later = new Set([...this.later].filter((one) => one !== invitation));
+  }
+
+  change(one: ListedLine, change: LineChange): void {
+    this.dialog = null;
+    this.#change([one], change);
+  }
+
+  pause_all(lines: ListedLine[]): void {
+    this.dialog = null;
+    this.paused_together = lines.map((one) => one.line.line);
+    this.#change(lines, { state: 'paused' });
+  }
+
+  resume_together(lines: ListedLine[]): void {
+    this.#change(lines, { state: 'live' }, () => (this.paused_together = []));
+  }
+
+  hand_back(one: ListedLine): void {
+    this.dialog = null;
+    this.#send({ type: 'hand_back', statement: one.statement }, () => this.#changing([one]));
+  }
+
+  #change(lines: ListedLine[], change: LineChange, sent: () => void = () => undefined): void {
+    this.not_changed = null;
+    const commands = lines.map((one): LineCommand => {
+      const under = this.under(one);
+      return { type: 'sign_line_change', statement: one.statement, change, ...(under === null ? {} : { under }) };
+    });
+    const [first] = commands;
+    if (!first) return;
+    this.#confirmed(needs_confirmation(first), () => {
+      sent();
+      this.#changing(lines);
+      for (const command of commands) this.host().command(line_command(command));
+    });
+  }
+
+  /** The time in which the office has to act begins when the person has confirmed the command. */
+  #send(command: LineCommand, sent: () => void, cancelled?: (why: Problem) => void): void {
+    const send = (): void => {
+      sent();
+      this.host().command(line_command(command));
+    };
+    this.#confirmed(needs_confirmation(command), send, cancelled);
+  }
+
+  #confirmed(needed: boolean, send: () => void, cancelled?: (why: Problem) => void): void {
+    if (this.confirming) return;
+    this.confirming = true;
+    this.confirmed_if(
+      needed,
+      () => {
+        this.confirming = false;
+        send();
+      },
+      (why) => {
+        this.confirming = false;
+        (cancelled ?? ((problem: Problem) => (this.not_changed = problem)))(why);
+      },
+    );
+  }
+
+  #answered(invitation: string): void {
+    this.answered = new Set([...this.answered, invitation]);
+    clearTimeout(this.#answer_timeout);
+    this.#answer_timeout = setTimeout(() => this.#forget_answers(), ACTION_TIMEOUT_MS);
+  }
+
+  /** Invitations that are still listed can be answered again. */
+  #forget_answers(): void {
+    clearTimeout(this.#answer_timeout);
+    this.answered = new Set();
+  }
+
+  #changing(lines: ListedLine[]): void {
+    this.changing = new Set([...this.changing, ...lines.map((one) => one.statement)]);
+    clearTimeout(this.#change_timeout);
+    this.#change_timeout = setTimeout(() => this.#forget_changes(), ACTION_TIMEOUT_MS);
+  }
+
+  #forget_changes(): void {
+    clearTimeout(this.#change_timeout);
+    this.changing = new Set();
+  }
+
+  async load(token: string | null | undefined): Promise<void> {
+    if (!token) return;
+    const read = this.#reads.start();
+    const list = await this.office.lines(token).then(
+      (value): Loadable<LineList> => ({ status: 'ready', value }),
+      (error: unknown) => failed(this.list, problem_of(error)),
+    );
+    if (!this.#reads.answered(read)) return;
+    this.list = list;
+    if (list.status !== 'ready') return;
+    // From now on this device accepts no older version of a line than the office has shown it.
+    if (list.stale === undefined) this.host().command(line_command({ type: 'see_lines', list: list.value }));
+    // A statement that is not the newest any more was changed.
+    const newest = new Set(list.value.lines.map((one) => one.statement));
+    this.changing = new Set([...this.changing].filter((statement) => newest.has(statement)));
+  }
+
+  /** Adds the lines that were given before the oldest of the list. */
+  async load_older(token: string | null | undefined): Promise<void> {
+    const oldest = this.list.status === 'ready' ? this.list.value.lines.at(-1) : undefined;
+    if (!token || !oldest) return;
+    const read = this.#reads.start();
+    try {
+      const older = await this.office.lines(token, oldest);
+      if (!this.#reads.answered(read) || this.list.status !== 'ready') return;
+      this.host().command(line_command({ type: 'see_lines', list: older }));
+      const { lines, more } = older;
+      this.list = { status: 'ready', value: { lines: [...this.list.value.lines, ...lines], more: more === true } };
+    } catch (error) {
+      if (this.#reads.answered(read)) this.list = failed(this.list, problem_of(error));
+    }
+  }
+}

@@ -1,0 +1,245 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { DEVICES, asks, guarded, invitation } from '../fake/devices';
+import { FROZEN, HOURS, LINES, call_line, estmark, listed_line, offer, over_line, taken, terms } from '../fake/lines';
+import { norland, president } from '../fake/people';
+import { CALL, NOW, call, desk, incoming, live, record_line, view } from '../fake/views';
+import { set_locale } from '../text/state.svelte';
+import { call_screen } from './call';
+import { devices_screen } from './devices';
+import { ended_screen } from './ended';
+import { contact_words, last_call, lines_screen, taken_card, taken_line, time_left } from './lines';
+import { people_screen } from './people';
+import { ring_screen } from './ring';
+import { place_of, screen_name, waiting_devices } from './screen';
+
+const ZONE = 'Europe/Lisbon';
+const NONE = { changing: new Set<string>(), answered: new Set<string>(), paused_together: [], may_change: () => true };
+const screen = (of = view(), list = LINES, page = {}) => lines_screen(of, list, { ...NONE, ...page }, NOW, ZONE);
+const row = (of = view(), list = LINES, n = 0) => screen(of, list).current[n]!;
+const holder = { ...norland, device: 'd'.repeat(32) };
+
+afterEach(() => set_locale('en'));
+
+describe('a principal’s list', () => {
+  it('says who holds each line, what it allows in words, and when it was used', () => {
+    expect(screen()).toMatchObject({ title: 'Who can reach me', intro: '3 lines are in use.', can_give: true });
+    expect(row()).toMatchObject({
+      name: 'The Prime Minister of Estmark',
+      reaches: null,
+      allows: { words: 'Rings me' },
+      narrow: ['Monday to Friday, 07:00 to 22:00'],
+      purpose: 'Fisheries agreement',
+      used: 'Last call 17 Nov 2026',
+      state: null,
+      on: true,
+    });
+    expect(row(view(), LINES, 2)).toMatchObject({ narrow: ['until 30 Jun 2027'], used: 'Never used' });
+  });
+
+  it('tells paused, frozen and ended lines apart in words, and puts a frozen one first', () => {
+    expect(row(view(), LINES, 3).state).toMatchObject({ words: 'Paused', since: 'Paused since 22 Nov 2026, 08:10' });
+    expect(row(view(), { lines: [...LINES.lines.slice(1), ...FROZEN.lines.slice(0, 1)] }).state?.words).toBe('Frozen');
+    expect(screen().past.map((one) => one.state?.words)).toEqual(['Ended']);
+    const over = listed_line(norland, { line: { terms: terms({ until_ms: NOW - 1 }) } });
+    expect(screen(view(), { lines: [over] })).toMatchObject({ current: [], past: [{ on: false, can_end: false }] });
+  });
+
+  it('pauses and changes what is in use, and uses a frozen line again only from its details', () => {
+    expect(row()).toMatchObject({ can_switch: true, can_change: true, can_end: true, can_freeze: false });
+    expect(row(view(), FROZEN)).toMatchObject({ can_switch: false, can_change: false, can_unfreeze: true });
+    const past = screen().past[0];
+    expect([past?.can_switch, past?.can_change, past?.can_end]).toEqual([false, false, false]);
+  });
+
+  it('changes nothing without a connection, nor again while a change is on its way', () => {
+    expect(row(view({ phase: 'offline' }))).toMatchObject({ can_switch: false, can_change: false, can_end: false });
+    const changing = new Set([LINES.lines[0]!.statement]);
+    expect(screen(view(), LINES, { changing }).current[0]).toMatchObject({ changing: true, can_switch: false });
+  });
+
+  it('pauses all that are in use, and resumes those that were paused together', () => {
+    expect(screen().to_pause.map((one) => one.line.holder.name)).toHaveLength(3);
+    const paused = { lines: LINES.lines.map((one) => ({ ...one, line: { ...one.line, state: 'paused' as const } })) };
+    const paused_together = LINES.lines.slice(0, 2).map((one) => one.line.line);
+    const after = screen(view(), paused, { paused_together });
+    expect([after.to_pause, after.to_resume.map((one) => one.line.line)]).toEqual([[], paused_together]);
+  });
+
+  it('has what was offered, and whether somebody took it', () => {
+    const { offers } = screen(view({ invitations: [offer(), taken(), invitation()] }));
+    expect(offers.map((one) => [one.taken, one.can_show, one.can_withdraw])).toEqual([
+      [false, true, true],
+      [true, false, true],
+    ]);
+    const [elsewhere] = screen(view({ invitations: [offer({ made_here: false, link: null })] })).offers;
+    expect(elsewhere).toMatchObject({ can_show: false, elsewhere: expect.stringMatching(/another device/) });
+  });
+});
+
+it('whoever acts for principals sees whom each line reaches, and gives none', () => {
+  expect(screen(desk())).toMatchObject({ title: 'Who can reach whom', can_give: false });
+  expect(row(desk())).toMatchObject({ reaches: 'Reaches the President', can_switch: true, can_unfreeze: false });
+  const only_rings = screen(desk(), LINES, { may_change: () => false });
+  expect(only_rings.current[0]).toMatchObject({ can_switch: false, can_change: false, can_end: false });
+  expect(only_rings.to_pause).toEqual([]);
+});
+
+it('a security officer freezes and ends any line, and cannot make one ring again', () => {
+  expect(row(guarded())).toMatchObject({ can_freeze: true, can_end: true, can_switch: false, can_change: false });
+  expect(row(guarded(), FROZEN)).toMatchObject({ can_freeze: false, can_unfreeze: false, can_end: true });
+  expect(screen(guarded()).to_pause).toEqual([]);
+});
+
+it('a holder sees who gave them a line, and can only hand it back', () => {
+  const held = { lines: [listed_line(norland, { line: { principal: president } })] };
+  expect(row(view({ you: holder }), held)).toMatchObject({
+    name: 'The President',
+    allows: { words: 'You ring them' },
+    can_hand_back: true,
+    can_end: false,
+    can_switch: false,
+  });
+  expect(place_of(view({ you: holder }), { at: 'give' })).toBe('people');
+});
+
+describe('somebody took a line', () => {
+  const card = (one = taken()) => taken_card(view(), one, new Set(), ZONE);
+
+  it('is asked at once, covers what is open, and no call', () => {
+    const asked = view({ invitations: [taken()] });
+    expect(screen_name({ status: 'on' }, asked, { at: 'calls' }, null)).toBe('line_taken');
+    expect(screen_name({ status: 'on' }, { ...asked, call: incoming() }, { at: 'home' }, null)).toBe('ring_in');
+    const later = new Set([taken().invitation]);
+    expect(screen_name({ status: 'on' }, asked, { at: 'home' }, null, false, later)).toBe('people');
+  });
+
+  it('is for whoever gave it: a security officer sees it in the list, not among devices that wait', () => {
+    const officer = guarded({ invitations: [taken(), asks({ invitation: 'a9'.repeat(16) })] });
+    expect(taken_line(officer, new Set())).toBeNull();
+    expect(waiting_devices(officer)).toBe(1);
+    expect(devices_screen(officer, DEVICES, new Set(), ZONE).requests).toHaveLength(1);
+    expect(taken_line(view({ invitations: [asks()] }), new Set())).toBeNull();
+  });
+
+  it('shows the code, which the answer repeats, on the device that gave it', () => {
+    expect(card()).toMatchObject({
+      code: '471 029 583 016',
+      yes: 'It is the President of Norland',
+      claim: 'On a device that says it is “Safari (iPhone)”',
+      can_confirm: true,
+      elsewhere: null,
+    });
+  });
+
+  it('cannot be confirmed elsewhere, nor if the request is not genuine; it can be refused', () => {
+    const elsewhere = card(taken({ made_here: false, request: { label: '', code: '1', problem: 'made elsewhere' } }));
+    expect(elsewhere).toMatchObject({ code: null, can_confirm: false, can_refuse: true, problem: null });
+    expect(elsewhere.elsewhere).toMatch(/another of your devices/);
+    const forged = card(taken({ request: { label: '', code: '1', problem: 'forged' } }));
+    expect(forged).toMatchObject({ code: null, can_confirm: false, can_refuse: true });
+    expect(forged.problem).toMatch(/^Forged\. Stop this line/);
+  });
+});
+
+describe('a contact’s line', () => {
+  const words = (...of: Parameters<typeof over_line>) => contact_words(over_line(...of), 'counterpart', NOW, ZONE);
+
+  it('lets its holder ring, or says in words why not', () => {
+    expect(words(president)).toMatchObject({ words: 'Direct line', may_ring: true });
+    expect(words(president, 'live', terms({ reach: 'desk' }))).toMatchObject({ words: 'Rings their desk' });
+    expect(words(president, 'live', terms({ reach: 'planned' }))).toMatchObject({ may_ring: false, never_rings: true });
+    expect(words(president, 'paused')).toMatchObject({ words: 'They paused this line', may_ring: false });
+    expect(words(president, 'suspect')).toMatchObject({ may_ring: false, level: 'red' });
+    expect(words(president, 'ended')?.may_ring).toBe(false);
+    expect(words(president, 'live', terms({ until_ms: NOW - 1 }))?.words).toMatch(/^This line has ended/);
+    // NOW is a Sunday.
+    expect(words(president, 'live', terms({ hours: HOURS }))).toMatchObject({ may_ring: false });
+    expect(words(president, 'live', terms({ hours: { ...HOURS, days: ['sunday'] } }))?.may_ring).toBe(true);
+  });
+
+  it('does not bind whoever gave it by hours or reach, but by its state', () => {
+    const own = (...of: Parameters<typeof over_line>) => contact_words(over_line(...of), 'principal', NOW, ZONE);
+    expect(own(estmark, 'live', terms({ reach: 'planned', hours: HOURS }))?.may_ring).toBe(true);
+    expect(own(estmark, 'paused')?.may_ring).toBe(false);
+  });
+
+  it('takes the button away where nobody may ring, and leaves contacts without a line alone', () => {
+    const people = [
+      over_line(president, 'live', terms({ reach: 'planned' })),
+      { ...president, person: '0', reachable: true },
+    ];
+    const [planned, plain] = people_screen(view({ you: holder, people }), new Set(), '', NOW, ZONE).others;
+    expect(planned).toMatchObject({ never_rings: true, can_ring: false, state: '' });
+    expect(plain).toMatchObject({ line: null, never_rings: false, can_ring: true, state: 'Available' });
+  });
+});
+
+describe('a ring over a line', () => {
+  const rung = { ...incoming({ other: estmark, from: estmark }), line: call_line() };
+  it('says what the line is for and when they last talked, and offers the other answers', () => {
+    const calls = [record_line({ from: estmark, to: president, opened_ms: NOW - 86_400_000 })];
+    expect(ring_screen(view({ call: rung }), NOW, ZONE, calls)).toMatchObject({
+      kind: 'Incoming call · direct line',
+      purpose: 'Fisheries agreement',
+      last: 'Last call 21 Nov 2026, 13 min',
+      answers: { later: true, office: true },
+      suspect: true,
+    });
+    expect(ring_screen(view({ call: incoming() }), NOW, ZONE)).toMatchObject({
+      purpose: '',
+      last: null,
+      suspect: false,
+    });
+    const at_holder = view({ you: holder, call: { ...incoming({ other: president }), line: call_line() } as never });
+    expect(ring_screen(at_holder, NOW, ZONE)).toMatchObject({
+      answers: { later: true, office: false },
+      suspect: false,
+    });
+  });
+
+  it('can be doubted in the call, too, by whoever gave the line', () => {
+    const media = { microphone: 'on', sound_blocked: false, media_timed_out: false } as const;
+    const over = { ...live({ other: estmark }), line: call_line() } as never;
+    expect(call_screen(view({ call: over }), NOW, media)?.suspect).toBe(CALL);
+    expect(call_screen(view({ you: holder, call: over }), NOW, media)?.suspect).toBeNull();
+    expect(call_screen(view({ call: live() }), NOW, media)?.suspect).toBeNull();
+  });
+
+  it('that their office takes says so to the caller', () => {
+    const diverted = { ...call(), diverted: true };
+    expect(ring_screen(view({ call: diverted }), NOW, ZONE)?.state.title).toBe('At their office');
+  });
+
+  it('ends with the promise that was made, on both sides', () => {
+    const ended = (more: object) =>
+      ended_screen(view({ call: { ...call({ state: 'ended' }), ...more } as never }), null, ZONE);
+    expect(ended({ ended: 'declined', reply: { type: 'later', minutes: 10 } })?.title).toBe(
+      'They will call you in ten minutes',
+    );
+    expect(ended({ ended: 'declined', reply: { type: 'later', minutes: 30 } })?.title).toBe(
+      'They will call you in 30 minutes',
+    );
+    expect(ended({ ended: 'missed', diverted: true })?.title).toBe('Their office did not answer');
+    const rang = (more: object) => ({ ...incoming({ state: 'ended', ended: 'declined' }), ...more }) as never;
+    const said = (more: object) => ended_screen(view({ call: rang(more) }), null, ZONE)?.title;
+    expect(said({ reply: { type: 'later', minutes: 10 } })).toBe('You will call in ten minutes');
+    expect(said({ reply: { type: 'office' } })).toBe('Your office takes the call');
+    expect(said({})).toBe('You declined');
+  });
+});
+
+it('the last call is one that was answered', () => {
+  const { answered_ms: _a, ...missed } = record_line({ from: estmark, to: president });
+  expect(last_call([missed], estmark.person, ZONE)).toBeNull();
+});
+
+it('an offer says how long it stands, in its largest unit', () => {
+  const left = (ms: number) => time_left(NOW + ms, NOW);
+  expect([left(0), left(30_000), left(9 * 60_000)]).toEqual(['Its time is over', 'One minute left', '9 minutes left']);
+  expect([left(24 * 3_600_000), left(7 * 86_400_000)]).toEqual(['24 hours left', '7 days left']);
+});
+
+it('reads as French in French', () => {
+  set_locale('fr');
+  expect(row()).toMatchObject({ allows: { words: 'M’appelle' }, narrow: ['du lundi au vendredi, de 07:00 à 22:00'] });
+});
