@@ -370,10 +370,13 @@ async fn call_with(args: &CallArgs, endpoint: &Endpoint, heard: &Heard, say: Opt
     if let Some(name) = &args.to {
         end_previous_call(endpoint).await?;
         let view = find(endpoint, view, name).await?;
-        let Contact { card, reachable, .. } = contact(&view.people, name)?;
+        let Contact { card, reachable, notified, .. } = contact(&view.people, name)?;
         endpoint.command(UserCommand::Ring { person: card.person, mode: None });
-        let reachability =
-            if *reachable { "" } else { " (none of their devices is connected: only the attempt will be logged)" };
+        let reachability = match (reachable, notified) {
+            (true, _) => "",
+            (false, true) => " (none of their devices is connected: one is notified)",
+            (false, false) => " (none of their devices is connected: only the attempt will be logged)",
+        };
         tell!("ringing {}, {}{reachability} …", Printable(&card.name), Printable(&card.organisation));
     } else {
         tell!("waiting for a ring …");

@@ -127,6 +127,11 @@ pub const MISSED_RING_PUSH_TTL_MS: u64 = 24 * 60 * 60 * 1000;
 /// How long the message is of use that a ring is over which was not missed, milliseconds: the device that shows the ring was
 /// connected to its push service a moment ago.
 pub const RING_OVER_PUSH_TTL_MS: u64 = 60_000;
+/// After how long connected devices are notified of a ring that do not say that they show it, milliseconds: phones freeze pages whose
+/// connection is noticed as lost only after [`IDLE_TIMEOUT_MS`].
+pub const NOTIFIED_UNLESS_SHOWN_MS: u64 = 3_000;
+/// After how long devices are notified of a ring that have not reconnected since a restart, milliseconds: open pages reconnect sooner.
+pub const NOTIFIED_AFTER_RESTART_MS: u64 = 5_000;
 /// Devices that are notified of one ring: the callee's first, then those of people who may answer for them.
 pub const MAX_DEVICES_NOTIFIED_OF_A_RING: usize = 16;
 /// Push messages that wait for one device. A further one replaces the oldest: the page that they lead to shows all.

@@ -356,7 +356,7 @@ async fn until_closed(caller: &mut Client, device: &Device) {
 async fn ended(client: &mut Client) -> Ended {
     client
         .until(|message| match message {
-            S::Ended { call: CALL, how } => Some(how),
+            S::Ended { call: CALL, how, .. } => Some(how),
             _ => None,
         })
         .await
@@ -430,7 +430,7 @@ async fn a_page_that_the_notification_opens_is_rung() {
     office.anchor.verify_ring(&jws, now_ms()).unwrap();
     opened.send(&C::RingShown { call: CALL }).await;
     caller.until(|message| matches!(message, S::RingingThere { .. }).then_some(())).await;
-    opened.send(&C::Decline { call: CALL }).await;
+    opened.send(&C::Decline { call: CALL, reply: None }).await;
     assert_eq!(ended(&mut caller).await, Ended::Declined);
     // A page that is open needs no message: the next one is of another call.
     drop(opened);
@@ -473,7 +473,7 @@ async fn push_services_that_hang_hold_up_no_ring_of_others_and_one_that_is_gone_
     caller.send(&office.ring(&caller_device, gone.person(), next, RecordMode::Memo)).await;
     let how = caller
         .until(|message| match message {
-            S::Ended { call, how } if call == next => Some(how),
+            S::Ended { call, how, .. } if call == next => Some(how),
             _ => None,
         })
         .await;

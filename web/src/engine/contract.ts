@@ -1245,6 +1245,7 @@ export interface CallView {
    * Whether this device's microphone is off.
    */
   muted: boolean;
+  notified: boolean;
   /**
    * Whether a verified note-taker is in it and its heartbeats arrive.
    */
@@ -1658,6 +1659,7 @@ export interface Contact {
   /**
    * Whether one of their devices is connected now.
    */
+  notified?: boolean;
   reachable: boolean;
   /**
    * When two security officers enrolled a device for them after they had lost all others, as the server states it; only for `RECOVERY_SHOWN_MS`.

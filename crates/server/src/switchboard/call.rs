@@ -8,7 +8,7 @@ use super::{
     port::{Output, RelayCommand, SessionId, entry_at},
 };
 use crate::{
-    limits::MAX_HANDSHAKE_BYTES,
+    limits::{MAX_HANDSHAKE_BYTES, NOTIFIED_AFTER_RESTART_MS},
     store::{ActiveCall, Ask, CallRow, Handshake, Stage, Write},
 };
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
@@ -76,6 +76,11 @@ pub(super) struct Call {
     pub notified: BTreeMap<DeviceId, bool>,
     /// Whether it rang on no connected device so far, and devices were notified instead.
     pub only_notified: bool,
+    /// Devices that said that they show the ring.
+    pub shown_by: BTreeSet<DeviceId>,
+    /// When devices are notified that do not show the ring by then, milliseconds: their pages may be frozen, or did not reconnect
+    /// after a restart.
+    pub notify_ms: Option<u64>,
     pub legs: HashSet<DeviceId>,
     pub handshakes: VecDeque<Handshake>,
     handshake_bytes: usize,
@@ -114,6 +119,8 @@ impl Call {
             shown: false,
             notified: BTreeMap::new(),
             only_notified: false,
+            shown_by: BTreeSet::new(),
+            notify_ms: None,
             ring_since_ms,
             legs: HashSet::new(),
             handshakes: VecDeque::new(),
@@ -148,6 +155,8 @@ impl Call {
             shown: false,
             notified: BTreeMap::new(),
             only_notified: false,
+            shown_by: BTreeSet::new(),
+            notify_ms: Some(now_ms + NOTIFIED_AFTER_RESTART_MS),
             ring_since_ms: stored.row.opened_ms.min(now_ms),
             legs: HashSet::new(),
             handshake_bytes: stored.handshakes.iter().map(size).sum(),
@@ -217,6 +226,7 @@ impl Call {
     pub fn disconnect(&mut self, device: DeviceId, now_ms: u64) {
         self.present.remove(&device);
         self.ringing.remove(&device);
+        self.shown_by.remove(&device);
         if self.takes_part(&device) {
             self.lost.entry(device).or_insert(now_ms);
         }
@@ -344,7 +354,8 @@ impl Call {
         if self.has_lost_its_keys() {
             return Some(0);
         }
-        let ring = (self.row.stage == Stage::Ringing).then(|| self.ring_until_ms());
+        let ring =
+            (self.row.stage == Stage::Ringing).then(|| self.notify_ms.unwrap_or(u64::MAX).min(self.ring_until_ms()));
         let lost = match self.row.stage {
             Stage::Live | Stage::Ringing => self.lost.values().min().map(|since| since + ABANDONED_AFTER_MS),
             _ => None,

@@ -513,6 +513,7 @@ impl Switchboard {
             match self.context.timers.pop_due(now_ms) {
                 Some(Timer::Call(id)) => {
                     fired.insert(id);
+                    self.notify_late(id, now_ms);
                     let due = self.calls.get_mut(&id).and_then(|call| call.due(&mut self.context, now_ms));
                     if let Some(how) = due {
                         self.end(id, how, now_ms);

@@ -7,7 +7,7 @@ use super::{
     context::Context,
     held_delegations::Acting,
     held_lines::Ringing,
-    port::{Effects, Output, PendingAppend, PushCommand, RefusedRing, RelayCommand, SessionId, VerifiedRing, entry_at},
+    port::{Effects, PendingAppend, RefusedRing, RelayCommand, SessionId, VerifiedRing, entry_at},
     ring_limits::TooMany,
     ring_pushes::is_missed,
 };
@@ -334,6 +334,7 @@ impl Switchboard {
             call.ring_device(device, &mut self.context);
         }
         call.notify_devices(notified, &mut self.context);
+        call.notify_unless_shown(&self.context, now_ms);
         call.notify_staff();
     }
 
@@ -453,11 +454,16 @@ impl Switchboard {
             call.drop_leg(device, context);
             context.tell(&device, ServerMessage::TakenElsewhere { call: id });
         }
+        call.end_notifications_of(to, context, now_ms);
         for device in desk {
             call.ring_device(device, context);
         }
+        let notified = self.notifiable_devices(id);
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        call.notify_devices(notified, &mut self.context);
+        call.notify_unless_shown(&self.context, now_ms);
         call.notify_staff();
-        if call.ringing.is_empty() {
+        if call.ringing.is_empty() && !call.awaits_notified(&self.context) {
             self.end_with(id, Ended::Missed, Some(DeclineReply::Office {}), now_ms);
         }
     }
@@ -563,9 +569,7 @@ impl Call {
             return;
         }
         self.only_notified = false;
-        if self.ring_taken(device, context) {
-            context.output(Output::Push(PushCommand::Withdraw(device, self.row.call)));
-        }
+        self.withdraw_notification(device, context);
         let caller = context.directory.device_entry(&self.row.from_device);
         let opened = entry_at(self.row.opened_index.unwrap_or_default());
         if let Some(session) = context.directory.session_of(&device) {
@@ -603,7 +607,12 @@ impl Call {
 
     pub(super) fn ring_shown(&mut self, from: DeviceId, context: &mut Context) {
         // A late message of a device that does not ring any more is ignored.
-        if self.rings_at(&from, context) && !std::mem::replace(&mut self.shown, true) {
+        if !self.rings_at(&from, context) {
+            return;
+        }
+        self.shown_by.insert(from);
+        self.withdraw_notification(from, context);
+        if !std::mem::replace(&mut self.shown, true) {
             context.tell(&self.row.from_device, ServerMessage::RingingThere { call: self.row.call });
         }
     }

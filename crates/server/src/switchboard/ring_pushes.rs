@@ -10,10 +10,12 @@ use super::{
     port::{Output, Push, PushCommand, SessionId},
 };
 use crate::{
-    limits::{MAX_DEVICES_NOTIFIED_OF_A_RING, MISSED_RING_PUSH_TTL_MS, RING_OVER_PUSH_TTL_MS},
+    limits::{
+        MAX_DEVICES_NOTIFIED_OF_A_RING, MISSED_RING_PUSH_TTL_MS, NOTIFIED_UNLESS_SHOWN_MS, RING_OVER_PUSH_TTL_MS,
+    },
     store::{PushWrite, RingPushRow, Stage, Write},
 };
-use telcon_proto::{CallId, DeviceId, Ended, push::PushAbout};
+use telcon_proto::{CallId, DeviceId, Ended, PersonId, push::PushAbout};
 
 /// Whether a ring that ended in this way without an answer was missed: nobody who was rung decided it.
 pub(super) fn is_missed(how: Ended) -> bool {
@@ -42,14 +44,26 @@ impl Call {
     pub(super) fn notify_devices(&mut self, devices: impl IntoIterator<Item = DeviceId>, context: &mut Context) {
         for device in devices {
             let concerned = self.rings_at(&device, context) && !self.failed.contains(&device);
-            let away = context.directory.session_of(&device).is_none();
-            if !concerned || !away || self.notified.contains_key(&device) {
+            if !concerned || self.is_shown_on(&device, context) || self.notified.contains_key(&device) {
                 continue;
             }
             if self.push_ring(device, context) {
                 context.write_push(PushWrite::Ring(self.row.call, device, self.ring_until_ms()));
                 self.notified.insert(device, false);
             }
+        }
+    }
+
+    /// Whether a device is connected and, as far as is known, shows the ring or will in a moment.
+    fn is_shown_on(&self, device: &DeviceId, context: &Context) -> bool {
+        let is_late = self.notify_ms.is_none() && self.ringing.contains(device);
+        context.directory.session_of(device).is_some() && (self.shown_by.contains(device) || !is_late)
+    }
+
+    /// Sets the time at which connected devices are notified that do not show the ring by then, if there are such that can be.
+    pub(super) fn notify_unless_shown(&mut self, context: &Context, now_ms: u64) {
+        if self.ringing.iter().any(|device| context.push.get(device).is_some()) {
+            self.notify_ms = Some(now_ms + NOTIFIED_UNLESS_SHOWN_MS);
         }
     }
 
@@ -66,23 +80,44 @@ impl Call {
         true
     }
 
+    /// A device is connected, or shows the ring: it need not be notified any more.
+    pub(super) fn withdraw_notification(&mut self, device: DeviceId, context: &mut Context) {
+        if self.ring_taken(device, context) {
+            context.output(Output::Push(PushCommand::Withdraw(device, self.row.call)));
+        }
+    }
+
     /// Whether a device was notified that is not connected: its person may come, and be rung.
     pub(super) fn awaits_notified(&self, context: &Context) -> bool {
         self.notified.keys().any(|device| context.directory.session_of(device).is_none())
     }
 
-    /// It does not ring any more: the devices that were notified are told, unless they are connected.
+    /// It does not ring any more: the devices that were notified are told, unless they show it.
     pub(super) fn end_notifications(&mut self, missed: bool, context: &mut Context, now_ms: u64) {
-        let call = self.row.call;
         self.only_notified = false;
         for device in std::mem::take(&mut self.notified).into_keys() {
-            let until_ms = now_ms + if missed { MISSED_RING_PUSH_TTL_MS } else { RING_OVER_PUSH_TTL_MS };
-            let away = context.directory.session_of(&device).is_none();
-            if away && context.push_to(device, PushAbout::RingOver { call, missed }, until_ms) {
-                context.write_push(PushWrite::RingOver(call, device, missed, until_ms));
-            } else {
-                context.write_push(PushWrite::RingSettled(call, device));
-            }
+            self.end_notification(device, missed, context, now_ms);
+        }
+    }
+
+    /// It does not ring any more for this person, who has handed it on.
+    pub(super) fn end_notifications_of(&mut self, person: PersonId, context: &mut Context, now_ms: u64) {
+        let of = |device: &DeviceId| context.directory.is_person(device, person);
+        let devices: Vec<DeviceId> = self.notified.keys().filter(|device| of(device)).copied().collect();
+        for device in devices {
+            self.notified.remove(&device);
+            self.end_notification(device, false, context, now_ms);
+        }
+    }
+
+    fn end_notification(&self, device: DeviceId, missed: bool, context: &mut Context, now_ms: u64) {
+        let call = self.row.call;
+        let until_ms = now_ms + if missed { MISSED_RING_PUSH_TTL_MS } else { RING_OVER_PUSH_TTL_MS };
+        let shows = context.directory.session_of(&device).is_some() && self.shown_by.contains(&device);
+        if !shows && context.push_to(device, PushAbout::RingOver { call, missed }, until_ms) {
+            context.write_push(PushWrite::RingOver(call, device, missed, until_ms));
+        } else {
+            context.write_push(PushWrite::RingSettled(call, device));
         }
     }
 }
@@ -96,8 +131,28 @@ impl Switchboard {
         let people = std::iter::once(to).chain(answerers);
         people
             .flat_map(|person| self.context.directory.notifiable_devices_of(person))
+            .filter(|device| call.rings_at(device, &self.context))
             .take(MAX_DEVICES_NOTIFIED_OF_A_RING)
             .collect()
+    }
+
+    /// Some time after it began to ring, or the server was restarted: devices that do not show it are notified.
+    pub(super) fn notify_late(&mut self, id: CallId, now_ms: u64) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        if call.row.stage != Stage::Ringing || call.notify_ms.take_if(|at| *at <= now_ms).is_none() {
+            return;
+        }
+        let (from, to) = (call.row.from.person, call.row.to.person);
+        let principal = call.row.on_behalf.as_ref().map(|(_, principal)| principal.person);
+        let frozen: Vec<DeviceId> = call.ringing.difference(&call.shown_by).copied().collect();
+        if [Some(from), principal].into_iter().flatten().any(|person| self.silenced.is_silenced(to, person)) {
+            return;
+        }
+        let devices = self.notifiable_devices(id);
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.notify_devices(devices.into_iter().chain(frozen), &mut self.context);
+            call.only_notified |= call.ringing.is_empty() && !call.notified.is_empty();
+        }
     }
 
     /// The calls that ring at the device of this connection.

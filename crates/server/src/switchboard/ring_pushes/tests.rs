@@ -5,12 +5,12 @@ use super::super::{
     office_with_faults::{Done, OFFICER, Office, card, device, home},
 };
 use super::*;
-use crate::store::PushRow;
+use crate::{limits::NOTIFIED_AFTER_RESTART_MS, store::PushRow};
 use telcon_proto::{
     Blob, ClientMessage, DelegationId, Digest, PersonId, RecordMode, Role, ServerMessage, SuiteName, WIRE_VERSION,
     delegation::{Act, Delegation},
     limits::RING_TIMEOUT_MS,
-    message::Ring,
+    message::{DeclineReply, Ring},
 };
 
 /// Who rings, connected by session 20.
@@ -70,7 +70,7 @@ fn ring_as(office: &mut Office, call: CallId, from: DeviceId, session: u64, to: 
         on_behalf: None,
         over: None,
     };
-    let verified = VerifiedRing { ring, jws: call.to_hex(), call_exists: false };
+    let verified = VerifiedRing { ring, jws: call.to_hex(), call_exists: false, line: None };
     let effects = office.board.ring(SessionId(session), Ok(verified), office.now);
     office.run(effects);
 }
@@ -79,14 +79,14 @@ fn ring(office: &mut Office) {
     ring_as(office, CALL, CALLER, 20, PersonId::from_bytes([30; 16]));
 }
 
-/// The callee lets the duty officer answer for them.
-fn delegate(office: &mut Office) {
+/// The callee lets this duty officer answer for them.
+fn delegate(office: &mut Office, n: u8) {
     office.connect(30, CALLEE);
     let content = Delegation {
         office: home(),
-        delegation: DelegationId::from_bytes([0xde; 16]),
+        delegation: DelegationId::from_bytes([n; 16]),
         principal: PersonId::from_bytes([30; 16]),
-        delegate: card(40, Role::DutyOfficer),
+        delegate: card(n, Role::DutyOfficer),
         acts: vec![Act::Answer],
         not_before_ms: office.now,
         not_after_ms: office.now + 3_600_000,
@@ -134,7 +134,7 @@ const fn over(missed: bool) -> PushAbout {
 /// How the call ended, as the caller was told.
 fn ended(office: &Office) -> Option<Ended> {
     office.sent_to(20).find_map(|message| match message {
-        ServerMessage::Ended { call: CALL, how } => Some(*how),
+        ServerMessage::Ended { call: CALL, how, .. } => Some(*how),
         _ => None,
     })
 }
@@ -149,6 +149,10 @@ fn told_notified(office: &Office) -> Option<bool> {
 
 fn is_rung(office: &Office, session: u64) -> bool {
     office.sent_to(session).any(|message| matches!(message, ServerMessage::Ringing { .. }))
+}
+
+fn show(office: &mut Office, session: u64) {
+    office.send(session, ClientMessage::RingShown { call: CALL });
 }
 
 fn answer(office: &mut Office, session: u64) {
@@ -198,6 +202,7 @@ fn a_page_that_is_opened_in_time_is_rung_and_the_other_device_learns_of_the_answ
     office.connect(30, CALLEE);
     assert!(is_rung(&office, 30));
     assert!(office.done.contains(&Done::Pushed(PushCommand::Withdraw(CALLEE, CALL))), "it need not be sent any more");
+    show(&mut office, 30);
     answer(&mut office, 30);
     let until_ms = office.now + RING_OVER_PUSH_TTL_MS;
     assert_eq!(pushed(&mut office), [(OTHER, over(false), until_ms)], "the page that answers shows it");
@@ -214,7 +219,7 @@ fn connected_devices_are_rung_and_the_others_are_notified() {
     assert_eq!(told_notified(&office), Some(false));
     assert!(is_rung(&office, 31));
     assert_eq!(pushed(&mut office).len(), 1);
-    office.send(31, ClientMessage::Decline { call: CALL });
+    office.send(31, ClientMessage::Decline { call: CALL, reply: None });
     assert_eq!(ended(&office), Some(Ended::Declined));
     assert!(matches!(pushed(&mut office)[..], [(CALLEE, PushAbout::RingOver { missed: false, .. }, _)]));
 }
@@ -232,7 +237,7 @@ fn a_caller_who_gives_up_is_a_missed_call() {
 #[test]
 fn who_may_answer_for_the_callee_is_notified_too_and_cannot_end_the_ring_by_declining() {
     let mut office = subscribed();
-    delegate(&mut office);
+    delegate(&mut office, 40);
     assert_eq!(subscribe(&mut office, DELEGATE, "d"), Ok(()));
     office.done.clear();
     ring(&mut office);
@@ -240,12 +245,36 @@ fn who_may_answer_for_the_callee_is_notified_too_and_cannot_end_the_ring_by_decl
     assert_eq!(devices, [CALLEE, DELEGATE]);
     office.connect(40, DELEGATE);
     assert!(is_rung(&office, 40));
-    office.send(40, ClientMessage::Decline { call: CALL });
+    show(&mut office, 40);
+    office.send(40, ClientMessage::Decline { call: CALL, reply: None });
     assert_eq!(ended(&office), None, "the callee was notified and may come");
     office.connect(30, CALLEE);
     assert!(is_rung(&office, 30));
+    show(&mut office, 30);
     answer(&mut office, 30);
     assert_eq!(pushed(&mut office), [], "both pages are open");
+}
+
+#[test]
+fn a_ring_that_is_handed_to_the_office_is_over_for_the_person_rung_and_notifies_who_may_answer() {
+    let mut office = office();
+    delegate(&mut office, 40);
+    assert_eq!(subscribe(&mut office, CALLEE, "a"), Ok(()));
+    assert_eq!(subscribe(&mut office, DELEGATE, "d"), Ok(()));
+    office.connect(31, OTHER);
+    office.done.clear();
+    ring(&mut office);
+    show(&mut office, 31);
+    let devices: Vec<_> = pushed(&mut office).into_iter().map(|(device, ..)| device).collect();
+    assert_eq!(devices, [CALLEE, DELEGATE]);
+    office.send(31, ClientMessage::Decline { call: CALL, reply: Some(DeclineReply::Office {}) });
+    let sent: Vec<_> = pushed(&mut office).into_iter().map(|(device, about, _)| (device, about)).collect();
+    assert_eq!(sent, [(CALLEE, over(false))], "the duty officer was notified before");
+    assert_eq!(ended(&office), None, "somebody who may answer was notified");
+    office.connect(30, CALLEE);
+    assert!(!is_rung(&office, 30));
+    office.connect(40, DELEGATE);
+    assert!(is_rung(&office, 40));
 }
 
 #[test]
@@ -255,15 +284,49 @@ fn a_page_that_is_closed_while_it_rings_is_notified_once() {
     office.done.clear();
     ring(&mut office);
     assert!(is_rung(&office, 30));
+    show(&mut office, 30);
     let rings = rings(&office);
     assert_eq!(pushed(&mut office), []);
     office.wait(5_000);
+    assert_eq!(pushed(&mut office), [], "it shows the ring");
     disconnect(&mut office, 30);
     let sent = pushed(&mut office);
     assert_eq!(sent.iter().map(|(device, about, _)| (*device, *about)).collect::<Vec<_>>(), [(CALLEE, rings)]);
     office.connect(31, CALLEE);
     disconnect(&mut office, 31);
     assert_eq!(pushed(&mut office), [], "its person has seen it");
+}
+
+/// A phone freezes the page of an app that is not in front, and the server learns of it only later.
+#[test]
+fn a_connected_page_that_does_not_show_the_ring_is_notified() {
+    let mut office = subscribed();
+    assert_eq!(subscribe(&mut office, OTHER, "b"), Ok(()));
+    office.connect(30, CALLEE);
+    office.connect(31, OTHER);
+    office.done.clear();
+    ring(&mut office);
+    let rings = rings(&office);
+    show(&mut office, 31);
+    office.wait(NOTIFIED_UNLESS_SHOWN_MS - 1);
+    assert_eq!(pushed(&mut office), []);
+    office.wait(1);
+    let sent: Vec<_> = pushed(&mut office).into_iter().map(|(device, about, _)| (device, about)).collect();
+    assert_eq!(sent, [(CALLEE, rings)]);
+    // It is opened by the notification and shows the ring over its old connection, or does not and learns of the end.
+    show(&mut office, 30);
+    assert!(office.done.contains(&Done::Pushed(PushCommand::Withdraw(CALLEE, CALL))));
+    office.wait(RING_TIMEOUT_MS);
+    assert_eq!(pushed(&mut office), [], "both show the end");
+
+    let mut office = subscribed();
+    office.connect(30, CALLEE);
+    office.done.clear();
+    ring(&mut office);
+    office.wait(NOTIFIED_UNLESS_SHOWN_MS);
+    assert_eq!(pushed(&mut office).len(), 1);
+    office.wait(RING_TIMEOUT_MS);
+    assert!(matches!(pushed(&mut office)[..], [(CALLEE, PushAbout::RingOver { missed: true, .. }, _)]));
 }
 
 #[test]
@@ -354,15 +417,23 @@ fn reports_of_a_push_service_that_come_late_or_twice_or_of_rings_that_never_were
 }
 
 #[test]
-fn a_ring_notifies_no_more_devices_than_the_limit() {
+fn a_ring_notifies_no_more_devices_than_the_limit_the_callees_first() {
     let mut office = subscribed();
-    for n in 100..100 + MAX_DEVICES_NOTIFIED_OF_A_RING as u8 + 5 {
-        office.enrol(device(n), card(30, Role::Principal));
-        assert_eq!(subscribe(&mut office, device(n), "x"), Ok(()));
+    assert_eq!(subscribe(&mut office, OTHER, "b"), Ok(()));
+    for person in [40, 41, 42] {
+        for n in 0..telcon_proto::limits::MAX_DEVICES_PER_PERSON as u8 {
+            let device = device(100 + (person - 40) * 10 + n);
+            office.enrol(device, card(person, Role::DutyOfficer));
+            if subscribe(&mut office, device, "x").is_err() {
+                assert_eq!((person, n), (40, 7), "the first has a device already");
+            }
+        }
+        delegate(&mut office, person);
     }
-    office.done.clear();
     ring(&mut office);
-    assert_eq!(pushed(&mut office).len(), MAX_DEVICES_NOTIFIED_OF_A_RING);
+    let devices: Vec<DeviceId> = pushed(&mut office).into_iter().map(|(device, ..)| device).collect();
+    assert_eq!(devices.len(), MAX_DEVICES_NOTIFIED_OF_A_RING);
+    assert_eq!(devices[..2], [CALLEE, OTHER]);
 }
 
 /// What happens in the crash test after the ring.
@@ -409,6 +480,8 @@ fn wherever_the_server_stops_the_device_learns_of_the_ring_while_it_rings_and_of
             scenario(&mut office, then);
             let before = pushed(&mut office);
             office.restart();
+            // Open pages reconnect meanwhile.
+            office.wait(NOTIFIED_AFTER_RESTART_MS);
             let after = pushed(&mut office);
             let context = format!("{then:?} after {left}: {before:?}, {after:?}");
             let all: Vec<PushAbout> = before.iter().chain(&after).map(|(_, about, _)| *about).collect();
@@ -426,6 +499,8 @@ fn wherever_the_server_stops_the_device_learns_of_the_ring_while_it_rings_and_of
                 let missed = then != Then::Answered;
                 assert_eq!(all[first_over.unwrap()], over(missed), "{context}");
             }
+            let times = all.iter().filter(|about| is_ring(about)).count();
+            assert!(times <= 2, "once, and once more if nothing told that it was taken: {context}");
             // It goes on by itself: once all is over and told, nothing is left.
             office.wait(RING_TIMEOUT_MS + telcon_proto::limits::ABANDONED_AFTER_MS);
             for missed in [true, false] {
@@ -436,6 +511,25 @@ fn wherever_the_server_stops_the_device_learns_of_the_ring_while_it_rings_and_of
             assert_eq!((pushed(&mut office), office.store.load().unwrap().ring_pushes), (vec![], vec![]), "{context}");
         }
     }
+}
+
+#[test]
+fn a_page_that_reconnects_after_a_restart_is_not_notified_and_one_that_does_not_is() {
+    let mut office = subscribed();
+    assert_eq!(subscribe(&mut office, OTHER, "b"), Ok(()));
+    office.connect(30, CALLEE);
+    office.connect(31, OTHER);
+    office.done.clear();
+    ring(&mut office);
+    assert_eq!(pushed(&mut office), []);
+    let rings = rings(&office);
+    office.restart();
+    office.connect(30, CALLEE);
+    show(&mut office, 30);
+    assert_eq!(pushed(&mut office), []);
+    office.wait(NOTIFIED_AFTER_RESTART_MS);
+    let sent: Vec<_> = pushed(&mut office).into_iter().map(|(device, about, _)| (device, about)).collect();
+    assert_eq!(sent, [(OTHER, rings)]);
 }
 
 #[test]
