@@ -342,7 +342,7 @@ async fn closed_page(office: &Office, service: &PushService, browser: &Browser, 
 
 /// Waits until the office has noticed that the page is closed: then the caller's list says that its person is notified.
 async fn until_closed(caller: &mut Client, device: &Device) {
-    let person = device.person().id;
+    let person = device.person();
     caller
         .until(|message| match message {
             S::SignedIn { people, .. } | S::PeopleChanged { changed: people, .. } => {
