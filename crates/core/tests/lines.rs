@@ -566,7 +566,7 @@ fn a_call_ends_with_its_line_and_goes_on_when_that_is_paused() {
         let statement = world.office.statement(&world.line);
         world.principal.command(NOW, UserCommand::SignLineChange { statement, change: stop(state), under: None });
         let sent = sent(&mut world.principal);
-        let hung_up = sent.iter().any(|m| *m == ClientMessage::HangUp { call: rung.call, failed: false });
+        let hung_up = sent.contains(&ClientMessage::HangUp { call: rung.call, failed: false });
         let call = world.principal.view().call.unwrap();
         assert_eq!((hung_up, call.state == CallState::Ended), (ends, ends), "{state:?}");
     }
@@ -584,6 +584,9 @@ fn whoever_doubts_a_caller_freezes_the_line_from_the_ring_itself() {
     assert!(line.check_next(&frozen).is_ok());
     assert_eq!(world.principal.view().call.unwrap().ended, Some("revoked"));
 }
+
+/// What a device sends when its person changes a line: a version that is in use, or one that is not.
+type Signs<'a> = &'a mut dyn FnMut(&mut Engine, &LineChange, Option<&str>) -> Option<&'static str>;
 
 #[test]
 fn a_line_is_changed_by_those_who_may_and_in_no_other_way() {
@@ -607,9 +610,9 @@ fn a_line_is_changed_by_those_who_may_and_in_no_other_way() {
         })
     };
     let [paused, frozen, ended] = [LineState::Paused, LineState::Suspect, LineState::Ended].map(stop);
-    let all = |engine: &mut Engine,
-               signs: &mut dyn FnMut(&mut Engine, &LineChange, Option<&str>) -> Option<&'static str>,
-               under| { [&terms, &paused, &frozen, &ended].map(|change| signs(engine, change, under)) };
+    let all = |engine: &mut Engine, signs: Signs<'_>, under| {
+        [&terms, &paused, &frozen, &ended].map(|change| signs(engine, change, under))
+    };
     let (sign, stopped) = (Some("sign"), Some("stop"));
     assert_eq!(all(&mut world.principal, &mut signs, None), [sign, stopped, stopped, stopped]);
     assert_eq!(all(&mut other, &mut signs, None), [None; 4], "another principal");
