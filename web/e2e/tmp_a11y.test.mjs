@@ -34,7 +34,9 @@ for (const size of SIZES) {
       if (message.type() === 'error') blocked.push(message.text());
     });
     page.on('pageerror', (error) => blocked.push(String(error)));
-    const names = (await open_scenes(page, site.origin)).filter((n) => (process.env.ONLY ? new RegExp(process.env.ONLY).test(n) : true));
+    const names = (await open_scenes(page, site.origin)).filter((n) =>
+      process.env.ONLY ? new RegExp(process.env.ONLY).test(n) : true,
+    );
     await page.evaluate(axe);
     for (const name of names) {
       await t.test(name, async () => {
@@ -63,7 +65,9 @@ for (const { query, of } of [
   test(`scenes on a phone, ${of}`, async (t) => {
     const context = await browser.newContext({ ...SIZES[0], colorScheme: 'light', reducedMotion: 'reduce' });
     const page = await context.newPage();
-    const names = (await open_scenes(page, site.origin, query)).filter((n) => (process.env.ONLY ? new RegExp(process.env.ONLY).test(n) : true));
+    const names = (await open_scenes(page, site.origin, query)).filter((n) =>
+      process.env.ONLY ? new RegExp(process.env.ONLY).test(n) : true,
+    );
     await page.evaluate(axe);
     for (const name of names) {
       await t.test(name, async () => {
