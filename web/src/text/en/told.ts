@@ -205,6 +205,7 @@ export const told = {
   line_no_call: 'there is no call over a line',
   line_freeze_them: 'Only whoever gave this line, or a security officer, can freeze it. Tell them.',
   line_elsewhere: 'it was given on another device, which has to answer',
+  line_confirmed_by_giver: 'whoever gave a line confirms who took it, and a security officer all other devices',
   line_zone: 'the time zone of its hours is not known: choose another',
   line_limits: 'what it allows is not within its limits: choose again',
   line_too_many_open: 'too many of your lines wait for somebody to take them: withdraw some first',

@@ -236,6 +236,8 @@ export const told: Text['told'] = {
   line_freeze_them:
     'Seuls la personne qui a donné cette ligne et un responsable de la sécurité peuvent la geler. Prévenez-les.',
   line_elsewhere: 'elle a été donnée depuis un autre appareil, qui doit répondre',
+  line_confirmed_by_giver:
+    'la personne qui donne une ligne confirme qui l’a prise, et un responsable de la sécurité tout autre appareil',
   line_zone: 'le fuseau de ses heures n’est pas connu : choisissez-en un autre',
   line_limits: 'ce qu’elle permet dépasse ses limites : choisissez de nouveau',
   line_too_many_open: 'trop de vos lignes attendent d’être prises : retirez-en d’abord quelques-unes',
