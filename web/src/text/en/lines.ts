@@ -303,6 +303,10 @@ export const lines = {
     next: 'When they have confirmed, Telcon opens here by itself. You may close this page and open it again.',
     until: (time: string) => `They can confirm until ${time}.`,
     unknown: 'Who gave it to you is shown once they have confirmed and this device has verified it.',
+    used: [
+      'If that was not you, tell whoever gave you the line at once: somebody else may have the link.',
+      'If it was you, in another browser, go on there, or ask for a new line.',
+    ],
     refused: {
       title: 'They did not confirm that it was you',
       sentence: 'If it was you, ask whoever gave you the line for a new one.',
