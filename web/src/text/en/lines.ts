@@ -88,6 +88,7 @@ export const lines = {
     answer: 'Answer',
     withdraw: 'Withdraw',
     show_link_of: (name: string) => `Show the link of the line for ${mid(name)}`,
+    withdraw_of: (name: string) => `Withdraw the line for ${mid(name)}`,
     answer_of: (name: string) => `Answer: somebody took the line for ${mid(name)}`,
   },
   ask: {

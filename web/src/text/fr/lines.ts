@@ -90,6 +90,7 @@ export const lines: Text['lines'] = {
     answer: 'Répondre',
     withdraw: 'Retirer',
     show_link_of: (name) => `Afficher le lien de la ligne pour ${mid(name)}`,
+    withdraw_of: (name) => `Retirer la ligne pour ${mid(name)}`,
     answer_of: (name) => `Répondre : quelqu’un a pris la ligne pour ${mid(name)}`,
   },
   ask: {
