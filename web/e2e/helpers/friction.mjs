@@ -1,4 +1,4 @@
-// Taps and seconds of what a person does, against the friction budget (docs of the product: ../shared/design/1-product.md).
+// Taps and seconds of what a person does, against their budget.
 
 export class Friction {
   #rows = [];
