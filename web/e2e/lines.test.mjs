@@ -251,7 +251,7 @@ test('a device that is not theirs is refused, and a line that is withdrawn opens
   await late.context.close();
 });
 
-test('nothing took more taps or time than its budget, and no page had an uncaught error', () => {
+test('nothing took more taps than its budget, and no page had an uncaught error', () => {
   assert.deepEqual(friction.over(), []);
   assert.deepEqual(page_errors, []);
 });

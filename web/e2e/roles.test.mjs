@@ -16,12 +16,12 @@ const pages = new Map();
  * own name.
  */
 const ROLES = [
-  ['principal', 'People', ['People', 'Calls', 'Acting']],
-  ['counterpart', 'People', ['People', 'Calls']],
-  ['scheduler', 'Calls today', ['Today', 'Calls', 'Acting']],
-  ['duty-officer', 'Desk', ['Desk', 'Calls', 'Acting']],
+  ['principal', 'People', ['People', 'Calls', 'Lines', 'Acting']],
+  ['counterpart', 'People', ['People', 'Calls', 'Lines']],
+  ['scheduler', 'Calls today', ['Today', 'Calls', 'Lines', 'Acting']],
+  ['duty-officer', 'Desk', ['Desk', 'Calls', 'Lines', 'Acting']],
   ['interpreter', 'Interpreting', ['Calls']],
-  ['security-officer', 'People and devices', ['Devices', 'Alerts', 'Acting']],
+  ['security-officer', 'People and devices', ['Devices', 'Alerts', 'Lines', 'Acting']],
   ['records-officer', 'Calls', ['Calls']],
   ['auditor', 'Calls', ['Calls', 'Alerts']],
 ];
@@ -43,6 +43,15 @@ const ACTING = {
   scheduler: 'You act for',
   'duty-officer': 'You act for',
   'security-officer': 'Who acts for whom',
+};
+
+/** The heading of *Lines*: whose they are. */
+const LINES = {
+  principal: 'Who can reach me',
+  counterpart: 'Your lines',
+  scheduler: 'Who can reach whom',
+  'duty-officer': 'Who can reach whom',
+  'security-officer': 'Who holds which line',
 };
 
 /** Requests that the office refused, as `status path`. */
@@ -72,7 +81,8 @@ test('each role starts with a screen of its own, and every button of its navigat
     assert.equal(await buttons.count(), navigation.length + 1, role);
     for (const name of navigation) {
       await page.getByRole('navigation').getByRole('button', { name }).click();
-      const leads_to = name === navigation[0] ? heading : name === 'Acting' ? ACTING[role] : name;
+      const titles = { Acting: ACTING[role], Lines: LINES[role] };
+      const leads_to = name === navigation[0] ? heading : (titles[name] ?? name);
       await page.getByRole('heading', { name: leads_to, exact: true, level: 1 }).waitFor();
       await until(page, () => Boolean(window.telcon.view?.token));
       assert.equal(

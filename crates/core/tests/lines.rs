@@ -739,6 +739,7 @@ fn a_listener_verifies_the_line_of_the_call_that_they_join() {
                 note_taker_silent: false,
                 opened_ms: NOW,
                 acts_for: Vec::new(),
+                reply: None,
             }),
         );
         outputs(&mut desk);

@@ -57,7 +57,7 @@ const LONG: LineList = {
 const rung = { other: estmark, from: estmark };
 const over = (more = {}) => ({ ...incoming({ ...rung, ...more }), line: call_line() });
 const WAITING = { status: 'waiting', office: 'Office of the President', code: ASK_CODE, expires_ms: NOW + 82_000_000, first_approved: false, unreachable: false, line: true } as const;
-const asking_over = (why: 'refused' | 'expired'): Scene => (app) => {
+const asking_over = (why: 'refused' | 'expired' | { told: string }): Scene => (app) => {
   app.state = { status: 'asking', asking: { status: 'over', office: 'Office of the President', why, kept: false, link_used: true, line: true } };
 };
 
@@ -135,6 +135,7 @@ export const line_scenes: Record<string, Scene> = {
   'asking-line-starting': (app) => (app.state = { status: 'asking', asking: { status: 'starting', problem: null, line: true } }),
   'asking-line': (app) => (app.state = { status: 'asking', asking: WAITING }),
   'asking-line-refused': asking_over('refused'),
+  'asking-line-used': asking_over({ told: 'this link was used already, by another device. If that was not you, tell your office at once' }),
   'asking-line-expired': asking_over('expired'),
 
   'ring-in-line': on(view({ call: over() }), (app) => {

@@ -114,7 +114,12 @@ function over(asking: Extract<Asking, { status: 'over' }>): Over {
     return { title, sentences: [sentence], ...keys, level: why === 'refused' ? 'red' : 'amber' };
   }
   if ('told' in why && told_name(why.told) === 'link_used_elsewhere')
-    return { ...texts.used, sentences: texts.used_sentences, ...keys, level: 'red' };
+    return {
+      ...texts.used,
+      sentences: asking.line ? t().lines.asking.used : texts.used_sentences,
+      ...keys,
+      level: 'red',
+    };
   const { title, sentence } = refusal_text(problem_text(why));
   return { title, sentences: [sentence], ...keys, level: 'red' };
 }

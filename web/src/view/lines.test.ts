@@ -72,6 +72,12 @@ describe('a principal’s list', () => {
       [true, false, true],
     ]);
     const [elsewhere] = screen(view({ invitations: [offer({ made_here: false, link: null })] })).offers;
+    expect(screen(guarded({ invitations: [taken({ made_here: false })] })).offers[0]).toMatchObject({
+      taken: true,
+      can_withdraw: true,
+      can_show: false,
+      elsewhere: null,
+    });
     expect(elsewhere).toMatchObject({ can_show: false, elsewhere: expect.stringMatching(/another device/) });
   });
 });

@@ -211,7 +211,7 @@ function details(one: ListedLine, { zone, gives, holds, texts }: Context): LineR
   ].filter(({ words }) => words !== '');
 }
 
-function offer_row(one: InvitationView, { ready, zone, gives, answered }: Context): OfferRow {
+function offer_row(one: InvitationView, { ready, zone, gives, stops, answered }: Context): OfferRow {
   const { lines } = t();
   const until = date_time(one.expires_ms, zone) ?? '';
   return {
@@ -221,7 +221,8 @@ function offer_row(one: InvitationView, { ready, zone, gives, answered }: Contex
     taken: one.request !== null,
     until: one.request === null ? lines.offer.until(until) : lines.taken.until(until),
     can_show: gives && one.made_here && one.link !== null,
-    can_withdraw: ready && gives,
+    // Whoever gave it, on any of their devices; a security officer stops any line.
+    can_withdraw: ready && (gives || stops),
     elsewhere: gives && !one.made_here ? lines.offer.elsewhere : null,
     answered: answered.has(one.invitation),
   };

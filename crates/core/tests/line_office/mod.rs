@@ -192,7 +192,7 @@ impl Office {
             let content = line.content();
             Box::new(ContactLine { over: line.over(), state: content.state, terms: content.terms.clone() })
         });
-        let contact = Contact { card: card.clone(), reachable: true, recovered_ms: None, line };
+        let contact = Contact { card: card.clone(), reachable: true, recovered_ms: None, line, notified: false };
         engine.handle(NOW, ServerMessage::PeopleChanged { changed: vec![contact], removed: Vec::new() });
         outputs(engine);
     }
@@ -366,7 +366,7 @@ impl Office {
         if let Some(line) = line {
             caller.handle(now_ms, ServerMessage::Line(Box::new(self.proven(line))));
         }
-        caller.handle(now_ms, ServerMessage::Opened { call: rung.call, opened: rung.opened.clone() });
+        caller.handle(now_ms, ServerMessage::Opened { call: rung.call, opened: rung.opened.clone(), notified: false });
     }
 
     pub fn ringing(&self, rung: &Rung) -> ServerMessage {

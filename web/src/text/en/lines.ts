@@ -88,6 +88,7 @@ export const lines = {
     answer: 'Answer',
     withdraw: 'Withdraw',
     show_link_of: (name: string) => `Show the link of the line for ${mid(name)}`,
+    withdraw_of: (name: string) => `Withdraw the line for ${mid(name)}`,
     answer_of: (name: string) => `Answer: somebody took the line for ${mid(name)}`,
   },
   ask: {
@@ -303,6 +304,10 @@ export const lines = {
     next: 'When they have confirmed, Telcon opens here by itself. You may close this page and open it again.',
     until: (time: string) => `They can confirm until ${time}.`,
     unknown: 'Who gave it to you is shown once they have confirmed and this device has verified it.',
+    used: [
+      'If that was not you, tell whoever gave you the line at once: somebody else may have the link.',
+      'If it was you, in another browser, go on there, or ask for a new line.',
+    ],
     refused: {
       title: 'They did not confirm that it was you',
       sentence: 'If it was you, ask whoever gave you the line for a new one.',

@@ -90,6 +90,7 @@ export const lines: Text['lines'] = {
     answer: 'Répondre',
     withdraw: 'Retirer',
     show_link_of: (name) => `Afficher le lien de la ligne pour ${mid(name)}`,
+    withdraw_of: (name) => `Retirer la ligne pour ${mid(name)}`,
     answer_of: (name) => `Répondre : quelqu’un a pris la ligne pour ${mid(name)}`,
   },
   ask: {
@@ -115,10 +116,10 @@ export const lines: Text['lines'] = {
     withdraw: (name) => `Retirer la ligne pour ${mid(name)} ?`,
     withdraw_then: 'Le lien, le code et la carte n’ouvriront plus rien.',
     withdraw_yes: 'La retirer',
-    refuse: 'Ce n’est pas cette personne ?',
+    refuse: 'C’est quelqu’un d’autre ?',
     refuse_then:
       'L’appareil est refusé, et cette ligne n’ouvre plus rien. Votre responsable de la sécurité le voit. Donnez ensuite une nouvelle ligne par une autre voie.',
-    refuse_yes: 'Ce n’est pas elle : arrêter cette ligne',
+    refuse_yes: 'C’est quelqu’un d’autre : arrêter',
     back: 'Retour',
   },
   give: {
@@ -226,7 +227,7 @@ export const lines: Text['lines'] = {
     how: 'Faites-vous lire ce code, ou regardez son écran. Pas par la voie qui a porté le lien.',
     nobody: 'Personne ne peut vous appeler par cette ligne avant que vous ne confirmiez.',
     yes: (name) => `C’est ${mid(name)}`,
-    no: 'Ce n’est pas cette personne…',
+    no: 'C’est quelqu’un d’autre…',
     later: 'Plus tard',
     sent: 'Envoi de votre réponse…',
     elsewhere: 'Vous avez donné cette ligne depuis un autre de vos appareils. Confirmez-y : lui seul le peut.',
@@ -266,9 +267,9 @@ export const lines: Text['lines'] = {
     last_call: (day, duration) => `Dernier appel le ${day}, ${duration}`,
     later: 'Dans dix minutes',
     office: 'À mon cabinet',
-    not_them: 'Ce n’est pas cette personne…',
+    not_them: 'C’est quelqu’un d’autre…',
     suspect: {
-      title: 'Ce n’est pas cette personne ?',
+      title: 'C’est quelqu’un d’autre ?',
       then: (name) =>
         `L’appel cesse aussitôt, et la ligne ${of(name)} est gelée jusqu’à ce que vous ou votre cabinet ayez vérifié. Votre responsable de la sécurité est prévenu.`,
       yes: 'Geler la ligne',
@@ -312,6 +313,10 @@ export const lines: Text['lines'] = {
     next: 'Dès sa confirmation, Telcon s’ouvre ici de lui-même. Vous pouvez fermer cette page et la rouvrir.',
     until: (time) => `La confirmation est possible jusqu’au ${time}.`,
     unknown: 'Le nom de qui vous l’a donnée s’affiche une fois la ligne confirmée et vérifiée par cet appareil.',
+    used: [
+      'Si ce n’était pas vous, prévenez tout de suite la personne qui vous a donné la ligne : quelqu’un d’autre a peut-être le lien.',
+      'Si c’était vous, dans un autre navigateur, poursuivez dans celui-ci, ou demandez une nouvelle ligne.',
+    ],
     refused: {
       title: 'Votre identité n’a pas été confirmée',
       sentence: 'Si c’était bien vous, demandez une nouvelle ligne à la personne qui vous l’a donnée.',

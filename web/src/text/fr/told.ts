@@ -222,6 +222,39 @@ export const told: Text['told'] = {
     'Cet appareil se connecte trop souvent. Patientez une minute et vérifiez que la page n’est ouverte qu’une fois.',
   expired_by_server_clock:
     'D’après l’horloge du serveur de votre cabinet, le certificat de cet appareil a expiré. Si ce n’est pas normal, demandez à votre cabinet de vérifier cette horloge. Sinon, demandez un nouveau lien d’inscription.',
+  line_refused: (why) => `Une ligne n’a pas pu être vérifiée (${why}). Prévenez votre responsable de la sécurité.`,
+  line_not_given: (why) => `Aucune ligne n’a été donnée : ${why}.`,
+  line_not_confirmed: (why) => `La ligne n’a pas été confirmée : ${why}.`,
+  line_not_changed: (why) => `La ligne n’a pas été modifiée : ${why}.`,
+  lines_unverified: (why) =>
+    `La liste des lignes de votre cabinet en contient une qui n’a pas pu être vérifiée (${why}). Prévenez votre responsable de la sécurité.`,
+  lines_older:
+    'La liste des lignes de votre cabinet montre d’une ligne une version plus ancienne que celle déjà vue par cet appareil. Prévenez votre responsable de la sécurité.',
+  line_not_listed: 'cette personne ne figure pas dans la liste de votre cabinet, ou n’a pas besoin de ligne',
+  line_not_yours: 'cette ligne n’est pas la vôtre',
+  line_no_call: 'aucun appel par une ligne n’est en cours',
+  line_freeze_them:
+    'Seuls la personne qui a donné cette ligne et un responsable de la sécurité peuvent la geler. Prévenez-les.',
+  line_elsewhere: 'elle a été donnée depuis un autre appareil, qui doit répondre',
+  line_confirmed_by_giver:
+    'la personne qui donne une ligne confirme qui l’a prise, et un responsable de la sécurité tout autre appareil',
+  line_zone: 'le fuseau de ses heures n’est pas connu : choisissez-en un autre',
+  line_limits: 'ce qu’elle permet dépasse ses limites : choisissez de nouveau',
+  line_too_many_open: 'trop de vos lignes attendent d’être prises : retirez-en d’abord quelques-unes',
+  line_too_many: 'le nombre de lignes est à son maximum : mettez d’abord fin à certaines',
+  line_known: 'cette personne est connue ici, et ne détient aucune de vos lignes : choisissez d’autres termes',
+  line_log_pending: 'Le journal de votre cabinet ne peut pas être écrit. La modification vaudra dès qu’il le pourra.',
+  line_pending: 'sa dernière modification n’est pas encore au journal : réessayez dans un instant',
+  line_changed: 'elle a été modifiée entre-temps : regardez-la de nouveau, puis réessayez',
+  line_same_people: 'une ligne reste entre les mêmes personnes : mettez-y fin, et donnez-en une autre',
+  line_again: 'elle a déjà été donnée : donnez-en une autre',
+  line_other_people: 'la ligne est entre d’autres personnes',
+  line_restored:
+    'le serveur de votre cabinet a été restauré d’une sauvegarde : la personne qui a donné cette ligne doit la confirmer en la modifiant',
+  line_mode: 'cette ligne exige que l’appel laisse plus de traces : appelez de nouveau',
+  line_hours_in: (zone) => `cette ligne ne sert qu’à certaines heures, à l’heure de ${zone}`,
+  line_often: (n) => `cette ligne peut servir ${n} fois en 24 heures, ce qui est fait : appelez plus tard`,
+  promise_limit: 'un appel se promet dans les douze heures : choisissez un moment plus proche',
   line_ended: 'cette ligne est terminée : demandez-en une autre',
   line_paused: 'cette ligne est suspendue : réessayez plus tard, ou demandez un appel programmé au cabinet',
   line_suspect:
