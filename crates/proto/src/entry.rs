@@ -20,8 +20,9 @@
 //! ```
 
 use crate::{
-    CallId, DelegationId, DeviceId, Digest, Ended, InvitationId, PersonId, RecordMode, RecoveryId, SuiteName,
+    CallId, DelegationId, DeviceId, Digest, Ended, InvitationId, PersonId, RecordMode, RecoveryId, ShiftId, SuiteName,
     recovery::RecoveryEnd,
+    shift::ShiftEnd,
 };
 use serde::{Deserialize, Serialize};
 
@@ -267,6 +268,26 @@ pub enum Entry {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         statement_sha256: Option<Digest>,
     },
+    /// Somebody began a shift at a device of a place. Neither is named.
+    ShiftStarted {
+        /// When.
+        time_ms: u64,
+        /// The shift.
+        shift: ShiftId,
+        /// The place's device.
+        device: DeviceId,
+        /// Who, for those who know the person's identifier: [`crate::shift::shift_commitment`].
+        person_sha256: Digest,
+    },
+    /// A shift ended.
+    ShiftEnded {
+        /// When.
+        time_ms: u64,
+        /// The shift.
+        shift: ShiftId,
+        /// How.
+        how: ShiftEnd,
+    },
     /// Custodians opened a record of the call.
     ArchiveOpened {
         /// When.
@@ -320,7 +341,7 @@ impl InvitationClosed {
 }
 
 /// The `type` words of [`Entry`].
-pub const KINDS: [&str; 18] = [
+pub const KINDS: [&str; 20] = [
     "device_enrolled",
     "device_revoked",
     "call_opened",
@@ -339,6 +360,8 @@ pub const KINDS: [&str; 18] = [
     "recovery_closed",
     "delegation_given",
     "delegation_ended",
+    "shift_started",
+    "shift_ended",
 ];
 
 impl Entry {
@@ -363,6 +386,8 @@ impl Entry {
             Self::RecoveryClosed { .. } => KINDS[15],
             Self::DelegationGiven { .. } => KINDS[16],
             Self::DelegationEnded { .. } => KINDS[17],
+            Self::ShiftStarted { .. } => KINDS[18],
+            Self::ShiftEnded { .. } => KINDS[19],
         }
     }
 
@@ -386,6 +411,8 @@ impl Entry {
             | Self::RecoveryClosed { time_ms, .. }
             | Self::DelegationGiven { time_ms, .. }
             | Self::DelegationEnded { time_ms, .. }
+            | Self::ShiftStarted { time_ms, .. }
+            | Self::ShiftEnded { time_ms, .. }
             | Self::ArchiveOpened { time_ms, .. } => *time_ms,
         }
     }
@@ -404,6 +431,8 @@ impl Entry {
             | Self::RecoveryClosed { .. }
             | Self::DelegationGiven { .. }
             | Self::DelegationEnded { .. }
+            | Self::ShiftStarted { .. }
+            | Self::ShiftEnded { .. }
             // The call that an alert names need not exist.
             | Self::AlertRaised { .. } => None,
             Self::CallOpened { call, .. }
@@ -532,6 +561,7 @@ mod tests {
     const INVITATION: InvitationId = InvitationId::from_bytes([1; 16]);
     const RECOVERY: RecoveryId = RecoveryId::from_bytes([1; 16]);
     const DELEGATION: DelegationId = DelegationId::from_bytes([1; 16]);
+    const SHIFT: ShiftId = ShiftId::from_bytes([1; 16]);
     const DIGEST: Digest = Digest::from_bytes([0xab; 32]);
 
     /// Every type of entry with its JSON: the contract with archives that exist.
@@ -672,6 +702,16 @@ mod tests {
                 format!(
                     r#"{{"type":"delegation_given","time_ms":1,"delegation":"{ID}","device":"{ID}","statement_sha256":"{digest}","until_ms":9}}"#
                 ),
+            ),
+            (
+                Entry::ShiftStarted { time_ms: 1, shift: SHIFT, device: DEVICE, person_sha256: DIGEST },
+                format!(
+                    r#"{{"type":"shift_started","time_ms":1,"shift":"{ID}","device":"{ID}","person_sha256":"{digest}"}}"#
+                ),
+            ),
+            (
+                Entry::ShiftEnded { time_ms: 1, shift: SHIFT, how: ShiftEnd::HandedOver },
+                format!(r#"{{"type":"shift_ended","time_ms":1,"shift":"{ID}","how":"handed_over"}}"#),
             ),
             (
                 Entry::DelegationEnded { time_ms: 1, delegation: DELEGATION, by: None, statement_sha256: None },

@@ -121,6 +121,7 @@ id!(CallId, "One call. Opaque: it reveals no participant and may be logged.");
 id!(DeviceId, "One enrolled device. Opaque: it may be logged.");
 id!(InvitationId, "One invitation to enrol a device. Opaque: it may be logged.");
 id!(RecoveryId, "One recovery of a person who lost all devices. Opaque: it may be logged.");
+id!(ShiftId, "One shift of a person at a device of a place. Opaque: the log names it.");
 id!(DelegationId, "One delegation of a principal. Opaque: it may be logged.");
 id!(CodeRunId, "One attempt with a short code. Opaque: only the device that made it learns it from the server.");
 id!(PersonId, "One person. It must not be logged: it has no `Display`, and its `Debug` shows nothing.");

@@ -55,6 +55,8 @@ pub enum Action {
     ActForPrincipal,
     /// See all delegations, and end them.
     EndDelegations,
+    /// Work in shifts at a device of a place.
+    WorkInShifts,
     /// See the office's alerts.
     SeeAlerts,
     /// Mark alerts as seen.
@@ -93,6 +95,11 @@ pub const TABLE: &[(Action, &str, &[Role])] = &[
     (Action::Delegate, "let staff ring or answer for oneself, by a signed delegation", &[Principal]),
     (Action::ActForPrincipal, "ring or answer for a principal, under their delegation", &[Scheduler, DutyOfficer]),
     (Action::EndDelegations, "see all delegations, and end them", &[SecurityOfficer]),
+    (
+        Action::WorkInShifts,
+        "work in shifts at a device of a place",
+        &[Scheduler, DutyOfficer, NoteTaker, Interpreter],
+    ),
     (Action::SeeAlerts, "see the office's alerts", &[SecurityOfficer, Auditor]),
     (Action::MarkAlerts, "mark the office's alerts as seen", &[SecurityOfficer]),
 ];
@@ -142,6 +149,16 @@ pub fn may_ring_somebody(caller: Role) -> bool {
     allows(caller, Action::RingPrincipal) || allows(caller, Action::RingCounterpart)
 }
 
+/// Whether a place can have this role: its people work in shifts.
+pub fn is_role_of_places(role: Role) -> bool {
+    allows(role, Action::WorkInShifts)
+}
+
+/// Whether a person of role `person` may work at a place of role `place`: if it gives them no permission that they do not have.
+pub fn may_work_at(person: Role, place: Role) -> bool {
+    is_role_of_places(place) && TABLE.iter().all(|(_, _, roles)| !roles.contains(&place) || roles.contains(&person))
+}
+
 /// The table as Markdown, for the manual.
 pub fn markdown() -> String {
     let names = ROLES.map(Role::words);
@@ -175,13 +192,25 @@ mod tests {
             ],
         ),
         (Counterpart, &[RingPrincipal, Answer, Speak, EndForAll, SeeOwnRecords, DownloadRecords, SeeOwnDevices]),
-        (Scheduler, &[WatchCalls, SeeAllRecords, SeeOwnDevices, ActForPrincipal]),
+        (Scheduler, &[WatchCalls, SeeAllRecords, SeeOwnDevices, ActForPrincipal, WorkInShifts]),
         (
             DutyOfficer,
-            &[ListenIn, WatchCalls, ReadCaptions, SeeAllRecords, DownloadRecords, SeeOwnDevices, ActForPrincipal],
+            &[
+                ListenIn,
+                WatchCalls,
+                ReadCaptions,
+                SeeAllRecords,
+                DownloadRecords,
+                SeeOwnDevices,
+                ActForPrincipal,
+                WorkInShifts,
+            ],
         ),
-        (NoteTaker, &[ListenIn, WatchCalls, WriteRecord, SeeAllRecords, DownloadRecords, SeeOwnDevices]),
-        (Interpreter, &[ListenIn, WatchCalls, SeeOwnDevices]),
+        (
+            NoteTaker,
+            &[ListenIn, WatchCalls, WriteRecord, SeeAllRecords, DownloadRecords, SeeOwnDevices, WorkInShifts],
+        ),
+        (Interpreter, &[ListenIn, WatchCalls, SeeOwnDevices, WorkInShifts]),
         (SecurityOfficer, &[SeeOwnDevices, EnrolDevices, SeeAllDevices, EndDelegations, SeeAlerts, MarkAlerts]),
         (RecordsOfficer, &[SeeAllRecords, DownloadRecords, SeeOwnDevices]),
         (Auditor, &[SeeAllRecords, SeeOwnDevices, SeeAlerts]),
@@ -213,6 +242,23 @@ mod tests {
                     matches!((caller, callee), (Principal, Principal | Counterpart) | (Counterpart, Principal));
                 assert_eq!(may_ring(caller, callee), expected, "{caller:?} to {callee:?}");
             }
+        }
+    }
+
+    #[test]
+    fn nobody_gains_a_permission_by_working_at_a_place() {
+        for (person, places) in [
+            (Scheduler, &[Scheduler][..]),
+            (DutyOfficer, &[Scheduler, DutyOfficer, Interpreter]),
+            (NoteTaker, &[NoteTaker, Interpreter]),
+            (Interpreter, &[Interpreter]),
+        ] {
+            for place in ROLES {
+                assert_eq!(may_work_at(person, place), places.contains(&place), "{person:?} at {place:?}");
+            }
+        }
+        for person in [Principal, Counterpart, SecurityOfficer, RecordsOfficer, Auditor] {
+            assert!(ROLES.into_iter().all(|place| !may_work_at(person, place)), "{person:?}");
         }
     }
 

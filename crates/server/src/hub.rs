@@ -16,7 +16,7 @@ use crate::{
     reconcile::{CertificateSource, ReconcileError, reconcile},
     store::{IssuedLinkRow, ProtectionWrite, PushRow, RegistrarRow, Store, StoreError, Unfinished, Write},
     switchboard::{
-        Approved, ConfirmingRecovery, DelegationEnding, DeviceAsked, Effects, Gauges, LegRefusal, NewDelegation,
+        Approved, BeginningShift, ConfirmingRecovery, DelegationEnding, DeviceAsked, Effects, Gauges, LegRefusal, NewDelegation,
         NewDevice, OpeningRecovery, Output, PendingAppend, Policy, Refusal, RefusalKind, RefusedRing, RelayCommand,
         Reply, RequestId, Revocation, Seal, SessionId, SignedIn, Switchboard, VerifiedRing,
     },
@@ -91,6 +91,8 @@ pub enum Input {
     Delegate(SessionId, Box<Result<NewDelegation, String>>),
     /// A device ends a delegation: as it was verified, or why that does not verify.
     EndDelegation(SessionId, Result<DelegationEnding, String>),
+    /// A person begins a shift at a device of a place, with a passkey that was verified.
+    BeginShift(BeginningShift, oneshot::Sender<Answer>),
     /// Whether this device may deliver this call's record.
     MaySeal(CallId, DeviceId, oneshot::Sender<Result<(), Refusal>>),
     /// A device wants to deliver the record of a call that the switchboard does not have in memory; this is what the store has of it.
@@ -414,6 +416,10 @@ impl Hub {
             Input::Revoke(device, jws, reply) => {
                 let request = self.request(reply);
                 self.board.revoke(request, device, jws, now)
+            }
+            Input::BeginShift(new, reply) => {
+                let request = self.request(reply);
+                self.board.begin_shift(request, new, now)
             }
             Input::MaySeal(call, device, reply) => {
                 let exists = self.ended_call_exists(&call);

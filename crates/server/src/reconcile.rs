@@ -201,6 +201,13 @@ fn append_writes(
                 Write::DelegationEndLogged(delegation, index),
             ]);
         }
+        Entry::ShiftStarted { time_ms, shift, device, .. } => {
+            writes.push(Write::ShiftFound(shift, device, time_ms, index));
+        }
+        Entry::ShiftEnded { time_ms, shift, how } => {
+            // A database from an older backup has it last.
+            writes.extend([Write::ShiftEnded(shift, how, time_ms), Write::ShiftEndLogged(shift, index)]);
+        }
         Entry::ArchiveOpened { .. } | Entry::AlertRaised { .. } | Entry::DevicePolicyChanged { .. } => {}
         Entry::RecordArchived { call, time_ms, .. } | Entry::RecordSealed { call, time_ms, .. } => {
             let Some((device, digest, partial)) = record else { return Ok(()) };

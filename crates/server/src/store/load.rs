@@ -4,7 +4,7 @@ use super::{
     ActiveCall, Ask, CallRow, DeviceRow, FirstApprovalRow, Handshake, InvitationRow, IssuedLinkRow, LostDevice,
     RecordRow, RegistrarRow, Snapshot, Stage, StoreError, Unfinished, alerts,
     database::{Statements, all},
-    delegations, push, recoveries,
+    delegations, push, recoveries, shifts,
     value::{Row, values},
 };
 use telcon_proto::{CallId, DeviceId, InvitationId, OfficeName};
@@ -63,6 +63,7 @@ pub(super) fn snapshot(t: &mut dyn Statements, home: &OfficeName) -> Result<Snap
         unseen_alerts: alerts::unseen(t)?,
         added_devices: alerts::added(t)?,
         push: push::subscriptions(t)?,
+        shifts: shifts::open(t, home)?,
         delegations: delegations::open(t, home)?,
     })
 }

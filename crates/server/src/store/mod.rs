@@ -10,6 +10,7 @@
 //! | `alerts` | the SQL text of alerts, and of devices that were added in somebody's name |
 //! | `protection`, `protection_rows` | passkeys, lockers, tickets and accounts at the provider: writes and queries; rows |
 //! | `push`, `push_rows` | Web Push subscriptions: writes and queries; rows |
+//! | `shifts` | shifts at devices of places: writes and queries |
 //! | `sign_ins` | when devices were connected: writes and queries |
 //! | `office` | the mark that binds a database to its office |
 //! | `migration` | copies a whole database to another one |
@@ -40,6 +41,7 @@ mod read;
 mod recoveries;
 mod rows;
 mod schema;
+mod shifts;
 mod sign_ins;
 mod sqlite;
 mod value;
@@ -52,7 +54,7 @@ pub use push_rows::{PushRow, PushWrite};
 pub use rows::{
     ActiveCall, AddedDeviceRow, AlertId, AlertRow, Ask, CallRow, CallSummary, Certified, DelegationEndRow,
     DelegationRow, DeviceRow, DeviceSummary, FirstApprovalRow, Handshake, InvitationRow, IssuedLinkRow, LostDevice,
-    RecordRow, RecoveryConfirmationRow, RecoveryRow, RegistrarRow, Snapshot, Stage, Unfinished, Write,
+    RecordRow, RecoveryConfirmationRow, RecoveryRow, RegistrarRow, ShiftRow, Snapshot, Stage, Unfinished, Write,
 };
 
 #[cfg(test)]

@@ -3,13 +3,14 @@
 use crate::digest::sha256;
 use telcon_proto::{
     AlertKind, Blob, CallId, Card, DelegationId, DeviceId, Digest, Ended, InvitationId, OfficeAlert, PersonId,
-    RecordMode, RecoveryId, Role,
+    RecordMode, RecoveryId, Role, ShiftId,
     alert::AlertSeen,
     delegation::Act,
     device_policy::DeviceKind,
     device_policy::ProgramVersion,
     entry::InvitationClosed,
     recovery::{RecoveryEnd, RecoveryReason},
+    shift::{OnShift, ShiftEnd},
 };
 
 /// An enrolled device.
@@ -226,6 +227,8 @@ pub struct DeviceSummary {
     pub account_used_ms: Option<u64>,
     /// When it was last connected, and what kind of program signed in then; none if it never did.
     pub last_seen: Option<(u64, DeviceKind)>,
+    /// Who is on shift at it.
+    pub on_shift: Option<OnShift>,
 }
 
 /// One ordered commit of a call.
@@ -394,6 +397,17 @@ pub enum Write {
     DelegationEndLogged(DelegationId, u64),
     /// The call was answered under this delegation.
     AnsweredUnder(CallId, DelegationId),
+    /// A shift is being begun.
+    Shift(Box<ShiftRow>),
+    /// The entry about it is in the log.
+    ShiftLogged(ShiftId, u64),
+    /// The log has the beginning of a shift at this device, at this time: as [`Write::ShiftLogged`], and a shift that the database does
+    /// not know is stored as lost.
+    ShiftFound(ShiftId, DeviceId, u64, u64),
+    /// It ended in this way, at this time.
+    ShiftEnded(ShiftId, ShiftEnd, u64),
+    /// The entry about that is in the log.
+    ShiftEndLogged(ShiftId, u64),
     /// An alert, with its log index once it has one; the same again adds that.
     Alert(Box<AlertRow>),
     /// A security officer's device saw the alert of this log index first, at this time.
@@ -504,6 +518,37 @@ pub struct DelegationRow {
     pub ended: Option<DelegationEndRow>,
     /// Log entry of that.
     pub ended_index: Option<u64>,
+}
+
+/// A shift at a device of a place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShiftRow {
+    /// Which.
+    pub shift: ShiftId,
+    /// The place's device.
+    pub device: DeviceId,
+    /// Who; none of a shift that is known from the log only.
+    pub person: Option<Card>,
+    /// The device of theirs whose passkey they used.
+    pub begun_with: Option<DeviceId>,
+    /// When it began, milliseconds since 1970 UTC, as the log has it.
+    pub started_ms: u64,
+    /// Until when it may last.
+    pub until_ms: u64,
+    /// Log entry of its beginning.
+    pub started_index: Option<u64>,
+    /// How and when it ended.
+    pub ended: Option<(ShiftEnd, u64)>,
+    /// Log entry of that.
+    pub ended_index: Option<u64>,
+}
+
+impl ShiftRow {
+    /// As others are shown it.
+    pub fn shown(&self) -> Option<OnShift> {
+        let person = self.person.clone()?;
+        Some(OnShift { shift: self.shift, person, since_ms: self.started_ms, until_ms: self.until_ms })
+    }
 }
 
 /// The end of a delegation before its time.
@@ -709,6 +754,8 @@ pub struct Snapshot {
     pub added_devices: Vec<AddedDeviceRow>,
     /// Web Push subscriptions.
     pub push: Vec<super::PushRow>,
+    /// Shifts that last or of which the log may lack an entry, in the order of their entries.
+    pub shifts: Vec<ShiftRow>,
     /// Delegations that have not ended or whose end the log may not have, and those of calls that are not over.
     pub delegations: Vec<DelegationRow>,
 }

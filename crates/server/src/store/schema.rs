@@ -3,7 +3,7 @@
 use super::{StoreError, database::Statements, value::values};
 
 /// Version that this program writes.
-pub(super) const VERSION: i64 = 19;
+pub(super) const VERSION: i64 = 20;
 
 /// A table, common to all databases: the unit of a migration between databases.
 pub(super) struct Table {
@@ -15,7 +15,7 @@ pub(super) struct Table {
 }
 
 /// All tables of [`VERSION`].
-pub(super) const TABLES: [Table; 25] = [
+pub(super) const TABLES: [Table; 26] = [
     Table {
         name: "devices",
         columns: &[
@@ -207,6 +207,23 @@ pub(super) const TABLES: [Table; 25] = [
     Table { name: "account_sessions", columns: &["device", "issuer", "signed_in_ms"], key: 1 },
     Table { name: "programs", columns: &["device", "version"], key: 1 },
     Table { name: "sign_ins", columns: &["device", "from_ms", "until_ms", "times", "kind"], key: 2 },
+    Table {
+        name: "shifts",
+        columns: &[
+            "shift",
+            "device",
+            "person",
+            "card",
+            "begun_with",
+            "started_ms",
+            "until_ms",
+            "started_index",
+            "ended_ms",
+            "how",
+            "ended_index",
+        ],
+        key: 1,
+    },
     Table { name: "marks", columns: &["name", "value"], key: 1 },
 ];
 
@@ -464,6 +481,16 @@ CREATE TABLE sign_ins (
     PRIMARY KEY (device, from_ms)
 ) STRICT, WITHOUT ROWID;
 ",
+    // Shifts at devices of places.
+    "
+CREATE TABLE shifts (
+    shift BLOB PRIMARY KEY, device BLOB NOT NULL, person TEXT NOT NULL, card TEXT, begun_with BLOB, started_ms INTEGER NOT NULL,
+    until_ms INTEGER NOT NULL, started_index INTEGER, ended_ms INTEGER, how TEXT, ended_index INTEGER
+) STRICT, WITHOUT ROWID;
+CREATE INDEX shifts_open ON shifts (shift) WHERE ended_index IS NULL;
+CREATE INDEX shifts_device ON shifts (device) WHERE ended_ms IS NULL;
+CREATE INDEX shifts_person ON shifts (person, started_ms);
+",
 ];
 
 /// PostgreSQL databases begin with version 5, in which they are created; the version is a mark. `COLLATE "C"` orders as
@@ -676,6 +703,16 @@ CREATE TABLE sign_ins (
     device BYTEA NOT NULL, from_ms BIGINT NOT NULL, until_ms BIGINT NOT NULL, times BIGINT NOT NULL, kind TEXT NOT NULL,
     PRIMARY KEY (device, from_ms)
 );
+",
+    // Shifts at devices of places.
+    "
+CREATE TABLE shifts (
+    shift BYTEA PRIMARY KEY, device BYTEA NOT NULL, person TEXT COLLATE \"C\" NOT NULL, card TEXT, begun_with BYTEA,
+    started_ms BIGINT NOT NULL, until_ms BIGINT NOT NULL, started_index BIGINT, ended_ms BIGINT, how TEXT, ended_index BIGINT
+);
+CREATE INDEX shifts_open ON shifts (shift) WHERE ended_index IS NULL;
+CREATE INDEX shifts_device ON shifts (device) WHERE ended_ms IS NULL;
+CREATE INDEX shifts_person ON shifts (person, started_ms);
 "];
 
 /// Creates the tables of a PostgreSQL database, or migrates older ones to [`VERSION`], inside a transaction.

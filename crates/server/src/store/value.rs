@@ -3,7 +3,7 @@
 use super::StoreError;
 use serde::{Serialize, de::DeserializeOwned};
 use telcon_proto::{
-    Blob, CallId, Card, DelegationId, DeviceId, Digest, InvitationId, OfficeName, PersonId, RecoveryId,
+    Blob, CallId, Card, DelegationId, DeviceId, Digest, InvitationId, OfficeName, PersonId, RecoveryId, ShiftId,
 };
 
 /// One value of a statement or a row.
@@ -66,6 +66,12 @@ impl From<&InvitationId> for Value {
 
 impl From<&DelegationId> for Value {
     fn from(value: &DelegationId) -> Self {
+        Self::Bytes(value.as_bytes().to_vec())
+    }
+}
+
+impl From<&ShiftId> for Value {
+    fn from(value: &ShiftId) -> Self {
         Self::Bytes(value.as_bytes().to_vec())
     }
 }
@@ -188,6 +194,11 @@ impl Row {
     pub fn delegation(&self, column: usize) -> Result<DelegationId, StoreError> {
         let bytes = self.bytes(column)?.try_into();
         bytes.map(DelegationId::from_bytes).map_err(|_| StoreError::Damaged("delegation id"))
+    }
+
+    pub fn shift(&self, column: usize) -> Result<ShiftId, StoreError> {
+        let bytes = self.bytes(column)?.try_into();
+        bytes.map(ShiftId::from_bytes).map_err(|_| StoreError::Damaged("shift id"))
     }
 
     pub fn optional_delegation(&self, column: usize) -> Result<Option<DelegationId>, StoreError> {

@@ -3,7 +3,7 @@
 use super::{
     CallRow, Certified, DeviceRow, Handshake, LostDevice, StoreError, Write, alerts,
     database::Statements,
-    delegations, push, recoveries,
+    delegations, push, recoveries, shifts,
     value::{Value, json, values},
 };
 use telcon_proto::CallId;
@@ -223,6 +223,13 @@ pub(super) fn apply(t: &mut dyn Statements, write: &Write) -> Result<bool, Store
         Write::DelegationEnded(id, end) => delegations::end(t, id, end),
         Write::DelegationEndLogged(id, index) => {
             run("UPDATE delegations SET ended_index = $1 WHERE delegation = $2", values![*index, id])
+        }
+        Write::Shift(row) => shifts::insert(t, row),
+        Write::ShiftLogged(id, index) => shifts::logged(t, id, *index).map(drop),
+        Write::ShiftFound(id, device, ms, index) => shifts::found(t, id, device, *ms, *index),
+        Write::ShiftEnded(id, how, ms) => shifts::end(t, id, *how, *ms),
+        Write::ShiftEndLogged(id, index) => {
+            run("UPDATE shifts SET ended_index = $1 WHERE shift = $2", values![*index, id])
         }
         Write::AnsweredUnder(call, id) => {
             run("UPDATE calls SET answered_under = $1 WHERE call = $2", values![id, call])

@@ -4,6 +4,7 @@ use super::{
     contacts::Contacts,
     directory::Directory,
     held_delegations::Delegations,
+    held_shifts::Shifts,
     port::{CloseReason, Effects, Output, PendingAppend, Policy, RelayCommand, SessionId},
 };
 use crate::{
@@ -13,7 +14,7 @@ use crate::{
 };
 use std::collections::BTreeMap;
 use telcon_proto::{
-    CallId, DelegationId, DeviceId, InvitationId, PersonId, RecoveryId, Role, ServerMessage,
+    CallId, DelegationId, DeviceId, InvitationId, PersonId, RecoveryId, Role, ServerMessage, ShiftId,
     entry::Entry,
     message::RefusalCode,
     policy::{Action, ROLES, allows},
@@ -38,6 +39,8 @@ pub(super) enum Timer {
     RecoveryShown(PersonId),
     /// A delegation begins or ends by its term, or an entry about it is to be appended again.
     Delegation(DelegationId),
+    /// A shift has lasted long enough or nobody uses its device, or an entry about it is to be appended again.
+    Shift(ShiftId),
     /// Send contact changes.
     Contacts,
     /// Alerts that were counted are due, or the log is tried again.
@@ -50,6 +53,7 @@ pub(super) struct Context {
     pub directory: Directory,
     pub contacts: Contacts,
     pub delegations: Delegations,
+    pub shifts: Shifts,
     pub assignment: Assignment,
     pub timers: Timers<Timer>,
     /// Web Push subscriptions, one of each device: all of them, which are few.
@@ -64,6 +68,7 @@ impl Context {
             directory: Directory::default(),
             contacts: Contacts::default(),
             delegations: Delegations::default(),
+            shifts: Shifts::default(),
             assignment: Assignment::default(),
             timers: Timers::default(),
             push: BTreeMap::new(),

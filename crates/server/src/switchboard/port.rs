@@ -4,7 +4,7 @@ use crate::store::{AlertId, PushRow, Write};
 use std::collections::BTreeSet;
 use telcon_proto::{
     Blob, CallId, Card, DelegationId, DeviceId, Digest, InvitationId, OfficeName, PersonId, RecordMode, RecoveryId,
-    ServerMessage, SuiteName,
+    ServerMessage, ShiftId, SuiteName,
     delegation::Delegation,
     device_policy::DevicePolicy,
     entry::Entry,
@@ -129,6 +129,8 @@ pub enum CloseReason {
     Replaced,
     /// The device was revoked.
     Revoked,
+    /// The shift at the place's device is over, or is another one now.
+    ShiftOver,
 }
 
 /// Identifies a log append when its result is reported.
@@ -164,6 +166,10 @@ pub enum PendingAppend {
     DelegationGiven(DelegationId),
     /// A delegation was ended.
     DelegationEnded(DelegationId),
+    /// A shift began.
+    ShiftStarted(ShiftId),
+    /// A shift ended.
+    ShiftEnded(ShiftId),
 }
 
 /// A change at the relay.
@@ -399,6 +405,17 @@ pub struct DelegationEnding {
     pub by: DeviceId,
     /// SHA-256 of the statement.
     pub sha256: Digest,
+}
+
+/// A shift that a person begins at a device of a place, with a passkey that was verified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BeginningShift {
+    /// The shift, drawn at random with the challenge.
+    pub shift: ShiftId,
+    /// The place's device.
+    pub device: DeviceId,
+    /// The device for which the passkey is registered: its person begins the shift.
+    pub with: DeviceId,
 }
 
 /// A sealed record whose parts and signature were checked.
