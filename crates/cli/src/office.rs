@@ -160,6 +160,7 @@ pub fn card(office: &OfficeName, name: &str, organisation: &str, role: Role, zon
         organisation: organisation.into(),
         role,
         zone: zone.into(),
+        place: false,
     })
 }
 

@@ -6,6 +6,7 @@ use telcon_proto::{
     CallId, Card, ClientMessage, DelegationId, DeviceId, InvitationId, PersonId, RecordMode, RecoveryId, Role,
     delegation::{Act, ActsFor},
     recovery::RecoveryReason,
+    shift::OnShift,
 };
 
 /// What a person, or the program around the engine, requests.
@@ -114,6 +115,12 @@ pub enum UserCommand {
         /// Which.
         device: DeviceId,
     },
+    /// End the shift at this device of a place: whoever is on shift wants to, or nobody used the device for too long.
+    EndShift {
+        /// Whether nobody used it.
+        #[serde(default)]
+        idle: bool,
+    },
     /// Cancel the ring, or end the call; a listener leaves.
     HangUp,
     /// The same as [`UserCommand::HangUp`], for a listener.
@@ -178,6 +185,9 @@ pub struct PersonToInvite {
     pub role: Role,
     /// IANA time zone of where they work.
     pub zone: String,
+    /// Whether it is a place, such as an operations room, and not a person: people work at its devices in shifts.
+    #[serde(default)]
+    pub place: bool,
     /// How long the link may be used, milliseconds; at most, and if not given,
     /// [`telcon_proto::limits::MAX_INVITATION_MS`].
     #[serde(default)]
@@ -233,6 +243,15 @@ pub enum Event {
         speakers: Vec<DeviceId>,
         /// Who acts, or acted, for a party.
         acts_for: Vec<ActsFor>,
+    },
+    /// Who is on shift at a device of a place that is in the call, as the office's server says.
+    OnShift {
+        /// The call.
+        call: CallId,
+        /// The device.
+        device: DeviceId,
+        /// Who.
+        on_shift: OnShift,
     },
     /// The office assigned this note-taker to a call: leave any other, and listen to this one.
     Assigned {

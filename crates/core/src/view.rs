@@ -5,8 +5,8 @@ use serde::Serialize;
 use telcon_identity::{VerifiedDevice, VerifiedRevocation};
 use telcon_proto::{
     CallId, Card, DeviceId, InvitationId, OfficeAlert, OfficeName, RecordMode, RecoveryId, Role, SuiteName,
-    alert::AddedDevice, delegation::ActsFor, message::NoticeState, recovery::RecoveryReason, short_code::CodeOver,
-    terms::Contact,
+    alert::AddedDevice, delegation::ActsFor, message::NoticeState, recovery::RecoveryReason, shift::OnShift,
+    short_code::CodeOver, terms::Contact,
 };
 
 /// Everything a screen shows.
@@ -33,6 +33,10 @@ pub struct View {
     pub unlock_required: bool,
     /// The person has to sign in with their account at the office's provider: bearer token for that alone.
     pub sso_token: Option<String>,
+    /// Nobody is on shift at this device of a place: bearer token with which somebody begins one.
+    pub shift_token: Option<String>,
+    /// Who is on shift at this device of a place, as the office's server says.
+    pub shift: Option<OnShift>,
     /// The office refuses this program because of its age.
     pub outdated: bool,
     /// State of the office's log as this device checked it.
@@ -289,6 +293,8 @@ pub struct MemberView {
     pub muted: bool,
     /// Whether it is a note-taker whose heartbeats are overdue.
     pub lost: bool,
+    /// Who is on shift at it, if it is a device of a place, as the office's server says.
+    pub on_shift: Option<OnShift>,
 }
 
 /// A caption on the screen.

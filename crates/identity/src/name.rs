@@ -248,7 +248,7 @@ mod tests {
             }
             let named = named.unwrap();
             assert_eq!(read_card(&named, &domain()).unwrap(), (place.clone(), [7; 16]));
-            let person = Card { place: false, ..place };
+            let person = Card { ..place, place: false };
             assert_ne!(card_name(&person, &[7; 16]).unwrap(), named, "a place's certificate is no person's");
         }
         // Written by hand, with a role that has no places, or twice.

@@ -21,8 +21,7 @@
 
 use crate::{
     CallId, DelegationId, DeviceId, Digest, Ended, InvitationId, PersonId, RecordMode, RecoveryId, ShiftId, SuiteName,
-    recovery::RecoveryEnd,
-    shift::ShiftEnd,
+    recovery::RecoveryEnd, shift::ShiftEnd,
 };
 use serde::{Deserialize, Serialize};
 

@@ -2,7 +2,8 @@
 
 use crate::{
     Blob, CallId, Card, DeviceId, Ended, OfficeAlert, PersonId, RecordMode, SuiteName, delegation::ProvenDelegation,
-    device_policy::DeviceKind, device_policy::ProgramVersion, message::Logged, shift::OnShift, shift::WorkedShift, sso::OfficeAccount,
+    device_policy::DeviceKind, device_policy::ProgramVersion, message::Logged, shift::OnShift, shift::WorkedShift,
+    sso::OfficeAccount,
 };
 use serde::{Deserialize, Serialize};
 

@@ -95,11 +95,7 @@ pub const TABLE: &[(Action, &str, &[Role])] = &[
     (Action::Delegate, "let staff ring or answer for oneself, by a signed delegation", &[Principal]),
     (Action::ActForPrincipal, "ring or answer for a principal, under their delegation", &[Scheduler, DutyOfficer]),
     (Action::EndDelegations, "see all delegations, and end them", &[SecurityOfficer]),
-    (
-        Action::WorkInShifts,
-        "work in shifts at a device of a place",
-        &[Scheduler, DutyOfficer, NoteTaker, Interpreter],
-    ),
+    (Action::WorkInShifts, "work in shifts at a device of a place", &[Scheduler, DutyOfficer, NoteTaker, Interpreter]),
     (Action::SeeAlerts, "see the office's alerts", &[SecurityOfficer, Auditor]),
     (Action::MarkAlerts, "mark the office's alerts as seen", &[SecurityOfficer]),
 ];
@@ -206,10 +202,7 @@ mod tests {
                 WorkInShifts,
             ],
         ),
-        (
-            NoteTaker,
-            &[ListenIn, WatchCalls, WriteRecord, SeeAllRecords, DownloadRecords, SeeOwnDevices, WorkInShifts],
-        ),
+        (NoteTaker, &[ListenIn, WatchCalls, WriteRecord, SeeAllRecords, DownloadRecords, SeeOwnDevices, WorkInShifts]),
         (Interpreter, &[ListenIn, WatchCalls, SeeOwnDevices, WorkInShifts]),
         (SecurityOfficer, &[SeeOwnDevices, EnrolDevices, SeeAllDevices, EndDelegations, SeeAlerts, MarkAlerts]),
         (RecordsOfficer, &[SeeAllRecords, DownloadRecords, SeeOwnDevices]),

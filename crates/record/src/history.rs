@@ -7,7 +7,7 @@ use crate::report::{Gap, Problem, ProblemKind};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use telcon_proto::entry::{ArchivedRecord, Entry, InvitationClosed, LoggedSignature, ReadEntry, is_by_registrar};
 use telcon_proto::recovery::{RecoveryConfirmation, RecoveryEnd};
-use telcon_proto::{CallId, DelegationId, Ended, InvitationId, OfficeAlert, RecordMode, RecoveryId};
+use telcon_proto::{CallId, DelegationId, Ended, InvitationId, OfficeAlert, RecordMode, RecoveryId, ShiftId};
 
 /// Most problems that are listed. A log can be made of contradictions; the rest are one more problem.
 pub(crate) const MAX_PROBLEMS: usize = 10_000;
@@ -225,6 +225,8 @@ pub(crate) struct History {
     recovering: BTreeMap<InvitationId, RecoveryId>,
     /// Delegations: until when they are valid, and the index of their end.
     delegations: BTreeMap<DelegationId, (u64, Option<u64>)>,
+    /// Shifts, and whether they have ended.
+    shifts: BTreeMap<ShiftId, bool>,
     problems: Vec<Problem>,
     /// How many problems there are, listed or not.
     found: u64,
@@ -451,6 +453,20 @@ impl History {
                     self.problem(ProblemKind::Device, None, text);
                 }
             },
+            Entry::ShiftStarted { shift, .. } => {
+                if self.shifts.insert(shift, false).is_some() {
+                    let text = format!("entry {index}: shift {shift} was begun twice");
+                    self.problem(ProblemKind::Device, None, text);
+                }
+            }
+            Entry::ShiftEnded { shift, .. } => {
+                let what = match self.shifts.insert(shift, true) {
+                    Some(false) => return,
+                    Some(true) => "ended twice",
+                    None => "ended but never begun",
+                };
+                self.problem(ProblemKind::Device, None, format!("entry {index}: shift {shift} was {what}"));
+            }
             // The server's rules only restrict: nothing else in the log depends on them.
             Entry::DevicePolicyChanged { .. } => {}
             Entry::ArchiveOpened { call, .. } => {

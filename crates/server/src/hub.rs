@@ -16,9 +16,9 @@ use crate::{
     reconcile::{CertificateSource, ReconcileError, reconcile},
     store::{IssuedLinkRow, ProtectionWrite, PushRow, RegistrarRow, Store, StoreError, Unfinished, Write},
     switchboard::{
-        Approved, BeginningShift, ConfirmingRecovery, DelegationEnding, DeviceAsked, Effects, Gauges, LegRefusal, NewDelegation,
-        NewDevice, OpeningRecovery, Output, PendingAppend, Policy, Refusal, RefusalKind, RefusedRing, RelayCommand,
-        Reply, RequestId, Revocation, Seal, SessionId, SignedIn, Switchboard, VerifiedRing,
+        Approved, BeginningShift, ConfirmingRecovery, DelegationEnding, DeviceAsked, Effects, Gauges, LegRefusal,
+        NewDelegation, NewDevice, OpeningRecovery, Output, PendingAppend, Policy, Refusal, RefusalKind, RefusedRing,
+        RelayCommand, Reply, RequestId, Revocation, Seal, SessionId, SignedIn, Switchboard, VerifiedRing,
     },
 };
 use std::{

@@ -236,7 +236,15 @@ mod tests {
 
     fn card() -> Card {
         let (person, office) = (PersonId::from_bytes([1; 16]), home());
-        Card { person, office, name: "A".into(), organisation: "B".into(), role: Role::Principal, zone: "UTC".into() }
+        Card {
+            person,
+            office,
+            name: "A".into(),
+            organisation: "B".into(),
+            role: Role::Principal,
+            zone: "UTC".into(),
+            place: false,
+        }
     }
 
     fn device(n: u8) -> DeviceRow {

@@ -141,6 +141,7 @@ mod tests {
             organisation: "Chancellery".into(),
             role: Role::Principal,
             zone: "UTC".into(),
+            place: false,
         };
         let spec = InviteSpec {
             card: card.clone(),

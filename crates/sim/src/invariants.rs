@@ -435,6 +435,8 @@ impl World {
                 Entry::RecoveryClosed { recovery, .. } => format!("recovery closed {recovery:?}"),
                 Entry::DelegationGiven { delegation, .. } => format!("delegated {delegation:?}"),
                 Entry::DelegationEnded { delegation, .. } => format!("ended {delegation:?}"),
+                Entry::ShiftStarted { shift, .. } => format!("shift started {shift:?}"),
+                Entry::ShiftEnded { shift, .. } => format!("shift ended {shift:?}"),
                 Entry::ArchiveOpened { .. } | Entry::DevicePolicyChanged { .. } => continue,
             };
             if !once.insert(key.clone()) {

@@ -9,11 +9,16 @@ use super::{
 use crate::attendance::{Attendance, Gap, MAX_GAP_MS};
 use std::collections::BTreeMap;
 use telcon_core::{Engine, call::captions::Caption};
-use telcon_proto::{Blob, CallId, Card, DeviceId, RecordMode, delegation::ActsFor, participant::RecordParticipant};
+use telcon_proto::{
+    Blob, CallId, Card, DeviceId, RecordMode, delegation::ActsFor, participant::RecordParticipant, shift::OnShift,
+};
 use telcon_record::{BagInfo, NO_AUDIO, RecordError, Segment, local_time::Zone, progress::MIN_MISSING_MS};
 
 /// Largest Opus packet, bytes (RFC 6716 section 3.4).
 const MAX_PACKET_BYTES: usize = 1275;
+
+/// Most shifts of a call that are noted: its server's choice.
+const MAX_SHIFTS: usize = 64;
 
 /// A call that is being recorded.
 pub(super) struct RecordingSession {
@@ -28,6 +33,8 @@ pub(super) struct RecordingSession {
     participants: BTreeMap<DeviceId, Card>,
     /// Who acted for a party.
     acts_for: Vec<ActsFor>,
+    /// Who was on shift at devices of places, as the office's server said.
+    shifts: Vec<(DeviceId, OnShift)>,
     pub(super) transcript: Vec<TranscriptLine>,
     outage: OutageLog,
     attendance: Attendance,
@@ -101,6 +108,7 @@ impl RecordingSession {
             sealed_ms: now_ms,
             participants: BTreeMap::new(),
             acts_for: Vec::new(),
+            shifts: Vec::new(),
             transcript: Vec::new(),
             outage,
             attendance: Attendance::default(),
@@ -140,6 +148,19 @@ impl RecordingSession {
         if let Some(live) = &mut self.live {
             live.on_members(members);
         }
+    }
+
+    /// Somebody is on shift at a device of a place that is in the call.
+    pub(super) fn on_shift(&mut self, device: DeviceId, on_shift: &OnShift, now_ms: u64) {
+        let known = self.shifts.iter().any(|(known, shift)| *known == device && shift.shift == on_shift.shift);
+        if known || self.shifts.len() >= MAX_SHIFTS {
+            return;
+        }
+        self.files.push_event(serde_json::json!({
+            "at_ms": now_ms, "what": "on_shift", "device": device, "person": on_shift.person.person.to_hex(),
+            "name": on_shift.person.name, "since_ms": on_shift.since_ms,
+        }));
+        self.shifts.push((device, on_shift.clone()));
     }
 
     /// The call was answered at `live_ms`.
@@ -332,8 +353,10 @@ impl RecordingSession {
         let statistics = self.attendance.statistics();
         self.files
             .push_event(serde_json::json!({ "at_ms": now_ms, "what": "receive_statistics", "speakers": statistics }));
-        let participants =
-            self.participants.iter().map(|(device, card)| RecordParticipant::new(*device, card).acting(&self.acts_for));
+        let participants = self.participants.iter().map(|(device, card)| {
+            let shifts = self.shifts.iter().filter(|(at, _)| at == device).map(|(_, shift)| shift);
+            RecordParticipant::new(*device, card).acting(&self.acts_for).with_shifts(shifts)
+        });
         self.files.add_summaries(&participants.collect::<Vec<_>>());
     }
 

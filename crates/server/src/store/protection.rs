@@ -270,12 +270,7 @@ pub(super) fn passkey(t: &mut dyn Statements, credential: &str) -> Result<Option
 }
 
 fn passkey_row(row: &Row) -> Result<PasskeyRow, StoreError> {
-    Ok(PasskeyRow {
-        credential: row.text(0)?,
-        device: row.device(1)?,
-        passkey: row.text(2)?,
-        added_ms: row.number(3)?,
-    })
+    Ok(PasskeyRow { credential: row.text(0)?, device: row.device(1)?, passkey: row.text(2)?, added_ms: row.number(3)? })
 }
 
 pub(super) fn locker(t: &mut dyn Statements, locker: &Digest) -> Result<Option<LockerRow>, StoreError> {

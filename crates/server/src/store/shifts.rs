@@ -11,7 +11,8 @@ use telcon_proto::{
     shift::{ShiftEnd, WorkedShift},
 };
 
-const COLUMNS: &str = "shift, device, card, begun_with, started_ms, until_ms, started_index, ended_ms, how, ended_index";
+const COLUMNS: &str =
+    "shift, device, card, begun_with, started_ms, until_ms, started_index, ended_ms, how, ended_index";
 
 pub(super) fn insert(t: &mut dyn Statements, row: &ShiftRow) -> Result<(), StoreError> {
     t.execute(

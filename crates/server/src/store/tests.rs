@@ -27,6 +27,7 @@ fn card(n: u8) -> Card {
         organisation: "Chancellery".into(),
         role: Role::Principal,
         zone: "UTC".into(),
+        place: false,
     }
 }
 

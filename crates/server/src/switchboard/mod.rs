@@ -67,9 +67,9 @@ mod sign_in_limits;
 mod silence;
 
 pub use port::{
-    Approved, BeginningShift, CloseReason, ConfirmingRecovery, DelegationEnding, DeviceAsked, Effects, FirstApproved, LegRefusal,
-    NewDelegation, NewDevice, OpeningRecovery, Output, PendingAppend, Policy, Push, PushCommand, Refusal, RefusalKind,
-    RefusedRing, RelayCommand, Reply, RequestId, Revocation, Seal, SessionId, VerifiedRing,
+    Approved, BeginningShift, CloseReason, ConfirmingRecovery, DelegationEnding, DeviceAsked, Effects, FirstApproved,
+    LegRefusal, NewDelegation, NewDevice, OpeningRecovery, Output, PendingAppend, Policy, Push, PushCommand, Refusal,
+    RefusalKind, RefusedRing, RelayCommand, Reply, RequestId, Revocation, Seal, SessionId, VerifiedRing,
 };
 
 use crate::{

@@ -211,6 +211,7 @@ impl Switchboard {
             | Timer::Recovery(_)
             | Timer::RecoveryShown(_)
             | Timer::Delegation(_)
+            | Timer::Shift(_)
             | Timer::Contacts
             | Timer::Alerts => {}
         }

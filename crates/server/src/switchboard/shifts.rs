@@ -8,7 +8,9 @@ use super::{
     Switchboard,
     call::{Call, tell_members},
     context::{Context, Timer},
-    port::{BeginningShift, CloseReason, Effects, Output, PendingAppend, Refusal, RefusalKind, Reply, RequestId, SessionId},
+    port::{
+        BeginningShift, CloseReason, Effects, Output, PendingAppend, Refusal, RefusalKind, Reply, RequestId, SessionId,
+    },
 };
 use crate::{
     digest::sha256,
@@ -124,9 +126,11 @@ impl Switchboard {
         let directory = &self.context.directory;
         let card = |device| directory.device(device).filter(|device| device.is_valid()).map(|device| &device.card);
         let place = card(&new.device).filter(|card| card.place);
-        let place = place.ok_or((RefusalKind::Forbidden, "nobody works in shifts at this device: it is not a place's"))?;
+        let place =
+            place.ok_or((RefusalKind::Forbidden, "nobody works in shifts at this device: it is not a place's"))?;
         let person = card(&new.with).filter(|card| !card.place);
-        let person = person.ok_or((RefusalKind::Forbidden, "the device of this passkey is revoked, or is no person's"))?;
+        let person =
+            person.ok_or((RefusalKind::Forbidden, "the device of this passkey is revoked, or is no person's"))?;
         if !may_work_at(person.role, place.role) {
             let text = "your role does not allow you to work at this place: somebody whose role does has to sign in";
             return Err((RefusalKind::Forbidden, text));
@@ -190,9 +194,8 @@ impl Switchboard {
 
     /// A device was revoked: shifts at it end, and those that were begun with a passkey of it, which a thief may have.
     pub(super) fn end_shifts_of_device(&mut self, device: DeviceId, now_ms: u64) {
-        let concerns = |row: &&ShiftRow| {
-            row.ended.is_none() && (row.device == device || row.begun_with == Some(device))
-        };
+        let concerns =
+            |row: &&ShiftRow| row.ended.is_none() && (row.device == device || row.begun_with == Some(device));
         let ids: Vec<_> = self.context.shifts.rows.values().filter(concerns).map(|row| row.shift).collect();
         for id in ids {
             self.end_shift(id, ShiftEnd::Revoked, now_ms);
@@ -305,7 +308,8 @@ impl Call {
 /// The entry of a beginning.
 fn started(row: &ShiftRow) -> Entry {
     // Only a shift that the log has lacks a person.
-    let person = row.person.as_ref().map(|card| card.person).unwrap_or_else(|| telcon_proto::PersonId::from_bytes([0; 16]));
+    let person =
+        row.person.as_ref().map(|card| card.person).unwrap_or_else(|| telcon_proto::PersonId::from_bytes([0; 16]));
     let person_sha256 = shift_commitment(person, row.shift, sha256);
     Entry::ShiftStarted { time_ms: row.started_ms, shift: row.shift, device: row.device, person_sha256 }
 }

@@ -39,8 +39,15 @@ fn kind(message: &S) -> String {
 }
 
 fn new_device(device: DeviceId, person: PersonId, name: String, role: Role) -> NewDevice {
-    let card =
-        Card { person, office: home(), name, organisation: "Chancellery".into(), role, zone: "Europe/Oslo".into() };
+    let card = Card {
+        person,
+        office: home(),
+        name,
+        organisation: "Chancellery".into(),
+        role,
+        zone: "Europe/Oslo".into(),
+        place: false,
+    };
     NewDevice {
         device,
         card,

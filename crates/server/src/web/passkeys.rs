@@ -31,7 +31,12 @@ use telcon_proto::{
 };
 use webauthn_rs::prelude::{Passkey, PasskeyRegistration, Uuid};
 
-pub(super) fn begin(app: &App, address: ClientAddress, begun: Begun, options: Value) -> Result<PasskeyOptions, HttpError> {
+pub(super) fn begin(
+    app: &App,
+    address: ClientAddress,
+    begun: Begun,
+    options: Value,
+) -> Result<PasskeyOptions, HttpError> {
     let ceremony = random_text()?;
     let network = (!address.is_proxy).then(|| network_of(address.address, UNSIGNED_IPV6_PREFIX));
     let origin = Origin { address: network, device: begun.device };

@@ -37,7 +37,9 @@ use telcon_proto::{
 };
 use tokio::sync::oneshot;
 use url::Url;
-use webauthn_rs::prelude::{DiscoverableAuthentication, PasskeyAuthentication, PasskeyRegistration, Webauthn, WebauthnBuilder};
+use webauthn_rs::prelude::{
+    DiscoverableAuthentication, PasskeyAuthentication, PasskeyRegistration, Webauthn, WebauthnBuilder,
+};
 
 /// What the office wants of devices in browsers.
 #[derive(Clone, Debug, Default)]

@@ -9,13 +9,7 @@ use super::{
     protection::{Begun, Ceremony, Party, store},
     tokens::{Bearer, Tokens},
 };
-use crate::{
-    archive::now_ms,
-    hub::Input,
-    random::random,
-    store::ProtectionWrite,
-    switchboard::BeginningShift,
-};
+use crate::{hub::Input, random::random, store::ProtectionWrite, switchboard::BeginningShift};
 use axum::{
     Extension, Json,
     extract::State,
@@ -164,7 +158,8 @@ pub(super) async fn begin(
     app.shifts.release(device);
     blocking(move || {
         let logged = app.prover.prove(index)?;
-        let since_ms = telcon_proto::entry::ReadEntry::parse(logged.entry.as_slice()).known().map_or(0, |e| e.time_ms());
+        let since_ms =
+            telcon_proto::entry::ReadEntry::parse(logged.entry.as_slice()).known().map_or(0, |e| e.time_ms());
         let on_shift = OnShift { shift, person, since_ms, until_ms: since_ms + MAX_SHIFT_MS };
         Ok(Json(ShiftBegun { on_shift, logged }))
     })
@@ -194,10 +189,12 @@ fn verify(
         webauthn.identify_discoverable_authentication(&answer).map_err(|why| not_accepted(&why, device))?;
     let credential = URL_SAFE_NO_PAD.encode(id);
     let unknown = || {
-        let text = "your office does not know this passkey, or its device is revoked: use one that protects a device of yours";
+        let text =
+            "your office does not know this passkey, or its device is revoked: use one that protects a device of yours";
         HttpError::new(StatusCode::FORBIDDEN, text)
     };
-    let row = app.reader.passkey(&credential)?.filter(|row| row.device.as_bytes() == user.as_bytes()).ok_or_else(unknown)?;
+    let row =
+        app.reader.passkey(&credential)?.filter(|row| row.device.as_bytes() == user.as_bytes()).ok_or_else(unknown)?;
     let theirs = app.reader.device(&row.device)?.filter(|row| row.revoked_ms.is_none()).ok_or_else(unknown)?;
     let before = row.passkey;
     let mut used: Passkey = read_passkey(&before)?;

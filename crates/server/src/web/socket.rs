@@ -13,7 +13,8 @@ use crate::{
     archive::now_ms,
     hub::Input,
     limits::{
-        EXPIRED_IN_USE_MS, FIRST_MESSAGE_TIMEOUT_MS, IDLE_TIMEOUT_MS, SHIFT_WAIT_MS, SOCKET_READ_BUFFER_BYTES, SSO_TTL_MS,
+        EXPIRED_IN_USE_MS, FIRST_MESSAGE_TIMEOUT_MS, IDLE_TIMEOUT_MS, SHIFT_WAIT_MS, SOCKET_READ_BUFFER_BYTES,
+        SSO_TTL_MS,
     },
     outbox::{OutboxReader, Outgoing, outbox},
     protection::session_remaining_ms,

@@ -36,6 +36,7 @@ fn a_person_shown_otherwise_than_certified_is_detected_before_the_call_is_live()
                     in_call,
                     checkpoint,
                     recovered_ms,
+                    shift,
                 } => {
                     people.iter_mut().for_each(|contact| alter(&mut contact.card));
                     ServerMessage::SignedIn {
@@ -49,6 +50,7 @@ fn a_person_shown_otherwise_than_certified_is_detected_before_the_call_is_live()
                         in_call,
                         checkpoint,
                         recovered_ms,
+                        shift,
                     }
                 }
                 // The `answer` flag is not authenticated: the server may claim that it is a listener, or a rejoin.
