@@ -5,7 +5,10 @@
 
 use crate::error::{Flaw, Mismatch, Misuse, Result};
 use telcon_proto::{
-    Card, OfficeName, PersonId, Role, hex, limits::MAX_NAME_CHARS, policy::{ROLES, is_role_of_places}, printable::is_active,
+    Card, OfficeName, PersonId, Role, hex,
+    limits::MAX_NAME_CHARS,
+    policy::{ROLES, is_role_of_places},
+    printable::is_active,
 };
 use unicode_security::GeneralSecurityProfile as _;
 use x509_cert::{
@@ -248,7 +251,7 @@ mod tests {
             }
             let named = named.unwrap();
             assert_eq!(read_card(&named, &domain()).unwrap(), (place.clone(), [7; 16]));
-            let person = Card { ..place, place: false };
+            let person = Card { place: false, ..place };
             assert_ne!(card_name(&person, &[7; 16]).unwrap(), named, "a place's certificate is no person's");
         }
         // Written by hand, with a role that has no places, or twice.

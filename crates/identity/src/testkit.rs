@@ -40,7 +40,9 @@ pub(crate) fn card(role: Role) -> Card {
         name: "The President of Norland".into(),
         organisation: "Chancellery of Norland".into(),
         role,
-        zone: "Europe/Oslo".into(), place: false }
+        zone: "Europe/Oslo".into(),
+        place: false,
+    }
 }
 
 /// A device with its key and chain.

@@ -197,6 +197,10 @@ export type LockerAnswer =
  */
 export type LogComparison = 'unknown' | 'same' | 'different';
 /**
+ * Name of an office: a domain in lower-case ASCII labels.
+ */
+export type OfficeName = string;
+/**
  * State of a call.
  */
 export type NoticeState =
@@ -217,10 +221,6 @@ export type NoticeState =
       how: 'hung_up' | 'declined' | 'cancelled' | 'missed' | 'busy' | 'failed' | 'interrupted' | 'revoked';
       is: 'ended';
     };
-/**
- * Name of an office: a domain in lower-case ASCII labels.
- */
-export type OfficeName = string;
 /**
  * An output of the engine, for the page to carry out in order.
  */
@@ -347,6 +347,14 @@ export type RemoveProtector =
       locker_sha256: string;
     };
 /**
+ * How a shift ended.
+ */
+export type ShiftEnd = 'ended' | 'handed_over' | 'idle' | 'expired' | 'revoked' | 'not_begun' | 'lost';
+/**
+ * One shift of a person at a device of a place. Opaque: the log names it.
+ */
+export type ShiftId = string;
+/**
  * The MLS cipher suite of an office, by name.
  */
 export type SuiteName = 'hybrid' | 'cnsa2';
@@ -379,7 +387,7 @@ export type UserCommand =
        * In which ways.
        */
       acts: Act[];
-      delegate: Card15;
+      delegate: Card17;
       /**
        * Until when.
        */
@@ -426,6 +434,10 @@ export type UserCommand =
        */
       organisation: string;
       person?: PersonId;
+      /**
+       * Whether it is a place, such as an operations room, and not a person: people work at its devices in shifts.
+       */
+      place?: boolean;
       /**
        * Role of a person in the office that certified them. Certificates carry it: a device reads it from the verified certificate, never from the server's messages.
        */
@@ -528,6 +540,13 @@ export type UserCommand =
       type: 'acknowledge_device';
     }
   | {
+      /**
+       * Whether nobody used it.
+       */
+      idle?: boolean;
+      type: 'end_shift';
+    }
+  | {
       type: 'hang_up';
     }
   | {
@@ -628,6 +647,7 @@ export interface Contract {
   LogComparison?: LogComparison;
   LogFork?: LogFork;
   LogState?: LogState;
+  Logged?: Logged;
   MakeLocker?: MakeLocker;
   MemberView?: MemberView;
   NoticeState?: NoticeState;
@@ -638,6 +658,7 @@ export interface Contract {
   OfficeInfo?: OfficeInfo;
   OfficeName?: OfficeName;
   OfficeView?: OfficeView;
+  OnShift?: OnShift;
   OpenLocker?: OpenLocker;
   Orders?: Orders;
   PageAsking?: PageAsking;
@@ -663,6 +684,10 @@ export interface Contract {
   RevocationView?: RevocationView;
   Role?: Role;
   SealedText?: SealedText1;
+  ShiftBegun?: ShiftBegun;
+  ShiftEnd?: ShiftEnd;
+  ShiftId?: ShiftId;
+  ShiftOptions?: ShiftOptions;
   SignIn?: SignIn;
   SignInList?: SignInList;
   SsoFinish?: SsoFinish;
@@ -671,6 +696,7 @@ export interface Contract {
   SuiteName?: SuiteName;
   UserCommand?: UserCommand;
   View?: View1;
+  WorkedShift?: WorkedShift;
   You?: You;
 }
 /**
@@ -704,6 +730,10 @@ export interface Card {
    * The person.
    */
   person: string;
+  /**
+   * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
+   */
+  place?: boolean;
   /**
    * Their role in that office.
    */
@@ -742,6 +772,10 @@ export interface Card1 {
    * The person.
    */
   person: string;
+  /**
+   * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
+   */
+  place?: boolean;
   /**
    * Their role in that office.
    */
@@ -796,6 +830,10 @@ export interface Card2 {
    */
   person: string;
   /**
+   * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
+   */
+  place?: boolean;
+  /**
    * Their role in that office.
    */
   role:
@@ -833,6 +871,10 @@ export interface Card3 {
    * The person.
    */
   person: string;
+  /**
+   * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
+   */
+  place?: boolean;
   /**
    * Their role in that office.
    */
@@ -1029,6 +1071,10 @@ export interface Card4 {
    * The person.
    */
   person: string;
+  /**
+   * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
+   */
+  place?: boolean;
   /**
    * Their role in that office.
    */
@@ -1238,6 +1284,10 @@ export interface Card5 {
    */
   person: string;
   /**
+   * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
+   */
+  place?: boolean;
+  /**
    * Their role in that office.
    */
   role:
@@ -1280,6 +1330,10 @@ export interface MemberView {
    */
   office: string;
   /**
+   * Who is on shift at it, if it is a device of a place, as the office's server says.
+   */
+  on_shift: OnShift | null;
+  /**
    * Their own organisation, such as "Chancellery of Norland".
    */
   organisation: string;
@@ -1287,6 +1341,10 @@ export interface MemberView {
    * The person.
    */
   person: string;
+  /**
+   * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
+   */
+  place?: boolean;
   /**
    * Their role in that office.
    */
@@ -1308,6 +1366,66 @@ export interface MemberView {
    * Whether it is this one.
    */
   you: boolean;
+  /**
+   * IANA time zone of where they work, such as `Europe/Oslo`.
+   */
+  zone: string;
+}
+/**
+ * Who is on shift at a device of a place, as the office's server says.
+ */
+export interface OnShift {
+  person: Card6;
+  /**
+   * The shift.
+   */
+  shift: string;
+  /**
+   * Since when, milliseconds since 1970 UTC.
+   */
+  since_ms: number;
+  /**
+   * Until when at most.
+   */
+  until_ms: number;
+}
+/**
+ * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
+ */
+export interface Card6 {
+  /**
+   * The name or title to show, such as "The President of Norland".
+   */
+  name: string;
+  /**
+   * The office whose authority certified the person.
+   */
+  office: string;
+  /**
+   * Their own organisation, such as "Chancellery of Norland".
+   */
+  organisation: string;
+  /**
+   * The person.
+   */
+  person: string;
+  /**
+   * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
+   */
+  place?: boolean;
+  /**
+   * Their role in that office.
+   */
+  role:
+    | 'principal'
+    | 'scheduler'
+    | 'duty_officer'
+    | 'note_taker'
+    | 'interpreter'
+    | 'counterpart'
+    | 'security_officer'
+    | 'records_officer'
+    | 'auditor';
   /**
    * IANA time zone of where they work, such as `Europe/Oslo`.
    */
@@ -1419,6 +1537,10 @@ export interface Contact {
    */
   person: string;
   /**
+   * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
+   */
+  place?: boolean;
+  /**
    * Whether one of their devices is connected now.
    */
   reachable: boolean;
@@ -1465,7 +1587,7 @@ export interface ListedDelegation {
    * In which ways.
    */
   acts: Act[];
-  delegate: Card6;
+  delegate: Card7;
   /**
    * Which.
    */
@@ -1482,49 +1604,11 @@ export interface ListedDelegation {
    * From when, milliseconds since 1970 UTC.
    */
   not_before_ms: number;
-  principal: Card7;
+  principal: Card8;
   /**
    * The statement, a compact JWS: its certificates name the principal.
    */
   statement: string;
-}
-/**
- * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
- */
-export interface Card6 {
-  /**
-   * The name or title to show, such as "The President of Norland".
-   */
-  name: string;
-  /**
-   * The office whose authority certified the person.
-   */
-  office: string;
-  /**
-   * Their own organisation, such as "Chancellery of Norland".
-   */
-  organisation: string;
-  /**
-   * The person.
-   */
-  person: string;
-  /**
-   * Their role in that office.
-   */
-  role:
-    | 'principal'
-    | 'scheduler'
-    | 'duty_officer'
-    | 'note_taker'
-    | 'interpreter'
-    | 'counterpart'
-    | 'security_officer'
-    | 'records_officer'
-    | 'auditor';
-  /**
-   * IANA time zone of where they work, such as `Europe/Oslo`.
-   */
-  zone: string;
 }
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
@@ -1546,6 +1630,52 @@ export interface Card7 {
    * The person.
    */
   person: string;
+  /**
+   * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
+   */
+  place?: boolean;
+  /**
+   * Their role in that office.
+   */
+  role:
+    | 'principal'
+    | 'scheduler'
+    | 'duty_officer'
+    | 'note_taker'
+    | 'interpreter'
+    | 'counterpart'
+    | 'security_officer'
+    | 'records_officer'
+    | 'auditor';
+  /**
+   * IANA time zone of where they work, such as `Europe/Oslo`.
+   */
+  zone: string;
+}
+/**
+ * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
+ */
+export interface Card8 {
+  /**
+   * The name or title to show, such as "The President of Norland".
+   */
+  name: string;
+  /**
+   * The office whose authority certified the person.
+   */
+  office: string;
+  /**
+   * Their own organisation, such as "Chancellery of Norland".
+   */
+  organisation: string;
+  /**
+   * The person.
+   */
+  person: string;
+  /**
+   * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
+   */
+  place?: boolean;
   /**
    * Their role in that office.
    */
@@ -1583,7 +1713,7 @@ export interface ListedDevice {
    */
   account_used_ms?: number;
   approved_by?: DeviceId;
-  card: Card8;
+  card: Card9;
   /**
    * Whether it is connected now.
    */
@@ -1614,6 +1744,7 @@ export interface ListedDevice {
    * When it was last connected, milliseconds since 1970 UTC, to within a few minutes; none if it never was, or not since the server keeps this.
    */
   last_seen_ms?: number;
+  on_shift?: OnShift;
   program?: ProgramVersion;
   /**
    * Whether it is a registrar.
@@ -1648,7 +1779,7 @@ export interface OfficeAccount {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card8 {
+export interface Card9 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -1665,6 +1796,10 @@ export interface Card8 {
    * The person.
    */
   person: string;
+  /**
+   * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
+   */
+  place?: boolean;
   /**
    * Their role in that office.
    */
@@ -1816,7 +1951,7 @@ export interface InvitationView {
    * How many security officers have to approve the device that asks: one or two, by the office's charter; two of a recovery.
    */
   approvals_needed: number;
-  card: Card9;
+  card: Card10;
   /**
    * Until when a device may ask with it, or, once one has asked, until when it waits.
    */
@@ -1857,7 +1992,7 @@ export interface InvitationView {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card9 {
+export interface Card10 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -1874,6 +2009,10 @@ export interface Card9 {
    * The person.
    */
   person: string;
+  /**
+   * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
+   */
+  place?: boolean;
   /**
    * Their role in that office.
    */
@@ -1940,6 +2079,28 @@ export interface LogState {
   size: number;
 }
 /**
+ * An entry of the log with the proof that it is in the tree of a signed checkpoint.
+ */
+export interface Logged {
+  /**
+   * The signed checkpoint of the tree that the proof leads to.
+   */
+  checkpoint: string;
+  /**
+   * Bytes as standard base64 (RFC 4648, section 4).
+   */
+  entry: string;
+  /**
+   * Its index.
+   */
+  index: number;
+  office?: OfficeName;
+  /**
+   * RFC 6962 inclusion proof, base64 hashes, from the leaf upwards.
+   */
+  proof: Blob[];
+}
+/**
  * `POST /api/v1/lockers`: makes a locker for a new PIN. It counts as a protection once it was opened.
  */
 export interface MakeLocker {
@@ -1972,7 +2133,7 @@ export interface NoticeView {
    * Whether somebody acts in it for this device's person, who may take it over now.
    */
   can_take_over: boolean;
-  from: Card10;
+  from: Card11;
   /**
    * Log entry of its sealed record.
    */
@@ -2022,45 +2183,7 @@ export interface NoticeView {
         how: 'hung_up' | 'declined' | 'cancelled' | 'missed' | 'busy' | 'failed' | 'interrupted' | 'revoked';
         is: 'ended';
       };
-  to: Card11;
-}
-/**
- * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
- */
-export interface Card10 {
-  /**
-   * The name or title to show, such as "The President of Norland".
-   */
-  name: string;
-  /**
-   * The office whose authority certified the person.
-   */
-  office: string;
-  /**
-   * Their own organisation, such as "Chancellery of Norland".
-   */
-  organisation: string;
-  /**
-   * The person.
-   */
-  person: string;
-  /**
-   * Their role in that office.
-   */
-  role:
-    | 'principal'
-    | 'scheduler'
-    | 'duty_officer'
-    | 'note_taker'
-    | 'interpreter'
-    | 'counterpart'
-    | 'security_officer'
-    | 'records_officer'
-    | 'auditor';
-  /**
-   * IANA time zone of where they work, such as `Europe/Oslo`.
-   */
-  zone: string;
+  to: Card12;
 }
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
@@ -2082,6 +2205,52 @@ export interface Card11 {
    * The person.
    */
   person: string;
+  /**
+   * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
+   */
+  place?: boolean;
+  /**
+   * Their role in that office.
+   */
+  role:
+    | 'principal'
+    | 'scheduler'
+    | 'duty_officer'
+    | 'note_taker'
+    | 'interpreter'
+    | 'counterpart'
+    | 'security_officer'
+    | 'records_officer'
+    | 'auditor';
+  /**
+   * IANA time zone of where they work, such as `Europe/Oslo`.
+   */
+  zone: string;
+}
+/**
+ * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
+ */
+export interface Card12 {
+  /**
+   * The name or title to show, such as "The President of Norland".
+   */
+  name: string;
+  /**
+   * The office whose authority certified the person.
+   */
+  office: string;
+  /**
+   * Their own organisation, such as "Chancellery of Norland".
+   */
+  organisation: string;
+  /**
+   * The person.
+   */
+  person: string;
+  /**
+   * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
+   */
+  place?: boolean;
   /**
    * Their role in that office.
    */
@@ -2147,7 +2316,7 @@ export interface OfficeInfo {
  */
 export interface OfficeView {
   /**
-   * Its domain.
+   * Name of an office: a domain in lower-case ASCII labels.
    */
   domain: string;
   /**
@@ -2320,6 +2489,14 @@ export interface View {
    */
   rings: CallView[];
   /**
+   * Who is on shift at this device of a place, as the office's server says.
+   */
+  shift: OnShift | null;
+  /**
+   * Nobody is on shift at this device of a place: bearer token with which somebody begins one.
+   */
+  shift_token: string | null;
+  /**
    * The callers whom this person has silenced, from the office's list.
    */
   silenced: Card5[];
@@ -2352,7 +2529,7 @@ export interface RecoveryView {
    * Whether this device's person may confirm it: it is verified, somebody else's, about somebody else, and not confirmed.
    */
   can_confirm: boolean;
-  card: Card12;
+  card: Card13;
   /**
    * The security officer who confirmed it, verified.
    */
@@ -2389,7 +2566,7 @@ export interface RecoveryView {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card12 {
+export interface Card13 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -2406,6 +2583,10 @@ export interface Card12 {
    * The person.
    */
   person: string;
+  /**
+   * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
+   */
+  place?: boolean;
   /**
    * Their role in that office.
    */
@@ -2463,7 +2644,7 @@ export interface You {
    */
   name: string;
   /**
-   * The office whose authority certified the person.
+   * Name of an office: a domain in lower-case ASCII labels.
    */
   office: string;
   /**
@@ -2474,6 +2655,10 @@ export interface You {
    * The person.
    */
   person: string;
+  /**
+   * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
+   */
+  place?: boolean;
   /**
    * Role of a person in the office that certified them. Certificates carry it: a device reads it from the verified certificate, never from the server's messages.
    */
@@ -2601,7 +2786,7 @@ export interface RecordLine {
    * When it ended.
    */
   ended_ms?: number;
-  from: Card13;
+  from: Card14;
   how?: Ended;
   /**
    * Whether there is no record, and the log has a *record missing* entry.
@@ -2624,45 +2809,7 @@ export interface RecordLine {
    * Number of its sealed records in the archive: one per note-taker that recorded some of it.
    */
   records: number;
-  to: Card14;
-}
-/**
- * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
- */
-export interface Card13 {
-  /**
-   * The name or title to show, such as "The President of Norland".
-   */
-  name: string;
-  /**
-   * The office whose authority certified the person.
-   */
-  office: string;
-  /**
-   * Their own organisation, such as "Chancellery of Norland".
-   */
-  organisation: string;
-  /**
-   * The person.
-   */
-  person: string;
-  /**
-   * Their role in that office.
-   */
-  role:
-    | 'principal'
-    | 'scheduler'
-    | 'duty_officer'
-    | 'note_taker'
-    | 'interpreter'
-    | 'counterpart'
-    | 'security_officer'
-    | 'records_officer'
-    | 'auditor';
-  /**
-   * IANA time zone of where they work, such as `Europe/Oslo`.
-   */
-  zone: string;
+  to: Card15;
 }
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
@@ -2684,6 +2831,52 @@ export interface Card14 {
    * The person.
    */
   person: string;
+  /**
+   * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
+   */
+  place?: boolean;
+  /**
+   * Their role in that office.
+   */
+  role:
+    | 'principal'
+    | 'scheduler'
+    | 'duty_officer'
+    | 'note_taker'
+    | 'interpreter'
+    | 'counterpart'
+    | 'security_officer'
+    | 'records_officer'
+    | 'auditor';
+  /**
+   * IANA time zone of where they work, such as `Europe/Oslo`.
+   */
+  zone: string;
+}
+/**
+ * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
+ */
+export interface Card15 {
+  /**
+   * The name or title to show, such as "The President of Norland".
+   */
+  name: string;
+  /**
+   * The office whose authority certified the person.
+   */
+  office: string;
+  /**
+   * Their own organisation, such as "Chancellery of Norland".
+   */
+  organisation: string;
+  /**
+   * The person.
+   */
+  person: string;
+  /**
+   * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
+   */
+  place?: boolean;
   /**
    * Their role in that office.
    */
@@ -2745,6 +2938,72 @@ export interface SealedText1 {
   sealed: string;
 }
 /**
+ * Answer to `POST /api/v1/shifts`: the shift has begun. The device connects again, and is signed in.
+ */
+export interface ShiftBegun {
+  logged: Logged1;
+  on_shift: OnShift1;
+}
+/**
+ * Proof that its beginning is in the log.
+ */
+export interface Logged1 {
+  /**
+   * The signed checkpoint of the tree that the proof leads to.
+   */
+  checkpoint: string;
+  /**
+   * Bytes as standard base64 (RFC 4648, section 4).
+   */
+  entry: string;
+  /**
+   * Its index.
+   */
+  index: number;
+  office?: OfficeName;
+  /**
+   * RFC 6962 inclusion proof, base64 hashes, from the leaf upwards.
+   */
+  proof: Blob[];
+}
+/**
+ * Who is on shift at a device of a place, as the office's server says.
+ */
+export interface OnShift1 {
+  person: Card6;
+  /**
+   * The shift.
+   */
+  shift: string;
+  /**
+   * Since when, milliseconds since 1970 UTC.
+   */
+  since_ms: number;
+  /**
+   * Until when at most.
+   */
+  until_ms: number;
+}
+/**
+ * Answer to `POST /api/v1/shifts/challenge`: options of the WebAuthn ceremony with which a person begins this shift at this device, and no other.
+ */
+export interface ShiftOptions {
+  /**
+   * Which ceremony. It can be used once, for five minutes, by the device that began it.
+   */
+  ceremony: string;
+  /**
+   * `PublicKeyCredentialRequestOptionsJSON`. It names no credentials: anybody of the office may be there.
+   */
+  options: {
+    [k: string]: unknown;
+  };
+  /**
+   * The shift that begins.
+   */
+  shift: string;
+}
+/**
  * A time in which a device was connected. Reconnections shortly after each other are one.
  */
 export interface SignIn {
@@ -2778,9 +3037,74 @@ export interface SignInList {
    */
   failed: FailedSignIns[];
   /**
+   * Newest first: when this person was on shift at devices of places, at most `MAX_SIGN_INS_PER_DEVICE`.
+   */
+  shifts?: WorkedShift[];
+  /**
    * Newest first, at most `MAX_SIGN_INS_PER_DEVICE` of each device.
    */
   sign_ins: SignIn[];
+}
+/**
+ * A shift of a person in `GET /api/v1/sign-ins`.
+ */
+export interface WorkedShift {
+  /**
+   * When it began, milliseconds since 1970 UTC.
+   */
+  from_ms: number;
+  how?: ShiftEnd;
+  place: Card16;
+  /**
+   * Which.
+   */
+  shift: string;
+  /**
+   * When it ended; none while it lasts.
+   */
+  until_ms?: number;
+}
+/**
+ * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
+ */
+export interface Card16 {
+  /**
+   * The name or title to show, such as "The President of Norland".
+   */
+  name: string;
+  /**
+   * The office whose authority certified the person.
+   */
+  office: string;
+  /**
+   * Their own organisation, such as "Chancellery of Norland".
+   */
+  organisation: string;
+  /**
+   * The person.
+   */
+  person: string;
+  /**
+   * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
+   */
+  place?: boolean;
+  /**
+   * Their role in that office.
+   */
+  role:
+    | 'principal'
+    | 'scheduler'
+    | 'duty_officer'
+    | 'note_taker'
+    | 'interpreter'
+    | 'counterpart'
+    | 'security_officer'
+    | 'records_officer'
+    | 'auditor';
+  /**
+   * IANA time zone of where they work, such as `Europe/Oslo`.
+   */
+  zone: string;
 }
 /**
  * `POST /api/v1/sso/finish`: what the provider's redirect carried.
@@ -2816,7 +3140,7 @@ export interface SsoUnlink {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card15 {
+export interface Card17 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -2833,6 +3157,10 @@ export interface Card15 {
    * The person.
    */
   person: string;
+  /**
+   * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
+   */
+  place?: boolean;
   /**
    * Their role in that office.
    */
@@ -2947,6 +3275,14 @@ export interface View1 {
    * Further rings, in the order of their arrival. Each can be answered and declined.
    */
   rings: CallView[];
+  /**
+   * Who is on shift at this device of a place, as the office's server says.
+   */
+  shift: OnShift | null;
+  /**
+   * Nobody is on shift at this device of a place: bearer token with which somebody begins one.
+   */
+  shift_token: string | null;
   /**
    * The callers whom this person has silenced, from the office's list.
    */
