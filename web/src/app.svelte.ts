@@ -14,6 +14,7 @@ import { erase_page_data } from './engine/page_data';
 import { problem_of, type Problem } from './engine/problem';
 import { marks_alerts, sees_all_records, watches } from './engine/roles';
 import type { SoundKind } from './engine/sound_devices';
+import type { ShiftOffice } from './engine/shift_office';
 import type { SsoOffice } from './engine/sso_office';
 import * as protection_memory from './engine/protection_memory';
 import type { ProtectionOffice } from './engine/protection_office';
@@ -27,6 +28,7 @@ import { NumberedReads } from './numbered_reads';
 import { OfficeAlerts } from './office_alerts.svelte';
 import { PushSwitch } from './push.svelte';
 import { Registrar } from './registrar.svelte';
+import { Shift } from './shift.svelte';
 import { SignIns } from './sign_ins.svelte';
 import { Sound } from './sound.svelte';
 import { OfficeSignIn } from './sso.svelte';
@@ -68,6 +70,7 @@ export class App {
   readonly delegations: Delegations;
   readonly protection: Protection;
   readonly sso: OfficeSignIn;
+  readonly shift: Shift;
   readonly push = new PushSwitch(current_locale);
   /** Frames from the other side are expected and none arrived within the keepalive timeout. */
   media_timed_out = $state(false);
@@ -109,23 +112,24 @@ export class App {
     first_audio_ms: null,
   };
   readonly screen = $derived.by(() =>
-    screen_name(this.state, this.view, this.route, this.dismissed, this.sso.required),
+    screen_name(this.state, this.view, this.route, this.dismissed, this.sso.required, this.shift.required),
   );
   readonly title = $derived(tab_title(this.screen, this.view));
 
   constructor(
     private readonly host: () => Host,
-    private readonly office: Records & Devices & Alerts & DelegationOffice & ProtectionOffice & SsoOffice,
+    private readonly office: Records & Devices & Alerts & DelegationOffice & ProtectionOffice & SsoOffice & ShiftOffice,
     /** IANA time zone of this device. */
     readonly zone: string = local_zone(),
   ) {
-    this.protection = new Protection(host, office, () => this.view?.token ?? null);
+    this.protection = new Protection(host, office, () => this.view?.token ?? this.view?.shift_token ?? null);
     this.protection.policy_known = () => this.#offer_protection();
     this.sign_ins = new SignIns(office);
     this.registrar = new Registrar(host, office, (...command) => this.protection.confirmed_first(...command));
     this.office_alerts = new OfficeAlerts(host, office);
     this.delegations = new Delegations(host, office, (...command) => this.protection.confirmed_first(...command));
     this.sso = new OfficeSignIn(office);
+    this.shift = new Shift(host, office);
   }
 
   // Events from the engine.
@@ -313,6 +317,7 @@ export class App {
     if (view.you) this.protection.role_known(view.you.role);
     if (view.you) this.protection.device = view.you.device;
     this.sso.update(view);
+    this.shift.update(view);
     if (view.outdated && !before?.outdated) this.#reload_or_stop();
     if (view.token !== null) current_page.is_current();
     if (view.unlock_required && !before?.unlock_required) this.#lock_or_stop();
@@ -570,7 +575,9 @@ export class App {
 
   #on_second(): void {
     this.now = Date.now();
-    this.protection.tick(this.view?.call !== null && this.view?.call !== undefined && this.view.call.state !== 'ended');
+    const in_call = this.view?.call !== null && this.view?.call !== undefined && this.view.call.state !== 'ended';
+    // A shift ends before the page locks: what follows is the next person's.
+    if (in_call || !this.protection.is_idle() || !this.shift.idle()) this.protection.tick(in_call);
     if (Math.floor(this.now / 1000) % POLL_INTERVAL_S === 0 && !document.hidden && this.#expects_changes())
       this.#refresh();
   }

@@ -15,6 +15,7 @@ import {
   sees_all_records,
   speaks,
   watches,
+  works_in_shifts,
   writes_records,
 } from './roles';
 
@@ -46,6 +47,7 @@ describe('roles', () => {
     expect(ROLES.filter(delegates)).toEqual(allowed('let staff ring or answer for oneself, by a signed delegation'));
     expect(ROLES.filter(acts_for_others)).toEqual(allowed('ring or answer for a principal, under their delegation'));
     expect(ROLES.filter(ends_delegations)).toEqual(allowed('see all delegations, and end them'));
+    expect(ROLES.filter(works_in_shifts)).toEqual(allowed('work in shifts at a device of a place'));
     expect(ROLES.filter(watches)).toEqual(allowed('see every call while it takes place'));
     expect(ROLES.filter(reads_captions)).toEqual(allowed('read the live captions of a call'));
     expect(ROLES.filter(sees_all_records)).toEqual(allowed('see the records of all calls, with proofs'));

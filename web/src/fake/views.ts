@@ -15,6 +15,7 @@ export const member = (card: Card, n: number, more: Partial<MemberView> = {}): M
   speaks: card.role === 'principal' || card.role === 'counterpart',
   muted: false,
   lost: false,
+  on_shift: null,
   ...more,
 });
 
@@ -44,6 +45,8 @@ export function view(more: Partial<View> = {}): View {
     added_devices: [],
     unlock_required: false,
     sso_token: null,
+    shift_token: null,
+    shift: null,
     outdated: false,
     notices: [],
     alerts: [],

@@ -17,6 +17,7 @@ import { push } from './fr/push';
 import { records } from './fr/records';
 import { ring } from './fr/ring';
 import { settings } from './fr/settings';
+import { shift } from './fr/shift';
 import { sso } from './fr/sso';
 import { start } from './fr/start';
 import { told } from './fr/told';
@@ -40,6 +41,7 @@ export const fr: Text = {
   records,
   ring,
   settings,
+  shift,
   sso,
   start,
   told,

@@ -7,6 +7,7 @@ import { t } from '../text';
 import { format_number } from '../text/format';
 import { told, told_name } from '../text/told';
 import { date_time } from './clock';
+import { on_shift_elsewhere } from './shift';
 
 /** A device in a list. */
 export interface DeviceRow {
@@ -298,6 +299,7 @@ function device_row(
     title: device_title({ ...device, role: device.card.role }, local_zone),
     details: [
       ...(device.label ? [devices.enrolled(at(device.enrolled_ms))] : []),
+      ...(device.on_shift ? [on_shift_elsewhere(device.on_shift)] : []),
       approval(device, names),
       ...(device.last_seen_ms === undefined || device.connected ? [] : [devices.last_seen(at(device.last_seen_ms))]),
       ...program_details(device),
@@ -351,7 +353,8 @@ export function own_devices(view: View, devices: ListedDevice[], local_zone: str
 }
 
 function where(card: Card): string {
-  return [t().devices.roles[card.role], card.organisation].join(' · ');
+  const { devices } = t();
+  return [...(card.place ? [devices.place] : []), devices.roles[card.role], card.organisation].join(' · ');
 }
 
 /** The link with an invitation's fragment. */

@@ -54,6 +54,7 @@ export type ScreenName =
   | 'locked'
   | 'protect'
   | 'office_sign_in'
+  | 'shift'
   | 'failed'
   | 'revoked'
   | Place
@@ -62,13 +63,15 @@ export type ScreenName =
   | 'call'
   | 'ended';
 
-/** `dismissed` is the ended call that the person dismissed; `sso_required`: the office waits for a sign-in with the office account. */
+/** `dismissed` is the ended call that the person dismissed; `sso_required`: the office waits for a sign-in with the office account;
+ * `shift_required`: nobody is on shift at this place's device. */
 export function screen_name(
   state: AppState,
   view: ShownView | null,
   route: Route,
   dismissed: string | null,
   sso_required = false,
+  shift_required = false,
 ): ScreenName {
   // The offer to protect the device covers no call, and no revocation.
   const call_now = view?.call && view.call.state !== 'ended';
@@ -77,6 +80,7 @@ export function screen_name(
   if (sso_required && runs && !call_now && view?.phase !== 'revoked') return 'office_sign_in';
   const covers = state.status === 'protect' && !call_now && view?.phase !== 'revoked';
   if (covers || (state.status !== 'on' && state.status !== 'protect')) return state.status;
+  if (shift_required && view?.phase !== 'revoked') return 'shift';
   if (!view) return 'starting';
   if (view.phase === 'revoked') return 'revoked';
   const here = place_of(view, route);

@@ -5,6 +5,7 @@ import { t } from '../text';
 import { format_number } from '../text/format';
 import { date_time, full_date, time } from './clock';
 import { device_title } from './devices';
+import { shift_end } from './shift';
 
 export interface SignInRow {
   id: string;
@@ -18,7 +19,7 @@ export interface SignInRow {
 
 /** Sign-ins and failed attempts, newest first. */
 export function sign_in_rows(
-  { sign_ins, failed }: SignInList,
+  { sign_ins, failed, shifts = [] }: SignInList,
   devices: readonly ListedDevice[],
   local_zone: string,
 ): SignInRow[] {
@@ -53,7 +54,24 @@ export function sign_in_rows(
       failed: true,
     },
   }));
-  return [...ended, ...refused].sort((a, b) => b.at_ms - a.at_ms).map(({ row }) => row);
+  const worked = shifts.map((one) => {
+    const span =
+      one.until_ms === undefined
+        ? texts.since(date_time(one.from_ms, local_zone) ?? '')
+        : between(one.from_ms, one.until_ms, local_zone);
+    const how = one.how === undefined ? null : shift_end(one.how);
+    return {
+      at_ms: one.until_ms ?? Infinity,
+      row: {
+        id: `shift ${one.shift}`,
+        title: t().shift.at(one.place.name),
+        details: how === null ? [span] : [span, how],
+        connected: one.until_ms === undefined,
+        failed: false,
+      },
+    };
+  });
+  return [...ended, ...refused, ...worked].sort((a, b) => b.at_ms - a.at_ms).map(({ row }) => row);
 }
 
 /** Such as `22 Nov 2026, 16:42 – 18:03`; with both dates where they differ. */
