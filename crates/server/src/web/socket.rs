@@ -354,22 +354,25 @@ impl Connection {
         let (code, why) = waiting.close;
         let end = tokio::time::sleep(Duration::from_millis(waiting.ttl_ms));
         let mut end = std::pin::pin!(end);
-        loop {
+        let close = loop {
             tokio::select! {
-                () = &mut end => break self.close(code, why).await,
+                () = &mut end => break (code, why),
                 released = waiting.released.recv() => match released {
                     Ok(device) if device != waiting.device => {}
                     // Or it is revoked, or connected again; or there were too many to know: it connects again, and that is looked up.
-                    _ => break self.close(code, "connect again").await,
+                    _ => break (code, "connect again"),
                 },
                 read = self.read(MAX_SIGN_IN_MESSAGE_BYTES) => {
                     if !matches!(read, Err(None)) {
                         count(&self.app.counters.violations);
                     }
-                    break self.close(CLOSE_POLICY, why).await;
+                    break (CLOSE_POLICY, why);
                 }
             }
-        }
+        };
+        // Its token ends before its device learns that the connection does.
+        drop(waiting);
+        self.close(close.0, close.1).await;
     }
 
     async fn run(&mut self, mut signed_in: SignedInAs) {

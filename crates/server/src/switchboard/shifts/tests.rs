@@ -140,7 +140,7 @@ fn a_shift_ends_when_its_device_was_away_too_long_and_not_before() {
     office.run(effects);
     office.wait(239 * MINUTE_MS);
     assert!(connects(&mut office, 6), "a reload does not end it");
-    office.wait(300 * MINUTE_MS);
+    office.wait(100 * MINUTE_MS);
     assert!(ended_in_log(&office).is_empty(), "it is connected");
     let effects = office.board.disconnected(SessionId(6), office.now);
     office.run(effects);
