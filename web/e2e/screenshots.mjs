@@ -32,6 +32,8 @@ const FEW = [
   'protect',
   'unlock-either',
   'confirm',
+  'shift-start',
+  'shift',
 ];
 const LOCALES = [
   { language: 'en', dir: 'ltr', scenes: null },
