@@ -41,6 +41,8 @@ pub enum NotQueued {
 pub struct Outbox {
     sender: mpsc::Sender<Outgoing>,
     bytes: Arc<AtomicUsize>,
+    /// What ends with it.
+    _held: Option<Box<dyn Send>>,
 }
 
 /// The end that sends.
@@ -53,10 +55,16 @@ pub struct OutboxReader {
 pub fn outbox() -> (Outbox, OutboxReader) {
     let (sender, receiver) = mpsc::channel(OUTBOX_MESSAGES);
     let bytes = Arc::new(AtomicUsize::new(0));
-    (Outbox { sender, bytes: bytes.clone() }, OutboxReader { receiver, bytes })
+    (Outbox { sender, bytes: bytes.clone(), _held: None }, OutboxReader { receiver, bytes })
 }
 
 impl Outbox {
+    /// The same, with something that ends when the switchboard forgets the connection: its peer may take a while to notice.
+    #[must_use]
+    pub fn holding(self, held: impl Send + 'static) -> Self {
+        Self { _held: Some(Box::new(held)), ..self }
+    }
+
     /// Queues without waiting.
     ///
     /// # Errors

@@ -252,7 +252,16 @@ function by_person(view: View, devices: ListedDevice[], local_zone: string, can_
     const recovers = view.recoveries.some((one) => one.card.person === card.person);
     const can_recover = may && !recovers && card.person !== view.you?.person;
     const account = own.find((device) => device.account !== undefined)?.account?.subject ?? null;
-    return { card, where: where(card), rows: revocable, can_add: may, can_recover, account: may ? account : null };
+    // Where they are: the place, or the time zone of where the person works, as certified.
+    const place = card.place ? [] : [card.zone];
+    return {
+      card,
+      where: [where(card), ...place].join(' · '),
+      rows: revocable,
+      can_add: may,
+      can_recover,
+      account: may ? account : null,
+    };
   });
 }
 

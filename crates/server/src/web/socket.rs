@@ -318,6 +318,8 @@ impl Connection {
         // Valid before the device learns it. If the sign-in fails, the guard is dropped and the token with it.
         let guard = self.app.tokens.hold(&token, bearer);
         let (sender, messages) = outbox();
+        // The switchboard ends it with the session, however long this connection takes to close.
+        let sender = sender.holding(guard.clone());
         let connect = |reply| Input::Connected { session, device, token, outbox: sender, reply };
         match self.app.hub.ask(connect).await {
             Some(Ok(_)) => {
