@@ -4,12 +4,13 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { Authenticator } from './helpers/authenticator.mjs';
 import { launch, page_errors, person, until } from './helpers/chromium.mjs';
+import { enrolled } from './helpers/enrolled.mjs';
 import { Office } from './helpers/office.mjs';
 import { Officer, code, opened } from './helpers/officer.mjs';
 
 const BEGIN = 'Sign in to begin your shift';
 
-let office, browser, officer, room, reader, ana, ben;
+let office, browser, officer, room, reader, ana, ben, president, minister;
 
 /** Enrols a person whose own device is protected by a passkey; returns its authenticator. */
 async function with_passkey(name, role) {
@@ -93,7 +94,22 @@ test('a reload and a restart of the server end no shift', async () => {
   await room.getByText(/^Ana Ruiz on shift since/).waitFor();
 });
 
-test('the next person takes over with theirs', async () => {
+test('everybody in a call sees who is at the place, and that the server says so', async () => {
+  president = await enrolled(browser, office, 'The President');
+  minister = await enrolled(browser, office, 'The Prime Minister of Estmark');
+  await president.getByRole('button', { name: 'Ring the Prime Minister of Estmark' }).click();
+  await minister.getByRole('button', { name: 'Accept' }).click();
+  await until(minister, () => window.telcon.view?.call?.state === 'live');
+  await room.getByRole('button', { name: /^Join as visible listener/ }).click();
+  const three = () => window.telcon.view?.call?.members.length === 3;
+  await Promise.all([president, minister, room].map((page) => until(page, three)));
+  for (const page of [president, minister])
+    await until(page, () =>
+      window.telcon.view.call.members.some((one) => one.place && one.on_shift?.person.name === 'Ana Ruiz'),
+    );
+});
+
+test('the next person takes over with theirs, and the device stays in the call', async () => {
   const before = await room.evaluate(() => window.telcon.view.token);
   await insert(ben.key);
   await room.getByRole('button', { name: 'Hand over' }).click();
@@ -105,6 +121,11 @@ test('the next person takes over with theirs', async () => {
     before,
   );
   assert.equal(status, 401, 'what the one before had is of no use');
+  const taken = () =>
+    window.telcon.view.call.state === 'live' &&
+    window.telcon.view.call.members.some((one) => one.place && one.on_shift?.person.name === 'Ben Ito');
+  await Promise.all([until(president, taken), until(minister, taken)]);
+  await until(room, () => window.telcon.view.call?.state === 'live');
 });
 
 test('a shift ends when it is ended, and shows nothing afterwards', async () => {
@@ -113,6 +134,14 @@ test('a shift ends when it is ended, and shows nothing afterwards', async () => 
   assert.equal(await room.getByRole('navigation').count(), 0);
   const view = await room.evaluate(() => window.telcon.view);
   assert.deepEqual([view.token, view.shift, view.notices, view.people], [null, null, [], []]);
-  assert.match(await office.verify(), /verified|complete/i);
+  assert.equal(view.call, null);
+  const two = () => window.telcon.view.call.members.length === 2;
+  await Promise.all([until(president, two), until(minister, two)]);
+  await president.getByRole('button', { name: /End call/ }).click();
+  await until(minister, () => window.telcon.view?.call?.state === 'ended');
+  // There is no note-taker: the call has no record, and nothing else is wrong.
+  const found = await office.verify().catch(({ stdout }) => stdout);
+  assert.match(found, /1 call/);
+  assert.doesNotMatch(found, /shift/);
   assert.deepEqual(page_errors, []);
 });
