@@ -111,6 +111,10 @@ export function lists_calls(view: View): boolean {
   return role === undefined || speaks(role) || sees_all_records(role);
 }
 
+/** Whether this person has a list of delegations. A place acts for nobody. */
+export const has_delegations = (view: View): boolean =>
+  view.you !== null && !view.you.place && sees_delegations(view.you.role);
+
 /** Where a route leads this person: nobody gets to a screen that would be empty for their role. */
 export function place_of(view: View, route: Route): Place {
   const home = home_of(view);
@@ -124,7 +128,7 @@ export function place_of(view: View, route: Route): Place {
     case 'alerts':
       return view.you && sees_alerts(view.you.role) ? 'alerts' : home;
     case 'acting':
-      return view.you && sees_delegations(view.you.role) ? 'acting' : home;
+      return has_delegations(view) ? 'acting' : home;
     default:
       return lists_calls(view) ? route.at : home;
   }

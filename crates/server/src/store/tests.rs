@@ -5,12 +5,14 @@ use crate::peers::PostgresServer;
 use std::collections::BTreeSet;
 use telcon_proto::{
     AlertKind, Blob, CallId, Card, DelegationId, DeviceId, Digest, Ended, InvitationId, PersonId, RecordMode, Role,
+    ShiftId,
     alert::AlertSeen,
     delegation::Act,
     device_policy::DeviceKind,
     entry::InvitationClosed,
     http::FailedSignIns,
     limits::{MAX_PASSKEYS_PER_DEVICE, MAX_PIN_ATTEMPTS, MAX_SIGN_INS_PER_DEVICE},
+    shift::ShiftEnd,
 };
 
 const CALL: CallId = CallId::from_bytes([0xca; 16]);
@@ -115,6 +117,7 @@ const SUITE: &[Case] = &[
     ("a_device_keeps_what_unlocks_it", a_device_keeps_what_unlocks_it),
     ("a_revoked_device_loses_what_protected_it", a_revoked_device_loses_what_protected_it),
     ("delegations_are_restored_until_the_log_has_their_end", delegations_are_restored_until_the_log_has_their_end),
+    ("shifts_are_restored_until_the_log_has_their_end", shifts_are_restored_until_the_log_has_their_end),
     ("alerts_are_listed_once_the_log_has_them", alerts_are_listed_once_the_log_has_them),
     ("added_devices_are_kept_until_they_are_acknowledged", added_devices_are_kept_until_they_are_acknowledged),
     (
@@ -422,7 +425,7 @@ const BACK_TO_VERSION_5: &str = "
     DROP TABLE lost_devices; DROP TABLE silenced; DROP TABLE issued_links; DROP TABLE registrars; DROP TABLE invitations;
     DROP TABLE passkeys; DROP TABLE tickets; DROP TABLE lockers; DROP TABLE alerts; DROP TABLE added_devices;
     DROP TABLE push_subscriptions; DROP TABLE recoveries; DROP TABLE delegations; DROP TABLE office_accounts;
-    DROP TABLE account_sessions; DROP TABLE programs; DROP TABLE sign_ins;
+    DROP TABLE account_sessions; DROP TABLE programs; DROP TABLE sign_ins; DROP TABLE shifts;
     ALTER TABLE calls DROP COLUMN from_person; ALTER TABLE calls DROP COLUMN to_person; ALTER TABLE calls DROP COLUMN delegation;
     ALTER TABLE calls DROP COLUMN for_card; ALTER TABLE calls DROP COLUMN for_person; ALTER TABLE calls DROP COLUMN answered_under;
     ALTER TABLE devices DROP COLUMN person; ALTER TABLE devices DROP COLUMN second_certificate;
@@ -1226,4 +1229,47 @@ fn delegations_are_restored_until_the_log_has_their_end(disk: &TestStore) {
     let listed = reader.calls(None, None, 9).unwrap().unwrap();
     assert_eq!(listed[0].answered_by.as_ref().map(|card| card.role), Some(Role::DutyOfficer));
     assert_eq!(reader.record(&other).unwrap().unwrap().0.summary(), listed[0]);
+}
+
+fn shifts_are_restored_until_the_log_has_their_end(disk: &TestStore) {
+    let (id, next, unknown) =
+        (ShiftId::from_bytes([1; 16]), ShiftId::from_bytes([2; 16]), ShiftId::from_bytes([3; 16]));
+    let row = |shift, started_ms| ShiftRow {
+        shift,
+        device: device(1),
+        person: Some(card(2)),
+        begun_with: Some(device(2)),
+        started_ms,
+        until_ms: started_ms + 10,
+        started_index: None,
+        ended: None,
+        ended_index: None,
+    };
+    let mut store = disk.writer();
+    store.apply(&[enrolled(1), enrolled(2), Write::Shift(Box::new(row(id, 5)))]).unwrap();
+    assert_eq!(store.load().unwrap().shifts, [row(id, 5)]);
+    let reader = disk.reader();
+    let on_shift = || reader.listed_devices(None).unwrap()[0].on_shift.clone().map(|shift| shift.shift);
+    let worked = || reader.sign_ins(card(2).person).unwrap().shifts;
+    assert!(on_shift().is_none() && worked().is_empty(), "it is not in the log");
+    store.apply(&[Write::ShiftLogged(id, 7)]).unwrap();
+    assert_eq!(on_shift(), Some(id));
+    assert_eq!((worked()[0].place.clone(), worked()[0].until_ms), (card(1), None));
+    // The next one, before the end of the first is known.
+    store.apply(&[Write::Shift(Box::new(row(next, 6))), Write::ShiftFound(next, device(1), 6, 8)]).unwrap();
+    assert_eq!(on_shift(), Some(next), "the newest");
+    assert_eq!(store.load().unwrap().shifts.iter().map(|row| row.shift).collect::<Vec<_>>(), [id, next]);
+    let over = Write::ShiftEnded(id, ShiftEnd::HandedOver, 9);
+    store.apply(&[over, Write::ShiftEnded(id, ShiftEnd::Expired, 99)]).unwrap();
+    let ended = store.load().unwrap().shifts.remove(0);
+    assert_eq!(ended.ended, Some((ShiftEnd::HandedOver, 9)), "the first end counts");
+    store.apply(&[Write::ShiftEndLogged(id, 10)]).unwrap();
+    assert_eq!(store.load().unwrap().shifts.len(), 1);
+    let times: Vec<_> = worked().into_iter().map(|shift| (shift.from_ms, shift.until_ms, shift.how)).collect();
+    assert_eq!(times, [(6, None, None), (5, Some(9), Some(ShiftEnd::HandedOver))]);
+    // From the log, into a database that is of an older backup.
+    store.apply(&[Write::ShiftFound(unknown, device(1), 11, 12)]).unwrap();
+    let found = store.load().unwrap().shifts.pop().unwrap();
+    assert_eq!((found.person, found.ended, found.started_index), (None, Some((ShiftEnd::Lost, 11)), Some(12)));
+    assert_eq!(on_shift(), Some(next));
 }
