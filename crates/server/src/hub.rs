@@ -312,6 +312,12 @@ impl Hub {
                 "the wall clock was set, or the machine was suspended: all connections are closed, and the switchboard goes on \
                  with the new time; check time synchronization if it repeats"
             );
+            if by_ms < 0 && self.state_unknown.is_none() {
+                // What may last so long lasts no longer by it.
+                let mut batch = Batch::default();
+                batch.add(self.board.clock_set_back(by_ms.unsigned_abs()));
+                self.commit(batch);
+            }
             self.recover(&[], failure::CLOCK_SET);
         }
     }

@@ -70,7 +70,8 @@ fn people(contents: &Contents, facts: &Facts<'_>) -> Vec<(bool, DocumentPerson)>
     for (device, card) in &contents.participants {
         let audio = facts.audio.get(device).cloned();
         let same = |(other, _): &&mut (&RecordPerson, DocumentPerson)| {
-            other.person == card.person && other.office == card.office && other.role == card.role
+            // Each device of a place has shifts of its own.
+            !card.place && other.person == card.person && other.office == card.office && other.role == card.role
         };
         if let Some((_, known)) = people.iter_mut().find(same) {
             known.devices.push(shown(device));

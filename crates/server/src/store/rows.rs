@@ -404,6 +404,8 @@ pub enum Write {
     /// The log has the beginning of a shift at this device, at this time: as [`Write::ShiftLogged`], and a shift that the database does
     /// not know is stored as lost.
     ShiftFound(ShiftId, DeviceId, u64, u64),
+    /// It may last until then.
+    ShiftUntil(ShiftId, u64),
     /// It ended in this way, at this time.
     ShiftEnded(ShiftId, ShiftEnd, u64),
     /// The entry about that is in the log.

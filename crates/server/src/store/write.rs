@@ -227,6 +227,7 @@ pub(super) fn apply(t: &mut dyn Statements, write: &Write) -> Result<bool, Store
         Write::Shift(row) => shifts::insert(t, row),
         Write::ShiftLogged(id, index) => shifts::logged(t, id, *index).map(drop),
         Write::ShiftFound(id, device, ms, index) => shifts::found(t, id, device, *ms, *index),
+        Write::ShiftUntil(id, ms) => run("UPDATE shifts SET until_ms = $1 WHERE shift = $2", values![*ms, id]),
         Write::ShiftEnded(id, how, ms) => shifts::end(t, id, *how, *ms),
         Write::ShiftEndLogged(id, index) => {
             run("UPDATE shifts SET ended_index = $1 WHERE shift = $2", values![*index, id])

@@ -97,6 +97,20 @@ impl Switchboard {
         }
     }
 
+    /// The clock was set back by so much: shifts end as much earlier by the new time, so that none lasts longer than it may. The engine
+    /// starts anew after this.
+    pub fn clock_set_back(&mut self, by_ms: u64) -> Effects {
+        let current: Vec<_> = self.context.shifts.current.values().copied().collect();
+        for id in current {
+            if let Some(row) = self.context.shifts.rows.get_mut(&id) {
+                row.until_ms = row.until_ms.saturating_sub(by_ms);
+                let until_ms = row.until_ms;
+                self.context.write(Write::ShiftUntil(id, until_ms));
+            }
+        }
+        self.context.take_effects()
+    }
+
     /// A person begins a shift at a device of a place, with a passkey that the driver verified.
     pub fn begin_shift(&mut self, request: RequestId, new: BeginningShift, now_ms: u64) -> Effects {
         match self.may_begin(&new) {

@@ -312,7 +312,9 @@ impl Connection {
             return Ok(Admitted::Waits(waiting));
         }
         // As of sign-ins at the provider.
-        self.app.shifts.release(device);
+        if place {
+            self.app.shifts.release(device);
+        }
         let begun = self.app.shifts.begun.subscribe();
         let session = SessionId(NEXT_SESSION.fetch_add(1, Ordering::Relaxed));
         // Valid before the device learns it. If the sign-in fails, the guard is dropped and the token with it.

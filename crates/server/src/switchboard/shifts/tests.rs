@@ -293,6 +293,19 @@ fn steps_of_the_servers_clock_do_not_make_a_shift_longer() {
     assert!(connects(&mut office, 7));
     office.wait(MAX_SHIFT_MS / 2);
     assert!(!connects(&mut office, 8));
+    // Back within the shift, again and again: it lasts twelve hours all the same.
+    begin(&mut office, 4, ANA);
+    let hour = 60 * MINUTE_MS;
+    for worked in 1..12 {
+        office.wait(hour);
+        let effects = office.board.clock_set_back(hour / 2);
+        office.run(effects);
+        office.now -= hour / 2;
+        office.restart_engine();
+        assert!(connects(&mut office, 8 + worked), "after {worked} hours");
+    }
+    office.wait(hour);
+    assert!(!connects(&mut office, 30));
 }
 
 #[test]
