@@ -115,6 +115,17 @@ impl OutboxReader {
 mod tests {
     use super::*;
 
+    /// The attacker does not read, so that its connection closes late, and goes on with its token.
+    #[test]
+    fn what_is_held_ends_when_the_switchboard_forgets_the_connection() {
+        let token = Arc::new(());
+        let (outbox, _reader) = outbox();
+        let outbox = outbox.holding(token.clone());
+        assert_eq!(Arc::strong_count(&token), 2);
+        drop(outbox);
+        assert_eq!(Arc::strong_count(&token), 1);
+    }
+
     #[test]
     fn a_queue_is_full_at_its_limit_of_bytes_or_messages_and_free_again_when_it_is_read() {
         let (outbox, mut reader) = outbox();
