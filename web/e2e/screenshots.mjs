@@ -40,6 +40,8 @@ const FEW = [
   'people-holder-states',
   'asking-line',
   'ring-in-line',
+  'shift-start',
+  'shift',
 ];
 const LOCALES = [
   { language: 'en', dir: 'ltr', scenes: null },

@@ -15,6 +15,7 @@ import { erase_page_data } from './engine/page_data';
 import { problem_of, type Problem } from './engine/problem';
 import { acts_for_others, is_rung, marks_alerts, sees_all_records, watches } from './engine/roles';
 import type { SoundKind } from './engine/sound_devices';
+import type { ShiftOffice } from './engine/shift_office';
 import type { SsoOffice } from './engine/sso_office';
 import * as protection_memory from './engine/protection_memory';
 import type { ProtectionOffice } from './engine/protection_office';
@@ -30,6 +31,7 @@ import { OfficeAlerts } from './office_alerts.svelte';
 import { Promises } from './promises.svelte';
 import { PushSwitch } from './push.svelte';
 import { Registrar } from './registrar.svelte';
+import { Shift } from './shift.svelte';
 import { SignIns } from './sign_ins.svelte';
 import { Sound } from './sound.svelte';
 import { OfficeSignIn } from './sso.svelte';
@@ -73,6 +75,7 @@ export class App {
   readonly lines: Lines;
   readonly protection: Protection;
   readonly sso: OfficeSignIn;
+  readonly shift: Shift;
   readonly push = new PushSwitch(current_locale);
   /** Frames from the other side are expected and none arrived within the keepalive timeout. */
   media_timed_out = $state(false);
@@ -115,7 +118,7 @@ export class App {
     first_audio_ms: null,
   };
   readonly screen = $derived.by(() =>
-    screen_name(this.state, this.view, this.route, this.dismissed, this.sso.required, this.lines.later),
+    screen_name(this.state, this.view, this.route, this.dismissed, this.sso.required, this.shift.required, this.lines.later),
   );
   /** What this person is notified of while the page is closed. */
   readonly notified_of = $derived.by((): 'rings' | 'alerts' | null => {
@@ -127,11 +130,11 @@ export class App {
 
   constructor(
     private readonly host: () => Host,
-    private readonly office: Records & Devices & Alerts & DelegationOffice & LineOffice & ProtectionOffice & SsoOffice,
+    private readonly office: Records & Devices & Alerts & DelegationOffice & LineOffice & ProtectionOffice & SsoOffice & ShiftOffice,
     /** IANA time zone of this device. */
     readonly zone: string = local_zone(),
   ) {
-    this.protection = new Protection(host, office, () => this.view?.token ?? null);
+    this.protection = new Protection(host, office, () => this.view?.token ?? this.view?.shift_token ?? null);
     this.protection.policy_known = () => this.#offer_protection();
     this.sign_ins = new SignIns(office);
     this.registrar = new Registrar(host, office, (...command) => this.protection.confirmed_first(...command));
@@ -149,6 +152,7 @@ export class App {
     this.lines.may_change = (one) =>
       one.line.principal.person === this.view?.you?.person || this.lines.under(one) !== null;
     this.sso = new OfficeSignIn(office);
+    this.shift = new Shift(host, office);
   }
 
   // Events from the engine.
@@ -337,6 +341,7 @@ export class App {
     if (view.you) this.protection.role_known(view.you.role);
     if (view.you) this.protection.device = view.you.device;
     this.sso.update(view);
+    this.shift.update(view);
     if (view.outdated && !before?.outdated) this.#reload_or_stop();
     if (view.token !== null) current_page.is_current();
     if (view.unlock_required && !before?.unlock_required) this.#lock_or_stop();
@@ -638,7 +643,9 @@ export class App {
 
   #on_second(): void {
     this.now = Date.now();
-    this.protection.tick(this.view?.call !== null && this.view?.call !== undefined && this.view.call.state !== 'ended');
+    const in_call = this.view?.call !== null && this.view?.call !== undefined && this.view.call.state !== 'ended';
+    // A shift ends before the page locks: what follows is the next person's.
+    if (in_call || !this.protection.is_idle() || !this.shift.idle()) this.protection.tick(in_call);
     if (Math.floor(this.now / 1000) % POLL_INTERVAL_S === 0 && !document.hidden && this.#expects_changes())
       this.#refresh();
   }

@@ -9,6 +9,7 @@ import type { Host } from './engine/host';
 import type { Protector } from './engine/key_store';
 import type { Problem } from './engine/problem';
 import { protection_over_http, type ProtectionOffice } from './engine/protection_office';
+import { shifts_over_http } from './engine/shift_office';
 import { sso_over_http } from './engine/sso_office';
 import type { Records } from './engine/records';
 import { ALERTS, alerted } from './fake/alerts';
@@ -55,6 +56,7 @@ function app_with_host() {
     lines: vi.fn(async () => ({ lines: [] })),
     ...protection_over_http,
     ...sso_over_http,
+    ...shifts_over_http,
     policy,
   };
   const app = new App(() => host, office, 'Europe/Lisbon');

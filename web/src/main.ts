@@ -11,6 +11,7 @@ import { protection_over_http } from './engine/protection_office';
 import { Media } from './engine/media';
 import { records_over_http } from './engine/records';
 import { acquire_tab_lock } from './engine/tab_lock';
+import { shifts_over_http } from './engine/shift_office';
 import { sso_over_http } from './engine/sso_office';
 import { start_locale } from './text';
 
@@ -27,6 +28,7 @@ const app = new App(
     ...delegations_over_http,
     ...lines_over_http,
     ...protection_over_http,
+    ...shifts_over_http,
     ...sso_over_http,
   },
 );

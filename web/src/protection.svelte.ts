@@ -254,7 +254,12 @@ export class Protection {
   tick(in_call: boolean): void {
     if (this.#wants_policy && this.now() - this.#policy_asked_at >= POLICY_INTERVAL_MS) void this.read_policy();
     if (in_call) return this.used();
-    if (this.protectors.length > 0 && this.now() - this.#used_at >= idle_lock_ms(this.policy, this.#role)) this.lock();
+    if (this.protectors.length > 0 && this.is_idle()) this.lock();
+  }
+
+  /** Whether nobody has used the page for as long as the office allows. */
+  is_idle(): boolean {
+    return this.now() - this.#used_at >= idle_lock_ms(this.policy, this.#role);
   }
 
   /**

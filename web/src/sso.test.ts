@@ -165,6 +165,8 @@ function app() {
     start: none,
     finish: none,
     unlink: none,
+    shift_challenge: none,
+    begin_shift: none,
   };
   const made = new App(
     () => ({ command: none }) as unknown as Host,

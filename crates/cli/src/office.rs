@@ -160,6 +160,7 @@ pub fn card(office: &OfficeName, name: &str, organisation: &str, role: Role, zon
         organisation: organisation.into(),
         role,
         zone: zone.into(),
+        place: false,
     })
 }
 
@@ -196,6 +197,9 @@ pub struct InviteArgs {
     /// IANA time zone of the person's workplace.
     #[arg(long, default_value = "Etc/UTC")]
     pub zone: String,
+    /// The name is that of a place, such as an operations room, at whose devices people work in shifts
+    #[arg(long)]
+    pub place: bool,
     /// Id of an existing person, for a further device (see `telcon devices`).
     #[arg(long)]
     pub person: Option<String>,
@@ -223,6 +227,7 @@ pub fn invite(args: InviteArgs) -> anyhow::Result<()> {
     args.print.check()?;
     let authority = authority_with(&args.data, &args.passphrase)?;
     let mut card = card(authority.domain(), &args.name, &args.organisation, args.role.into(), &args.zone)?;
+    card.place = args.place;
     if let Some(person) = &args.person {
         card.person = person.parse()?;
     }

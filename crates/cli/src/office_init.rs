@@ -214,6 +214,7 @@ fn card_of(office: &OfficeName, name: &str, organisation: &str, zone: &str) -> C
         organisation: organisation.to_owned(),
         role: Role::SecurityOfficer,
         zone: zone.to_owned(),
+        place: false,
     }
 }
 

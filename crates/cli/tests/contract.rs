@@ -18,7 +18,7 @@ use telcon_proto::{
     entry::Entry,
     http, limits, message, node, protection, push,
     seal::Seal,
-    short_code, sso,
+    shift, short_code, sso,
 };
 
 /// Set by `cargo xtask contract --write`.
@@ -192,6 +192,8 @@ fn page() -> Value {
         .read::<protection::MakeLocker>()
         .read::<protection::OpenLocker>()
         .read::<protection::RemoveProtector>()
+        .written::<shift::ShiftOptions>()
+        .written::<shift::ShiftBegun>()
         .written::<sso::SsoStarted>()
         .read::<sso::SsoFinish>()
         .read::<sso::SsoUnlink>()
@@ -255,6 +257,8 @@ fn openapi() -> Value {
         .written::<protection::PasskeyOptions>()
         .written::<protection::IssuedTicket>()
         .written::<protection::LockerAnswer>()
+        .written::<shift::ShiftOptions>()
+        .written::<shift::ShiftBegun>()
         .written::<sso::SsoStarted>()
         .read::<sso::SsoFinish>()
         .read::<sso::SsoUnlink>()

@@ -243,6 +243,7 @@ mod tests {
             organisation: "Office".into(),
             role,
             zone: "UTC".into(),
+            place: false,
         };
         let desk = DeviceId::from_bytes([3; 16]);
         vec![

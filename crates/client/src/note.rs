@@ -309,6 +309,11 @@ impl MediaSink for NoteTaker {
                 }
                 session.on_members(members, speakers, acts_for, now_ms);
             }
+            Event::OnShift { call, device, on_shift } => {
+                if let Some(session) = self.session.as_mut().filter(|session| session.call == *call) {
+                    session.on_shift(*device, on_shift, now_ms);
+                }
+            }
             Event::Assigned { .. } => {}
             Event::LogFork(fork) => {
                 if let Some(session) = self.session.as_mut().filter(|session| session.call == fork.call) {

@@ -8,6 +8,7 @@ use telcon_proto::{
     line::{Line, LineList, LineState, LineTerms},
     message::DeclineReply,
     recovery::RecoveryReason,
+    shift::OnShift,
 };
 
 /// What a person, or the program around the engine, requests.
@@ -166,6 +167,12 @@ pub enum UserCommand {
         /// Which.
         device: DeviceId,
     },
+    /// End the shift at this device of a place: whoever is on shift wants to, or nobody used the device for too long.
+    EndShift {
+        /// Whether nobody used it.
+        #[serde(default)]
+        idle: bool,
+    },
     /// Cancel the ring, or end the call; a listener leaves.
     HangUp,
     /// The same as [`UserCommand::HangUp`], for a listener.
@@ -262,6 +269,9 @@ pub struct PersonToInvite {
     pub role: Role,
     /// IANA time zone of where they work.
     pub zone: String,
+    /// Whether it is a place, such as an operations room, and not a person: people work at its devices in shifts.
+    #[serde(default)]
+    pub place: bool,
     /// How long the link may be used, milliseconds; at most, and if not given,
     /// [`telcon_proto::limits::MAX_INVITATION_MS`].
     #[serde(default)]
@@ -319,6 +329,15 @@ pub enum Event {
         acts_for: Vec<ActsFor>,
         /// The line that the call is over, verified.
         line: Option<Box<Line>>,
+    },
+    /// Who is on shift at a device of a place that is in the call, as the office's server says.
+    OnShift {
+        /// The call.
+        call: CallId,
+        /// The device.
+        device: DeviceId,
+        /// Who.
+        on_shift: OnShift,
     },
     /// The office assigned this note-taker to a call: leave any other, and listen to this one.
     Assigned {

@@ -10,6 +10,7 @@ use telcon_proto::{
     line::{LineTerms, Reach},
     message::{DeclineReply, NoticeState},
     recovery::RecoveryReason,
+    shift::OnShift,
     short_code::CodeOver,
     terms::Contact,
 };
@@ -41,6 +42,10 @@ pub struct View {
     /// When the person's sign-in with their account at the office's provider ends, milliseconds since 1970 UTC by this device's clock;
     /// none if they need none, and while the device is not signed in.
     pub account_ends_ms: Option<u64>,
+    /// Nobody is on shift at this device of a place: bearer token with which somebody begins one.
+    pub shift_token: Option<String>,
+    /// Who is on shift at this device of a place, as the office's server says.
+    pub shift: Option<OnShift>,
     /// The office refuses this program because of its age.
     pub outdated: bool,
     /// State of the office's log as this device checked it.
@@ -319,6 +324,8 @@ pub struct MemberView {
     pub muted: bool,
     /// Whether it is a note-taker whose heartbeats are overdue.
     pub lost: bool,
+    /// Who is on shift at it, if it is a device of a place, as the office's server says.
+    pub on_shift: Option<OnShift>,
 }
 
 /// A caption on the screen.

@@ -28,6 +28,7 @@ fn devices(suite: SuiteName) -> [Device; 2] {
             organisation: "Office".into(),
             role: Role::Principal,
             zone: "Etc/UTC".into(),
+            place: false,
         };
         let spec =
             InviteSpec { card, enrolment_id: [n; 16], enrolment_seed: [n + 10; 32], now_ms: NOW, ttl_ms: 3_600_000 };

@@ -61,6 +61,7 @@ impl Office {
             organisation: "Chancellery".into(),
             role,
             zone: "UTC".into(),
+            place: false,
         }
     }
 
@@ -120,6 +121,7 @@ fn signed_in(device: &Device) -> ServerMessage {
         in_call: None,
         checkpoint: String::new(),
         recovered_ms: None,
+        shift: None,
     }
 }
 

@@ -41,6 +41,7 @@ fn card(authority: &Authority, n: u8, role: Role) -> Card {
         organisation: "𝔒".repeat(MAX_NAME_CHARS),
         role,
         zone: "America/Argentina/ComodRivadavia".into(),
+        place: false,
     }
 }
 

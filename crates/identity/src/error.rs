@@ -330,6 +330,9 @@ pub enum Misuse {
     /// Not a domain in lower-case ASCII.
     #[error("the office's domain is not a lower-case ASCII domain name such as office.example: change it")]
     Domain,
+    /// A place with a role whose people do not work in shifts.
+    #[error("a place has a role that works in shifts: scheduler, duty officer, note-taker or interpreter")]
+    Place,
     /// A card of another office than the authority's.
     #[error("a card names another office than the certifying authority's: invite the person at their own office")]
     CardOffice,

@@ -5,7 +5,10 @@
 
 use crate::error::{Flaw, Mismatch, Misuse, Result};
 use telcon_proto::{
-    Card, OfficeName, PersonId, Role, hex, limits::MAX_NAME_CHARS, policy::ROLES, printable::is_active,
+    Card, OfficeName, PersonId, Role, hex,
+    limits::MAX_NAME_CHARS,
+    policy::{ROLES, is_role_of_places},
+    printable::is_active,
 };
 use unicode_security::GeneralSecurityProfile as _;
 use x509_cert::{
@@ -56,18 +59,39 @@ pub(crate) fn read_office(subject: &Name) -> Result<(OfficeName, String)> {
     Ok((domain, name))
 }
 
+/// What follows the role of a place in its organisational unit. A version that knows no places takes it for a role of a later one.
+const PLACE: &str = "_place";
+
+/// The organisational unit of a card: the role, and whether it is a place's.
+fn unit(card: &Card) -> Result<String> {
+    match card.place {
+        true if !is_role_of_places(card.role) => Err(Misuse::Place.into()),
+        true => Ok(format!("{}{PLACE}", card.role.as_str())),
+        false => Ok(card.role.as_str().to_owned()),
+    }
+}
+
+/// The role of an organisational unit, and whether it is a place's.
+fn read_unit(unit: &str) -> Result<(Role, bool)> {
+    match unit.strip_suffix(PLACE) {
+        Some(role) => Ok((known_role(role)?, true)),
+        None => Ok((known_role(unit)?, false)),
+    }
+}
+
 /// A person's card, with the identifier of the enrolment or device that the certificate is for. It does not contain the
 /// office, which is the certificate's issuer.
 ///
 /// # Errors
-/// [`Misuse::Name`], [`Misuse::Zone`].
+/// [`Misuse::Name`], [`Misuse::Zone`], [`Misuse::Place`].
 pub(crate) fn card_name(card: &Card, id: &[u8; 16]) -> Result<Name> {
     check_text(&card.name)?;
     check_text(&card.organisation)?;
     check_zone(&card.zone)?;
+    let unit = unit(card)?;
     Ok(build([
         (ORGANISATION, Tag::Utf8String, card.organisation.as_str()),
-        (ORGANISATIONAL_UNIT, Tag::Utf8String, card.role.as_str()),
+        (ORGANISATIONAL_UNIT, Tag::Utf8String, unit.as_str()),
         (LOCALITY, Tag::Utf8String, card.zone.as_str()),
         (USER_ID, Tag::Utf8String, card.person.to_hex().as_str()),
         (COMMON_NAME, Tag::Utf8String, card.name.as_str()),
@@ -81,16 +105,18 @@ pub(crate) fn card_name(card: &Card, id: &[u8; 16]) -> Result<Name> {
 /// [`Flaw::Subject`].
 pub(crate) fn read_card(subject: &Name, office: &OfficeName) -> Result<(Card, [u8; 16])> {
     let attributes = read(subject)?;
-    let [organisation, role, zone, person, name, id] = &attributes[..] else {
+    let [organisation, unit, zone, person, name, id] = &attributes[..] else {
         return Err(Flaw::Subject.into());
     };
+    let (role, place) = read_unit(unit.1)?;
     let card = Card {
         person: person.1.parse().map_err(|_| Flaw::Subject)?,
         office: office.clone(),
         name: name.1.to_owned(),
         organisation: organisation.1.to_owned(),
-        role: known_role(role.1)?,
+        role,
         zone: zone.1.to_owned(),
+        place,
     };
     // An identifier of any kind: 32 lower-case hexadecimal digits.
     let id = *id.1.parse::<PersonId>().map_err(|_| Flaw::Subject)?.as_bytes();
@@ -211,6 +237,35 @@ mod tests {
             let name = OfficeName::parse(name).unwrap();
             let office = office_name(&name, "Chancellery of Norland").unwrap();
             assert_eq!(read_office(&office).unwrap(), (name, "Chancellery of Norland".into()));
+        }
+    }
+
+    #[test]
+    fn a_place_is_certified_and_only_with_a_role_that_works_in_shifts() {
+        for role in ROLES {
+            let place = Card { name: "Operations room".into(), place: true, ..card(role) };
+            let named = card_name(&place, &[7; 16]);
+            if !is_role_of_places(role) {
+                assert_eq!(named, Err(Misuse::Place.into()), "{role:?}");
+                continue;
+            }
+            let named = named.unwrap();
+            assert_eq!(read_card(&named, &domain()).unwrap(), (place.clone(), [7; 16]));
+            let person = Card { place: false, ..place };
+            assert_ne!(card_name(&person, &[7; 16]).unwrap(), named, "a place's certificate is no person's");
+        }
+        // Written by hand, with a role that has no places, or twice.
+        for unit in ["principal_place", "security_officer_place", "duty_officer_place_place", "_place"] {
+            let (person, card) = (card(Role::DutyOfficer).person.to_hex(), card(Role::DutyOfficer));
+            let named = build([
+                (ORGANISATION, Tag::Utf8String, card.organisation.as_str()),
+                (ORGANISATIONAL_UNIT, Tag::Utf8String, unit),
+                (LOCALITY, Tag::Utf8String, card.zone.as_str()),
+                (USER_ID, Tag::Utf8String, person.as_str()),
+                (COMMON_NAME, Tag::Utf8String, card.name.as_str()),
+                (SERIAL_NUMBER, Tag::PrintableString, "00000000000000000000000000000000"),
+            ]);
+            assert!(read_card(&named, &domain()).is_err(), "{unit}");
         }
     }
 

@@ -41,6 +41,7 @@ pub(crate) fn card(role: Role) -> Card {
         organisation: "Chancellery of Norland".into(),
         role,
         zone: "Europe/Oslo".into(),
+        place: false,
     }
 }
 

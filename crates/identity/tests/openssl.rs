@@ -45,6 +45,7 @@ fn verify_with_openssl(suite: SuiteName) {
         organisation: "Chancellery of Norland".into(),
         role: Role::Principal,
         zone: "Europe/Oslo".into(),
+        place: false,
     };
     let spec = InviteSpec { card, enrolment_id: [4; 16], enrolment_seed: [5; 32], now_ms: NOW, ttl_ms: 3_600_000 };
     let invitation = authority.invite(&spec).unwrap();

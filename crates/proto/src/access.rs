@@ -60,6 +60,7 @@ const GIVES_LINES: Rule = Rule::Any(&[Action::GiveLines, Action::ActForPrincipal
 const STOPS_LINES: Rule =
     Rule::Any(&[Action::GiveLines, Action::HoldLines, Action::ActForPrincipal, Action::StopLines]);
 const ENROLS: Rule = Rule::Any(&[Action::EnrolDevices]);
+const SHIFTS: Rule = Rule::Any(&[Action::WorkInShifts]);
 const WRITES: Access = Access::Device(Rule::Any(&[Action::WriteRecord]));
 const SEES_RECORDS: Access = Access::Device(Rule::Any(&[Action::SeeAllRecords, Action::SeeOwnRecords]));
 const SIGNED_IN: Access = Access::Device(Rule::SignedIn);
@@ -98,6 +99,7 @@ pub const MESSAGES: &[(&str, Rule)] = &[
     ("report_alert", Rule::SignedIn),
     ("see_alerts", Rule::Any(&[Action::MarkAlerts])),
     ("acknowledge_device", Rule::Any(&[Action::SeeOwnDevices])),
+    ("end_shift", SHIFTS),
     ("available", Rule::Any(&[Action::WriteRecord])),
 ];
 
@@ -133,6 +135,8 @@ pub const REQUESTS: &[(&str, &str, Access)] = &[
     ("POST", "/api/v1/sso/start", SIGNED_IN),
     ("POST", "/api/v1/sso/finish", SIGNED_IN),
     ("POST", "/api/v1/sso/unlink", Access::Device(ENROLS)),
+    ("POST", "/api/v1/shifts/challenge", Access::Device(SHIFTS)),
+    ("POST", "/api/v1/shifts", Access::Device(SHIFTS)),
     ("GET", "/api/v1/log/consistency", Access::Everybody),
     ("GET", "/api/v1/ice-servers", Access::Device(IN_CALLS)),
     ("GET", "/api/v1/records", SEES_RECORDS),
@@ -152,6 +156,15 @@ pub const PROTECTS: &[&str] =
 /// Requests with which a person signs in with their office account: they are all that a device may send which has proven its key and
 /// waits for that ([`crate::ServerMessage::SsoRequired`]).
 pub const SIGNS_ON: &[&str] = &["/api/v1/sso/start", "/api/v1/sso/finish"];
+
+/// Requests with which a person begins a shift at a device of a place.
+pub const BEGINS_SHIFT: &[&str] = &["/api/v1/shifts/challenge", "/api/v1/shifts"];
+
+/// Whether a device of a place may send a request while nobody is on shift at it: to be protected, and to begin a shift. It has proven
+/// its key then, and sends no message ([`crate::ServerMessage::ShiftRequired`]).
+pub fn needs_no_shift(path: &str) -> bool {
+    PROTECTS.contains(&path) || BEGINS_SHIFT.contains(&path)
+}
 
 /// Why a signed-in device of this role may not send a message; none if it may.
 pub fn refuses_message(role: Role, message: &ClientMessage) -> Option<String> {
@@ -224,6 +237,16 @@ mod tests {
     fn every_signed_in_device_may_sign_in_with_its_office_account() {
         for path in SIGNS_ON {
             assert_eq!(request("POST", path), Some(SIGNED_IN), "{path}");
+        }
+    }
+
+    #[test]
+    fn without_a_shift_a_place_may_protect_its_device_and_begin_one() {
+        let free: Vec<_> =
+            REQUESTS.iter().filter(|(_, path, access)| *access != Access::Everybody && needs_no_shift(path)).collect();
+        assert_eq!(free.len(), PROTECTS.len() + BEGINS_SHIFT.len());
+        for path in BEGINS_SHIFT {
+            assert_eq!(request("POST", path), Some(Access::Device(SHIFTS)), "{path}");
         }
     }
 

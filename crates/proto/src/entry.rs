@@ -20,8 +20,8 @@
 //! ```
 
 use crate::{
-    CallId, DelegationId, DeviceId, Digest, Ended, InvitationId, LineId, PersonId, RecordMode, RecoveryId, SuiteName,
-    line::LineState, recovery::RecoveryEnd,
+    CallId, DelegationId, DeviceId, Digest, Ended, InvitationId, LineId, PersonId, RecordMode, RecoveryId, ShiftId,
+    SuiteName, line::LineState, recovery::RecoveryEnd, shift::ShiftEnd,
 };
 use serde::{Deserialize, Serialize};
 
@@ -288,6 +288,26 @@ pub enum Entry {
         /// SHA-256 of the statement, a compact JWS.
         statement_sha256: Digest,
     },
+    /// Somebody began a shift at a device of a place. Neither is named.
+    ShiftStarted {
+        /// When.
+        time_ms: u64,
+        /// The shift.
+        shift: ShiftId,
+        /// The place's device.
+        device: DeviceId,
+        /// Who, for those who know the person's identifier: [`crate::shift::shift_commitment`].
+        person_sha256: Digest,
+    },
+    /// A shift ended.
+    ShiftEnded {
+        /// When.
+        time_ms: u64,
+        /// The shift.
+        shift: ShiftId,
+        /// How.
+        how: ShiftEnd,
+    },
     /// Custodians opened a record of the call.
     ArchiveOpened {
         /// When.
@@ -341,7 +361,7 @@ impl InvitationClosed {
 }
 
 /// The `type` words of [`Entry`].
-pub const KINDS: [&str; 19] = [
+pub const KINDS: [&str; 21] = [
     "device_enrolled",
     "device_revoked",
     "call_opened",
@@ -361,6 +381,8 @@ pub const KINDS: [&str; 19] = [
     "delegation_given",
     "delegation_ended",
     "line_signed",
+    "shift_started",
+    "shift_ended",
 ];
 
 impl Entry {
@@ -386,6 +408,8 @@ impl Entry {
             Self::DelegationGiven { .. } => KINDS[16],
             Self::DelegationEnded { .. } => KINDS[17],
             Self::LineSigned { .. } => KINDS[18],
+            Self::ShiftStarted { .. } => KINDS[19],
+            Self::ShiftEnded { .. } => KINDS[20],
         }
     }
 
@@ -410,6 +434,8 @@ impl Entry {
             | Self::DelegationGiven { time_ms, .. }
             | Self::DelegationEnded { time_ms, .. }
             | Self::LineSigned { time_ms, .. }
+            | Self::ShiftStarted { time_ms, .. }
+            | Self::ShiftEnded { time_ms, .. }
             | Self::ArchiveOpened { time_ms, .. } => *time_ms,
         }
     }
@@ -429,6 +455,8 @@ impl Entry {
             | Self::DelegationGiven { .. }
             | Self::DelegationEnded { .. }
             | Self::LineSigned { .. }
+            | Self::ShiftStarted { .. }
+            | Self::ShiftEnded { .. }
             // The call that an alert names need not exist.
             | Self::AlertRaised { .. } => None,
             Self::CallOpened { call, .. }
@@ -558,6 +586,7 @@ mod tests {
     const RECOVERY: RecoveryId = RecoveryId::from_bytes([1; 16]);
     const DELEGATION: DelegationId = DelegationId::from_bytes([1; 16]);
     const LINE: LineId = LineId::from_bytes([1; 16]);
+    const SHIFT: ShiftId = ShiftId::from_bytes([1; 16]);
     const DIGEST: Digest = Digest::from_bytes([0xab; 32]);
 
     /// Every type of entry with its JSON: the contract with archives that exist.
@@ -734,6 +763,16 @@ mod tests {
                 format!(
                     r#"{{"type":"invitation_made","time_ms":1,"invitation":"{ID}","by":"{ID}","expires_ms":2,"line":true}}"#
                 ),
+            ),
+            (
+                Entry::ShiftStarted { time_ms: 1, shift: SHIFT, device: DEVICE, person_sha256: DIGEST },
+                format!(
+                    r#"{{"type":"shift_started","time_ms":1,"shift":"{ID}","device":"{ID}","person_sha256":"{digest}"}}"#
+                ),
+            ),
+            (
+                Entry::ShiftEnded { time_ms: 1, shift: SHIFT, how: ShiftEnd::HandedOver },
+                format!(r#"{{"type":"shift_ended","time_ms":1,"shift":"{ID}","how":"handed_over"}}"#),
             ),
             (
                 Entry::DelegationEnded { time_ms: 1, delegation: DELEGATION, by: None, statement_sha256: None },

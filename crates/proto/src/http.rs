@@ -3,7 +3,7 @@
 use crate::{
     Blob, CallId, Card, DeviceId, Ended, OfficeAlert, PersonId, RecordMode, SuiteName, delegation::ProvenDelegation,
     device_policy::DeviceKind, device_policy::ProgramVersion, line::ProvenLine, line::Rings, message::Logged,
-    sso::OfficeAccount,
+    shift::OnShift, shift::WorkedShift, sso::OfficeAccount,
 };
 use serde::{Deserialize, Serialize};
 
@@ -265,6 +265,9 @@ pub struct ListedDevice {
     /// What kind of program last signed in with its key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<DeviceKind>,
+    /// Who is on shift at it, if it is a device of a place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_shift: Option<OnShift>,
 }
 
 /// `GET /api/v1/sign-ins`: when the devices of one's own person were connected.
@@ -275,6 +278,9 @@ pub struct SignInList {
     pub sign_ins: Vec<SignIn>,
     /// Newest first: attempts in the name of these devices without proof of their keys.
     pub failed: Vec<FailedSignIns>,
+    /// Newest first: when this person was on shift at devices of places, at most [`crate::limits::MAX_SIGN_INS_PER_DEVICE`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shifts: Vec<WorkedShift>,
 }
 
 /// A time in which a device was connected. Reconnections shortly after each other are one.

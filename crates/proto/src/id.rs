@@ -121,6 +121,7 @@ id!(CallId, "One call. Opaque: it reveals no participant and may be logged.");
 id!(DeviceId, "One enrolled device. Opaque: it may be logged.");
 id!(InvitationId, "One invitation to enrol a device. Opaque: it may be logged.");
 id!(RecoveryId, "One recovery of a person who lost all devices. Opaque: it may be logged.");
+id!(ShiftId, "One shift of a person at a device of a place. Opaque: the log names it.");
 id!(DelegationId, "One delegation of a principal. Opaque: it may be logged.");
 id!(LineId, "One line that a principal gave. Opaque: it may be logged.");
 id!(CodeRunId, "One attempt with a short code. Opaque: only the device that made it learns it from the server.");
@@ -159,6 +160,18 @@ impl fmt::Debug for RecoveryId {
 impl fmt::Debug for InvitationId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "InvitationId({self})")
+    }
+}
+
+impl fmt::Display for ShiftId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.to_hex())
+    }
+}
+
+impl fmt::Debug for ShiftId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ShiftId({self})")
     }
 }
 

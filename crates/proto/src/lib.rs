@@ -25,6 +25,7 @@ pub mod push;
 pub mod recovery;
 pub mod seal;
 pub mod sealing;
+pub mod shift;
 pub mod short_code;
 pub mod sso;
 pub mod statement;
@@ -33,7 +34,9 @@ pub mod terms;
 pub use alert::{AlertKind, OfficeAlert};
 pub use blob::Blob;
 pub use digest::Digest;
-pub use id::{CallId, CodeRunId, DelegationId, DeviceId, IdError, InvitationId, LineId, PersonId, RecoveryId, hex};
+pub use id::{
+    CallId, CodeRunId, DelegationId, DeviceId, IdError, InvitationId, LineId, PersonId, RecoveryId, ShiftId, hex,
+};
 pub use message::{ClientMessage, ServerMessage};
 pub use office::{OfficeName, Qualified};
 pub use terms::{Card, Ended, RecordMode, Role, SuiteName};

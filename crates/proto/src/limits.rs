@@ -14,6 +14,8 @@ pub const RECEIVE_SLOTS: usize = MAX_MEMBERS - 1;
 pub const MAX_SDP_BYTES: usize = 64 * 1024;
 /// Longest name or organisation in a certificate, characters: RFC 5280's upper bound for both (`ub-common-name`).
 pub const MAX_NAME_CHARS: usize = 64;
+/// Longest shift at a device of a place, milliseconds: 12 hours, after which whoever is there signs in again.
+pub const MAX_SHIFT_MS: u64 = 12 * 60 * 60 * 1000;
 /// Most devices of one person. A person has a phone, a desk and a car; more than this is a mistake or an attack.
 pub const MAX_DEVICES_PER_PERSON: usize = 8;
 /// Timeout of an unanswered ring, milliseconds. Long enough for an aide to carry the phone into a room.

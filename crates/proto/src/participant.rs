@@ -4,6 +4,7 @@ use crate::{
     Card, DeviceId, LineId, Role,
     delegation::{Act, ActsFor},
     line::Line,
+    shift::OnShift,
 };
 use serde::{Deserialize, Serialize};
 
@@ -40,6 +41,23 @@ pub struct RecordPerson {
     /// For whom they acted in the call, under a delegation that the note-taker's device verified.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub acted_for: Option<RecordPrincipal>,
+    /// Whether it is a place of the office and not a person.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub place: bool,
+    /// Who was on shift at the place's device during the call, in this order, as the office's server said.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub on_shift: Vec<RecordShift>,
+}
+
+/// Somebody who was on shift at a device of a place in a recorded call. Nothing but the server's word says so.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordShift {
+    /// The person's identifier, hexadecimal.
+    pub person: String,
+    /// Their name or title.
+    pub name: String,
+    /// Since when they were on shift, milliseconds since 1970 UTC.
+    pub since_ms: u64,
 }
 
 /// The principal for whom somebody acted in a recorded call.
@@ -71,6 +89,8 @@ impl RecordParticipant {
             zone: card.zone.clone(),
             office: Some(card.office.as_str().to_owned()),
             acted_for: None,
+            place: card.place,
+            on_shift: Vec::new(),
         };
         Self { device, card, line: None }
     }
@@ -80,6 +100,18 @@ impl RecordParticipant {
     pub fn holding(mut self, line: Option<&Line>) -> Self {
         let held = line.filter(|line| line.holder.person.to_hex() == self.card.person);
         self.line = held.map(|line| line.line);
+        self
+    }
+
+    /// The same, with who was on shift at it.
+    #[must_use]
+    pub fn with_shifts<'a>(mut self, shifts: impl IntoIterator<Item = &'a OnShift>) -> Self {
+        let shown = |shift: &OnShift| RecordShift {
+            person: shift.person.person.to_hex(),
+            name: shift.person.name.clone(),
+            since_ms: shift.since_ms,
+        };
+        self.card.on_shift = shifts.into_iter().map(shown).collect();
         self
     }
 

@@ -61,6 +61,8 @@ pub enum Action {
     HoldLines,
     /// See all lines, and freeze or end them.
     StopLines,
+    /// Work in shifts at a device of a place.
+    WorkInShifts,
     /// See the office's alerts.
     SeeAlerts,
     /// Mark alerts as seen.
@@ -102,6 +104,7 @@ pub const TABLE: &[(Action, &str, &[Role])] = &[
     (Action::GiveLines, "give lines to counterparts, and change, pause and end them", &[Principal]),
     (Action::HoldLines, "hold lines, and hand them back", &[Counterpart]),
     (Action::StopLines, "see all lines, and freeze or end them", &[SecurityOfficer]),
+    (Action::WorkInShifts, "work in shifts at a device of a place", &[Scheduler, DutyOfficer, NoteTaker, Interpreter]),
     (Action::SeeAlerts, "see the office's alerts", &[SecurityOfficer, Auditor]),
     (Action::MarkAlerts, "mark the office's alerts as seen", &[SecurityOfficer]),
 ];
@@ -151,6 +154,16 @@ pub fn may_ring_somebody(caller: Role) -> bool {
     allows(caller, Action::RingPrincipal) || allows(caller, Action::RingCounterpart)
 }
 
+/// Whether a place can have this role: its people work in shifts.
+pub fn is_role_of_places(role: Role) -> bool {
+    allows(role, Action::WorkInShifts)
+}
+
+/// Whether a person of role `person` may work at a place of role `place`: if it gives them no permission that they do not have.
+pub fn may_work_at(person: Role, place: Role) -> bool {
+    is_role_of_places(place) && TABLE.iter().all(|(_, _, roles)| !roles.contains(&place) || roles.contains(&person))
+}
+
 /// The table as Markdown, for the manual.
 pub fn markdown() -> String {
     let names = ROLES.map(Role::words);
@@ -188,13 +201,22 @@ mod tests {
             Counterpart,
             &[RingPrincipal, Answer, Speak, EndForAll, SeeOwnRecords, DownloadRecords, SeeOwnDevices, HoldLines],
         ),
-        (Scheduler, &[WatchCalls, SeeAllRecords, SeeOwnDevices, ActForPrincipal]),
+        (Scheduler, &[WatchCalls, SeeAllRecords, SeeOwnDevices, ActForPrincipal, WorkInShifts]),
         (
             DutyOfficer,
-            &[ListenIn, WatchCalls, ReadCaptions, SeeAllRecords, DownloadRecords, SeeOwnDevices, ActForPrincipal],
+            &[
+                ListenIn,
+                WatchCalls,
+                ReadCaptions,
+                SeeAllRecords,
+                DownloadRecords,
+                SeeOwnDevices,
+                ActForPrincipal,
+                WorkInShifts,
+            ],
         ),
-        (NoteTaker, &[ListenIn, WatchCalls, WriteRecord, SeeAllRecords, DownloadRecords, SeeOwnDevices]),
-        (Interpreter, &[ListenIn, WatchCalls, SeeOwnDevices]),
+        (NoteTaker, &[ListenIn, WatchCalls, WriteRecord, SeeAllRecords, DownloadRecords, SeeOwnDevices, WorkInShifts]),
+        (Interpreter, &[ListenIn, WatchCalls, SeeOwnDevices, WorkInShifts]),
         (
             SecurityOfficer,
             &[SeeOwnDevices, EnrolDevices, SeeAllDevices, EndDelegations, StopLines, SeeAlerts, MarkAlerts],
@@ -229,6 +251,23 @@ mod tests {
                     matches!((caller, callee), (Principal, Principal | Counterpart) | (Counterpart, Principal));
                 assert_eq!(may_ring(caller, callee), expected, "{caller:?} to {callee:?}");
             }
+        }
+    }
+
+    #[test]
+    fn nobody_gains_a_permission_by_working_at_a_place() {
+        for (person, places) in [
+            (Scheduler, &[Scheduler][..]),
+            (DutyOfficer, &[Scheduler, DutyOfficer, Interpreter]),
+            (NoteTaker, &[NoteTaker, Interpreter]),
+            (Interpreter, &[Interpreter]),
+        ] {
+            for place in ROLES {
+                assert_eq!(may_work_at(person, place), places.contains(&place), "{person:?} at {place:?}");
+            }
+        }
+        for person in [Principal, Counterpart, SecurityOfficer, RecordsOfficer, Auditor] {
+            assert!(ROLES.into_iter().all(|place| !may_work_at(person, place)), "{person:?}");
         }
     }
 

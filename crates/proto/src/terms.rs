@@ -166,6 +166,10 @@ pub struct Card {
     pub role: Role,
     /// IANA time zone of where they work, such as `Europe/Oslo`.
     pub zone: String,
+    /// Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people
+    /// work at its devices in shifts ([`crate::shift`]). Certified, as the role is.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub place: bool,
 }
 
 impl Card {

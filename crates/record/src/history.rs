@@ -8,7 +8,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use telcon_proto::entry::{ArchivedRecord, Entry, InvitationClosed, LoggedSignature, ReadEntry, is_by_registrar};
 use telcon_proto::line::LineState;
 use telcon_proto::recovery::{RecoveryConfirmation, RecoveryEnd};
-use telcon_proto::{CallId, DelegationId, Ended, InvitationId, LineId, OfficeAlert, RecordMode, RecoveryId};
+use telcon_proto::{CallId, DelegationId, Ended, InvitationId, LineId, OfficeAlert, RecordMode, RecoveryId, ShiftId};
 
 /// Most problems that are listed. A log can be made of contradictions; the rest are one more problem.
 pub(crate) const MAX_PROBLEMS: usize = 10_000;
@@ -228,6 +228,8 @@ pub(crate) struct History {
     delegations: BTreeMap<DelegationId, (u64, Option<u64>)>,
     /// Lines, with their newest versions.
     lines: BTreeMap<LineId, (u32, LineState)>,
+    /// Shifts, and whether they have ended.
+    shifts: BTreeMap<ShiftId, bool>,
     problems: Vec<Problem>,
     /// How many problems there are, listed or not.
     found: u64,
@@ -472,6 +474,20 @@ impl History {
                     self.problem(ProblemKind::Device, None, text);
                 }
             },
+            Entry::ShiftStarted { shift, .. } => {
+                if self.shifts.insert(shift, false).is_some() {
+                    let text = format!("entry {index}: shift {shift} was begun twice");
+                    self.problem(ProblemKind::Device, None, text);
+                }
+            }
+            Entry::ShiftEnded { shift, .. } => {
+                let what = match self.shifts.insert(shift, true) {
+                    Some(false) => return,
+                    Some(true) => "ended twice",
+                    None => "ended but never begun",
+                };
+                self.problem(ProblemKind::Device, None, format!("entry {index}: shift {shift} was {what}"));
+            }
             // The server's rules only restrict: nothing else in the log depends on them.
             Entry::DevicePolicyChanged { .. } => {}
             Entry::ArchiveOpened { call, .. } => {

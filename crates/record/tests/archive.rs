@@ -8,8 +8,8 @@ use support::*;
 use telcon_log::{Cosigner, DiskStorage, Log, LogSigner};
 use telcon_proto::entry::Entry;
 use telcon_proto::{
-    CallId, DelegationId, DeviceId, Ended, InvitationId, LineId, RecordMode, Role, SuiteName, http::Registrars,
-    line::LineState,
+    CallId, DelegationId, DeviceId, Ended, InvitationId, LineId, RecordMode, Role, ShiftId, SuiteName,
+    http::Registrars, line::LineState, shift::ShiftEnd,
 };
 use telcon_record::*;
 
@@ -299,6 +299,29 @@ fn an_answer_under_a_delegation_that_was_not_in_force_is_reported() {
         let about: Vec<_> = report.problems.iter().filter(|one| one.kind == ProblemKind::Call).collect();
         assert_eq!(about.len(), usize::from(expected.is_some()), "{:#?}", report.problems);
         assert!(expected.is_none_or(|text| about[0].text.contains("answered under") && about[0].text.contains(text)));
+    }
+}
+
+/// A server wrote shifts that cannot have been.
+#[test]
+fn shifts_that_contradict_each_other_are_reported() {
+    let shift = ShiftId::from_bytes([0x5f; 16]);
+    let began =
+        || Entry::ShiftStarted { time_ms: 1, shift, device: device("desk"), person_sha256: sha256(b"somebody") };
+    let over = || Entry::ShiftEnded { time_ms: 2, shift, how: ShiftEnd::HandedOver };
+    for (entries, expected) in [
+        (vec![began(), over()], None),
+        (vec![began()], None),
+        (vec![over()], Some("never begun")),
+        (vec![began(), over(), over()], Some("ended twice")),
+        (vec![began(), began()], Some("begun twice")),
+    ] {
+        let mut archive = Archive::good();
+        archive.entries.extend(entries);
+        let report = archive.verify();
+        let about: Vec<_> = report.problems.iter().filter(|one| one.text.contains("shift")).collect();
+        assert_eq!(about.len(), usize::from(expected.is_some()), "{:#?}", report.problems);
+        assert!(expected.is_none_or(|text| about[0].text.contains(text)), "{about:#?}");
     }
 }
 

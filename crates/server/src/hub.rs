@@ -16,9 +16,7 @@ use crate::{
     reconcile::{CertificateSource, ReconcileError, reconcile},
     store::{IssuedLinkRow, ProtectionWrite, PushRow, RegistrarRow, Store, StoreError, Unfinished, Write},
     switchboard::{
-        Approved, ConfirmingRecovery, DelegationEnding, DeviceAsked, Effects, Gauges, LegRefusal, NewDelegation,
-        NewDevice, NewLine, OpeningRecovery, Output, PendingAppend, Policy, Refusal, RefusalKind, RefusedRing,
-        RelayCommand, Reply, RequestId, Revocation, Seal, SessionId, SignedIn, Switchboard, VerifiedRing,
+Approved, ConfirmingRecovery, DelegationEnding, DeviceAsked, Effects, Gauges, LegRefusal, NewDelegation, NewDevice, NewLine, OpeningRecovery, Output, PendingAppend, Policy, Refusal, RefusalKind, RefusedRing, RelayCommand, Reply, RequestId, Revocation, Seal, SessionId, SignedIn, Switchboard, VerifiedRing, BeginningShift,
     },
 };
 use std::{
@@ -95,6 +93,8 @@ pub enum Input {
     EndDelegation(SessionId, Result<DelegationEnding, String>),
     /// A device signs a version of a line: as it was verified, or why it does not verify.
     SignLine(SessionId, Box<Result<NewLine, String>>),
+    /// A person begins a shift at a device of a place, with a passkey that was verified.
+    BeginShift(BeginningShift, oneshot::Sender<Answer>),
     /// Whether this device may deliver this call's record.
     MaySeal(CallId, DeviceId, oneshot::Sender<Result<(), Refusal>>),
     /// A device wants to deliver the record of a call that the switchboard does not have in memory; this is what the store has of it.
@@ -322,6 +322,12 @@ impl Hub {
                 "the wall clock was set, or the machine was suspended: all connections are closed, and the switchboard goes on \
                  with the new time; check time synchronization if it repeats"
             );
+            if by_ms < 0 && self.state_unknown.is_none() {
+                // What may last so long lasts no longer by it.
+                let mut batch = Batch::default();
+                batch.add(self.board.clock_set_back(by_ms.unsigned_abs()));
+                self.commit(batch);
+            }
             self.recover(&[], failure::CLOCK_SET);
         }
     }
@@ -439,6 +445,10 @@ impl Hub {
             Input::Revoke(device, jws, reply) => {
                 let request = self.request(reply);
                 self.board.revoke(request, device, jws, now)
+            }
+            Input::BeginShift(new, reply) => {
+                let request = self.request(reply);
+                self.board.begin_shift(request, new, now)
             }
             Input::MaySeal(call, device, reply) => {
                 let exists = self.ended_call_exists(&call);

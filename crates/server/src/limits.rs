@@ -53,6 +53,9 @@ pub const MAX_BATCH: usize = 256;
 pub const SOCKET_READ_BUFFER_BYTES: usize = 4 * 1024;
 /// Longest body of `POST /api/v1/devices` and `POST /api/v1/revocations`, bytes: two ML-DSA-87 certificates in base64.
 pub const MAX_JSON_BODY_BYTES: usize = 64 * 1024;
+/// How long a connection may wait until somebody begins a shift at a place's device, milliseconds. Then the device connects again, so
+/// that one that is gone is noticed.
+pub const SHIFT_WAIT_MS: u64 = 10 * 60 * 1000;
 /// How long a connection may stay silent, milliseconds. Clients ping every 20 s or so.
 pub const IDLE_TIMEOUT_MS: u64 = 75_000;
 /// How long a connection has to sign in before a newer one may take its place, milliseconds: a slow network's round trips. Who

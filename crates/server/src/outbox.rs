@@ -41,6 +41,8 @@ pub enum NotQueued {
 pub struct Outbox {
     sender: mpsc::Sender<Outgoing>,
     bytes: Arc<AtomicUsize>,
+    /// What ends with it.
+    _held: Option<Box<dyn Send>>,
 }
 
 /// The end that sends.
@@ -53,10 +55,16 @@ pub struct OutboxReader {
 pub fn outbox() -> (Outbox, OutboxReader) {
     let (sender, receiver) = mpsc::channel(OUTBOX_MESSAGES);
     let bytes = Arc::new(AtomicUsize::new(0));
-    (Outbox { sender, bytes: bytes.clone() }, OutboxReader { receiver, bytes })
+    (Outbox { sender, bytes: bytes.clone(), _held: None }, OutboxReader { receiver, bytes })
 }
 
 impl Outbox {
+    /// The same, with something that ends when the switchboard forgets the connection: its peer may take a while to notice.
+    #[must_use]
+    pub fn holding(self, held: impl Send + 'static) -> Self {
+        Self { _held: Some(Box::new(held)), ..self }
+    }
+
     /// Queues without waiting.
     ///
     /// # Errors
@@ -106,6 +114,17 @@ impl OutboxReader {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The attacker does not read, so that its connection closes late, and goes on with its token.
+    #[test]
+    fn what_is_held_ends_when_the_switchboard_forgets_the_connection() {
+        let token = Arc::new(());
+        let (outbox, _reader) = outbox();
+        let outbox = outbox.holding(token.clone());
+        assert_eq!(Arc::strong_count(&token), 2);
+        drop(outbox);
+        assert_eq!(Arc::strong_count(&token), 1);
+    }
 
     #[test]
     fn a_queue_is_full_at_its_limit_of_bytes_or_messages_and_free_again_when_it_is_read() {

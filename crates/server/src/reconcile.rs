@@ -241,6 +241,13 @@ impl Reconciliation<'_> {
                 let found = FoundVersion { version, state, sha256: statement_sha256 };
                 writes.push(Write::LineLogged(line, found, index, time_ms));
             }
+            Entry::ShiftStarted { time_ms, shift, device, .. } => {
+                writes.push(Write::ShiftFound(shift, device, time_ms, index));
+            }
+            Entry::ShiftEnded { time_ms, shift, how } => {
+                // A database from an older backup has it last.
+                writes.extend([Write::ShiftEnded(shift, how, time_ms), Write::ShiftEndLogged(shift, index)]);
+            }
             Entry::DelegationGiven { delegation, .. } => writes.push(Write::DelegationLogged(delegation, index)),
             Entry::DelegationEnded { time_ms, delegation, by, statement_sha256 } => {
                 // A database from an older backup has it in force.
@@ -372,7 +379,15 @@ mod tests {
 
     fn card() -> Card {
         let (person, office) = (PersonId::from_bytes([1; 16]), home());
-        Card { person, office, name: "A".into(), organisation: "B".into(), role: Role::Principal, zone: "UTC".into() }
+        Card {
+            person,
+            office,
+            name: "A".into(),
+            organisation: "B".into(),
+            role: Role::Principal,
+            zone: "UTC".into(),
+            place: false,
+        }
     }
 
     fn device(n: u8) -> DeviceRow {

@@ -16,7 +16,7 @@ use crate::{
     switchboard::Policy,
     web::{
         self, App, CodeRelay, ConnectionLimits, Counters, Liveness, Page, Protection, ProtectionConfig, RecordReader,
-        RefusedOrigins, RelayToken, Sso, Tokens, TrustedProxies, Turn, router, serve,
+        RefusedOrigins, RelayToken, Shifts, Sso, Tokens, TrustedProxies, Turn, router, serve,
     },
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -305,6 +305,7 @@ impl Server {
             refused_origins: RefusedOrigins::new(std::time::Instant::now()),
             turn: config.turn.clone(),
             protection,
+            shifts: Shifts::default(),
             sso,
             archiving: archiving.clone(),
             push: push.clone(),

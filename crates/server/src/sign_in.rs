@@ -204,6 +204,7 @@ mod tests {
             organisation: "Chancellery".into(),
             role: Role::Principal,
             zone: "UTC".into(),
+            place: false,
         };
         let spec = InviteSpec {
             card: card.clone(),

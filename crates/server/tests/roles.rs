@@ -111,6 +111,7 @@ fn samples(office: &Office, sender: &Device, others: [&Device; 2], call: CallId)
         C::ReportAlert { kind: ReportedAlert::ProofInvalid, call: None },
         C::SeeAlerts { alerts: vec![0] },
         C::AcknowledgeDevice { device: others[0].id },
+        C::EndShift { idle: false },
         C::Available {},
         office.ring(sender, others[0].person(), CallId::from_bytes(id), RecordMode::LogOnly),
     ]

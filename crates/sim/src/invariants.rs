@@ -446,6 +446,8 @@ impl World {
                     }
                     format!("line {line:?} {version}")
                 }
+                Entry::ShiftStarted { shift, .. } => format!("shift started {shift:?}"),
+                Entry::ShiftEnded { shift, .. } => format!("shift ended {shift:?}"),
                 Entry::ArchiveOpened { .. } | Entry::DevicePolicyChanged { .. } => continue,
             };
             if !once.insert(key.clone()) {

@@ -99,6 +99,7 @@ pub fn card(n: usize, role: Role) -> Card {
         organisation: "Chancellery".into(),
         role,
         zone: "Europe/Oslo".into(),
+        place: false,
     }
 }
 

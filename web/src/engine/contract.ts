@@ -224,6 +224,10 @@ export type LockerAnswer =
  */
 export type LogComparison = 'unknown' | 'same' | 'different';
 /**
+ * Name of an office: a domain in lower-case ASCII labels.
+ */
+export type OfficeName = string;
+/**
  * State of a call.
  */
 export type NoticeState =
@@ -244,10 +248,6 @@ export type NoticeState =
       how: 'hung_up' | 'declined' | 'cancelled' | 'missed' | 'busy' | 'failed' | 'interrupted' | 'revoked';
       is: 'ended';
     };
-/**
- * Name of an office: a domain in lower-case ASCII labels.
- */
-export type OfficeName = string;
 /**
  * An output of the engine, for the page to carry out in order.
  */
@@ -377,6 +377,14 @@ export type RemoveProtector =
        */
       locker_sha256: string;
     };
+/**
+ * How a shift ended.
+ */
+export type ShiftEnd = 'ended' | 'handed_over' | 'idle' | 'expired' | 'revoked' | 'not_begun' | 'lost';
+/**
+ * One shift of a person at a device of a place. Opaque: the log names it.
+ */
+export type ShiftId = string;
 /**
  * The MLS cipher suite of an office, by name.
  */
@@ -529,6 +537,10 @@ export type UserCommand =
       organisation: string;
       person?: PersonId;
       /**
+       * Whether it is a place, such as an operations room, and not a person: people work at its devices in shifts.
+       */
+      place?: boolean;
+      /**
        * Role of a person in the office that certified them. Certificates carry it: a device reads it from the verified certificate, never from the server's messages.
        */
       role:
@@ -628,6 +640,13 @@ export type UserCommand =
        */
       device: string;
       type: 'acknowledge_device';
+    }
+  | {
+      /**
+       * Whether nobody used it.
+       */
+      idle?: boolean;
+      type: 'end_shift';
     }
   | {
       type: 'hang_up';
@@ -741,6 +760,7 @@ export interface Contract {
   LogComparison?: LogComparison;
   LogFork?: LogFork;
   LogState?: LogState;
+  Logged?: Logged;
   MakeLocker?: MakeLocker;
   MemberView?: MemberView;
   NoteTakersView?: NoteTakersView;
@@ -779,6 +799,10 @@ export interface Contract {
   RevocationView?: RevocationView;
   Role?: Role;
   SealedText?: SealedText1;
+  ShiftBegun?: ShiftBegun;
+  ShiftEnd?: ShiftEnd;
+  ShiftId?: ShiftId;
+  ShiftOptions?: ShiftOptions;
   SignIn?: SignIn;
   SignInList?: SignInList;
   SsoFinish?: SsoFinish;
@@ -822,6 +846,10 @@ export interface Card {
    */
   person: string;
   /**
+   * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
+   */
+  place?: boolean;
+  /**
    * Their role in that office.
    */
   role:
@@ -859,6 +887,10 @@ export interface Card1 {
    * The person.
    */
   person: string;
+  /**
+   * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
+   */
+  place?: boolean;
   /**
    * Their role in that office.
    */
@@ -913,6 +945,10 @@ export interface Card2 {
    */
   person: string;
   /**
+   * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
+   */
+  place?: boolean;
+  /**
    * Their role in that office.
    */
   role:
@@ -950,6 +986,10 @@ export interface Card3 {
    * The person.
    */
   person: string;
+  /**
+   * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
+   */
+  place?: boolean;
   /**
    * Their role in that office.
    */
@@ -1146,6 +1186,10 @@ export interface Card4 {
    * The person.
    */
   person: string;
+  /**
+   * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
+   */
+  place?: boolean;
   /**
    * Their role in that office.
    */
@@ -1368,6 +1412,10 @@ export interface Card5 {
    */
   person: string;
   /**
+   * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
+   */
+  place?: boolean;
+  /**
    * Their role in that office.
    */
   role:
@@ -1513,6 +1561,10 @@ export interface MemberView {
    */
   office: string;
   /**
+   * Who is on shift at it, if it is a device of a place, as the office's server says.
+   */
+  on_shift: OnShift | null;
+  /**
    * Their own organisation, such as "Chancellery of Norland".
    */
   organisation: string;
@@ -1520,6 +1572,10 @@ export interface MemberView {
    * The person.
    */
   person: string;
+  /**
+   * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
+   */
+  place?: boolean;
   /**
    * Their role in that office.
    */
@@ -1541,6 +1597,66 @@ export interface MemberView {
    * Whether it is this one.
    */
   you: boolean;
+  /**
+   * IANA time zone of where they work, such as `Europe/Oslo`.
+   */
+  zone: string;
+}
+/**
+ * Who is on shift at a device of a place, as the office's server says.
+ */
+export interface OnShift {
+  person: Card6;
+  /**
+   * The shift.
+   */
+  shift: string;
+  /**
+   * Since when, milliseconds since 1970 UTC.
+   */
+  since_ms: number;
+  /**
+   * Until when at most.
+   */
+  until_ms: number;
+}
+/**
+ * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
+ */
+export interface Card6 {
+  /**
+   * The name or title to show, such as "The President of Norland".
+   */
+  name: string;
+  /**
+   * The office whose authority certified the person.
+   */
+  office: string;
+  /**
+   * Their own organisation, such as "Chancellery of Norland".
+   */
+  organisation: string;
+  /**
+   * The person.
+   */
+  person: string;
+  /**
+   * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
+   */
+  place?: boolean;
+  /**
+   * Their role in that office.
+   */
+  role:
+    | 'principal'
+    | 'scheduler'
+    | 'duty_officer'
+    | 'note_taker'
+    | 'interpreter'
+    | 'counterpart'
+    | 'security_officer'
+    | 'records_officer'
+    | 'auditor';
   /**
    * IANA time zone of where they work, such as `Europe/Oslo`.
    */
@@ -1656,6 +1772,10 @@ export interface Contact {
    * The person.
    */
   person: string;
+  /**
+   * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
+   */
+  place?: boolean;
   /**
    * Whether one of their devices is connected now.
    */
@@ -1813,6 +1933,10 @@ export interface Card8 {
    */
   person: string;
   /**
+   * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
+   */
+  place?: boolean;
+  /**
    * Their role in that office.
    */
   role:
@@ -1850,6 +1974,10 @@ export interface Card9 {
    * The person.
    */
   person: string;
+  /**
+   * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
+   */
+  place?: boolean;
   /**
    * Their role in that office.
    */
@@ -1918,6 +2046,7 @@ export interface ListedDevice {
    * When it was last connected, milliseconds since 1970 UTC, to within a few minutes; none if it never was, or not since the server keeps this.
    */
   last_seen_ms?: number;
+  on_shift?: OnShift;
   program?: ProgramVersion;
   /**
    * Whether it is a registrar.
@@ -1969,6 +2098,10 @@ export interface Card10 {
    * The person.
    */
   person: string;
+  /**
+   * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
+   */
+  place?: boolean;
   /**
    * Their role in that office.
    */
@@ -2182,6 +2315,10 @@ export interface Card11 {
    * The person.
    */
   person: string;
+  /**
+   * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
+   */
+  place?: boolean;
   /**
    * Their role in that office.
    */
@@ -2501,6 +2638,28 @@ export interface LogState {
   size: number;
 }
 /**
+ * An entry of the log with the proof that it is in the tree of a signed checkpoint.
+ */
+export interface Logged {
+  /**
+   * The signed checkpoint of the tree that the proof leads to.
+   */
+  checkpoint: string;
+  /**
+   * Bytes as standard base64 (RFC 4648, section 4).
+   */
+  entry: string;
+  /**
+   * Its index.
+   */
+  index: number;
+  office?: OfficeName;
+  /**
+   * RFC 6962 inclusion proof, base64 hashes, from the leaf upwards.
+   */
+  proof: Blob[];
+}
+/**
  * `POST /api/v1/lockers`: makes a locker for a new PIN. It counts as a protection once it was opened.
  */
 export interface MakeLocker {
@@ -2619,6 +2778,10 @@ export interface Card14 {
    */
   person: string;
   /**
+   * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
+   */
+  place?: boolean;
+  /**
    * Their role in that office.
    */
   role:
@@ -2656,6 +2819,10 @@ export interface Card15 {
    * The person.
    */
   person: string;
+  /**
+   * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
+   */
+  place?: boolean;
   /**
    * Their role in that office.
    */
@@ -2721,7 +2888,7 @@ export interface OfficeInfo {
  */
 export interface OfficeView {
   /**
-   * Its domain.
+   * Name of an office: a domain in lower-case ASCII labels.
    */
   domain: string;
   /**
@@ -2910,6 +3077,14 @@ export interface View {
    */
   rings: CallView[];
   /**
+   * Who is on shift at this device of a place, as the office's server says.
+   */
+  shift: OnShift | null;
+  /**
+   * Nobody is on shift at this device of a place: bearer token with which somebody begins one.
+   */
+  shift_token: string | null;
+  /**
    * The callers whom this person has silenced, from the office's list.
    */
   silenced: Card5[];
@@ -2997,6 +3172,10 @@ export interface Card16 {
    */
   person: string;
   /**
+   * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
+   */
+  place?: boolean;
+  /**
    * Their role in that office.
    */
   role:
@@ -3053,7 +3232,7 @@ export interface You {
    */
   name: string;
   /**
-   * The office whose authority certified the person.
+   * Name of an office: a domain in lower-case ASCII labels.
    */
   office: string;
   /**
@@ -3064,6 +3243,10 @@ export interface You {
    * The person.
    */
   person: string;
+  /**
+   * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
+   */
+  place?: boolean;
   /**
    * Role of a person in the office that certified them. Certificates carry it: a device reads it from the verified certificate, never from the server's messages.
    */
@@ -3237,6 +3420,10 @@ export interface Card17 {
    */
   person: string;
   /**
+   * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
+   */
+  place?: boolean;
+  /**
    * Their role in that office.
    */
   role:
@@ -3274,6 +3461,10 @@ export interface Card18 {
    * The person.
    */
   person: string;
+  /**
+   * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
+   */
+  place?: boolean;
   /**
    * Their role in that office.
    */
@@ -3335,6 +3526,72 @@ export interface SealedText1 {
   sealed: string;
 }
 /**
+ * Answer to `POST /api/v1/shifts`: the shift has begun. The device connects again, and is signed in.
+ */
+export interface ShiftBegun {
+  logged: Logged1;
+  on_shift: OnShift1;
+}
+/**
+ * Proof that its beginning is in the log.
+ */
+export interface Logged1 {
+  /**
+   * The signed checkpoint of the tree that the proof leads to.
+   */
+  checkpoint: string;
+  /**
+   * Bytes as standard base64 (RFC 4648, section 4).
+   */
+  entry: string;
+  /**
+   * Its index.
+   */
+  index: number;
+  office?: OfficeName;
+  /**
+   * RFC 6962 inclusion proof, base64 hashes, from the leaf upwards.
+   */
+  proof: Blob[];
+}
+/**
+ * Who is on shift at a device of a place, as the office's server says.
+ */
+export interface OnShift1 {
+  person: Card6;
+  /**
+   * The shift.
+   */
+  shift: string;
+  /**
+   * Since when, milliseconds since 1970 UTC.
+   */
+  since_ms: number;
+  /**
+   * Until when at most.
+   */
+  until_ms: number;
+}
+/**
+ * Answer to `POST /api/v1/shifts/challenge`: options of the WebAuthn ceremony with which a person begins this shift at this device, and no other.
+ */
+export interface ShiftOptions {
+  /**
+   * Which ceremony. It can be used once, for five minutes, by the device that began it.
+   */
+  ceremony: string;
+  /**
+   * `PublicKeyCredentialRequestOptionsJSON`. It names no credentials: anybody of the office may be there.
+   */
+  options: {
+    [k: string]: unknown;
+  };
+  /**
+   * The shift that begins.
+   */
+  shift: string;
+}
+/**
  * A time in which a device was connected. Reconnections shortly after each other are one.
  */
 export interface SignIn {
@@ -3368,9 +3625,74 @@ export interface SignInList {
    */
   failed: FailedSignIns[];
   /**
+   * Newest first: when this person was on shift at devices of places, at most `MAX_SIGN_INS_PER_DEVICE`.
+   */
+  shifts?: WorkedShift[];
+  /**
    * Newest first, at most `MAX_SIGN_INS_PER_DEVICE` of each device.
    */
   sign_ins: SignIn[];
+}
+/**
+ * A shift of a person in `GET /api/v1/sign-ins`.
+ */
+export interface WorkedShift {
+  /**
+   * When it began, milliseconds since 1970 UTC.
+   */
+  from_ms: number;
+  how?: ShiftEnd;
+  place: Card16;
+  /**
+   * Which.
+   */
+  shift: string;
+  /**
+   * When it ended; none while it lasts.
+   */
+  until_ms?: number;
+}
+/**
+ * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
+ */
+export interface Card16 {
+  /**
+   * The name or title to show, such as "The President of Norland".
+   */
+  name: string;
+  /**
+   * The office whose authority certified the person.
+   */
+  office: string;
+  /**
+   * Their own organisation, such as "Chancellery of Norland".
+   */
+  organisation: string;
+  /**
+   * The person.
+   */
+  person: string;
+  /**
+   * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
+   */
+  place?: boolean;
+  /**
+   * Their role in that office.
+   */
+  role:
+    | 'principal'
+    | 'scheduler'
+    | 'duty_officer'
+    | 'note_taker'
+    | 'interpreter'
+    | 'counterpart'
+    | 'security_officer'
+    | 'records_officer'
+    | 'auditor';
+  /**
+   * IANA time zone of where they work, such as `Europe/Oslo`.
+   */
+  zone: string;
 }
 /**
  * `POST /api/v1/sso/finish`: what the provider's redirect carried.
@@ -3423,6 +3745,10 @@ export interface Card19 {
    * The person.
    */
   person: string;
+  /**
+   * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
+   */
+  place?: boolean;
   /**
    * Their role in that office.
    */
@@ -3621,6 +3947,14 @@ export interface View1 {
    * Further rings, in the order of their arrival. Each can be answered and declined.
    */
   rings: CallView[];
+  /**
+   * Who is on shift at this device of a place, as the office's server says.
+   */
+  shift: OnShift | null;
+  /**
+   * Nobody is on shift at this device of a place: bearer token with which somebody begins one.
+   */
+  shift_token: string | null;
   /**
    * The callers whom this person has silenced, from the office's list.
    */

@@ -63,6 +63,15 @@ export async function use_passkey(
   return { id: used.id, secret: prf_secret(used), credential: without_secrets(used) };
 }
 
+/**
+ * Uses any passkey of this office, also one on a phone or a security key: a person proves to the office that they are at a device that is
+ * not theirs. It opens no keys here. Throws a `Problem`.
+ */
+export async function use_any_passkey(options: PublicKeyCredentialRequestOptionsJSON): Promise<object> {
+  const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON({ ...options, userVerification: 'required' });
+  return without_secrets(await ceremony(() => navigator.credentials.get({ publicKey })));
+}
+
 /** Options of a ceremony whose signature nobody verifies: it opens the keys while the office cannot be reached. */
 export function local_options(rp_id: string): PublicKeyCredentialRequestOptionsJSON {
   const challenge = base64url(crypto.getRandomValues(new Uint8Array(32)));

@@ -37,6 +37,7 @@ export type ProblemCode =
   | 'pin_erased'
   | 'protected_elsewhere'
   | 'sso_refused'
+  | 'no_own_passkey'
   | 'outdated'
   | 'unknown';
 

@@ -19,6 +19,7 @@ import {
   speaks,
   stops_lines,
   watches,
+  works_in_shifts,
   writes_records,
 } from './roles';
 
@@ -56,6 +57,7 @@ describe('roles', () => {
     expect(ROLES.filter(gives_lines)).toEqual(allowed('give lines to counterparts, and change, pause and end them'));
     expect(ROLES.filter(holds_lines)).toEqual(allowed('hold lines, and hand them back'));
     expect(ROLES.filter(stops_lines)).toEqual(allowed('see all lines, and freeze or end them'));
+    expect(ROLES.filter(works_in_shifts)).toEqual(allowed('work in shifts at a device of a place'));
     expect(ROLES.filter(watches)).toEqual(allowed('see every call while it takes place'));
     expect(ROLES.filter(reads_captions)).toEqual(allowed('read the live captions of a call'));
     expect(ROLES.filter(sees_all_records)).toEqual(allowed('see the records of all calls, with proofs'));

@@ -44,6 +44,10 @@ export const delegates = (role: Role): boolean => role === 'principal';
 /** Whether people of this role may act for a principal, under a delegation. */
 export const acts_for_others = (role: Role): boolean => role === 'duty_officer' || role === 'scheduler';
 
+/** Whether people of this role work in shifts at a device of a place. */
+export const works_in_shifts = (role: Role): boolean =>
+  role === 'scheduler' || role === 'duty_officer' || role === 'note_taker' || role === 'interpreter';
+
 /** Whether people of this role see all delegations and end them. */
 export const ends_delegations = (role: Role): boolean => role === 'security_officer';
 

@@ -15,6 +15,7 @@ export const member = (card: Card, n: number, more: Partial<MemberView> = {}): M
   speaks: card.role === 'principal' || card.role === 'counterpart',
   muted: false,
   lost: false,
+  on_shift: null,
   ...more,
 });
 
@@ -47,6 +48,8 @@ export function view(more: Partial<View> = {}): View {
     note_takers: null,
     sso_token: null,
     account_ends_ms: null,
+    shift_token: null,
+    shift: null,
     outdated: false,
     notices: [],
     alerts: [],

@@ -6,6 +6,7 @@ import Root from '../App.svelte';
 import { App } from '../app.svelte';
 import type { Host } from '../engine/host';
 import { protection_over_http } from '../engine/protection_office';
+import { shifts_over_http } from '../engine/shift_office';
 import { sso_over_http } from '../engine/sso_office';
 import { NOW } from '../fake/views';
 import { set_locale, type Locale } from '../text/state.svelte';
@@ -53,6 +54,7 @@ async function show(name: string): Promise<boolean> {
     delegations: never,
     lines: never,
     ...protection_over_http,
+    ...shifts_over_http,
     ...sso_over_http,
   };
   const app = new App(() => host, office, 'Europe/Lisbon');

@@ -10,6 +10,7 @@ import { device_scenes } from './devices';
 import { ASK_CODE, guard } from '../fake/devices';
 import { protection_scenes } from './protection';
 import { role_scenes } from './roles';
+import { shift_scenes } from './shifts';
 import { few, governor, many, minister, norland, officer, president, secretary, writer } from '../fake/people';
 import { NOW, call, desk, device, incoming, live, member, notice, record_line, view } from '../fake/views';
 
@@ -292,6 +293,7 @@ export const scenes: Record<string, Scene> = {
   ...alert_scenes,
   ...protection_scenes,
   ...role_scenes,
+  ...shift_scenes,
 
   'calls': records(view(), { status: 'ready', value: RECORDS }),
   'calls-desk': records(desk(), { status: 'ready', value: RECORDS }),

@@ -17,6 +17,7 @@ import { push } from './en/push';
 import { records } from './en/records';
 import { ring } from './en/ring';
 import { settings } from './en/settings';
+import { shift } from './en/shift';
 import { sso } from './en/sso';
 import { start } from './en/start';
 import { told } from './en/told';
@@ -43,6 +44,7 @@ export const en = {
   records,
   ring,
   settings,
+  shift,
   sso,
   start,
   told,

@@ -18,6 +18,7 @@ import { push } from './fr/push';
 import { records } from './fr/records';
 import { ring } from './fr/ring';
 import { settings } from './fr/settings';
+import { shift } from './fr/shift';
 import { sso } from './fr/sso';
 import { start } from './fr/start';
 import { told } from './fr/told';
@@ -42,6 +43,7 @@ export const fr: Text = {
   records,
   ring,
   settings,
+  shift,
   sso,
   start,
   told,

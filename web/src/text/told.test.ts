@@ -77,6 +77,7 @@ describe('sentences of the engine and the server', () => {
       ['server/src/web/lockers.rs', 2],
       ['server/src/web/protection.rs', 3],
       ['server/src/web/socket.rs', 10],
+      ['server/src/web/shifts.rs', 4],
       ['server/src/web/alerts.rs', 1],
       ['server/src/web/push.rs', 1],
       ['server/src/switchboard/push.rs', 1],

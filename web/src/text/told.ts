@@ -209,6 +209,17 @@ export const KNOWN: readonly (readonly [RegExp, Told])[] = [
   ],
   // Rules for devices.
   [/your office (lets no browser sign in|does not allow browsers) for your role/i, 'no_browser'],
+  [/a place's device is a browser/i, 'place_is_browser'],
+  [/nobody works in shifts at this device|nobody is on shift at this device/i, 'no_shifts_here'],
+  [
+    /the device of this passkey is revoked, or is no person's|your office does not know this passkey, or its device/i,
+    'shift_unknown',
+  ],
+  [/this passkey protects a place's device/i, 'shift_own_passkey'],
+  [/your role does not allow you to work at this place/i, 'shift_role'],
+  [/a shift begins at this device already/i, 'shift_begins'],
+  [/this shift ended before it began/i, 'shift_ended_first'],
+  [/a place has a role that works in shifts/i, 'place_role'],
   [/your office (lets only browsers sign in|allows only browsers) for your role/i, 'only_browsers'],
   [/protect this device with a passkey or PIN first/i, 'protect_first'],
   [/older than your office allows/i, 'update_device'],

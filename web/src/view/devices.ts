@@ -8,6 +8,7 @@ import { t } from '../text';
 import { format_number } from '../text/format';
 import { told, told_name } from '../text/told';
 import { date_time } from './clock';
+import { on_shift_elsewhere } from './shift';
 
 /** A device in a list. */
 export interface DeviceRow {
@@ -252,7 +253,16 @@ function by_person(view: View, devices: ListedDevice[], local_zone: string, can_
     const recovers = view.recoveries.some((one) => one.card.person === card.person);
     const can_recover = may && !recovers && card.person !== view.you?.person;
     const account = own.find((device) => device.account !== undefined)?.account?.subject ?? null;
-    return { card, where: where(card), rows: revocable, can_add: may, can_recover, account: may ? account : null };
+    // Where they are: the place, or the time zone of where the person works, as certified.
+    const place = card.place ? [] : [card.zone];
+    return {
+      card,
+      where: [where(card), ...place].join(' · '),
+      rows: revocable,
+      can_add: may,
+      can_recover,
+      account: may ? account : null,
+    };
   });
 }
 
@@ -299,6 +309,7 @@ function device_row(
     title: device_title({ ...device, role: device.card.role }, local_zone),
     details: [
       ...(device.label ? [devices.enrolled(at(device.enrolled_ms))] : []),
+      ...(device.on_shift ? [on_shift_elsewhere(device.on_shift)] : []),
       approval(device, names),
       ...(device.last_seen_ms === undefined || device.connected ? [] : [devices.last_seen(at(device.last_seen_ms))]),
       ...program_details(device),
@@ -352,7 +363,8 @@ export function own_devices(view: View, devices: ListedDevice[], local_zone: str
 }
 
 function where(card: Card): string {
-  return [t().devices.roles[card.role], card.organisation].join(' · ');
+  const { devices } = t();
+  return [...(card.place ? [devices.place] : []), devices.roles[card.role], card.organisation].join(' · ');
 }
 
 /** The link with an invitation's fragment. */

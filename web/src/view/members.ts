@@ -5,12 +5,15 @@ import { speaks } from '../engine/roles';
 import { t } from '../text';
 import { join_list } from '../text/format';
 import { names_of } from './labels';
+import { on_shift_elsewhere } from './shift';
 
 export interface MemberRow {
   device: string;
   name: string;
   organisation: string;
   does: string;
+  /** Who is on shift, of a place's device. */
+  on_shift: string | null;
   /** Is heard at this moment. */
   speaking: boolean;
 }
@@ -45,6 +48,7 @@ export function members(all: MemberView[], speaking: Speaking = NOBODY_SPEAKS): 
         ]
           .filter((part) => part !== null)
           .join(', '),
+        on_shift: m.on_shift ? on_shift_elsewhere(m.on_shift) : null,
         speaking: heard && m.speaks && !m.muted,
       };
     });

@@ -69,6 +69,7 @@ export type ScreenName =
   | 'locked'
   | 'protect'
   | 'office_sign_in'
+  | 'shift'
   | 'failed'
   | 'revoked'
   | Place
@@ -80,7 +81,7 @@ export type ScreenName =
 
 /**
  * `dismissed` is the ended call that the person dismissed; `sso_required`: the office waits for a sign-in with the office account;
- * `later`: invitations whose question the person put off.
+ * `shift_required`: nobody is on shift at this place's device; `later`: invitations whose question the person put off.
  */
 export function screen_name(
   state: AppState,
@@ -88,6 +89,7 @@ export function screen_name(
   route: Route,
   dismissed: string | null,
   sso_required = false,
+  shift_required = false,
   later: ReadonlySet<string> = new Set(),
 ): ScreenName {
   // The offer to protect the device covers no call, and no revocation.
@@ -97,6 +99,7 @@ export function screen_name(
   if (sso_required && runs && !call_now && view?.phase !== 'revoked') return 'office_sign_in';
   const covers = state.status === 'protect' && !call_now && view?.phase !== 'revoked';
   if (covers || (state.status !== 'on' && state.status !== 'protect')) return state.status;
+  if (shift_required && view?.phase !== 'revoked') return 'shift';
   if (!view) return 'starting';
   if (view.phase === 'revoked') return 'revoked';
   // Who took a line is asked at once, and covers what was open, but no call.
@@ -128,6 +131,10 @@ export function lists_calls(view: View): boolean {
   return role === undefined || speaks(role) || sees_all_records(role);
 }
 
+/** Whether this person has a list of delegations. A place acts for nobody. */
+export const has_delegations = (view: View): boolean =>
+  view.you !== null && !view.you.place && sees_delegations(view.you.role);
+
 /** Where a route leads this person: nobody gets to a screen that would be empty for their role. */
 export function place_of(view: View, route: Route): Place {
   const home = home_of(view);
@@ -141,7 +148,7 @@ export function place_of(view: View, route: Route): Place {
     case 'alerts':
       return view.you && sees_alerts(view.you.role) ? 'alerts' : home;
     case 'acting':
-      return view.you && sees_delegations(view.you.role) ? 'acting' : home;
+      return has_delegations(view) ? 'acting' : home;
     case 'lines':
       return view.you && sees_lines(view.you.role) ? 'lines' : home;
     case 'give':

@@ -5,6 +5,7 @@ import { t } from '../text';
 import { format_number } from '../text/format';
 import { date_time, full_date, time } from './clock';
 import { device_title } from './devices';
+import { shift_end } from './shift';
 
 export interface SignInRow {
   id: string;
@@ -18,7 +19,7 @@ export interface SignInRow {
 
 /** Sign-ins and failed attempts, newest first. */
 export function sign_in_rows(
-  { sign_ins, failed }: SignInList,
+  { sign_ins, failed, shifts = [] }: SignInList,
   devices: readonly ListedDevice[],
   local_zone: string,
 ): SignInRow[] {
@@ -53,7 +54,24 @@ export function sign_in_rows(
       failed: true,
     },
   }));
-  return merged(ended, refused).map(({ row }) => row);
+  const worked = shifts.map((one) => {
+    const span =
+      one.until_ms === undefined
+        ? texts.since(date_time(one.from_ms, local_zone) ?? '')
+        : between(one.from_ms, one.until_ms, local_zone);
+    const how = one.how === undefined ? null : shift_end(one.how);
+    return {
+      at_ms: one.until_ms ?? Infinity,
+      row: {
+        id: `shift ${one.shift}`,
+        title: t().shift.at(one.place.name),
+        details: how === null ? [span] : [span, how],
+        connected: one.until_ms === undefined,
+        failed: false,
+      },
+    };
+  });
+  return merged(worked, merged(ended, refused)).map(({ row }) => row);
 }
 
 /** Both lists begin with what came last, and keep their order: the clock of the office's server may have been ahead. */

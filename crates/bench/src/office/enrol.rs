@@ -42,6 +42,7 @@ fn create(authority: &Authority, role: Role) -> Result<Device> {
         organisation: "Benchmark".into(),
         role,
         zone: "Etc/UTC".into(),
+        place: false,
     };
     let spec =
         InviteSpec { card, enrolment_id: random()?, enrolment_seed: random()?, now_ms: now_ms(), ttl_ms: 3_600_000 };

@@ -4,8 +4,9 @@ use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use telcon_identity::{Office, claimed_revocation};
 use telcon_proto::{
-    DelegationId, DeviceId, Digest, InvitationId, PersonId,
+    DelegationId, DeviceId, Digest, InvitationId, PersonId, ShiftId,
     entry::{Entry, InvitationClosed, ReadEntry, is_by_registrar, person_commitment},
+    shift::{ShiftEnd, shift_commitment},
 };
 use telcon_record::sha256;
 
@@ -22,6 +23,8 @@ pub enum Owner {
     Unknown,
     /// Anybody's: its entry does not say, though earlier ones do. The server hides whose it is.
     Hidden,
+    /// A place's, at which the person was on shift.
+    Place,
 }
 
 /// By whom a device was revoked.
@@ -105,6 +108,18 @@ pub enum DeviceEvent {
         /// The delegation.
         delegation: DelegationId,
     },
+    /// A person began a shift at it: this one, unless it is the person's own device, a place's.
+    ShiftStarted {
+        /// The shift.
+        shift: ShiftId,
+    },
+    /// The shift ended.
+    ShiftEnded {
+        /// The shift.
+        shift: ShiftId,
+        /// How.
+        how: ShiftEnd,
+    },
 }
 
 /// An event of a device in the log.
@@ -136,6 +151,8 @@ pub struct PersonDevices {
     delegations: BTreeMap<DelegationId, DeviceId>,
     /// Devices that the authority revoked, of all people. A later appointment does not make one a registrar again.
     revoked: BTreeSet<DeviceId>,
+    /// Shifts that concern the person, their devices, and whether the person was on shift.
+    shifts: BTreeMap<ShiftId, (DeviceId, bool)>,
 }
 
 /// Numbers of devices.
@@ -155,8 +172,8 @@ impl PersonDevices {
     /// Before the first entry.
     pub fn new(person: PersonId) -> Self {
         let (registrars, revoked) = (BTreeSet::new(), BTreeSet::new());
-        let (devices, delegations) = (BTreeMap::new(), BTreeMap::new());
-        Self { person, devices, owners_named: false, registrars, delegations, revoked }
+        let (devices, delegations, shifts) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Self { person, devices, owners_named: false, registrars, delegations, revoked, shifts }
     }
 
     /// Adds the next entry of the office's log, and says what it means for a device of the person, or for one that may be.
@@ -205,10 +222,27 @@ impl PersonDevices {
                 let by_other = ender.map(|by| (by, DeviceEvent::EndedDelegation { delegation }));
                 ended.into_iter().chain(by_other).collect()
             }
+            Entry::ShiftStarted { shift, device, person_sha256, .. } => {
+                let own = person_sha256 == shift_commitment(self.person, shift, sha256);
+                if own || self.devices.contains_key(&device) {
+                    self.shifts.insert(shift, (device, own));
+                }
+                vec![(device, DeviceEvent::ShiftStarted { shift })]
+            }
+            Entry::ShiftEnded { shift, how, .. } => {
+                let known = self.shifts.get(&shift);
+                known.map(|(device, _)| (*device, DeviceEvent::ShiftEnded { shift, how })).into_iter().collect()
+            }
             _ => Vec::new(),
         };
-        let logged = |(device, event)| {
-            let owner = *self.devices.get(&device)?;
+        let logged = |(device, event): (DeviceId, DeviceEvent)| {
+            let on_shift = match event {
+                DeviceEvent::ShiftStarted { shift } | DeviceEvent::ShiftEnded { shift, .. } => {
+                    self.shifts.get(&shift).is_some_and(|(_, own)| *own)
+                }
+                _ => false,
+            };
+            let owner = if on_shift { Owner::Place } else { *self.devices.get(&device)? };
             Some(LoggedEvent { entry: index, time_ms, device, owner, event })
         };
         events.into_iter().filter_map(logged).collect()

@@ -38,6 +38,7 @@ pub async fn appointed(office: &Office, device: &Path, name: &str) -> Endpoint {
 /// Invites a principal of this name; returns the officer's view with the invitation.
 pub async fn invite(officer: &Endpoint, name: &str) -> View {
     officer.command(UserCommand::Invite(PersonToInvite {
+        place: false,
         person: None,
         name: name.into(),
         organisation: "Office of the President".into(),

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use telcon_core::{Engine, call::captions::Caption};
 use telcon_proto::{
     Blob, CallId, Card, DeviceId, RecordMode, delegation::ActsFor, line::Line, participant::RecordParticipant,
+    shift::OnShift,
 };
 use telcon_record::{
     BagInfo, NO_AUDIO, NO_TRANSCRIPT, RecordError, Segment, local_time::Zone, progress::MIN_MISSING_MS,
@@ -18,6 +19,9 @@ use telcon_record::{
 
 /// Largest Opus packet, bytes (RFC 6716 section 3.4).
 const MAX_PACKET_BYTES: usize = 1275;
+
+/// Most shifts of a call that are noted: its server's choice.
+const MAX_SHIFTS: usize = 64;
 
 /// A call that is being recorded.
 pub(super) struct RecordingSession {
@@ -34,6 +38,8 @@ pub(super) struct RecordingSession {
     acts_for: Vec<ActsFor>,
     /// The line that the call is over.
     line: Option<Line>,
+    /// Who was on shift at devices of places, as the office's server said.
+    shifts: Vec<(DeviceId, OnShift)>,
     pub(super) transcript: Vec<TranscriptLine>,
     outage: OutageLog,
     attendance: Attendance,
@@ -118,6 +124,7 @@ impl RecordingSession {
             participants: BTreeMap::new(),
             acts_for: Vec::new(),
             line: None,
+            shifts: Vec::new(),
             transcript: Vec::new(),
             outage,
             attendance: Attendance::default(),
@@ -169,6 +176,19 @@ impl RecordingSession {
         if let Some(live) = &mut self.live {
             live.on_members(members);
         }
+    }
+
+    /// Somebody is on shift at a device of a place that is in the call.
+    pub(super) fn on_shift(&mut self, device: DeviceId, on_shift: &OnShift, now_ms: u64) {
+        let known = self.shifts.iter().any(|(known, shift)| *known == device && shift.shift == on_shift.shift);
+        if known || self.shifts.len() >= MAX_SHIFTS {
+            return;
+        }
+        self.files.push_event(serde_json::json!({
+            "at_ms": now_ms, "what": "on_shift", "device": device, "person": on_shift.person.person.to_hex(),
+            "name": on_shift.person.name, "since_ms": on_shift.since_ms,
+        }));
+        self.shifts.push((device, on_shift.clone()));
     }
 
     /// The call was answered at `live_ms`.
@@ -363,7 +383,9 @@ impl RecordingSession {
         self.files
             .push_event(serde_json::json!({ "at_ms": now_ms, "what": "receive_statistics", "speakers": statistics }));
         let participants = self.participants.iter().map(|(device, card)| {
-            RecordParticipant::new(*device, card).acting(&self.acts_for).holding(self.line.as_ref())
+            let shifts = self.shifts.iter().filter(|(at, _)| at == device).map(|(_, shift)| shift);
+            let participant = RecordParticipant::new(*device, card).acting(&self.acts_for).with_shifts(shifts);
+            participant.holding(self.line.as_ref())
         });
         self.files.add_summaries(&participants.collect::<Vec<_>>());
     }

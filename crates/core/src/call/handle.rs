@@ -14,7 +14,7 @@ use crate::{
     mls::GroupError,
     view::Direction,
 };
-use telcon_proto::{Blob, ClientMessage, DeviceId, Ended, ServerMessage, message::Logged};
+use telcon_proto::{Blob, ClientMessage, DeviceId, Ended, ServerMessage, message::Logged, shift::OnShift};
 
 impl Call {
     /// Handles a message about this call. Gives the problem, if the call had to be ended or a device was refused.
@@ -62,6 +62,10 @@ impl Call {
                 context.out.push_back(Output::MediaAnswer { sdp });
                 Ok(())
             }
+            ServerMessage::OnShift { device, on_shift, .. } => {
+                self.note_shift(context, device, on_shift);
+                Ok(())
+            }
             ServerMessage::MediaLost { .. } => {
                 self.open_leg(context);
                 Ok(())
@@ -86,6 +90,16 @@ impl Call {
         context.out.push_back(Output::Send(ClientMessage::HangUp { call: self.id, failed: true }));
         self.give_up(text.clone(), context);
         Some(Problem { refusal, text })
+    }
+
+    /// Who is on shift at a member that is a device of a place. The server says so, and nothing else follows from it.
+    fn note_shift(&mut self, context: &mut Context<'_>, device: DeviceId, on_shift: OnShift) {
+        let is_place = self.member(device).is_some_and(|known| known.device().card().place);
+        if !is_place || self.on_shift.get(&device) == Some(&on_shift) {
+            return;
+        }
+        self.on_shift.insert(device, on_shift.clone());
+        context.out.push_back(Output::Event(Event::OnShift { call: self.id, device, on_shift }));
     }
 
     /// The office proves to the caller that the opening is in the log.

@@ -40,6 +40,7 @@ use telcon_proto::{
     limits::{JOIN_REQUEST_INTERVAL_MS, RING_MAX_AGE_MS},
     line::OverLine,
     message::{DeclineReply, Logged, RefusalCode, Ring},
+    shift::OnShift,
 };
 
 const NOT_OPENED: &str = "Your office did not open this call. Ring again; if that does not help, tell your office.";
@@ -82,6 +83,8 @@ pub(crate) struct Call {
     pub(crate) log_differs: bool,
     /// Checkpoints of members that the log did not sign.
     pub(crate) invalid_checkpoints: u32,
+    /// Who is on shift at devices of places, as the office's server says.
+    on_shift: BTreeMap<DeviceId, OnShift>,
     phase: Current,
 }
 
@@ -227,6 +230,7 @@ impl Call {
             known_checkpoints: BTreeSet::new(),
             log_differs: false,
             invalid_checkpoints: 0,
+            on_shift: BTreeMap::new(),
             phase: Current::new(phase),
         }
     }

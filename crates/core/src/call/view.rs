@@ -167,6 +167,8 @@ impl Call {
         let session = self.phase.session()?;
         let you = device == self.me.device();
         let card = session.membership.card(&self.me, device)?;
+        // Only a place's certificate says that somebody else is there.
+        let on_shift = self.on_shift.get(&device).filter(|_| card.place).cloned();
         Some(MemberView {
             speaks: session.speaks(&card),
             card,
@@ -174,6 +176,7 @@ impl Call {
             you,
             muted: if you { self.muted } else { session.membership.is_muted(device) },
             lost: session.presence.is_lost(device),
+            on_shift,
         })
     }
 

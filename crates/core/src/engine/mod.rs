@@ -44,6 +44,7 @@ use telcon_proto::{
     limits::MAX_MESSAGE_BYTES,
     line::{ContactLine, LineState, Reach},
     policy::{Action, allows},
+    shift::OnShift,
     terms::Contact,
 };
 use zeroize::Zeroizing;
@@ -87,6 +88,10 @@ pub struct Engine {
     unlock_required: bool,
     /// What the person signs in with at the office's provider, while that is required.
     sso_token: Option<String>,
+    /// With which somebody begins a shift at this device of a place, while nobody is on shift.
+    shift_token: Option<String>,
+    /// Who is on shift at it.
+    shift: Option<OnShift>,
     outdated: bool,
     notices: BTreeMap<CallId, NoticeView>,
     alerts: Vec<Alert>,
@@ -151,6 +156,8 @@ impl Engine {
             ticket: None,
             unlock_required: false,
             sso_token: None,
+            shift_token: None,
+            shift: None,
             outdated: false,
             notices: BTreeMap::new(),
             alerts: Vec::new(),
@@ -404,6 +411,8 @@ impl Engine {
             unlock_required: self.unlock_required,
             sso_token: self.sso_token.clone(),
             account_ends_ms: self.account_ends_ms,
+            shift_token: self.shift_token.clone(),
+            shift: self.shift.clone(),
             outdated: self.outdated,
             log: self.log_state(),
             call: self.call.as_ref().map(Call::view),
@@ -476,6 +485,7 @@ impl Engine {
             | UserCommand::ShowCode { .. }
             | UserCommand::SeeAlerts { .. }
             | UserCommand::AcknowledgeDevice { .. }
+            | UserCommand::EndShift { .. }
                 if !self.is_connected() =>
             {
                 self.alert(AlertLevel::Amber, "There is no connection to your office: try again when it is back.");
@@ -505,6 +515,7 @@ impl Engine {
             UserCommand::HideCode => self.hide_code(),
             UserCommand::SeeAlerts { alerts } => self.see_alerts(alerts),
             UserCommand::AcknowledgeDevice { device } => self.acknowledge_device(device),
+            UserCommand::EndShift { idle } => self.send(ClientMessage::EndShift { idle }),
             UserCommand::HangUp | UserCommand::Leave => self.with_call(Call::hang_up),
             UserCommand::Listen { call } => self.listen(call),
             UserCommand::FindPeople { name } if self.is_connected() => self.send(ClientMessage::FindPeople { name }),
@@ -692,6 +703,7 @@ impl Engine {
         self.token = None;
         self.sso_token = None;
         (self.note_takers, self.account_ends_ms) = (None, None);
+        self.shift_token = None;
         self.caught_up = false;
         self.next_ping_ms = None;
         self.code_lost();

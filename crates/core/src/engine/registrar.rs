@@ -102,6 +102,7 @@ impl Engine {
             organisation: to.organisation,
             role: to.role,
             zone: to.zone,
+            place: to.place,
         };
         if let Err(error) = telcon_identity::check_card(&card) {
             return self.alert(AlertLevel::Amber, format!("The invitation was not made: {error}."));

@@ -12,10 +12,19 @@ use telcon_proto::{
     CallId, ClientMessage, PersonId, ServerMessage,
     alert::ReportedAlert,
     delegation::ProvenDelegation,
+    limits::MAX_NAME_CHARS,
     message::{Logged, NoticeState, RefusalCode},
     printable::printable,
+    shift::OnShift,
     terms::Contact,
 };
+
+/// Who is on shift, with names as they can be shown: nobody certified them to this device.
+pub(crate) fn shown_shift(mut shift: OnShift) -> OnShift {
+    shift.person.name = printable(&shift.person.name).chars().take(MAX_NAME_CHARS).collect();
+    shift.person.organisation = printable(&shift.person.organisation).chars().take(MAX_NAME_CHARS).collect();
+    shift
+}
 
 /// Difference between the device's clock and the office's from which its person is told, milliseconds: half of what a ring may
 /// be dated ahead.
@@ -86,9 +95,12 @@ impl Engine {
                 in_call,
                 checkpoint,
                 recovered_ms,
+                shift,
                 ..
             } => {
                 self.recovered_ms = recovered_ms;
+                self.shift_token = None;
+                self.shift = shift.filter(|_| self.device.me().card().place).map(shown_shift);
                 self.phase = ConnectionState::Ready;
                 self.unlock_required = false;
                 self.sso_token = None;
@@ -120,6 +132,18 @@ impl Engine {
             }
             ServerMessage::AccountSession { remaining_ms } => {
                 self.account_ends_ms = Some(now_ms.saturating_add(remaining_ms));
+            }
+            ServerMessage::ShiftRequired { token } => {
+                // Whoever was on shift is not any more: what they had is not shown to whoever comes next.
+                self.phase = ConnectionState::Offline;
+                (self.shift_token, self.shift) = (Some(token), None);
+                self.notices.clear();
+                self.people.clear();
+                self.silenced.clear();
+                self.rings = Rings::default();
+                self.with_call(|call, context| call.end("interrupted", context));
+                self.call = None;
+                self.view_changed();
             }
             ServerMessage::PeopleChanged { changed, removed } => self.on_people_changed(changed, &removed),
             ServerMessage::Silenced { people } => self.silenced = people,
@@ -195,6 +219,9 @@ impl Engine {
                 }
             }
             mut message => {
+                if let ServerMessage::OnShift { on_shift, .. } = &mut message {
+                    *on_shift = shown_shift(on_shift.clone());
+                }
                 if let ServerMessage::Ended { call, .. } | ServerMessage::TakenElsewhere { call } = &message {
                     self.on_reported_over(*call);
                 }

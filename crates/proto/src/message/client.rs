@@ -251,6 +251,12 @@ pub enum ClientMessage {
         /// The added device.
         device: DeviceId,
     },
+    /// Whoever is on shift at this device of a place ends their shift, or nobody used the device for too long. The connection is closed.
+    EndShift {
+        /// Whether nobody used it.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        idle: bool,
+    },
     /// This note-taker is available for assignment ([`super::ServerMessage::Assigned`]).
     Available {},
 }
@@ -307,6 +313,7 @@ impl ClientMessage {
             Self::ReportAlert { .. } => "report_alert",
             Self::SeeAlerts { .. } => "see_alerts",
             Self::AcknowledgeDevice { .. } => "acknowledge_device",
+            Self::EndShift { .. } => "end_shift",
             Self::Available {} => "available",
         }
     }

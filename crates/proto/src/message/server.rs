@@ -8,6 +8,7 @@ use crate::{
     delegation::ProvenDelegation,
     line::ProvenLine,
     recovery::OpenRecovery,
+    shift::OnShift,
     short_code::{CodeSlot, CodeStep},
     terms::Contact,
 };
@@ -53,6 +54,24 @@ pub enum ServerMessage {
         /// As in [`Contact::recovered_ms`], for this person.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         recovered_ms: Option<u64>,
+        /// Who is on shift at it, if it is a device of a place.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        shift: Option<OnShift>,
+    },
+    /// The device of a place has proven its key, and nobody is on shift at it. Meanwhile it gets nothing of the office; once somebody has
+    /// begun a shift, the connection is closed, and the next sign-in succeeds.
+    ShiftRequired {
+        /// Bearer token for what [`crate::access::needs_no_shift`] alone, valid while the connection is open.
+        token: String,
+    },
+    /// Who is on shift at a device of a place that is in the call of this device.
+    OnShift {
+        /// The call.
+        call: CallId,
+        /// The device.
+        device: DeviceId,
+        /// Who, as the server says.
+        on_shift: OnShift,
     },
     /// The device has proven its key, and its person has to sign in with their account at the office's provider (OpenID Connect) before
     /// it is signed in. Meanwhile it gets nothing of the office; once they have, the connection is closed, and the next sign-in succeeds.
@@ -339,6 +358,7 @@ impl ServerMessage {
             | Self::Diverted { call }
             | Self::Ended { call, .. }
             | Self::RecordKept { call, .. }
+            | Self::OnShift { call, .. }
             | Self::Assigned { call } => Some(*call),
             Self::Notice(notice) => Some(notice.call),
             Self::Refused { call, .. } => *call,
@@ -346,6 +366,7 @@ impl ServerMessage {
             | Self::SignedIn { .. }
             | Self::SsoRequired { .. }
             | Self::AccountSession { .. }
+            | Self::ShiftRequired { .. }
             | Self::PeopleChanged { .. }
             | Self::Silenced { .. }
             | Self::Ringing { .. }
@@ -383,8 +404,10 @@ impl ServerMessage {
             }
             Self::Challenge { .. }
             | Self::SignedIn { .. }
+            | Self::OnShift { .. }
             | Self::SsoRequired { .. }
             | Self::AccountSession { .. }
+            | Self::ShiftRequired { .. }
             | Self::PeopleChanged { .. }
             | Self::Silenced { .. }
             | Self::Assigned { .. }

@@ -70,7 +70,8 @@ fn people(contents: &Contents, facts: &Facts<'_>) -> Vec<(bool, DocumentPerson)>
     for (device, card) in &contents.participants {
         let audio = facts.audio.get(device).cloned();
         let same = |(other, _): &&mut (&RecordPerson, DocumentPerson)| {
-            other.person == card.person && other.office == card.office && other.role == card.role
+            // Each device of a place has shifts of its own.
+            !card.place && other.person == card.person && other.office == card.office && other.role == card.role
         };
         if let Some((_, known)) = people.iter_mut().find(same) {
             known.devices.push(shown(device));
@@ -97,7 +98,10 @@ fn people(contents: &Contents, facts: &Facts<'_>) -> Vec<(bool, DocumentPerson)>
 
 /// What somebody was in the call, and for whom.
 fn role(card: &RecordPerson) -> String {
-    let role = capitalised(&card.role.words());
+    let role = match card.place {
+        true => format!("{} (a place){}", capitalised(&card.role.words()), on_shift(card)),
+        false => capitalised(&card.role.words()),
+    };
     match &card.acted_for {
         Some(RecordPrincipal { name, act: Act::Ring, .. }) => format!("{role}, rang on behalf of {}", shown(name)),
         Some(RecordPrincipal { name, act: Act::Answer, .. }) => {
@@ -105,6 +109,16 @@ fn role(card: &RecordPerson) -> String {
         }
         // Nobody takes part in a call by signing lines.
         Some(RecordPrincipal { act: Act::Lines, .. }) | None => role,
+    }
+}
+
+/// Who was on shift at a place, which nothing but the server's word says.
+fn on_shift(card: &RecordPerson) -> String {
+    let mut names: Vec<String> = card.on_shift.iter().map(|shift| shown(&shift.name)).collect();
+    names.dedup();
+    match names.is_empty() {
+        true => String::new(),
+        false => format!("; on shift, as the office's server said: {}", names.join(", then ")),
     }
 }
 
@@ -346,7 +360,7 @@ fn lines(contents: &Contents, answered_ms: Option<u64>, zones: &[(Zone, String)]
 mod tests {
     use super::*;
     use serde_json::json;
-    use telcon_proto::{Role, printable::is_active};
+    use telcon_proto::{Role, participant::RecordShift, printable::is_active};
 
     fn person(name: &str, role: Role, zone: &str) -> RecordPerson {
         let (person, organisation) = (name.to_lowercase(), format!("Office of {name}"));
@@ -358,7 +372,26 @@ mod tests {
             zone: zone.into(),
             office: Some("office.example".into()),
             acted_for: None,
+            on_shift: Vec::new(),
+            place: false,
         }
+    }
+
+    #[test]
+    fn a_place_is_listed_with_who_was_on_shift_and_who_says_so() {
+        let mut contents = contents();
+        let shift = |name: &str, since_ms| RecordShift { person: "p".into(), name: name.into(), since_ms };
+        let room = RecordPerson {
+            place: true,
+            on_shift: vec![shift("Ana Ruiz", 1), shift("Ben Ito", 2)],
+            ..person("Operations room", Role::DutyOfficer, "America/New_York")
+        };
+        contents.participants.insert("d9".into(), room);
+        let facts = Facts { call: "c", partial: false, reason: "", bag_info: &[], audio: &BTreeMap::new() };
+        let document = build(&contents, &facts);
+        let everybody = document.parties.iter().chain(&document.listeners);
+        let room = everybody.clone().find(|person| person.name == "Operations room").expect("listed");
+        assert_eq!(room.role, "Duty officer (a place); on shift, as the office's server said: Ana Ruiz, then Ben Ito");
     }
 
     #[test]

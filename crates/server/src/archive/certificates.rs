@@ -168,6 +168,7 @@ mod tests {
                 organisation: "B".into(),
                 role: Role::Principal,
                 zone: "UTC".into(),
+                place: false,
             },
             chain: vec![Blob(vec![n]), Blob(vec![n, n])],
             cert_sha256: Digest::from_bytes([n; 32]),

@@ -55,6 +55,7 @@ pub(super) fn refuse(input: Input, failure: &'static str) {
         | Input::RevokeAsRegistrar(_, _, reply)
         | Input::ConfirmRecovery(_, _, reply)
         | Input::Erased(_, reply)
+        | Input::BeginShift(_, reply)
         | Input::Subscribe(_, _, reply)
         | Input::Approve(_, _, _, reply) => drop(reply.send(Err(refusal()))),
         Input::Recall(_, _, reply) => drop(reply),

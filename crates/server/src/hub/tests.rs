@@ -131,6 +131,7 @@ fn new_device(n: u8) -> NewDevice {
         organisation: "Chancellery".into(),
         role: Role::Principal,
         zone: "UTC".into(),
+        place: false,
     };
     NewDevice {
         device: device(n),

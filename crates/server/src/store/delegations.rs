@@ -121,6 +121,8 @@ pub(super) fn candidates(t: &mut dyn Statements, limit: u32, home: &OfficeName) 
         values.len()
     );
     let mut cards = all(t, &sql, &values, |row| row.card(0, home))?;
+    // A delegation is to a person.
+    cards.retain(|card| !card.place);
     cards.sort_by(|a, b| (&a.name, a.person).cmp(&(&b.name, b.person)));
     Ok(cards)
 }

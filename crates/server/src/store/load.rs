@@ -4,7 +4,7 @@ use super::{
     ActiveCall, Ask, CallRow, DeviceRow, FirstApprovalRow, Handshake, InvitationRow, IssuedLinkRow, LostDevice,
     RecordRow, RegistrarRow, Snapshot, Stage, StoreError, Unfinished, alerts,
     database::{Statements, all},
-    delegations, lines, push, recoveries,
+delegations, lines, push, recoveries, shifts,
     value::{Row, values},
 };
 use telcon_proto::{Blob, CallId, DeviceId, InvitationId, OfficeName};
@@ -64,6 +64,7 @@ pub(super) fn snapshot(t: &mut dyn Statements, home: &OfficeName) -> Result<Snap
         added_devices: alerts::added(t)?,
         push: push::subscriptions(t)?,
         ring_pushes: push::rings(t)?,
+        shifts: shifts::open(t, home)?,
         delegations: delegations::open(t, home)?,
         lines: lines::open(t)?,
         call_lines: lines::of_live_calls(t)?,

@@ -11,6 +11,7 @@
 //! | `protection`, `protection_rows` | passkeys, lockers, tickets and accounts at the provider: writes and queries; rows |
 //! | `lines` | lines and their versions: writes and queries |
 //! | `push`, `push_rows` | Web Push subscriptions: writes and queries; rows |
+//! | `shifts` | shifts at devices of places: writes and queries |
 //! | `sign_ins` | when devices were connected: writes and queries |
 //! | `office` | the mark that binds a database to its office |
 //! | `migration` | copies a whole database to another one |
@@ -42,6 +43,7 @@ mod read;
 mod recoveries;
 mod rows;
 mod schema;
+mod shifts;
 mod sign_ins;
 mod sqlite;
 mod value;
@@ -54,9 +56,7 @@ pub use protection_rows::{AccountUse, LockerRow, PasskeyRow, ProtectionRow, Prot
 pub use push_rows::{PushRow, PushWrite, RingPushRow};
 pub use rows::{
     ActiveCall, AddedDeviceRow, AlertId, AlertRow, Ask, CallRow, CallSummary, Certified, DelegationEndRow,
-    DelegationRow, DeviceRow, DeviceSummary, FirstApprovalRow, FoundVersion, Handshake, InvitationRow, IssuedLinkRow,
-    LineRow, LineVersion, LostDevice, RecordRow, RecoveryConfirmationRow, RecoveryRow, RegistrarRow, SignedLine,
-    Snapshot, Stage, Unfinished, Write,
+DelegationRow, DeviceRow, DeviceSummary, FirstApprovalRow, FoundVersion, Handshake, InvitationRow, IssuedLinkRow, LineRow, LineVersion, LostDevice, RecordRow, RecoveryConfirmationRow, RecoveryRow, RegistrarRow, SignedLine, Snapshot, Stage, Unfinished, Write, ShiftRow,
 };
 
 #[cfg(test)]

@@ -160,7 +160,7 @@ impl<D: Database> Queries for Reader<D> {
     }
 
     fn sign_ins(&self, person: PersonId) -> Result<SignInList, StoreError> {
-        self.read(|t| sign_ins::of_person(t, person))
+        self.read(|t| sign_ins::of_person(t, person, &self.home))
     }
 
     fn alerts(&self, after: Option<u64>, limit: u32) -> Result<(Vec<OfficeAlert>, u64), StoreError> {
@@ -222,6 +222,10 @@ impl<D: Database> Queries for Reader<D> {
 
     fn passkeys(&self, device: &DeviceId) -> Result<Vec<PasskeyRow>, StoreError> {
         self.read(|t| protection::passkeys(t, device))
+    }
+
+    fn passkey(&self, credential: &str) -> Result<Option<PasskeyRow>, StoreError> {
+        self.read(|t| protection::passkey(t, credential))
     }
 
     fn locker(&self, locker: &Digest) -> Result<Option<LockerRow>, StoreError> {

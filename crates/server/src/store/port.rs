@@ -331,6 +331,12 @@ pub trait Queries: Send + Sync {
     /// [`StoreError`].
     fn passkeys(&self, device: &DeviceId) -> Result<Vec<PasskeyRow>, StoreError>;
 
+    /// The passkey with this identifier, of whatever device that is not revoked.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn passkey(&self, credential: &str) -> Result<Option<PasskeyRow>, StoreError>;
+
     /// The locker of a PIN, by the digest of its secret identifier.
     ///
     /// # Errors

@@ -260,14 +260,17 @@ pub(super) fn accounts(t: &mut dyn Statements, person: Option<PersonId>) -> Resu
 pub(super) fn passkeys(t: &mut dyn Statements, device: &DeviceId) -> Result<Vec<PasskeyRow>, StoreError> {
     let sql =
         "SELECT credential, device, passkey, added_ms FROM passkeys WHERE device = $1 ORDER BY added_ms, credential";
-    all(t, sql, values![device], |row| {
-        Ok(PasskeyRow {
-            credential: row.text(0)?,
-            device: row.device(1)?,
-            passkey: row.text(2)?,
-            added_ms: row.number(3)?,
-        })
-    })
+    all(t, sql, values![device], passkey_row)
+}
+
+/// The passkey with this identifier. Those of a device are erased when it is revoked.
+pub(super) fn passkey(t: &mut dyn Statements, credential: &str) -> Result<Option<PasskeyRow>, StoreError> {
+    let sql = "SELECT credential, device, passkey, added_ms FROM passkeys WHERE credential = $1";
+    Ok(all(t, sql, values![credential], passkey_row)?.pop())
+}
+
+fn passkey_row(row: &Row) -> Result<PasskeyRow, StoreError> {
+    Ok(PasskeyRow { credential: row.text(0)?, device: row.device(1)?, passkey: row.text(2)?, added_ms: row.number(3)? })
 }
 
 pub(super) fn locker(t: &mut dyn Statements, locker: &Digest) -> Result<Option<LockerRow>, StoreError> {

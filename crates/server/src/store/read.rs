@@ -7,7 +7,7 @@ use super::{
     value::{Value, values},
 };
 use std::collections::{BTreeSet, HashMap};
-use telcon_proto::{CallId, OfficeName, PersonId};
+use telcon_proto::{CallId, OfficeName, PersonId, shift::OnShift};
 
 pub(super) fn devices(t: &mut dyn Statements, home: &OfficeName) -> Result<Vec<DeviceRow>, StoreError> {
     let columns = load::DEVICE_COLUMNS;
@@ -25,7 +25,7 @@ pub(super) fn listed_devices(
         "SELECT devices.device, devices.card, devices.enrolled_ms, devices.revoked_ms, invitations.request,
              invitations.closed_by, CASE WHEN registrars.device IS NULL THEN 0 ELSE 1 END, invitations.approved_by,
              devices.erase_ordered_ms, devices.erased_ms, programs.version, account_sessions.signed_in_ms,
-             last.until_ms, last.kind
+             last.until_ms, last.kind, shifts.shift, shifts.card, shifts.started_ms, shifts.until_ms
          FROM devices
          LEFT JOIN invitations ON invitations.device = devices.device AND invitations.closed = 'approved'
          LEFT JOIN registrars ON registrars.device = devices.device AND registrars.log_index IS NOT NULL
@@ -33,6 +33,10 @@ pub(super) fn listed_devices(
          LEFT JOIN account_sessions ON account_sessions.device = devices.device
          LEFT JOIN sign_ins last ON last.device = devices.device
              AND last.arrival = (SELECT MAX(arrival) FROM sign_ins WHERE sign_ins.device = devices.device)
+         LEFT JOIN shifts ON shifts.shift = (
+             SELECT shift FROM shifts WHERE shifts.device = devices.device AND shifts.ended_ms IS NULL
+                 AND shifts.started_index IS NOT NULL AND shifts.card IS NOT NULL
+             ORDER BY started_index DESC LIMIT 1)
          WHERE devices.log_index IS NOT NULL {of_one} ORDER BY devices.enrolled_ms, devices.device"
     );
     let values: Vec<Value> = person.iter().map(|person| person.to_hex().as_str().into()).collect();
@@ -53,6 +57,15 @@ pub(super) fn listed_devices(
             last_seen: match row.optional_number(12)? {
                 Some(ms) => Some((ms, row.word(13, "kind of device")?)),
                 None => None,
+            },
+            on_shift: match row.is_null(14) {
+                true => None,
+                false => Some(OnShift {
+                    shift: row.shift(14)?,
+                    person: row.card(15, home)?,
+                    since_ms: row.number(16)?,
+                    until_ms: row.number(17)?,
+                }),
             },
         })
     })

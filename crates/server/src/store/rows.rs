@@ -2,8 +2,7 @@
 
 use crate::digest::sha256;
 use telcon_proto::{
-    AlertKind, Blob, CallId, Card, DelegationId, DeviceId, Digest, Ended, InvitationId, LineId, OfficeAlert, PersonId,
-    RecordMode, RecoveryId, Role,
+AlertKind, Blob, CallId, Card, DelegationId, DeviceId, Digest, Ended, InvitationId, LineId, OfficeAlert, PersonId, RecordMode, RecoveryId, Role, ShiftId,
     alert::AlertSeen,
     delegation::Act,
     device_policy::DeviceKind,
@@ -11,6 +10,7 @@ use telcon_proto::{
     entry::InvitationClosed,
     line::{Line, LineState, LineTerms},
     recovery::{RecoveryEnd, RecoveryReason},
+    shift::{OnShift, ShiftEnd},
 };
 
 /// An enrolled device.
@@ -232,6 +232,8 @@ pub struct DeviceSummary {
     pub account_used_ms: Option<u64>,
     /// When it was last connected, and what kind of program signed in then; none if it never did.
     pub last_seen: Option<(u64, DeviceKind)>,
+    /// Who is on shift at it.
+    pub on_shift: Option<OnShift>,
 }
 
 /// One ordered commit of a call.
@@ -412,6 +414,19 @@ pub enum Write {
     LineLogged(LineId, FoundVersion, u64, u64),
     /// The person rung had the call handed to their office.
     CallDiverted(CallId),
+    /// A shift is being begun.
+    Shift(Box<ShiftRow>),
+    /// The entry about it is in the log.
+    ShiftLogged(ShiftId, u64),
+    /// The log has the beginning of a shift at this device, at this time: as [`Write::ShiftLogged`], and a shift that the database does
+    /// not know is stored as lost.
+    ShiftFound(ShiftId, DeviceId, u64, u64),
+    /// It may last until then.
+    ShiftUntil(ShiftId, u64),
+    /// It ended in this way, at this time.
+    ShiftEnded(ShiftId, ShiftEnd, u64),
+    /// The entry about that is in the log.
+    ShiftEndLogged(ShiftId, u64),
     /// An alert, with its log index once it has one; the same again adds that.
     Alert(Box<AlertRow>),
     /// A security officer's device saw the alert of this log index first, at this time.
@@ -582,6 +597,37 @@ pub struct DelegationRow {
     pub ended: Option<DelegationEndRow>,
     /// Log entry of that.
     pub ended_index: Option<u64>,
+}
+
+/// A shift at a device of a place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShiftRow {
+    /// Which.
+    pub shift: ShiftId,
+    /// The place's device.
+    pub device: DeviceId,
+    /// Who; none of a shift that is known from the log only.
+    pub person: Option<Card>,
+    /// The device of theirs whose passkey they used.
+    pub begun_with: Option<DeviceId>,
+    /// When it began, milliseconds since 1970 UTC, as the log has it.
+    pub started_ms: u64,
+    /// Until when it may last.
+    pub until_ms: u64,
+    /// Log entry of its beginning.
+    pub started_index: Option<u64>,
+    /// How and when it ended.
+    pub ended: Option<(ShiftEnd, u64)>,
+    /// Log entry of that.
+    pub ended_index: Option<u64>,
+}
+
+impl ShiftRow {
+    /// As others are shown it.
+    pub fn shown(&self) -> Option<OnShift> {
+        let person = self.person.clone()?;
+        Some(OnShift { shift: self.shift, person, since_ms: self.started_ms, until_ms: self.until_ms })
+    }
 }
 
 /// The end of a delegation before its time.
@@ -792,6 +838,8 @@ pub struct Snapshot {
     pub push: Vec<super::PushRow>,
     /// Rings that devices are notified of, and of whose end.
     pub ring_pushes: Vec<super::RingPushRow>,
+    /// Shifts that last or of which the log may lack an entry, in the order of their entries.
+    pub shifts: Vec<ShiftRow>,
     /// Delegations that have not ended or whose end the log may not have, and those of calls that are not over.
     pub delegations: Vec<DelegationRow>,
     /// Lines that have not ended, or whose end the log may not have.

@@ -3,7 +3,7 @@
 use super::{StoreError, database::Statements, value::values};
 
 /// Version that this program writes.
-pub(super) const VERSION: i64 = 22;
+pub(super) const VERSION: i64 = 23;
 
 /// A table, common to all databases: the unit of a migration between databases.
 pub(super) struct Table {
@@ -15,7 +15,7 @@ pub(super) struct Table {
 }
 
 /// All tables of [`VERSION`].
-pub(super) const TABLES: [Table; 28] = [
+pub(super) const TABLES: [Table; 29] = [
     Table {
         name: "devices",
         columns: &[
@@ -242,6 +242,23 @@ pub(super) const TABLES: [Table; 28] = [
         key: 2,
     },
     Table { name: "ring_pushes", columns: &["call", "device", "until_ms", "taken", "missed"], key: 2 },
+    Table {
+        name: "shifts",
+        columns: &[
+            "shift",
+            "device",
+            "person",
+            "card",
+            "begun_with",
+            "started_ms",
+            "until_ms",
+            "started_index",
+            "ended_ms",
+            "how",
+            "ended_index",
+        ],
+        key: 1,
+    },
     Table { name: "marks", columns: &["name", "value"], key: 1 },
 ];
 
@@ -537,6 +554,16 @@ CREATE TABLE ring_pushes (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX ring_pushes_device ON ring_pushes (device);
 ",
+    // Shifts at devices of places.
+    "
+CREATE TABLE shifts (
+    shift BLOB PRIMARY KEY, device BLOB NOT NULL, person TEXT NOT NULL, card TEXT, begun_with BLOB, started_ms INTEGER NOT NULL,
+    until_ms INTEGER NOT NULL, started_index INTEGER, ended_ms INTEGER, how TEXT, ended_index INTEGER
+) STRICT, WITHOUT ROWID;
+CREATE INDEX shifts_open ON shifts (shift) WHERE ended_index IS NULL;
+CREATE INDEX shifts_device ON shifts (device) WHERE ended_ms IS NULL;
+CREATE INDEX shifts_person ON shifts (person, started_ms);
+",
 ];
 
 /// PostgreSQL databases begin with version 5, in which they are created; the version is a mark. `COLLATE "C"` orders as
@@ -787,6 +814,16 @@ CREATE TABLE ring_pushes (
     PRIMARY KEY (call, device)
 );
 CREATE INDEX ring_pushes_device ON ring_pushes (device);
+",
+    // Shifts at devices of places.
+    "
+CREATE TABLE shifts (
+    shift BYTEA PRIMARY KEY, device BYTEA NOT NULL, person TEXT COLLATE \"C\" NOT NULL, card TEXT, begun_with BYTEA,
+    started_ms BIGINT NOT NULL, until_ms BIGINT NOT NULL, started_index BIGINT, ended_ms BIGINT, how TEXT, ended_index BIGINT
+);
+CREATE INDEX shifts_open ON shifts (shift) WHERE ended_index IS NULL;
+CREATE INDEX shifts_device ON shifts (device) WHERE ended_ms IS NULL;
+CREATE INDEX shifts_person ON shifts (person, started_ms);
 "];
 
 /// Creates the tables of a PostgreSQL database, or migrates older ones to [`VERSION`], inside a transaction.

@@ -3,11 +3,12 @@
 use super::{
     StoreError,
     database::{Statements, all},
+    shifts,
     value::values,
 };
 use crate::limits::RECONNECTED_WITHIN_MS;
 use telcon_proto::{
-    AlertKind, DeviceId, PersonId,
+    AlertKind, DeviceId, OfficeName, PersonId,
     device_policy::DeviceKind,
     http::{FailedSignIns, SignIn, SignInList},
     limits::MAX_SIGN_INS_PER_DEVICE,
@@ -49,9 +50,9 @@ pub(super) fn connected(t: &mut dyn Statements, device: &DeviceId, ms: u64) -> R
 }
 
 /// When the devices of a person were connected, the last one first, and attempts to sign in as one of them that failed.
-pub(super) fn of_person(t: &mut dyn Statements, person: PersonId) -> Result<SignInList, StoreError> {
+pub(super) fn of_person(t: &mut dyn Statements, id: PersonId, home: &OfficeName) -> Result<SignInList, StoreError> {
     let own = "device IN (SELECT device FROM devices WHERE person = $1)";
-    let person = person.to_hex();
+    let person = id.to_hex();
     let sql = format!("SELECT device, from_ms, until_ms, times, kind FROM sign_ins WHERE {own} ORDER BY arrival DESC");
     let sign_ins = all(t, &sql, values![person.as_str()], |row| {
         Ok(SignIn {
@@ -69,5 +70,5 @@ pub(super) fn of_person(t: &mut dyn Statements, person: PersonId) -> Result<Sign
     let failed = all(t, &sql, values![person.as_str(), AlertKind::SignInFailed.as_str(), MAX_FAILED], |row| {
         Ok(FailedSignIns { device: row.device(0)?, time_ms: row.number(1)?, count: row.number(2)? })
     })?;
-    Ok(SignInList { sign_ins, failed })
+    Ok(SignInList { sign_ins, failed, shifts: shifts::of_person(t, id, home)? })
 }

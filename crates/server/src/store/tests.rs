@@ -4,8 +4,7 @@ use super::{faulty::*, testing::TestStore, *};
 use crate::peers::PostgresServer;
 use std::collections::BTreeSet;
 use telcon_proto::{
-    AlertKind, Blob, CallId, Card, DelegationId, DeviceId, Digest, Ended, InvitationId, LineId, PersonId, RecordMode,
-    Role,
+AlertKind, Blob, CallId, Card, DelegationId, DeviceId, Digest, Ended, InvitationId, LineId, PersonId, RecordMode, Role, ShiftId,
     alert::AlertSeen,
     delegation::Act,
     device_policy::DeviceKind,
@@ -13,6 +12,7 @@ use telcon_proto::{
     http::FailedSignIns,
     limits::{MAX_PASSKEYS_PER_DEVICE, MAX_PIN_ATTEMPTS, MAX_SIGN_INS_PER_DEVICE},
     line::{Line, LineState, LineTerms, OverLine, Reach},
+    shift::ShiftEnd,
 };
 
 const CALL: CallId = CallId::from_bytes([0xca; 16]);
@@ -30,6 +30,7 @@ fn card(n: u8) -> Card {
         organisation: "Chancellery".into(),
         role: Role::Principal,
         zone: "UTC".into(),
+        place: false,
     }
 }
 
@@ -131,6 +132,7 @@ const SUITE: &[Case] = &[
         "offers_and_devices_of_holders_are_kept_and_forgotten_together",
         offers_and_devices_of_holders_are_kept_and_forgotten_together,
     ),
+    ("shifts_are_restored_until_the_log_has_their_end", shifts_are_restored_until_the_log_has_their_end),
     ("alerts_are_listed_once_the_log_has_them", alerts_are_listed_once_the_log_has_them),
     ("added_devices_are_kept_until_they_are_acknowledged", added_devices_are_kept_until_they_are_acknowledged),
     (
@@ -446,6 +448,7 @@ const BACK_TO_VERSION_5: &str = "
     DROP INDEX calls_line; ALTER TABLE calls DROP COLUMN line; ALTER TABLE calls DROP COLUMN line_version;
     ALTER TABLE calls DROP COLUMN diverted; ALTER TABLE devices DROP COLUMN above_issuer;
     DROP TABLE ring_pushes;
+    DROP TABLE shifts;
     ALTER TABLE calls DROP COLUMN from_person; ALTER TABLE calls DROP COLUMN to_person; ALTER TABLE calls DROP COLUMN delegation;
     ALTER TABLE calls DROP COLUMN for_card; ALTER TABLE calls DROP COLUMN for_person; ALTER TABLE calls DROP COLUMN answered_under;
     ALTER TABLE devices DROP COLUMN person; ALTER TABLE devices DROP COLUMN second_certificate;
@@ -1487,4 +1490,47 @@ fn offers_and_devices_of_holders_are_kept_and_forgotten_together(disk: &TestStor
     ];
     store.apply(&begun).unwrap();
     assert_eq!(store.load().unwrap().lines.len(), 1);
+}
+
+fn shifts_are_restored_until_the_log_has_their_end(disk: &TestStore) {
+    let (id, next, unknown) =
+        (ShiftId::from_bytes([1; 16]), ShiftId::from_bytes([2; 16]), ShiftId::from_bytes([3; 16]));
+    let row = |shift, started_ms| ShiftRow {
+        shift,
+        device: device(1),
+        person: Some(card(2)),
+        begun_with: Some(device(2)),
+        started_ms,
+        until_ms: started_ms + 10,
+        started_index: None,
+        ended: None,
+        ended_index: None,
+    };
+    let mut store = disk.writer();
+    store.apply(&[enrolled(1), enrolled(2), Write::Shift(Box::new(row(id, 5)))]).unwrap();
+    assert_eq!(store.load().unwrap().shifts, [row(id, 5)]);
+    let reader = disk.reader();
+    let on_shift = || reader.listed_devices(None).unwrap()[0].on_shift.clone().map(|shift| shift.shift);
+    let worked = || reader.sign_ins(card(2).person).unwrap().shifts;
+    assert!(on_shift().is_none() && worked().is_empty(), "it is not in the log");
+    store.apply(&[Write::ShiftLogged(id, 7)]).unwrap();
+    assert_eq!(on_shift(), Some(id));
+    assert_eq!((worked()[0].place.clone(), worked()[0].until_ms), (card(1), None));
+    // The next one, before the end of the first is known.
+    store.apply(&[Write::Shift(Box::new(row(next, 6))), Write::ShiftFound(next, device(1), 6, 8)]).unwrap();
+    assert_eq!(on_shift(), Some(next), "the newest");
+    assert_eq!(store.load().unwrap().shifts.iter().map(|row| row.shift).collect::<Vec<_>>(), [id, next]);
+    let over = Write::ShiftEnded(id, ShiftEnd::HandedOver, 9);
+    store.apply(&[over, Write::ShiftEnded(id, ShiftEnd::Expired, 99)]).unwrap();
+    let ended = store.load().unwrap().shifts.remove(0);
+    assert_eq!(ended.ended, Some((ShiftEnd::HandedOver, 9)), "the first end counts");
+    store.apply(&[Write::ShiftEndLogged(id, 10)]).unwrap();
+    assert_eq!(store.load().unwrap().shifts.len(), 1);
+    let times: Vec<_> = worked().into_iter().map(|shift| (shift.from_ms, shift.until_ms, shift.how)).collect();
+    assert_eq!(times, [(6, None, None), (5, Some(9), Some(ShiftEnd::HandedOver))]);
+    // From the log, into a database that is of an older backup.
+    store.apply(&[Write::ShiftFound(unknown, device(1), 11, 12)]).unwrap();
+    let found = store.load().unwrap().shifts.pop().unwrap();
+    assert_eq!((found.person, found.ended, found.started_index), (None, Some((ShiftEnd::Lost, 11)), Some(12)));
+    assert_eq!(on_shift(), Some(next));
 }

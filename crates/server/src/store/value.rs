@@ -3,7 +3,7 @@
 use super::StoreError;
 use serde::{Serialize, de::DeserializeOwned};
 use telcon_proto::{
-    Blob, CallId, Card, DelegationId, DeviceId, Digest, InvitationId, LineId, OfficeName, PersonId, RecoveryId,
+Blob, CallId, Card, DelegationId, DeviceId, Digest, InvitationId, LineId, OfficeName, PersonId, RecoveryId, ShiftId,
 };
 
 /// One value of a statement or a row.
@@ -72,6 +72,12 @@ impl From<&DelegationId> for Value {
 
 impl From<&LineId> for Value {
     fn from(value: &LineId) -> Self {
+        Self::Bytes(value.as_bytes().to_vec())
+    }
+}
+
+impl From<&ShiftId> for Value {
+    fn from(value: &ShiftId) -> Self {
         Self::Bytes(value.as_bytes().to_vec())
     }
 }
@@ -199,6 +205,11 @@ impl Row {
     pub fn line(&self, column: usize) -> Result<LineId, StoreError> {
         let bytes = self.bytes(column)?.try_into();
         bytes.map(LineId::from_bytes).map_err(|_| StoreError::Damaged("line id"))
+    }
+
+    pub fn shift(&self, column: usize) -> Result<ShiftId, StoreError> {
+        let bytes = self.bytes(column)?.try_into();
+        bytes.map(ShiftId::from_bytes).map_err(|_| StoreError::Damaged("shift id"))
     }
 
     pub fn optional_delegation(&self, column: usize) -> Result<Option<DelegationId>, StoreError> {

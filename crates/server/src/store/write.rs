@@ -3,7 +3,7 @@
 use super::{
     CallRow, Certified, DeviceRow, Handshake, LostDevice, StoreError, Write, alerts,
     database::Statements,
-    delegations, lines, push, recoveries,
+delegations, lines, push, recoveries, shifts,
     value::{Value, json, values},
 };
 use telcon_proto::CallId;
@@ -240,6 +240,14 @@ pub(super) fn apply(t: &mut dyn Statements, write: &Write) -> Result<bool, Store
         Write::DelegationEnded(id, end) => delegations::end(t, id, end),
         Write::DelegationEndLogged(id, index) => {
             run("UPDATE delegations SET ended_index = $1 WHERE delegation = $2", values![*index, id])
+        }
+        Write::Shift(row) => shifts::insert(t, row),
+        Write::ShiftLogged(id, index) => shifts::logged(t, id, *index).map(drop),
+        Write::ShiftFound(id, device, ms, index) => shifts::found(t, id, device, *ms, *index),
+        Write::ShiftUntil(id, ms) => run("UPDATE shifts SET until_ms = $1 WHERE shift = $2", values![*ms, id]),
+        Write::ShiftEnded(id, how, ms) => shifts::end(t, id, *how, *ms),
+        Write::ShiftEndLogged(id, index) => {
+            run("UPDATE shifts SET ended_index = $1 WHERE shift = $2", values![*index, id])
         }
         Write::AnsweredUnder(call, id) => {
             run("UPDATE calls SET answered_under = $1 WHERE call = $2", values![id, call])

@@ -5,12 +5,13 @@ use super::{
     directory::Directory,
     held_delegations::Delegations,
     held_lines::Lines,
+    held_shifts::Shifts,
     port::{CloseReason, Effects, Output, PendingAppend, Policy, RelayCommand, SessionId},
     push::Subscriptions,
 };
 use crate::{assignment::Assignment, store::Write, timers::Timers};
 use telcon_proto::{
-    CallId, Card, DelegationId, DeviceId, InvitationId, LineId, PersonId, RecoveryId, Role, ServerMessage,
+CallId, Card, DelegationId, DeviceId, InvitationId, LineId, PersonId, RecoveryId, Role, ServerMessage, ShiftId,
     entry::Entry,
     message::RefusalCode,
     policy::{Action, ROLES, allows},
@@ -37,6 +38,8 @@ pub(super) enum Timer {
     Delegation(DelegationId),
     /// The entry of a version of a line is to be appended again.
     Line(LineId),
+    /// A shift has lasted long enough or nobody uses its device, or an entry about it is to be appended again.
+    Shift(ShiftId),
     /// Send contact changes.
     Contacts,
     /// Alerts that were counted are due, or the log is tried again.
@@ -50,6 +53,7 @@ pub(super) struct Context {
     pub contacts: Contacts,
     pub delegations: Delegations,
     pub lines: Lines,
+    pub shifts: Shifts,
     pub assignment: Assignment,
     pub timers: Timers<Timer>,
     /// Web Push subscriptions.
@@ -67,6 +71,7 @@ impl Context {
             contacts: Contacts::default(),
             delegations: Delegations::default(),
             lines: Lines::default(),
+            shifts: Shifts::default(),
             assignment: Assignment::default(),
             timers: Timers::default(),
             push: Subscriptions::default(),

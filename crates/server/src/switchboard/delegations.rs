@@ -99,7 +99,10 @@ impl Switchboard {
             .directory
             .session(session)
             .is_some_and(|session| session.device == new.device && session.card.person == content.principal);
-        let known = context.directory.person(content.delegate.person).is_some_and(|card| **card == content.delegate);
+        let known = context
+            .directory
+            .person(content.delegate.person)
+            .is_some_and(|card| **card == content.delegate && !card.place);
         let full = |person| context.delegations.of(person).len() >= MAX_DELEGATIONS_PER_PERSON;
         let text = if !own {
             "a delegation is given by the device that signed it"

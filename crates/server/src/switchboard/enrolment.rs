@@ -177,7 +177,8 @@ impl Switchboard {
 
     /// If the person is enrolled under other words than a card has: what to say.
     pub(super) fn other_words(&self, card: &Card) -> Option<String> {
-        let words = |card: &Card| (card.name.clone(), card.organisation.clone(), card.role, card.zone.clone());
+        let words =
+            |card: &Card| (card.name.clone(), card.organisation.clone(), card.role, card.zone.clone(), card.place);
         let others = self.context.directory.devices_of(card.person);
         let (_, other) = others.into_iter().find(|(_, device)| words(&device.card) != words(card))?;
         let Card { name, organisation, role, zone, .. } = &*other.card;
@@ -363,10 +364,24 @@ impl Switchboard {
             self.context.close(session, CloseReason::Revoked);
             self.forget_session(session, now_ms);
         }
+        self.leave_calls(device, Ended::Revoked, now_ms);
+        self.end_shifts_of_device(device, now_ms);
+        if let Some(card) = card {
+            self.person_changed(card.person);
+            self.tell_devices_changed(card.person);
+            self.end_delegations_of_device(device, card.person, now_ms);
+        }
+        self.void_first_approvals(device);
+        self.void_recoveries(device, now_ms);
+        self.forget_notified(&device);
+    }
+
+    /// A device may be in no call any more. Those end in this way that depend on it.
+    pub(super) fn leave_calls(&mut self, device: DeviceId, how: Ended, now_ms: u64) {
         for id in self.calls.of_device(&device) {
             let Some(call) = self.calls.get_mut(&id) else { continue };
             if call.depends_on(&device) {
-                self.end(id, Ended::Revoked, now_ms);
+                self.end(id, how, now_ms);
                 continue;
             }
             call.stop_waiting(&device, &mut self.context);
@@ -377,14 +392,6 @@ impl Switchboard {
                 call.notify_staff();
             }
         }
-        if let Some(card) = card {
-            self.person_changed(card.person);
-            self.tell_devices_changed(card.person);
-            self.end_delegations_of_device(device, card.person, now_ms);
-        }
-        self.void_first_approvals(device);
-        self.void_recoveries(device, now_ms);
-        self.forget_notified(&device);
     }
 
     pub(super) fn revocation_logged(&mut self, order: RevocationAppend, index: Option<u64>, now_ms: u64) {

@@ -7,6 +7,7 @@ use super::{
     port::SessionId,
 };
 use crate::store::{Ask, Handshake, Write};
+use std::collections::BTreeSet;
 use telcon_proto::{Blob, DeviceId, ServerMessage, limits::MAX_MEMBERS, message::RefusalCode};
 
 /// A commit submitted by a member for ordering.
@@ -154,6 +155,7 @@ impl Call {
             }
         }
         context.assignment.admitted(id, &handshake.adds, now_ms);
+        self.send_shifts(&handshake.adds.iter().copied().collect(), context);
         self.keep(handshake, context);
         self.notify_staff();
     }
@@ -226,6 +228,9 @@ impl Call {
                     context.send(session, message);
                 }
             }
+        }
+        if self.is_member(&from) {
+            self.send_shifts(&BTreeSet::from([from]), context);
         }
         if after == 0 {
             self.resend_opened(&from, session, context);

@@ -28,6 +28,7 @@
 //! | `invitations` | registrars, their invitations, devices that ask |
 //! | `approvals` | registrars' approvals of those devices |
 //! | `sign_in_limits` | how often a device may sign in |
+//! | `shifts`, `held_shifts` | who is at a device of a place, and until when |
 //! | `silence` | callers whom a person has silenced |
 //! | `group` | group membership: join requests, commits, leaving, resuming |
 //! | `note_takers` | the driver of `assignment` |
@@ -51,6 +52,7 @@ mod enrolment;
 mod group;
 mod held_delegations;
 mod held_lines;
+mod held_shifts;
 mod invitations;
 mod issued_links;
 mod legs;
@@ -65,14 +67,12 @@ mod recoveries;
 mod ring;
 mod ring_limits;
 mod ring_pushes;
+mod shifts;
 mod sign_in_limits;
 mod silence;
 
 pub use port::{
-    Approved, CloseReason, ConfirmingRecovery, DelegationEnding, DeviceAsked, Effects, FirstApproved, LegRefusal,
-    NewDelegation, NewDevice, NewLine, OpeningRecovery, Output, PendingAppend, Policy, Push, PushCommand, Refusal,
-    RefusalKind, RefusedRing, RelayCommand, Reply, RequestId, Revocation, RevocationAppend, Seal, SessionId,
-    VerifiedRing,
+Approved, CloseReason, ConfirmingRecovery, DelegationEnding, DeviceAsked, Effects, FirstApproved, LegRefusal, NewDelegation, NewDevice, NewLine, OpeningRecovery, Output, PendingAppend, Policy, Push, PushCommand, Refusal, RefusalKind, RefusedRing, RelayCommand, Reply, RequestId, Revocation, RevocationAppend, Seal, SessionId, VerifiedRing, BeginningShift,
 };
 
 use crate::{
@@ -238,6 +238,8 @@ impl Switchboard {
             this.pending.restore(&unfinished, &mut this.context, now_ms);
         }
         this.settle_delegations(&delegations, now_ms);
+        // After the calls, which devices leave whose shift is over.
+        this.restore_shifts(stored.shifts, now_ms);
         let effects = this.finish(now_ms);
         (this, effects)
     }
@@ -263,11 +265,17 @@ impl Switchboard {
         if !self.sign_in_limits.sign_in(device, now_ms) {
             return Err(Box::new(signs_in_too_often()));
         }
+        let shift = self.context.shifts.on_shift(&device);
+        if card.place && shift.is_none() {
+            // The driver adds the token with which one is begun.
+            return Err(Box::new(ServerMessage::ShiftRequired { token: String::new() }));
+        }
         if let Some(older) = self.context.directory.session_of(&device) {
             self.context.close(older, CloseReason::Replaced);
             self.forget_session(older, now_ms);
         }
         let first = self.context.directory.sign_in(session, device, card.clone());
+        self.context.shift_device_connected(&device);
         let (people, people_more) = {
             let looks = self.context.looks(&card, device);
             let Context { contacts, directory, lines, policy, .. } = &mut self.context;
@@ -287,6 +295,7 @@ impl Switchboard {
             in_call,
             checkpoint: String::new(),
             recovered_ms: self.context.directory.recovered_ms(card.person),
+            shift,
         };
         self.context.send(session, signed_in);
         if first {
@@ -410,6 +419,7 @@ impl Switchboard {
             M::ReportAlert { kind, call } => self.report_alert(from, kind, call, now_ms),
             M::SeeAlerts { alerts } => self.see_alerts(session, from, &alerts, now_ms),
             M::AcknowledgeDevice { device } => self.acknowledge_device(from, device),
+            M::EndShift { idle } => self.end_own_shift(session, from, idle, now_ms),
             M::Available {} => self.available(session, from, now_ms),
             M::OpenRecovery { .. } | M::ConfirmRecovery { .. } => {
                 let text = "the server did not verify this statement about a recovery: try again";
@@ -472,6 +482,8 @@ impl Switchboard {
             PendingAppend::DelegationGiven(id) => self.delegation_logged(id, index, now_ms),
             PendingAppend::DelegationEnded(id) => self.delegation_end_logged(id, index, now_ms),
             PendingAppend::LineSigned(id) => self.line_logged(id, index, now_ms),
+            PendingAppend::ShiftStarted(id) => self.shift_logged(id, index, now_ms),
+            PendingAppend::ShiftEnded(id) => self.shift_end_logged(id, index, now_ms),
             PendingAppend::Opened(call) => self.opened(call, index, now_ms),
             PendingAppend::Ended(call) => self.pending.end_logged(call, index, &mut self.context, now_ms),
             PendingAppend::Sealed(seal, request) => {
@@ -522,6 +534,7 @@ impl Switchboard {
                 Some(Timer::Alerts) => self.alerts.due(&mut self.context, now_ms),
                 Some(Timer::Delegation(id)) => self.delegation_due(id, now_ms),
                 Some(Timer::Line(id)) => self.line_due(id),
+                Some(Timer::Shift(id)) => self.shift_due(id, now_ms),
                 Some(Timer::Invitation(id)) => self.invitation_expired(id, now_ms),
                 Some(Timer::Recovery(id)) => self.recovery_due(id, now_ms),
                 Some(Timer::RecoveryShown(person)) => self.recovery_shown_long_enough(person),
@@ -597,6 +610,7 @@ impl Switchboard {
     fn forget_session(&mut self, session: SessionId, now_ms: u64) {
         let Some((gone, last)) = self.context.directory.sign_out(session) else { return };
         self.context.contacts.close_list(session);
+        self.context.shift_device_disconnected(&gone.device, now_ms);
         self.context.assignment.disconnected(gone.device, now_ms);
         for id in self.calls.of_device(&gone.device) {
             let Some(call) = self.calls.get_mut(&id) else { continue };

@@ -33,7 +33,15 @@ pub(super) fn device(n: u8) -> DeviceId {
 
 pub(super) fn card(n: u8, role: Role) -> Card {
     let (person, office) = (PersonId::from_bytes([n; 16]), home());
-    Card { person, office, name: format!("Person {n}"), organisation: "Chancellery".into(), role, zone: "UTC".into() }
+    Card {
+        person,
+        office,
+        name: format!("Person {n}"),
+        organisation: "Chancellery".into(),
+        role,
+        zone: "UTC".into(),
+        place: false,
+    }
 }
 
 pub(super) fn home() -> OfficeName {

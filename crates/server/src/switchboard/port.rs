@@ -3,8 +3,7 @@
 use crate::store::{AlertId, PushRow, SignedLine, Write};
 use std::collections::BTreeSet;
 use telcon_proto::{
-    Blob, CallId, Card, DelegationId, DeviceId, Digest, InvitationId, LineId, OfficeName, PersonId, RecordMode,
-    RecoveryId, ServerMessage, SuiteName,
+Blob, CallId, Card, DelegationId, DeviceId, Digest, InvitationId, LineId, OfficeName, PersonId, RecordMode, RecoveryId, ServerMessage, SuiteName, ShiftId,
     delegation::Delegation,
     device_policy::DevicePolicy,
     entry::Entry,
@@ -136,6 +135,8 @@ pub enum CloseReason {
     Replaced,
     /// The device was revoked.
     Revoked,
+    /// The shift at the place's device is over, or is another one now.
+    ShiftOver,
 }
 
 /// Identifies a log append when its result is reported.
@@ -186,6 +187,10 @@ pub struct RevocationAppend {
     pub time_ms: u64,
     /// The request that it answers, if it still waits.
     pub request: Option<RequestId>,
+    /// A shift began.
+    ShiftStarted(ShiftId),
+    /// A shift ended.
+    ShiftEnded(ShiftId),
 }
 
 /// A change at the relay.
@@ -447,6 +452,17 @@ pub struct DelegationEnding {
     pub by: DeviceId,
     /// SHA-256 of the statement.
     pub sha256: Digest,
+}
+
+/// A shift that a person begins at a device of a place, with a passkey that was verified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BeginningShift {
+    /// The shift, drawn at random with the challenge.
+    pub shift: ShiftId,
+    /// The place's device.
+    pub device: DeviceId,
+    /// The device for which the passkey is registered: its person begins the shift.
+    pub with: DeviceId,
 }
 
 /// A sealed record whose parts and signature were checked.

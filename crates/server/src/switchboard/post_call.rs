@@ -212,6 +212,7 @@ impl Switchboard {
             | Timer::RecoveryShown(_)
             | Timer::Delegation(_)
             | Timer::Line(_)
+            | Timer::Shift(_)
             | Timer::Contacts
             | Timer::Alerts => {}
         }

@@ -2,16 +2,14 @@
 //! what one connection causes, and of what it is sent at sign-in. Which devices are in use.
 
 use super::{
-    Effects, NewDelegation, NewDevice, NewLine, Output, Policy, RelayCommand, RequestId, Seal, SessionId, Switchboard,
-    VerifiedRing, contacts::MAX_CANDIDATES,
+Effects, NewDelegation, NewDevice, NewLine, Output, Policy, RelayCommand, RequestId, Seal, SessionId, Switchboard, VerifiedRing, contacts::MAX_CANDIDATES, BeginningShift,
 };
 use crate::{
     limits::{CONTACTS_AT_SIGN_IN, CONTACTS_INTERVAL_MS, NOTICES_AT_SIGN_IN, RECORD_DUE_MS},
     store::{SignedLine, Snapshot},
 };
 use telcon_proto::{
-    Blob, CallId, Card, ClientMessage as C, DelegationId, DeviceId, Digest, LineId, OfficeName, PersonId, RecordMode,
-    Role, ServerMessage as S, SuiteName, WIRE_VERSION,
+Blob, CallId, Card, ClientMessage as C, DelegationId, DeviceId, Digest, LineId, OfficeName, PersonId, RecordMode, Role, ServerMessage as S, SuiteName, WIRE_VERSION, ShiftId,
     delegation::{Act, Delegation, OnBehalf},
     line::{Line, LineState, LineTerms, OverLine, Reach, Rings},
     message::{RefusalCode, Ring},
@@ -40,8 +38,15 @@ fn kind(message: &S) -> String {
 }
 
 fn new_device(device: DeviceId, person: PersonId, name: String, role: Role) -> NewDevice {
-    let card =
-        Card { person, office: home(), name, organisation: "Chancellery".into(), role, zone: "Europe/Oslo".into() };
+    let card = Card {
+        person,
+        office: home(),
+        name,
+        organisation: "Chancellery".into(),
+        role,
+        zone: "Europe/Oslo".into(),
+        place: false,
+    };
     NewDevice {
         device,
         card,
@@ -52,6 +57,13 @@ fn new_device(device: DeviceId, person: PersonId, name: String, role: Role) -> N
         enrolment: format!("enrolment of {device:?}"),
         enrolment_is_used: false,
     }
+}
+
+/// A device of a place, number 5.
+fn place() -> NewDevice {
+    let mut new = new_device(device(5), person(5), "Operations room".into(), Role::DutyOfficer);
+    new.card.place = true;
+    new
 }
 
 /// A ring, as if its signature had been verified.
@@ -218,6 +230,91 @@ fn cost(office: &mut Office, effects: Effects) -> (usize, Vec<String>) {
 }
 
 #[test]
+fn members_of_a_call_are_told_who_is_at_a_place_and_lose_it_with_the_shift() {
+    let mut office = Office::in_call();
+    office.enrol(place());
+    office.enrol(new_device(device(6), person(6), "Person 6".into(), Role::DutyOfficer));
+    let begin = |office: &mut Office, n: u8, with: u8| {
+        let new = BeginningShift { shift: ShiftId::from_bytes([n; 16]), device: device(5), with: device(with) };
+        let effects = office.switchboard.begin_shift(RequestId(7), new, office.now);
+        office.run(effects);
+    };
+    // Who each member was told is at the place.
+    let told = |office: &Office| {
+        let on_shift = |n: u8| {
+            let name = |message: S| match message {
+                S::OnShift { call: CALL, device: of, on_shift } if of == device(5) => Some(on_shift.person.name),
+                _ => None,
+            };
+            office.messages(n).into_iter().filter_map(name).collect::<Vec<_>>()
+        };
+        [1, 2, 3, 4, 5, 6].map(on_shift)
+    };
+    begin(&mut office, 1, 4);
+    office.connect(session(5), device(5));
+    office.send(5, C::AskJoin { call: CALL, key_package: blob("kp5") });
+    office.discard();
+    let commit = |epoch, adds, removes: Vec<DeviceId>| {
+        let welcome = Some(blob("w")).filter(|_| removes.is_empty());
+        C::Commit { call: CALL, epoch, commit: blob("c"), welcome, adds, removes }
+    };
+    office.send(1, commit(2, vec![device(5)], vec![]));
+    let ana = || vec!["Person 4".to_owned()];
+    assert_eq!(told(&office), [ana(), ana(), ana(), vec![], vec![], vec![]], "the members, and nobody else");
+
+    // Handed over: the device stays in the call, over a new connection.
+    office.discard();
+    begin(&mut office, 2, 6);
+    let ben = || vec!["Person 6".to_owned()];
+    assert_eq!(told(&office), [ben(), ben(), ben(), vec![], vec![], vec![]]);
+    office.connect(SessionId(50), device(5));
+    let effects = office.switchboard.message(SessionId(50), C::Resume { call: CALL, after: 3 }, office.now);
+    office.run(effects);
+    assert!(office.switchboard.device_is_in_use(&device(5), office.now), "it resumed the call");
+    // Somebody who joins later is told, too.
+    office.connect(session(4), device(4));
+    office.send(4, C::AskJoin { call: CALL, key_package: blob("kp4") });
+    office.discard();
+    office.send(1, commit(3, vec![device(4)], vec![]));
+    assert_eq!(told(&office)[3], ben());
+
+    // Ended: the members have to remove it, and it may not come back.
+    office.discard();
+    let effects = office.switchboard.message(SessionId(50), C::EndShift { idle: false }, office.now);
+    office.run(effects);
+    let asked = office
+        .messages(1)
+        .into_iter()
+        .any(|message| matches!(message, S::RemoveAsked { call: CALL, devices } if devices == [device(5)]));
+    assert!(asked && !office.switchboard.device_is_in_use(&device(5), office.now));
+    let refused = office.switchboard.connected(SessionId(51), device(5), "t".into(), office.now);
+    assert!(matches!(refused.map_err(|message| *message), Err(S::ShiftRequired { .. })));
+}
+
+/// The attacker is on shift at a place, and wants to be a party of calls.
+#[test]
+fn a_place_is_nobodys_delegate() {
+    let mut office = Office::in_call();
+    office.enrol(place());
+    let content = Delegation {
+        office: home(),
+        delegation: DelegationId::from_bytes([0xde; 16]),
+        principal: person(1),
+        delegate: place().card,
+        acts: vec![Act::Ring],
+        not_before_ms: office.now,
+        not_after_ms: office.now + 3_600_000,
+        at_ms: office.now,
+    };
+    let sha256 = Digest::from_bytes([0xde; 32]);
+    let new = NewDelegation { content, device: device(1), statement: "s".into(), sha256, exists: false };
+    office.discard();
+    let effects = office.switchboard.delegate(session(1), Ok(new), office.now);
+    office.run(effects);
+    assert!(matches!(&office.messages(1)[..], [S::Refused { code: RefusalCode::NotAllowed, .. }]));
+}
+
+#[test]
 fn effects_do_not_grow_with_the_size_of_the_office() {
     let all = |others: u32| {
         let mut office = office_with(others);
@@ -276,6 +373,19 @@ fn effects_do_not_grow_with_the_size_of_the_office() {
         let effects = office.switchboard.ring(session(4), Ok(for_principal), office.now);
         costs.push(cost(&mut office, effects));
         let effects = office.switchboard.message(session(4), C::HangUp { call: third, failed: false }, office.now);
+        costs.push(cost(&mut office, effects));
+
+        // A place's device, at which the duty officer begins a shift, and then the next one.
+        office.enrol(place());
+        for (n, with) in [(1, 4), (2, 4)] {
+            let new = BeginningShift { shift: ShiftId::from_bytes([n; 16]), device: device(5), with: device(with) };
+            let effects = office.switchboard.begin_shift(RequestId(7), new, office.now);
+            costs.push(cost(&mut office, effects));
+            let (_, effects) =
+                office.switchboard.connected(SessionId(80 + u64::from(n)), device(5), "t".into(), office.now).unwrap();
+            costs.push(cost(&mut office, effects));
+        }
+        let effects = office.switchboard.message(SessionId(82), C::EndShift { idle: false }, office.now);
         costs.push(cost(&mut office, effects));
 
         // A device of staff, which is in no contact list: its presence is sent to nobody.

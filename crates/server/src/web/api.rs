@@ -7,7 +7,7 @@
 use super::{
     App, alerts, codes, delegations, devices, erasures,
     error::{HttpError, NOTHING_HERE},
-    lines, lockers, log_files, office, passkeys, protection, push, records, registrars, relays, socket, sso, turn,
+lines, lockers, log_files, office, passkeys, protection, push, records, registrars, relays, socket, sso, turn, shifts,
 };
 use crate::limits::MAX_JSON_BODY_BYTES;
 use axum::{
@@ -77,6 +77,7 @@ const LOG_PATH: &str = "/log/{path}";
         (name = "push", description = "Notifications while the page is closed (Web Push)"),
         (name = "protection", description = "Passkeys and PINs with which people unlock their devices"),
         (name = "sso", description = "Sign-ins with accounts at the office's provider (OpenID Connect)"),
+        (name = "shifts", description = "Who is at a device of a place"),
         (name = "records", description = "Calls and their sealed records"),
         (name = "media", description = "Fallback transports for media"),
         (name = "log", description = "The transparency log"),
@@ -120,6 +121,8 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(sso::start))
         .routes(routes!(sso::finish).layer(json()))
         .routes(routes!(sso::unlink).layer(json()))
+        .routes(routes!(shifts::challenge))
+        .routes(routes!(shifts::begin).layer(json()))
         .routes(routes!(log_files::consistency))
         .routes(routes!(records::seal).layer(DefaultBodyLimit::max(MAX_SEAL_BYTES)))
         .routes(routes!(turn::ice_servers))

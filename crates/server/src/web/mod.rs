@@ -26,6 +26,7 @@ mod recoveries;
 mod registrars;
 mod relays;
 mod security;
+mod shifts;
 mod slots;
 mod socket;
 mod sso;
@@ -46,6 +47,7 @@ pub use record_reader::RecordReader;
 pub(crate) use records::adopt as adopt_records;
 pub use relays::RelayToken;
 pub use security::RefusedOrigins;
+pub use shifts::Shifts;
 pub use slots::{ConnectionSlots, SlotLimits};
 pub use sso::Sso;
 pub use tokens::{Bearer, Tokens};
@@ -61,7 +63,7 @@ use crate::{
 use axum::{
     Router,
     extract::{DefaultBodyLimit, MatchedPath, Request, State},
-    http::StatusCode,
+    http::{HeaderMap, StatusCode},
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::get,
@@ -125,6 +127,8 @@ pub struct App {
     pub turn: Option<Turn>,
     /// Passkeys and PINs of devices.
     pub protection: Protection,
+    /// Devices of places at which nobody is on shift.
+    pub shifts: Shifts,
     /// Single sign-on, if the office has a provider.
     pub sso: Option<Sso>,
     /// [`crate::limits::MAX_ARCHIVING`] permits, one for each device whose certificates are being stored in the archive.
@@ -137,6 +141,8 @@ impl App {
     /// Revokes all tokens of a device, whose connections may take a while to close.
     fn revoke_tokens(&self, device: DeviceId) {
         self.tokens.revoke(device);
+        self.shifts.waiting.revoke(device);
+        self.shifts.release(device);
         if let Some(sso) = &self.sso {
             sso.waiting.revoke(device);
             sso.release(device);
@@ -210,7 +216,7 @@ async fn check_access(State(app): State<Arc<App>>, request: Request, next: Next)
         Some(Access::Device(_)) if access::SIGNS_ON.contains(&&*path) => {
             sso::bearer(&app, request.headers()).is_none().then(HttpError::unauthorized)
         }
-        Some(Access::Device(rule)) => match app.tokens.bearer(request.headers()) {
+        Some(Access::Device(rule)) => match bearer(&app, &path, request.headers()) {
             None => Some(HttpError::unauthorized()),
             Some(bearer) => match rule.refuses(bearer.role) {
                 Some(text) => Some(HttpError::new(StatusCode::FORBIDDEN, text)),
@@ -226,6 +232,11 @@ async fn check_access(State(app): State<Arc<App>>, request: Request, next: Next)
         Some(refusal) => refusal.into_response(),
         None => next.run(request).await,
     }
+}
+
+/// The device that sends a request: one of a place with nobody on shift sends few.
+fn bearer(app: &App, path: &str, headers: &HeaderMap) -> Option<Bearer> {
+    if access::needs_no_shift(path) { shifts::bearer(app, headers) } else { app.tokens.bearer(headers) }
 }
 
 /// Answers 408 when a request is sent too slowly or takes too long.

@@ -31,7 +31,7 @@ use telcon_proto::{
 };
 use webauthn_rs::prelude::{Passkey, PasskeyRegistration, Uuid};
 
-fn begin(app: &App, client: Client, begun: Begun, options: Value) -> Result<PasskeyOptions, HttpError> {
+pub(super) fn begin(app: &App, client: Client, begun: Begun, options: Value) -> Result<PasskeyOptions, HttpError> {
     let ceremony = random_text()?;
     let origin = Origin { client, device: begun.device };
     let mut ceremonies = app.protection.ceremonies.lock().unwrap_or_else(PoisonError::into_inner);
@@ -39,7 +39,7 @@ fn begin(app: &App, client: Client, begun: Begun, options: Value) -> Result<Pass
     Ok(PasskeyOptions { ceremony, options })
 }
 
-fn end(app: &App, ceremony: &str) -> Result<Begun, HttpError> {
+pub(super) fn end(app: &App, ceremony: &str) -> Result<Begun, HttpError> {
     let mut ceremonies = app.protection.ceremonies.lock().unwrap_or_else(PoisonError::into_inner);
     ceremonies
         .end(ceremony, now_ms())
@@ -47,22 +47,22 @@ fn end(app: &App, ceremony: &str) -> Result<Begun, HttpError> {
 }
 
 /// Why an answer of an authenticator is not accepted. The library's reason goes to the operator's log: it names no person.
-fn not_accepted(why: &dyn std::fmt::Display, device: DeviceId) -> HttpError {
+pub(super) fn not_accepted(why: &dyn std::fmt::Display, device: DeviceId) -> HttpError {
     tracing::info!(%device, %why, "a passkey was not accepted: its page is told");
     HttpError::new(StatusCode::FORBIDDEN, "the passkey was not accepted: try again, and choose this device's passkey")
 }
 
-fn parse<T: DeserializeOwned>(credential: Value) -> Result<T, HttpError> {
+pub(super) fn parse<T: DeserializeOwned>(credential: Value) -> Result<T, HttpError> {
     serde_json::from_value(credential).map_err(|_| {
         HttpError::new(StatusCode::UNPROCESSABLE_ENTITY, "the passkey's answer is malformed: reload the page")
     })
 }
 
-fn read_passkey<T: DeserializeOwned>(stored: &str) -> Result<T, HttpError> {
+pub(super) fn read_passkey<T: DeserializeOwned>(stored: &str) -> Result<T, HttpError> {
     serde_json::from_str(stored).map_err(|error| HttpError::internal(&error, "read a passkey"))
 }
 
-fn write_passkey(passkey: &Passkey) -> Result<String, HttpError> {
+pub(super) fn write_passkey(passkey: &Passkey) -> Result<String, HttpError> {
     serde_json::to_string(passkey).map_err(|error| HttpError::internal(&error, "write a passkey"))
 }
 
@@ -151,7 +151,7 @@ pub(super) async fn register(
     request: Result<Body<PasskeyAnswer>, HttpError>,
 ) -> Result<Json<IssuedTicket>, HttpError> {
     let Body(PasskeyAnswer { ceremony, credential }) = request?;
-    let bearer = app.tokens.bearer(&headers).ok_or_else(HttpError::unauthorized)?;
+    let bearer = super::shifts::bearer(&app, &headers).ok_or_else(HttpError::unauthorized)?;
     let Begun { device, party, ceremony: Ceremony::Registration(state) } = end(&app, &ceremony)? else {
         return Err(not_accepted(&"a registration answers another ceremony", bearer.device));
     };
@@ -217,10 +217,7 @@ pub(super) async fn challenge(
     };
     blocking(move || {
         let passkeys = rows(&app, &device)?;
-        let rp_id = match &party {
-            Party::Local(host) => host.as_str(),
-            Party::Office => app.info.domain.as_str(),
-        };
+        let rp_id = party.rp_id(&app.info.domain);
         let (options, state) = if passkeys.is_empty() {
             (assertion_options(&random_bytes()?, rp_id), None)
         } else {
@@ -234,7 +231,7 @@ pub(super) async fn challenge(
 }
 
 /// Without the list of credentials: it would tell anybody which authenticators a person has.
-fn assertion_options(challenge: &[u8], rp_id: &str) -> Value {
+pub(super) fn assertion_options(challenge: &[u8], rp_id: &str) -> Value {
     json!({
         "challenge": URL_SAFE_NO_PAD.encode(challenge),
         "rpId": rp_id,
@@ -279,8 +276,7 @@ pub(super) async fn assert(
         let credential = URL_SAFE_NO_PAD.encode(result.cred_id());
         let stored = for_check.reader.passkeys(&device)?.into_iter().find(|row| row.credential == credential);
         let before = stored.ok_or_else(|| not_accepted(&"it was removed", device))?.passkey;
-        let last = read_passkey::<StoredPasskey>(&before)?.cred.counter;
-        if !counter_rises(last, result.counter()) {
+        if !counter_rises(counter_of(&before)?, result.counter()) {
             return Err(not_accepted(&"its signature counter did not rise: it may have been copied", device));
         }
         let mut used: Passkey = read_passkey(&before)?;
@@ -307,7 +303,12 @@ struct StoredCredential {
     counter: u32,
 }
 
+/// The signature counter of a stored passkey's last use.
+pub(super) fn counter_of(stored: &str) -> Result<u32, HttpError> {
+    Ok(read_passkey::<StoredPasskey>(stored)?.cred.counter)
+}
+
 /// Whether a signature counter is above the last one (WebAuthn Level 3, section 7.2, step 22). Authenticators without one say 0.
-fn counter_rises(last: u32, now: u32) -> bool {
+pub(super) fn counter_rises(last: u32, now: u32) -> bool {
     now > last || (now == 0 && last == 0)
 }

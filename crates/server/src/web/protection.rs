@@ -30,14 +30,16 @@ use std::{
     time::Duration,
 };
 use telcon_proto::{
-    DeviceId, Role,
+    DeviceId, Role, ShiftId,
     device_policy::{DeviceKind, DevicePolicy, ProgramVersion, RoleRules},
     http::OfficeInfo,
     protection::{IssuedTicket, MAX_CREDENTIAL_ID_BYTES, ProtectionPolicy, RemoveProtector},
 };
 use tokio::sync::oneshot;
 use url::Url;
-use webauthn_rs::prelude::{PasskeyAuthentication, PasskeyRegistration, Webauthn, WebauthnBuilder};
+use webauthn_rs::prelude::{
+    DiscoverableAuthentication, PasskeyAuthentication, PasskeyRegistration, Webauthn, WebauthnBuilder,
+};
 
 /// What the office wants of devices in browsers.
 #[derive(Clone, Debug, Default)]
@@ -61,6 +63,8 @@ pub(super) enum Ceremony {
     Registration(PasskeyRegistration),
     /// None for a device that has no passkeys, or does not exist: who begins one does not learn that, whatever they answer.
     Assertion(Option<PasskeyAuthentication>),
+    /// With any passkey of the office: a person begins this shift at the device.
+    Shift(ShiftId, DiscoverableAuthentication),
 }
 
 /// A ceremony under way.
@@ -78,6 +82,16 @@ pub(super) enum Party {
     /// `localhost` or a name below it: the page is on the machine of the server itself, as in demonstrations and tests. Browsers let
     /// a page below `localhost` use passkeys for its own name alone.
     Local(String),
+}
+
+impl Party {
+    /// Its identifier, in an office of this domain.
+    pub fn rp_id<'a>(&'a self, domain: &'a str) -> &'a str {
+        match self {
+            Self::Local(host) => host,
+            Self::Office => domain,
+        }
+    }
 }
 
 /// Passkeys and PINs of devices.
@@ -285,7 +299,8 @@ pub(super) async fn confirmed_bearer(
     app: &Arc<App>,
     headers: &HeaderMap,
 ) -> Result<(Bearer, ProtectionRow), HttpError> {
-    let bearer = app.tokens.bearer(headers).ok_or_else(HttpError::unauthorized)?;
+    // Also of a place's device at which nobody is on shift: it is protected as any other.
+    let bearer = super::shifts::bearer(app, headers).ok_or_else(HttpError::unauthorized)?;
     let row = read(app, bearer.device).await?;
     if !crate::protection::is_confirmed(&row, now_ms()) {
         let text = "confirm this with your passkey or PIN: the last confirmation is more than five minutes old";

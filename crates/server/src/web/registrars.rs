@@ -334,6 +334,7 @@ pub(super) async fn list_devices(
             account_used_ms: row.account_used_ms,
             last_seen_ms: row.last_seen.map(|(ms, _)| ms),
             kind: row.last_seen.map(|(_, kind)| kind),
+            on_shift: row.on_shift,
         })
         .collect();
     devices.sort_by(|a, b| (&a.card.name, a.enrolled_ms).cmp(&(&b.card.name, b.enrolled_ms)));

@@ -12,7 +12,10 @@ use crate::{
     allowance::{Allowance, Rate},
     archive::now_ms,
     hub::Input,
-    limits::{EXPIRED_IN_USE_MS, FIRST_MESSAGE_TIMEOUT_MS, IDLE_TIMEOUT_MS, SOCKET_READ_BUFFER_BYTES, SSO_TTL_MS},
+    limits::{
+        EXPIRED_IN_USE_MS, FIRST_MESSAGE_TIMEOUT_MS, IDLE_TIMEOUT_MS, SHIFT_WAIT_MS, SOCKET_READ_BUFFER_BYTES,
+        SSO_TTL_MS,
+    },
     outbox::{OutboxReader, Outgoing, outbox},
     protection::session_remaining_ms,
     random::random,
@@ -68,6 +71,7 @@ const CLOSE_REPLACED: u16 = 4001;
 const CLOSE_REVOKED: u16 = 4002;
 const CLOSE_LOCKED: u16 = 4003;
 const CLOSE_SSO: u16 = 4004;
+const CLOSE_SHIFT: u16 = 4005;
 
 static NEXT_SESSION: AtomicU64 = AtomicU64::new(1);
 
@@ -78,7 +82,7 @@ static NEXT_SESSION: AtomicU64 = AtomicU64::new(1);
 /// at most 100 messages and 256 KiB a second, after 7 MiB at once. A
 /// connection without a message for 75 s is closed; devices send `ping`. Close codes: 1008 for a violation, 4001 when the device
 /// signed in elsewhere, 4002 when it was revoked, 4003 when its person must unlock it again, 4004 when they have signed in with
-/// their office account, or must do so again.
+/// their office account, or must do so again, 4005 when a shift began or ended at it, as a device of a place.
 #[utoipa::path(
     get, path = "/ws", tag = "connections",
     responses(
@@ -158,14 +162,19 @@ struct Connection {
 /// What came of a sign-in.
 enum Admitted {
     SignedIn(Box<SignedInAs>),
-    /// The device has proven its key, and its person has to sign in at the provider.
+    /// The device has proven its key, and its person has to sign in at the provider, or somebody has to begin a shift at it.
     Waits(Waiting),
 }
 
-/// A connection whose device gets nothing until its person has signed in at the provider.
+/// A connection whose device gets nothing until its person has signed in at the provider, or a shift has begun at it.
 struct Waiting {
     device: DeviceId,
-    signed_in: broadcast::Receiver<DeviceId>,
+    /// Devices for which that has happened.
+    released: broadcast::Receiver<DeviceId>,
+    /// What it waits for: the code with which it is closed, and why.
+    close: (u16, &'static str),
+    /// How long it may wait, milliseconds.
+    ttl_ms: u64,
     _token: super::tokens::TokenGuard,
 }
 
@@ -173,6 +182,8 @@ struct SignedInAs {
     session: SessionId,
     device: DeviceId,
     role: Role,
+    /// Whether it is a device of a place.
+    place: bool,
     kind: DeviceKind,
     /// Whether it was found to be protected, or needs no protection: the last passkey or PIN of a device cannot be removed.
     may_act: bool,
@@ -261,6 +272,10 @@ impl Connection {
         if !self.app.protection.rules(device_row.card.role).allows(self.kind) {
             return Err(refused(RefusalCode::NotAllowed, other_kind(self.kind)));
         }
+        if device_row.card.place && self.kind == DeviceKind::Native {
+            let text = "a place's device is a browser, in which people begin their shifts with their passkeys";
+            return Err(refused(RefusalCode::NotAllowed, text));
+        }
         if !self.app.protection.rules(device_row.card.role).allows_version(program) {
             let text = "this page or program is older than your office allows: reload the page, or update the program";
             return Err(refused(RefusalCode::Outdated, text));
@@ -280,7 +295,8 @@ impl Connection {
             sso.release(device);
             (sso, sso.signed_in.subscribe())
         });
-        let sso_ms = super::sso::remaining_ms(&self.app, device, role).await;
+        let place = device_row.card.place;
+        let sso_ms = sso_remaining_ms(&self.app, device, role, place).await;
         let sso_ms = sso_ms.map_err(|HttpError(_, text)| refused(RefusalCode::Unavailable, &text))?;
         // One that is revoked is told so: it erases its keys by that.
         if let (Some(0), Some((sso, signed_in)), None) = (sso_ms, sso, device_row.revoked_ms) {
@@ -289,14 +305,23 @@ impl Connection {
                             program cannot";
                 return Err(refused(RefusalCode::NotAllowed, text));
             }
-            let waiting = Waiting { device, signed_in, _token: sso.waiting.hold(&token, bearer) };
+            let (close, ttl_ms) = ((CLOSE_SSO, "sign in with the office account"), SSO_TTL_MS);
+            let _token = sso.waiting.hold(&token, bearer);
+            let waiting = Waiting { device, released: signed_in, close, ttl_ms, _token };
             self.send(&ServerMessage::SsoRequired { token }).await;
             return Ok(Admitted::Waits(waiting));
         }
+        // As of sign-ins at the provider.
+        if place {
+            self.app.shifts.release(device);
+        }
+        let begun = self.app.shifts.begun.subscribe();
         let session = SessionId(NEXT_SESSION.fetch_add(1, Ordering::Relaxed));
         // Valid before the device learns it. If the sign-in fails, the guard is dropped and the token with it.
         let guard = self.app.tokens.hold(&token, bearer);
         let (sender, messages) = outbox();
+        // The switchboard ends it with the session, however long this connection takes to close.
+        let sender = sender.holding(guard.clone());
         let connect = |reply| Input::Connected { session, device, token, outbox: sender, reply };
         match self.app.hub.ask(connect).await {
             Some(Ok(_)) => {
@@ -313,35 +338,48 @@ impl Connection {
                 let (kind, may_act) = (self.kind, false);
                 let remaining_ms = remaining_ms.min(sso_ms.unwrap_or(u64::MAX));
                 let _token = guard;
-                let signed_in = SignedInAs { session, device, role, kind, may_act, remaining_ms, messages, _token };
+                let signed_in =
+                    SignedInAs { session, device, role, place, kind, may_act, remaining_ms, messages, _token };
                 Ok(Admitted::SignedIn(Box::new(signed_in)))
+            }
+            Some(Err(message)) if matches!(*message, ServerMessage::ShiftRequired { .. }) => {
+                drop(guard);
+                let token = URL_SAFE_NO_PAD.encode(random().map_err(no_random)?);
+                let (close, ttl_ms) = ((CLOSE_SHIFT, "begin a shift"), SHIFT_WAIT_MS);
+                let _token = self.app.shifts.waiting.hold(&token, bearer);
+                self.send(&ServerMessage::ShiftRequired { token }).await;
+                Ok(Admitted::Waits(Waiting { device, released: begun, close, ttl_ms, _token }))
             }
             Some(Err(message)) => Err(Some(message)),
             None => Err(refused(RefusalCode::Unavailable, "the server is restarting: connect again")),
         }
     }
 
-    /// Until the device's person has signed in at the provider: then, or after as long as that may take, the device connects again. It
-    /// has nothing to send meanwhile.
+    /// Until the device's person has signed in at the provider, or somebody has begun a shift at it: then, or after as long as that may
+    /// take, the device connects again. It has nothing to send meanwhile.
     async fn wait(&mut self, mut waiting: Waiting) {
-        let end = tokio::time::sleep(Duration::from_millis(SSO_TTL_MS));
+        let (code, why) = waiting.close;
+        let end = tokio::time::sleep(Duration::from_millis(waiting.ttl_ms));
         let mut end = std::pin::pin!(end);
-        loop {
+        let close = loop {
             tokio::select! {
-                () = &mut end => break self.close(CLOSE_SSO, "sign in with the office account").await,
-                signed_in = waiting.signed_in.recv() => match signed_in {
+                () = &mut end => break (code, why),
+                released = waiting.released.recv() => match released {
                     Ok(device) if device != waiting.device => {}
                     // Or it is revoked, or connected again; or there were too many to know: it connects again, and that is looked up.
-                    _ => break self.close(CLOSE_SSO, "connect again").await,
+                    _ => break (code, "connect again"),
                 },
                 read = self.read(MAX_SIGN_IN_MESSAGE_BYTES) => {
                     if !matches!(read, Err(None)) {
                         count(&self.app.counters.violations);
                     }
-                    break self.close(CLOSE_POLICY, "sign in with the office account first").await;
+                    break (CLOSE_POLICY, why);
                 }
             }
-        }
+        };
+        // Its token ends before its device learns that the connection does.
+        drop(waiting);
+        self.close(close.0, close.1).await;
     }
 
     async fn run(&mut self, mut signed_in: SignedInAs) {
@@ -362,7 +400,7 @@ impl Connection {
                             self.send(&unlock_required()).await;
                             break (CLOSE_LOCKED, "unlock the device");
                         }
-                        remaining => match super::sso::remaining_ms(&self.app, signed_in.device, signed_in.role).await {
+                        remaining => match sso_remaining_ms(&self.app, signed_in.device, signed_in.role, signed_in.place).await {
                             Ok(Some(0)) => break (CLOSE_SSO, "sign in with the office account"),
                             sso => {
                                 // If it cannot be read, it is looked up again.
@@ -379,6 +417,7 @@ impl Connection {
                         }
                     }
                     Some(Outgoing::Close(CloseReason::Replaced)) => break (CLOSE_REPLACED, "signed in elsewhere"),
+                    Some(Outgoing::Close(CloseReason::ShiftOver)) => break (CLOSE_SHIFT, "the shift is over"),
                     Some(Outgoing::Close(CloseReason::Revoked)) => break (CLOSE_REVOKED, "revoked"),
                     None => break (CLOSE_POLICY, "connect again"),
                 },
@@ -533,6 +572,12 @@ impl Connection {
     async fn close(&mut self, code: u16, why: &'static str) {
         self.write(Message::Close(Some(CloseFrame { code, reason: why.into() }))).await;
     }
+}
+
+/// How long a device may go on without its person signing in at the provider. A place has no account there: who begins a shift proves
+/// who they are with a passkey.
+async fn sso_remaining_ms(app: &Arc<App>, device: DeviceId, role: Role, place: bool) -> Result<Option<u64>, HttpError> {
+    if place { Ok(None) } else { super::sso::remaining_ms(app, device, role).await }
 }
 
 /// The answer to a ping.

@@ -68,7 +68,8 @@ impl Valid {
 #[derive(Clone, Default)]
 pub struct Tokens(Held);
 
-/// Keeps a token valid until it is dropped.
+/// Keeps a token valid until it, or a copy of it, is dropped.
+#[derive(Clone)]
 pub struct TokenGuard {
     held: Held,
     digest: TokenDigest,

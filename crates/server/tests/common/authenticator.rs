@@ -21,12 +21,14 @@ pub struct Authenticator {
     pub origin: String,
     pub flags: u8,
     pub counter: u32,
+    /// The user handle that a discoverable passkey gives.
+    pub user: Option<[u8; 16]>,
 }
 
 impl Authenticator {
     pub fn new(n: u8, origin: &str) -> Self {
         let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).unwrap();
-        Self { key, id: [n; 16], origin: origin.to_owned(), flags: HONEST, counter: 0 }
+        Self { key, id: [n; 16], origin: origin.to_owned(), flags: HONEST, counter: 0, user: None }
     }
 
     pub fn credential(&self) -> String {
@@ -68,11 +70,15 @@ impl Authenticator {
         let client_data = self.client_data("webauthn.get", options);
         let signed = [&data[..], &Sha256::digest(&client_data)].concat();
         let signature = self.key.sign(&SystemRandom::new(), &signed).unwrap();
-        self.answer(json!({
+        let mut response = json!({
             "authenticatorData": URL_SAFE_NO_PAD.encode(data),
             "clientDataJSON": URL_SAFE_NO_PAD.encode(client_data),
             "signature": URL_SAFE_NO_PAD.encode(signature.as_ref()),
-        }))
+        });
+        if let Some(user) = self.user {
+            response["userHandle"] = URL_SAFE_NO_PAD.encode(user).into();
+        }
+        self.answer(response)
     }
 
     fn answer(&self, response: Value) -> Value {

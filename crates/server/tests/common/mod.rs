@@ -139,6 +139,7 @@ impl Office {
             organisation: "Secretorganisation".into(),
             role,
             zone: "Europe/Oslo".into(),
+            place: false,
         }
     }
 
@@ -160,7 +161,11 @@ impl Office {
 
     /// A new person with an enrolled device.
     pub async fn person(&self, role: Role) -> Device {
-        let card = self.card(role);
+        self.enrolled(self.card(role)).await
+    }
+
+    /// An enrolled device of whom the card names.
+    pub async fn enrolled(&self, card: Card) -> Device {
         let device = self.device(card.clone(), &self.invite(card, now_ms()), now_ms());
         let answer = self.post("/api/v1/devices", &device.enrol_request()).await;
         assert_eq!(answer.status, 201, "{}", answer.text());

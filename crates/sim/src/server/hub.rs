@@ -203,7 +203,11 @@ impl World {
                 if let Some(script) = &mut self.script {
                     script.closed.push((session, reason));
                 }
-                let word = if reason == CloseReason::Replaced { "replaced" } else { "revoked" };
+                let word = match reason {
+                    CloseReason::Replaced => "replaced",
+                    CloseReason::Revoked => "revoked",
+                    CloseReason::ShiftOver => "its shift is over",
+                };
                 self.note(format!("server: closes {} ({word})", session.0));
                 self.close_at_server(connection, false);
             }

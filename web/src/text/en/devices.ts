@@ -5,6 +5,8 @@ import { mid } from './names';
 
 export const devices = {
   title: 'People and devices',
+  /** Before the role of a place. */
+  place: 'Place',
   roles: {
     principal: 'Principal',
     duty_officer: 'Duty officer',
@@ -168,7 +170,12 @@ export const devices = {
   },
   invite: {
     action: 'Invite',
-    title: 'Invite a person',
+    title: 'Invite a person or a place',
+    who: 'Who is invited',
+    a_person: 'A person',
+    a_place: 'A place',
+    place_hint: 'As it is shown to others, such as “Operations room”. People sign in there for their shifts.',
+    place_name: 'Name of the place',
     title_for: (name: string) => `Add a device for ${mid(name)}`,
     name: 'Name or title',
     name_hint: 'As it is shown to others, such as “The President of Norland”',

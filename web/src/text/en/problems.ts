@@ -54,6 +54,8 @@ export const problems = {
   protected_elsewhere:
     'This copy of the device is out of date. The device was protected by a passkey or PIN, and your office lets it sign in only that way. If you did not protect it, tell your security officer.',
   sso_refused: 'The sign-in page reports that nobody signed in. Try again, or ask your office.',
+  no_own_passkey:
+    'Nobody signed in. If your passkey is not on this device, choose your phone or a security key when your browser asks. If you have no passkey, protect a device of your own with one first, in its settings.',
   outdated:
     'This page is older than your office allows, and loading it again did not help. Close all of its tabs and open it again. If that does not help, tell your office.',
   unknown: 'Something went wrong on this device. Reload this page and try again.',

@@ -147,6 +147,15 @@ export const told = {
   no_memory: 'This device has too little free memory to check a PIN. Close other programs, then try again.',
   other_address: 'This page is not at your office’s address. Open Telcon at the address that your office gave you.',
   no_browser: 'Your office does not allow browsers for your role. Ask your security officer which device to use.',
+  place_is_browser: 'A place’s device is a browser, in which people begin their shifts with their passkeys.',
+  no_shifts_here: 'Nobody works in shifts at this device.',
+  shift_unknown:
+    'Your office does not know this passkey, or its device is revoked. Use a passkey that protects a device of yours.',
+  shift_own_passkey: 'This passkey protects the shared device itself. Use your own.',
+  shift_role: 'Your role does not allow you to work at this place. Somebody whose role does has to sign in.',
+  shift_begins: 'Somebody begins a shift at this device already. Wait a moment.',
+  shift_ended_first: 'A device was revoked meanwhile, so the shift did not begin. Ask your security officer.',
+  place_role: 'a place has the role of a scheduler, duty officer, note-taker or interpreter',
   only_browsers: 'Your office allows only browsers for your role. Ask your security officer for a link.',
   sso_away: 'Your office’s sign-in service does not answer. Try again. If it goes on, tell your office.',
   sso_unconfirmed:

@@ -4,6 +4,7 @@ import { mid, of } from './names';
 
 export const devices: Text['devices'] = {
   title: 'Personnes et appareils',
+  place: 'Lieu',
   roles: {
     principal: 'Dirigeant',
     duty_officer: 'Officier de permanence',
@@ -171,7 +172,13 @@ export const devices: Text['devices'] = {
   },
   invite: {
     action: 'Inviter',
-    title: 'Inviter une personne',
+    title: 'Inviter une personne ou un lieu',
+    who: 'Qui est invité',
+    a_person: 'Une personne',
+    a_place: 'Un lieu',
+    place_hint:
+      'Tel qu’il est présenté aux autres, par exemple « Salle de veille ». On s’y identifie pour prendre son poste.',
+    place_name: 'Nom du lieu',
     title_for: (name) => `Ajouter un appareil pour ${mid(name)}`,
     name: 'Nom ou titre',
     name_hint: 'Tel qu’il est présenté aux autres, par exemple « La Présidente de Norlande »',

@@ -61,6 +61,8 @@ export const problems: Text['problems'] = {
     'Cette copie de l’appareil est périmée. L’appareil a été protégé par une clé d’accès ou un code PIN, sans lesquels votre cabinet ne l’admet pas. Si vous ne l’avez pas protégé, prévenez votre responsable de la sécurité.',
   sso_refused:
     'La page de connexion indique que personne ne s’est connecté. Réessayez, ou adressez-vous à votre cabinet.',
+  no_own_passkey:
+    'Personne ne s’est identifié. Si votre clé d’accès n’est pas sur cet appareil, choisissez votre téléphone ou une clé de sécurité quand votre navigateur le demande. Si vous n’en avez pas, protégez d’abord l’un de vos appareils avec une clé d’accès, dans ses réglages.',
   outdated:
     'Cette page est plus ancienne que ne le permet votre cabinet, et la recharger n’a rien changé. Fermez tous ses onglets et rouvrez-la. Si cela ne suffit pas, prévenez votre cabinet.',
   unknown: 'Une erreur s’est produite sur cet appareil. Rechargez la page, puis réessayez.',

@@ -172,6 +172,17 @@ export const told: Text['told'] = {
     'Cette page n’est pas à l’adresse de votre cabinet. Ouvrez Telcon à l’adresse que votre cabinet vous a donnée.',
   no_browser:
     'Votre cabinet n’admet aucun navigateur pour votre rôle. Demandez à votre responsable de la sécurité quel appareil utiliser.',
+  place_is_browser: 'L’appareil d’un lieu est un navigateur, où chacun prend son poste avec sa clé d’accès.',
+  no_shifts_here: 'Personne ne prend son poste sur cet appareil.',
+  shift_unknown:
+    'Votre cabinet ne connaît pas cette clé d’accès, ou l’appareil qu’elle protège est révoqué. Utilisez une clé d’accès qui protège l’un de vos appareils.',
+  shift_own_passkey: 'Cette clé d’accès protège l’appareil partagé lui-même. Utilisez la vôtre.',
+  shift_role:
+    'Votre rôle ne vous permet pas de travailler dans ce lieu. Une personne dont le rôle le permet doit s’identifier.',
+  shift_begins: 'Quelqu’un prend déjà son poste sur cet appareil. Attendez un instant.',
+  shift_ended_first:
+    'Un appareil a été révoqué entre-temps, et personne n’a pris son poste. Demandez à votre responsable de la sécurité.',
+  place_role: 'un lieu a le rôle de planificateur, d’officier de permanence, de rédacteur ou d’interprète',
   only_browsers:
     'Votre cabinet n’admet que des navigateurs pour votre rôle. Demandez un lien à votre responsable de la sécurité.',
   sso_away:

@@ -61,6 +61,7 @@ impl Forger {
             organisation: "Office".into(),
             role,
             zone: "Europe/Berlin".into(),
+            place: false,
         };
         let now_ms = NOW_MS;
         let spec = InviteSpec { card, enrolment_id: [n; 16], enrolment_seed: [n; 32], now_ms, ttl_ms: 3_600_000 };

@@ -113,6 +113,41 @@ fn only_a_statement_of_the_authority_about_this_device_is_called_the_authoritys(
 }
 
 #[test]
+fn a_person_finds_their_shifts_and_a_place_those_at_its_devices() {
+    let shift = |n: u8| ShiftId::from_bytes([n; 16]);
+    let began = |n: u8, at: u8, who| Entry::ShiftStarted {
+        time_ms: 2,
+        shift: shift(n),
+        device: device(at),
+        person_sha256: shift_commitment(who, shift(n), sha256),
+    };
+    let ended = |n: u8| Entry::ShiftEnded { time_ms: 3, shift: shift(n), how: ShiftEnd::HandedOver };
+    let place = PersonId::from_bytes([9; 16]);
+    let of_place = |n| Some(person_commitment(place, device(n), sha256));
+    // The person at another's device, somebody else there, and somebody at the person's own, which is a place's.
+    let log = [
+        enrolled(1, of_place(1)),
+        enrolled(2, of(PERSON, 2)),
+        began(1, 1, PERSON),
+        began(2, 1, OTHER),
+        ended(1),
+        ended(2),
+        began(3, 2, OTHER),
+        ended(3),
+        ended(4),
+    ];
+    let (events, _) = reported(&log);
+    let expected = [
+        (1, 2, Owner::Person, "device_enrolled"),
+        (2, 1, Owner::Place, "shift_started"),
+        (4, 1, Owner::Place, "shift_ended"),
+        (6, 2, Owner::Person, "shift_started"),
+        (7, 2, Owner::Person, "shift_ended"),
+    ];
+    assert_eq!(events, expected.map(|(entry, device, owner, event)| (entry, device, owner, event.to_owned())));
+}
+
+#[test]
 fn an_approval_names_the_registrar_to_both_sides() {
     let closed = Entry::InvitationClosed {
         time_ms: 2,

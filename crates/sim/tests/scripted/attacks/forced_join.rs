@@ -25,6 +25,7 @@ fn claim_in_call(world: &mut Scenario, node: usize) {
                 in_call: Some(call),
                 checkpoint,
                 recovered_ms: None,
+                shift: None,
             }]
         }
         ServerMessage::Ringing { .. } if to == node => vec![],
@@ -119,6 +120,7 @@ fn glare_with_a_caller_of_another_name_is_not_answered() {
             in_call,
             checkpoint,
             recovered_ms,
+            shift,
         } if to == 1 => {
             people.iter_mut().filter(|c| c.card.person == swapped).for_each(|c| c.card.name = "Somebody else".into());
             vec![ServerMessage::SignedIn {
@@ -132,6 +134,7 @@ fn glare_with_a_caller_of_another_name_is_not_answered() {
                 in_call,
                 checkpoint,
                 recovered_ms,
+                shift,
             }]
         }
         message => vec![message],

@@ -84,6 +84,7 @@ fn a_server_cannot_move_a_device_from_one_call_to_another() {
                     in_call: Some(other),
                     checkpoint,
                     recovered_ms: None,
+                    shift: None,
                 }
             }
             message => message,

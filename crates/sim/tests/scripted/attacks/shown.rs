@@ -1,11 +1,11 @@
 //! People whom a screen shows otherwise than their certificates say.
 
 use telcon_core::{
-    UserCommand,
+    Event, UserCommand,
     mls::{join::PendingJoin, key_package::read_key_package},
     view::CallState,
 };
-use telcon_proto::{Blob, Card, Role, ServerMessage, SuiteName};
+use telcon_proto::{Blob, Card, Role, ServerMessage, ShiftId, SuiteName, shift::OnShift};
 use telcon_sim::script::Scenario;
 
 /// Alters one field of a card that a screen shows.
@@ -36,6 +36,7 @@ fn a_person_shown_otherwise_than_certified_is_detected_before_the_call_is_live()
                     in_call,
                     checkpoint,
                     recovered_ms,
+                    shift,
                 } => {
                     people.iter_mut().for_each(|contact| alter(&mut contact.card));
                     ServerMessage::SignedIn {
@@ -49,6 +50,7 @@ fn a_person_shown_otherwise_than_certified_is_detected_before_the_call_is_live()
                         in_call,
                         checkpoint,
                         recovered_ms,
+                        shift,
                     }
                 }
                 // The `answer` flag is not authenticated: the server may claim that it is a listener, or a rejoin.
@@ -129,4 +131,25 @@ fn a_renamed_person_is_detected_when_a_listener_admits_them() {
     assert!(world.red(0).iter().any(|text| text.contains("another name")), "{:?}", world.problems());
     assert_eq!(world.view(0).ended, Some("failed"));
     assert!(world.speak(0, b"opus").is_none());
+}
+
+/// The attacker controls the server, and says that somebody is on shift at a person's device: the screen would show two people as one.
+#[test]
+fn nobody_is_on_shift_at_a_device_that_is_not_certified_as_a_places() {
+    let mut world = Scenario::of_two(51);
+    world.call();
+    let (call, devices) = (world.view(0).call, [world.id(0), world.id(1)]);
+    let mut person = world.card(1);
+    person.name = "Somebody else".into();
+    for device in devices {
+        let shift = ShiftId::from_bytes([5; 16]);
+        let on_shift = OnShift { shift, person: person.clone(), since_ms: 1, until_ms: 2 };
+        world.inject(0, ServerMessage::OnShift { call, device, on_shift });
+    }
+    world.settle();
+    let view = world.view(0);
+    assert_eq!(view.members.len(), 2);
+    assert!(view.members.iter().all(|member| member.on_shift.is_none()), "{:?}", view.members);
+    assert!(!world.events(0).iter().any(|event| matches!(event, Event::OnShift { .. })), "nor is it recorded");
+    assert_eq!(view.state, CallState::Live);
 }

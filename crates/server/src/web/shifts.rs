@@ -1,0 +1,219 @@
+//! Shifts at devices of places: who proves with a passkey that they are there, and the devices that wait for somebody.
+
+use super::{
+    App,
+    connections::ClientAddress,
+    error::{HttpError, blocking},
+    extract::Body,
+    passkeys::{self, counter_of, counter_rises, not_accepted, parse, read_passkey, write_passkey},
+    protection::{Begun, Ceremony, Party, store},
+    tokens::{Bearer, Tokens},
+};
+use crate::{hub::Input, random::random, store::ProtectionWrite, switchboard::BeginningShift};
+use axum::{
+    Extension, Json,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde_json::Value;
+use std::sync::Arc;
+use telcon_proto::{
+    Card, DeviceId, ShiftId,
+    limits::MAX_SHIFT_MS,
+    policy::may_work_at,
+    protection::PasskeyAnswer,
+    shift::{OnShift, ShiftBegun, ShiftOptions},
+};
+use tokio::sync::broadcast;
+use webauthn_rs::prelude::{DiscoverableAuthentication, Passkey, PublicKeyCredential};
+
+/// Beginnings that connections have not been told of yet. One that lags behind connects again, and is looked up anew.
+const MAX_UNTOLD: usize = 64;
+
+/// Devices of places at which nobody is on shift.
+pub struct Shifts {
+    /// Tokens of connections whose devices have proven their keys. They are valid for [`telcon_proto::access::needs_no_shift`] alone.
+    pub(super) waiting: Tokens,
+    /// Devices at which a shift has begun.
+    pub(super) begun: broadcast::Sender<DeviceId>,
+}
+
+impl Default for Shifts {
+    fn default() -> Self {
+        Self { waiting: Tokens::default(), begun: broadcast::channel(MAX_UNTOLD).0 }
+    }
+}
+
+impl Shifts {
+    /// Closes the connection in which a device waits, if it has one: it connects again, and is looked up anew.
+    pub(super) fn release(&self, device: DeviceId) {
+        // Nobody waits: that is no error.
+        let _ = self.begun.send(device);
+    }
+}
+
+/// Who asks for something for which nobody has to be on shift: a device that is signed in, or one that waits for a shift.
+pub(super) fn bearer(app: &App, headers: &HeaderMap) -> Option<Bearer> {
+    app.tokens.bearer(headers).or_else(|| app.shifts.waiting.bearer(headers))
+}
+
+/// The place whose device this is.
+fn place_of(app: &App, device: &DeviceId) -> Result<Card, HttpError> {
+    let place = app.reader.device(device)?.filter(|row| row.revoked_ms.is_none()).map(|row| row.card);
+    place.filter(|card| card.place).ok_or_else(|| {
+        HttpError::new(StatusCode::FORBIDDEN, "nobody works in shifts at this device: it is not a place's")
+    })
+}
+
+/// Begins the ceremony with which a person begins a shift at the bearer's device, which is a place's.
+///
+/// The token is that of `shift_required`, or of a device that is handed over. The challenge is for this device and for the shift that
+/// the answer names.
+#[utoipa::path(
+    post, path = "/shifts/challenge", tag = "shifts",
+    security(("bearer" = [])),
+    responses(
+        (status = 200, description = "Options of the ceremony", body = ref("#/components/schemas/ShiftOptions")),
+        (status = 401, description = "No valid token", body = ref("#/components/schemas/ApiError")),
+        (status = 403, description = "Not a place's device, or not the office's page", body = ref("#/components/schemas/ApiError")),
+        (status = 503, description = "The server failed; retry", body = ref("#/components/schemas/ApiError")),
+    ),
+)]
+pub(super) async fn challenge(
+    State(app): State<Arc<App>>,
+    Extension(address): Extension<ClientAddress>,
+    headers: HeaderMap,
+) -> Result<Json<ShiftOptions>, HttpError> {
+    let bearer = bearer(&app, &headers).ok_or_else(HttpError::unauthorized)?;
+    let party = app.protection.party_of(&headers, &app.info.domain)?;
+    blocking(move || {
+        place_of(&app, &bearer.device)?;
+        let id = random().map_err(|error| HttpError::internal(&error, "make random numbers"))?;
+        let (id, _) = id.split_first_chunk::<16>().ok_or_else(HttpError::unavailable)?;
+        let shift = ShiftId::from_bytes(*id);
+        let begun = app.protection.party(&party)?.start_discoverable_authentication();
+        let (options, state) = begun.map_err(|error| HttpError::internal(&error, "begin an assertion"))?;
+        let options = passkeys::assertion_options(&options.public_key.challenge, party.rp_id(&app.info.domain));
+        let begun = Begun { device: bearer.device, party, ceremony: Ceremony::Shift(shift, state) };
+        let passkeys = passkeys::begin(&app, address, begun, options)?;
+        Ok(Json(ShiftOptions { shift, ceremony: passkeys.ceremony, options: passkeys.options }))
+    })
+    .await
+}
+
+/// Begins a shift: a person of the office is at the bearer's device, as their own passkey proves, with user verification.
+///
+/// The passkey is one with which that person protects a device of their own that is not revoked, and their role has every permission of
+/// the place's. A shift before it is handed over. Body: at most 64 KB.
+#[utoipa::path(
+    post, path = "/shifts", tag = "shifts",
+    security(("bearer" = [])),
+    request_body(content = ref("#/components/schemas/PasskeyAnswer"), description = "The authenticator's answer"),
+    responses(
+        (status = 200, description = "Begun, and in the log: connect again", body = ref("#/components/schemas/ShiftBegun")),
+        (status = 400, description = "The body is not JSON", body = ref("#/components/schemas/ApiError")),
+        (status = 401, description = "No valid token", body = ref("#/components/schemas/ApiError")),
+        (status = 403, description = "Not accepted: for example, the person may not work at this place", body = ref("#/components/schemas/ApiError")),
+        (status = 409, description = "A shift begins already, or the passkey was used elsewhere at the same time; retry", body = ref("#/components/schemas/ApiError")),
+        (status = 410, description = "The ceremony expired or was answered already, or a device was revoked", body = ref("#/components/schemas/ApiError")),
+        (status = 413, description = "The body is longer than 64 KB", body = ref("#/components/schemas/ApiError")),
+        (status = 415, description = "The content type is not application/json", body = ref("#/components/schemas/ApiError")),
+        (status = 422, description = "The body does not have the documented form", body = ref("#/components/schemas/ApiError")),
+        (status = 503, description = "The server failed; retry", body = ref("#/components/schemas/ApiError")),
+    ),
+)]
+pub(super) async fn begin(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    request: Result<Body<PasskeyAnswer>, HttpError>,
+) -> Result<Json<ShiftBegun>, HttpError> {
+    let Body(PasskeyAnswer { ceremony, credential }) = request?;
+    let bearer = bearer(&app, &headers).ok_or_else(HttpError::unauthorized)?;
+    let Begun { device, party, ceremony: Ceremony::Shift(shift, state) } = passkeys::end(&app, &ceremony)? else {
+        return Err(not_accepted(&"a shift answers another ceremony", bearer.device));
+    };
+    if device != bearer.device {
+        return Err(not_accepted(&"a shift answers another device's ceremony", bearer.device));
+    }
+    let for_check = app.clone();
+    let checked = blocking(move || verify(&for_check, device, &party, state, credential)).await;
+    let Verified { with, person, used } = match checked {
+        Ok(verified) => verified,
+        Err(error) => {
+            if error.0 == StatusCode::FORBIDDEN {
+                app.hub.send(Input::SignInFailed(device)).await;
+            }
+            return Err(error);
+        }
+    };
+    // Before the shift begins: an assertion begins one shift at most, whatever happens then.
+    if !store(&app, vec![used]).await? {
+        let text = "this passkey was used elsewhere at the same time, or removed: try again";
+        return Err(HttpError::new(StatusCode::CONFLICT, text));
+    }
+    let new = BeginningShift { shift, device, with };
+    let answer = app.hub.ask(|reply| Input::BeginShift(new, reply)).await.ok_or_else(HttpError::unavailable)?;
+    let index = answer?.logged()?;
+    app.shifts.release(device);
+    blocking(move || {
+        let logged = app.prover.prove(index)?;
+        let since_ms =
+            telcon_proto::entry::ReadEntry::parse(logged.entry.as_slice()).known().map_or(0, |e| e.time_ms());
+        let on_shift = OnShift { shift, person, since_ms, until_ms: since_ms + MAX_SHIFT_MS };
+        Ok(Json(ShiftBegun { on_shift, logged }))
+    })
+    .await
+}
+
+/// A person of whom it is proven that they are at the device.
+struct Verified {
+    /// Their device, for which the passkey is registered.
+    with: DeviceId,
+    person: Card,
+    /// The use of the passkey, to be stored.
+    used: ProtectionWrite,
+}
+
+fn verify(
+    app: &App,
+    device: DeviceId,
+    party: &Party,
+    state: DiscoverableAuthentication,
+    credential: Value,
+) -> Result<Verified, HttpError> {
+    let place = place_of(app, &device)?;
+    let answer: PublicKeyCredential = parse(credential)?;
+    let webauthn = app.protection.party(party)?;
+    let (user, id) =
+        webauthn.identify_discoverable_authentication(&answer).map_err(|why| not_accepted(&why, device))?;
+    let credential = URL_SAFE_NO_PAD.encode(id);
+    let unknown = || {
+        let text =
+            "your office does not know this passkey, or its device is revoked: use one that protects a device of yours";
+        HttpError::new(StatusCode::FORBIDDEN, text)
+    };
+    let row =
+        app.reader.passkey(&credential)?.filter(|row| row.device.as_bytes() == user.as_bytes()).ok_or_else(unknown)?;
+    let theirs = app.reader.device(&row.device)?.filter(|row| row.revoked_ms.is_none()).ok_or_else(unknown)?;
+    let before = row.passkey;
+    let mut used: Passkey = read_passkey(&before)?;
+    let result = webauthn.finish_discoverable_authentication_v2(&answer, state, &used);
+    let result = result.map_err(|why| not_accepted(&why, device))?;
+    if !counter_rises(counter_of(&before)?, result.counter()) {
+        return Err(not_accepted(&"its signature counter did not rise: it may have been copied", device));
+    }
+    // Only who has the passkey learns whose it is.
+    let person = theirs.card;
+    if person.place {
+        let text = "this passkey protects a place's device: use your own";
+        return Err(HttpError::new(StatusCode::FORBIDDEN, text));
+    }
+    if !may_work_at(person.role, place.role) {
+        let text = "your role does not allow you to work at this place: somebody whose role does has to sign in";
+        return Err(HttpError::new(StatusCode::FORBIDDEN, text));
+    }
+    used.update_credential(&result);
+    let used = ProtectionWrite::PasskeyUsed { credential, before, passkey: write_passkey(&used)? };
+    Ok(Verified { with: row.device, person, used })
+}
