@@ -116,7 +116,7 @@ describe('somebody took a line', () => {
     expect(screen_name({ status: 'on' }, asked, { at: 'calls' }, null)).toBe('line_taken');
     expect(screen_name({ status: 'on' }, { ...asked, call: incoming() }, { at: 'home' }, null)).toBe('ring_in');
     const later = new Set([taken().invitation]);
-    expect(screen_name({ status: 'on' }, asked, { at: 'home' }, null, false, later)).toBe('people');
+    expect(screen_name({ status: 'on' }, asked, { at: 'home' }, null, false, false, later)).toBe('people');
   });
 
   it('is for whoever gave it: a security officer sees it in the list, not among devices that wait', () => {

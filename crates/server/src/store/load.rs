@@ -4,7 +4,7 @@ use super::{
     ActiveCall, Ask, CallRow, DeviceRow, FirstApprovalRow, Handshake, InvitationRow, IssuedLinkRow, LostDevice,
     RecordRow, RegistrarRow, Snapshot, Stage, StoreError, Unfinished, alerts,
     database::{Statements, all},
-delegations, lines, push, recoveries, shifts,
+    delegations, lines, push, recoveries, shifts,
     value::{Row, values},
 };
 use telcon_proto::{Blob, CallId, DeviceId, InvitationId, OfficeName};

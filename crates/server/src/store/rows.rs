@@ -2,7 +2,8 @@
 
 use crate::digest::sha256;
 use telcon_proto::{
-AlertKind, Blob, CallId, Card, DelegationId, DeviceId, Digest, Ended, InvitationId, LineId, OfficeAlert, PersonId, RecordMode, RecoveryId, Role, ShiftId,
+    AlertKind, Blob, CallId, Card, DelegationId, DeviceId, Digest, Ended, InvitationId, LineId, OfficeAlert, PersonId,
+    RecordMode, RecoveryId, Role, ShiftId,
     alert::AlertSeen,
     delegation::Act,
     device_policy::DeviceKind,

@@ -3,7 +3,7 @@
 use super::StoreError;
 use serde::{Serialize, de::DeserializeOwned};
 use telcon_proto::{
-Blob, CallId, Card, DelegationId, DeviceId, Digest, InvitationId, LineId, OfficeName, PersonId, RecoveryId, ShiftId,
+    Blob, CallId, Card, DelegationId, DeviceId, Digest, InvitationId, LineId, OfficeName, PersonId, RecoveryId, ShiftId,
 };
 
 /// One value of a statement or a row.

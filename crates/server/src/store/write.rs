@@ -3,7 +3,7 @@
 use super::{
     CallRow, Certified, DeviceRow, Handshake, LostDevice, StoreError, Write, alerts,
     database::Statements,
-delegations, lines, push, recoveries, shifts,
+    delegations, lines, push, recoveries, shifts,
     value::{Value, json, values},
 };
 use telcon_proto::CallId;

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{assignment::Assignment, store::Write, timers::Timers};
 use telcon_proto::{
-CallId, Card, DelegationId, DeviceId, InvitationId, LineId, PersonId, RecoveryId, Role, ServerMessage, ShiftId,
+    CallId, Card, DelegationId, DeviceId, InvitationId, LineId, PersonId, RecoveryId, Role, ServerMessage, ShiftId,
     entry::Entry,
     message::RefusalCode,
     policy::{Action, ROLES, allows},

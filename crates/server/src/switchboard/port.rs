@@ -3,7 +3,8 @@
 use crate::store::{AlertId, PushRow, SignedLine, Write};
 use std::collections::BTreeSet;
 use telcon_proto::{
-Blob, CallId, Card, DelegationId, DeviceId, Digest, InvitationId, LineId, OfficeName, PersonId, RecordMode, RecoveryId, ServerMessage, SuiteName, ShiftId,
+    Blob, CallId, Card, DelegationId, DeviceId, Digest, InvitationId, LineId, OfficeName, PersonId, RecordMode,
+    RecoveryId, ServerMessage, ShiftId, SuiteName,
     delegation::Delegation,
     device_policy::DevicePolicy,
     entry::Entry,
@@ -174,6 +175,10 @@ pub enum PendingAppend {
     DelegationEnded(DelegationId),
     /// A version of a line was signed.
     LineSigned(LineId),
+    /// A shift began.
+    ShiftStarted(ShiftId),
+    /// A shift ended.
+    ShiftEnded(ShiftId),
 }
 
 /// An order whose entry is appended. Another one may be given to the same device meanwhile.
@@ -187,10 +192,6 @@ pub struct RevocationAppend {
     pub time_ms: u64,
     /// The request that it answers, if it still waits.
     pub request: Option<RequestId>,
-    /// A shift began.
-    ShiftStarted(ShiftId),
-    /// A shift ended.
-    ShiftEnded(ShiftId),
 }
 
 /// A change at the relay.

@@ -2,14 +2,16 @@
 //! what one connection causes, and of what it is sent at sign-in. Which devices are in use.
 
 use super::{
-Effects, NewDelegation, NewDevice, NewLine, Output, Policy, RelayCommand, RequestId, Seal, SessionId, Switchboard, VerifiedRing, contacts::MAX_CANDIDATES, BeginningShift,
+    BeginningShift, Effects, NewDelegation, NewDevice, NewLine, Output, Policy, RelayCommand, RequestId, Seal,
+    SessionId, Switchboard, VerifiedRing, contacts::MAX_CANDIDATES,
 };
 use crate::{
     limits::{CONTACTS_AT_SIGN_IN, CONTACTS_INTERVAL_MS, NOTICES_AT_SIGN_IN, RECORD_DUE_MS},
     store::{SignedLine, Snapshot},
 };
 use telcon_proto::{
-Blob, CallId, Card, ClientMessage as C, DelegationId, DeviceId, Digest, LineId, OfficeName, PersonId, RecordMode, Role, ServerMessage as S, SuiteName, WIRE_VERSION, ShiftId,
+    Blob, CallId, Card, ClientMessage as C, DelegationId, DeviceId, Digest, LineId, OfficeName, PersonId, RecordMode,
+    Role, ServerMessage as S, ShiftId, SuiteName, WIRE_VERSION,
     delegation::{Act, Delegation, OnBehalf},
     line::{Line, LineState, LineTerms, OverLine, Reach, Rings},
     message::{RefusalCode, Ring},

@@ -7,7 +7,8 @@
 use super::{
     App, alerts, codes, delegations, devices, erasures,
     error::{HttpError, NOTHING_HERE},
-lines, lockers, log_files, office, passkeys, protection, push, records, registrars, relays, socket, sso, turn, shifts,
+    lines, lockers, log_files, office, passkeys, protection, push, records, registrars, relays, shifts, socket, sso,
+    turn,
 };
 use crate::limits::MAX_JSON_BODY_BYTES;
 use axum::{
