@@ -132,6 +132,7 @@ mod tests {
             organisation: "B".into(),
             role,
             zone: "UTC".into(),
+            place: false,
         };
         let mut id = [0; 16];
         id[..2].copy_from_slice(&n.to_be_bytes());

@@ -86,6 +86,7 @@ fn what_the_last_shift_showed_is_gone_when_the_office_waits_for_the_next() {
         note_taker_silent: false,
         opened_ms: NOW,
         acts_for: Vec::new(),
+        reply: None,
     };
     engine.handle(NOW, ServerMessage::Notice(notice));
     let view = engine.view();

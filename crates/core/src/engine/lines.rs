@@ -122,6 +122,7 @@ impl Engine {
             organisation: to.organisation,
             role: Role::Counterpart,
             zone: to.zone,
+            place: false,
         };
         let terms = self.within_floor(to.terms);
         let giver = Giver { principal: me.clone(), under: None };

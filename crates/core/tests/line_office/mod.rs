@@ -139,6 +139,7 @@ impl Office {
             organisation: "Chancellery".into(),
             role,
             zone: "Europe/Oslo".into(),
+            place: false,
         }
     }
 
@@ -180,6 +181,7 @@ impl Office {
             mode: RecordMode::Memo,
             token: "token".into(),
             in_call,
+            shift: None,
             checkpoint: self.log.checkpoint().note().to_owned(),
             recovered_ms: None,
         };

@@ -2,16 +2,15 @@
 
 use super::{
     App,
-    connections::ClientAddress,
     error::{HttpError, blocking},
     extract::Body,
     passkeys::{self, counter_of, counter_rises, not_accepted, parse, read_passkey, write_passkey},
     protection::{Begun, Ceremony, Party, store},
     tokens::{Bearer, Tokens},
 };
-use crate::{hub::Input, random::random, store::ProtectionWrite, switchboard::BeginningShift};
+use crate::{hub::Input, protection::Client, random::random, store::ProtectionWrite, switchboard::BeginningShift};
 use axum::{
-    Extension, Json,
+    Json,
     extract::State,
     http::{HeaderMap, StatusCode},
 };
@@ -82,7 +81,6 @@ fn place_of(app: &App, device: &DeviceId) -> Result<Card, HttpError> {
 )]
 pub(super) async fn challenge(
     State(app): State<Arc<App>>,
-    Extension(address): Extension<ClientAddress>,
     headers: HeaderMap,
 ) -> Result<Json<ShiftOptions>, HttpError> {
     let bearer = bearer(&app, &headers).ok_or_else(HttpError::unauthorized)?;
@@ -96,7 +94,7 @@ pub(super) async fn challenge(
         let (options, state) = begun.map_err(|error| HttpError::internal(&error, "begin an assertion"))?;
         let options = passkeys::assertion_options(&options.public_key.challenge, party.rp_id(&app.info.domain));
         let begun = Begun { device: bearer.device, party, ceremony: Ceremony::Shift(shift, state) };
-        let passkeys = passkeys::begin(&app, address, begun, options)?;
+        let passkeys = passkeys::begin(&app, Client::Proven, begun, options)?;
         Ok(Json(ShiftOptions { shift, ceremony: passkeys.ceremony, options: passkeys.options }))
     })
     .await
