@@ -655,6 +655,7 @@ export class App {
     const place = this.#place();
     // Of the devices that alerts name, a list that could not be read would otherwise stay away.
     if (place === 'alerts' && needs_reading(this.office_alerts.list)) return true;
+    if (place === 'lines') return needs_reading(this.lines.list);
     if (this.#lists_devices()) return this.registrar.expects_changes(this.now);
     if (place === 'record') {
       const { record } = this;
