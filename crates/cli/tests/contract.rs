@@ -16,7 +16,9 @@ use telcon_core::{
 use telcon_proto::{
     delegation::{Delegation, DelegationEnd, DelegationList},
     entry::Entry,
-    http, limits, message, node, protection, push,
+    http, limits,
+    line::LineList,
+    message, node, protection, push,
     seal::Seal,
     shift, short_code, sso,
 };
@@ -180,6 +182,7 @@ fn page() -> Value {
         .written::<http::Orders>()
         .written::<http::AlertList>()
         .written::<DelegationList>()
+        .written::<LineList>()
         .written::<push::PushSettings>()
         .written::<push::PushMessage>()
         .read::<push::PushSubscription>()
@@ -246,6 +249,7 @@ fn openapi() -> Value {
         .written::<http::ErasureNoted>()
         .written::<http::AlertList>()
         .written::<DelegationList>()
+        .written::<LineList>()
         .written::<push::PushSettings>()
         .read::<push::PushSubscription>()
         .read::<protection::ChallengeRequest>()
