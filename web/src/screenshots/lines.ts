@@ -68,7 +68,7 @@ export const line_scenes: Record<string, Scene> = {
   'line-give-offline': give(view({ phase: 'offline', token: null })),
   'line-offer': offered(),
   'line-offer-narrow': offered(offer({ card: union, refused_requests: 2, expires_ms: NOW + 9 * 60_000 }, terms({ reach: 'desk', hours: HOURS, rings_per_day: 3, mode: 'audio' }))),
-  'line-offer-code': offered(offer(), { code: { invitation: offer().invitation, code: '0042-271-828', expires_ms: NOW + 8 * 60_000, wrong: 0, over: null, late: false } }),
+  'line-offer-code': offered(offer(), { code: { invitation: offer().invitation, code: '0042-271-828', expires_ms: NOW + 8 * 60_000, wrong: 0, tried: 0, over: null, late: false } }),
   'line-offer-elsewhere': offered(offer({ made_here: false, link: null })),
   'line-offer-gone': (app) => {
     offered()(app);

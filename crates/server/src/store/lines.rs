@@ -8,7 +8,7 @@ use super::{
 };
 use std::collections::BTreeSet;
 use telcon_proto::{
-    DeviceId, Digest, LineId, PersonId,
+    CallId, DeviceId, Digest, LineId, PersonId,
     line::{Line, LineState, ListedLine, OverLine},
 };
 
@@ -30,6 +30,19 @@ pub enum LinesOf {
 
 /// Lines, each with the devices of which one has to be connected for its holder to be reachable; and whether there are more.
 pub type LinePage = (Vec<(ListedLine, Vec<DeviceId>)>, bool);
+
+/// The version of the line that a call is over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LineOfCall {
+    /// The statement, a compact JWS.
+    pub statement: String,
+    /// Log entry of the version.
+    pub signed: u64,
+    /// Log entry of the device that signed it.
+    pub signer: u64,
+    /// The delegation that it names: statement, log entries of the delegation and of the device that signed that.
+    pub delegation: Option<(String, u64, u64)>,
+}
 
 /// A version is signed, and about to be logged. Of the first, the line's row is made.
 pub(super) fn sign(t: &mut dyn Statements, row: &LineVersion, statement: &str) -> Result<(), StoreError> {
@@ -178,6 +191,27 @@ pub(super) fn of_live_calls(t: &mut dyn Statements) -> Result<Vec<SignedLine>, S
     let condition = "(v.line, v.version) IN (SELECT calls.line, calls.line_version FROM calls
          WHERE calls.settled = 0 AND calls.stage <> 'ended' AND calls.line IS NOT NULL)";
     select_signed(t, condition, &[])
+}
+
+/// The version of the line that a call is over, with the log entries of the devices that signed it and the delegation that it names.
+pub(super) fn of_call(t: &mut dyn Statements, call: &CallId) -> Result<Option<LineOfCall>, StoreError> {
+    let condition = "(v.line, v.version) IN (SELECT calls.line, calls.line_version FROM calls WHERE calls.call = $1)";
+    let Some(signed) = select_signed(t, condition, values![call])?.pop() else { return Ok(None) };
+    let Some(signer) = entry_of(t, &signed.by)? else { return Ok(None) };
+    let delegation = match signed.delegation {
+        Some((statement, given, device)) => {
+            let Some(device) = entry_of(t, &device)? else { return Ok(None) };
+            Some((statement, given, device))
+        }
+        None => None,
+    };
+    Ok(Some(LineOfCall { statement: signed.statement, signed: signed.index, signer, delegation }))
+}
+
+/// The log entry of a device.
+fn entry_of(t: &mut dyn Statements, device: &DeviceId) -> Result<Option<u64>, StoreError> {
+    let sql = "SELECT log_index FROM devices WHERE device = $1 AND log_index IS NOT NULL";
+    Ok(all(t, sql, values![device], |row| row.number(0))?.pop())
 }
 
 fn select_signed(t: &mut dyn Statements, condition: &str, values: &[Value]) -> Result<Vec<SignedLine>, StoreError> {

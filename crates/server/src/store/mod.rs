@@ -49,7 +49,7 @@ mod sqlite;
 mod value;
 mod write;
 
-pub use lines::{LinePage, LinesOf};
+pub use lines::{LineOfCall, LinePage, LinesOf};
 pub use location::StoreLocation;
 pub use port::{Applied, LogPosition, Queries, Store, StoreError, StoredRecord};
 pub use protection_rows::{AccountUse, LockerRow, PasskeyRow, ProtectionRow, ProtectionWrite, TicketRow};

@@ -1,9 +1,9 @@
 //! The ports over any [`Database`].
 
 use super::{
-    Applied, CallSummary, DeviceRow, DeviceSummary, InvitationRow, LinePage, LinesOf, LockerRow, LogPosition,
-    LostDevice, PasskeyRow, ProtectionRow, Queries, RecoveryRow, RegistrarRow, SignedLine, Snapshot, Store, StoreError,
-    StoredRecord, Write, alerts,
+    Applied, CallSummary, DeviceRow, DeviceSummary, InvitationRow, LineOfCall, LinePage, LinesOf, LockerRow,
+    LogPosition, LostDevice, PasskeyRow, ProtectionRow, Queries, RecoveryRow, RegistrarRow, SignedLine, Snapshot,
+    Store, StoreError, StoredRecord, Write, alerts,
     database::{Access, Database, Statements},
     delegations, lines, load, office, protection, push, read, recoveries, sign_ins,
     value::values,
@@ -190,6 +190,10 @@ impl<D: Database> Queries for Reader<D> {
 
     fn delegations_of_call(&self, call: &CallId) -> Result<Vec<(String, u64, u64)>, StoreError> {
         self.read(|t| delegations::of_call(t, call))
+    }
+
+    fn line_of_call(&self, call: &CallId) -> Result<Option<LineOfCall>, StoreError> {
+        self.read(|t| lines::of_call(t, call))
     }
 
     fn delegation_statement(&self, delegation: &DelegationId) -> Result<Option<String>, StoreError> {

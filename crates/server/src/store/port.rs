@@ -1,8 +1,8 @@
 //! The ports: the interface of the store for the switchboard ([`Store`]) and for HTTP requests ([`Queries`]).
 
 use super::{
-    CallRow, CallSummary, DeviceRow, DeviceSummary, InvitationRow, LinePage, LinesOf, LockerRow, LostDevice,
-    PasskeyRow, ProtectionRow, RecordRow, RecoveryRow, RegistrarRow, SignedLine, Snapshot, Write,
+    CallRow, CallSummary, DeviceRow, DeviceSummary, InvitationRow, LineOfCall, LinePage, LinesOf, LockerRow,
+    LostDevice, PasskeyRow, ProtectionRow, RecordRow, RecoveryRow, RegistrarRow, SignedLine, Snapshot, Write,
 };
 use std::collections::BTreeSet;
 use telcon_proto::{
@@ -281,6 +281,12 @@ pub trait Queries: Send + Sync {
     /// # Errors
     /// [`StoreError`].
     fn delegations_of_call(&self, call: &CallId) -> Result<Vec<(String, u64, u64)>, StoreError>;
+
+    /// The version of the line that a call is over; none if it is over none.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn line_of_call(&self, call: &CallId) -> Result<Option<LineOfCall>, StoreError>;
 
     /// The statement of a delegation that is in the log, ended or not.
     ///

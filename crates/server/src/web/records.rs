@@ -27,6 +27,7 @@ use telcon_proto::{
     CallId, DeviceId,
     delegation::ProvenDelegation,
     http::{ProvenDevice, ProvenRecord, RecordKept, RecordLine, RecordProof, RecordProofQuery},
+    line::ProvenLine,
     policy::{Action, allows},
     sealing::{SealSigner, SealedCall, check_signer},
 };
@@ -401,6 +402,10 @@ pub(super) async fn proof(
         true => app.record_reader.read(reader, move |store| Ok(store.delegations_of_call(&call)?)).await?,
         false => Vec::new(),
     };
+    let over = match record.call.line {
+        Some(_) => app.record_reader.read(reader, move |store| Ok(store.line_of_call(&call)?)).await?,
+        None => None,
+    };
     let proof = blocking(move || {
         let log = app.prover.snapshot();
         let records = record.records.iter().map(|kept| {
@@ -414,6 +419,14 @@ pub(super) async fn proof(
         let delegations = delegations.into_iter().map(|(statement, given, device)| {
             Ok(ProvenDelegation { statement, given: log.prove(given)?, device: log.prove(device)? })
         });
+        let over = over.map(|over| -> Result<Box<ProvenLine>, HttpError> {
+            let under = over.delegation.map(|(statement, given, device)| {
+                let (given, device) = (log.prove(given)?, log.prove(device)?);
+                Ok::<_, HttpError>(Box::new(ProvenDelegation { statement, given, device }))
+            });
+            let (signed, device) = (log.prove(over.signed)?, log.prove(over.signer)?);
+            Ok(Box::new(ProvenLine { statement: over.statement, signed, device, delegation: under.transpose()? }))
+        });
         Ok(RecordProof {
             line: line(record.summary()),
             ring: record.call.ring.clone(),
@@ -423,7 +436,7 @@ pub(super) async fn proof(
             missing: prove(record.call.missing_index)?,
             devices: devices.collect::<Result<_, HttpError>>()?,
             delegations: delegations.collect::<Result<_, HttpError>>()?,
-            over: None,
+            over: over.transpose()?,
             from_size: log_size,
             consistency: log.consistency(log_size)?,
         })
