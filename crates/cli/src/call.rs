@@ -32,8 +32,8 @@ use telcon_core::{
 };
 use telcon_proto::{
     DeviceId, PersonId, RecordMode,
+    contact::Contact,
     policy::{Action, allows},
-    terms::Contact,
 };
 use tokio::{
     signal::unix::{SignalKind, signal},

@@ -1,5 +1,7 @@
 //! `telcon demo`: a complete office on one machine, and one recorded and verified call, step by step.
 
+mod lines;
+
 use crate::{
     archive,
     call::{WavSink, read_speech, record_mode_name},
@@ -49,6 +51,15 @@ const SEALING_TIMEOUT: Duration = Duration::from_secs(600);
 const SPEECH_A: &[u8] = include_bytes!("../../client/fixtures/a.wav");
 const SPEECH_B: &[u8] = include_bytes!("../../client/fixtures/b.wav");
 
+/// What a demonstration shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Scenario {
+    /// One recorded call, and then an office to try in a browser.
+    Call,
+    /// Lines: giving, binding, ringing, pausing and ending one, and what is refused. Needs --once.
+    Lines,
+}
+
 /// Arguments of `telcon demo`.
 #[derive(Args)]
 #[command(
@@ -58,6 +69,9 @@ pub struct DemoArgs {
     /// Make the call, check everything, and exit.
     #[arg(long)]
     pub once: bool,
+    /// What to show.
+    #[arg(long, value_enum, default_value_t = Scenario::Call)]
+    pub scenario: Scenario,
     /// Write a report to this file, as JSON; on failure, an object with `error`.
     #[arg(long)]
     pub json: Option<PathBuf>,
@@ -162,7 +176,8 @@ fn step(text: impl AsRef<str>) {
 
 /// `telcon demo`.
 pub async fn run(args: DemoArgs) -> anyhow::Result<()> {
-    let report = args.json.clone();
+    // The scenario of lines writes the report of a failure itself, with what came before it.
+    let report = args.json.clone().filter(|_| args.scenario == Scenario::Call);
     let done = demonstrate(args).await;
     if let (Err(error), Some(path)) = (&done, report) {
         // The report of an earlier run must not remain.
@@ -175,6 +190,9 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<()> {
 }
 
 async fn demonstrate(args: DemoArgs) -> anyhow::Result<()> {
+    if args.scenario == Scenario::Lines {
+        return lines::run(&args).await;
+    }
     serve::check_page(args.web.as_deref())?;
     // Arguments are checked before an office is created.
     for path in [&args.say_a, &args.say_b].into_iter().flatten() {

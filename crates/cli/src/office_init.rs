@@ -174,7 +174,7 @@ impl Answers {
                 flag: "--rings",
                 title: "Who may ring whom (lines or roles)",
                 why: "lines: a guest rings only a principal who gave them a line, and can be stopped by taking it back. roles: every guest of the office rings every principal.",
-                default: Some("roles"),
+                default: Some("lines"),
             },
             rings.as_ref().map(|rings| rings.get_name()),
             value::<RingsBy>,

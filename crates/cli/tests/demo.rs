@@ -75,3 +75,33 @@ fn demo_call_with_cnsa2_suite() {
     check(&report);
     assert!(report["suite"].as_str().unwrap().contains("MLDSA87"));
 }
+
+#[test]
+fn demo_of_lines_gives_binds_rings_and_refuses() {
+    for suite in ["hybrid", "cnsa2"] {
+        let dir = tempfile::tempdir().unwrap();
+        let json = dir.path().join("report.json");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_telcon"));
+        command.args(["demo", "--scenario", "lines", "--once", "--suite", suite, "--json"]).arg(&json);
+        let output = command.arg("--data").arg(dir.path().join("office")).output().unwrap();
+        let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "{text}");
+        let report: Value = serde_json::from_slice(&std::fs::read(json).unwrap()).unwrap();
+        let steps = report["steps"].as_array().unwrap();
+        assert!(steps.len() >= 10 && steps.iter().all(|step| step["ok"] == true), "{steps:#?}");
+        let refusals = report["refusals"].as_array().unwrap();
+        assert_eq!(refusals.len(), 6, "{refusals:#?}");
+        assert!(refusals.iter().all(|refusal| !refusal["why"].as_str().unwrap().is_empty()), "{refusals:#?}");
+        // The log: the line's versions in order, three calls over it, and no ring that was refused.
+        let line = report["line"]["id"].as_str().unwrap();
+        let entries: Vec<&Value> = report["log"].as_array().unwrap().iter().map(|one| &one["entry"]).collect();
+        let of = |kind: &str| entries.iter().filter(|entry| entry["type"] == kind).copied().collect::<Vec<_>>();
+        let signed = of("line_signed").into_iter().filter(|entry| entry["line"] == line);
+        let states: Vec<_> = signed.map(|entry| entry["state"].as_str().unwrap()).collect();
+        assert_eq!(states, ["live", "paused", "live", "ended"]);
+        let rung = of("call_opened");
+        assert!(rung.len() == 3 && rung.iter().all(|entry| entry["line"] == line), "{rung:#?}");
+        assert!(report["archive_dir"].as_str().is_some_and(|dir| std::path::Path::new(dir).join("log").is_dir()));
+        check_log(&dir);
+    }
+}

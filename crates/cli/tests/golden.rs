@@ -204,6 +204,7 @@ fn the_first_office_step_by_step() {
         "",
         "",
         "",
+        "",
         "Ann Berg",
         "",
         "Europe/Oslo",

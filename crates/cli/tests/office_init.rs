@@ -70,6 +70,7 @@ fn the_first_officer_of_a_new_office_enrols_and_is_appointed() {
         "hybrid",
         "memo",
         "no",
+        "lines",
         "Ann Berg",
         "",
         "Europe/Oslo",
@@ -166,7 +167,7 @@ fn a_custodians_secret_key_is_refused_and_nothing_is_created() {
         (file.as_str(), "this is a secret key"),
         (encrypted.as_str(), "encrypted file, perhaps the secret key itself"),
     ] {
-        let answers = ["office.example", "Office", "", "", "", "Ann", "", "", pasted, "", "", PASSPHRASE];
+        let answers = ["office.example", "Office", "", "", "", "", "Ann", "", "", pasted, "", "", PASSPHRASE];
         for output in [
             init(&data, &[], &answers),
             init(
@@ -222,8 +223,20 @@ fn a_kill_while_an_office_is_created_leaves_no_part_or_the_whole() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("office");
     let recipient = identity(1).recipient().to_string();
-    let answers =
-        ["office.example", "Office of the President", "", "", "", "Ann Berg", "", "Europe/Oslo", &recipient, "", ""];
+    let answers = [
+        "office.example",
+        "Office of the President",
+        "",
+        "",
+        "",
+        "",
+        "Ann Berg",
+        "",
+        "Europe/Oslo",
+        &recipient,
+        "",
+        "",
+    ];
     let input = answers.join("\n") + "\n";
     let command = || {
         let mut command = telcon();

@@ -6,13 +6,13 @@ use telcon_identity::{VerifiedDevice, VerifiedLine, VerifiedRevocation};
 use telcon_proto::{
     CallId, Card, DeviceId, InvitationId, LineId, OfficeAlert, OfficeName, RecordMode, RecoveryId, Role, SuiteName,
     alert::AddedDevice,
+    contact::Contact,
     delegation::ActsFor,
     line::{LineTerms, Reach},
     message::{DeclineReply, NoticeState},
     recovery::RecoveryReason,
     shift::OnShift,
     short_code::CodeOver,
-    terms::Contact,
 };
 
 /// Everything a screen shows.

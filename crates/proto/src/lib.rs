@@ -6,6 +6,7 @@
 pub mod access;
 pub mod alert;
 pub mod blob;
+pub mod contact;
 pub mod delegation;
 pub mod device_policy;
 pub mod digest;

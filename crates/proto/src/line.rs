@@ -285,7 +285,6 @@ pub struct LineList {
     /// Lines, at most [`crate::limits::MAX_LINES_LISTED`].
     pub lines: Vec<ListedLine>,
     /// Whether there are more: ask again with the parameter `before`, the last one's `given_ms`.
-    #[serde(default)]
     pub more: bool,
 }
 

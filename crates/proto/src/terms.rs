@@ -1,6 +1,6 @@
 //! Product terms as types: roles, record modes, how a call ended, the identity of a person.
 
-use crate::{DeviceId, OfficeName, PersonId, Qualified, line::ContactLine};
+use crate::{DeviceId, OfficeName, PersonId, Qualified};
 use serde::{Deserialize, Serialize};
 
 /// Role of a person in the office that certified them. Certificates carry it: a device reads it from the verified
@@ -204,27 +204,6 @@ impl std::fmt::Debug for Card {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Card({}, {})", self.role.as_str(), self.office)
     }
-}
-
-/// A person whom the device can ring, and whether a device of theirs is connected.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct Contact {
-    /// Who.
-    #[serde(flatten)]
-    pub card: Card,
-    /// Whether one of their devices is connected now.
-    pub reachable: bool,
-    /// Whether none is, and the office notifies one that it is rung ([`crate::push`]).
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub notified: bool,
-    /// When two security officers enrolled a device for them after they had lost all others, as the server states it; only for
-    /// [`crate::limits::RECOVERY_SHOWN_MS`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub recovered_ms: Option<u64>,
-    /// The line between them and the device's person, or the principal for whom that person rings, where the charter demands one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub line: Option<Box<ContactLine>>,
 }
 
 /// A device in a call, with the card that the server has for it.

@@ -530,7 +530,7 @@ impl Hub {
     /// Not looked up for a device that may not invite: it is refused without costing the database a read.
     fn look_up_invitation(&mut self, session: SessionId, message: &ClientMessage) -> Result<bool, &'static str> {
         let ClientMessage::Invite { invitation, card, line, .. } = message else { return Ok(false) };
-        if !self.board.may_invite(session, card.role) {
+        if !self.board.may_invite(session, card.role, line.is_some()) {
             return Ok(false);
         }
         let store = &mut self.parts.store;

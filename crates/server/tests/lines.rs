@@ -10,12 +10,12 @@ use telcon_log::DiskReader;
 use telcon_proto::{
     AlertKind, Blob, CallId, Card, ClientMessage as C, DelegationId, DeviceId, Digest, Ended, InvitationId, LineId,
     PersonId, RecordMode, Role, ServerMessage as S, SuiteName, WIRE_VERSION,
+    contact::Contact,
     delegation::{Act, Delegation},
     entry::{Entry, ReadEntry},
     http::{AskRequest, Asked, EnrolRequest, Registrars},
     line::{Hours, Line, LineList, LineState, LineTerms, OverLine, ProvenLine, Reach, Rings, Weekday},
     message::{DeclineReply, OpenInvitation, RefusalCode, Ring},
-    terms::Contact,
 };
 
 const SECRET: [u8; 32] = [3; 32];

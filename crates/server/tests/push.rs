@@ -440,9 +440,19 @@ async fn a_page_that_the_notification_opens_is_rung() {
     assert!(matches!(browser.open(&service.next().await).about, PushAbout::Ring { call, .. } if call == next));
 }
 
+/// The next message at an address. What a push service does not answer is sent again meanwhile.
+async fn next_at(service: &mut PushService, path: &str) -> Received {
+    loop {
+        let received = service.next().await;
+        if received.path == path {
+            return received;
+        }
+    }
+}
+
 #[tokio::test]
 async fn push_services_that_hang_hold_up_no_ring_of_others_and_one_that_is_gone_ends_it() {
-    let hanging = 20;
+    let hanging = 5;
     let mut does = vec![TAKES, GONE];
     does.extend(std::iter::repeat_n(Does::Nothing, hanging));
     let (office, mut service) = start(does).await;
@@ -457,13 +467,13 @@ async fn push_services_that_hang_hold_up_no_ring_of_others_and_one_that_is_gone_
         let rings = office.person(Role::Principal).await;
         let mut client = Client::sign_in(office.addr(), &rings).await;
         client.send(&office.ring(&rings, silent.person(), call, RecordMode::Memo)).await;
-        assert_eq!(service.next().await.path, format!("/{}", n + 2));
+        next_at(&mut service, &format!("/{}", n + 2)).await;
     }
     let honest = closed_page(&office, &service, &browser, "/0").await;
     until_closed(&mut caller, &honest).await;
     caller.send(&office.ring(&caller_device, honest.person(), CALL, RecordMode::Memo)).await;
-    let received = service.next().await;
-    assert_eq!((received.path.as_str(), browser.open(&received).about.call()), ("/0", Some(CALL)));
+    let received = next_at(&mut service, "/0").await;
+    assert_eq!(browser.open(&received).about.call(), Some(CALL));
     caller.send(&C::HangUp { call: CALL, failed: false }).await;
     assert_eq!(ended(&mut caller).await, Ended::Cancelled);
     // Nobody can be told any more: the caller need not wait.

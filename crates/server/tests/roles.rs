@@ -101,6 +101,8 @@ fn samples(office: &Office, sender: &Device, others: [&Device; 2], call: CallId)
         C::CloseRecovery { recovery: RecoveryId::from_bytes(id) },
         C::Delegate { statement: "a.b.c".into() },
         C::EndDelegation { statement: "a.b.c".into() },
+        C::SignLine { statement: "a.b.c".into() },
+        C::StopLine { statement: "a.b.c".into() },
         C::OpenCode {},
         C::AnswerCode {
             slot: CodeSlot::new(0).unwrap(),

@@ -24,6 +24,7 @@ const READERS: &[(&str, &str)] = &[
     ("crates/server/src/places.rs", "stores.json, which only this file reads and writes"),
     ("crates/server/src/web/alerts.rs", "a query string"),
     ("crates/server/src/sso/config.rs", "the operator's file about the provider, which only this file reads"),
+    ("crates/server/src/web/lines.rs", "a query string"),
     ("crates/server/src/web/log_files.rs", "a query string"),
     ("crates/server/src/web/passkeys.rs", "the counter in a stored passkey, whose form is the library's"),
     ("crates/server/src/web/records.rs", "a query string"),

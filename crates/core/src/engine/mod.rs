@@ -40,12 +40,12 @@ use std::collections::{BTreeMap, VecDeque};
 use telcon_identity::{LoggedDevice, VerifiedDelegation, needs_line};
 use telcon_proto::{
     CallId, Card, ClientMessage, DeviceId, PersonId, RecordMode, Role, ServerMessage,
+    contact::Contact,
     device_policy::ProgramVersion,
     limits::MAX_MESSAGE_BYTES,
     line::{ContactLine, LineState, Reach},
     policy::{Action, allows},
     shift::OnShift,
-    terms::Contact,
 };
 use zeroize::Zeroizing;
 

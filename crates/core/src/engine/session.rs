@@ -11,12 +11,12 @@ use telcon_identity::{IdentityError, RING_MAX_FUTURE_MS};
 use telcon_proto::{
     CallId, ClientMessage, PersonId, ServerMessage,
     alert::ReportedAlert,
+    contact::Contact,
     delegation::ProvenDelegation,
     limits::MAX_NAME_CHARS,
     message::{Logged, NoticeState, RefusalCode},
     printable::printable,
     shift::OnShift,
-    terms::Contact,
 };
 
 /// Who is on shift, with names as they can be shown: nobody certified them to this device.

@@ -8,12 +8,12 @@ use telcon_log::{Log, LogSigner, MemoryStorage};
 use telcon_proto::{
     Blob, CallId, Card, ClientMessage, DeviceId, Digest, InvitationId, PersonId, RecordMode, Role, ServerMessage,
     SuiteName,
+    contact::Contact,
     delegation::{Delegation, ProvenDelegation},
     entry::Entry,
     http::{OfficeInfo, Registrars},
     line::{ContactLine, Line, LineState, LineTerms, ListedLine, LocalMinute, ProvenLine, Reach, Rings, Weekday},
     message::{Logged, OpenInvitation, Ring},
-    terms::Contact,
 };
 
 /// Monday, 1 June 2026, 12:00 in Oslo.

@@ -5,12 +5,12 @@ use crate::{
     Blob, CallId, Card, CodeRunId, DeviceId, Ended, InvitationId, OfficeAlert, PersonId, RecordMode, RecoveryId,
     SuiteName,
     alert::AddedDevice,
+    contact::Contact,
     delegation::ProvenDelegation,
     line::ProvenLine,
     recovery::OpenRecovery,
     shift::OnShift,
     short_code::{CodeSlot, CodeStep},
-    terms::Contact,
 };
 use serde::{Deserialize, Serialize};
 

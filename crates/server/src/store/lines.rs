@@ -2,47 +2,18 @@
 //! over; a line's row has what is asked of all versions together.
 
 use super::{
-    FoundVersion, LineRow, LineVersion, SignedLine, StoreError,
+    FoundVersion, LineOfCall, LinePage, LineRow, LineVersion, LinesOf, SignedLine, StoreError,
     database::{Statements, all},
     value::{Row, Value, json, values},
 };
 use std::collections::BTreeSet;
 use telcon_proto::{
-    CallId, DeviceId, Digest, LineId, PersonId,
+    CallId, DeviceId, Digest, LineId,
     line::{Line, LineState, ListedLine, OverLine},
 };
 
 /// Rings of one line that are read to count those of a day: as many as terms can name.
 const MAX_RINGS_READ: u64 = telcon_proto::limits::MAX_RINGS_PER_DAY as u64;
-
-/// Whose lines are listed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LinesOf {
-    /// Of all principals.
-    Everybody,
-    /// That this person gave.
-    Principal(PersonId),
-    /// That this person holds.
-    Holder(PersonId),
-    /// Of those for whom this person acts at this time, milliseconds since 1970 UTC.
-    Delegate(PersonId, u64),
-}
-
-/// Lines, each with the devices of which one has to be connected for its holder to be reachable; and whether there are more.
-pub type LinePage = (Vec<(ListedLine, Vec<DeviceId>)>, bool);
-
-/// The version of the line that a call is over.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LineOfCall {
-    /// The statement, a compact JWS.
-    pub statement: String,
-    /// Log entry of the version.
-    pub signed: u64,
-    /// Log entry of the device that signed it.
-    pub signer: u64,
-    /// The delegation that it names: statement, log entries of the delegation and of the device that signed that.
-    pub delegation: Option<(String, u64, u64)>,
-}
 
 /// A version is signed, and about to be logged. Of the first, the line's row is made.
 pub(super) fn sign(t: &mut dyn Statements, row: &LineVersion, statement: &str) -> Result<(), StoreError> {

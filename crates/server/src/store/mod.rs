@@ -49,7 +49,6 @@ mod sqlite;
 mod value;
 mod write;
 
-pub use lines::{LineOfCall, LinePage, LinesOf};
 pub use location::StoreLocation;
 pub use port::{Applied, LogPosition, Queries, Store, StoreError, StoredRecord};
 pub use protection_rows::{AccountUse, LockerRow, PasskeyRow, ProtectionRow, ProtectionWrite, TicketRow};
@@ -57,8 +56,8 @@ pub use push_rows::{PushRow, PushWrite, RingPushRow};
 pub use rows::{
     ActiveCall, AddedDeviceRow, AlertId, AlertRow, Ask, CallRow, CallSummary, Certified, DelegationEndRow,
     DelegationRow, DeviceRow, DeviceSummary, FirstApprovalRow, FoundVersion, Handshake, InvitationRow, IssuedLinkRow,
-    LineRow, LineVersion, LostDevice, RecordRow, RecoveryConfirmationRow, RecoveryRow, RegistrarRow, ShiftRow,
-    SignedLine, Snapshot, Stage, Unfinished, Write,
+    LineOfCall, LinePage, LineRow, LineVersion, LinesOf, LostDevice, RecordRow, RecoveryConfirmationRow, RecoveryRow,
+    RegistrarRow, ShiftRow, SignedLine, Snapshot, Stage, Unfinished, Write,
 };
 
 #[cfg(test)]

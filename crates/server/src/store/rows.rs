@@ -9,7 +9,7 @@ use telcon_proto::{
     device_policy::DeviceKind,
     device_policy::ProgramVersion,
     entry::InvitationClosed,
-    line::{Line, LineState, LineTerms},
+    line::{Line, LineState, LineTerms, ListedLine},
     recovery::{RecoveryEnd, RecoveryReason},
     shift::{OnShift, ShiftEnd},
 };
@@ -548,6 +548,35 @@ pub struct LineRow {
     pub pending: Option<LineVersion>,
     /// A newer version, of which the database has nothing but what the log says: it is of an older backup.
     pub found: Option<FoundVersion>,
+}
+
+/// Whose lines are listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinesOf {
+    /// Of all principals.
+    Everybody,
+    /// That this person gave.
+    Principal(PersonId),
+    /// That this person holds.
+    Holder(PersonId),
+    /// Of those for whom this person acts at this time, milliseconds since 1970 UTC.
+    Delegate(PersonId, u64),
+}
+
+/// Lines, each with the devices of which one has to be connected for its holder to be reachable; and whether there are more.
+pub type LinePage = (Vec<(ListedLine, Vec<DeviceId>)>, bool);
+
+/// The version of the line that a call is over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LineOfCall {
+    /// The statement, a compact JWS.
+    pub statement: String,
+    /// Log entry of the version.
+    pub signed: u64,
+    /// Log entry of the device that signed it.
+    pub signer: u64,
+    /// The delegation that it names: statement, log entries of the delegation and of the device that signed that.
+    pub delegation: Option<(String, u64, u64)>,
 }
 
 /// A version of a line that is in the log, as a call over it needs it.

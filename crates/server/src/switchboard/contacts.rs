@@ -22,9 +22,9 @@ use std::{
 use telcon_identity::needs_line;
 use telcon_proto::{
     Card, PersonId, Role, ServerMessage,
+    contact::Contact,
     line::{ContactLine, Rings},
     policy::{ROLES, may_ring},
-    terms::Contact,
 };
 
 /// Most people with a matching word that a search examines.

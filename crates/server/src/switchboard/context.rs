@@ -7,7 +7,7 @@ use super::{
     held_lines::Lines,
     held_shifts::Shifts,
     port::{CloseReason, Effects, Output, PendingAppend, Policy, RelayCommand, SessionId},
-    push::Subscriptions,
+    subscriptions::Subscriptions,
 };
 use crate::{assignment::Assignment, store::Write, timers::Timers};
 use telcon_proto::{

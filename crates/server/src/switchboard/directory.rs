@@ -6,9 +6,10 @@ use std::{
 };
 use telcon_proto::{
     Card, DeviceId, PersonId, Role,
+    contact::Contact,
     message::Logged,
     policy::{Action, allows},
-    terms::{Contact, Party},
+    terms::Party,
 };
 
 use super::{namesakes::ByLook, port::SessionId};

@@ -239,10 +239,13 @@ impl Switchboard {
         is_officer && registrar.is_some_and(|row| role.is_none_or(|role| row.roles.contains(&role)))
     }
 
-    /// Whether the device of a connection may invite people of this role.
-    pub fn may_invite(&self, session: SessionId, role: Role) -> bool {
+    /// Whether the device of a connection may invite people of this role, or offer them a line.
+    pub fn may_invite(&self, session: SessionId, role: Role, offers_line: bool) -> bool {
         let from = self.context.directory.session(session);
-        from.is_some_and(|from| self.may_enrol_role(&from.device, Some(role))) || self.may_offer(session)
+        match offers_line {
+            true => self.may_offer(session),
+            false => from.is_some_and(|from| self.may_enrol_role(&from.device, Some(role))),
+        }
     }
 
     /// A device invites with an id that the store has, of an invitation that is open or closed.

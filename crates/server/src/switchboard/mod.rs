@@ -70,6 +70,7 @@ mod ring_pushes;
 mod shifts;
 mod sign_in_limits;
 mod silence;
+mod subscriptions;
 
 pub use port::{
     Approved, BeginningShift, CloseReason, ConfirmingRecovery, DelegationEnding, DeviceAsked, Effects, FirstApproved,

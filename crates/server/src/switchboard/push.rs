@@ -11,26 +11,11 @@ use crate::{
     limits::{ALERT_PUSH_TTL_MS, MAX_PUSH_SUBSCRIPTIONS, MAX_PUSHES_PER_DEVICE},
     store::{PushRow, PushWrite, Write},
 };
-use std::collections::{BTreeMap, BTreeSet};
 use telcon_proto::{
     DeviceId, OfficeAlert, access,
     policy::{Action, allows, refusal},
     push::PushAbout,
 };
-
-/// Web Push subscriptions, one of each device.
-#[derive(Debug, Default)]
-pub(super) struct Subscriptions {
-    rows: BTreeMap<DeviceId, PushRow>,
-    /// Those whose role may mark alerts as seen, which are few.
-    alerted: BTreeSet<DeviceId>,
-}
-
-impl Subscriptions {
-    pub fn get(&self, device: &DeviceId) -> Option<&PushRow> {
-        self.rows.get(device)
-    }
-}
 
 impl Context {
     /// An alert is in the log: it is pushed to the subscribed devices of security officers.

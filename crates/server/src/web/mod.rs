@@ -26,6 +26,7 @@ mod recoveries;
 mod registrars;
 mod relays;
 mod security;
+mod shift_tokens;
 mod shifts;
 mod slots;
 mod socket;
@@ -47,7 +48,7 @@ pub use record_reader::RecordReader;
 pub(crate) use records::adopt as adopt_records;
 pub use relays::RelayToken;
 pub use security::RefusedOrigins;
-pub use shifts::Shifts;
+pub use shift_tokens::Shifts;
 pub use slots::{ConnectionSlots, SlotLimits};
 pub use sso::Sso;
 pub use tokens::{Bearer, Tokens};
@@ -236,7 +237,7 @@ async fn check_access(State(app): State<Arc<App>>, request: Request, next: Next)
 
 /// The device that sends a request: one of a place with nobody on shift sends few.
 fn bearer(app: &App, path: &str, headers: &HeaderMap) -> Option<Bearer> {
-    if access::needs_no_shift(path) { shifts::bearer(app, headers) } else { app.tokens.bearer(headers) }
+    if access::needs_no_shift(path) { shift_tokens::bearer(app, headers) } else { app.tokens.bearer(headers) }
 }
 
 /// Answers 408 when a request is sent too slowly or takes too long.

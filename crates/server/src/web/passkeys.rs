@@ -151,7 +151,7 @@ pub(super) async fn register(
     request: Result<Body<PasskeyAnswer>, HttpError>,
 ) -> Result<Json<IssuedTicket>, HttpError> {
     let Body(PasskeyAnswer { ceremony, credential }) = request?;
-    let bearer = super::shifts::bearer(&app, &headers).ok_or_else(HttpError::unauthorized)?;
+    let bearer = super::shift_tokens::bearer(&app, &headers).ok_or_else(HttpError::unauthorized)?;
     let Begun { device, party, ceremony: Ceremony::Registration(state) } = end(&app, &ceremony)? else {
         return Err(not_accepted(&"a registration answers another ceremony", bearer.device));
     };

@@ -300,7 +300,7 @@ pub(super) async fn confirmed_bearer(
     headers: &HeaderMap,
 ) -> Result<(Bearer, ProtectionRow), HttpError> {
     // Also of a place's device at which nobody is on shift: it is protected as any other.
-    let bearer = super::shifts::bearer(app, headers).ok_or_else(HttpError::unauthorized)?;
+    let bearer = super::shift_tokens::bearer(app, headers).ok_or_else(HttpError::unauthorized)?;
     let row = read(app, bearer.device).await?;
     if !crate::protection::is_confirmed(&row, now_ms()) {
         let text = "confirm this with your passkey or PIN: the last confirmation is more than five minutes old";

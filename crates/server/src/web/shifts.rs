@@ -1,4 +1,4 @@
-//! Shifts at devices of places: who proves with a passkey that they are there, and the devices that wait for somebody.
+//! Shifts at devices of places: who proves with a passkey that they are there.
 
 use super::{
     App,
@@ -6,7 +6,7 @@ use super::{
     extract::Body,
     passkeys::{self, counter_of, counter_rises, not_accepted, parse, read_passkey, write_passkey},
     protection::{Begun, Ceremony, Party, store},
-    tokens::{Bearer, Tokens},
+    shift_tokens::bearer,
 };
 use crate::{hub::Input, protection::Client, random::random, store::ProtectionWrite, switchboard::BeginningShift};
 use axum::{
@@ -24,38 +24,7 @@ use telcon_proto::{
     protection::PasskeyAnswer,
     shift::{OnShift, ShiftBegun, ShiftOptions},
 };
-use tokio::sync::broadcast;
 use webauthn_rs::prelude::{DiscoverableAuthentication, Passkey, PublicKeyCredential};
-
-/// Beginnings that connections have not been told of yet. One that lags behind connects again, and is looked up anew.
-const MAX_UNTOLD: usize = 64;
-
-/// Devices of places at which nobody is on shift.
-pub struct Shifts {
-    /// Tokens of connections whose devices have proven their keys. They are valid for [`telcon_proto::access::needs_no_shift`] alone.
-    pub(super) waiting: Tokens,
-    /// Devices at which a shift has begun.
-    pub(super) begun: broadcast::Sender<DeviceId>,
-}
-
-impl Default for Shifts {
-    fn default() -> Self {
-        Self { waiting: Tokens::default(), begun: broadcast::channel(MAX_UNTOLD).0 }
-    }
-}
-
-impl Shifts {
-    /// Closes the connection in which a device waits, if it has one: it connects again, and is looked up anew.
-    pub(super) fn release(&self, device: DeviceId) {
-        // Nobody waits: that is no error.
-        let _ = self.begun.send(device);
-    }
-}
-
-/// Who asks for something for which nobody has to be on shift: a device that is signed in, or one that waits for a shift.
-pub(super) fn bearer(app: &App, headers: &HeaderMap) -> Option<Bearer> {
-    app.tokens.bearer(headers).or_else(|| app.shifts.waiting.bearer(headers))
-}
 
 /// The place whose device this is.
 fn place_of(app: &App, device: &DeviceId) -> Result<Card, HttpError> {

@@ -313,6 +313,7 @@ fn a_line_of_an_older_database_is_not_rung_over_until_its_giver_signs_again() {
     assert_eq!(versions(&office).last(), Some(&(3, LineState::Live)));
     assert_eq!(versions(&office).len(), 3);
     assert!(ring(&mut office, CALL, &third));
+    office.send(3, C::HangUp { call: CALL, failed: false });
     office.restart();
     connect(&mut office);
     assert!(office.connect(3, HOLDER));

@@ -6,9 +6,9 @@ use telcon_identity::{Flaw, IdentityError, Mismatch};
 use telcon_proto::{
     Blob, CallId, Card, ClientMessage, DeviceId, OfficeName, PersonId, Qualified, RecordMode, Role, ServerMessage,
     SuiteName, WIRE_VERSION,
+    contact::Contact,
     http::{ProvenDevice, RecordLine, RecordProof},
     message::{Logged, Ring},
-    terms::Contact,
 };
 use telcon_sim::script::{OtherOffice, START_MS, Scenario, digest, opening};
 

@@ -1,6 +1,6 @@
 //! The contact list of a device: at sign-in, on changes, and by search.
 
-use telcon_proto::{ClientMessage as C, PersonId, Role, ServerMessage as S, terms::Contact};
+use telcon_proto::{ClientMessage as C, PersonId, Role, ServerMessage as S, contact::Contact};
 use telcon_server::limits::{CONTACTS_AT_SIGN_IN, CONTACTS_FOUND, CONTACTS_INTERVAL_MS};
 use telcon_sim::script::ScriptedOffice;
 
