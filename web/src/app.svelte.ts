@@ -118,7 +118,15 @@ export class App {
     first_audio_ms: null,
   };
   readonly screen = $derived.by(() =>
-    screen_name(this.state, this.view, this.route, this.dismissed, this.sso.required, this.shift.required, this.lines.later),
+    screen_name(
+      this.state,
+      this.view,
+      this.route,
+      this.dismissed,
+      this.sso.required,
+      this.shift.required,
+      this.lines.later,
+    ),
   );
   /** What this person is notified of while the page is closed. */
   readonly notified_of = $derived.by((): 'rings' | 'alerts' | null => {
@@ -130,7 +138,14 @@ export class App {
 
   constructor(
     private readonly host: () => Host,
-    private readonly office: Records & Devices & Alerts & DelegationOffice & LineOffice & ProtectionOffice & SsoOffice & ShiftOffice,
+    private readonly office: Records &
+      Devices &
+      Alerts &
+      DelegationOffice &
+      LineOffice &
+      ProtectionOffice &
+      SsoOffice &
+      ShiftOffice,
     /** IANA time zone of this device. */
     readonly zone: string = local_zone(),
   ) {

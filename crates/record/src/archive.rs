@@ -353,8 +353,19 @@ impl Audit {
         enrolled.certificates().flat_map(of).any(is_absent)
     }
 
-    /// The certificates of an enrolment, each with the one that signed it.
+    /// The certificates of an enrolment, each with the one that signed it. A principal's device signed that of a line's holder: its own
+    /// certificates follow.
     fn chain(&self, archive: &Path, enrolled: &Enrolled) -> Result<Vec<Vec<u8>>, String> {
+        let chain = self.pairs(archive, enrolled)?;
+        let issuer = chain.get(1).filter(|_| chain.len() == 2).map(|issuer| sha256(issuer));
+        let enrolments = || self.history.devices.values().flat_map(|device| &device.enrolled);
+        match issuer.and_then(|issuer| enrolments().find(|giver| giver.cert_sha256 == issuer)) {
+            Some(giver) => Ok([&chain[..1], &self.pairs(archive, giver)?].concat()),
+            None => Ok(chain),
+        }
+    }
+
+    fn pairs(&self, archive: &Path, enrolled: &Enrolled) -> Result<Vec<Vec<u8>>, String> {
         let mut chain = Vec::new();
         for cert_sha256 in enrolled.certificates() {
             chain.push(self.devices.certificate(&cert_sha256).ok_or("is missing")?.to_vec());
@@ -384,7 +395,16 @@ impl Audit {
         if enrolled.person_sha256.is_some_and(|logged| logged != found.person_sha256) {
             return Err(format!("is of another person than entry {} says", enrolled.index));
         }
-        // A device of the authority has no registrar.
+        if let Some(giver) = &found.given_by {
+            let known = self.history.devices.get(giver);
+            if known.is_none_or(|known| known.enrolled.iter().all(|giver| giver.index > enrolled.index)) {
+                return Err(format!("was issued by {giver}, which was not enrolled before"));
+            }
+            if known.and_then(|known| known.revoked).is_some_and(|revoked| revoked < enrolled.index) {
+                return Err(format!("was issued by {giver}, which was revoked before"));
+            }
+        }
+        // A device of the authority has no registrar, nor has a line's holder.
         for (by, issued) in found.registrars.iter().zip(chain.chunks_exact(2)) {
             let appointed = self
                 .history

@@ -30,6 +30,8 @@ pub struct EnrolledDevice {
     pub device: String,
     /// The registrars' devices that certified it, in the order of its certificates; none if it has a link of the authority.
     pub registrars: Vec<String>,
+    /// The principal's device that certified it as the holder's of a line.
+    pub given_by: Option<String>,
     /// Role in its certificate.
     pub role: Role,
     /// What its log entry has to say of the person ([`telcon_proto::entry::person_commitment`]).

@@ -73,7 +73,13 @@ impl SignatureVerifier for FakeVerifier {
                 let second = second.map(|second| second.registrars).unwrap_or_default();
                 let registrars = registrar.into_iter().chain(second).collect();
                 let person_sha256 = person(of(certificate));
-                Ok(EnrolledDevice { device: of(certificate), registrars, role: Role::NoteTaker, person_sha256 })
+                Ok(EnrolledDevice {
+                    device: of(certificate),
+                    registrars,
+                    given_by: None,
+                    role: Role::NoteTaker,
+                    person_sha256,
+                })
             }
             false => Err("by somebody else".to_owned()),
         }

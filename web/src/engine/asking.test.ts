@@ -3,7 +3,13 @@ import { ASK_CODE } from '../fake/devices';
 import { ASK_INTERVAL_MS, AskingDevice, MAX_ASK_INTERVAL_MS, is_link_unused, type Asking } from './asking';
 import type { PageAsking } from './contract';
 
-const MADE: PageAsking = { request: { request: 'jws' }, code: ASK_CODE, office: 'Office', line: false, state: 'asking' };
+const MADE: PageAsking = {
+  request: { request: 'jws' },
+  code: ASK_CODE,
+  office: 'Office',
+  line: false,
+  state: 'asking',
+};
 const WAITS = () => Response.json({ state: 'waiting', expires_ms: 7 });
 const LOST = () => {
   throw new TypeError('Failed to fetch');

@@ -45,7 +45,8 @@ export type AlertKind =
   | 'proof_invalid'
   | 'log_forked'
   | 'ring_invalid'
-  | 'code_guessed';
+  | 'code_guessed'
+  | 'line_suspect';
 /**
  * Severity of an alert.
  */
@@ -103,12 +104,12 @@ export type CallState = 'opening' | 'ringing' | 'answering' | 'live' | 'reconnec
  */
 export type Ended = 'hung_up' | 'declined' | 'cancelled' | 'missed' | 'busy' | 'failed' | 'interrupted' | 'revoked';
 /**
- * A word to the caller with which a ring is declined.
+ * What a person who is rung has the caller told.
  */
 export type DeclineReply =
   | {
       /**
-       * In how many minutes.
+       * In how many minutes, from 1 to `MAX_LATER_MINUTES`.
        */
       minutes: number;
       type: 'later';
@@ -324,33 +325,57 @@ export type PushMessage = {
    */
   version: number;
 } & PushMessage1;
-export type PushMessage1 = {
-  about: 'alert';
-  /**
-   * Index of its entry in the log. The same entry is shown once.
-   */
-  entry: number;
-  /**
-   * What happened.
-   */
-  kind:
-    | 'device_asked'
-    | 'device_enrolled'
-    | 'device_refused'
-    | 'device_revoked'
-    | 'link_opened_again'
-    | 'registrar_appointed'
-    | 'recovery_opened'
-    | 'recovery_confirmed'
-    | 'recovery_closed'
-    | 'sign_in_failed'
-    | 'account_linked'
-    | 'ring_refused'
-    | 'proof_invalid'
-    | 'log_forked'
-    | 'ring_invalid'
-    | 'code_guessed';
-};
+export type PushMessage1 =
+  | {
+      about: 'alert';
+      /**
+       * Index of its entry in the log. The same entry is shown once.
+       */
+      entry: number;
+      /**
+       * What happened.
+       */
+      kind:
+        | 'device_asked'
+        | 'device_enrolled'
+        | 'device_refused'
+        | 'device_revoked'
+        | 'link_opened_again'
+        | 'registrar_appointed'
+        | 'recovery_opened'
+        | 'recovery_confirmed'
+        | 'recovery_closed'
+        | 'sign_in_failed'
+        | 'account_linked'
+        | 'ring_refused'
+        | 'proof_invalid'
+        | 'log_forked'
+        | 'ring_invalid'
+        | 'code_guessed'
+        | 'line_suspect';
+    }
+  | {
+      about: 'ring';
+      /**
+       * One call. Opaque: it reveals no participant and may be logged.
+       */
+      call: string;
+      /**
+       * When the ring ends if nobody answers, milliseconds since 1970 UTC: what a push service holds back for longer is no ring any more.
+       */
+      until_ms: number;
+    }
+  | {
+      about: 'ring_over';
+      /**
+       * One call. Opaque: it reveals no participant and may be logged.
+       */
+      call: string;
+      /**
+       * Whether nobody answered or declined it.
+       */
+      missed: boolean;
+    };
 /**
  * Whom a ring over a line reaches.
  */
@@ -418,7 +443,7 @@ export type UserCommand =
        * In which ways.
        */
       acts: Act[];
-      delegate: Card19;
+      delegate: Card21;
       /**
        * Until when.
        */
@@ -773,6 +798,7 @@ export interface Contract {
   OfficeName?: OfficeName;
   OfficeView?: OfficeView;
   OnBehalf?: OnBehalf;
+  OnShift?: OnShift;
   OpenLocker?: OpenLocker;
   Orders?: Orders;
   PageAsking?: PageAsking;
@@ -812,6 +838,7 @@ export interface Contract {
   UserCommand?: UserCommand;
   View?: View1;
   Weekday?: Weekday;
+  WorkedShift?: WorkedShift;
   You?: You;
 }
 /**
@@ -1119,7 +1146,8 @@ export interface OfficeAlert {
     | 'proof_invalid'
     | 'log_forked'
     | 'ring_invalid'
-    | 'code_guessed';
+    | 'code_guessed'
+    | 'line_suspect';
   /**
    * Index of its entry in the log: no two alerts have the same.
    */
@@ -1289,7 +1317,6 @@ export interface CallView {
    * Whether this device's microphone is off.
    */
   muted: boolean;
-  notified: boolean;
   /**
    * Whether a verified note-taker is in it and its heartbeats arrive.
    */
@@ -1298,6 +1325,10 @@ export interface CallView {
    * Whether one was in it at any time while this device was.
    */
   noted: boolean;
+  /**
+   * Whether no device of the callee is connected while it rings out, and the office notifies them, as it says.
+   */
+  notified: boolean;
   /**
    * Log entry of its opening.
    */
@@ -1481,6 +1512,10 @@ export interface Card6 {
    */
   person: string;
   /**
+   * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
+   */
+  place?: boolean;
+  /**
    * Their role in that office.
    */
   role:
@@ -1518,6 +1553,10 @@ export interface Card7 {
    * The person.
    */
   person: string;
+  /**
+   * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
+   */
+  place?: boolean;
   /**
    * Their role in that office.
    */
@@ -1606,7 +1645,7 @@ export interface MemberView {
  * Who is on shift at a device of a place, as the office's server says.
  */
 export interface OnShift {
-  person: Card6;
+  person: Card8;
   /**
    * The shift.
    */
@@ -1623,7 +1662,7 @@ export interface OnShift {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card6 {
+export interface Card8 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -1761,6 +1800,10 @@ export interface Contact {
    */
   name: string;
   /**
+   * Whether none is, and the office notifies one that it is rung (`push`).
+   */
+  notified?: boolean;
+  /**
    * The office whose authority certified the person.
    */
   office: string;
@@ -1779,7 +1822,6 @@ export interface Contact {
   /**
    * Whether one of their devices is connected now.
    */
-  notified?: boolean;
   reachable: boolean;
   /**
    * When two security officers enrolled a device for them after they had lost all others, as the server states it; only for `RECOVERY_SHOWN_MS`.
@@ -1889,7 +1931,7 @@ export interface ListedDelegation {
    * In which ways.
    */
   acts: Act[];
-  delegate: Card8;
+  delegate: Card9;
   /**
    * Which.
    */
@@ -1906,7 +1948,7 @@ export interface ListedDelegation {
    * From when, milliseconds since 1970 UTC.
    */
   not_before_ms: number;
-  principal: Card9;
+  principal: Card10;
   /**
    * The statement, a compact JWS: its certificates name the principal.
    */
@@ -1915,7 +1957,7 @@ export interface ListedDelegation {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card8 {
+export interface Card9 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -1957,7 +1999,7 @@ export interface Card8 {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card9 {
+export interface Card10 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -2015,7 +2057,7 @@ export interface ListedDevice {
    */
   account_used_ms?: number;
   approved_by?: DeviceId;
-  card: Card10;
+  card: Card11;
   /**
    * Whether it is connected now.
    */
@@ -2081,7 +2123,7 @@ export interface OfficeAccount {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card10 {
+export interface Card11 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -2253,7 +2295,7 @@ export interface InvitationView {
    * How many security officers have to approve the device that asks: one or two, by the office's charter; two of a recovery.
    */
   approvals_needed: number;
-  card: Card11;
+  card: Card12;
   /**
    * Until when a device may ask with it, or, once one has asked, until when it waits.
    */
@@ -2298,7 +2340,7 @@ export interface InvitationView {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card11 {
+export interface Card12 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -2398,7 +2440,7 @@ export interface Line {
    */
   at_ms: number;
   device?: DeviceId;
-  holder: Card12;
+  holder: Card13;
   /**
    * The line; drawn at random by the giver's device. The invitation to take it has the same identifier.
    */
@@ -2409,7 +2451,7 @@ export interface Line {
   office: string;
   on_behalf?: OnBehalf;
   previous?: Digest;
-  principal: Card13;
+  principal: Card14;
   /**
    * Whether it is in use.
    */
@@ -2423,7 +2465,7 @@ export interface Line {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card12 {
+export interface Card13 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -2440,6 +2482,10 @@ export interface Card12 {
    * The person.
    */
   person: string;
+  /**
+   * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
+   */
+  place?: boolean;
   /**
    * Their role in that office.
    */
@@ -2474,7 +2520,7 @@ export interface OnBehalf {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card13 {
+export interface Card14 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -2491,6 +2537,10 @@ export interface Card13 {
    * The person.
    */
   person: string;
+  /**
+   * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
+   */
+  place?: boolean;
   /**
    * Their role in that office.
    */
@@ -2553,7 +2603,7 @@ export interface LineList {
   /**
    * Whether there are more: ask again with the parameter `before`, the last one's `given_ms`.
    */
-  more?: boolean;
+  more: boolean;
 }
 /**
  * A line in the list of `GET /api/v1/lines`.
@@ -2594,7 +2644,7 @@ export interface Line1 {
    */
   at_ms: number;
   device?: DeviceId;
-  holder: Card12;
+  holder: Card13;
   /**
    * The line; drawn at random by the giver's device. The invitation to take it has the same identifier.
    */
@@ -2605,7 +2655,7 @@ export interface Line1 {
   office: string;
   on_behalf?: OnBehalf;
   previous?: Digest;
-  principal: Card13;
+  principal: Card14;
   /**
    * Whether it is in use.
    */
@@ -2705,7 +2755,7 @@ export interface NoticeView {
    * Whether somebody acts in it for this device's person, who may take it over now.
    */
   can_take_over: boolean;
-  from: Card14;
+  from: Card15;
   /**
    * Log entry of its sealed record.
    */
@@ -2755,12 +2805,12 @@ export interface NoticeView {
         how: 'hung_up' | 'declined' | 'cancelled' | 'missed' | 'busy' | 'failed' | 'interrupted' | 'revoked';
         is: 'ended';
       };
-  to: Card15;
+  to: Card16;
 }
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card14 {
+export interface Card15 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -2802,7 +2852,7 @@ export interface Card14 {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card15 {
+export interface Card16 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -3117,7 +3167,7 @@ export interface RecoveryView {
    * Whether this device's person may confirm it: it is verified, somebody else's, about somebody else, and not confirmed.
    */
   can_confirm: boolean;
-  card: Card16;
+  card: Card17;
   /**
    * The security officer who confirmed it, verified.
    */
@@ -3154,7 +3204,7 @@ export interface RecoveryView {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card16 {
+export interface Card17 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -3374,7 +3424,7 @@ export interface RecordLine {
    * When it ended.
    */
   ended_ms?: number;
-  from: Card17;
+  from: Card18;
   how?: Ended;
   /**
    * Whether there is no record, and the log has a *record missing* entry.
@@ -3397,12 +3447,12 @@ export interface RecordLine {
    * Number of its sealed records in the archive: one per note-taker that recorded some of it.
    */
   records: number;
-  to: Card18;
+  to: Card19;
 }
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card17 {
+export interface Card18 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -3444,7 +3494,7 @@ export interface Card17 {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card18 {
+export interface Card19 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -3558,7 +3608,7 @@ export interface Logged1 {
  * Who is on shift at a device of a place, as the office's server says.
  */
 export interface OnShift1 {
-  person: Card6;
+  person: Card8;
   /**
    * The shift.
    */
@@ -3642,7 +3692,7 @@ export interface WorkedShift {
    */
   from_ms: number;
   how?: ShiftEnd;
-  place: Card16;
+  place: Card20;
   /**
    * Which.
    */
@@ -3655,7 +3705,7 @@ export interface WorkedShift {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card16 {
+export interface Card20 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -3728,7 +3778,7 @@ export interface SsoUnlink {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card19 {
+export interface Card21 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -3837,7 +3887,7 @@ export interface LineList1 {
   /**
    * Whether there are more: ask again with the parameter `before`, the last one's `given_ms`.
    */
-  more?: boolean;
+  more: boolean;
 }
 /**
  * Everything a screen shows.

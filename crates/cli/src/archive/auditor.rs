@@ -161,7 +161,8 @@ impl SignatureVerifier for OfficeVerifier {
         let device = self.0.verify_chain(chain, enrolled_ms).map_err(|e| e.to_string())?;
         let registrars = device.registrars().iter().map(|device| device.to_hex()).collect();
         let (role, person_sha256) = (device.card().role, device.person_sha256());
-        Ok(EnrolledDevice { device: device.device().to_hex(), registrars, role, person_sha256 })
+        let given_by = device.given_by().map(|giver| giver.to_hex());
+        Ok(EnrolledDevice { device: device.device().to_hex(), registrars, given_by, role, person_sha256 })
     }
 
     fn claimed_revoker(&self, jws: &str) -> Option<String> {

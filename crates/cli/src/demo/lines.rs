@@ -212,10 +212,7 @@ async fn play(data: &Path, server: &str, report: &mut Report) -> anyhow::Result<
             ring(&holder, card.person).await?;
             live(&holder).await?;
             president.sign(line, LineState::Ended).await?;
-            until(&holder, "the call to end", |view| state(view) == Some(CallState::Ended)).await?;
-            until(&president.endpoint, "the call to end", |view| state(view) == Some(CallState::Ended)).await?;
-            president.endpoint.command(UserCommand::Dismiss);
-            Ok(())
+            over([&holder, &president.endpoint]).await
         })
         .await?;
     report.refused(
@@ -394,7 +391,12 @@ async fn call(from: &Endpoint, to: &Endpoint, person: PersonId) -> anyhow::Resul
     live(from).await?;
     live(to).await?;
     from.command(UserCommand::HangUp);
-    for endpoint in [from, to] {
+    over([from, to]).await
+}
+
+/// Waits for the end of a call on these devices, and clears it from their screens.
+async fn over(endpoints: [&Endpoint; 2]) -> anyhow::Result<()> {
+    for endpoint in endpoints {
         until(endpoint, "the end", |view| state(view) == Some(CallState::Ended)).await?;
         endpoint.command(UserCommand::Dismiss);
         until(endpoint, "the end to be dismissed", |view| view.call.is_none()).await?;
@@ -404,7 +406,6 @@ async fn call(from: &Endpoint, to: &Endpoint, person: PersonId) -> anyhow::Resul
 
 /// Rings and gives why that was refused.
 async fn refused_ring(from: &Endpoint, person: PersonId) -> anyhow::Result<String> {
-    from.command(UserCommand::Dismiss);
     let alerts = from.view().borrow().alerts_raised;
     from.command(UserCommand::Ring { person, mode: None });
     let refused = |view: &View| {
@@ -414,6 +415,7 @@ async fn refused_ring(from: &Endpoint, person: PersonId) -> anyhow::Result<Strin
     if let Some(call) = view.call.filter(|call| call.state == CallState::Ended) {
         ensure!(call.opened_index.is_none(), "the ring was logged");
         from.command(UserCommand::Dismiss);
+        until(from, "the refusal to be dismissed", |view| view.call.is_none()).await?;
         return Ok(call.problem.unwrap_or_default());
     }
     Ok(view.alerts.last().map(|alert| alert.text.clone()).unwrap_or_default())
