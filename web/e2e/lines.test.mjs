@@ -175,14 +175,14 @@ test('a line that is paused is not rung over, in one press, and used again in an
 test('what it allows is changed: planned calls only have no ring button', async () => {
   await president.getByRole('button', { name: /^The President of Norland/ }).click();
   await president.getByRole('button', { name: 'Change what it allows' }).click();
-  await president.getByText('only be in planned calls').click();
+  await president.getByRole('radio', { name: /only be in planned calls/ }).check();
   await president.getByLabel('Purpose').fill('Fisheries agreement');
   await president.getByRole('button', { name: 'Save' }).click();
   await holder.getByText('Planned calls only').waitFor();
   assert.equal(await holder.getByRole('button', { name: /^Ring/ }).count(), 0);
   await president.getByRole('button', { name: /^The President of Norland/ }).click();
   await president.getByRole('button', { name: 'Change what it allows' }).click();
-  await president.getByText('ring me directly').click();
+  await president.getByRole('radio', { name: /ring me directly/ }).check();
   await president.getByRole('button', { name: 'Save' }).click();
   await holder.getByText('Direct line').waitFor();
 });

@@ -173,7 +173,7 @@ test('a ring reaches a closed page, and the page that it opens rings and answers
   await caller.getByText('Reachable by notification').waitFor();
   const rang = performance.now();
   const message = await ring();
-  await caller.getByText('Notifying their devices').waitFor();
+  await caller.getByText('Notifying their devices', { exact: true }).waitFor();
   const { call, until_ms, ...rest } = JSON.parse(message.text);
   assert.deepEqual(rest, { version: 1, about: 'ring' });
   assert.ok(until_ms > Date.now() && until_ms <= Date.now() + 45_000);
