@@ -155,6 +155,8 @@ pub struct OfficeView {
     pub domain: OfficeName,
     /// Its name.
     pub name: String,
+    /// Whether its charter has lines: principals give them to counterparts, who ring over them alone.
+    pub lines: bool,
 }
 
 /// What this device knows of the log.

@@ -18,6 +18,7 @@ use telcon_proto::{
     entry::person_commitment,
     http::Registrars,
     limits::DEVICE_REQUEST_MS,
+    line::Rings,
     policy::{Action, allows},
 };
 use x509_cert::ext::pkix::KeyUsages;
@@ -244,6 +245,7 @@ pub(crate) struct Certified {
 pub(crate) fn verify_chain(
     authority: &Certificate,
     registrars: Registrars,
+    rings: Rings,
     chain: &[impl AsRef<[u8]>],
 ) -> Result<VerifiedDevice> {
     match (chain, registrars) {
@@ -259,8 +261,12 @@ pub(crate) fn verify_chain(
             let first = verify_certified(authority, first, first_registrar)?;
             both(first, verify_certified(authority, second, second_registrar)?)
         }
+        // Where roles decide who rings, a holder would ring everybody, whatever the line says.
+        ([_, giver @ ..], _) if matches!(giver.len(), 2 | 4) && rings == Rings::ByRole => {
+            Err(Flaw::LinesNotUsed.into())
+        }
         ([holder, giver @ ..], registrars) if matches!(giver.len(), 2 | 4) => {
-            let issuer = verify_chain(authority, registrars, giver)?;
+            let issuer = verify_chain(authority, registrars, rings, giver)?;
             verify_holder(&issuer, &Certificate::read(giver[0].as_ref())?, &Certificate::read(holder.as_ref())?)
         }
         _ => Err(Flaw::ChainLength.into()),

@@ -179,6 +179,9 @@ pub enum Flaw {
     /// A ring without a line, where the charter demands one.
     #[error("a ring came without a line, and its office demands one")]
     LineMissing,
+    /// A line's holder in an office whose charter has no lines.
+    #[error("a principal's device certified a line's holder, and its office's charter has no lines")]
+    LinesNotUsed,
     /// A device that a principal certified as something else than the holder of a line.
     #[error("a principal's device certified a device that is not a counterpart's")]
     HolderRole,

@@ -31,6 +31,10 @@ use x509_cert::ext::pkix::{BasicConstraints, KeyUsages};
 /// Type of a version of a line (RFC 7515 section 4.1.9).
 pub const LINE_TYP: &str = "telcon-line+jws";
 
+/// How far the date that a version was signed with may be from that of its log entry, milliseconds: more than the difference of two
+/// clocks that a server accepts.
+pub const LINE_MAX_DELAY_MS: u64 = 10 * 60_000;
+
 /// What the clocks of a zone show at a time, milliseconds since 1970 UTC; none for a zone that is not known.
 pub type LocalTime<'a> = &'a dyn Fn(&str, u64) -> Option<LocalMinute>;
 
@@ -160,11 +164,28 @@ impl VerifiedLine {
         if !follows {
             return Err(Flaw::LineVersion.into());
         }
-        let unchanged = new.terms == old.terms
-            && new.device == old.device
-            && new.principal == old.principal
-            && new.holder == old.holder;
-        if next.is_givers() || unchanged { Ok(()) } else { Err(Flaw::LineSigner.into()) }
+        let same_line = new.terms == old.terms && new.device == old.device && new.holder == old.holder;
+        // A stop needs no confirmation of its signer, and so changes nothing else.
+        let may = match new.state {
+            LineState::Live => next.is_givers() || same_line && new.principal == old.principal,
+            LineState::Paused | LineState::Suspect | LineState::Ended => {
+                same_line && (next.is_givers() || new.principal == old.principal)
+            }
+        };
+        if may { Ok(()) } else { Err(Flaw::LineSigner.into()) }
+    }
+
+    /// Checks that a device of the holder is the one that the line is bound to. A device that a principal certified counts for the line
+    /// that names it, and for no other.
+    ///
+    /// # Errors
+    /// [`Flaw::LineDevice`].
+    pub fn check_holder(&self, device: &VerifiedDevice) -> Result<()> {
+        let bound = match self.content.device {
+            Some(bound) => bound == device.device(),
+            None => device.given_by().is_none(),
+        };
+        if bound { Ok(()) } else { Err(Flaw::LineDevice.into()) }
     }
 
     /// Checks that a ring is over this line, in one of its two directions: its holder rings the principal, from the device that it is
@@ -204,14 +225,7 @@ impl VerifiedLine {
         if by_principal {
             return Ok(());
         }
-        // A device that a principal certified counts for the line that names it, and for no other.
-        let bound = match line.device {
-            Some(device) => device == caller.device(),
-            None => caller.given_by().is_none(),
-        };
-        if !bound {
-            return Err(Flaw::LineDevice.into());
-        }
+        self.check_holder(caller)?;
         if line.terms.reach == Reach::Planned {
             return Err(Validity::LinePlanned.into());
         }
@@ -292,14 +306,26 @@ impl Office {
             return Err(Flaw::LineTerms.into());
         }
         let first = content.version == 1;
-        if first != content.previous.is_none() || !(1..=MAX_LINE_VERSIONS).contains(&content.version) {
+        // The last versions are for stopping: a line can always be ended.
+        let last = match content.state {
+            LineState::Live => MAX_LINE_VERSIONS - 2,
+            LineState::Paused | LineState::Suspect => MAX_LINE_VERSIONS - 1,
+            LineState::Ended => MAX_LINE_VERSIONS,
+        };
+        if first != content.previous.is_none() || !(1..=last).contains(&content.version) {
             return Err(Flaw::LineVersion.into());
         }
         let signer = device.card();
         let may = match content.on_behalf {
             Some(_) => allows(signer.role, Action::ActForPrincipal),
             None if *signer == content.principal => true,
-            None if *signer == content.holder => !first && content.state == LineState::Ended,
+            None if *signer == content.holder => {
+                let bound = match content.device {
+                    Some(bound) => bound == device.device(),
+                    None => device.given_by().is_none(),
+                };
+                bound && !first && content.state == LineState::Ended
+            }
             None => {
                 let stops = matches!(content.state, LineState::Suspect | LineState::Ended);
                 allows(signer.role, Action::StopLines) && !first && stops
@@ -316,7 +342,8 @@ impl Office {
     ///
     /// # Errors
     /// Those of [`Office::verify_line`], [`Office::verify_logged`], [`Office::verify_device_logged`],
-    /// [`Office::verify_delegation_logged`] and [`VerifiedLine::check_delegation`]; [`Flaw::LogEntry`], [`Flaw::OtherEntry`].
+    /// [`Office::verify_delegation_logged`] and [`VerifiedLine::check_delegation`]; [`Flaw::LogEntry`], [`Flaw::OtherEntry`],
+    /// [`Flaw::EntryTime`].
     pub fn verify_line_logged(&self, proven: &ProvenLine) -> Result<LoggedLine> {
         let line = self.verify_line(&proven.statement)?;
         let delegation = proven.delegation.as_deref().map(|under| self.verify_delegation_logged(under)).transpose()?;
@@ -333,6 +360,10 @@ impl Office {
             && *statement_sha256 == line.sha256();
         if !same {
             return Err(Flaw::OtherEntry.into());
+        }
+        // The signer chooses the date, by which the delegation was judged: the entry has to agree, so that a term bounds what is signed.
+        if signed.time_ms().abs_diff(line.content.at_ms) > LINE_MAX_DELAY_MS {
+            return Err(Flaw::EntryTime.into());
         }
         Ok(LoggedLine { line, signed, device, delegation })
     }

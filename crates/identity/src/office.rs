@@ -149,7 +149,7 @@ impl Office {
 
     /// Verifies a chain in everything but time.
     pub(crate) fn chain(&self, chain: &[impl AsRef<[u8]>]) -> Result<VerifiedDevice> {
-        verify_chain(&self.authority, self.charter.registrars, chain)
+        verify_chain(&self.authority, self.charter.registrars, self.charter.rings, chain)
     }
 
     /// Verifies a registrar certificate of this office: authentic, and in use at `now_ms`.

@@ -2942,6 +2942,10 @@ export interface OfficeView {
    */
   domain: string;
   /**
+   * Whether its charter has lines: principals give them to counterparts, who ring over them alone.
+   */
+  lines: boolean;
+  /**
    * Its name.
    */
   name: string;

@@ -23,7 +23,7 @@ export function view(more: Partial<View> = {}): View {
   return {
     phase: 'ready',
     you: { ...president, device: device(1) },
-    office: { domain: OFFICE, name: 'Office of the President' },
+    office: { domain: OFFICE, name: 'Office of the President', lines: true },
     people: few,
     people_more: false,
     caught_up: true,

@@ -114,7 +114,7 @@ export function lines_screen(view: View, list: LineList, page: LinesPage, now: n
   return {
     title: texts.title,
     intro: live.length === 0 ? lines.none_in_use : lines.in_use(live.length, format_number(live.length)),
-    can_give: gives === true,
+    can_give: gives === true && view.office?.lines === true,
     offers: holds ? [] : view.invitations.filter(offered_terms).map((one) => offer_row(one, context)),
     current: [...frozen, ...current.filter((row) => !frozen.includes(row))],
     past: rows.filter((row) => is_over(row.one, now)),

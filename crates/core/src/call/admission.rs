@@ -6,7 +6,7 @@ use crate::{
     mls::{GroupError, Leaf},
 };
 use telcon_identity::{
-    IdentityError, LoggedDelegation, LoggedDevice, LoggedEntry, LoggedRing, TrustStore, VerifiedDevice,
+    IdentityError, LoggedDelegation, LoggedDevice, LoggedEntry, LoggedLine, LoggedRing, TrustStore, VerifiedDevice,
 };
 use telcon_proto::{
     Card,
@@ -64,12 +64,14 @@ pub(super) fn verify(
     context: &Context<'_>,
     ring: &LoggedRing,
     on_behalf: Option<&LoggedDelegation>,
+    line: Option<&LoggedLine>,
     leaf: &Leaf,
     proofs: &[Logged],
 ) -> Result<LoggedDevice, Refusal> {
     let (trust, fresh_size) = (context.device.trust(), context.fresh_size);
     let device = identify(trust, leaf, context.now_ms())?;
     admit(context, ring, on_behalf, &device)?;
+    check_bound(line, &device)?;
     let mut last = Refusal::NotAllowed("a member came without proof that its device is in the log");
     for proof in proofs {
         match trust.verify_device_logged(device.clone(), proof) {
@@ -111,6 +113,19 @@ pub(super) fn check_shown(shown: &Card, certified: &Card) -> Result<(), Refusal>
         ));
     }
     Ok(())
+}
+
+/// A holder's device counts in a call over the line that names it, and in no other: another principal, or a server, that had one
+/// certified for the same person adds nobody.
+fn check_bound(line: Option<&LoggedLine>, device: &VerifiedDevice) -> Result<(), Refusal> {
+    match line {
+        Some(line) if allows(device.card().role, Action::HoldLines) => Ok(line.line().check_holder(device)?),
+        Some(_) => Ok(()),
+        None if device.given_by().is_some() => {
+            Err(Refusal::NotAllowed("a device that holds a line was added to a call that is over none"))
+        }
+        None => Ok(()),
+    }
 }
 
 /// Admits a verified device to the call of `ring`: the two parties, who acts for them, and staff of their offices who listen.

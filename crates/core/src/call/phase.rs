@@ -308,7 +308,14 @@ impl AwaitingWelcome {
         let mut check = |leaves: &[Leaf]| -> Result<(), Refusal> {
             for leaf in leaves {
                 let on_behalf = ring.on_behalf.as_ref();
-                members.push(admission::verify(context, &ring.logged, on_behalf, leaf, welcome.devices)?);
+                members.push(admission::verify(
+                    context,
+                    &ring.logged,
+                    on_behalf,
+                    ring.line.as_ref(),
+                    leaf,
+                    welcome.devices,
+                )?);
             }
             Ok(())
         };

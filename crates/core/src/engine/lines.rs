@@ -16,7 +16,7 @@ use telcon_proto::{
     Blob, CallId, Card, ClientMessage, DeviceId, InvitationId, LineId, PersonId, Role,
     alert::ReportedAlert,
     delegation::Act,
-    line::{Line, LineList, LineState, LineTerms, ProvenLine},
+    line::{Line, LineList, LineState, LineTerms, ProvenLine, Rings},
     policy::{Action, allows},
 };
 
@@ -102,6 +102,9 @@ impl Engine {
         let gives = allows(self.device.me().card().role, Action::GiveLines);
         if !gives {
             self.alert(AlertLevel::Amber, "People of your role do not give lines.");
+        } else if self.device.office().rings() == Rings::ByRole {
+            self.alert(AlertLevel::Amber, "This office's charter has no lines: people ring by their roles here.");
+            return false;
         }
         gives
     }
@@ -234,6 +237,10 @@ impl Engine {
 
     fn sign_next(&mut self, now_ms: u64, before: &VerifiedLine, change: LineChange, giver: Option<Giver>) {
         let old = before.content();
+        if change.terms.is_some() && change.state.unwrap_or(old.state) != LineState::Live {
+            return self
+                .alert(AlertLevel::Amber, "The line was not changed: use it again first, then change what it allows.");
+        }
         let terms = change.terms.map(|terms| self.within_floor(terms));
         let next = Line {
             version: old.version.saturating_add(1),

@@ -43,7 +43,7 @@ use telcon_proto::{
     contact::Contact,
     device_policy::ProgramVersion,
     limits::MAX_MESSAGE_BYTES,
-    line::{ContactLine, LineState, Reach},
+    line::{self, ContactLine, LineState, Reach},
     policy::{Action, allows},
     shift::OnShift,
 };
@@ -403,6 +403,7 @@ impl Engine {
             office: Some(OfficeView {
                 domain: self.device.office().domain().clone(),
                 name: self.device.office().name().to_owned(),
+                lines: self.device.office().rings() == line::Rings::OverLines,
             }),
             people: self.people.clone(),
             people_more: self.people_more,

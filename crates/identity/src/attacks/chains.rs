@@ -35,7 +35,7 @@ fn a_chain_of_another_length_is_refused() {
             refused(world.office.verify_chain(&chain, NOW), Flaw::ChainLength);
         }
         // Three are a line's holder before the chain of a principal's device.
-        refused(world.office.verify_chain(&long, NOW), Flaw::PathLength);
+        refused(world.office.verify_chain(&long, NOW), Flaw::LinesNotUsed);
         let [one, two] = [&device, &enrolment];
         for chain in [vec![one, one, two, one, two, one], vec![one, one, one, two, one, two, one]] {
             refused(world.office.verify_chain(&chain, NOW), Flaw::ChainLength);
@@ -73,8 +73,7 @@ fn a_device_certificate_as_an_issuer_is_refused() {
         });
         refused(world.office.verify_chain(&[rogue.clone(), caller.chain[0].clone()], NOW), Flaw::NotAnIssuer);
         let long = [rogue, caller.chain[0].clone(), caller.chain[1].clone()];
-        // A principal's device certifies holders of lines, and nobody else.
-        refused(world.office.verify_chain(&long, NOW), Flaw::HolderRole);
+        refused(world.office.verify_chain(&long, NOW), Flaw::LinesNotUsed);
     }
 }
 

@@ -575,3 +575,93 @@ fn an_opening_that_names_another_line_than_its_ring_is_refused() {
         }
     }
 }
+
+#[test]
+fn holders_are_certified_only_where_the_charter_has_lines() {
+    for suite in SUITES {
+        let giver = Giver::new(suite);
+        let by_role = World::new(suite);
+        // The same authority, with a charter of an earlier version.
+        refused(by_role.office.verify_chain(&giver.holder().chain, NOW), Flaw::LinesNotUsed);
+    }
+}
+
+#[test]
+fn another_device_of_the_holders_person_neither_ends_the_line_nor_counts_for_it() {
+    for suite in SUITES {
+        let giver = Giver::new(suite);
+        let line = giver.line(|_| {});
+        // Another principal, or one who lost a device, certified it for the same card.
+        let key = DeviceKey::from_seed(suite, &[0x69; 32]);
+        let id = DeviceId::from_bytes([0x7a; 16]);
+        let by = giver.world.office.verify_chain(&giver.principal.chain, NOW).unwrap();
+        let request = giver.request(&key, id);
+        let chain = certify_holder(&giver.principal.key, &by, &giver.principal.chain, &request, &guest(), NOW).unwrap();
+        let other = Device { key, chain, id };
+        refused(giver.next(&line, &other, |line| line.state = LineState::Ended), Flaw::LineSigner);
+        let verified = giver.world.office.verify_chain(&other.chain, NOW).unwrap();
+        refused(line.check_holder(&verified), Flaw::LineDevice);
+        refused(giver.line(|line| line.device = None).check_holder(&verified), Flaw::LineDevice);
+        let bound = giver.world.office.verify_chain(&giver.holder().chain, NOW).unwrap();
+        assert_eq!(line.check_holder(&bound), Ok(()));
+    }
+}
+
+#[test]
+fn a_stop_changes_nothing_but_whether_the_line_is_in_use() {
+    let giver = Giver::new(SuiteName::Hybrid);
+    let one = giver.line(|line| line.terms.reach = Reach::Planned);
+    for state in [LineState::Paused, LineState::Suspect, LineState::Ended] {
+        let stop = |change: &dyn Fn(&mut Line)| {
+            let next = giver.next(&one, &giver.principal, |line| {
+                line.state = state;
+                change(line);
+            });
+            one.check_next(&next.unwrap())
+        };
+        assert_eq!(stop(&|_| {}), Ok(()));
+        refused(stop(&|line| line.terms.reach = Reach::Direct), Flaw::LineSigner);
+        refused(stop(&|line| line.device = None), Flaw::LineSigner);
+        refused(stop(&|line| line.holder.name = "President Halvorson".into()), Flaw::LineSigner);
+    }
+}
+
+#[test]
+fn the_last_versions_of_a_line_are_for_stopping_it() {
+    let giver = Giver::new(SuiteName::Hybrid);
+    let sign = |version, state| {
+        let line = Line { version, previous: Some(Digest::from_bytes([1; 32])), state, ..first() };
+        giver.world.office.verify_line(&sign_line(&giver.principal.key, &giver.principal.chain, &line))
+    };
+    let last = telcon_proto::limits::MAX_LINE_VERSIONS;
+    for (state, most) in [
+        (LineState::Live, last - 2),
+        (LineState::Paused, last - 1),
+        (LineState::Suspect, last - 1),
+        (LineState::Ended, last),
+    ] {
+        assert!(sign(most, state).is_ok(), "{state:?}");
+        refused(sign(most + 1, state), Flaw::LineVersion);
+    }
+}
+
+#[test]
+fn a_version_that_was_logged_long_after_its_date_is_refused() {
+    let mut giver = Giver::new(SuiteName::Hybrid);
+    let device = giver.world.log(&enrolled_entry(&giver.world, &giver.principal));
+    for (at_ms, accepted) in [(NOW - 9 * 60_000, true), (NOW - 11 * 60_000, false), (NOW + 11 * 60_000, false)] {
+        let line = Line { at_ms, ..first() };
+        let statement = sign_line(&giver.principal.key, &giver.principal.chain, &line);
+        // The device is certified a minute before now at the earliest.
+        let Ok(verified) = giver.world.office.verify_line(&statement) else {
+            assert!(at_ms < NOW);
+            continue;
+        };
+        let signed = giver.world.log(&entry_of(&verified));
+        let proven = ProvenLine { statement, signed, device: device.clone(), delegation: None };
+        match accepted {
+            true => assert!(giver.world.office.verify_line_logged(&proven).is_ok()),
+            false => refused(giver.world.office.verify_line_logged(&proven), Flaw::EntryTime),
+        }
+    }
+}

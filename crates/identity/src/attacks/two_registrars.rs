@@ -141,8 +141,7 @@ fn one_registrar_where_two_are_needed_is_refused() {
             let caller = Device { key, chain: half.to_vec(), id: ASKING };
             refused(offices.office().verify_ring(&signed_ring(&offices.world, &caller), NOW), Flaw::OneRegistrar);
         }
-        // Read as a line's holder before the chain of a principal's device.
-        refused(offices.office().verify_chain(&chain[..3], NOW), Flaw::NotAnIssuer);
+        refused(offices.office().verify_chain(&chain[..3], NOW), Flaw::LinesNotUsed);
         refused(offices.office().verify_chain(&chain[..1], NOW), Flaw::ChainLength);
         // The same approval twice.
         let twice = [&chain[..2], &chain[..2]].concat();

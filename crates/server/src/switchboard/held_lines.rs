@@ -4,7 +4,7 @@
 use super::port::SessionId;
 use crate::{
     local_time,
-    store::{FoundVersion, LineRow, LineVersion, SignedLine},
+    store::{CallRow, FoundVersion, LineRow, LineVersion, SignedLine, Stage},
 };
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use telcon_proto::{
@@ -140,6 +140,16 @@ impl Lines {
     /// Whether a line may be rung over, apart from its terms.
     pub fn is_live(&self, line: LineId) -> bool {
         self.rows.get(&line).is_some_and(|held| held.state() == LineState::Live)
+    }
+
+    /// Whether a call over a line that is in this state cannot go on: a pause stops rings, and the end or a doubt calls too.
+    pub fn stops(&self, call: &CallRow) -> bool {
+        let Some((line, _)) = call.line else { return false };
+        match self.rows.get(&line).map(Held::state) {
+            Some(LineState::Live) => false,
+            Some(LineState::Paused) => call.stage != Stage::Live,
+            Some(LineState::Suspect | LineState::Ended) | None => true,
+        }
     }
 
     /// How many lines of a principal have not ended.

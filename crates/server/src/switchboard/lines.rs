@@ -32,6 +32,9 @@ use telcon_proto::{
 
 const NO_ZONE: &str = "there is no such time zone: choose another for the line's hours";
 
+/// Where roles decide who rings, a line would promise what nothing keeps.
+const NO_LINES: &str = "this office's charter has no lines: people ring by their roles here";
+
 impl Switchboard {
     pub(super) fn restore_lines(&mut self, stored: Vec<LineRow>) {
         for row in stored {
@@ -65,6 +68,9 @@ impl Switchboard {
         let Some(giver) = giver else {
             return Some((NotAllowed, "only a principal's device offers a line".into()));
         };
+        if self.context.policy.rings == Rings::ByRole {
+            return Some((NotAllowed, NO_LINES.into()));
+        }
         if !allows(row.card.role, Action::HoldLines) {
             return Some((NotAllowed, "a line is offered to a counterpart".into()));
         }
@@ -84,13 +90,10 @@ impl Switchboard {
         if self.context.lines.count(giver.person) + offers >= MAX_LINES_PER_PRINCIPAL {
             return Some((TooMany, "you have given as many lines as one can: end some first".into()));
         }
-        // A person whom others know: their devices are not this principal's to add to.
-        let is_new = directory.devices_of(row.card.person).next().is_none();
-        if !is_new && !self.context.lines.is_between(giver.person, row.card.person) {
-            return Some((
-                NotAllowed,
-                "this person is known to the office and holds no line of yours: offer it to a new one".into(),
-            ));
+        // Devices of a person whom the office knows are not a principal's to add to. Whoever lost all of theirs is looked up when the
+        // device is confirmed.
+        if directory.devices_of(row.card.person).next().is_some() {
+            return Some((NotAllowed, "this person is known to the office: offer the line to a new one".into()));
         }
         self.other_words(&row.card)
             .or_else(|| self.looks_like_another_holder(&row.card, giver.person))
@@ -203,6 +206,9 @@ impl Switchboard {
         let signer = self.context.directory.session(session).filter(|session| session.device == new.by);
         let signer = signer.ok_or("a version of a line is sent by the device that signed it")?;
         check_clock(content, now_ms)?;
+        if self.context.policy.rings == Rings::ByRole {
+            return Err(NO_LINES.into());
+        }
         if content.terms.hours.as_ref().is_some_and(|hours| !local_time::is_zone(&hours.zone)) {
             return Err(NO_ZONE.into());
         }
@@ -237,6 +243,12 @@ impl Switchboard {
                 let old = &before.content;
                 if principal != old.principal.person || content.holder.person != old.holder.person {
                     return Err("a line stays between the same people: end it, and give another".into());
+                }
+                // What needs no confirmation changes nothing but whether the line is in use.
+                let stops = content.state != LineState::Live;
+                if stops && (content.terms != old.terms || content.device != old.device || content.holder != old.holder)
+                {
+                    return Err("a line that is stopped keeps what it allows: change that when it is in use".into());
                 }
                 // Whether it follows the version that the database lacks, nobody can say: the principal answers for all of it.
                 let is_givers = content.on_behalf.is_some() || signer.card.person == principal;

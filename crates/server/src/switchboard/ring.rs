@@ -390,7 +390,12 @@ impl Switchboard {
             }
             Stage::Ringing | Stage::Live => {
                 self.context.relay(RelayCommand::OpenCall(id, call.row.opened_index.unwrap_or_default()));
+                // Its line may have been stopped while it was being opened, before the server ended.
+                let stopped = self.context.lines.stops(&call.row);
                 self.calls.insert(call);
+                if stopped {
+                    self.end(id, Ended::Revoked, now_ms);
+                }
             }
             Stage::Ended => {}
         }

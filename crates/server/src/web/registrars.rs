@@ -170,7 +170,11 @@ pub(super) async fn approve(
             .invitation(&invitation)
             .map_err(|_| "the server could not verify the certificate: approve it again")?;
         match row.as_ref().is_some_and(|row| row.line.is_some()) {
-            true => check_holder(&for_check.office, row.as_ref(), chain, line, now_ms()),
+            true => {
+                let checked = check_holder(&for_check.office, row.as_ref(), chain, line, now_ms())?;
+                is_new_person(&for_check, row.as_ref())?;
+                Ok(checked)
+            }
             false if line.is_some() => Err("this invitation is not for a line".to_owned()),
             false => check_approval(&for_check.office, row.as_ref(), chain, now_ms()),
         }
@@ -241,6 +245,21 @@ fn check_holder(
     let new = check(office, chain, now_ms).map_err(unverified)?;
     let line = sign_in::verify_first_line(office, line)?;
     Ok(Approved::Holder(new, Box::new(line)))
+}
+
+/// A principal certifies devices of new people only: whoever has, or ever had, a device is known to others, who would take the new one
+/// for theirs.
+fn is_new_person(app: &App, row: Option<&InvitationRow>) -> Result<(), String> {
+    let Some(row) = row else { return Ok(()) };
+    let known = app
+        .reader
+        .listed_devices(Some(row.card.person))
+        .map_err(|_| "the server could not verify the certificate: approve it again")?;
+    // The device itself is known if the log failed before.
+    match known.iter().all(|device| Some(device.device) == row.device) {
+        true => Ok(()),
+        false => Err("this person is known to the office: offer the line to a new one".to_owned()),
+    }
 }
 
 /// Verifies a registrar's revocation, and has the switchboard carry it out. A refusal is sent to the registrar's connection.

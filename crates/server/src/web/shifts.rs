@@ -8,7 +8,10 @@ use super::{
     protection::{Begun, Ceremony, Party, store},
     shift_tokens::bearer,
 };
-use crate::{hub::Input, protection::Client, random::random, store::ProtectionWrite, switchboard::BeginningShift};
+use crate::{
+    archive::now_ms, hub::Input, protection::Client, random::random, store::ProtectionWrite,
+    switchboard::BeginningShift,
+};
 use axum::{
     Json,
     extract::State,
@@ -163,6 +166,9 @@ fn verify(
     let row =
         app.reader.passkey(&credential)?.filter(|row| row.device.as_bytes() == user.as_bytes()).ok_or_else(unknown)?;
     let theirs = app.reader.device(&row.device)?.filter(|row| row.revoked_ms.is_none()).ok_or_else(unknown)?;
+    // As at its own sign-in: with an expired certificate its person may sign in nowhere.
+    let chain: Vec<&[u8]> = theirs.chain.iter().map(|der| der.as_slice()).collect();
+    app.office.verify_chain(&chain, now_ms()).map_err(|_| unknown())?;
     let before = row.passkey;
     let mut used: Passkey = read_passkey(&before)?;
     let result = webauthn.finish_discoverable_authentication_v2(&answer, state, &used);

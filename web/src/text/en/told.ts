@@ -219,6 +219,8 @@ export const told = {
   line_limits: 'what it allows is not within its limits: choose again',
   line_too_many_open: 'too many of your lines wait for somebody to take them: withdraw some first',
   line_too_many: 'there are as many lines as there can be: end some first',
+  lines_none: 'This office’s charter has no lines: people ring by their roles here.',
+  line_use_first: 'Use the line again first, then change what it allows.',
   line_known: 'this person is known here, and holds no line of yours: choose other words',
   line_log_pending: 'Your office’s log cannot be written now. The change counts once it can.',
   line_pending: 'its last change is not in the log yet: try again in a moment',

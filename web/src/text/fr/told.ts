@@ -253,6 +253,8 @@ export const told: Text['told'] = {
   line_limits: 'ce qu’elle permet dépasse ses limites : choisissez de nouveau',
   line_too_many_open: 'trop de vos lignes attendent d’être prises : retirez-en d’abord quelques-unes',
   line_too_many: 'le nombre de lignes est à son maximum : mettez d’abord fin à certaines',
+  lines_none: 'La charte de ce cabinet ne prévoit pas de lignes : on y appelle selon son rôle.',
+  line_use_first: 'Réactivez d’abord la ligne, puis changez ce qu’elle permet.',
   line_known: 'cette personne est connue ici, et ne détient aucune de vos lignes : choisissez d’autres termes',
   line_log_pending: 'Le journal de votre cabinet ne peut pas être écrit. La modification vaudra dès qu’il le pourra.',
   line_pending: 'sa dernière modification n’est pas encore au journal : réessayez dans un instant',

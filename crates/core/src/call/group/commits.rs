@@ -33,7 +33,8 @@ impl Session {
             return Ok(());
         }
         let (on_behalf, proofs) = (self.ring.on_behalf.as_ref(), std::slice::from_ref(logged));
-        let joining = admission::verify(context, &self.ring.logged, on_behalf, &joiner.leaf, proofs)?;
+        let joining =
+            admission::verify(context, &self.ring.logged, on_behalf, self.ring.line.as_ref(), &joiner.leaf, proofs)?;
         if joining.device().device() != from {
             return Err(Refusal::NotAllowed("a key package of another device was handed over"));
         }
@@ -115,7 +116,14 @@ impl Session {
         };
         let mut joined = Vec::new();
         for leaf in &change.added {
-            let logged = admission::verify(context, &self.ring.logged, self.ring.on_behalf.as_ref(), leaf, proofs)?;
+            let logged = admission::verify(
+                context,
+                &self.ring.logged,
+                self.ring.on_behalf.as_ref(),
+                self.ring.line.as_ref(),
+                leaf,
+                proofs,
+            )?;
             membership.check_shown(logged.device().card())?;
             joined.push(logged);
         }

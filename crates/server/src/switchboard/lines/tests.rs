@@ -321,6 +321,22 @@ fn a_line_of_an_older_database_is_not_rung_over_until_its_giver_signs_again() {
 }
 
 #[test]
+fn a_call_whose_line_was_stopped_while_it_was_opened_ends_at_the_next_start() {
+    for (state, ends) in [(LineState::Live, false), (LineState::Paused, true), (LineState::Ended, true)] {
+        let (mut office, first) = bound();
+        assert!(ring(&mut office, CALL, &first));
+        // The log had the opening, and the server ended before it looked at the line again.
+        let next = line(&mut office, 2, Some(&first), state);
+        let (version, statement) = version(next, office.now);
+        office.store.apply(&[Write::LineSigned(Box::new(version), statement)]).unwrap();
+        office.restart();
+        let revoked =
+            |entry: Entry| matches!(entry, Entry::CallEnded { call, how: Ended::Revoked, .. } if call == CALL);
+        assert_eq!(office.entries().any(revoked), ends, "{state:?}");
+    }
+}
+
+#[test]
 fn a_version_that_was_not_compared_with_the_one_before_is_refused() {
     let (mut office, first) = bound();
     let second = line(&mut office, 2, Some(&first), LineState::Paused);
