@@ -95,7 +95,9 @@ async function press() {
       return this;
     };
     const event = new self.ExtendableEvent('notificationclick');
-    event.notification = { close: () => asked.push('close') };
+    // What the worker itself put into the notification that it shows.
+    const [shown] = await self.registration.getNotifications();
+    event.notification = { close: () => asked.push('close'), data: shown?.data ?? null };
     const done = [];
     event.waitUntil = (work) => void done.push(work);
     self.dispatchEvent(event);

@@ -300,7 +300,7 @@ impl Switchboard {
     }
 
     /// Whether a revocation orders nothing that was not ordered before: a device that is revoked may be ordered to erase itself, and one
-    /// whose revocation is lost ([`crate::reconcile`]) is revoked again, so that there is one that it accepts.
+    /// whose revocation is lost ([`mod@crate::reconcile`]) is revoked again, so that there is one that it accepts.
     fn was_ordered(&self, device: &DeviceId, statement: &str) -> bool {
         let directory = &self.context.directory;
         directory.revoked_ms(device).is_some()
