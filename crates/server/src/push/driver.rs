@@ -5,7 +5,7 @@ use super::{
     delivery::Client,
     queue::{Outcome, Queue},
 };
-use crate::{archive::now_ms, switchboard::PushCommand};
+use crate::{archive::now_ms, clock::Clock, switchboard::PushCommand};
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -42,11 +42,15 @@ pub async fn run<F: Future<Output = ()>>(
         while commands.recv().await.is_some() {}
         return;
     };
-    let (started, started_ms) = (Instant::now(), now_ms());
-    let now = || started_ms + started.elapsed().as_millis() as u64;
+    // As the switchboard's, which says until when a message is of use.
+    let mut clock = Clock::new(Instant::now(), now_ms());
     let mut queue = Queue::default();
     let mut under_way: JoinSet<(DeviceId, u64, Outcome)> = JoinSet::new();
     loop {
+        if clock.follow(Instant::now(), now_ms()).is_some() {
+            queue.clock_set();
+        }
+        let now = || clock.at(Instant::now());
         while let Some(attempt) = queue.next(now()) {
             let client = client.clone();
             // VAPID is about the wall clock, whatever it was set to.

@@ -100,7 +100,29 @@ struct Waiting {
     allowance: Allowance,
 }
 
+impl Message {
+    /// Whether it is about a ring, and nothing was tried yet.
+    fn is_new_ring(&self) -> bool {
+        !self.attempted && matches!(self.push.about, PushAbout::Ring { .. })
+    }
+}
+
 impl Waiting {
+    /// Drops a message if more wait than are kept: the oldest alert, or the end of a ring before a ring. Returns what has to be reported
+    /// as settled; an alert is stated again at the next start.
+    fn limit(&mut self) -> Option<Push> {
+        if self.messages.len() <= MAX_PUSHES_PER_DEVICE {
+            return None;
+        }
+        let is_over = |message: &Message| matches!(message.push.about, PushAbout::RingOver { .. });
+        let at = match self.messages.front()?.push.about {
+            PushAbout::Alert { .. } => 0,
+            _ => self.messages.iter().position(is_over).unwrap_or(self.messages.len() - 1),
+        };
+        let dropped = self.messages.remove(at)?;
+        (!matches!(dropped.push.about, PushAbout::Alert { .. })).then_some(dropped.push)
+    }
+
     /// Sends none of these messages any more. The attempt under way cannot be stopped, but is not repeated.
     fn withdraw(&mut self) {
         self.messages.clear();
@@ -177,6 +199,13 @@ impl Queue {
         [&self.rings, &self.alerts].into_iter().filter_map(Lane::next_timeout).min()
     }
 
+    /// The clock was set: what was waited for in the former time is not waited for any more.
+    pub fn clock_set(&mut self) {
+        for waiting in self.lanes().flat_map(|lane| lane.devices.values_mut()) {
+            (waiting.not_before_ms, waiting.allowance) = (0, Allowance::default());
+        }
+    }
+
     /// What happened since it was last asked.
     pub fn take_events(&mut self) -> Vec<Event> {
         self.lanes().flat_map(|lane| std::mem::take(&mut lane.events)).collect()
@@ -219,12 +248,7 @@ impl Lane {
         }
         let message = Message { push, attempted: false };
         match message.push.about {
-            PushAbout::Alert { .. } => {
-                if waiting.messages.len() == MAX_PUSHES_PER_DEVICE {
-                    waiting.messages.pop_front();
-                }
-                return waiting.messages.push_back(message);
-            }
+            PushAbout::Alert { .. } => waiting.messages.push_back(message),
             PushAbout::Ring { .. } => {
                 // It is tried at once, whatever failed before, and before what tells of rings that are over.
                 (waiting.failures, waiting.not_before_ms) = (0, 0);
@@ -240,13 +264,8 @@ impl Lane {
                 waiting.messages.push_back(message);
             }
         }
-        if waiting.messages.len() > MAX_PUSHES_PER_DEVICE {
-            let is_over = |message: &Message| matches!(message.push.about, PushAbout::RingOver { .. });
-            let oldest = waiting.messages.iter().position(is_over).unwrap_or(waiting.messages.len() - 1);
-            if let Some(dropped) = waiting.messages.remove(oldest) {
-                self.events.push(Event::Settled(dropped.push.to.device, dropped.push.about));
-            }
-        }
+        let dropped = waiting.limit();
+        self.events.extend(dropped.map(|push| Event::Settled(push.to.device, push.about)));
     }
 
     fn next(&mut self, id: u64, now_ms: u64) -> Option<Attempt> {
@@ -293,13 +312,18 @@ impl Lane {
             }
             Outcome::Failed { .. } if withdrawn => {}
             Outcome::Failed { retry_ms } => {
-                let longest = push.until_ms.saturating_sub(now_ms);
-                let backoff = self.limits.retry_ms.saturating_mul(1 << waiting.failures.min(16)).min(MAX_PUSH_RETRY_MS);
-                waiting.failures = waiting.failures.saturating_add(1);
-                waiting.not_before_ms = now_ms + retry_ms.unwrap_or(0).max(backoff).min(longest.max(backoff));
-                if waiting.messages.len() < MAX_PUSHES_PER_DEVICE {
-                    waiting.messages.push_front(Message { push, attempted: true });
+                // A ring that came meanwhile is of use for seconds: it is tried first, and at once.
+                let rings = waiting.messages.iter().take_while(|message| message.is_new_ring()).count();
+                if rings == 0 {
+                    let longest = push.until_ms.saturating_sub(now_ms);
+                    let backoff =
+                        self.limits.retry_ms.saturating_mul(1 << waiting.failures.min(16)).min(MAX_PUSH_RETRY_MS);
+                    waiting.failures = waiting.failures.saturating_add(1);
+                    waiting.not_before_ms = now_ms + retry_ms.unwrap_or(0).max(backoff).min(longest.max(backoff));
                 }
+                waiting.messages.insert(rings, Message { push, attempted: true });
+                let dropped = waiting.limit();
+                self.events.extend(dropped.map(|push| Event::Settled(push.to.device, push.about)));
             }
         }
     }
@@ -572,6 +596,50 @@ mod tests {
         assert_eq!(queue.next(START + 39_000), None, "the push service asked for that");
         let about = ring_of(&mut queue, 1, 2);
         assert_eq!(queue.next(START + 39_000).unwrap().push.about, about, "another ring is tried once at once");
+    }
+
+    #[test]
+    fn a_ring_that_comes_while_something_else_fails_is_tried_first_and_at_once() {
+        for busy in
+            [PushAbout::RingOver { call: call(1), missed: true }, PushAbout::Ring { call: call(1), until_ms: RING_END }]
+        {
+            let mut queue = Queue::default();
+            send_about(&mut queue, 1, busy, RING_END);
+            let attempt = queue.next(START).unwrap();
+            let about = ring_of(&mut queue, 1, 2);
+            queue.done(device(1), attempt.id, Outcome::Failed { retry_ms: Some(60_000) }, START + 1);
+            let ring = queue.next(START + 1).unwrap();
+            assert_eq!(ring.push.about, about, "after {busy:?}");
+            queue.done(device(1), ring.id, Outcome::Accepted, START + 2);
+            assert_eq!(queue.next(START + 2).map(|attempt| attempt.push.about), Some(busy));
+        }
+    }
+
+    #[test]
+    fn what_waits_is_limited_and_a_ring_is_kept_before_the_ends_of_others() {
+        let mut queue = Queue::default();
+        let ring = ring_of(&mut queue, 1, 100);
+        let attempt = queue.next(START).unwrap();
+        for n in 0..MAX_PUSHES_PER_DEVICE as u8 {
+            send_about(&mut queue, 1, PushAbout::RingOver { call: call(n), missed: true }, START + DAY_MS);
+        }
+        queue.done(device(1), attempt.id, Outcome::Failed { retry_ms: None }, START);
+        let oldest = PushAbout::RingOver { call: call(0), missed: true };
+        assert_eq!(queue.take_events(), [Event::Settled(device(1), oldest)]);
+        let again = queue.next(queue.next_timeout().unwrap()).unwrap();
+        assert_eq!(again.push.about, ring);
+    }
+
+    #[test]
+    fn after_the_clock_was_set_back_nothing_waits_in_the_former_time() {
+        let mut queue = Queue::default();
+        send(&mut queue, 1, 1);
+        let attempt = queue.next(START).unwrap();
+        queue.done(device(1), attempt.id, Outcome::Failed { retry_ms: Some(3_600_000) }, START);
+        let before = START - DAY_MS;
+        assert_eq!(queue.next(before), None);
+        queue.clock_set();
+        assert_eq!(queue.next(before).map(|attempt| entry(&attempt)), Some(1));
     }
 
     #[test]
