@@ -5,7 +5,7 @@ use serde::Deserialize;
 use telcon_proto::{
     CallId, Card, ClientMessage, DelegationId, DeviceId, InvitationId, PersonId, RecordMode, RecoveryId, Role,
     delegation::{Act, ActsFor},
-    line::{Line, LineList, LineState, LineTerms},
+    line::{Line, LineList, LineState, LineTerms, LoggedVersion},
     message::DeclineReply,
     recovery::RecoveryReason,
     shift::OnShift,
@@ -66,6 +66,9 @@ pub enum UserCommand {
     SignLineChange {
         /// Its newest version, as the office listed it.
         statement: String,
+        /// The newer one that the office lost, as it listed it.
+        #[serde(default)]
+        lost: Option<LoggedVersion>,
         /// What becomes of it.
         change: LineChange,
         /// The principal's delegation, for somebody who acts for them, as the office listed it.

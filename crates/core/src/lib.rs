@@ -23,5 +23,5 @@ pub mod view;
 pub use call::ReceivedFrame;
 pub use device::{AskingDevice, Device, DeviceError, DeviceState};
 pub use engine::Engine;
-pub use io::{Event, LineChange, NewLine, Output, UserCommand};
+pub use io::{Event, Output, UserCommand};
 pub use lines::Zones;

@@ -12,10 +12,10 @@ use telcon_core::{
 };
 use telcon_identity::{VerifiedLine, certify_holder, sign_delegation, sign_line, sign_ring, verify_request};
 use telcon_proto::{
-    Blob, ClientMessage, DelegationId, Ended, RecordMode, Role, ServerMessage, SuiteName,
+    Blob, ClientMessage, DelegationId, Digest, Ended, RecordMode, Role, ServerMessage, SuiteName,
     delegation::{Act, Delegation},
     http::{ProvenDevice, RecordLine, RecordProof},
-    line::{Hours, Line, LineList, LineState, LineTerms, ProvenLine, Reach, Rings, Weekday},
+    line::{Hours, Line, LineList, LineState, LineTerms, ListedLine, LoggedVersion, ProvenLine, Reach, Rings, Weekday},
     message::{DeclineReply, Logged, Notice, NoticeState, PersonNamed},
 };
 #[cfg(target_arch = "wasm32")]
@@ -341,7 +341,9 @@ fn a_server_that_hides_an_end_does_not_ring_the_device_that_signed_it() {
     for state in [LineState::Paused, LineState::Suspect, LineState::Ended] {
         let mut world = World::hybrid();
         let (rung, line, statement) = (world.rung(), world.line.clone(), world.office.statement(&world.line));
-        world.principal.command(NOW, UserCommand::SignLineChange { statement, change: stop(state), under: None });
+        world
+            .principal
+            .command(NOW, UserCommand::SignLineChange { statement, lost: None, change: stop(state), under: None });
         let out = outputs(&mut world.principal);
         let persisted = out.iter().position(|output| *output == Output::Persist);
         let signed = out.iter().position(|output| matches!(output, Output::Send(ClientMessage::StopLine { .. })));
@@ -564,12 +566,45 @@ fn a_call_ends_with_its_line_and_goes_on_when_that_is_paused() {
         let rung = world.live();
         outputs(&mut world.principal);
         let statement = world.office.statement(&world.line);
-        world.principal.command(NOW, UserCommand::SignLineChange { statement, change: stop(state), under: None });
+        world
+            .principal
+            .command(NOW, UserCommand::SignLineChange { statement, lost: None, change: stop(state), under: None });
         let sent = sent(&mut world.principal);
         let hung_up = sent.contains(&ClientMessage::HangUp { call: rung.call, failed: false });
         let call = world.principal.view().call.unwrap();
         assert_eq!((hung_up, call.state == CallState::Ended), (ends, ends), "{state:?}");
     }
+}
+
+/// The office's database was restored from a backup that is older than the line's last change.
+#[test]
+fn a_principal_signs_a_line_again_after_the_version_that_the_office_lost() {
+    let mut world = World::hybrid();
+    let statement = world.office.statement(&world.line);
+    let lost = LoggedVersion { version: 4, state: LineState::Paused, statement_sha256: Digest::from_bytes([7; 32]) };
+    let alerts = world.principal.view().alerts_raised;
+    let listed = ListedLine { lost: Some(lost), ..world.office.listed(&world.line, NOW) };
+    world.principal.command(NOW, UserCommand::SeeLines { list: LineList { lines: vec![listed], more: false } });
+    assert_eq!(world.principal.view().alerts_raised, alerts, "an honest office is not accused");
+    let sign = |engine: &mut Engine, lost, state| {
+        let (statement, change) = (statement.clone(), stop(state));
+        engine.command(NOW, UserCommand::SignLineChange { statement, lost: Some(lost), change, under: None });
+        sent(engine).into_iter().find_map(|message| match message {
+            ClientMessage::SignLine { statement } | ClientMessage::StopLine { statement } => Some(statement),
+            _ => None,
+        })
+    };
+    for state in [LineState::Live, LineState::Ended] {
+        let signed = sign(&mut world.principal, lost, state).expect("a signed version");
+        let signed = world.principal.device().office().verify_line(&signed).unwrap();
+        let (old, new) = (world.line.content(), signed.content());
+        assert_eq!((new.version, new.previous, new.state), (5, Some(lost.statement_sha256), state));
+        assert_eq!((&new.terms, new.device, &new.holder), (&old.terms, old.device, &old.holder));
+    }
+    let ended = LoggedVersion { state: LineState::Ended, ..lost };
+    assert_eq!(sign(&mut world.principal, ended, LineState::Live), None, "what has ended stays so");
+    let mut officer = world.office.enrol(3, 3, Role::SecurityOfficer);
+    assert_eq!(sign(&mut officer, lost, LineState::Ended), None, "it answers for all that the line says");
 }
 
 #[test]
@@ -602,7 +637,10 @@ fn a_line_is_changed_by_those_who_may_and_in_no_other_way() {
     let terms = LineChange { terms: Some(LineTerms { reach: Reach::Desk, ..terms() }), state: None };
     let mut signs = |engine: &mut Engine, change: &LineChange, under: Option<&str>| {
         let (statement, change) = (statement.clone(), change.clone());
-        engine.command(NOW, UserCommand::SignLineChange { statement, change, under: under.map(str::to_owned) });
+        engine.command(
+            NOW,
+            UserCommand::SignLineChange { statement, lost: None, change, under: under.map(str::to_owned) },
+        );
         sent(engine).into_iter().find_map(|message| match message {
             ClientMessage::SignLine { .. } => Some("sign"),
             ClientMessage::StopLine { .. } => Some("stop"),
@@ -646,7 +684,7 @@ fn a_line_is_changed_by_those_who_may_and_in_no_other_way() {
         sign_line(device.key(), device.chain(), &next)
     };
     let change = stop(LineState::Live);
-    world.principal.command(NOW, UserCommand::SignLineChange { statement: over, change, under: None });
+    world.principal.command(NOW, UserCommand::SignLineChange { statement: over, lost: None, change, under: None });
     assert!(sent(&mut world.principal).is_empty() && alert(&world.principal).contains("has ended"));
 }
 
@@ -668,7 +706,7 @@ fn a_version_that_the_desk_signed_counts_with_its_delegation_alone() {
     let under = sign_delegation(principal.key(), principal.chain(), &content);
     let (statement, purpose) = (world.office.statement(&world.line), "Talks on fishing".to_owned());
     let change = LineChange { terms: Some(LineTerms { purpose, ..terms() }), state: None };
-    desk.command(NOW, UserCommand::SignLineChange { statement, change, under: Some(under.clone()) });
+    desk.command(NOW, UserCommand::SignLineChange { statement, lost: None, change, under: Some(under.clone()) });
     let ClientMessage::SignLine { statement } = sent_one(&mut desk, "sign_line") else { panic!() };
     let newer = world.office.log_line(&statement);
     world.office.tell_of(&mut world.guest, principal.me().card(), Some(&newer));

@@ -256,17 +256,32 @@ pub struct ContactLine {
     pub terms: LineTerms,
 }
 
+/// What the log says of a version of a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct LoggedVersion {
+    /// Its number.
+    pub version: u32,
+    /// Whether the line is in use by it.
+    pub state: LineState,
+    /// SHA-256 of the statement.
+    pub statement_sha256: Digest,
+}
+
 /// A line in the list of `GET /api/v1/lines`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ListedLine {
-    /// The newest statement, a compact JWS: its certificates name who signed it.
+    /// The newest statement that the server has, a compact JWS: its certificates name who signed it.
     pub statement: String,
-    /// Its digest, which the next version names. If only the log has a newer version than the server's database, that one's: then
-    /// `line` has its number too and is paused, and the statement is an earlier one.
+    /// Its digest.
     pub statement_sha256: Digest,
     /// Its content.
     pub line: Line,
+    /// A newer version that the log has and the server lost, because its database was restored from an older backup. The line is not in
+    /// use; the next version, which the principal signs, follows this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost: Option<LoggedVersion>,
     /// When the first version was logged, milliseconds since 1970 UTC by the server's clock.
     pub given_ms: u64,
     /// When the newest version was.

@@ -13,13 +13,14 @@
 use crate::{
     archive::{ProofError, Prover},
     objects::ObjectError,
-    store::{Certified, DelegationEndRow, FoundVersion, LostDevice, RecordRow, Store, StoreError, Write},
+    store::{Certified, DelegationEndRow, LostDevice, RecordRow, Store, StoreError, Write},
 };
 use std::collections::BTreeMap;
 use telcon_identity::{claimed_revocation, claimed_revoker, with_certificate, without_certificate};
 use telcon_proto::{
     Blob, DeviceId, Digest, OfficeAlert,
     entry::{Entry, ReadEntry},
+    line::LoggedVersion,
 };
 
 /// Where the certificates are that the store lacks.
@@ -238,7 +239,7 @@ impl Reconciliation<'_> {
             }
             Entry::LineSigned { time_ms, line, version, state, statement_sha256, .. } => {
                 // A database from an older backup has an earlier version: it is not rung over until the next one is signed.
-                let found = FoundVersion { version, state, sha256: statement_sha256 };
+                let found = LoggedVersion { version, state, statement_sha256 };
                 writes.push(Write::LineLogged(line, found, index, time_ms));
             }
             Entry::ShiftStarted { time_ms, shift, device, .. } => {

@@ -506,6 +506,7 @@ export type UserCommand =
     }
   | {
       change: LineChange1;
+      lost?: LoggedVersion;
       /**
        * Its newest version, as the office listed it.
        */
@@ -786,6 +787,7 @@ export interface Contract {
   LogFork?: LogFork;
   LogState?: LogState;
   Logged?: Logged;
+  LoggedVersion?: LoggedVersion;
   MakeLocker?: MakeLocker;
   MemberView?: MemberView;
   NoteTakersView?: NoteTakersView;
@@ -2622,12 +2624,13 @@ export interface ListedLine {
    */
   last_rung_ms?: number;
   line: Line1;
+  lost?: LoggedVersion;
   /**
    * Whether a device of the holder is connected.
    */
   reachable: boolean;
   /**
-   * The newest statement, a compact JWS: its certificates name who signed it.
+   * The newest statement that the server has, a compact JWS: its certificates name who signed it.
    */
   statement: string;
   /**
@@ -2663,6 +2666,23 @@ export interface Line1 {
   terms: LineTerms2;
   /**
    * From 1, by one each.
+   */
+  version: number;
+}
+/**
+ * What the log says of a version of a line.
+ */
+export interface LoggedVersion {
+  /**
+   * Whether a line is in use.
+   */
+  state: 'live' | 'paused' | 'suspect' | 'ended';
+  /**
+   * SHA-256 as 64 lowercase hexadecimal digits.
+   */
+  statement_sha256: string;
+  /**
+   * Its number.
    */
   version: number;
 }

@@ -20,7 +20,8 @@ use telcon_client::{
     http::{get_json, post_json},
 };
 use telcon_core::{
-    AskingDevice, LineChange, NewLine, UserCommand,
+    AskingDevice, UserCommand,
+    io::{LineChange, NewLine},
     view::{CallState, InvitationView, View},
 };
 use telcon_identity::{CharterTerms, Office};
@@ -275,7 +276,7 @@ impl Principal<'_> {
     async fn sign(&self, line: LineId, to: LineState) -> anyhow::Result<()> {
         let statement = self.line(line).await?.statement;
         let change = LineChange { terms: None, state: Some(to) };
-        self.endpoint.command(UserCommand::SignLineChange { statement, change, under: None });
+        self.endpoint.command(UserCommand::SignLineChange { statement, lost: None, change, under: None });
         Ok(())
     }
 

@@ -10,13 +10,13 @@ use crate::{
 };
 use chacha20::rand_core::Rng as _;
 use telcon_identity::{
-    Flaw, IdentityError, VerifiedDelegation, VerifiedLine, VerifiedRequest, certify_holder, sign_line,
+    Flaw, IdentityError, Validity, VerifiedDelegation, VerifiedLine, VerifiedRequest, certify_holder, sign_line,
 };
 use telcon_proto::{
     Blob, CallId, Card, ClientMessage, DeviceId, InvitationId, LineId, PersonId, Role,
     alert::ReportedAlert,
     delegation::Act,
-    line::{Line, LineList, LineState, LineTerms, ProvenLine, Rings},
+    line::{Line, LineList, LineState, LineTerms, LoggedVersion, ProvenLine, Rings},
     policy::{Action, allows},
 };
 
@@ -49,7 +49,8 @@ impl Engine {
 
     /// The page shows what the office listed: an older version is not accepted from now on. What the office has stopped ends here too.
     pub(super) fn see_lines(&mut self, list: &LineList) {
-        for listed in &list.lines {
+        // Of a version that the server lost, it has the one before.
+        for listed in list.lines.iter().filter(|listed| listed.lost.is_none()) {
             let verified = self.device.office().verify_line(&listed.statement).and_then(|line| {
                 let same = line.sha256() == listed.statement_sha256 && *line.content() == listed.line;
                 if same { Ok(line) } else { Err(Flaw::OtherLine.into()) }
@@ -189,7 +190,15 @@ impl Engine {
 
     /// Signs the next version of a line. The version before comes from the office's list: the server cannot have it be another one, since
     /// it names its line, its people and its number, and the log has the digest.
-    pub(super) fn sign_line_change(&mut self, now_ms: u64, statement: &str, change: LineChange, under: Option<&str>) {
+    ///
+    /// Where the office lost a version (`lost`), the principal signs again all that the line says, after the digest that the log has.
+    pub(super) fn sign_line_change(
+        &mut self,
+        now_ms: u64,
+        (statement, lost): (&str, Option<LoggedVersion>),
+        change: LineChange,
+        under: Option<&str>,
+    ) {
         let me = self.device.me().card();
         // The holder and a security officer sign for nobody.
         let signs_for_nobody = under.is_none() && !allows(me.role, Action::GiveLines);
@@ -204,7 +213,7 @@ impl Engine {
             Ok(before) => before,
             Err(error) => return self.alert(AlertLevel::Amber, format!("The line was not changed: {error}.")),
         };
-        self.sign_next(now_ms, &before, change, giver);
+        self.sign_next(now_ms, &before, lost, change, giver);
     }
 
     /// The holder hands a line back.
@@ -212,7 +221,7 @@ impl Engine {
         let change = LineChange { terms: None, state: Some(LineState::Ended) };
         match self.device.office().verify_line(statement) {
             Ok(before) if before.content().holder == *self.device.me().card() => {
-                self.sign_next(now_ms, &before, change, None);
+                self.sign_next(now_ms, &before, None, change, None);
             }
             Ok(_) => self.alert(AlertLevel::Amber, "This line is not yours to hand back."),
             Err(error) => self.alert(AlertLevel::Amber, format!("The line was not handed back: {error}.")),
@@ -232,10 +241,18 @@ impl Engine {
             return self.alert(AlertLevel::Amber, text);
         }
         let giver = (before.content().principal == *me).then(|| Giver { principal: me.clone(), under: None });
-        self.sign_next(now_ms, &before, LineChange { terms: None, state: Some(LineState::Suspect) }, giver);
+        let freeze = LineChange { terms: None, state: Some(LineState::Suspect) };
+        self.sign_next(now_ms, &before, None, freeze, giver);
     }
 
-    fn sign_next(&mut self, now_ms: u64, before: &VerifiedLine, change: LineChange, giver: Option<Giver>) {
+    fn sign_next(
+        &mut self,
+        now_ms: u64,
+        before: &VerifiedLine,
+        lost: Option<LoggedVersion>,
+        change: LineChange,
+        giver: Option<Giver>,
+    ) {
         let old = before.content();
         if change.terms.is_some() && change.state.unwrap_or(old.state) != LineState::Live {
             return self
@@ -243,8 +260,8 @@ impl Engine {
         }
         let terms = change.terms.map(|terms| self.within_floor(terms));
         let next = Line {
-            version: old.version.saturating_add(1),
-            previous: Some(before.sha256()),
+            version: lost.map_or(old.version, |lost| lost.version).saturating_add(1),
+            previous: Some(lost.map_or_else(|| before.sha256(), |lost| lost.statement_sha256)),
             // Somebody who signs for themselves is named as certified today; only the principal may change the words.
             principal: giver.as_ref().map_or(&old.principal, |giver| &giver.principal).clone(),
             terms: terms.unwrap_or_else(|| old.terms.clone()),
@@ -260,9 +277,13 @@ impl Engine {
             Some(giver) => self.signed_line(&next, giver),
             None => self.sign_and_verify(&next).map_err(|error| error.to_string()),
         };
-        let signed = signed.and_then(|(statement, signed)| {
-            before.check_next(&signed).map_err(|error| error.to_string())?;
-            Ok(statement)
+        let signed = signed.and_then(|(statement, signed)| match lost {
+            None => before.check_next(&signed).map(|()| statement).map_err(|error| error.to_string()),
+            Some(_) if giver.is_none() => {
+                Err("only its principal confirms a line after the office's server was restored".to_owned())
+            }
+            Some(lost) if lost.state == LineState::Ended => Err(IdentityError::from(Validity::LineEnded).to_string()),
+            Some(_) => Ok(statement),
         });
         match signed {
             Ok(statement) if next.state == LineState::Live => self.send(ClientMessage::SignLine { statement }),

@@ -506,8 +506,8 @@ impl Engine {
                 self.give_line_to(now_ms, person, terms, under.as_deref());
             }
             UserCommand::ConfirmLine { invitation, code } => self.confirm_line(now_ms, invitation, &code),
-            UserCommand::SignLineChange { statement, change, under } => {
-                self.sign_line_change(now_ms, &statement, change, under.as_deref());
+            UserCommand::SignLineChange { statement, lost, change, under } => {
+                self.sign_line_change(now_ms, (&statement, lost), change, under.as_deref());
             }
             UserCommand::HandBack { statement } => self.hand_back(now_ms, &statement),
             UserCommand::Suspect { call } => self.suspect(now_ms, call),

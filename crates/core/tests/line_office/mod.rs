@@ -295,6 +295,7 @@ impl Office {
 
     pub fn listed(&self, line: &VerifiedLine, changed_ms: u64) -> ListedLine {
         ListedLine {
+            lost: None,
             statement: self.statement(line),
             statement_sha256: line.sha256(),
             line: line.content().clone(),
@@ -313,7 +314,7 @@ impl Office {
         change: telcon_core::io::LineChange,
     ) -> VerifiedLine {
         let statement = self.statement(line);
-        by.command(NOW, UserCommand::SignLineChange { statement, change, under: None });
+        by.command(NOW, UserCommand::SignLineChange { statement, lost: None, change, under: None });
         let signed = sent(by).into_iter().find_map(|message| match message {
             ClientMessage::SignLine { statement } | ClientMessage::StopLine { statement } => Some(statement),
             _ => None,

@@ -2,14 +2,14 @@
 //! over; a line's row has what is asked of all versions together.
 
 use super::{
-    FoundVersion, LineOfCall, LinePage, LineRow, LineVersion, LinesOf, SignedLine, StoreError,
+    LineOfCall, LinePage, LineRow, LineVersion, LinesOf, SignedLine, StoreError,
     database::{Statements, all},
     value::{Row, Value, json, values},
 };
 use std::collections::BTreeSet;
 use telcon_proto::{
     CallId, DeviceId, Digest, LineId,
-    line::{Line, LineState, ListedLine, OverLine},
+    line::{LineState, ListedLine, LoggedVersion, OverLine},
 };
 
 /// Rings of one line that are read to count those of a day: as many as terms can name.
@@ -49,14 +49,14 @@ pub(super) fn sign(t: &mut dyn Statements, row: &LineVersion, statement: &str) -
 pub(super) fn logged(
     t: &mut dyn Statements,
     line: &LineId,
-    found: &FoundVersion,
+    found: &LoggedVersion,
     index: u64,
     at_ms: u64,
 ) -> Result<(), StoreError> {
     let version = u64::from(found.version);
     let changed = t.execute(
         "UPDATE line_versions SET signed_index = $1 WHERE line = $2 AND version = $3 AND statement_sha256 = $4",
-        values![index, line, version, &found.sha256],
+        values![index, line, version, &found.statement_sha256],
     )?;
     let ended = found.state == LineState::Ended;
     if changed == 1 {
@@ -81,7 +81,7 @@ pub(super) fn logged(
     t.execute(
         "UPDATE lines SET found_version = $1, found_state = $2, found_sha256 = $3, ended = $4
          WHERE line = $5 AND version < $1 AND COALESCE(found_version, 0) < $1",
-        values![version, found.state.as_str(), &found.sha256, ended, line],
+        values![version, found.state.as_str(), &found.statement_sha256, ended, line],
     )
     .map(drop)
 }
@@ -108,10 +108,10 @@ pub(super) fn open(t: &mut dyn Statements) -> Result<Vec<LineRow>, StoreError> {
         let found = if row.is_null(2) {
             None
         } else {
-            Some(FoundVersion {
+            Some(LoggedVersion {
                 version: number(row, 2)?,
                 state: row.word(3, "state of a line")?,
-                sha256: row.digest(4)?,
+                statement_sha256: row.digest(4)?,
             })
         };
         let version = LineVersion {
@@ -275,23 +275,25 @@ pub(super) fn listed(
     let sql = format!(
         "SELECT v.statement, v.statement_sha256, v.content, lines.given_ms, v.signed_ms,
              (SELECT MAX(opened_ms) FROM calls WHERE calls.line = lines.line AND calls.opened_index IS NOT NULL),
-             lines.found_version, lines.found_sha256
+             lines.found_version, lines.found_state, lines.found_sha256
          FROM lines JOIN line_versions v ON v.line = lines.line AND v.version = lines.version
          WHERE lines.given_ms < $1 {condition} AND lines.given_ms >= ${} ORDER BY lines.given_ms DESC, lines.line",
         values.len()
     );
     let lines = all(t, &sql, &values, |row| {
-        let mut line: Line = row.json(2, "line")?;
-        let mut statement_sha256 = row.digest(1)?;
-        // Of a newer version only the log's entry is known here: the next one follows it, and until then it is not in use.
-        if !row.is_null(6) {
-            (line.version, line.state) = (number(row, 6)?, LineState::Paused);
-            statement_sha256 = row.digest(7)?;
-        }
+        let lost = match row.is_null(6) {
+            true => None,
+            false => Some(LoggedVersion {
+                version: number(row, 6)?,
+                state: row.word(7, "state of a line")?,
+                statement_sha256: row.digest(8)?,
+            }),
+        };
         let listed = ListedLine {
             statement: row.text(0)?,
-            statement_sha256,
-            line,
+            statement_sha256: row.digest(1)?,
+            line: row.json(2, "line")?,
+            lost,
             given_ms: row.number(3)?,
             changed_ms: row.number(4)?,
             last_rung_ms: row.optional_number(5)?,

@@ -55,9 +55,9 @@ pub use protection_rows::{AccountUse, LockerRow, PasskeyRow, ProtectionRow, Prot
 pub use push_rows::{PushRow, PushWrite, RingPushRow};
 pub use rows::{
     ActiveCall, AddedDeviceRow, AlertId, AlertRow, Ask, CallRow, CallSummary, Certified, DelegationEndRow,
-    DelegationRow, DeviceRow, DeviceSummary, FirstApprovalRow, FoundVersion, Handshake, InvitationRow, IssuedLinkRow,
-    LineOfCall, LinePage, LineRow, LineVersion, LinesOf, LostDevice, RecordRow, RecoveryConfirmationRow, RecoveryRow,
-    RegistrarRow, ShiftRow, SignedLine, Snapshot, Stage, Unfinished, Write,
+    DelegationRow, DeviceRow, DeviceSummary, FirstApprovalRow, Handshake, InvitationRow, IssuedLinkRow, LineOfCall,
+    LinePage, LineRow, LineVersion, LinesOf, LostDevice, RecordRow, RecoveryConfirmationRow, RecoveryRow, RegistrarRow,
+    ShiftRow, SignedLine, Snapshot, Stage, Unfinished, Write,
 };
 
 #[cfg(test)]

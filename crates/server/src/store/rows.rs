@@ -9,7 +9,7 @@ use telcon_proto::{
     device_policy::DeviceKind,
     device_policy::ProgramVersion,
     entry::InvitationClosed,
-    line::{Line, LineState, LineTerms, ListedLine},
+    line::{Line, LineTerms, ListedLine, LoggedVersion},
     recovery::{RecoveryEnd, RecoveryReason},
     shift::{OnShift, ShiftEnd},
 };
@@ -412,7 +412,7 @@ pub enum Write {
     /// A version of a line is signed, with its statement, and is about to be logged.
     LineSigned(Box<LineVersion>, String),
     /// The log has this version of a line, at this index, since this time.
-    LineLogged(LineId, FoundVersion, u64, u64),
+    LineLogged(LineId, LoggedVersion, u64, u64),
     /// The person rung had the call handed to their office.
     CallDiverted(CallId),
     /// A shift is being begun.
@@ -524,17 +524,6 @@ pub struct LineVersion {
     pub index: Option<u64>,
 }
 
-/// What the log says of a version.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FoundVersion {
-    /// Its number.
-    pub version: u32,
-    /// Whether the line is in use by it.
-    pub state: LineState,
-    /// SHA-256 of the statement.
-    pub sha256: Digest,
-}
-
 /// A line that has not ended, or whose end the log may not have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LineRow {
@@ -547,7 +536,7 @@ pub struct LineRow {
     /// A version that the log may not have.
     pub pending: Option<LineVersion>,
     /// A newer version, of which the database has nothing but what the log says: it is of an older backup.
-    pub found: Option<FoundVersion>,
+    pub found: Option<LoggedVersion>,
 }
 
 /// Whose lines are listed.

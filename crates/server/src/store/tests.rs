@@ -12,7 +12,7 @@ use telcon_proto::{
     entry::InvitationClosed,
     http::FailedSignIns,
     limits::{MAX_PASSKEYS_PER_DEVICE, MAX_PIN_ATTEMPTS, MAX_SIGN_INS_PER_DEVICE},
-    line::{Line, LineState, LineTerms, OverLine, Reach},
+    line::{Line, LineState, LineTerms, LoggedVersion, OverLine, Reach},
     shift::ShiftEnd,
 };
 
@@ -1333,8 +1333,8 @@ fn line_terms() -> LineTerms {
     }
 }
 
-fn found(row: &LineVersion) -> FoundVersion {
-    FoundVersion { version: row.content.version, state: row.content.state, sha256: row.sha256 }
+fn found(row: &LineVersion) -> LoggedVersion {
+    LoggedVersion { version: row.content.version, state: row.content.state, statement_sha256: row.sha256 }
 }
 
 fn signed_line(row: &LineVersion) -> Write {
@@ -1403,8 +1403,8 @@ fn lines_are_restored_with_their_newest_version_until_they_have_ended(disk: &Tes
     assert_eq!(with(store.load().unwrap().lines), Some((Some(second.clone()), None, Some(found(&fourth)))));
     let (listed, _) = reader.lines(LinesOf::Everybody, None, 9).unwrap();
     let shown = &listed[0].0;
-    assert_eq!((shown.line.version, shown.line.state), (4, LineState::Paused), "the next one follows it");
-    assert_eq!(shown.statement_sha256, fourth.sha256);
+    assert_eq!((shown.line.version, shown.statement_sha256), (2, second.sha256), "what the server has");
+    assert_eq!(shown.lost, Some(found(&fourth)), "the next one follows it");
     let fifth = line_version(5, LineState::Ended, 13);
     store.apply(&[signed_line(&fifth)]).unwrap();
     assert_eq!(with(store.load().unwrap().lines), Some((Some(second), Some(fifth.clone()), Some(found(&fourth)))));

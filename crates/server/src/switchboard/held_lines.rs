@@ -4,13 +4,13 @@
 use super::port::SessionId;
 use crate::{
     local_time,
-    store::{CallRow, FoundVersion, LineRow, LineVersion, SignedLine, Stage},
+    store::{CallRow, LineRow, LineVersion, SignedLine, Stage},
 };
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use telcon_proto::{
     Card, DeviceId, LineId, PersonId,
     limits::MAX_RINGS_PER_DAY,
-    line::{ContactLine, Line, LineState, OverLine, Reach},
+    line::{ContactLine, Line, LineState, LoggedVersion, OverLine, Reach},
     message::Ring,
 };
 
@@ -38,7 +38,7 @@ pub(super) struct Held {
     /// The next one, which is stored, and of which the log may have the entry.
     pub pending: Option<LineVersion>,
     /// A newer version than the current one, of which only the log's entry is known: not in use until the next version.
-    pub found: Option<FoundVersion>,
+    pub found: Option<LoggedVersion>,
     /// When its holder rang over it since this engine was started.
     pub rings_ms: VecDeque<u64>,
 }
@@ -50,11 +50,11 @@ impl Held {
     }
 
     /// What the next version has to follow: number and digest; none before the first is in the log.
-    pub fn newest(&self) -> Option<FoundVersion> {
-        let of = |version: &LineVersion| FoundVersion {
+    pub fn newest(&self) -> Option<LoggedVersion> {
+        let of = |version: &LineVersion| LoggedVersion {
             version: version.content.version,
             state: version.content.state,
-            sha256: version.sha256,
+            statement_sha256: version.sha256,
         };
         self.found.or_else(|| self.current.as_ref().map(of))
     }
@@ -185,7 +185,7 @@ impl Lines {
             (theirs && held.state() != LineState::Ended).then_some((held, version))
         });
         let (held, version) = held.max_by_key(|(held, _)| (held.state() == LineState::Live, held.given_ms))?;
-        let newest = held.newest().map_or(version.sha256, |newest| newest.sha256);
+        let newest = held.newest().map_or(version.sha256, |newest| newest.statement_sha256);
         Some(ContactLine {
             over: OverLine { line: version.content.line, statement_sha256: newest },
             state: held.state(),

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     limits::LOG_RETRY_MS,
     local_time,
-    store::{FoundVersion, InvitationRow, LineRow, LineVersion, SignedLine, Stage, Write},
+    store::{InvitationRow, LineRow, LineVersion, SignedLine, Stage, Write},
 };
 use std::collections::BTreeSet;
 use telcon_identity::CLOCK_TOLERANCE_S;
@@ -25,7 +25,7 @@ use telcon_proto::{
     delegation::{Act, ProvenDelegation},
     entry::{Entry, InvitationClosed},
     limits::{MAX_LINES_PER_PRINCIPAL, MAX_OPEN_OFFERS_PER_PRINCIPAL},
-    line::{Line, LineState, LineTerms, ProvenLine, Rings},
+    line::{Line, LineState, LineTerms, LoggedVersion, ProvenLine, Rings},
     message::RefusalCode,
     policy::{Action, ROLES, allows},
 };
@@ -234,9 +234,9 @@ impl Switchboard {
                 if newest.state == LineState::Ended {
                     return Err("this line has ended".into());
                 }
-                let checked = new.follows == Some(newest.sha256) || held.found.is_some();
-                let next =
-                    content.version == newest.version.saturating_add(1) && content.previous == Some(newest.sha256);
+                let checked = new.follows == Some(newest.statement_sha256) || held.found.is_some();
+                let next = content.version == newest.version.saturating_add(1)
+                    && content.previous == Some(newest.statement_sha256);
                 if !next || !checked {
                     return Err("this line has changed meanwhile: look at it again".into());
                 }
@@ -324,7 +324,7 @@ impl Switchboard {
         let Some(next) = held.pending.take() else { return };
         let next = LineVersion { index: Some(index), ..next };
         let (content, entry) = (next.content.clone(), signed(&next));
-        let found = FoundVersion { version: content.version, state: content.state, sha256: next.sha256 };
+        let found = LoggedVersion { version: content.version, state: content.state, statement_sha256: next.sha256 };
         let logged = Write::LineLogged(id, found, index, next.signed_ms);
         held.current = Some(next);
         held.found = None;
