@@ -50,7 +50,7 @@ mod web;
 pub use migrate::{MigrateError, Progress as MigrateProgress, Report as MigrateReport, migrate};
 pub use places::PlacesError;
 pub use push::{PushService, PushServiceError};
-pub use reconcile::{CertificateSource, ReconcileError, reconcile};
+pub use reconcile::{CertificateSource, ReconcileError, SecondCertificates, reconcile};
 pub use server::{PushConfig, Running, Server, ServerConfig};
 pub use sso::{SsoConfig, SsoConfigError};
 pub use start_error::StartError;

@@ -23,14 +23,18 @@ use telcon_proto::{
     line::LoggedVersion,
 };
 
+/// Of devices that two registrars certified: the digest of the second certificate by that of the first, as the log names them.
+pub type SecondCertificates = BTreeMap<Digest, Digest>;
+
 /// Where the certificates are that the store lacks.
 pub trait CertificateSource: Send {
     /// The certificates of an enrolled device and the person they name, verified against the log entry's values. None if
-    /// they are not there.
+    /// they are not there. The chain of a line's holder goes on with that of the principal's device, of which `seconds` has the
+    /// second certificate.
     ///
     /// # Errors
     /// If they cannot be read.
-    fn certified(&self, lost: &LostDevice) -> Result<Option<Certified>, ObjectError>;
+    fn certified(&self, lost: &LostDevice, seconds: &SecondCertificates) -> Result<Option<Certified>, ObjectError>;
 
     /// The certificate of a registrar with this digest, DER. None if it is not there.
     ///
@@ -44,7 +48,7 @@ pub trait CertificateSource: Send {
 
 /// An archive without certificates.
 impl CertificateSource for () {
-    fn certified(&self, _: &LostDevice) -> Result<Option<Certified>, ObjectError> {
+    fn certified(&self, _: &LostDevice, _: &SecondCertificates) -> Result<Option<Certified>, ObjectError> {
         Ok(None)
     }
 
@@ -110,7 +114,7 @@ pub fn reconcile(
     if seen == 0 && size > 0 && store.load()?.devices.is_empty() {
         return Err(ReconcileError::EmptyStore(size));
     }
-    let mut this = Reconciliation { store, log, archive, registrars: None };
+    let mut this = Reconciliation { store, log, archive, registrars: None, seconds: None };
     let mut next = if position.reread { 0 } else { seen };
     while next < size {
         let end = size.min(next + BATCH);
@@ -129,26 +133,8 @@ pub fn reconcile(
     }
     if nothing_pending {
         this.store.apply(&[Write::UnloggedDevicesForgotten])?;
-        find_lost(this.store, archive)?;
+        this.find_lost()?;
         this.find_orders()?;
-    }
-    Ok(())
-}
-
-/// Looks again for the certificates of lost devices: the archive may have been restored after the database.
-fn find_lost(store: &mut dyn Store, archive: &dyn CertificateSource) -> Result<(), ReconcileError> {
-    for lost in store.lost_devices()? {
-        if let Some(certified) = archive.certified(&lost)? {
-            store.apply(&[Write::EnrolmentFound(Box::new(lost), Some(Box::new(certified)))])?;
-        }
-    }
-    let lost = store.lost_devices()?.len();
-    if lost > 0 {
-        tracing::warn!(
-            lost,
-            "enrolled devices cannot sign in: neither the database nor the archive has their certificates; restore \
-             archive/devices and archive/issuers from a newer backup and start again, or enrol these people again"
-        );
     }
     Ok(())
 }
@@ -169,6 +155,8 @@ struct Reconciliation<'a> {
     archive: &'a dyn CertificateSource,
     /// Certificates of registrars, once they were needed: those of the store, and those in the archive that the log names.
     registrars: Option<BTreeMap<DeviceId, BTreeMap<Digest, Blob>>>,
+    /// Second certificates of all devices, once they were needed.
+    seconds: Option<SecondCertificates>,
 }
 
 impl Reconciliation<'_> {
@@ -193,7 +181,7 @@ impl Reconciliation<'_> {
                     revoked_index: None,
                     second_cert_sha256,
                 };
-                let certified = self.archive.certified(&lost)?;
+                let certified = self.certified(&lost)?;
                 writes.push(Write::EnrolmentFound(Box::new(lost), certified.map(Box::new)));
             }
             Entry::DeviceRevoked { device, time_ms, jws } => {
@@ -268,6 +256,57 @@ impl Reconciliation<'_> {
         Ok(())
     }
 
+    /// Looks again for the certificates of lost devices: the archive may have been restored after the database.
+    fn find_lost(&mut self) -> Result<(), ReconcileError> {
+        for lost in self.store.lost_devices()? {
+            if let Some(certified) = self.certified(&lost)? {
+                self.store.apply(&[Write::EnrolmentFound(Box::new(lost), Some(Box::new(certified)))])?;
+            }
+        }
+        let lost = self.store.lost_devices()?.len();
+        if lost > 0 {
+            tracing::warn!(
+                lost,
+                "enrolled devices cannot sign in: neither the database nor the archive has their certificates; restore \
+                 archive/devices and archive/issuers from a newer backup and start again, or enrol these people again"
+            );
+        }
+        Ok(())
+    }
+
+    /// The certificates of a device that the store lacks, if the archive has them.
+    fn certified(&mut self, lost: &LostDevice) -> Result<Option<Certified>, ReconcileError> {
+        let archive = self.archive;
+        let seconds = match self.seconds.take() {
+            Some(seconds) => seconds,
+            None => {
+                let mut seconds = SecondCertificates::new();
+                self.each_entry(|entry| {
+                    if let Entry::DeviceEnrolled { cert_sha256, second_cert_sha256: Some(second), .. } = entry {
+                        seconds.insert(cert_sha256, second);
+                    }
+                    Ok(())
+                })?;
+                seconds
+            }
+        };
+        let certified = archive.certified(lost, self.seconds.insert(seconds));
+        Ok(certified?)
+    }
+
+    /// Reads the whole log.
+    fn each_entry(&self, mut with: impl FnMut(Entry) -> Result<(), ReconcileError>) -> Result<(), ReconcileError> {
+        let (size, _) = self.log.checkpoint();
+        for from in (0..size).step_by(BATCH as usize) {
+            for bytes in self.log.entries(from..size.min(from + BATCH))? {
+                if let Some(entry) = ReadEntry::parse(&bytes).known() {
+                    with(entry)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// The revocation that the store has of a device, also of a lost one.
     fn revocation(&mut self, device: &DeviceId) -> Result<Option<String>, ReconcileError> {
         if let Some(row) = self.store.device(device)? {
@@ -293,21 +332,18 @@ impl Reconciliation<'_> {
             for row in self.store.load()?.registrars {
                 found.entry(row.device).or_default().insert(row.cert_sha256, row.certificate);
             }
-            let (size, _) = self.log.checkpoint();
-            for from in (0..size).step_by(BATCH as usize) {
-                for bytes in self.log.entries(from..size.min(from + BATCH))? {
-                    let Some(Entry::RegistrarAppointed { device, cert_sha256, .. }) = ReadEntry::parse(&bytes).known()
-                    else {
-                        continue;
-                    };
+            let archive = self.archive;
+            self.each_entry(|entry| {
+                if let Entry::RegistrarAppointed { device, cert_sha256, .. } = entry {
                     let of_device = found.entry(device).or_default();
                     if !of_device.contains_key(&cert_sha256)
-                        && let Some(der) = self.archive.registrar(&cert_sha256)?
+                        && let Some(der) = archive.registrar(&cert_sha256)?
                     {
                         of_device.insert(cert_sha256, der);
                     }
                 }
-            }
+                Ok(())
+            })?;
             self.registrars = Some(found);
         }
         Ok(self.registrars.as_ref().expect("invariant: it was just set"))

@@ -3,7 +3,7 @@
 use crate::{
     digest::sha256,
     objects::{Key, ObjectError, Objects},
-    reconcile::CertificateSource,
+    reconcile::{CertificateSource, SecondCertificates},
     store::{Certified, DeviceRow, LostDevice, RegistrarRow},
 };
 use std::{collections::BTreeSet, sync::Arc};
@@ -89,28 +89,25 @@ impl ArchivedDevices {
     pub fn new(certificates: Certificates, office: Office) -> Self {
         Self { certificates, office }
     }
-}
 
-impl ArchivedDevices {
-    /// The chain of a holder's device goes on with what certified the principal's device, which is stored with that device.
-    fn with_givers(&self, mut chain: Vec<Blob>) -> Result<Option<Vec<Blob>>, ObjectError> {
-        let Some(issuer) = chain.get(1).filter(|_| chain.len() == 2) else { return Ok(Some(chain)) };
-        let of_giver = key(DEVICES, &sha256(issuer.as_slice()));
-        if self.certificates.objects.get(&of_giver)?.is_none() {
+    /// A chain with what certified the principal's device that signed it, if it is a holder's: that is stored with the principal's
+    /// device, by two registrars under the digests of both its certificates. None if one of them is missing.
+    fn with_givers(&self, chain: Vec<Blob>, seconds: &SecondCertificates) -> Result<Option<Vec<Blob>>, ObjectError> {
+        let [device, issuer] = &chain[..] else { return Ok(Some(chain)) };
+        let giver = sha256(issuer.as_slice());
+        if self.certificates.objects.get(&key(DEVICES, &giver))?.is_none() {
             return Ok(Some(chain));
         }
-        let above = key(ISSUERS, &sha256(issuer.as_slice()));
-        let Some(above) = self.certificates.objects.get(&above)? else { return Ok(None) };
-        chain.push(Blob(above));
-        Ok(Some(chain))
+        let above = self.certificates.chain([giver].into_iter().chain(seconds.get(&giver).copied()))?;
+        Ok(above.map(|above| [vec![device.clone()], above].concat()))
     }
 }
 
 impl CertificateSource for ArchivedDevices {
-    fn certified(&self, lost: &LostDevice) -> Result<Option<Certified>, ObjectError> {
+    fn certified(&self, lost: &LostDevice, seconds: &SecondCertificates) -> Result<Option<Certified>, ObjectError> {
         let certificates = [lost.cert_sha256].into_iter().chain(lost.second_cert_sha256);
         let Some(chain) = self.certificates.chain(certificates)? else { return Ok(None) };
-        let Some(chain) = self.with_givers(chain)? else { return Ok(None) };
+        let Some(chain) = self.with_givers(chain, seconds)? else { return Ok(None) };
         // Valid when it was enrolled: whether it is valid now is checked at each sign-in.
         let ders: Vec<&[u8]> = chain.iter().map(Blob::as_slice).collect();
         let verified = match self.office.verify_chain(&ders, lost.enrolled_ms) {

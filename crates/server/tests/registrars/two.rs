@@ -1,15 +1,19 @@
 //! An office whose charter demands two registrars.
 
 use super::*;
-use telcon_identity::CharterTerms;
-use telcon_proto::{RecordMode, http::Registrars};
+use telcon_identity::{CharterTerms, certify_holder, sign_line};
+use telcon_proto::{
+    LineId, RecordMode,
+    http::Registrars,
+    line::{Line, LineState, LineTerms, Reach, Rings},
+};
 
 async fn office(suite: SuiteName) -> Office {
-    let terms = CharterTerms {
-        floor: RecordMode::LogOnly,
-        registrars: Registrars::Two,
-        rings: telcon_proto::line::Rings::ByRole,
-    };
+    office_with(suite, Rings::ByRole).await
+}
+
+async fn office_with(suite: SuiteName, rings: Rings) -> Office {
+    let terms = CharterTerms { floor: RecordMode::LogOnly, registrars: Registrars::Two, rings };
     Office::start_with(terms, suite).await
 }
 
@@ -267,4 +271,74 @@ async fn the_approval_of_a_registrar_that_was_revoked_in_between_does_not_count(
         theirs = two.sign_in(&office).await;
     }
     assert!(matches!(send(&office, &jws).await.json(), Asked::Waiting { approvals: 0, .. }));
+}
+
+/// A holder's chain goes on with all four certificates of the principal's device, which log and archive have of that device.
+#[tokio::test]
+async fn a_holder_whose_principal_two_registrars_certified_signs_in_after_a_restore() {
+    let mut office = office_with(SuiteName::Hybrid, Rings::OverLines).await;
+    let one = Officer::appointed(&office, &[Role::Principal]).await;
+    let two = Officer::appointed(&office, &[Role::Principal]).await;
+    let database = office.dir.path().join("server/telcon.db");
+    office.stop().await;
+    let before = std::fs::read(&database).unwrap();
+    office.run().await;
+    let (mut client, mut theirs) = (one.sign_in(&office).await, two.sign_in(&office).await);
+    let card = office.card(Role::Principal);
+    let invitation = invite(&mut client, 1, &card).await;
+    let (mut principal, jws) = request(&office, invitation, 50);
+    principal.card = card.clone();
+    assert_eq!(send(&office, &jws).await.status, 200);
+    let first = one.certify(&office, invitation, &jws, &card);
+    approve(&mut client, invitation, &first).await;
+    let second = two.certify_second(&office, &approved_first(&mut theirs).await);
+    approve(&mut theirs, invitation, &second).await;
+    closed(&mut theirs).await;
+    principal.chain = [first, second].concat().into_iter().map(|der| der.0).collect();
+
+    let mut giver = Client::sign_in(office.addr(), &principal).await;
+    let card = office.card(Role::Counterpart);
+    let invitation = InvitationId::from_bytes([2; 16]);
+    let terms = LineTerms {
+        reach: Reach::Direct,
+        hours: None,
+        until_ms: None,
+        rings_per_day: None,
+        mode: RecordMode::LogOnly,
+        purpose: String::new(),
+    };
+    let token_sha256 = ask(&office, invitation, SECRET).token_sha256();
+    let (expires_ms, line) = (now_ms() + DAY_MS, Some(terms.clone()));
+    giver.send(&C::Invite { invitation, card: card.clone(), expires_ms, token_sha256, line }).await;
+    changed(&mut giver).await;
+    let (mut holder, jws) = request(&office, invitation, 60);
+    assert_eq!(send(&office, &jws).await.status, 200);
+    let verified = verify_request(&jws, office.anchor.domain(), &ask(&office, invitation, SECRET)).unwrap();
+    let by = office.anchor.verify_chain(&principal.chain, now_ms()).unwrap();
+    let chain = certify_holder(&principal.key, &by, &principal.chain, &verified, &card, now_ms()).unwrap();
+    let line = Line {
+        office: card.office.clone(),
+        line: LineId::from_bytes(*invitation.as_bytes()),
+        version: 1,
+        previous: None,
+        principal: principal.card.clone(),
+        holder: card.clone(),
+        device: Some(holder.id),
+        terms,
+        state: LineState::Live,
+        at_ms: now_ms(),
+        on_behalf: None,
+    };
+    let line = Some(sign_line(&principal.key, &principal.chain, &line));
+    giver.send(&C::ApproveDevice { invitation, chain: chain.iter().cloned().map(Blob).collect(), line }).await;
+    closed(&mut giver).await;
+    (holder.chain, holder.card) = (chain, card);
+    assert_eq!(holder.chain.len(), 5);
+    Client::sign_in(office.addr(), &holder).await;
+
+    // A database of before either was enrolled.
+    office.stop().await;
+    std::fs::write(&database, before).unwrap();
+    office.run().await;
+    Client::sign_in(office.addr(), &holder).await;
 }
