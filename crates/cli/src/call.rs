@@ -144,7 +144,7 @@ pub async fn call(args: CallArgs) -> anyhow::Result<()> {
     let sink: Box<dyn MediaSink> = Box::new(TerminalSink { wav, names: heard.names.clone() });
     let say = args.say.as_deref().map(read_speech).transpose()?;
     // Fails early, before waiting for the lock, if the state is unusable.
-    device::open_or_obey(&args.device, &server_url(&args.server)?).await?;
+    device::open_or_erase(&args.device, &server_url(&args.server)?).await?;
     let _lock = device::lock(&args.device)?;
     // Read again, because the previous holder of the lock may have changed it.
     let state = device::open(&args.device)?;
@@ -374,7 +374,7 @@ async fn call_with(args: &CallArgs, endpoint: &Endpoint, heard: &Heard, say: Opt
         endpoint.command(UserCommand::Ring { person: card.person, mode: None });
         let reachability = match (reachable, notified) {
             (true, _) => "",
-            (false, true) => " (none of their devices is connected: one is notified)",
+            (false, true) => " (none of their devices is connected: the office notifies them)",
             (false, false) => " (none of their devices is connected: only the attempt will be logged)",
         };
         tell!("ringing {}, {}{reachability} …", Printable(&card.name), Printable(&card.organisation));

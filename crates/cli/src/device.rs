@@ -236,15 +236,15 @@ pub fn open(path: &Path) -> anyhow::Result<DeviceState> {
 /// verifies: it cannot sign in to learn that.
 ///
 /// # Errors
-/// When it cannot be opened.
-pub async fn open_or_obey(path: &Path, server: &str) -> anyhow::Result<Device> {
+/// When it cannot be opened; when it is to erase itself and another process uses it.
+pub async fn open_or_erase(path: &Path, server: &str) -> anyhow::Result<Device> {
     let state = open(path)?;
     let error = match Device::open(&state, now_ms()) {
         Err(error @ DeviceError::Identity(IdentityError::Expired(_))) => error,
         opened => return Ok(opened?),
     };
     let (path, server) = (path.to_owned(), server.to_owned());
-    let erased = tokio::task::spawn_blocking(move || obey(&state, &path, &server)).await??;
+    let erased = tokio::task::spawn_blocking(move || erase_if_ordered(&state, &path, &server)).await??;
     if erased {
         bail!(ERASED);
     }
@@ -252,12 +252,13 @@ pub async fn open_or_obey(path: &Path, server: &str) -> anyhow::Result<Device> {
 }
 
 /// Erases a device that cannot sign in, if there is an order that verifies. Returns whether it is erased.
-fn obey(state: &DeviceState, path: &Path, server: &str) -> anyhow::Result<bool> {
+fn erase_if_ordered(state: &DeviceState, path: &Path, server: &str) -> anyhow::Result<bool> {
     let request = serde_json::to_vec(&state.anchor().order_request())?;
     // Without an answer its person is told what is wrong with the certificate.
     let orders = post_json::<Orders>(&format!("{server}{API_PREFIX}/orders"), None, &request).ok();
     let report = orders.and_then(|orders| state.erasure_report(&orders.revocation?, now_ms()));
     let Some(report) = report else { return Ok(false) };
+    let _lock = lock(path)?;
     remove_private(path).with_context(|| format!("cannot delete {}: delete it", path.display()))?;
     remove_private(&beside(path, ENROLLING))?;
     let report = serde_json::to_vec(&ErasureReport { jws: report })?;

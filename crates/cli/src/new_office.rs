@@ -44,7 +44,7 @@ pub struct InitArgs {
     #[arg(long)]
     pub two_registrars: bool,
     /// Whether principals and counterparts ring each other over lines that the principal gave, or by their roles; signed into the
-    /// charter.
+    /// charter, and not to be changed later.
     #[arg(long, value_enum, default_value_t = RingsBy::Roles)]
     pub rings: RingsBy,
     /// A custodian's public key (age1pq1…), or a file with some. May be repeated. Without it a custodian's key is made here,
@@ -78,7 +78,7 @@ impl From<Suite> for SuiteName {
 pub enum RingsBy {
     /// A counterpart rings a principal who gave them a line, and nobody else; nor does a principal ring a counterpart without one.
     Lines,
-    /// Whoever has a role that may ring.
+    /// By role: every counterpart may ring every principal, and the other way round.
     Roles,
 }
 

@@ -98,7 +98,7 @@ pub struct RunningNoteTaker {
 /// When an argument is invalid, or another process uses the device or the spool.
 pub async fn start_note_taker(args: &NoteArgs) -> anyhow::Result<RunningNoteTaker> {
     let server = office::server_url(&args.server)?;
-    let own = device::open_or_obey(&args.device, &server).await?;
+    let own = device::open_or_erase(&args.device, &server).await?;
     let custodians = custodian::custodians(&args.custodians)?;
     crate::store::private_dir(&args.spool)?;
     let recognizers = args.asr_model.as_deref().map(|dir| load_models(dir, args)).transpose()?;

@@ -48,7 +48,7 @@ pub struct OfficeInitArgs {
     #[arg(long)]
     pub two_registrars: bool,
     /// Whether principals and counterparts ring each other over lines that the principal gave, or by their roles; signed into the
-    /// charter.
+    /// charter, and not to be changed later.
     #[arg(long, value_enum)]
     pub rings: Option<RingsBy>,
     /// Displayed name of the first security officer.
@@ -173,7 +173,7 @@ impl Answers {
             &Question {
                 flag: "--rings",
                 title: "Who may ring whom (lines or roles)",
-                why: "lines: a guest rings only a principal who gave them a line, and can be stopped by taking it back. roles: every guest of the office rings every principal.",
+                why: "lines: a principal and a counterpart ring each other only over a line that the principal gave, and can pause or end. roles: every counterpart rings every principal. This cannot be changed later.",
                 default: Some("lines"),
             },
             rings.as_ref().map(|rings| rings.get_name()),

@@ -105,3 +105,18 @@ fn demo_of_lines_gives_binds_rings_and_refuses() {
         check_log(&dir);
     }
 }
+
+#[test]
+fn a_demo_of_lines_that_cannot_be_set_up_reports_why() {
+    let dir = tempfile::tempdir().unwrap();
+    let (json, data) = (dir.path().join("report.json"), dir.path().join("office"));
+    std::fs::create_dir(&data).unwrap();
+    std::fs::write(data.join("custodians.txt"), "").unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_telcon"));
+    command.args(["demo", "--scenario", "lines", "--once", "--json"]).arg(&json).arg("--data").arg(&data);
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let report: Value = serde_json::from_slice(&std::fs::read(json).unwrap()).unwrap();
+    assert!(report["error"].as_str().unwrap().contains("already contains an office"), "{report:#}");
+    assert!(report["log"].is_null() && report["steps"].as_array().unwrap().is_empty(), "{report:#}");
+}

@@ -4,7 +4,7 @@
 
 mod office;
 
-use office::{fed, text};
+use office::{NEW_OFFICE, fed, text};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -198,21 +198,7 @@ fn the_first_office_step_by_step() {
     let recipient = dir.path().join("recipient.txt");
     fs::write(&recipient, telcon_record::CustodianIdentity::from_seed(&[1; 32]).recipient().to_string()).unwrap();
     let recipient = recipient.display().to_string();
-    let answers = [
-        "office.example",
-        "Office of the President",
-        "",
-        "",
-        "",
-        "",
-        "Ann Berg",
-        "",
-        "Europe/Oslo",
-        &recipient,
-        "",
-        "",
-        "correct horse battery staple",
-    ];
+    let answers = [&NEW_OFFICE[..], &[recipient.as_str(), "", "", "correct horse battery staple"]].concat();
     let mut init = office::telcon();
     init.args(["office", "init"]).arg(dir.path().join("office"));
     let output = fed(&mut init, &(answers.join("\n") + "\n"));

@@ -6,7 +6,7 @@ mod foreign;
 mod kill;
 mod office;
 
-use office::{Office, fed, ok, telcon, text};
+use office::{NEW_OFFICE, Office, fed, ok, telcon, text};
 use std::{
     fs,
     net::TcpListener,
@@ -223,20 +223,7 @@ fn a_kill_while_an_office_is_created_leaves_no_part_or_the_whole() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("office");
     let recipient = identity(1).recipient().to_string();
-    let answers = [
-        "office.example",
-        "Office of the President",
-        "",
-        "",
-        "",
-        "",
-        "Ann Berg",
-        "",
-        "Europe/Oslo",
-        &recipient,
-        "",
-        "",
-    ];
+    let answers = [&NEW_OFFICE[..], &[recipient.as_str(), "", ""]].concat();
     let input = answers.join("\n") + "\n";
     let command = || {
         let mut command = telcon();

@@ -17,7 +17,8 @@ pub(crate) fn no_zones(_: &str, _: u64) -> Option<LocalMinute> {
     None
 }
 
-/// More than any principal changed, and an office's listener meets. The least recent are forgotten first.
+/// Bounds the stored state. The least recently seen are forgotten first: their older versions are then refused by the server alone.
+/// What this device stopped itself, and the office has not shown, is forgotten last.
 const MAX_KNOWN: usize = 512;
 
 /// The line that came before a message. It counts for that message alone, so that a server cannot have one count later that it knows to
@@ -71,16 +72,19 @@ impl KnownLines {
         self.0.is_empty()
     }
 
-    /// The office showed this version, and the log had it at `since_ms`. Returns whether it is newer than any that was known.
+    /// The office showed this version, and the log had it at `since_ms`. Returns whether that is news: a newer version, or the first
+    /// sight in the log of one that this device signed.
     pub(crate) fn saw(&mut self, seen: &Line, since_ms: u64) -> bool {
-        match self.0.iter_mut().find(|known| known.line == seen.line) {
-            Some(known) if known.version == seen.version => {
-                // The first time that the office said counts: it cannot move a stop into the past of a ring, or out of it.
+        match self.0.iter().position(|known| known.line == seen.line && known.version == seen.version) {
+            Some(at) => {
+                let mut known = self.0.remove(at);
                 let news = known.since_ms.is_none();
+                // The first time that the office said counts: it cannot move a stop into the past of a ring, or out of it.
                 known.since_ms.get_or_insert(since_ms);
+                self.0.push(known);
                 news
             }
-            _ => self.raise(seen, Some(since_ms)),
+            None => self.raise(seen, Some(since_ms)),
         }
     }
 
@@ -92,16 +96,14 @@ impl KnownLines {
     }
 
     fn raise(&mut self, to: &Line, since_ms: Option<u64>) -> bool {
-        if to.version < 2 || self.newer_than(to).is_some() {
-            return false;
-        }
-        let same = |known: &KnownLine| known.line == to.line && known.version == to.version;
-        if self.0.iter().any(same) {
+        let known = self.0.iter().find(|known| known.line == to.line).map_or(1, |known| known.version);
+        if to.version <= known {
             return false;
         }
         self.0.retain(|known| known.line != to.line);
         if self.0.len() == MAX_KNOWN {
-            self.0.remove(0);
+            let least = self.0.iter().position(|known| known.since_ms.is_some()).unwrap_or(0);
+            self.0.remove(least);
         }
         self.0.push(KnownLine { line: to.line, version: to.version, since_ms });
         true
@@ -180,6 +182,31 @@ mod tests {
         assert!(!known.newer_than(&first).unwrap().was_logged_at(u64::MAX), "the office may not have it yet");
         assert!(known.saw(&line(1, 2, LineState::Paused), 7));
         assert!(known.newer_than(&first).unwrap().was_logged_at(7));
+    }
+
+    #[test]
+    fn what_was_seen_again_and_what_this_device_stopped_are_forgotten_later() {
+        let mut known = KnownLines::default();
+        let last = MAX_KNOWN as u16;
+        known.stopped(&line(0, 2, LineState::Paused));
+        for n in 1..last {
+            assert!(known.saw(&line(n, 2, LineState::Ended), 1));
+        }
+        assert!(!known.saw(&line(1, 2, LineState::Ended), 5), "no news");
+        let is_known = |known: &KnownLines, n| known.newer_than(&line(n, 1, LineState::Live)).is_some();
+        assert!(known.saw(&line(last, 2, LineState::Ended), 1));
+        assert_eq!([0, 1, 2, 3, last].map(|n| is_known(&known, n)), [true, true, false, true, true]);
+        for n in last + 1..3 * last {
+            assert!(known.saw(&line(n, 2, LineState::Ended), 1));
+        }
+        assert_eq!([0, 1, last].map(|n| is_known(&known, n)), [true, false, false]);
+        assert_eq!(known.0.len(), MAX_KNOWN);
+        // Where there is nothing else, the first of them.
+        let mut own = KnownLines::default();
+        for n in 0..=last {
+            own.stopped(&line(n, 2, LineState::Paused));
+        }
+        assert_eq!([0, 1, last].map(|n| is_known(&own, n)), [false, true, true]);
     }
 
     #[test]

@@ -3,10 +3,7 @@
 use crate::{Engine, Zones};
 use serde::Serialize;
 use std::collections::BTreeSet;
-use telcon_identity::{
-    IdentityError, LoggedDelegation, LoggedDevice, LoggedEntry, LoggedLine, LoggedRing, TrustStore, Validity,
-    VerifiedRing,
-};
+use telcon_identity::{LoggedDelegation, LoggedDevice, LoggedEntry, LoggedLine, LoggedRing, TrustStore, VerifiedRing};
 use telcon_proto::{
     Card, Ended, RecordMode,
     delegation::Act,
@@ -150,13 +147,8 @@ fn check_over(
     let over = over.map_err(|e| e.to_string())?;
     let opened_ms = trust.verify_logged(&proof.opened).map_err(|e| e.to_string())?.time_ms();
     let (principal, line) = (rang.map(LoggedDelegation::principal), over.as_ref().map(LoggedLine::line));
-    let check = |at_ms| ring.check_line(trust.home().rings(), principal, proof.line.to.role, line, at_ms, &zones);
-    // It may have rung in the last second of the line's hours, and been opened in the next.
-    let checked = match check(opened_ms) {
-        Err(IdentityError::Expired(Validity::LineHours)) => check(ring.ring().at_ms),
-        checked => checked,
-    };
-    checked.map_err(|e| e.to_string())
+    ring.check_line(trust.home().rings(), principal, proof.line.to.role, line, opened_ms, &zones)
+        .map_err(|e| e.to_string())
 }
 
 fn check_devices(trust: &TrustStore, proof: &RecordProof) -> Result<Vec<LoggedDevice>, String> {

@@ -256,7 +256,7 @@ pub struct CallView {
     pub noted: bool,
     /// Whether this device's microphone is off.
     pub muted: bool,
-    /// Whether no device of the callee is connected while it rings out, and the office notifies them, as it says.
+    /// While it rings: no device of the callee is connected, and the office, as it states, notifies them.
     pub notified: bool,
     /// The epoch.
     pub epoch: Option<u64>,
@@ -503,7 +503,7 @@ pub struct CodeView {
     pub wrong: u8,
     /// Why it cannot be typed any more.
     pub over: Option<CodeOver>,
-    /// How often somebody tried its first four digits after it was used, without the others.
+    /// Attempts with its slot after it was used, by devices that did not prove that they know the code.
     pub tried: u32,
     /// Another device had it, and tried it after it was used.
     pub late: bool,

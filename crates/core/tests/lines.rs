@@ -601,6 +601,9 @@ fn a_principal_signs_a_line_again_after_the_version_that_the_office_lost() {
         assert_eq!((new.version, new.previous, new.state), (5, Some(lost.statement_sha256), state));
         assert_eq!((&new.terms, new.device, &new.holder), (&old.terms, old.device, &old.holder));
     }
+    let older = LoggedVersion { version: world.line.content().version, ..lost };
+    assert_eq!(sign(&mut world.principal, older, LineState::Live), None, "it takes the place of no known version");
+    assert!(alert(&world.principal).contains("is not newer"), "{}", alert(&world.principal));
     let ended = LoggedVersion { state: LineState::Ended, ..lost };
     assert_eq!(sign(&mut world.principal, ended, LineState::Live), None, "what has ended stays so");
     let mut officer = world.office.enrol(3, 3, Role::SecurityOfficer);
@@ -844,6 +847,7 @@ fn the_proof_of_a_record_has_the_line_that_its_ring_names() {
     let mut world = World::new(SuiteName::Hybrid, office_hours());
     let (_, others) = world.office.taken(&mut world.principal, 11, terms());
     let rung = world.rung();
+    let late = world.office.ring_of(rung.jws.clone(), rung.from, NOW + 1_000);
     let device = |engine: &Engine, office: &Office| ProvenDevice {
         chain: engine.device().chain().iter().cloned().map(Blob).collect(),
         logged: office.proof_of(engine.device().me().device()),
@@ -889,6 +893,11 @@ fn the_proof_of_a_record_has_the_line_that_its_ring_names() {
         assert!(!check.ok && check.detail.contains(why), "{}", check.detail);
     }
     assert!(!opened(&prove(Some(&world.line)), |_, _| None).ok, "without the time in its zone");
+    // Its hours are judged by the opening, and not by the date that the caller chose.
+    let late = RecordProof { opened: world.office.prove(late.opened.index), ..prove(Some(&world.line)) };
+    let check = opened(&late, zones);
+    assert!(check.ok, "{}", check.detail);
+    assert!(!opened(&late, |zone, at_ms| zones(zone, at_ms).filter(|_| at_ms <= NOW)).ok);
 }
 
 #[test]

@@ -74,7 +74,11 @@ fn sent(engine: &mut Engine) -> Vec<ClientMessage> {
 fn what_the_last_shift_showed_is_gone_when_the_office_waits_for_the_next() {
     let room = card(1, Role::DutyOfficer, true);
     let mut engine = engine(&room);
-    engine.handle(NOW, signed_in(&room, Some(on_shift("Ana Ruiz"))));
+    let mut message = signed_in(&room, Some(on_shift("Ana Ruiz")));
+    let ServerMessage::SignedIn { people_more, .. } = &mut message else { panic!() };
+    *people_more = true;
+    engine.handle(NOW, message);
+    engine.command(NOW, UserCommand::Suspect { call: None });
     let notice = Notice {
         call: telcon_proto::CallId::from_bytes([7; 16]),
         from: card(2, Role::Principal, false),
@@ -90,6 +94,7 @@ fn what_the_last_shift_showed_is_gone_when_the_office_waits_for_the_next() {
     };
     engine.handle(NOW, ServerMessage::Notice(notice));
     let view = engine.view();
+    assert!(view.people_more && !view.alerts.is_empty());
     assert_eq!((view.shift.map(|shift| shift.person.name), view.notices.len()), (Some("Ana Ruiz".into()), 1));
 
     engine.command(NOW, UserCommand::EndShift { idle: false });
@@ -100,6 +105,7 @@ fn what_the_last_shift_showed_is_gone_when_the_office_waits_for_the_next() {
     let view = engine.view();
     assert_eq!((view.shift_token.as_deref(), view.phase), (Some("waits"), ConnectionState::Offline));
     assert!(view.token.is_none() && view.shift.is_none() && view.notices.is_empty() && view.people.is_empty());
+    assert!(!view.people_more && view.alerts.is_empty(), "{:?}", view.alerts);
     // It sends nothing meanwhile, because the office would close the connection.
     sent(&mut engine);
     engine.command(NOW, UserCommand::EndShift { idle: false });

@@ -168,7 +168,7 @@ pub enum Flaw {
     #[error("a version of a line does not follow the one before it")]
     LineVersion,
     /// Signed by somebody who may not say this of a line.
-    #[error("a line was signed by a person who may not change it so")]
+    #[error("a line was signed by a person who may not make this change")]
     LineSigner,
     /// A ring over another line, or another version, than it names, or between other people.
     #[error("a ring names another line than the one that came with it, or the line is between other people")]

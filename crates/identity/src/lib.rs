@@ -72,7 +72,7 @@ pub use delegation::{
 pub use error::{Flaw, IdentityError, Mismatch, Misuse, Result, Validity};
 pub use invitation::{Invitation, MAX_FRAGMENT_CHARS};
 pub use key::{DeviceKey, SEED_BYTES, verify_signature};
-pub use line::{LINE_TYP, LocalTime, LoggedLine, VerifiedLine, certify_holder, needs_line, sign_line};
+pub use line::{LINE_TYP, LoggedLine, VerifiedLine, ZoneClock, certify_holder, needs_line, sign_line};
 pub use logged::{LoggedDevice, LoggedEntry, LoggedRing};
 pub use look::Look;
 pub use office::{Office, VerifiedRevocation};
@@ -80,8 +80,8 @@ pub use recovery::{
     RECOVERY_CONFIRMATION_TYP, RECOVERY_TYP, VerifiedConfirmation, VerifiedRecovery, claimed_recovery_id,
 };
 pub use registrar::{
-    APPOINTMENT_REQUEST_TYP, VerifiedApproval, check_card, claimed_revocation, claimed_revoker, request_appointment,
-    with_certificate, without_certificate,
+    APPOINTMENT_REQUEST_TYP, VerifiedApproval, check_card, claimed_revocation, claimed_revoker, orders_erasure,
+    request_appointment, with_certificate, without_certificate,
 };
 pub use rights::Registrar;
 pub use ring::{RING_MAX_FUTURE_MS, RING_TYP, VerifiedRing, claimed_call, sign_ring};

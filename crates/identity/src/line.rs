@@ -36,7 +36,7 @@ pub const LINE_TYP: &str = "telcon-line+jws";
 pub const LINE_MAX_DELAY_MS: u64 = 10 * 60_000;
 
 /// What the clocks of a zone show at a time, milliseconds since 1970 UTC; none for a zone that is not known.
-pub type LocalTime<'a> = &'a dyn Fn(&str, u64) -> Option<LocalMinute>;
+pub type ZoneClock<'a> = &'a dyn Fn(&str, u64) -> Option<LocalMinute>;
 
 /// Signs a version of a line with a device key and its chain.
 pub fn sign_line(key: &DeviceKey, chain: &[Vec<u8>], line: &Line) -> String {
@@ -181,11 +181,7 @@ impl VerifiedLine {
     /// # Errors
     /// [`Flaw::LineDevice`].
     pub fn check_holder(&self, device: &VerifiedDevice) -> Result<()> {
-        let bound = match self.content.device {
-            Some(bound) => bound == device.device(),
-            None => device.given_by().is_none(),
-        };
-        if bound { Ok(()) } else { Err(Flaw::LineDevice.into()) }
+        if is_bound_to(&self.content, device) { Ok(()) } else { Err(Flaw::LineDevice.into()) }
     }
 
     /// Checks that a ring is over this line, in one of its two directions: its holder rings the principal, from the device that it is
@@ -199,7 +195,7 @@ impl VerifiedLine {
         ring: &VerifiedRing,
         rings_for: Option<&Card>,
         at_ms: u64,
-        local: LocalTime<'_>,
+        local: ZoneClock<'_>,
     ) -> Result<()> {
         let (line, content, caller) = (&self.content, ring.ring(), ring.device());
         if content.over != Some(self.over()) {
@@ -234,6 +230,14 @@ impl VerifiedLine {
             return Err(Validity::LineHours.into());
         }
         Ok(())
+    }
+}
+
+/// Whether the line is bound to this device of its holder. One that a principal certified is for the line that names it alone.
+fn is_bound_to(content: &Line, device: &VerifiedDevice) -> bool {
+    match content.device {
+        Some(bound) => bound == device.device(),
+        None => device.given_by().is_none(),
     }
 }
 
@@ -320,11 +324,7 @@ impl Office {
             Some(_) => allows(signer.role, Action::ActForPrincipal),
             None if *signer == content.principal => true,
             None if *signer == content.holder => {
-                let bound = match content.device {
-                    Some(bound) => bound == device.device(),
-                    None => device.given_by().is_none(),
-                };
-                bound && !first && content.state == LineState::Ended
+                is_bound_to(&content, &device) && !first && content.state == LineState::Ended
             }
             None => {
                 let stops = matches!(content.state, LineState::Suspect | LineState::Ended);
@@ -407,7 +407,7 @@ impl VerifiedRing {
         callee: Role,
         line: Option<&VerifiedLine>,
         at_ms: u64,
-        local: LocalTime<'_>,
+        local: ZoneClock<'_>,
     ) -> Result<()> {
         let caller = rings_for.unwrap_or(self.device().card());
         match (self.ring().over, line) {

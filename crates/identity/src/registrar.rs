@@ -236,6 +236,11 @@ pub fn claimed_revocation(statement: &str) -> Option<Revocation> {
     serde_json::from_slice(signed.claimed_payload()).ok()
 }
 
+/// Whether a revocation orders its device to erase itself, unverified.
+pub fn orders_erasure(statement: &str) -> bool {
+    claimed_revocation(statement).is_some_and(|revocation| revocation.erase)
+}
+
 /// The registrar's device that a revocation names as its signer, unverified; none if it names none.
 pub fn claimed_revoker(statement: &str) -> Option<DeviceId> {
     claimed_revocation(statement)?.by

@@ -211,9 +211,10 @@ impl OfficeAlert {
             Entry::InvitationClosed { time_ms, invitation, how: InvitationClosed::Refused, device, .. } => {
                 Some(alert(*time_ms, AlertKind::DeviceRefused, *device, Some(*invitation)))
             }
-            // Of the device that froze it. The line has the identifier of the invitation with which it was offered.
+            // By the device that froze it. A line that was offered by a link has its invitation's identifier; another names no
+            // invitation.
             Entry::LineSigned { time_ms, line, state: LineState::Suspect, by, .. } => {
-                let offered = InvitationId::from_bytes(*line.as_bytes());
+                let offered = line.offer();
                 Some(alert(*time_ms, AlertKind::LineSuspect, Some(*by), Some(offered)))
             }
             Entry::AlertRaised { time_ms, kind, device, invitation, call, count } => {

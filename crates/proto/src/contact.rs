@@ -12,7 +12,7 @@ pub struct Contact {
     pub card: Card,
     /// Whether one of their devices is connected now.
     pub reachable: bool,
-    /// Whether none is, and the office notifies one that it is rung ([`crate::push`]).
+    /// Whether none of their devices is connected, and the office can notify one of a ring by a push message ([`crate::push`]).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub notified: bool,
     /// When two security officers enrolled a device for them after they had lost all others, as the server states it; only for

@@ -496,10 +496,7 @@ impl RecordProof {
         let records = self.records.iter().map(|record| &record.logged);
         let devices = self.devices.iter().map(|device| &device.logged);
         let delegations = self.delegations.iter().flat_map(|proven| [&proven.given, &proven.device]);
-        let over = self.over.iter().flat_map(|proven| {
-            let under = proven.delegation.iter().flat_map(|under| [&under.given, &under.device]);
-            [&proven.signed, &proven.device].into_iter().chain(under)
-        });
+        let over = self.over.iter().flat_map(|proven| proven.proofs());
         [&self.opened]
             .into_iter()
             .chain(&self.ended)

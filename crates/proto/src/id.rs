@@ -52,6 +52,22 @@ mod sealed {
 }
 
 macro_rules! id {
+    // One that may be logged.
+    (loggable $name:ident, $doc:literal) => {
+        id!($name, $doc);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.to_hex())
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($name), "({})"), self.to_hex())
+            }
+        }
+    };
     ($name:ident, $doc:literal) => {
         #[doc = $doc]
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -117,109 +133,25 @@ macro_rules! id {
     };
 }
 
-id!(CallId, "One call. Opaque: it reveals no participant and may be logged.");
-id!(DeviceId, "One enrolled device. Opaque: it may be logged.");
-id!(InvitationId, "One invitation to enrol a device. Opaque: it may be logged.");
-id!(RecoveryId, "One recovery of a person who lost all devices. Opaque: it may be logged.");
-id!(ShiftId, "One shift of a person at a device of a place. Opaque: the log names it.");
-id!(DelegationId, "One delegation of a principal. Opaque: it may be logged.");
-id!(LineId, "One line that a principal gave. Opaque: it may be logged.");
-id!(CodeRunId, "One attempt with a short code. Opaque: only the device that made it learns it from the server.");
+id!(loggable CallId, "One call. Opaque: it reveals no participant and may be logged.");
+id!(loggable DeviceId, "One enrolled device. Opaque: it may be logged.");
+id!(loggable InvitationId, "One invitation to enrol a device. Opaque: it may be logged.");
+id!(loggable RecoveryId, "One recovery of a person who lost all devices. Opaque: it may be logged.");
+id!(loggable ShiftId, "One shift of a person at a device of a place. Opaque: the log names it.");
+id!(loggable DelegationId, "One delegation of a principal. Opaque: it may be logged.");
+id!(loggable LineId, "One line that a principal gave. Opaque: it may be logged.");
+id!(loggable CodeRunId, "One attempt with a short code. Opaque: only the device that made it learns it from the server.");
 id!(PersonId, "One person. It must not be logged: it has no `Display`, and its `Debug` shows nothing.");
 
-impl fmt::Display for CallId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.to_hex())
+impl LineId {
+    /// The line that is offered with an invitation.
+    pub const fn of_offer(invitation: InvitationId) -> Self {
+        Self(invitation.0)
     }
-}
 
-impl fmt::Display for DeviceId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.to_hex())
-    }
-}
-
-impl fmt::Display for InvitationId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.to_hex())
-    }
-}
-
-impl fmt::Display for RecoveryId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.to_hex())
-    }
-}
-
-impl fmt::Debug for RecoveryId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "RecoveryId({self})")
-    }
-}
-
-impl fmt::Debug for InvitationId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "InvitationId({self})")
-    }
-}
-
-impl fmt::Display for ShiftId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.to_hex())
-    }
-}
-
-impl fmt::Debug for ShiftId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ShiftId({self})")
-    }
-}
-
-impl fmt::Display for DelegationId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.to_hex())
-    }
-}
-
-impl fmt::Debug for DelegationId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "DelegationId({self})")
-    }
-}
-
-impl fmt::Display for LineId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.to_hex())
-    }
-}
-
-impl fmt::Debug for LineId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "LineId({self})")
-    }
-}
-
-impl fmt::Display for CodeRunId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.to_hex())
-    }
-}
-
-impl fmt::Debug for CodeRunId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "CodeRunId({self})")
-    }
-}
-
-impl fmt::Debug for CallId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "CallId({self})")
-    }
-}
-
-impl fmt::Debug for DeviceId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "DeviceId({self})")
+    /// The invitation with which it was offered. A line that was given without one has this identifier to itself.
+    pub const fn offer(self) -> InvitationId {
+        InvitationId(self.0)
     }
 }
 

@@ -107,7 +107,7 @@ pub const MAX_DEVICE_REQUEST_CHARS: usize = 16 * 1024;
 pub const MAX_LABEL_CHARS: usize = 64;
 /// Most passkeys of one device.
 pub const MAX_PASSKEYS_PER_DEVICE: usize = 8;
-/// Times in which one device was connected with a program of one kind that the office keeps: the newest.
+/// Most sign-ins that the office keeps of one device with one kind of program: the newest.
 pub const MAX_SIGN_INS_PER_DEVICE: usize = 20;
 /// How long a ticket signs a protected device in after its person unlocked it, milliseconds: a working day.
 pub const TICKET_MAX_AGE_MS: u64 = 12 * 60 * 60 * 1000;

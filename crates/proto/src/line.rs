@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Rings {
-    /// Whoever has a role that may ring, as in charters of earlier versions.
+    /// By role: every counterpart may ring every principal, and the other way round. So it is in charters of earlier versions.
     #[default]
     ByRole,
     /// Between a principal and a counterpart only over a line that the principal gave.
@@ -164,7 +164,7 @@ pub enum LineState {
     Live,
     /// Not for now.
     Paused,
-    /// Somebody doubted that its holder is who they say: not until a principal or security officer says otherwise.
+    /// Somebody doubted that its holder is who they say: not in use until the principal, or a delegate for lines, signs otherwise.
     Suspect,
     /// Never again.
     Ended,
@@ -241,6 +241,20 @@ pub struct ProvenLine {
     /// The delegation that it was signed under.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delegation: Option<Box<ProvenDelegation>>,
+}
+
+impl ProvenLine {
+    /// The log entries in it, with their proofs.
+    pub fn proofs(&self) -> impl Iterator<Item = &Logged> {
+        let delegation = self.delegation.iter().flat_map(|under| [&under.given, &under.device]);
+        [&self.signed, &self.device].into_iter().chain(delegation)
+    }
+
+    /// The same, to put proofs in.
+    pub fn proofs_mut(&mut self) -> impl Iterator<Item = &mut Logged> {
+        let delegation = self.delegation.iter_mut().flat_map(|under| [&mut under.given, &mut under.device]);
+        [&mut self.signed, &mut self.device].into_iter().chain(delegation)
+    }
 }
 
 /// What a contact's line allows, as the server states it: the devices that are rung verify the line itself.

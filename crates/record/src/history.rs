@@ -476,7 +476,7 @@ impl History {
             },
             Entry::ShiftStarted { shift, .. } => {
                 if self.shifts.insert(shift, false).is_some() {
-                    let text = format!("entry {index}: shift {shift} was begun twice");
+                    let text = format!("entry {index}: shift {shift} was started twice");
                     self.problem(ProblemKind::Device, None, text);
                 }
             }
@@ -484,7 +484,7 @@ impl History {
                 let what = match self.shifts.insert(shift, true) {
                     Some(false) => return,
                     Some(true) => "ended twice",
-                    None => "ended but never begun",
+                    None => "ended but never started",
                 };
                 self.problem(ProblemKind::Device, None, format!("entry {index}: shift {shift} was {what}"));
             }
@@ -649,7 +649,7 @@ impl History {
 
     /// A call is rung under a delegation that is in force: a server that lets one ring afterwards is found out here.
     fn check_delegation(&mut self, index: u64, call: CallId, delegation: Option<DelegationId>, time_ms: u64) {
-        let what = delegation.and_then(|id| self.delegation_flaw(id, u64::MAX, time_ms));
+        let what = delegation.and_then(|id| self.delegation_flaw(id, index, time_ms));
         if let Some(what) = what {
             self.call_problem(&call.to_hex(), format!("entry {index}: it was rung under {what}"));
         }

@@ -318,9 +318,9 @@ fn shifts_that_contradict_each_other_are_reported() {
     for (entries, expected) in [
         (vec![began(), over()], None),
         (vec![began()], None),
-        (vec![over()], Some("never begun")),
+        (vec![over()], Some("never started")),
         (vec![began(), over(), over()], Some("ended twice")),
-        (vec![began(), began()], Some("begun twice")),
+        (vec![began(), began()], Some("started twice")),
     ] {
         let mut archive = Archive::good();
         archive.entries.extend(entries);

@@ -377,7 +377,10 @@ impl Hub {
             Input::Delegate(session, new) => {
                 let new = new.and_then(|new| match self.parts.store.delegation_exists(&new.content.delegation) {
                     Ok(exists) => Ok(NewDelegation { exists, ..new }),
-                    Err(error) => Err(failure::sentence(&error).to_owned()),
+                    Err(error) => {
+                        tracing::error!(delegation = %new.content.delegation, %error, "a delegation was refused: the store cannot be read; check the database");
+                        Err(failure::sentence(&error).to_owned())
+                    }
                 });
                 self.board.delegate(session, new, now)
             }
@@ -385,7 +388,10 @@ impl Hub {
             Input::SignLine(session, new) => {
                 let new = new.and_then(|new| match self.look_up_line(&new) {
                     Ok(exists) => Ok(NewLine { exists, ..new }),
-                    Err(error) => Err(failure::sentence(&error).to_owned()),
+                    Err(error) => {
+                        tracing::error!(line = %new.content.line, %error, "a version of a line was refused: the store cannot be read; check the database");
+                        Err(failure::sentence(&error).to_owned())
+                    }
                 });
                 self.board.sign_line(session, new, now)
             }
@@ -510,8 +516,7 @@ impl Hub {
             return Ok(true);
         }
         let line = new.content.line;
-        let invitation = InvitationId::from_bytes(*line.as_bytes());
-        Ok(self.parts.store.line_exists(&line)? || self.parts.store.invitation_exists(&invitation)?)
+        Ok(self.parts.store.line_exists(&line)? || self.parts.store.invitation_exists(&line.offer())?)
     }
 
     fn look_up_call(&mut self, ring: VerifiedRing) -> Result<VerifiedRing, RefusedRing> {
@@ -534,7 +539,7 @@ impl Hub {
             return Ok(false);
         }
         let store = &mut self.parts.store;
-        let line = line.as_ref().map_or(Ok(false), |_| store.line_exists(&LineId::from_bytes(*invitation.as_bytes())));
+        let line = line.as_ref().map_or(Ok(false), |_| store.line_exists(&LineId::of_offer(*invitation)));
         line.and_then(|exists| Ok(exists || store.invitation_exists(invitation)?)).map_err(|error| {
             tracing::error!(%invitation, %error, "an invitation was refused: the store cannot be read; check the database");
             failure::sentence(&error)

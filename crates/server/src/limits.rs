@@ -82,7 +82,7 @@ pub const INCOMING_KEPT_MS: u64 = 7 * 24 * 60 * 60 * 1000;
 /// Largest file of the office's description, locations or secrets that is read at start, bytes: certificates with
 /// post-quantum keys have some 10 kB.
 pub const MAX_CONFIGURATION_BYTES: u64 = 1 << 20;
-/// How long a WebAuthn ceremony may take, milliseconds: browsers give people as long (WebAuthn, section 5.4).
+/// How long a WebAuthn ceremony (for an unlock or a shift) may take, milliseconds: browsers give people as long (WebAuthn, section 5.4).
 pub const CEREMONY_TTL_MS: u64 = 5 * 60 * 1000;
 /// WebAuthn ceremonies under way.
 pub const MAX_CEREMONIES: usize = 4096;

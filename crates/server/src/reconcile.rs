@@ -16,7 +16,7 @@ use crate::{
     store::{Certified, DelegationEndRow, LostDevice, RecordRow, Store, StoreError, Write},
 };
 use std::collections::BTreeMap;
-use telcon_identity::{claimed_revocation, claimed_revoker, with_certificate, without_certificate};
+use telcon_identity::{claimed_revoker, orders_erasure, with_certificate, without_certificate};
 use telcon_proto::{
     Blob, DeviceId, Digest, OfficeAlert,
     entry::{Entry, ReadEntry},
@@ -144,10 +144,6 @@ fn is_complete(revocation: &str) -> bool {
     claimed_revoker(revocation).is_none() || without_certificate(revocation) != revocation
 }
 
-fn erases(revocation: &str) -> bool {
-    claimed_revocation(revocation).is_some_and(|claimed| claimed.erase)
-}
-
 /// What the entries of a log are applied to.
 struct Reconciliation<'a> {
     store: &'a mut dyn Store,
@@ -188,7 +184,7 @@ impl Reconciliation<'_> {
                 let known = self.revocation(&device)?;
                 let (is_known, erase) = (
                     known.as_deref().map(without_certificate) == jws.as_deref(),
-                    jws.as_deref().is_some_and(erases) && !known.as_deref().is_some_and(erases),
+                    jws.as_deref().is_some_and(orders_erasure) && !known.as_deref().is_some_and(orders_erasure),
                 );
                 // The store has another order, whose entry is another one and may be missing.
                 let awaits_other = known.is_some() && !is_known && !erase;
@@ -355,7 +351,7 @@ impl Reconciliation<'_> {
         let snapshot = self.store.load()?;
         let devices = snapshot.devices.into_iter().map(|row| {
             // One that was lost, and found again, has the order and not when it was given.
-            let is_dated = row.erase_ordered_ms.is_some() || !row.revocation.as_deref().is_some_and(erases);
+            let is_dated = row.erase_ordered_ms.is_some() || !row.revocation.as_deref().is_some_and(orders_erasure);
             (row.device, row.revoked_ms, row.revocation, row.revoked_index, row.erase_ordered_ms, is_dated)
         });
         let lost = snapshot.lost.into_iter();
@@ -373,7 +369,7 @@ impl Reconciliation<'_> {
             let Some((jws, at_ms)) = logged else { continue };
             let found = self.complete(&jws)?;
             missing += usize::from(found.is_none());
-            let found = found.map(|jws| (erases(&jws).then_some(at_ms), jws));
+            let found = found.map(|jws| (orders_erasure(&jws).then_some(at_ms), jws));
             if found.is_some() || stored.is_some() && index.is_some() {
                 self.store.apply(&[Write::RevocationFound(device, found)])?;
             }

@@ -601,7 +601,7 @@ async fn what_a_line_does_not_allow_is_refused_with_its_reason() {
         _ => None,
     };
     giver.client.until(gone).await;
-    // Suspect: by the principal, then cleared; by a security officer, who clears nothing.
+    // Frozen by the principal.
     giver.stop(&office, line, LineState::Suspect).await;
     assert!(holder.rings(&office, principal, 30).await.1.contains("is frozen"));
 }

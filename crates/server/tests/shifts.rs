@@ -333,7 +333,7 @@ async fn a_place_is_no_program_and_a_person_has_no_shifts() {
     let mut program = Client::raw(office.addr(), None).await.unwrap();
     program.prove(&room, DOMAIN).await;
     assert!(matches!(program.next().await, Some(S::Refused { code: RefusalCode::NotAllowed, .. })));
-    let (duty, _) = (office.person(Role::DutyOfficer).await, ());
+    let duty = office.person(Role::DutyOfficer).await;
     let mut client = signed_in(&office, &duty).await;
     assert_eq!(post(&office, "/shifts/challenge", &client.token, &json!({})).await.status, 403);
     client.send(&C::EndShift { idle: false }).await;

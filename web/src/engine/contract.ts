@@ -1328,7 +1328,7 @@ export interface CallView {
    */
   noted: boolean;
   /**
-   * Whether no device of the callee is connected while it rings out, and the office notifies them, as it says.
+   * While it rings: no device of the callee is connected, and the office, as it states, notifies them.
    */
   notified: boolean;
   /**
@@ -1784,7 +1784,7 @@ export interface CodeView {
    */
   over: CodeOver | null;
   /**
-   * How often somebody tried its first four digits after it was used, without the others.
+   * Attempts with its slot after it was used, by devices that did not prove that they know the code.
    */
   tried: number;
   /**
@@ -1802,7 +1802,7 @@ export interface Contact {
    */
   name: string;
   /**
-   * Whether none is, and the office notifies one that it is rung (`push`).
+   * Whether none of their devices is connected, and the office can notify one of a ring by a push message (`push`).
    */
   notified?: boolean;
   /**

@@ -48,10 +48,17 @@ describe('roles', () => {
     expect(ROLES.filter(sees_all_devices)).toEqual(allowed('see all people, their devices and all invitations'));
     expect(ROLES.filter(sees_alerts)).toEqual(allowed("see the office's alerts"));
     expect(ROLES.filter(marks_alerts)).toEqual(allowed("mark the office's alerts as seen"));
-    expect(ROLES.filter(delegates)).toEqual(allowed('let staff ring or answer for oneself, by a signed delegation'));
-    expect(ROLES.filter(acts_for_others)).toEqual(allowed('ring or answer for a principal, under their delegation'));
+    expect(ROLES.filter(delegates)).toEqual(
+      allowed('let staff ring, answer or change lines for oneself, by a signed delegation'),
+    );
+    expect(ROLES.filter(acts_for_others)).toEqual(
+      allowed('ring, answer or change lines for a principal, under their delegation'),
+    );
     expect(ROLES.filter(is_rung).sort()).toEqual(
-      [...allowed('be rung and answer'), ...allowed('ring or answer for a principal, under their delegation')].sort(),
+      [
+        ...allowed('be rung and answer'),
+        ...allowed('ring, answer or change lines for a principal, under their delegation'),
+      ].sort(),
     );
     expect(ROLES.filter(ends_delegations)).toEqual(allowed('see all delegations, and end them'));
     expect(ROLES.filter(gives_lines)).toEqual(allowed('give lines to counterparts, and change, pause and end them'));

@@ -46,7 +46,7 @@ export const shift_scenes: Record<string, Scene> = {
     waits,
     (shift) =>
       (shift.problem = {
-        told: 'your role does not allow you to work at this place: somebody whose role does has to sign in',
+        told: 'your role does not allow a shift at this place: someone whose role does has to begin it',
       }),
   ),
   'shift-start-no-passkeys': at(waits, (_, app) => (app.protection.passkeys = false)),

@@ -71,13 +71,14 @@ describe('sentences of the engine and the server', () => {
 
   it('about the protection of a device, and about alerts, all have a wording', () => {
     const pattern =
-      /(?:HttpError::new\(\s*StatusCode::\w+,|let (?:text|message) =|#\[error\(|refused\(RefusalCode::\w+,|RefusedRing::unavailable\(None,)\s*(?:format!\(\s*)?"([^"]+)"/g;
+      /(?:HttpError::new\(\s*StatusCode::\w+,|let (?:text|message) =|pub const \w+: &str =|forbidden\(|RefusalKind::\w+,|#\[error\(|refused\(RefusalCode::\w+,|RefusedRing::unavailable\(None,)\s*(?:format!\(\s*)?"([^"]+)"/g;
     for (const [file, count] of [
       ['server/src/web/passkeys.rs', 5],
       ['server/src/web/lockers.rs', 2],
       ['server/src/web/protection.rs', 3],
       ['server/src/web/socket.rs', 10],
-      ['server/src/web/shifts.rs', 4],
+      ['server/src/web/shifts.rs', 2],
+      ['server/src/switchboard/shifts.rs', 7],
       ['server/src/web/alerts.rs', 1],
       ['server/src/web/push.rs', 1],
       ['server/src/switchboard/push.rs', 1],

@@ -76,39 +76,41 @@ pub(super) async fn run(args: &DemoArgs) -> anyhow::Result<()> {
         Some(dir) => dir.clone(),
         None => std::env::temp_dir().join(format!("telcon-demo-lines-{}", std::process::id())),
     };
-    private_dir(&data)?;
-    let data = std::fs::canonicalize(&data)?;
-    crate::output::say!("Telcon demonstration of lines in {}", data.display());
-    let terms = CharterTerms { rings: Rings::OverLines, ..RecordMode::LogOnly.into() };
-    let (domain, name) = ("office.example", "Office of the President");
-    create_office(
-        &data,
-        &NewOffice { domain, name, suite: args.suite.into(), terms, custodians: &[], passphrase: None },
-    )?;
+    let data = std::path::absolute(&data)?;
     let mut report = Report::default();
     let done = perform(args, &data, &mut report).await;
-    let log = entries(&data)?;
+    let log = entries(&data);
     let mut written = json!({
         "steps": report.steps,
         "line": report.line,
-        "log": log,
+        "log": log.as_ref().ok(),
         "refusals": report.refusals,
         "archive_dir": data.join("server/archive"),
     });
-    if let Err(error) = &done {
+    if let Some(error) = done.as_ref().err().or(log.as_ref().err()) {
         written["error"] = json!(format!("{error:#}"));
     }
     if let Some(path) = &args.json {
         std::fs::write(path, serde_json::to_vec_pretty(&written)?)
             .with_context(|| format!("cannot write {}", path.display()))?;
     }
-    if done.is_ok() && args.data.is_none() {
+    done?;
+    log?;
+    if args.data.is_none() {
         crate::output::say!("All files, with every key, remain in {} until you delete them.", data.display());
     }
-    done
+    Ok(())
 }
 
 async fn perform(args: &DemoArgs, data: &Path, report: &mut Report) -> anyhow::Result<()> {
+    private_dir(data)?;
+    crate::output::say!("Telcon demonstration of lines in {}", data.display());
+    let terms = CharterTerms { rings: Rings::OverLines, ..RecordMode::LogOnly.into() };
+    let (domain, name) = ("office.example", "Office of the President");
+    create_office(
+        data,
+        &NewOffice { domain, name, suite: args.suite.into(), terms, custodians: &[], passphrase: None },
+    )?;
     let listen = args.listen.unwrap_or_else(|| ([127, 0, 0, 1], 0).into());
     let serving = serve::start(&data.join("server"), listen, None, None, None).await?;
     let server = format!("http://localhost:{}", serving.http_addr.port());
@@ -160,7 +162,11 @@ async fn play(data: &Path, server: &str, report: &mut Report) -> anyhow::Result<
             Ok(())
         })
         .await?;
-    report.refused("take a line with a stolen link, before its binding", "the principal", "the codes differ");
+    report.refused(
+        "take a line with a stolen link, before its binding",
+        "the principal",
+        "the person who asked is not the guest",
+    );
     match guest.asks().await {
         Ok(Asked::Waiting { .. } | Asked::Approved { .. }) => bail!("a link that was used up let somebody ask"),
         Ok(_) => report.refused("use the link after that", "the server", "it is closed"),
@@ -188,7 +194,7 @@ async fn play(data: &Path, server: &str, report: &mut Report) -> anyhow::Result<
         Ok(_) => bail!("a bound line's link let another device ask"),
         Err(error) => report.refused("open the link of a bound line", "the server", format!("{error:#}")),
     }
-    let line = LineId::from_bytes(*given.invitation.as_bytes());
+    let line = LineId::of_offer(given.invitation);
     let bound = president.line(line).await?;
     report.line = json!({
         "id": line.to_hex(),

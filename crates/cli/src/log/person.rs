@@ -108,7 +108,7 @@ pub enum DeviceEvent {
         /// The delegation.
         delegation: DelegationId,
     },
-    /// A person began a shift at it: this one, unless it is the person's own device, a place's.
+    /// A shift started at it, a place's device. It is the watched person's own shift if the owner is [`Owner::Place`].
     ShiftStarted {
         /// The shift.
         shift: ShiftId,

@@ -229,9 +229,9 @@ impl Watch<'_> {
 fn words(event: &LoggedEvent) -> String {
     let device = event.device;
     let what = match &event.event {
-        DeviceEvent::ShiftStarted { shift } => format!("the shift {shift} began"),
+        DeviceEvent::ShiftStarted { shift } => format!("started the shift {shift}"),
         DeviceEvent::ShiftEnded { shift, how } => {
-            format!("the shift {shift} ended: {}", how.as_str().replace('_', " "))
+            format!("ended the shift {shift}: {}", how.as_str().replace('_', " "))
         }
         DeviceEvent::DeviceEnrolled { registrars: 2, .. } => "was enrolled by two registrars".to_owned(),
         DeviceEvent::DeviceEnrolled { registrars: 1, .. } => "was enrolled by a registrar".to_owned(),
@@ -268,7 +268,7 @@ fn words(event: &LoggedEvent) -> String {
         DeviceEvent::EndedDelegation { delegation } => format!("ended the delegation {delegation} of another device"),
     };
     match event.owner {
-        Owner::Place => format!("at the place's device {device}: {what}"),
+        Owner::Place => format!("the person, at the place's device {device}, {what}"),
         Owner::Person => format!("device {device} {what}"),
         Owner::Unknown => format!("device {device} of an unknown person {what}"),
         Owner::Hidden => format!("device {device}, whose owner the LOG HIDES, {what}"),

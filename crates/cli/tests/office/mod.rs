@@ -23,6 +23,11 @@ use tempfile::TempDir;
 /// Longest wait for anything. Generous for machines under load; not a performance assertion.
 pub const PATIENCE: Duration = Duration::from_secs(40);
 
+/// Answers to `telcon office init` about the office and its first security officer: the default, where there is one. Custodians, the
+/// server's address and a passphrase follow.
+pub const NEW_OFFICE: [&str; 9] =
+    ["office.example", "Office of the President", "", "", "", "", "Ann Berg", "", "Europe/Oslo"];
+
 /// The `telcon` command without arguments.
 pub fn telcon() -> Command {
     Command::new(env!("CARGO_BIN_EXE_telcon"))

@@ -58,8 +58,9 @@ pub(crate) struct Problem {
     pub(crate) text: String,
 }
 
-/// Verifies a leaf and admits it to the call of `ring`, which was rung for the principal of `on_behalf`: its certificates lead to a trusted office, the leaf's key is the certified
-/// one, the device belongs in this call, and one of `proofs` shows that its certificate is in the log.
+/// Verifies a leaf and admits it to the call of `ring`, which was rung for the principal of `on_behalf` and over `line`: its
+/// certificates lead to a trusted office, the leaf's key is the certified one, the device belongs in this call, and one of `proofs`
+/// shows that its certificate is in the log.
 pub(super) fn verify(
     context: &Context<'_>,
     ring: &LoggedRing,

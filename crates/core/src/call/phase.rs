@@ -307,15 +307,7 @@ impl AwaitingWelcome {
         let mut members = Vec::new();
         let mut check = |leaves: &[Leaf]| -> Result<(), Refusal> {
             for leaf in leaves {
-                let on_behalf = ring.on_behalf.as_ref();
-                members.push(admission::verify(
-                    context,
-                    &ring.logged,
-                    on_behalf,
-                    ring.line.as_ref(),
-                    leaf,
-                    welcome.devices,
-                )?);
+                members.push(ring.verify_member(context, leaf, welcome.devices)?);
             }
             Ok(())
         };

@@ -1,9 +1,9 @@
 //! The ring that opened a call.
 
 use super::admission::{self, Refusal};
-use crate::context::Context;
-use telcon_identity::{LoggedDelegation, LoggedLine, LoggedRing};
-use telcon_proto::{Card, Role};
+use crate::{context::Context, mls::Leaf};
+use telcon_identity::{LoggedDelegation, LoggedDevice, LoggedLine, LoggedRing};
+use telcon_proto::{Card, Role, message::Logged};
 
 /// A verified ring whose opening is in the log, with the delegation under which it was rung for somebody.
 #[derive(Clone)]
@@ -65,6 +65,16 @@ impl OpenedRing {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Verifies a leaf and admits it to the call that this ring opened; one of `proofs` shows that its certificate is in the log.
+    pub(super) fn verify_member(
+        &self,
+        context: &Context<'_>,
+        leaf: &Leaf,
+        proofs: &[Logged],
+    ) -> Result<LoggedDevice, Refusal> {
+        admission::verify(context, &self.logged, self.on_behalf.as_ref(), self.line.as_ref(), leaf, proofs)
     }
 
     /// Log index and time (milliseconds since 1970 UTC) of the opening.

@@ -1,5 +1,5 @@
-//! The short code that this device shows, as a registrar or the giver of a line: it carries an invitation's link to the device on which the code is typed. It
-//! is in memory only: after a reload, or when the connection closes, its person makes another one.
+//! The short code that this device shows, as a registrar or the giver of a line: it carries an invitation's link to the device on
+//! which the code is typed. It is in memory only: after a reload, or when the connection closes, its person makes another one.
 
 use crate::{
     Engine,

@@ -32,9 +32,7 @@ impl Engine {
         let seen = self.line.set(self.device.trust(), proven);
         match seen.map(|seen| (seen.line().content().clone(), seen.entry().time_ms())) {
             Ok((line, since_ms)) => {
-                let under = proven.delegation.iter().flat_map(|under| [&under.given, &under.device]);
-                let proofs = [&proven.signed, &proven.device].into_iter().chain(under);
-                let checkpoints: Vec<_> = proofs.map(|proof| proof.checkpoint.clone()).collect();
+                let checkpoints: Vec<_> = proven.proofs().map(|proof| proof.checkpoint.clone()).collect();
                 self.record_log_claims(checkpoints, now_ms);
                 self.saw_line(&line, since_ms);
             }
@@ -182,7 +180,7 @@ impl Engine {
         let chain = certify_holder(key, me, self.device.chain(), request, &holder, now_ms)
             .map_err(|error| error.to_string())?;
         let giver = Giver { principal: me.card().clone(), under: None };
-        let (line, device) = (LineId::from_bytes(*id.as_bytes()), request.request().device);
+        let (line, device) = (LineId::of_offer(id), request.request().device);
         let first = self.first_version(now_ms, line, &giver, holder, terms, Some(device));
         let (statement, _) = self.signed_line(&first, &giver)?;
         Ok((chain, statement))
@@ -271,6 +269,9 @@ impl Engine {
             ..old.clone()
         };
         let signed = match &giver {
+            _ if lost.is_some_and(|lost| lost.version <= old.version) => {
+                Err("the office says that it lost a version that is not newer".to_owned())
+            }
             Some(giver) if giver.principal.person != old.principal.person => {
                 Err("somebody else gave this line".to_owned())
             }

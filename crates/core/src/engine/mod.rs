@@ -196,7 +196,8 @@ impl Engine {
         self.ticket = ticket;
     }
 
-    /// Gives the engine a database of time zones, for the hours of lines. Without one it rings over no line that has hours.
+    /// Gives the engine a database of time zones, for the hours of lines. Without one it accepts no holder's ring over a line with
+    /// hours, and signs no such line.
     pub fn set_zones(&mut self, zones: Zones) {
         self.zones = zones;
     }

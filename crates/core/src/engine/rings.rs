@@ -36,9 +36,10 @@ impl Rings {
         self.waiting.iter()
     }
 
-    /// Whether the person declined this ring since the program started, and with which word to the caller.
-    pub(super) fn was_declined(&self, id: CallId) -> Option<Option<DeclineReply>> {
-        self.declined.iter().find(|(declined, _)| *declined == id).map(|(_, reply)| *reply)
+    /// With what the person declined this ring, if they did since the program started.
+    pub(super) fn decline_of(&self, id: CallId) -> Option<ClientMessage> {
+        let &(call, reply) = self.declined.iter().find(|(declined, _)| *declined == id)?;
+        Some(ClientMessage::Decline { call, reply })
     }
 
     fn take(&mut self, id: CallId) -> Option<Call> {

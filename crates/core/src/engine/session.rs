@@ -139,10 +139,12 @@ impl Engine {
                 (self.shift_token, self.shift) = (Some(token), None);
                 self.notices.clear();
                 self.people.clear();
+                self.people_more = false;
                 self.silenced.clear();
                 self.rings = Rings::default();
                 self.with_call(|call, context| call.end("interrupted", context));
                 self.call = None;
+                self.alerts.clear();
                 self.view_changed();
             }
             ServerMessage::PeopleChanged { changed, removed } => self.on_people_changed(changed, &removed),
@@ -397,12 +399,9 @@ impl Engine {
             // It ended here while the office could not be told, and so it still rings there.
             Ok(call) if self.state.unreported_rings.contains(&call.id) => {
                 let call = call.id;
-                let declined = self.rings.was_declined(call);
+                let declined = self.rings.decline_of(call);
                 let known = declined.is_some() || self.call.as_ref().is_some_and(|own| own.id == call);
-                self.send(match declined {
-                    Some(reply) => ClientMessage::Decline { call, reply },
-                    None => ClientMessage::HangUp { call, failed: true },
-                });
+                self.send(declined.unwrap_or(ClientMessage::HangUp { call, failed: true }));
                 if !known {
                     self.alert(AlertLevel::Amber, "A ring of an earlier call came again. It was not shown.");
                 }

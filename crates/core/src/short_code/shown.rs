@@ -24,8 +24,8 @@ pub enum CodeEvent {
     Guessed,
     /// It was tried too often, right or wrong.
     TooMany,
-    /// Another device has the code, and tried it although the text is delivered. What only tries the slot, which is no secret, is not
-    /// this.
+    /// A device that knows the code tried it after the text was delivered. An attempt with the slot alone, which is no secret, does
+    /// not count.
     Late,
 }
 

@@ -398,10 +398,7 @@ impl ServerMessage {
             Self::Committed { devices, .. } => devices.iter_mut().collect(),
             Self::Welcome { opened, devices, .. } => std::iter::once(opened).chain(devices).collect(),
             Self::Delegation(proven) => vec![&mut proven.given, &mut proven.device],
-            Self::Line(proven) => {
-                let delegation = proven.delegation.iter_mut().flat_map(|under| [&mut under.given, &mut under.device]);
-                [&mut proven.signed, &mut proven.device].into_iter().chain(delegation).collect()
-            }
+            Self::Line(proven) => proven.proofs_mut().collect(),
             Self::Challenge { .. }
             | Self::SignedIn { .. }
             | Self::OnShift { .. }

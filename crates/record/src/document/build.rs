@@ -199,13 +199,14 @@ fn was_not_transcribed(contents: &Contents) -> bool {
 }
 
 fn transcript_note(contents: &Contents) -> String {
-    match () {
-        () if was_not_transcribed(contents) => {
-            "There is no transcript: the note-taker could not recognize speech.".to_owned()
-        }
-        _ if contents.segments.is_empty() => "There is no transcript.".to_owned(),
-        _ => "Written by speech recognition: a draft until a person has signed it.".to_owned(),
-    }
+    let note = if was_not_transcribed(contents) {
+        "There is no transcript: the note-taker could not recognize speech."
+    } else if contents.segments.is_empty() {
+        "There is no transcript."
+    } else {
+        "Written by speech recognition: a draft until a person has signed it."
+    };
+    note.to_owned()
 }
 
 fn name_of(contents: &Contents, device: &str) -> String {

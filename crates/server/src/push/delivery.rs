@@ -177,7 +177,8 @@ impl Client {
     }
 }
 
-/// How much a push service may delay a message to save a battery (RFC 8030, section 5.3). One for all: a push service would learn from it what a message is about.
+/// How much a push service may delay a message to save a battery (RFC 8030, section 5.3). The same for all messages: a push service
+/// would learn from it what a message is about.
 const URGENCY: &str = "high";
 
 /// Replaces the same message that waits at the push service, if its answer was lost; and a ring, once it is over. The push service

@@ -53,6 +53,7 @@ pub use location::StoreLocation;
 pub use port::{Applied, LogPosition, Queries, Store, StoreError, StoredRecord};
 pub use protection_rows::{AccountUse, LockerRow, PasskeyRow, ProtectionRow, ProtectionWrite, TicketRow};
 pub use push_rows::{PushRow, PushWrite, RingPushRow};
+pub(crate) use rows::is_holders_chain;
 pub use rows::{
     ActiveCall, AddedDeviceRow, AlertId, AlertRow, Ask, CallRow, CallSummary, Certified, DelegationEndRow,
     DelegationRow, DeviceRow, DeviceSummary, FirstApprovalRow, Handshake, InvitationRow, IssuedLinkRow, LineOfCall,

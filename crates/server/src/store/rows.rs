@@ -879,8 +879,13 @@ impl DeviceRow {
         self.chain.get(2).filter(|_| self.chain.len() == 4).map(|der| sha256(der.as_slice()))
     }
 
-    /// Whether a principal's device certified it, for the holder of a line: its chain has that device's before it, one more.
+    /// Whether a principal's device certified it, for the holder of a line.
     pub fn is_holders(&self) -> bool {
-        self.chain.len() % 2 == 1
+        is_holders_chain(&self.chain)
     }
+}
+
+/// Whether a chain is that of a line's holder: the certificate by the principal's device, before that device's own pairs.
+pub(crate) fn is_holders_chain(chain: &[Blob]) -> bool {
+    chain.len() % 2 == 1
 }

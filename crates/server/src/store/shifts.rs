@@ -49,7 +49,7 @@ pub(super) fn found(
     .map(drop)
 }
 
-/// Whether there is such a shift, whose beginning the log has.
+/// Stores the index of the beginning in the log; returns whether there is such a shift.
 pub(super) fn logged(t: &mut dyn Statements, shift: &ShiftId, index: u64) -> Result<bool, StoreError> {
     let sql = "UPDATE shifts SET started_index = $1 WHERE shift = $2";
     Ok(t.execute(sql, values![index, shift])? > 0)

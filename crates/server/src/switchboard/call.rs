@@ -429,7 +429,7 @@ impl Call {
             note_taker_silent: status.silent,
             opened_ms: self.row.opened_ms,
             acts_for: self.acting().map(|acting| acting.who.clone()).collect(),
-            reply: self.reply,
+            reply: self.reply.or(self.row.diverted.then_some(DeclineReply::Office {})),
         }
     }
 

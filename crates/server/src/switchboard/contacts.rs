@@ -46,25 +46,26 @@ pub(super) struct Known<'a> {
 
 /// Who looks at a contact list.
 #[derive(Clone, Debug)]
-pub(super) struct Looks {
+pub(super) struct ListViewer {
     pub person: PersonId,
     /// As which role they ring.
     pub role: Role,
-    pub viewer: Viewer,
+    /// How they see lines.
+    pub line_viewer: Viewer,
     /// Whose lines are theirs: their own, or those of whom they ring for.
     pub sides: BTreeSet<PersonId>,
 }
 
-impl Looks {
+impl ListViewer {
     /// The line between them and another person.
     fn line(&self, other: PersonId, known: &Known<'_>) -> Option<ContactLine> {
         if known.rings == Rings::ByRole {
             return None;
         }
-        match self.viewer {
-            Viewer::Holder { .. } => known.lines.shown(other, self.person, self.viewer),
+        match self.line_viewer {
+            Viewer::Holder { .. } => known.lines.shown(other, self.person, self.line_viewer),
             Viewer::Principal => {
-                self.sides.iter().find_map(|principal| known.lines.shown(*principal, other, self.viewer))
+                self.sides.iter().find_map(|principal| known.lines.shown(*principal, other, self.line_viewer))
             }
         }
     }
@@ -79,7 +80,7 @@ impl Looks {
         if known.rings == Rings::ByRole {
             return BTreeSet::new();
         }
-        let people: BTreeSet<PersonId> = match self.viewer {
+        let people: BTreeSet<PersonId> = match self.line_viewer {
             Viewer::Holder { .. } => known.lines.principals(self.person),
             Viewer::Principal => self.sides.iter().flat_map(|principal| known.lines.holders(*principal)).collect(),
         };
@@ -95,7 +96,7 @@ impl Looks {
 /// The people that a connection was sent.
 #[derive(Debug)]
 struct List {
-    looks: Looks,
+    viewer: ListViewer,
     /// Sent at sign-in, or added since.
     listed: BTreeSet<PersonId>,
     /// Found by the latest search.
@@ -190,13 +191,13 @@ impl Contacts {
     }
 
     /// Creates the list of a connection that signs in, of whom it may ring; returns it, and whether there are more people.
-    pub fn open_list(&mut self, session: SessionId, looks: Looks, known: &Known<'_>) -> (Vec<Contact>, bool) {
+    pub fn open_list(&mut self, session: SessionId, viewer: ListViewer, known: &Known<'_>) -> (Vec<Contact>, bool) {
         let mut people: Vec<(&String, PersonId)> = Vec::new();
-        for other in ROLES.into_iter().filter(|other| looks.sees_all(*other, known.rings)) {
-            let names = self.by_name.get(&other).into_iter().flatten().filter(|(_, person)| *person != looks.person);
+        for other in ROLES.into_iter().filter(|other| viewer.sees_all(*other, known.rings)) {
+            let names = self.by_name.get(&other).into_iter().flatten().filter(|(_, person)| *person != viewer.person);
             people.extend(names.take(CONTACTS_AT_SIGN_IN + 1).map(|(name, person)| (name, *person)));
         }
-        let held = looks.over_lines(known);
+        let held = viewer.over_lines(known);
         people.extend(held.iter().filter_map(|person| Some((&self.indexed.get(person)?.card.name, *person))));
         people.sort_unstable();
         let more = people.len() > CONTACTS_AT_SIGN_IN;
@@ -204,10 +205,10 @@ impl Contacts {
         for person in &people {
             self.watchers.entry(*person).or_default().insert(session);
         }
-        let contacts = people.iter().filter_map(|person| looks.contact(*person, known)).collect();
+        let contacts = people.iter().filter_map(|person| viewer.contact(*person, known)).collect();
         let listed = people.into_iter().collect();
         let (found, searches) = (BTreeSet::new(), Allowance::default());
-        self.lists.insert(session, List { looks, listed, found, more, searches });
+        self.lists.insert(session, List { viewer, listed, found, more, searches });
         (contacts, more)
     }
 
@@ -219,14 +220,14 @@ impl Contacts {
     }
 
     /// The same for a connection whose person may ring as another role, or for others, than before; none if nothing changes for it.
-    pub fn reopen_list(&mut self, session: SessionId, looks: Looks, known: &Known<'_>) -> Option<ServerMessage> {
+    pub fn reopen_list(&mut self, session: SessionId, viewer: ListViewer, known: &Known<'_>) -> Option<ServerMessage> {
         let changes = |list: &&List| {
-            list.looks.role != looks.role || known.rings == Rings::OverLines && list.looks.sides != looks.sides
+            list.viewer.role != viewer.role || known.rings == Rings::OverLines && list.viewer.sides != viewer.sides
         };
         let list = self.lists.get(&session).filter(changes)?;
         let before: BTreeSet<PersonId> = list.listed.union(&list.found).copied().collect();
         self.close_list(session);
-        let (changed, _) = self.open_list(session, looks, known);
+        let (changed, _) = self.open_list(session, viewer, known);
         let removed = before.into_iter().filter(|old| changed.iter().all(|new| new.card.person != *old)).collect();
         Some(ServerMessage::PeopleChanged { changed, removed })
     }
@@ -235,9 +236,9 @@ impl Contacts {
     pub fn show_again(&mut self, session: SessionId, person: PersonId, known: &Known<'_>) -> Option<ServerMessage> {
         let list = self.lists.get_mut(&session)?;
         let contact = list
-            .looks
+            .viewer
             .contact(person, known)
-            .filter(|contact| contact.line.is_some() || list.looks.sees_all(contact.card.role, known.rings));
+            .filter(|contact| contact.line.is_some() || list.viewer.sees_all(contact.card.role, known.rings));
         let Some(contact) = contact else {
             if !list.listed.remove(&person) & !list.found.remove(&person) {
                 return None;
@@ -282,13 +283,13 @@ impl Contacts {
             return Some(Err(TooManySearches));
         }
         let wanted: Vec<String> = words(text).take(MAX_WORDS).collect();
-        let looks = list.looks.clone();
-        let (viewer, rings) = (looks.person, known.rings);
+        let viewer = list.viewer.clone();
+        let rings = known.rings;
         // Candidates are those with the longest word, which is usually the rarest.
         let longest = wanted.iter().max_by_key(|word| word.len()).map(|word| word.as_str());
         let of_role = ROLES
             .into_iter()
-            .filter(|other| looks.sees_all(*other, rings))
+            .filter(|other| viewer.sees_all(*other, rings))
             .filter_map(|other| self.by_word.get(&other));
         let candidates = longest.into_iter().flat_map(|start| {
             let from = (Box::from(start), PersonId::from_bytes([0; 16]));
@@ -303,13 +304,13 @@ impl Contacts {
         #[cfg(test)]
         let mut examined = 0;
         // Of whom they know by lines there are as many as one principal gives.
-        let held = if longest.is_some() { looks.over_lines(known) } else { BTreeSet::new() };
+        let held = if longest.is_some() { viewer.over_lines(known) } else { BTreeSet::new() };
         for person in candidates.take(MAX_CANDIDATES).chain(held) {
             #[cfg(test)]
             {
                 examined += 1;
             }
-            if person != viewer && self.indexed.get(&person).is_some_and(|known| known.has_words(&wanted)) {
+            if person != viewer.person && self.indexed.get(&person).is_some_and(|known| known.has_words(&wanted)) {
                 found.insert(person);
             }
             if found.len() == CONTACTS_FOUND {
@@ -330,7 +331,7 @@ impl Contacts {
         for person in &found {
             self.watchers.entry(*person).or_default().insert(session);
         }
-        let changed = found.into_iter().filter_map(|person| looks.contact(person, known)).collect();
+        let changed = found.into_iter().filter_map(|person| viewer.contact(person, known)).collect();
         Some(Ok(ServerMessage::PeopleChanged { changed, removed }))
     }
 
@@ -357,7 +358,7 @@ impl Contacts {
                     }
                     for session in self.watchers.get(&person).into_iter().flatten() {
                         let Some(list) = self.lists.get(session) else { continue };
-                        let line = list.looks.line(person, known).map(Box::new);
+                        let line = list.viewer.line(person, known).map(Box::new);
                         messages.entry(*session).or_default().0.push(Contact { line, ..contact.clone() });
                     }
                 }
@@ -393,10 +394,10 @@ impl Contacts {
         }
         for session in sessions {
             let Some(list) = self.lists.get_mut(&session) else { continue };
-            if list.looks.person == card.person || list.more || list.listed.contains(&card.person) {
+            if list.viewer.person == card.person || list.more || list.listed.contains(&card.person) {
                 continue;
             }
-            if !list.looks.sees_all(card.role, known.rings) && list.looks.line(card.person, known).is_none() {
+            if !list.viewer.sees_all(card.role, known.rings) && list.viewer.line(card.person, known).is_none() {
                 continue;
             }
             if list.listed.len() >= CONTACTS_AT_SIGN_IN {

@@ -1,7 +1,7 @@
 //! The state shared by all calls: directory, effects of the current input, note-taker assignment and timers.
 
 use super::{
-    contacts::{Contacts, Known, Looks},
+    contacts::{Contacts, Known, ListViewer},
     directory::Directory,
     held_delegations::Delegations,
     held_lines::Lines,
@@ -120,15 +120,21 @@ impl Context {
     }
 
     /// Who looks at a device's contact list.
-    pub fn looks(&self, card: &Card, device: DeviceId) -> Looks {
-        let (role, viewer, sides) = (self.contact_role(card), self.viewer(card, device), self.sides(card));
-        Looks { person: card.person, role, viewer, sides }
+    pub fn list_viewer(&self, card: &Card, device: DeviceId) -> ListViewer {
+        let (role, line_viewer, sides) = (self.contact_role(card), self.viewer(card, device), self.sides(card));
+        ListViewer { person: card.person, role, line_viewer, sides }
+    }
+
+    /// The contact lists, and what decides whom they show.
+    pub fn contacts(&mut self) -> (&mut Contacts, Known<'_>) {
+        let Self { contacts, directory, lines, policy, .. } = self;
+        (contacts, Known { directory, lines, rings: policy.rings })
     }
 
     /// Sends contact changes that are due, and sets the timer for the others.
     pub fn send_contact_changes(&mut self, now_ms: u64) {
-        let known = Known { directory: &self.directory, lines: &self.lines, rings: self.policy.rings };
-        match self.contacts.collect(&known, now_ms) {
+        let (contacts, known) = self.contacts();
+        match contacts.collect(&known, now_ms) {
             Ok(messages) => {
                 self.timers.set(Timer::Contacts, None);
                 messages.into_iter().for_each(|(session, message)| self.send(session, message));

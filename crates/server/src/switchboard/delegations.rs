@@ -7,7 +7,6 @@
 use super::{
     Switchboard,
     call::Call,
-    contacts::Known,
     context::{Context, Timer},
     directory::Directory,
     held_delegations::Acting,
@@ -313,9 +312,9 @@ impl Switchboard {
         for device in context.directory.online_devices_of(delegate) {
             let card = context.directory.card(&device).cloned();
             let (Some(session), Some(card)) = (context.directory.session_of(&device), card) else { continue };
-            let looks = context.looks(&card, device);
-            let known = Known { directory: &context.directory, lines: &context.lines, rings: context.policy.rings };
-            if let Some(message) = context.contacts.reopen_list(session, looks, &known) {
+            let viewer = context.list_viewer(&card, device);
+            let (contacts, known) = context.contacts();
+            if let Some(message) = contacts.reopen_list(session, viewer, &known) {
                 context.send(session, message);
             }
         }

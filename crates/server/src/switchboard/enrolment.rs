@@ -15,7 +15,7 @@ use crate::{
     store::{DeviceRow, Write},
 };
 use std::sync::Arc;
-use telcon_identity::{claimed_revocation, without_certificate};
+use telcon_identity::{orders_erasure, without_certificate};
 use telcon_proto::{
     Card, DeviceId, Digest, Ended, InvitationId, LineId, ServerMessage,
     entry::{Entry, InvitationClosed, person_commitment},
@@ -154,7 +154,7 @@ impl Switchboard {
             revocation: None,
             erase_ordered_ms: None,
             log_index: None,
-            given: new.is_holders(),
+            given: crate::store::is_holders_chain(&new.chain),
         };
         self.context.directory.insert(new.device, device);
         let row = DeviceRow {
@@ -239,7 +239,7 @@ impl Switchboard {
         self.tell_devices_changed(card.person);
         if let Some(Approval { invitation, by, .. }) = approval {
             if self.is_binding(&invitation) {
-                return self.append_line(LineId::from_bytes(*invitation.as_bytes()));
+                return self.append_line(LineId::of_offer(invitation));
             }
             self.close(invitation, InvitationClosed::Approved, Some(by), now_ms);
         }
@@ -304,7 +304,7 @@ impl Switchboard {
     fn was_ordered(&self, device: &DeviceId, statement: &str) -> bool {
         let directory = &self.context.directory;
         directory.revoked_ms(device).is_some()
-            && directory.revocation(device).is_some_and(|given| !erases(statement) || erases(given))
+            && directory.revocation(device).is_some_and(|given| !orders_erasure(statement) || orders_erasure(given))
     }
 
     /// A device reports that it erased itself; its signature was verified against the order that it had.
@@ -331,7 +331,7 @@ impl Switchboard {
         now_ms: u64,
     ) {
         if self.context.directory.revoked_ms(&device).is_some() {
-            let card = if erases(&jws) {
+            let card = if orders_erasure(&jws) {
                 let card = self.context.directory.order_erasure(device, now_ms, &jws);
                 self.context.write(Write::EraseOrdered(device, now_ms, jws));
                 card
@@ -351,7 +351,7 @@ impl Switchboard {
         }
         let card = self.context.directory.revoke(device, now_ms, &jws);
         self.context.write(Write::DeviceRevoked(device, now_ms, Some(jws.clone())));
-        if erases(&jws) {
+        if orders_erasure(&jws) {
             self.context.directory.order_erasure(device, now_ms, &jws);
             self.context.write(Write::EraseOrdered(device, now_ms, jws.clone()));
         }
@@ -444,11 +444,6 @@ pub(super) fn append_revocation(context: &mut Context, device: DeviceId, time_ms
 fn order_sha256(context: &Context, device: &DeviceId) -> Option<Digest> {
     let statement = context.directory.revocation(device)?;
     Some(sha256(without_certificate(statement).as_bytes()))
-}
-
-/// Whether a statement, which the driver verified, orders the device to erase itself.
-fn erases(statement: &str) -> bool {
-    claimed_revocation(statement).is_some_and(|revocation| revocation.erase)
 }
 
 /// The answer to a request when the log failed.

@@ -21,12 +21,19 @@ pub(super) struct Delegations {
     pub asked_by: HashMap<DelegationId, SessionId>,
 }
 
-/// One of them.
+/// A delegation in memory.
 #[derive(Debug)]
 pub(super) struct Held {
     pub row: DelegationRow,
     /// In the log, within its term, and not ended.
     pub current: bool,
+}
+
+impl Held {
+    /// Whether one may act under it now, in this way.
+    fn allows(&self, act: Act) -> bool {
+        self.current && self.row.acts.contains(&act)
+    }
 }
 
 /// Who acts in a call for one of its parties, and how everybody verifies it.
@@ -56,7 +63,7 @@ impl Delegations {
         self.rows.insert(row.delegation, Held { row, current: false });
     }
 
-    /// It counts no more.
+    /// Takes a delegation that ended out of the indexes.
     pub fn unindex(&mut self, id: DelegationId) {
         let Some(held) = self.rows.get_mut(&id) else { return };
         held.current = false;
@@ -73,8 +80,7 @@ impl Delegations {
 
     /// The delegation under which this person may answer for that one now.
     pub fn answers(&self, principal: PersonId, delegate: &Card) -> Option<DelegationId> {
-        let fits =
-            |held: &&Held| held.current && held.row.acts.contains(&Act::Answer) && held.row.delegate == *delegate;
+        let fits = |held: &&Held| held.allows(Act::Answer) && held.row.delegate == *delegate;
         let ids = self.by_principal.get(&principal)?;
         ids.iter().filter_map(|id| self.rows.get(id)).find(fits).map(|held| held.row.delegation)
     }
@@ -82,28 +88,34 @@ impl Delegations {
     /// Who may answer for this person now.
     pub fn answerers(&self, principal: PersonId) -> BTreeSet<PersonId> {
         let ids = self.by_principal.get(&principal).into_iter().flatten();
-        let answers = |held: &&Held| held.current && held.row.acts.contains(&Act::Answer);
-        ids.filter_map(|id| self.rows.get(id)).filter(answers).map(|held| held.row.delegate.person).collect()
+        ids.filter_map(|id| self.rows.get(id))
+            .filter(|held| held.allows(Act::Answer))
+            .map(|held| held.row.delegate.person)
+            .collect()
     }
 
     /// For whom this person may answer now.
     pub fn answered_by(&self, delegate: PersonId) -> BTreeSet<PersonId> {
         let ids = self.by_delegate.get(&delegate).into_iter().flatten();
-        let answers = |held: &&Held| held.current && held.row.acts.contains(&Act::Answer);
-        ids.filter_map(|id| self.rows.get(id)).filter(answers).map(|held| held.row.principal).collect()
+        ids.filter_map(|id| self.rows.get(id))
+            .filter(|held| held.allows(Act::Answer))
+            .map(|held| held.row.principal)
+            .collect()
     }
 
     /// Whether this person may ring for somebody now.
     pub fn rings(&self, delegate: PersonId) -> bool {
         let mut ids = self.by_delegate.get(&delegate).into_iter().flatten().filter_map(|id| self.rows.get(id));
-        ids.any(|held| held.current && held.row.acts.contains(&Act::Ring))
+        ids.any(|held| held.allows(Act::Ring))
     }
 
     /// For whom this person may ring now.
     pub fn rings_for(&self, delegate: PersonId) -> BTreeSet<PersonId> {
         let ids = self.by_delegate.get(&delegate).into_iter().flatten();
-        let rings = |held: &&Held| held.current && held.row.acts.contains(&Act::Ring);
-        ids.filter_map(|id| self.rows.get(id)).filter(rings).map(|held| held.row.principal).collect()
+        ids.filter_map(|id| self.rows.get(id))
+            .filter(|held| held.allows(Act::Ring))
+            .map(|held| held.row.principal)
+            .collect()
     }
 
     /// Who may act for this person now, in whatever way.
@@ -120,7 +132,7 @@ impl Delegations {
         self.for_act(named, Act::Ring, delegate, now_ms)
     }
 
-    /// The same for another act.
+    /// A delegation under which this person may act now in this way, with the signed digest: what to tell them otherwise.
     pub fn for_act(
         &self,
         named: &OnBehalf,

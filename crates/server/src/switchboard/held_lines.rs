@@ -29,7 +29,7 @@ pub(super) struct Lines {
     pub asked_by: HashMap<LineId, SessionId>,
 }
 
-/// One of them.
+/// A line in memory.
 #[derive(Debug)]
 pub(super) struct Held {
     pub given_ms: u64,
@@ -135,11 +135,6 @@ impl Lines {
                 self.by_holder.remove(&holder);
             }
         }
-    }
-
-    /// Whether a line may be rung over, apart from its terms.
-    pub fn is_live(&self, line: LineId) -> bool {
-        self.rows.get(&line).is_some_and(|held| held.state() == LineState::Live)
     }
 
     /// Whether a call over a line that is in this state cannot go on: a pause stops rings, and the end or a doubt calls too.

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     limits::LOG_RETRY_MS,
     local_time,
-    store::{InvitationRow, LineRow, LineVersion, SignedLine, Stage, Write},
+    store::{InvitationRow, LineRow, LineVersion, SignedLine, Write},
 };
 use std::collections::BTreeSet;
 use telcon_identity::CLOCK_TOLERANCE_S;
@@ -30,6 +30,7 @@ use telcon_proto::{
     policy::{Action, ROLES, allows},
 };
 
+const NO_LINE: &str = "there is no such line, or it has ended";
 const NO_ZONE: &str = "there is no such time zone: choose another for the line's hours";
 
 /// Where roles decide who rings, a line would promise what nothing keeps.
@@ -132,7 +133,7 @@ impl Switchboard {
             return Err("the certificate is not for the device and person of this invitation".into());
         }
         let content = &line.content;
-        let is_same = content.line.as_bytes() == invitation.as_bytes()
+        let is_same = content.line.offer() == invitation
             && content.version == 1
             && content.state == LineState::Live
             && content.device == Some(new.device)
@@ -161,7 +162,7 @@ impl Switchboard {
         self.context.lines.insert(row);
     }
 
-    /// The log has the device of an offered line.
+    /// Appends the version of a line that waits: the log has the device of its holder, or is tried again.
     pub(super) fn append_line(&mut self, line: LineId) {
         let held = self.context.lines.rows.get(&line);
         if let Some(entry) = held.and_then(|held| held.pending.as_ref()).map(signed) {
@@ -171,8 +172,11 @@ impl Switchboard {
 
     /// Whether an offered line is signed, and the log may not have it.
     pub(super) fn is_binding(&self, invitation: &InvitationId) -> bool {
-        let line = LineId::from_bytes(*invitation.as_bytes());
-        self.context.lines.rows.get(&line).is_some_and(|held| held.current.is_none() && held.pending.is_some())
+        self.context
+            .lines
+            .rows
+            .get(&LineId::of_offer(*invitation))
+            .is_some_and(|held| held.current.is_none() && held.pending.is_some())
     }
 
     /// A device signs the next version of a line, which the driver verified, unless `new` says why not.
@@ -193,7 +197,7 @@ impl Switchboard {
                     }
                 }
                 if state != LineState::Live {
-                    self.stop_calls_over(id, state, now_ms);
+                    self.stop_calls_over(id, now_ms);
                 }
             }
             Err(text) => self.context.refuse(session, None, RefusalCode::NotAllowed, &text),
@@ -229,10 +233,10 @@ impl Switchboard {
                         "the last change of this line is not in the office's log yet: try again in a moment".into()
                     );
                 }
-                let newest = held.newest().ok_or("there is no such line, or it has ended")?;
-                let before = held.current.as_ref().ok_or("there is no such line, or it has ended")?;
+                let newest = held.newest().ok_or(NO_LINE)?;
+                let before = held.current.as_ref().ok_or(NO_LINE)?;
                 if newest.state == LineState::Ended {
-                    return Err("this line has ended".into());
+                    return Err(NO_LINE.into());
                 }
                 let checked = new.follows == Some(newest.statement_sha256) || held.found.is_some();
                 let next = content.version == newest.version.saturating_add(1)
@@ -257,10 +261,9 @@ impl Switchboard {
                 }
                 self.check_bound(content, old)
             }
-            None if content.version != 1 => Err("there is no such line, or it has ended".into()),
+            None if content.version != 1 => Err(NO_LINE.into()),
             None => {
-                let invitation = InvitationId::from_bytes(*content.line.as_bytes());
-                if new.exists || self.invitations.is_known(&invitation) {
+                if new.exists || self.invitations.is_known(&content.line.offer()) {
                     return Err("a line of this id was given before: give another".into());
                 }
                 if content.state != LineState::Live || content.device.is_some() {
@@ -334,27 +337,22 @@ impl Switchboard {
             self.context.lines.remove(id);
         }
         self.entry_is_alert(index, &entry);
-        let invitation = InvitationId::from_bytes(*id.as_bytes());
+        let invitation = id.offer();
         if let Some(by) = self.invitations.open.get(&invitation).and_then(|row| row.last_approved_by) {
             self.close(invitation, InvitationClosed::Approved, Some(by), now_ms);
         }
         self.tell_lines_changed(content.principal.person, content.holder.person);
     }
 
-    /// The log is tried again.
-    pub(super) fn line_due(&mut self, id: LineId) {
-        self.append_line(id);
-    }
-
     /// A line is stopped: rings over it end, and calls too unless it is only paused.
-    fn stop_calls_over(&mut self, id: LineId, state: LineState, now_ms: u64) {
+    fn stop_calls_over(&mut self, id: LineId, now_ms: u64) {
         let Some(held) = self.context.lines.rows.get(&id) else { return };
         let Some(holder) = held.current.as_ref().map(|version| version.content.holder.person) else { return };
+        let lines = &self.context.lines;
         let stops = |call: &Call| {
             let over = call.row.line.is_some_and(|(line, _)| line == id);
             // One that is being opened is looked at when the log has it.
-            let live = call.row.stage == Stage::Live && state != LineState::Paused;
-            over && (call.row.stage == Stage::Ringing || live)
+            over && call.is_ringing_or_live() && lines.stops(&call.row)
         };
         let calls: Vec<CallId> = self.calls.of_person(holder).filter(|call| stops(call)).map(Call::id).collect();
         for call in calls {
@@ -396,8 +394,8 @@ impl Switchboard {
 impl Context {
     /// Shows a person in a connection's contact list as the lines are now, or no more.
     fn show_again(&mut self, session: SessionId, person: PersonId) -> Option<ServerMessage> {
-        let Self { contacts, directory, lines, policy, .. } = self;
-        contacts.show_again(session, person, &super::contacts::Known { directory, lines, rings: policy.rings })
+        let (contacts, known) = self.contacts();
+        contacts.show_again(session, person, &known)
     }
 
     /// How a device sees lines, by its person's role.

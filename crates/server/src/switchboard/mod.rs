@@ -72,6 +72,8 @@ mod sign_in_limits;
 mod silence;
 mod subscriptions;
 
+pub use shifts::NOT_A_PLACE;
+
 pub use port::{
     Approved, BeginningShift, CloseReason, ConfirmingRecovery, DelegationEnding, DeviceAsked, Effects, FirstApproved,
     LegRefusal, NewDelegation, NewDevice, NewLine, OpeningRecovery, Output, PendingAppend, Policy, Push, PushCommand,
@@ -86,7 +88,7 @@ use crate::{
 use added_devices::AddedDevices;
 use alerts::Alerts;
 use call::Call;
-use contacts::{Known, TooManySearches};
+use contacts::TooManySearches;
 use context::{Context, Timer, watches_calls};
 use directory::Device;
 use enrolment::Enrolling;
@@ -226,7 +228,7 @@ impl Switchboard {
         // Before the calls that need them; what has ended meanwhile ends after these are restored.
         let delegations = this.restore_delegations(stored.delegations);
         this.context.relay(RelayCommand::KeepOnly(stored.active.iter().map(|active| active.row.call).collect()));
-        let mut over: HashMap<_, _> =
+        let over: HashMap<_, _> =
             stored.call_lines.into_iter().map(|line| ((line.content.line, line.content.version), line)).collect();
         for active in stored.active {
             let line = active.row.line.and_then(|line| over.get(&line).cloned());
@@ -234,7 +236,6 @@ impl Switchboard {
             call.load_line(line, &this.context);
             this.restore(call, now_ms);
         }
-        over.clear();
         this.restore_ring_pushes(stored.ring_pushes, now_ms);
         for unfinished in stored.unfinished {
             let row = &unfinished.row;
@@ -280,11 +281,9 @@ impl Switchboard {
         }
         let first = self.context.directory.sign_in(session, device, card.clone());
         self.context.shift_device_connected(&device);
-        let (people, people_more) = {
-            let looks = self.context.looks(&card, device);
-            let Context { contacts, directory, lines, policy, .. } = &mut self.context;
-            contacts.open_list(session, looks, &Known { directory, lines, rings: policy.rings })
-        };
+        let viewer = self.context.list_viewer(&card, device);
+        let (contacts, known) = self.context.contacts();
+        let (people, people_more) = contacts.open_list(session, viewer, &known);
         let own = self.calls.of_device(&device);
         let in_call = own.iter().filter_map(|id| self.calls.get(id));
         let in_call = in_call.filter(|c| c.row.stage != Stage::Opening && c.takes_part(&device)).map(Call::id).next();
@@ -402,8 +401,7 @@ impl Switchboard {
                 self.on_call(session, call, |c, context| c.resume(session, from, after, context))
             }
             M::FindPeople { name } => {
-                let Context { contacts, directory, lines, policy, .. } = &mut self.context;
-                let known = Known { directory, lines, rings: policy.rings };
+                let (contacts, known) = self.context.contacts();
                 match contacts.find(session, &name, &known, now_ms) {
                     Some(Ok(found)) => self.context.send(session, found),
                     Some(Err(TooManySearches)) => {
@@ -537,7 +535,7 @@ impl Switchboard {
                 }
                 Some(Timer::Alerts) => self.alerts.due(&mut self.context, now_ms),
                 Some(Timer::Delegation(id)) => self.delegation_due(id, now_ms),
-                Some(Timer::Line(id)) => self.line_due(id),
+                Some(Timer::Line(id)) => self.append_line(id),
                 Some(Timer::Shift(id)) => self.shift_due(id, now_ms),
                 Some(Timer::Invitation(id)) => self.invitation_expired(id, now_ms),
                 Some(Timer::Recovery(id)) => self.recovery_due(id, now_ms),

@@ -323,13 +323,6 @@ pub struct NewDevice {
     pub enrolment_is_used: bool,
 }
 
-impl NewDevice {
-    /// Whether a principal's device certified it, for the holder of a line: its chain has that device's before it, one more.
-    pub fn is_holders(&self) -> bool {
-        self.chain.len() % 2 == 1
-    }
-}
-
 /// A registrar's approval of a device whose certificates were checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Approved {

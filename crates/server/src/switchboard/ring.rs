@@ -79,7 +79,10 @@ impl Switchboard {
             return;
         }
         match self.accept(&ring, from, call_exists, line.as_deref(), now_ms) {
-            Ok(row) => self.open(session, CallRow { ring: jws, ..row }, &ring, line.map(|line| *line)),
+            Ok(row) => {
+                let over = line.filter(|_| row.line.is_some()).map(|line| *line);
+                self.open(session, CallRow { ring: jws, ..row }, &ring, over);
+            }
             Err((code, text)) => self.context.refuse(session, Some(ring.call.id), code, &text),
         }
     }
@@ -247,10 +250,9 @@ impl Switchboard {
         if let Some((line, _)) = row.line {
             self.context.lines.rung(line, row.from.person, row.opened_ms);
         }
-        let is_over = row.line.is_some();
         let mut call = Call::new(row, session);
         call.load_delegations(&self.context);
-        call.load_line(over.filter(|_| is_over), &self.context);
+        call.load_line(over, &self.context);
         self.calls.insert(call);
     }
 
@@ -284,8 +286,9 @@ impl Switchboard {
         let from = call.row.from_device;
         self.context.write(Write::CallOpened(id, index));
         // Revoked, or the line was stopped, while the opening was appended.
-        let stopped = call.row.line.is_some_and(|(line, _)| !self.context.lines.is_live(line));
-        if stopped || self.context.directory.device(&from).is_none_or(|device| device.revoked_ms.is_some()) {
+        if self.context.lines.stops(&call.row)
+            || self.context.directory.device(&from).is_none_or(|device| device.revoked_ms.is_some())
+        {
             return self.end(id, Ended::Revoked, now_ms);
         }
         self.start_ringing(id, now_ms);
@@ -308,8 +311,7 @@ impl Switchboard {
             return self.end(id, Ended::Busy, now_ms);
         }
         // As if none of their devices were connected: the caller is not told that they were silenced, and can only guess.
-        if self.silenced.is_silenced(to, from) || principal.is_some_and(|person| self.silenced.is_silenced(to, person))
-        {
+        if self.silenced.is_silenced(to, from, principal) {
             // Each attempt adds two entries to the log, which nobody wants.
             self.ring_limits.unwanted(from, to, now_ms);
             return self.end(id, Ended::Missed, now_ms);
@@ -448,7 +450,6 @@ impl Switchboard {
         let context = &mut self.context;
         let Some(call) = self.calls.get_mut(&id) else { return };
         call.row.diverted = true;
-        call.reply = Some(DeclineReply::Office {});
         call.ring_since_ms = now_ms;
         context.write(Write::CallDiverted(id));
         context.tell(&call.row.from_device, ServerMessage::Diverted { call: id });

@@ -145,7 +145,7 @@ impl Switchboard {
         let (from, to) = (call.row.from.person, call.row.to.person);
         let principal = call.row.on_behalf.as_ref().map(|(_, principal)| principal.person);
         let frozen: Vec<DeviceId> = call.ringing.difference(&call.shown_by).copied().collect();
-        if [Some(from), principal].into_iter().flatten().any(|person| self.silenced.is_silenced(to, person)) {
+        if self.silenced.is_silenced(to, from, principal) {
             return;
         }
         let devices = self.notifiable_devices(id);

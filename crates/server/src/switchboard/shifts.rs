@@ -28,19 +28,23 @@ use telcon_proto::{
     shift::{ShiftEnd, shift_commitment},
 };
 
+/// What is said to a device of a person.
+pub const NOT_A_PLACE: &str = "nobody works in shifts at this device: it is not a place's";
+
 impl Context {
-    /// How long a device of a place may be away until its shift ends, milliseconds.
-    fn away_ms(&self, device: &DeviceId) -> u64 {
+    /// When the shift at a device ends that is away now, because nobody uses it; none while it is connected.
+    fn idle_end_ms(&self, device: &DeviceId) -> Option<u64> {
+        let since = self.shifts.away.get(device)?;
         let minutes = self.directory.role(device).map(|role| self.policy.devices.rules(role).idle_lock_minutes);
-        u64::from(minutes.unwrap_or_default()) * 60_000
+        Some(since + u64::from(minutes.unwrap_or_default()) * 60_000)
     }
 
-    /// When a current shift is looked at next.
+    /// Sets the time at which the current shift of a device ends: by its term, or by idleness.
     fn set_shift_timer(&mut self, device: &DeviceId) {
         let Some(row) = self.shifts.current_at(device) else { return };
         let (shift, until_ms) = (row.shift, row.until_ms);
-        let idle = self.shifts.away.get(device).map(|since| since + self.away_ms(device));
-        self.timers.set(Timer::Shift(shift), Some(idle.map_or(until_ms, |idle| idle.min(until_ms))));
+        let end_ms = self.idle_end_ms(device).map_or(until_ms, |idle| idle.min(until_ms));
+        self.timers.set(Timer::Shift(shift), Some(end_ms));
     }
 
     /// A device that may be of a place is connected from now on.
@@ -60,7 +64,7 @@ impl Context {
 }
 
 impl Switchboard {
-    /// Restores what lasted. Nobody is connected yet.
+    /// Restores the shifts that lasted. Nobody is connected yet.
     pub(super) fn restore_shifts(&mut self, stored: Vec<ShiftRow>, now_ms: u64) {
         for mut row in stored {
             let id = row.shift;
@@ -139,15 +143,15 @@ impl Switchboard {
     fn may_begin(&self, new: &BeginningShift) -> Result<Card, (RefusalKind, &'static str)> {
         let directory = &self.context.directory;
         let card = |device| directory.device(device).filter(|device| device.is_valid()).map(|device| &device.card);
-        let place = card(&new.device).filter(|card| card.place);
-        let place =
-            place.ok_or((RefusalKind::Forbidden, "nobody works in shifts at this device: it is not a place's"))?;
-        let person = card(&new.with).filter(|card| !card.place);
-        let person =
-            person.ok_or((RefusalKind::Forbidden, "the device of this passkey is revoked, or is no person's"))?;
+        let forbidden = |text| (RefusalKind::Forbidden, text);
+        let place = card(&new.device).filter(|card| card.place).ok_or(forbidden(NOT_A_PLACE))?;
+        let person = card(&new.with).ok_or(forbidden("the device of this passkey is revoked"))?;
+        if person.place {
+            return Err(forbidden("this passkey protects a place's device: use your own"));
+        }
         if !may_work_at(person.role, place.role) {
-            let text = "your role does not allow you to work at this place: somebody whose role does has to sign in";
-            return Err((RefusalKind::Forbidden, text));
+            let text = "your role does not allow a shift at this place: someone whose role does has to begin it";
+            return Err(forbidden(text));
         }
         if self.context.shifts.begins(&new.device) || self.context.shifts.rows.contains_key(&new.shift) {
             return Err((RefusalKind::Conflict, "a shift begins at this device already: wait a moment"));
@@ -233,7 +237,7 @@ impl Switchboard {
             self.close_shift_session(device, now_ms);
             self.tell_shift(device);
         }
-        // Their list of sign-ins has it.
+        // Devices of the person list shifts among their sign-ins.
         for device in person.map(|person| self.context.directory.online_devices_of(person)).unwrap_or_default() {
             self.context.tell(&device, ServerMessage::DevicesChanged {});
         }
@@ -285,7 +289,7 @@ impl Switchboard {
             return self.context.append(PendingAppend::ShiftEnded(id), entry);
         }
         let (device, until_ms) = (row.device, row.until_ms);
-        let idle = self.context.shifts.away.get(&device).map(|since| since + self.context.away_ms(&device));
+        let idle = self.context.idle_end_ms(&device);
         if now_ms >= until_ms {
             self.end_shift(id, ShiftEnd::Expired, now_ms);
         } else if idle.is_some_and(|idle| now_ms >= idle) {
@@ -319,18 +323,16 @@ impl Call {
     }
 }
 
-/// The entry of a beginning.
+/// The entry of a shift's beginning, which the log does not have yet.
 fn started(row: &ShiftRow) -> Entry {
-    // Only a shift that the log has lacks a person.
-    let person =
-        row.person.as_ref().map(|card| card.person).unwrap_or_else(|| telcon_proto::PersonId::from_bytes([0; 16]));
-    let person_sha256 = shift_commitment(person, row.shift, sha256);
+    let card = row.person.as_ref().expect("invariant: only a shift whose beginning the log has lacks its person");
+    let person_sha256 = shift_commitment(card.person, row.shift, sha256);
     Entry::ShiftStarted { time_ms: row.started_ms, shift: row.shift, device: row.device, person_sha256 }
 }
 
-/// The entry of an end.
+/// The entry of the end of a shift that has ended.
 fn ended(row: &ShiftRow) -> Entry {
-    let (how, time_ms) = row.ended.unwrap_or((ShiftEnd::Expired, row.until_ms));
+    let (how, time_ms) = row.ended.expect("invariant: it has ended");
     Entry::ShiftEnded { time_ms, shift: row.shift, how }
 }
 

@@ -18,9 +18,12 @@ impl Silenced {
         }
     }
 
-    /// Whether rings of `caller` are not shown to `person`.
-    pub fn is_silenced(&self, person: PersonId, caller: PersonId) -> bool {
-        self.0.get(&person).is_some_and(|callers| callers.contains_key(&caller))
+    /// Whether rings of `caller`, or of the principal for whom they ring, are not shown to `person`.
+    pub fn is_silenced(&self, person: PersonId, caller: PersonId, principal: Option<PersonId>) -> bool {
+        let silenced = self.0.get(&person);
+        silenced.is_some_and(|callers| {
+            [Some(caller), principal].into_iter().flatten().any(|who| callers.contains_key(&who))
+        })
     }
 
     /// The callers whom a person has silenced.

@@ -82,7 +82,7 @@ pub(super) async fn enrol(
         let new = check(&for_check.office, chain, now_ms()).map_err(|why| {
             HttpError::new(StatusCode::UNPROCESSABLE_ENTITY, format!("the device was not enrolled: {why}"))
         })?;
-        if !new.registrars.is_empty() || new.is_holders() {
+        if !new.registrars.is_empty() || crate::store::is_holders_chain(&new.chain) {
             let text = "the device was not enrolled: it is approved with an invitation";
             return Err(HttpError::new(StatusCode::UNPROCESSABLE_ENTITY, text));
         }

@@ -8,7 +8,7 @@ use super::{
 use crate::{hub::Input, store::DeviceRow};
 use axum::{Json, extract::State, http::StatusCode};
 use std::sync::Arc;
-use telcon_identity::{claimed_erasure, claimed_revocation, verify_erasure};
+use telcon_identity::{claimed_erasure, orders_erasure, verify_erasure};
 use telcon_proto::{
     Blob,
     http::{ErasureNoted, ErasureReport, OrderRequest, Orders},
@@ -81,7 +81,7 @@ pub(super) async fn report(
 
 fn check_report(app: &App, row: &DeviceRow, jws: &str) -> bool {
     let Some(order) = row.revocation.as_deref() else { return false };
-    if !claimed_revocation(order).is_some_and(|claimed| claimed.erase) {
+    if !orders_erasure(order) {
         return false;
     }
     let office = &app.office;

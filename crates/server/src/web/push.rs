@@ -51,8 +51,8 @@ pub(super) async fn read(State(app): State<Arc<App>>, headers: HeaderMap) -> Res
 
 /// Subscribes the bearer's device to push messages about rings, or about alerts.
 ///
-/// For people who are rung, and security officers. The server sends them to the address in the subscription: an https address of a public push service, or of
-/// one that the server's operator named. It replaces the device's subscription before. Body: at most 64 KB.
+/// For people who are rung, and security officers. The server sends them to the address in the subscription: an https address of a
+/// public push service, or of one that the server's operator named. It replaces the device's subscription before. Body: at most 64 KB.
 #[utoipa::path(
     put, path = "/push", tag = "push",
     security(("bearer" = [])),

@@ -9,8 +9,12 @@ use super::{
     shift_tokens::bearer,
 };
 use crate::{
-    archive::now_ms, hub::Input, protection::Client, random::random, store::ProtectionWrite,
-    switchboard::BeginningShift,
+    archive::now_ms,
+    hub::Input,
+    protection::Client,
+    random::random,
+    store::ProtectionWrite,
+    switchboard::{BeginningShift, NOT_A_PLACE},
 };
 use axum::{
     Json,
@@ -23,18 +27,15 @@ use std::sync::Arc;
 use telcon_proto::{
     Card, DeviceId, ShiftId,
     limits::MAX_SHIFT_MS,
-    policy::may_work_at,
     protection::PasskeyAnswer,
     shift::{OnShift, ShiftBegun, ShiftOptions},
 };
 use webauthn_rs::prelude::{DiscoverableAuthentication, Passkey, PublicKeyCredential};
 
-/// The place whose device this is.
-fn place_of(app: &App, device: &DeviceId) -> Result<Card, HttpError> {
-    let place = app.reader.device(device)?.filter(|row| row.revoked_ms.is_none()).map(|row| row.card);
-    place.filter(|card| card.place).ok_or_else(|| {
-        HttpError::new(StatusCode::FORBIDDEN, "nobody works in shifts at this device: it is not a place's")
-    })
+/// That a device is a place's: what the switchboard decides in the end, asked before somebody reaches for a passkey.
+fn check_place(app: &App, device: &DeviceId) -> Result<(), HttpError> {
+    let row = app.reader.device(device)?.filter(|row| row.revoked_ms.is_none() && row.card.place);
+    row.map(drop).ok_or_else(|| HttpError::new(StatusCode::FORBIDDEN, NOT_A_PLACE))
 }
 
 /// Begins the ceremony with which a person begins a shift at the bearer's device, which is a place's.
@@ -58,7 +59,7 @@ pub(super) async fn challenge(
     let bearer = bearer(&app, &headers).ok_or_else(HttpError::unauthorized)?;
     let party = app.protection.party_of(&headers, &app.info.domain)?;
     blocking(move || {
-        place_of(&app, &bearer.device)?;
+        check_place(&app, &bearer.device)?;
         let id = random().map_err(|error| HttpError::internal(&error, "make random numbers"))?;
         let (id, _) = id.split_first_chunk::<16>().ok_or_else(HttpError::unavailable)?;
         let shift = ShiftId::from_bytes(*id);
@@ -106,25 +107,11 @@ pub(super) async fn begin(
     if device != bearer.device {
         return Err(not_accepted(&"a shift answers another device's ceremony", bearer.device));
     }
-    let for_check = app.clone();
-    let checked = blocking(move || verify(&for_check, device, &party, state, credential)).await;
-    let Verified { with, person, used } = match checked {
-        Ok(verified) => verified,
-        Err(error) => {
-            if error.0 == StatusCode::FORBIDDEN {
-                app.hub.send(Input::SignInFailed(device)).await;
-            }
-            return Err(error);
-        }
-    };
-    // Before the shift begins: an assertion begins one shift at most, whatever happens then.
-    if !store(&app, vec![used]).await? {
-        let text = "this passkey was used elsewhere at the same time, or removed: try again";
-        return Err(HttpError::new(StatusCode::CONFLICT, text));
+    let begun = verify_and_begin(&app, device, shift, party, state, credential).await;
+    if begun.as_ref().is_err_and(|error| error.0 == StatusCode::FORBIDDEN) {
+        app.hub.send(Input::SignInFailed(device)).await;
     }
-    let new = BeginningShift { shift, device, with };
-    let answer = app.hub.ask(|reply| Input::BeginShift(new, reply)).await.ok_or_else(HttpError::unavailable)?;
-    let index = answer?.logged()?;
+    let (index, person) = begun?;
     app.shifts.release(device);
     blocking(move || {
         let logged = app.prover.prove(index)?;
@@ -134,6 +121,28 @@ pub(super) async fn begin(
         Ok(Json(ShiftBegun { on_shift, logged }))
     })
     .await
+}
+
+/// Whether the person may work at this place, the switchboard decides. Returns the index of the beginning in the log, and the person.
+async fn verify_and_begin(
+    app: &Arc<App>,
+    device: DeviceId,
+    shift: ShiftId,
+    party: Party,
+    state: DiscoverableAuthentication,
+    credential: Value,
+) -> Result<(u64, Card), HttpError> {
+    let for_check = app.clone();
+    let Verified { with, person, used } =
+        blocking(move || verify(&for_check, device, &party, state, credential)).await?;
+    // Before the shift begins: an assertion begins one shift at most, whatever happens then.
+    if !store(app, vec![used]).await? {
+        let text = "this passkey was used elsewhere at the same time, or removed: try again";
+        return Err(HttpError::new(StatusCode::CONFLICT, text));
+    }
+    let new = BeginningShift { shift, device, with };
+    let answer = app.hub.ask(|reply| Input::BeginShift(new, reply)).await.ok_or_else(HttpError::unavailable)?;
+    Ok((answer?.logged()?, person))
 }
 
 /// A person of whom it is proven that they are at the device.
@@ -152,7 +161,6 @@ fn verify(
     state: DiscoverableAuthentication,
     credential: Value,
 ) -> Result<Verified, HttpError> {
-    let place = place_of(app, &device)?;
     let answer: PublicKeyCredential = parse(credential)?;
     let webauthn = app.protection.party(party)?;
     let (user, id) =
@@ -176,17 +184,7 @@ fn verify(
     if !counter_rises(counter_of(&before)?, result.counter()) {
         return Err(not_accepted(&"its signature counter did not rise: it may have been copied", device));
     }
-    // Only who has the passkey learns whose it is.
-    let person = theirs.card;
-    if person.place {
-        let text = "this passkey protects a place's device: use your own";
-        return Err(HttpError::new(StatusCode::FORBIDDEN, text));
-    }
-    if !may_work_at(person.role, place.role) {
-        let text = "your role does not allow you to work at this place: somebody whose role does has to sign in";
-        return Err(HttpError::new(StatusCode::FORBIDDEN, text));
-    }
     used.update_credential(&result);
     let used = ProtectionWrite::PasskeyUsed { credential, before, passkey: write_passkey(&used)? };
-    Ok(Verified { with: row.device, person, used })
+    Ok(Verified { with: row.device, person: theirs.card, used })
 }

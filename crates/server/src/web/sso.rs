@@ -62,14 +62,6 @@ pub struct Sso {
 }
 
 impl Sso {
-    /// Closes the connection in which a device waits, if it has one: it connects again, and is looked up anew.
-    pub(super) fn release(&self, device: DeviceId) {
-        // Nobody waits: that is no error.
-        let _ = self.signed_in.send(device);
-    }
-}
-
-impl Sso {
     /// Of the provider that the operator names. It is not asked for anything yet.
     ///
     /// # Errors
@@ -95,6 +87,12 @@ impl Sso {
     /// The provider's issuer identifier.
     pub(super) fn issuer(&self) -> &str {
         self.provider.config().issuer()
+    }
+
+    /// Closes the connection in which a device waits, if it has one: it connects again, and is looked up anew.
+    pub(super) fn release(&self, device: DeviceId) {
+        // Nobody waits: that is no error.
+        let _ = self.signed_in.send(device);
     }
 
     /// Counts a request of a device.

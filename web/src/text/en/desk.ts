@@ -74,8 +74,7 @@ export const desk = {
         one: 'The only one is busy: another call would not be recorded',
         other: `All ${count} are busy: another call would not be recorded`,
       }),
-    note_takers_ready: (n: number, connected: string, busy: string) =>
-      plural(n, { one: `${connected} connected, ${busy} busy`, other: `${connected} connected, ${busy} busy` }),
+    note_takers_ready: (_n: number, connected: string, busy: string) => `${connected} connected, ${busy} busy`,
     note_takers_none: 'None has joined: the call would not be recorded',
     people: 'People',
     people_available: (available: string, all: string) => `${available} of ${all} available`,

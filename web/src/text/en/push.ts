@@ -31,10 +31,10 @@ export const push = {
   shown: {
     language: 'en',
     title: 'Telcon: alert for the security officer',
-    ring: { title: 'Somebody rings you', body: 'Open Telcon to see who. Their identity is verified there.' },
+    ring: { title: 'Incoming call', body: 'Open Telcon to see who. Their identity is verified there.' },
     see: 'See who rings',
     later: 'Not now',
-    missed: { title: 'You missed a call', body: 'Open Telcon to see whose.' },
+    missed: { title: 'You missed a call', body: 'Open Telcon to see who rang.' },
     over: { title: 'The call is over', body: 'It was answered or declined.' },
     other_title: 'Telcon',
     /** Of a message that this version does not know. */

@@ -30,10 +30,10 @@ export const push: typeof en = {
   shown: {
     language: 'fr',
     title: 'Telcon : alerte pour le responsable de la sécurité',
-    ring: { title: 'Quelqu’un vous appelle', body: 'Ouvrez Telcon pour voir qui. Son identité y est vérifiée.' },
+    ring: { title: 'Appel entrant', body: 'Ouvrez Telcon pour voir qui. Son identité y est vérifiée.' },
     see: 'Voir qui appelle',
     later: 'Pas maintenant',
-    missed: { title: 'Appel manqué', body: 'Ouvrez Telcon pour voir de qui il venait.' },
+    missed: { title: 'Appel manqué', body: 'Ouvrez Telcon pour voir qui a appelé.' },
     over: { title: 'L’appel est terminé', body: 'Quelqu’un y a répondu ou l’a refusé.' },
     other_title: 'Telcon',
     other: 'Ouvrez Telcon',

@@ -179,7 +179,7 @@ export const told: Text['told'] = {
   shift_own_passkey: 'Cette clé d’accès protège l’appareil partagé lui-même. Utilisez la vôtre.',
   shift_role:
     'Votre rôle ne vous permet pas de travailler dans ce lieu. Une personne dont le rôle le permet doit s’identifier.',
-  shift_begins: 'Quelqu’un prend déjà son poste sur cet appareil. Attendez un instant.',
+  shift_begins: 'Une personne s’identifie déjà sur cet appareil. Attendez un instant.',
   shift_ended_first:
     'Un appareil a été révoqué entre-temps, et personne n’a pris son poste. Demandez à votre responsable de la sécurité.',
   place_role: 'un lieu a le rôle de planificateur, d’officier de permanence, de rédacteur ou d’interprète',
@@ -258,6 +258,8 @@ export const told: Text['told'] = {
   line_known: 'cette personne est connue ici, et ne détient aucune de vos lignes : choisissez d’autres termes',
   line_log_pending: 'Le journal de votre cabinet ne peut pas être écrit. La modification vaudra dès qu’il le pourra.',
   line_pending: 'sa dernière modification n’est pas encore au journal : réessayez dans un instant',
+  line_not_lost:
+    'le serveur de votre cabinet dit avoir perdu une version qui n’est pas plus récente : prévenez votre responsable de la sécurité',
   line_changed: 'elle a été modifiée entre-temps : regardez-la de nouveau, puis réessayez',
   line_same_people: 'une ligne reste entre les mêmes personnes : mettez-y fin, et donnez-en une autre',
   line_again: 'elle a déjà été donnée : donnez-en une autre',

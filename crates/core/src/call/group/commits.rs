@@ -2,12 +2,7 @@
 
 use super::{MAX_QUEUED, MembershipChange, Processed};
 use crate::{
-    call::{
-        admission::{self, Refusal},
-        phase::OptimisticCommit,
-        ring::check_fresh,
-        session::Session,
-    },
+    call::{admission::Refusal, phase::OptimisticCommit, ring::check_fresh, session::Session},
     context::Context,
     io::Output,
     mls::{group::Incoming, key_package::read_key_package},
@@ -32,9 +27,7 @@ impl Session {
             // A repeated request, or a server that replays the request of a device that has left since.
             return Ok(());
         }
-        let (on_behalf, proofs) = (self.ring.on_behalf.as_ref(), std::slice::from_ref(logged));
-        let joining =
-            admission::verify(context, &self.ring.logged, on_behalf, self.ring.line.as_ref(), &joiner.leaf, proofs)?;
+        let joining = self.ring.verify_member(context, &joiner.leaf, std::slice::from_ref(logged))?;
         if joining.device().device() != from {
             return Err(Refusal::NotAllowed("a key package of another device was handed over"));
         }
@@ -116,14 +109,7 @@ impl Session {
         };
         let mut joined = Vec::new();
         for leaf in &change.added {
-            let logged = admission::verify(
-                context,
-                &self.ring.logged,
-                self.ring.on_behalf.as_ref(),
-                self.ring.line.as_ref(),
-                leaf,
-                proofs,
-            )?;
+            let logged = self.ring.verify_member(context, leaf, proofs)?;
             membership.check_shown(logged.device().card())?;
             joined.push(logged);
         }

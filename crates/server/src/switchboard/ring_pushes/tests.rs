@@ -34,7 +34,7 @@ fn subscribe(office: &mut Office, device: DeviceId, address: &str) -> Result<(),
     office.last_reply().unwrap().clone().map(drop).map_err(|refusal| refusal.kind)
 }
 
-/// Two principals, the second of whom has two devices; all page are closed but the caller's.
+/// Two principals, the second of whom has two devices; all pages are closed but the caller's.
 fn office() -> Office {
     let mut office = Office::new();
     for (device, card) in [
@@ -275,6 +275,15 @@ fn a_ring_that_is_handed_to_the_office_is_over_for_the_person_rung_and_notifies_
     assert!(!is_rung(&office, 30));
     office.connect(40, DELEGATE);
     assert!(is_rung(&office, 40));
+    // Staff is told so after a restart too.
+    office.restart();
+    office.done.clear();
+    office.connect(41, DELEGATE);
+    let replies = office.sent_to(41).filter_map(|message| match message {
+        ServerMessage::Notice(notice) => Some(notice.reply),
+        _ => None,
+    });
+    assert_eq!(replies.collect::<Vec<_>>(), [Some(DeclineReply::Office {})]);
 }
 
 #[test]
