@@ -71,11 +71,10 @@ after(async () => {
   await office?.close();
 });
 
-test('a principal gives a line in ten seconds, with a name, an office and two presses', async () => {
+test('a principal gives a line with a name, an office and two presses', async () => {
   friction.begin();
   link = await give('The President of Norland', 'Chancellery of Norland');
-  const { taps, ms } = friction.end('line handed over, defaults', { taps: 2, ms: 10_000 });
-  assert.ok(taps <= 2 && ms <= 10_000, `${taps} taps, ${ms} ms`);
+  friction.end('line handed over, defaults', { taps: 2, ms: 10_000 });
   await president.getByText('Let them scan this with their phone’s camera').waitFor();
   await president.getByText('hours left').waitFor();
 });
@@ -102,10 +101,10 @@ test('whoever opens it first takes it, learns no name before it is confirmed, an
   await president.getByRole('heading', { name: 'Somebody took the line' }).waitFor();
   await president.getByText('The link was opened again on another device once').waitFor();
   assert.equal(await code(president), shown, 'both screens show the same code');
-  await president.getByRole('button', { name: 'It is the President of Norland' }).click();
+  await friction.tap(president.getByRole('button', { name: 'It is the President of Norland' }));
   await holder.getByRole('heading', { name: 'The President' }).waitFor();
   await holder.getByText('Direct line').waitFor();
-  friction.end('from the QR code to a line in use', { ms: 60_000 });
+  friction.end('from the QR code to a line in use', { taps: 1, ms: 60_000 });
 
   await officer.page.getByRole('button', { name: /^Alerts/ }).click();
   await officer.page.getByRole('article', { name: /link was opened on a second device/ }).waitFor();
@@ -125,9 +124,10 @@ test('the holder rings, and the principal sees which line it is', async () => {
   await president.getByText('Verified by this device', { exact: true }).waitFor();
   friction.end('ring → the other side rings', { taps: 2, ms: 1_000 });
   await president.getByText('Incoming call · direct line').waitFor();
-  await president.getByRole('button', { name: /^Accept/ }).click();
+  friction.begin();
+  await friction.tap(president.getByRole('button', { name: /^Accept/ }));
   const [, { timings }] = await Promise.all([until(holder, heard), until(president, heard)]);
-  friction.note('answer → sound', 1, timings.first_audio_ms - timings.answer_ms, { taps: 1, ms: 300 });
+  friction.end('answer → sound', { taps: 1, ms: 300 }, timings.first_audio_ms - timings.answer_ms);
   await president.getByRole('button', { name: /End call/ }).click();
   await until(holder, ended);
   await done(president, holder);

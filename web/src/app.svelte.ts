@@ -1,6 +1,6 @@
 // State of the page: the engine's view, the current route, and pending requests.
 
-import type { Card, RecordLine, RevocationView, View } from './engine/contract';
+import type { Card, DeclineReply, RecordLine, RevocationView, View } from './engine/contract';
 import { forget_favourites, load_favourites, save_favourites } from './engine/favourites';
 import type { Host, HostEvents } from './engine/host';
 import { load_call, save_call } from './engine/call_memory';
@@ -8,7 +8,7 @@ import type { Alerts } from './engine/alerts';
 import { is_link_unused } from './engine/asking';
 import type { Delegations as DelegationOffice } from './engine/delegations';
 import type { Devices } from './engine/devices';
-import { line_command, lines_changed, type DeclineReply, type Lines as LineOffice } from './engine/lines';
+import type { Lines as LineOffice } from './engine/lines';
 import { RECORD_PAGE, RECORDS_PER_PAGE, with_newest, type Records } from './engine/records';
 import type { MicrophoneState } from './engine/microphone';
 import { erase_page_data } from './engine/page_data';
@@ -118,15 +118,11 @@ export class App {
     first_audio_ms: null,
   };
   readonly screen = $derived.by(() =>
-    screen_name(
-      this.state,
-      this.view,
-      this.route,
-      this.dismissed,
-      this.sso.required,
-      this.shift.required,
-      this.lines.later,
-    ),
+    screen_name(this.state, this.view, this.route, this.dismissed, {
+      sso_required: this.sso.required,
+      shift_required: this.shift.required,
+      later: this.lines.later,
+    }),
   );
   /** What this person is notified of while the page is closed. */
   readonly notified_of = $derived.by((): 'rings' | 'alerts' | null => {
@@ -398,10 +394,13 @@ export class App {
     const alerts_changed = before !== null && before.office_alerts?.changes !== view.office_alerts?.changes;
     if (alerts_changed && this.#place() === 'alerts') void this.office_alerts.load(view.token);
     if (signed_in_again || (ended_now && view.token !== null)) this.reload();
-    else if (before !== null && before.delegations_changed !== view.delegations_changed && this.#place() === 'acting')
+    else if (
+      before !== null &&
+      before.delegations_changed !== view.delegations_changed &&
+      ['acting', 'lines'].includes(this.#place() ?? '')
+    )
       this.reload();
-    else if (before !== null && lines_changed(before) !== lines_changed(view) && this.#place() === 'lines')
-      this.reload();
+    else if (before !== null && before.lines_changed !== view.lines_changed && this.#place() === 'lines') this.reload();
     else if (before !== null && before.devices_changed !== view.devices_changed && this.#lists_devices()) this.reload();
   }
 
@@ -449,7 +448,9 @@ export class App {
     }, SEARCH_DELAY_MS);
   }
 
+  /** A promise to call this person is kept with it. */
   ring(person: string): void {
+    this.promises.remove(person);
     this.host().request_microphone();
     this.host().command({ type: 'ring', person });
   }
@@ -484,24 +485,18 @@ export class App {
   reply(call: string, reply: DeclineReply): void {
     const from = this.view?.call?.call === call ? this.view.call.other : null;
     if (reply.type === 'later' && from) this.promises.add(from.person, this.now + reply.minutes * 60_000);
-    this.host().command(line_command({ type: 'decline', call, reply }));
+    this.host().command({ type: 'decline', call, reply });
   }
 
   /** The other side is not who holds the line: the ring or call ends, and the line is frozen. */
   suspect(call: string): void {
-    this.host().command(line_command({ type: 'suspect', call }));
+    this.host().command({ type: 'suspect', call });
   }
 
   /** Withdraws the offer of a line, or refuses the device that took it: its page has nothing more to show. */
   close_line(invitation: string): void {
     this.lines.close(invitation);
     if (this.route.at === 'offer' && this.route.invitation === invitation) this.navigate({ at: 'lines' }, 'replace');
-  }
-
-  /** Keeps a promise: rings, and forgets it. */
-  keep_promise(person: string): void {
-    this.promises.remove(person);
-    this.ring(person);
   }
 
   /** A silenced caller does not ring on any device of this person. */
@@ -660,7 +655,7 @@ export class App {
     this.now = Date.now();
     const in_call = this.view?.call !== null && this.view?.call !== undefined && this.view.call.state !== 'ended';
     // A shift ends before the page locks: what follows is the next person's.
-    if (in_call || !this.protection.is_idle() || !this.shift.idle()) this.protection.tick(in_call);
+    if (in_call || !this.protection.is_idle() || !this.shift.idle(this.now)) this.protection.tick(in_call);
     if (Math.floor(this.now / 1000) % POLL_INTERVAL_S === 0 && !document.hidden && this.#expects_changes())
       this.#refresh();
   }

@@ -17,7 +17,7 @@ import { DEVICES } from './fake/devices';
 import { minister } from './fake/people';
 import { page_storage } from './fake/storage';
 import { forget_link, opened_link } from './link';
-import { CALL, NOW, call, incoming, live, record_line, view } from './fake/views';
+import { CALL, NOW, call, desk, incoming, live, record_line, view } from './fake/views';
 
 function app_with_host() {
   const commands: UserCommand[] = [];
@@ -53,7 +53,7 @@ function app_with_host() {
     sign_ins,
     alerts,
     delegations,
-    lines: vi.fn(async () => ({ lines: [] })),
+    lines: vi.fn(async () => ({ lines: [], more: false })),
     ...protection_over_http,
     ...sso_over_http,
     ...shifts_over_http,
@@ -61,8 +61,28 @@ function app_with_host() {
   };
   const app = new App(() => host, office, 'Europe/Lisbon');
   app.state = { status: 'on' };
-  return { app, commands, retry_microphone, list, proof, devices, alerts, check, erase, policy };
+  return { app, commands, retry_microphone, list, proof, devices, alerts, delegations, check, erase, policy };
 }
+
+it('a promise to call a person is kept by ringing them, from wherever', () => {
+  vi.stubGlobal('localStorage', page_storage());
+  const { app, commands } = app_with_host();
+  app.promises.add(minister.person, NOW);
+  app.ring(minister.person);
+  expect(app.promises.all).toEqual([]);
+  expect(commands).toContainEqual({ type: 'ring', person: minister.person });
+  vi.unstubAllGlobals();
+});
+
+it('lines are read again when the delegations change under which they are changed', async () => {
+  const { app, delegations } = app_with_host();
+  app.route = { at: 'lines' };
+  app.events.view(desk());
+  await vi.waitFor(() => expect(delegations).toHaveBeenCalled());
+  delegations.mockClear();
+  app.events.view(desk({ delegations_changed: 1 }));
+  expect(delegations).toHaveBeenCalledOnce();
+});
 
 describe('a device without a microphone', () => {
   it('tells the others, and unmutes once it has one', () => {

@@ -1,18 +1,8 @@
 // What the page does for lines: giving one, confirming who took it, the list of who can ring, and changes of one.
 
-import type { View } from './engine/contract';
+import type { LineChange, LineList, LineTerms, ListedLine, UserCommand, View } from './engine/contract';
 import type { Host } from './engine/host';
-import {
-  line_command,
-  needs_confirmation,
-  offered_terms,
-  type LineChange,
-  type LineCommand,
-  type LineList,
-  type LineTerms,
-  type Lines as Office,
-  type ListedLine,
-} from './engine/lines';
+import { needs_confirmation, type Lines as Office } from './engine/lines';
 import { problem_of, type Problem } from './engine/problem';
 import { NumberedReads } from './numbered_reads';
 import type { Protection } from './protection.svelte';
@@ -30,10 +20,12 @@ export type LinesDialog =
   /** The device that took a line is not theirs. */
   | { is: 'refuse'; invitation: string };
 
-export type GivenLine = Omit<Extract<LineCommand, { type: 'give_line' }>, 'type'>;
+export type GivenLine = Omit<Extract<UserCommand, { type: 'give_line' }>, 'type'>;
 
 /** How long the office may take to carry out an action until it can be repeated, milliseconds. */
 const ACTION_TIMEOUT_MS = 10_000;
+/** How many lines are changed at once: a page of the list, and half of what the office accepts of a device in a second. */
+const CHANGED_AT_ONCE = 50;
 
 export class Lines {
   list = $state.raw<Loadable<LineList>>({ status: 'loading' });
@@ -52,6 +44,8 @@ export class Lines {
   later = $state.raw<ReadonlySet<string>>(new Set());
   /** Statements that were changed here, until the list has newer ones or the office does not answer in time. */
   changing = $state.raw<ReadonlySet<string>>(new Set());
+  /** Several lines are being changed, or the whole list is read for that. */
+  changing_all = $state(false);
   /** Lines that were paused together here: they are resumed together. */
   paused_together = $state.raw<readonly string[]>([]);
   /** Called with the invitation of a line that was given here. */
@@ -64,6 +58,8 @@ export class Lines {
   #give_timeout: ReturnType<typeof setTimeout> | undefined;
   #answer_timeout: ReturnType<typeof setTimeout> | undefined;
   #change_timeout: ReturnType<typeof setTimeout> | undefined;
+  /** Called once nothing is `changing` any more: whether the list has newer statements of all. */
+  #changed: (all: boolean) => void = () => undefined;
 
   constructor(
     private readonly host: () => Host,
@@ -77,18 +73,20 @@ export class Lines {
     // What was sent before the connection was lost is not answered any more.
     if (view.token === null) {
       if (this.giving) this.#given({ code: 'office_unreachable' });
+      if (this.changing_all) this.not_changed = { code: 'office_unreachable' };
       this.#forget_answers();
       this.#forget_changes();
     }
     const refusal = new_refusal(before, view);
     const made = this.giving ? made_since(before, view) : undefined;
-    if (made && offered_terms(made)) {
+    if (made?.line) {
       this.#given(null);
       this.made(made.invitation);
     } else if (this.giving && refusal !== null) {
       this.#given({ told: refusal });
     }
     if (refusal !== null) {
+      if (this.changing_all) this.not_changed = { told: refusal };
       this.#forget_answers();
       this.#forget_changes();
     }
@@ -134,10 +132,7 @@ export class Lines {
   /** Withdraws the offer of a line, or refuses the device that took it. */
   close(invitation: string): void {
     this.dialog = null;
-    this.#confirmed(true, () => {
-      this.#answered(invitation);
-      this.host().command({ type: 'close_invitation', invitation });
-    });
+    this.#send({ type: 'close_invitation', invitation }, () => this.#answered(invitation));
   }
 
   put_off(invitation: string): void {
@@ -151,17 +146,36 @@ export class Lines {
 
   change(one: ListedLine, change: LineChange): void {
     this.dialog = null;
-    this.#change([one], change);
+    this.#send(this.#change_of(one, change), () => this.#changing([one]));
+  }
+
+  /** Reads the whole list, and asks whether all of it is to be paused. */
+  async ask_pause_all(token: string | null | undefined): Promise<void> {
+    if (this.changing_all) return;
+    this.not_changed = null;
+    this.changing_all = true;
+    while (this.list.status === 'ready' && this.list.value.more) {
+      const { value } = this.list;
+      await this.load_older(token);
+      if (this.list.value !== value) continue;
+      this.not_changed = this.list.stale ?? { code: 'office_unreachable' };
+      break;
+    }
+    this.changing_all = false;
+    if (this.not_changed === null) this.dialog = { is: 'pause_all' };
   }
 
   pause_all(lines: ListedLine[]): void {
     this.dialog = null;
-    this.paused_together = lines.map((one) => one.line.line);
-    this.#change(lines, { state: 'paused' });
+    this.#change_all(lines, { state: 'paused' }, (sent) => {
+      this.paused_together = [...new Set([...this.paused_together, ...sent])];
+    });
   }
 
   resume_together(lines: ListedLine[]): void {
-    this.#change(lines, { state: 'live' }, () => (this.paused_together = []));
+    this.#change_all(lines, { state: 'live' }, (sent) => {
+      this.paused_together = this.paused_together.filter((line) => !sent.includes(line));
+    });
   }
 
   hand_back(one: ListedLine): void {
@@ -169,31 +183,54 @@ export class Lines {
     this.#send({ type: 'hand_back', statement: one.statement }, () => this.#changing([one]));
   }
 
-  #change(lines: ListedLine[], change: LineChange, sent: () => void = () => undefined): void {
-    this.not_changed = null;
-    const commands = lines.map((one): LineCommand => {
-      const under = this.under(one);
-      return { type: 'sign_line_change', statement: one.statement, change, ...(under === null ? {} : { under }) };
-    });
-    const [first] = commands;
-    if (!first) return;
-    this.#confirmed(needs_confirmation(first), () => {
-      sent();
-      this.#changing(lines);
-      for (const command of commands) this.host().command(line_command(command));
-    });
+  #change_of(one: ListedLine, change: LineChange): UserCommand {
+    const under = this.under(one);
+    return {
+      type: 'sign_line_change',
+      statement: one.statement,
+      change,
+      ...(one.lost && { lost: one.lost }),
+      ...(under !== null && { under }),
+    };
+  }
+
+  /** A part at a time, the next once the office has answered the last. `sent` is told the lines of each. */
+  #change_all(lines: ListedLine[], change: LineChange, sent: (lines: string[]) => void): void {
+    const [first] = lines;
+    if (!first || this.changing_all) return;
+    this.#confirmed(
+      needs_confirmation(this.#change_of(first, change)),
+      () => void this.#change_parts(lines, change, sent),
+    );
+  }
+
+  async #change_parts(lines: ListedLine[], change: LineChange, sent: (lines: string[]) => void): Promise<void> {
+    this.changing_all = true;
+    for (let from = 0; from < lines.length; from += CHANGED_AT_ONCE) {
+      const part = lines.slice(from, from + CHANGED_AT_ONCE);
+      sent(part.map((one) => one.line.line));
+      const changed = new Promise<boolean>((resolve) => (this.#changed = resolve));
+      this.#changing(part);
+      for (const one of part) this.host().command(this.#change_of(one, change));
+      if (await changed) continue;
+      this.not_changed ??= { code: 'unavailable' };
+      break;
+    }
+    this.changing_all = false;
   }
 
   /** The time in which the office has to act begins when the person has confirmed the command. */
-  #send(command: LineCommand, sent: () => void, cancelled?: (why: Problem) => void): void {
+  #send(command: UserCommand, sent: () => void, cancelled?: (why: Problem) => void): void {
     const send = (): void => {
       sent();
-      this.host().command(line_command(command));
+      this.host().command(command);
     };
     this.#confirmed(needs_confirmation(command), send, cancelled);
   }
 
   #confirmed(needed: boolean, send: () => void, cancelled?: (why: Problem) => void): void {
+    this.not_changed = null;
+    if (!needed) return send();
     if (this.confirming) return;
     this.confirming = true;
     this.confirmed_if(
@@ -229,24 +266,44 @@ export class Lines {
 
   #forget_changes(): void {
     clearTimeout(this.#change_timeout);
+    if (this.changing.size > 0) this.#changed(false);
     this.changing = new Set();
   }
 
   async load(token: string | null | undefined): Promise<void> {
     if (!token) return;
     const read = this.#reads.start();
-    const list = await this.office.lines(token).then(
+    const pages: LineList[] = [];
+    const list = await this.#read(token, pages).then(
       (value): Loadable<LineList> => ({ status: 'ready', value }),
       (error: unknown) => failed(this.list, problem_of(error)),
     );
     if (!this.#reads.answered(read)) return;
     this.list = list;
-    if (list.status !== 'ready') return;
+    if (list.status !== 'ready' || list.stale !== undefined) return;
     // From now on this device accepts no older version of a line than the office has shown it.
-    if (list.stale === undefined) this.host().command(line_command({ type: 'see_lines', list: list.value }));
+    for (const page of pages) this.host().command({ type: 'see_lines', list: page });
     // A statement that is not the newest any more was changed.
+    if (this.changing.size === 0) return;
     const newest = new Set(list.value.lines.map((one) => one.statement));
     this.changing = new Set([...this.changing].filter((statement) => newest.has(statement)));
+    if (this.changing.size === 0) this.#changed(true);
+  }
+
+  /** The newest page, then what is known of older ones; of these, the pages with lines that were changed here are read again. */
+  async #read(token: string, pages: LineList[]): Promise<LineList> {
+    const newest = await this.office.lines(token);
+    pages.push(newest);
+    let list = with_page(this.list.status === 'ready' ? this.list.value : null, 0, newest);
+    for (let from = newest.lines.length; ;) {
+      const at = list.lines.findIndex((one, n) => n >= from && this.changing.has(one.statement));
+      const before = list.lines[at - 1];
+      if (at < 0 || !before) return list;
+      const page = await this.office.lines(token, before);
+      pages.push(page);
+      list = with_page(list, at, page);
+      from = at + Math.max(page.lines.length, 1);
+    }
   }
 
   /** Adds the lines that were given before the oldest of the list. */
@@ -257,11 +314,22 @@ export class Lines {
     try {
       const older = await this.office.lines(token, oldest);
       if (!this.#reads.answered(read) || this.list.status !== 'ready') return;
-      this.host().command(line_command({ type: 'see_lines', list: older }));
+      this.host().command({ type: 'see_lines', list: older });
       const { lines, more } = older;
-      this.list = { status: 'ready', value: { lines: [...this.list.value.lines, ...lines], more: more === true } };
+      // An empty page has nothing after it.
+      const value = { lines: [...this.list.value.lines, ...lines], more: more && lines.length > 0 };
+      this.list = { status: 'ready', value };
     } catch (error) {
       if (this.#reads.answered(read)) this.list = failed(this.list, problem_of(error));
     }
   }
+}
+
+/** A page in place of what is known from its first line on. What was given before its last line stays, if the list has no gap then. */
+function with_page(known: LineList | null, from: number, page: LineList): LineList {
+  const before = known?.lines.slice(0, from) ?? [];
+  const last = page.lines.at(-1);
+  const meets = known?.lines.some((one) => one.line.line === last?.line.line) === true;
+  const older = page.more && meets && known && last ? known.lines.filter((one) => one.given_ms < last.given_ms) : [];
+  return { lines: [...before, ...page.lines, ...older], more: older.length > 0 && known ? known.more : page.more };
 }

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { UserCommand } from './engine/contract';
+import type { LineChange, LineList, LineState, ListedLine, UserCommand } from './engine/contract';
 import type { Host } from './engine/host';
-import type { Lines as Office, LineState } from './engine/lines';
+import { needs_confirmation, type Lines as Office } from './engine/lines';
 import type { Problem } from './engine/problem';
 import { LINES, offer, taken, terms } from './fake/lines';
 import { page_storage } from './fake/storage';
@@ -68,8 +68,7 @@ describe('giving a line', () => {
     const opened = vi.fn();
     lines.made = opened;
     lines.give(GIVEN);
-    const plain = { ...offer(), line: null } as ReturnType<typeof offer>;
-    lines.update(view(), view({ invitations: [plain] }));
+    lines.update(view(), view({ invitations: [{ ...offer(), line: null }] }));
     expect(opened).not.toHaveBeenCalled();
   });
 });
@@ -96,11 +95,31 @@ it('a question that was put off can be asked again', () => {
 
 describe('a change', () => {
   it('that opens a way to a principal needs a confirmation; one that closes it does not', () => {
-    const { lines, needed } = made();
-    lines.change(FIRST, { terms: terms() });
-    for (const state of ['live', 'paused', 'suspect', 'ended'] satisfies LineState[]) lines.change(FIRST, { state });
+    const { lines, commands, unconfirmed } = made();
+    const change = (of: LineChange) => lines.change(FIRST, of);
+    unconfirmed({ code: 'not_confirmed' });
+    change({ terms: terms() });
+    change({ state: 'live' });
+    expect(commands).toEqual([]);
+    for (const state of ['paused', 'suspect', 'ended'] satisfies LineState[]) change({ state });
     lines.hand_back(FIRST);
-    expect(needed).toEqual([true, true, false, false, false, false]);
+    expect(commands).toHaveLength(4);
+  });
+
+  it('is known by the message that it sends', () => {
+    const { invitation } = offer();
+    const needs: [UserCommand, boolean][] = [
+      [{ type: 'give_line', ...GIVEN }, true],
+      [{ type: 'give_line_to', person: 'a', terms: terms() }, true],
+      [{ type: 'confirm_line', invitation, code: '1' }, true],
+      [{ type: 'close_invitation', invitation }, true],
+      [{ type: 'sign_line_change', statement: 'e', change: { terms: terms() } }, true],
+      [{ type: 'sign_line_change', statement: 'e', change: { state: 'live' } }, true],
+      [{ type: 'sign_line_change', statement: 'e', change: { state: 'paused' } }, false],
+      [{ type: 'hand_back', statement: 'e' }, false],
+      [{ type: 'see_lines', list: LINES }, false],
+    ];
+    for (const [command, needed] of needs) expect(needs_confirmation(command), command.type).toBe(needed);
   });
 
   it('is on its way until the list has a newer statement, and can be repeated after a while', async () => {
@@ -109,7 +128,7 @@ describe('a change', () => {
     lines.change(FIRST, { state: 'paused' });
     await lines.load('token');
     expect(lines.changing.has(FIRST.statement)).toBe(true);
-    list.mockResolvedValue({ lines: [{ ...FIRST, statement: 'e.new.J' }] });
+    list.mockResolvedValue({ lines: [{ ...FIRST, statement: 'e.new.J' }], more: false });
     await lines.load('token');
     expect(lines.changing.size).toBe(0);
     lines.change(FIRST, { state: 'paused' });
@@ -117,16 +136,113 @@ describe('a change', () => {
     expect(lines.changing.size).toBe(0);
   });
 
-  it('of all pauses each, and remembers which', () => {
+  it('names the version that the office lost, which it follows', () => {
     const { lines, commands } = made();
-    const all = LINES.lines.slice(0, 3);
-    lines.pause_all(all);
-    expect(commands).toEqual(
-      all.map(({ statement }) => ({ type: 'sign_line_change', statement, change: { state: 'paused' } })),
-    );
-    expect(lines.paused_together).toHaveLength(3);
-    lines.resume_together(all);
-    expect([commands.length, lines.paused_together]).toEqual([6, []]);
+    const lost = { version: 2, state: 'live' as const, statement_sha256: 'cd'.repeat(32) };
+    lines.change({ ...FIRST, lost }, { state: 'live' });
+    expect(commands).toEqual([
+      { type: 'sign_line_change', statement: FIRST.statement, change: { state: 'live' }, lost },
+    ]);
+  });
+
+  it('that needs no confirmation does not wait for one', () => {
+    const { lines, commands } = made();
+    lines.confirming = true;
+    lines.change(FIRST, { state: 'live' });
+    expect(commands).toEqual([]);
+    lines.change(FIRST, { state: 'suspect' });
+    expect(commands).toMatchObject([{ change: { state: 'suspect' } }]);
+  });
+
+  it('forgets why the one before was not made', () => {
+    const { lines, unconfirmed } = made();
+    unconfirmed({ code: 'not_confirmed' });
+    lines.confirm(taken().invitation, '471 029 583 016');
+    expect(lines.not_changed).toEqual({ code: 'not_confirmed' });
+    lines.hand_back(FIRST);
+    expect(lines.not_changed).toBeNull();
+  });
+});
+
+/** An office with so many lines, by pages, which does what the page commands. */
+function office_with(n: number) {
+  const at = made();
+  let all = Array.from({ length: n }, (_, i): ListedLine => {
+    const line = i.toString(16).padStart(32, '0');
+    return { ...FIRST, statement: `e.${i}.1`, given_ms: NOW - i, line: { ...FIRST.line, line } };
+  });
+  at.list.mockImplementation(async (_token, oldest): Promise<LineList> => {
+    const from = oldest ? all.filter((one) => one.given_ms >= oldest.given_ms).length : 0;
+    return { lines: all.slice(from, from + 50), more: from + 50 < all.length };
+  });
+  const changes = () => at.commands.filter((command) => command.type === 'sign_line_change');
+  /** The office carries out the commands so far, and the page reads the list again. */
+  const answer = async () => {
+    for (const { statement, change } of changes())
+      all = all.map((one) =>
+        one.statement === statement
+          ? { ...one, statement: `${statement}+`, line: { ...one.line, state: change.state ?? one.line.state } }
+          : one,
+      );
+    await at.lines.load('token');
+  };
+  const shown = () => (at.lines.list.status === 'ready' ? at.lines.list.value.lines : []);
+  return { ...at, all: () => all, changes, answer, shown };
+}
+
+describe('all lines', () => {
+  it('are read before they are paused, and changed a page at a time', async () => {
+    const { lines, changes, answer, shown, all } = office_with(120);
+    await lines.load('token');
+    expect(shown()).toHaveLength(50);
+    await lines.ask_pause_all('token');
+    expect([shown().length, lines.dialog]).toEqual([120, { is: 'pause_all' }]);
+    lines.pause_all(shown());
+    expect([changes().length, lines.paused_together.length]).toEqual([50, 50]);
+    await answer();
+    await vi.waitFor(() => expect(changes()).toHaveLength(100));
+    expect(lines.paused_together).toHaveLength(100);
+    await answer();
+    await vi.waitFor(() => expect(changes()).toHaveLength(120));
+    await answer();
+    await vi.waitFor(() => expect(lines.changing_all).toBe(false));
+    expect(lines.not_changed).toBeNull();
+    expect(shown(), 'older pages are read again, too').toEqual(all());
+    expect(shown().every((one) => one.line.state === 'paused')).toBe(true);
+    lines.resume_together(shown().slice(0, 2));
+    expect([changes().length, lines.paused_together.length]).toEqual([122, 118]);
+  });
+
+  it('are not asked about when the list cannot be read to its end', async () => {
+    const { lines, list } = office_with(120);
+    await lines.load('token');
+    list.mockRejectedValueOnce({ code: 'office_unreachable' });
+    await lines.ask_pause_all('token');
+    expect([lines.dialog, lines.not_changed, lines.changing_all]).toEqual([
+      null,
+      { code: 'office_unreachable' },
+      false,
+    ]);
+  });
+
+  it('stay as they are from the part on that the office did not answer', async () => {
+    const { lines, changes, shown } = office_with(120);
+    await lines.load('token');
+    await lines.ask_pause_all('token');
+    lines.pause_all(shown());
+    vi.advanceTimersByTime(10_000);
+    await vi.waitFor(() => expect(lines.changing_all).toBe(false));
+    expect([changes().length, lines.paused_together.length]).toEqual([50, 50]);
+    expect(lines.not_changed).toEqual({ code: 'unavailable' });
+  });
+
+  it('stay listed when the newest page is read again', async () => {
+    const { lines, shown } = office_with(120);
+    await lines.load('token');
+    await lines.load_older('token');
+    await lines.load('token');
+    expect(shown()).toHaveLength(100);
+    expect(lines.list).toMatchObject({ value: { more: true } });
   });
 });
 
@@ -150,7 +266,7 @@ it('an older page is added to the list', async () => {
   const { lines, list } = made();
   list.mockResolvedValueOnce({ lines: LINES.lines.slice(0, 2), more: true });
   await lines.load('token');
-  list.mockResolvedValueOnce({ lines: LINES.lines.slice(2) });
+  list.mockResolvedValueOnce({ lines: LINES.lines.slice(2), more: false });
   await lines.load_older('token');
   expect(lines.list).toEqual({ status: 'ready', value: { lines: LINES.lines, more: false } });
   expect(list).toHaveBeenLastCalledWith('token', LINES.lines[1]);

@@ -1,7 +1,7 @@
 // Calls that this person said they would make: "in ten minutes". Each is for this device to remind them of.
 
 const NAME = 'telcon.promises';
-/** How long after its time a promise is still shown, milliseconds: an hour later it is an excuse. */
+/** How long after its time a promise is still shown, milliseconds. */
 const KEPT_MS = 60 * 60_000;
 
 /** The person's id, not their name: it is stored in the clear. */

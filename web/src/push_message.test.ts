@@ -45,19 +45,19 @@ describe('a push message about an alert', () => {
 describe('a push message about a ring', () => {
   it('says that somebody rings, and names nobody', () => {
     expect(shown(rings())).toEqual({
-      title: 'Somebody rings you',
+      title: 'Incoming call',
       body: 'Open Telcon to see who. Their identity is verified there.',
       tag: `ring-${CALL}`,
       leads: 'page',
       ring: 'rings',
     });
-    expect(shown(rings(), FR).title).toBe('Quelqu’un vous appelle');
+    expect(shown(rings(), FR).title).toBe('Appel entrant');
   });
 
   it('is replaced by what became of it', () => {
     expect(shown(over())).toEqual({
       title: 'You missed a call',
-      body: 'Open Telcon to see whose.',
+      body: 'Open Telcon to see who rang.',
       tag: `ring-${CALL}`,
       leads: 'calls',
       ring: 'over',

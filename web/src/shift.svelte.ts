@@ -6,6 +6,9 @@ import { use_any_passkey } from './engine/passkeys';
 import { problem_of, type Problem } from './engine/problem';
 import type { ShiftOffice } from './engine/shift_office';
 
+/** How long the office may take to end a shift until the device locks without that, milliseconds. */
+const END_TIMEOUT_MS = 10_000;
+
 export class Shift {
   /** Nobody is on shift, as far as is known: the device shows nothing of the office. */
   required = $state(false);
@@ -16,15 +19,17 @@ export class Shift {
   handing_over = $state(false);
   /** Who is on shift, as the office says. */
   current = $state.raw<OnShift | null>(null);
-  /** What may be asked while nobody is on shift; `null` while there is no connection. */
-  #token = $state.raw<string | null>(null);
-  /** With which a shift is handed over. */
+  /** Token of a connection that waits for a shift. */
+  #waiting_token = $state.raw<string | null>(null);
+  /** Token of the signed-in connection; a handover uses it. */
   #working = $state.raw<string | null>(null);
-  /** The shift whose end for idleness was sent. */
-  #ended_idle: string | null = null;
+  /** The shift whose end for idleness was sent, and when; `null` once the connection on which it was sent is lost. */
+  #ending: { shift: string; sent_ms: number } | null = null;
+  /** A shift is being asked for. */
+  #begins = false;
   /** This page was signed in since it was loaded, or since the last shift ended. */
   #was_signed_in = false;
-  readonly online = $derived(this.#token !== null);
+  readonly online = $derived(this.#waiting_token !== null);
 
   constructor(
     private readonly host: () => Host,
@@ -36,12 +41,16 @@ export class Shift {
 
   /** The view changed. */
   update(view: View): void {
-    this.#token = view.shift_token;
+    const new_connection = view.shift_token !== this.#waiting_token;
+    this.#waiting_token = view.shift_token;
     this.#working = view.token;
     this.current = view.shift;
+    if (view.token === null) this.#ending = null;
     if (!view.you?.place) return;
     if (view.shift_token !== null) {
       if (this.#was_signed_in) [this.busy, this.problem] = [false, null];
+      // It waits for a shift again: the one that was begun ended before the device was signed in.
+      else if (new_connection && !this.#begins) this.busy = false;
       this.#was_signed_in = false;
       this.handing_over = false;
       this.required = true;
@@ -55,11 +64,12 @@ export class Shift {
     }
   }
 
-  /** A person begins a shift; whoever was on shift hands it over with that. */
+  /** A person begins a shift. The shift before it ends as handed over. */
   async begin(): Promise<void> {
-    const token = this.#token ?? this.#working;
+    const token = this.#waiting_token ?? this.#working;
     if (this.busy || token === null) return;
     this.busy = true;
+    this.#begins = true;
     this.problem = null;
     try {
       const { ceremony, options } = await this.office.shift_challenge(token);
@@ -71,6 +81,8 @@ export class Shift {
       // Browsers do not tell whether it was cancelled or no passkey is here.
       this.problem = 'code' in problem && problem.code === 'not_confirmed' ? { code: 'no_own_passkey' } : problem;
       this.busy = false;
+    } finally {
+      this.#begins = false;
     }
   }
 
@@ -90,14 +102,14 @@ export class Shift {
     this.host().command({ type: 'end_shift', idle: false });
   }
 
-  /** Nobody used the device for as long as the office allows. Returns whether a shift ends by that. */
-  idle(): boolean {
+  /** Nobody used the device for as long as the office allows. Returns whether a shift is about to end by that. */
+  idle(now: number): boolean {
     const { current } = this;
     if (current === null || this.#working === null) return false;
-    if (this.#ended_idle !== current.shift) {
-      this.#ended_idle = current.shift;
+    if (this.#ending?.shift !== current.shift) {
+      this.#ending = { shift: current.shift, sent_ms: now };
       this.host().command({ type: 'end_shift', idle: true });
     }
-    return true;
+    return now - this.#ending.sent_ms < END_TIMEOUT_MS;
   }
 }

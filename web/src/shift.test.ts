@@ -33,7 +33,9 @@ describe('a place’s device', () => {
   it('shows nothing of the office before it is known that somebody is on shift', () => {
     shift.update(CONNECTING);
     expect(shift.required).toBe(true);
-    expect(screen_name({ status: 'on' }, CONNECTING, { at: 'home' }, null, false, shift.required)).toBe('shift');
+    expect(screen_name({ status: 'on' }, CONNECTING, { at: 'home' }, null, { shift_required: shift.required })).toBe(
+      'shift',
+    );
     shift.update(WORKS);
     expect([shift.required, shift.current]).toEqual([false, on_shift]);
     shift.update(LOST);
@@ -45,7 +47,7 @@ describe('a place’s device', () => {
   });
 
   it('is protected before somebody begins a shift', () => {
-    expect(screen_name({ status: 'protect' }, WAITS, { at: 'home' }, null, false, true)).toBe('protect');
+    expect(screen_name({ status: 'protect' }, WAITS, { at: 'home' }, null, { shift_required: true })).toBe('protect');
   });
 
   it('begins a shift with a passkey, and stays busy until it is signed in', async () => {
@@ -56,6 +58,28 @@ describe('a place’s device', () => {
     expect(shift.busy).toBe(true);
     shift.update(WORKS);
     expect(shift.busy).toBe(false);
+  });
+
+  it('can begin another shift when the begun one ended before it was signed in', async () => {
+    shift.update(WAITS);
+    await shift.begin();
+    shift.update(CONNECTING);
+    expect(shift.busy).toBe(true);
+    shift.update({ ...WAITS, shift_token: 'waits again' });
+    expect(shift.busy).toBe(false);
+  });
+
+  it('stays busy while a person signs in, whatever the connection does', async () => {
+    shift.update(WAITS);
+    let touched = (_: object): void => undefined;
+    touch.mockReturnValueOnce(new Promise((resolve) => (touched = resolve)));
+    const begins = shift.begin();
+    shift.update(CONNECTING);
+    shift.update({ ...WAITS, shift_token: 'waits again' });
+    expect(shift.busy).toBe(true);
+    await vi.waitFor(() => expect(touch).toHaveBeenCalled());
+    touched({ id: 'credential' });
+    await begins;
   });
 
   it('says what to do where nobody signed in, and what the office refused', async () => {
@@ -79,12 +103,23 @@ describe('a place’s device', () => {
   });
 
   it('ends a shift once when nobody uses it', () => {
-    expect(shift.idle()).toBe(false);
+    expect(shift.idle(NOW)).toBe(false);
     shift.update(WORKS);
-    expect([shift.idle(), shift.idle()]).toEqual([true, true]);
+    expect([shift.idle(NOW), shift.idle(NOW + 9_999)]).toEqual([true, true]);
     expect(command.mock.calls).toEqual([[{ type: 'end_shift', idle: true }]]);
     shift.update(WAITS);
-    expect(shift.idle()).toBe(false);
+    expect(shift.idle(NOW)).toBe(false);
+  });
+
+  it('locks when the office does not end the shift in time, and asks again after a lost connection', () => {
+    shift.update(WORKS);
+    expect([shift.idle(NOW), shift.idle(NOW + 10_000)]).toEqual([true, false]);
+    expect(command).toHaveBeenCalledTimes(1);
+    shift.update(LOST);
+    expect(shift.idle(NOW + 11_000)).toBe(false);
+    shift.update(WORKS);
+    expect(shift.idle(NOW + 12_000)).toBe(true);
+    expect(command).toHaveBeenCalledTimes(2);
   });
 
   it('asks nobody of a person’s device', () => {

@@ -51,7 +51,7 @@ export async function office(path, request, response) {
   // It sends no push messages.
   if (path === '/api/v1/push') return json(200, {});
   if (path.split('?')[0] === '/api/v1/records') return json(200, []);
-  if (path === '/api/v1/lines') return json(200, { lines });
+  if (path === '/api/v1/lines') return json(200, { lines, more: false });
   if (path === '/api/v1/alerts') return json(200, { alerts, unseen: alerts.filter((alert) => !alert.seen).length });
   if (path === '/api/v1/device-requests') {
     const { request: jws } = await body_of(request);

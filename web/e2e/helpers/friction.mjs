@@ -17,21 +17,15 @@ export class Friction {
     await locator.click();
   }
 
-  /** Ends a measurement. `budget`: the most taps and milliseconds, where there is a limit. */
-  end(what, budget = {}) {
-    const ms = Math.round(performance.now() - this.#from);
-    this.#rows.push({ what, taps: this.#taps, ms, budget });
-    return { taps: this.#taps, ms };
+  /** Ends a measurement. `budget`: the most taps, and milliseconds where there is a limit. `ms`: if it was measured elsewhere. */
+  end(what, budget, ms = performance.now() - this.#from) {
+    this.#rows.push({ what, taps: this.#taps, ms: Math.round(ms), budget });
+    return { taps: this.#taps };
   }
 
-  /** A row for the table that was measured elsewhere. */
-  note(what, taps, ms, budget = {}) {
-    this.#rows.push({ what, taps, ms: Math.round(ms), budget });
-  }
-
-  /** Those that took more taps than their budget. Times depend on the machine: they are printed. */
+  /** Those that took more taps than their budget, or have none. Times depend on the machine: they are printed. */
   over() {
-    return this.#rows.filter(({ taps, budget }) => taps > (budget.taps ?? taps));
+    return this.#rows.filter(({ taps, budget }) => !(taps <= budget.taps));
   }
 
   /** The table, as lines. */

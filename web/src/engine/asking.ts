@@ -2,14 +2,13 @@
 // link, so the device's keys are stored before it is sent, and a reload goes on with the same ones.
 
 import type { Asked, Blob as Certificate, PageAsking } from './contract';
-import { asks_for_line } from './lines';
 import { office_info, post_to_office, refusal, type Fetch } from './enrol';
 import { problem_of, type Problem } from './problem';
 
 /** What the screen shows of a device that asks. */
 export type Asking =
   /** The office's description is being read; nothing was sent. `problem`: why that failed the last time. */
-  | { status: 'starting'; problem: Problem | null; line?: boolean }
+  | { status: 'starting'; problem: Problem | null }
   | {
       status: 'waiting';
       office: string;
@@ -254,5 +253,4 @@ export class AskingDevice {
 }
 
 /** That a principal gave a line with the link. */
-const of_line = (asking: PageAsking | undefined): { line?: true } =>
-  asking && asks_for_line(asking) ? { line: true } : {};
+const of_line = (asking: PageAsking | undefined): { line?: true } => (asking?.line ? { line: true } : {});

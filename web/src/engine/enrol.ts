@@ -42,6 +42,23 @@ async function request_office(fetch_office: Fetch, path: string, init?: RequestI
   }
 }
 
+/** `fetch` with a bearer token, and a time limit. */
+export function with_token(token: string, timeout_ms: number): Fetch {
+  return (path, init) => {
+    const headers = { ...(init?.headers as Record<string, string>), authorization: `Bearer ${token}` };
+    return fetch(path, { ...init, headers, signal: AbortSignal.timeout(timeout_ms) });
+  };
+}
+
+/** An answer that is no error. Throws a `Problem`. */
+export async function answered(answer: Promise<Response>): Promise<Response> {
+  const response = await answer.catch(() => {
+    throw { code: 'office_unreachable' } satisfies Problem;
+  });
+  if (!response.ok) throw await refusal(response);
+  return response;
+}
+
 /** The office's error sentence, or a generic problem when the body has none. */
 export async function refusal(answer: Response): Promise<Problem> {
   try {

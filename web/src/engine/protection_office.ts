@@ -2,28 +2,13 @@
 
 import type { IssuedTicket, LockerAnswer, PasskeyOptions, ProtectionPolicy, RemoveProtector } from './contract';
 import { API_PREFIX } from './contract';
-import { post_to_office, refusal, type Fetch } from './enrol';
+import { answered, post_to_office, refusal, with_token, type Fetch } from './enrol';
 import type { Problem } from './problem';
 
 /** How long the office may take, milliseconds. A device must open also while it cannot be reached. */
 const TIMEOUT_MS = 8_000;
 
 const limited: Fetch = (path, init) => fetch(path, { ...init, signal: AbortSignal.timeout(TIMEOUT_MS) });
-
-function with_token(token: string): Fetch {
-  return (path, init) => {
-    const headers = { ...(init?.headers as Record<string, string>), authorization: `Bearer ${token}` };
-    return limited(path, { ...init, headers });
-  };
-}
-
-async function answered(answer: Promise<Response>): Promise<Response> {
-  const response = await answer.catch(() => {
-    throw { code: 'office_unreachable' } satisfies Problem;
-  });
-  if (!response.ok) throw await refusal(response);
-  return response;
-}
 
 async function json<T>(answer: Promise<Response>): Promise<T> {
   return (await answered(answer)).json() as Promise<T>;
@@ -41,10 +26,10 @@ export interface ProtectionOffice {
 
 export const protection_over_http: ProtectionOffice = {
   policy: () => json(limited(`${API_PREFIX}/protection`, { cache: 'no-store' })),
-  begin_registration: (token) => json(post_to_office(with_token(token), '/passkeys/registration', {})),
+  begin_registration: (token) => json(post_to_office(with_token(token, TIMEOUT_MS), '/passkeys/registration', {})),
   async register(token, ceremony, credential) {
     const body = { ceremony, credential };
-    return (await json<IssuedTicket>(post_to_office(with_token(token), '/passkeys', body))).ticket;
+    return (await json<IssuedTicket>(post_to_office(with_token(token, TIMEOUT_MS), '/passkeys', body))).ticket;
   },
   challenge: (device) => json(post_to_office(limited, '/passkeys/challenge', { device })),
   async assertion(ceremony, credential) {
@@ -66,11 +51,11 @@ export interface LockerOffice {
 
 export const lockers_over_http: LockerOffice = {
   async make(token, locker_sha256, proof_sha256) {
-    await answered(post_to_office(with_token(token), '/lockers', { locker_sha256, proof_sha256 }));
+    await answered(post_to_office(with_token(token, TIMEOUT_MS), '/lockers', { locker_sha256, proof_sha256 }));
   },
   open: (locker, proof) => json(post_to_office(limited, '/lockers/open', { locker, proof })),
   async remove(token, which) {
-    const answer = await post_to_office(with_token(token), '/protection/remove', which);
+    const answer = await post_to_office(with_token(token, TIMEOUT_MS), '/protection/remove', which);
     if (answer.status === 409) return 'last';
     await answered(Promise.resolve(answer));
     return 'removed';

@@ -67,5 +67,6 @@ export const stops_lines = (role: Role): boolean => role === 'security_officer';
 /** Whether people of this role have a list of lines: their own, those of a principal for whom they act, or all. */
 export const sees_lines = (role: Role): boolean =>
   gives_lines(role) || holds_lines(role) || stops_lines(role) || acts_for_others(role);
-/** Whether people of this role are rung: for themselves, or for who lets them answer. */
+
+/** Whether people of this role are rung: for themselves, or for a principal whose delegate they are. */
 export const is_rung = (role: Role): boolean => speaks(role) || acts_for_others(role);

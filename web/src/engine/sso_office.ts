@@ -1,8 +1,7 @@
 // Sign-ins with a person's account at the office's provider, over HTTP.
 
 import type { SsoStarted } from './contract';
-import { post_to_office, refusal, type Fetch } from './enrol';
-import type { Problem } from './problem';
+import { answered, post_to_office, with_token } from './enrol';
 
 /** How long the office may take, milliseconds: it asks its provider meanwhile. */
 const TIMEOUT_MS = 20_000;
@@ -17,30 +16,17 @@ export interface SsoOffice {
   unlink(token: string, person: string): Promise<void>;
 }
 
-function with_token(token: string): Fetch {
-  return (path, init) => {
-    const headers = { ...(init?.headers as Record<string, string>), authorization: `Bearer ${token}` };
-    return fetch(path, { ...init, headers, signal: AbortSignal.timeout(TIMEOUT_MS) });
-  };
-}
-
-async function answered(answer: Promise<Response>): Promise<Response> {
-  const response = await answer.catch(() => {
-    throw { code: 'office_unreachable' } satisfies Problem;
-  });
-  if (!response.ok) throw await refusal(response);
-  return response;
-}
-
 export const sso_over_http: SsoOffice = {
   async start(token) {
-    const { url } = (await (await answered(post_to_office(with_token(token), '/sso/start', {}))).json()) as SsoStarted;
+    const { url } = (await (
+      await answered(post_to_office(with_token(token, TIMEOUT_MS), '/sso/start', {}))
+    ).json()) as SsoStarted;
     return url;
   },
   async finish(token, state, code) {
-    await answered(post_to_office(with_token(token), '/sso/finish', { state, code }));
+    await answered(post_to_office(with_token(token, TIMEOUT_MS), '/sso/finish', { state, code }));
   },
   async unlink(token, person) {
-    await answered(post_to_office(with_token(token), '/sso/unlink', { person }));
+    await answered(post_to_office(with_token(token, TIMEOUT_MS), '/sso/unlink', { person }));
   },
 };

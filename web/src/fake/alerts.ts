@@ -27,7 +27,7 @@ export const ALERTS: OfficeAlert[] = [
   alert('recovery_opened', 13, { device: device(8) }),
   alert('recovery_confirmed', 14, { device: device(9) }),
   alert('recovery_closed', 15, { device: device(8) }),
-  alert('line_suspect' as AlertKind, 16, { device: device(1) }),
+  alert('line_suspect', 16, { device: device(1) }),
   alert('device_enrolled', 17, { device: device(11), seen: { by: device(8), at_ms: NOW - 9 * MINUTE } }),
   alert('registrar_appointed', 18, { device: device(8), seen: { by: device(77), at_ms: NOW - 8 * MINUTE } }),
 ];

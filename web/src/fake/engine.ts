@@ -281,10 +281,10 @@ export class Telcon implements Engine {
       silenced: this.#silenced,
       added_devices: this.#added,
       invitations: this.#giver.invitations,
+      lines_changed: this.#giver.lines_changed,
       you: { ...president, device: device(1) },
     });
-    const with_lines = { ...shown, lines_changed: this.#giver.lines_changed };
-    this.#outputs.push({ type: 'view', view: with_lines });
+    this.#outputs.push({ type: 'view', view: shown });
   }
 }
 

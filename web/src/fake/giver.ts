@@ -1,7 +1,6 @@
 // A principal's device of the fake engine that gives lines: without keys, signatures or an office.
 
 import type { InvitationView, UserCommand } from '../engine/contract';
-import type { LineCommand } from '../engine/lines';
 import { offer, taken } from './lines';
 import { OFFICE } from './people';
 
@@ -12,18 +11,17 @@ export class FakeGiver {
 
   /** Whether it was a command about lines. */
   command(command: UserCommand): boolean {
-    const line = command as unknown as LineCommand | Extract<UserCommand, { type: 'close_invitation' }>;
-    switch (line.type) {
+    switch (command.type) {
       case 'give_line': {
-        const { name, organisation, zone, terms } = line;
+        const { name, organisation, zone, terms } = command;
         const card = { person: 'f'.repeat(32), office: OFFICE, name, organisation, role: 'counterpart' as const, zone };
-        const [made_ms, expires_ms] = [Date.now(), Date.now() + (line.valid_ms ?? 0)];
+        const [made_ms, expires_ms] = [Date.now(), Date.now() + (command.valid_ms ?? 0)];
         this.invitations = [offer({ card, made_ms, expires_ms, link: 'ask-good' }, terms)];
         return true;
       }
       case 'confirm_line':
       case 'close_invitation':
-        this.invitations = this.invitations.filter((one) => one.invitation !== line.invitation);
+        this.invitations = this.invitations.filter((one) => one.invitation !== command.invitation);
         this.lines_changed += 1;
         break;
       case 'sign_line_change':

@@ -1,7 +1,15 @@
 // Lines of a fictitious office.
 
-import type { Card, Contact, InvitationView } from '../engine/contract';
-import type { CallLine, LineList, LineState, LineTerms, ListedLine } from '../engine/lines';
+import type {
+  Card,
+  Contact,
+  InvitationView,
+  LineList,
+  LineState,
+  LineTerms,
+  LineView,
+  ListedLine,
+} from '../engine/contract';
 import { asks, invitation } from './devices';
 import { OFFICE, minister, norland, president, secretary } from './people';
 import { NOW, device } from './views';
@@ -79,9 +87,11 @@ export const LINES: LineList = {
       { line: { state: 'ended' }, changed_ms: NOW - 3 * DAY },
     ),
   ],
+  more: false,
 };
 
 export const FROZEN: LineList = {
+  more: false,
   lines: LINES.lines.map((one, n) =>
     n === 0 ? { ...one, changed_ms: NOW - 4 * 60_000, line: { ...one.line, state: 'suspect' } } : one,
   ),
@@ -89,18 +99,16 @@ export const FROZEN: LineList = {
 
 type Offer = Partial<InvitationView>;
 /** The offer of a line, that nobody has taken yet. */
-export const offer = (more: Offer = {}, allows = terms()): InvitationView =>
-  ({
-    ...invitation({ card: norland, made_ms: NOW - 30_000, expires_ms: NOW + DAY - 30_000, ...more }),
-    line: allows,
-  }) as InvitationView;
+export const offer = (more: Offer = {}, allows = terms()): InvitationView => ({
+  ...invitation({ card: norland, made_ms: NOW - 30_000, expires_ms: NOW + DAY - 30_000, ...more }),
+  line: allows,
+});
 
 /** The offer of a line, with a device that took it. */
-export const taken = (more: Offer = {}): InvitationView =>
-  ({
-    ...asks({ request: { label: 'Safari (iPhone)', code: '471 029 583 016', problem: null }, ...more }),
-    line: terms(),
-  }) as InvitationView;
+export const taken = (more: Offer = {}): InvitationView => ({
+  ...asks({ request: { label: 'Safari (iPhone)', code: '471 029 583 016', problem: null }, ...more }),
+  line: terms(),
+});
 
 /** Somebody who gave this person a line, or holds one of theirs. */
 export const over_line = (card: Card, state: LineState = 'live', allows = terms(), reachable = true): Contact => ({
@@ -109,7 +117,7 @@ export const over_line = (card: Card, state: LineState = 'live', allows = terms(
   line: { line: 'c1'.repeat(16), statement_sha256: 'ab'.repeat(32), state, terms: allows },
 });
 
-export const call_line = (more: Partial<CallLine> = {}): CallLine => ({
+export const call_line = (more: Partial<LineView> = {}): LineView => ({
   line: LINES.lines[0]?.line.line ?? '',
   version: 1,
   principal: president,

@@ -1,8 +1,7 @@
 // Lines, in every state: giving one, who took it, who can reach whom, and what holders see.
 
 import type { App } from '../app.svelte';
-import type { Card, View } from '../engine/contract';
-import type { LineList } from '../engine/lines';
+import type { Card, LineList, View } from '../engine/contract';
 import { delegation } from '../fake/delegations';
 import { ASK_CODE, guarded } from '../fake/devices';
 import { FROZEN, HOURS, LINES, call_line, estmark, governor, listed_line, offer, over_line, sarre, taken, terms } from '../fake/lines';
@@ -40,6 +39,7 @@ const offered = (one = offer(), more: Partial<View> = {}, then?: Scene): Scene =
 /** A counterpart with nothing but a browser. */
 const holder = (more: Partial<View> = {}): View => view({ you: { ...norland, device: device(40) }, people: [over_line(president), over_line({ ...minister })], ...more });
 const HELD: LineList = {
+  more: false,
   lines: [
     listed_line(norland, { line: { line: 'c3'.repeat(16), principal: president, terms: terms({ hours: HOURS, purpose: 'Fisheries agreement' }) }, last_rung_ms: NOW - 86_400_000 }),
     listed_line(norland, { statement: 'e.2.J', line: { line: 'c4'.repeat(16), principal: minister, state: 'paused' } }),
@@ -48,6 +48,7 @@ const HELD: LineList = {
 const union: Card = { ...norland, person: 'f0'.repeat(16), name: 'The Chair of the Southern African Union of River States and Protectorates', organisation: 'Secretariat of the Southern African Union of River States and Protectorates' };
 const sandmark: Card = { ...norland, person: 'f1'.repeat(16), name: 'صاحب الجلالة ملك ساندمارك وحامي الواحات الشرقية', organisation: 'الديوان الملكي', zone: 'Asia/Riyadh' };
 const LONG: LineList = {
+  more: false,
   lines: [
     listed_line(union, { line: { terms: terms({ hours: HOURS, rings_per_day: 3, until_ms: Date.UTC(2027, 5, 30), purpose: 'Negotiations about the northern boundary and the inspection of vessels at sea' }) } }),
     listed_line(sandmark, { line: { state: 'suspect' } }),
@@ -87,11 +88,11 @@ export const line_scenes: Record<string, Scene> = {
   'lines-waiting': lines(view({ invitations: [taken(), offer({ card: { ...sarre, name: 'The Premier of Westisle', organisation: 'Office of the Premier' } })] }), ready(), (app) => app.lines.put_off(taken().invitation)),
   'lines-frozen': lines(view(), ready(FROZEN)),
   'lines-long': lines(view(), ready(LONG)),
-  'lines-none': lines(view(), ready({ lines: [] })),
+  'lines-none': lines(view(), ready({ lines: [], more: false })),
   'lines-sending': lines(view(), ready(), (app) => (app.lines.changing = new Set([LINES.lines[0]?.statement ?? '']))),
   'lines-paused-all': lines(
     view(),
-    ready({ lines: LINES.lines.map((one) => (one.line.state === 'live' ? { ...one, changed_ms: NOW - 5_000, line: { ...one.line, state: 'paused' } } : one)) }),
+    ready({ more: false, lines: LINES.lines.map((one) => (one.line.state === 'live' ? { ...one, changed_ms: NOW - 5_000, line: { ...one.line, state: 'paused' } } : one)) }),
     (app) => (app.lines.paused_together = LINES.lines.slice(0, 3).map((one) => one.line.line)),
   ),
   'lines-not-changed': lines(view(), ready(), (app) => (app.lines.not_changed = { code: 'not_confirmed' })),
@@ -108,12 +109,12 @@ export const line_scenes: Record<string, Scene> = {
   'lines-pause-all': lines(view(), ready(), (app) => (app.lines.dialog = { is: 'pause_all' })),
   'lines-desk': lines(desk(), ready(), (app) => (app.delegations.list = { status: 'ready', value: { delegations: [delegation({ acts: ['lines'] })] } })),
   'lines-desk-rings': lines(desk()),
-  'lines-desk-none': lines(desk(), ready({ lines: [] })),
+  'lines-desk-none': lines(desk(), ready({ lines: [], more: false })),
   'lines-officer': lines(guarded({ invitations: [taken({ made_here: false, link: null })] })),
   'lines-officer-detail': lines(guarded(), ready(), dialog('line')),
   'lines-officer-freeze': lines(guarded(), ready(), dialog('freeze')),
   'lines-held': lines(holder(), ready(HELD)),
-  'lines-held-none': lines(holder(), ready({ lines: [] })),
+  'lines-held-none': lines(holder(), ready({ lines: [], more: false })),
   'lines-held-detail': lines(holder(), ready(HELD), (app) => (app.lines.dialog = { is: 'line', line: 'c3'.repeat(16) })),
   'lines-held-back': lines(holder(), ready(HELD), (app) => (app.lines.dialog = { is: 'hand_back', line: 'c3'.repeat(16) })),
 
@@ -132,7 +133,6 @@ export const line_scenes: Record<string, Scene> = {
     }),
   ),
   'people-holder-none': on(holder({ people: [] })),
-  'asking-line-starting': (app) => (app.state = { status: 'asking', asking: { status: 'starting', problem: null, line: true } }),
   'asking-line': (app) => (app.state = { status: 'asking', asking: WAITING }),
   'asking-line-refused': asking_over('refused'),
   'asking-line-used': asking_over({ told: 'this link was used already, by another device. If that was not you, tell your office at once' }),
@@ -141,13 +141,13 @@ export const line_scenes: Record<string, Scene> = {
   'ring-in-line': on(view({ call: over() }), (app) => {
     app.records = { status: 'ready', value: [record_line({ from: estmark, to: president, opened_ms: NOW - 5 * 86_400_000, answered_ms: NOW - 5 * 86_400_000, ended_ms: NOW - 5 * 86_400_000 + 720_000 })] };
   }),
-  'ring-in-line-desk': on(view({ call: { ...over(), line: call_line({ reach: 'desk', purpose: '' }) } as never })),
-  'ring-in-holder': on(holder({ call: { ...incoming({ other: president, from: president, to: norland }), line: call_line() } as never })),
-  'call-line': on(view({ call: { ...live({ other: estmark, members: [member(president, 1, { you: true }), member(estmark, 2)] }), line: call_line() } as never })),
-  'ring-out-diverted': on(view({ call: { ...call(), diverted: true } as never })),
-  'ended-later': on(view({ call: { ...call({ state: 'ended', ended: 'declined' }), reply: { type: 'later', minutes: 10 } } as never })),
-  'ended-office': on(view({ call: { ...call({ state: 'ended', ended: 'missed' }), diverted: true } as never })),
-  'ended-later-by-you': on(view({ call: { ...incoming({ state: 'ended', ended: 'declined' }), reply: { type: 'later', minutes: 10 } } as never })),
-  'ended-office-by-you': on(view({ call: { ...incoming({ state: 'ended', ended: 'declined' }), reply: { type: 'office' } } as never })),
+  'ring-in-line-desk': on(view({ call: { ...over(), line: call_line({ reach: 'desk', purpose: '' }) } })),
+  'ring-in-holder': on(holder({ call: { ...incoming({ other: president, from: president, to: norland }), line: call_line() } })),
+  'call-line': on(view({ call: { ...live({ other: estmark, members: [member(president, 1, { you: true }), member(estmark, 2)] }), line: call_line() } })),
+  'ring-out-diverted': on(view({ call: { ...call(), diverted: true } })),
+  'ended-later': on(view({ call: { ...call({ state: 'ended', ended: 'declined' }), reply: { type: 'later', minutes: 10 } } })),
+  'ended-office': on(view({ call: { ...call({ state: 'ended', ended: 'missed' }), diverted: true } })),
+  'ended-later-by-you': on(view({ call: { ...incoming({ state: 'ended', ended: 'declined' }), reply: { type: 'later', minutes: 10 } } })),
+  'ended-office-by-you': on(view({ call: { ...incoming({ state: 'ended', ended: 'declined' }), reply: { type: 'office' } } })),
   'call-line-ended': on(view({ call: live({ state: 'ended', ended: 'revoked' }) })),
 };

@@ -39,7 +39,7 @@ export interface AlertsScreen {
   marks: boolean;
 }
 
-const LEVELS: Record<AlertKind | 'line_suspect', Level> = {
+const LEVELS: Record<AlertKind, Level> = {
   device_asked: 'amber',
   device_enrolled: 'quiet',
   device_refused: 'quiet',
@@ -56,7 +56,6 @@ const LEVELS: Record<AlertKind | 'line_suspect', Level> = {
   log_forked: 'red',
   ring_invalid: 'red',
   code_guessed: 'amber',
-  // Of the server, once its contract has it.
   line_suspect: 'red',
 };
 

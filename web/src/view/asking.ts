@@ -33,9 +33,9 @@ export function asking_screen(asking: Asking, local_zone: string): AskingScreen 
     case 'starting':
       return {
         ...plain,
-        kind: asking.line ? lines.kind : t().enrol.kind,
-        title: (asking.line ? lines : texts).starting.title,
-        sentences: [(asking.line ? lines : texts).starting.sentence],
+        kind: t().enrol.kind,
+        title: texts.starting.title,
+        sentences: [texts.starting.sentence],
         hindered: asking.problem && not_started(asking.problem),
       };
     case 'waiting': {

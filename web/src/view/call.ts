@@ -1,7 +1,6 @@
 // View model of the call screen.
 
 import type { CallView, View } from '../engine/contract';
-import { line_of_call } from '../engine/lines';
 import type { MicrophoneState } from '../engine/microphone';
 import { gives_lines } from '../engine/roles';
 import { t } from '../text';
@@ -43,7 +42,7 @@ export interface CallScreen {
   closed: boolean;
   muted: boolean;
   alarms: CallAlarm[];
-  /** The call whose line this person can have frozen; `null` of a call over none, and to whoever holds it. */
+  /** The call whose line its giver can freeze; `null` without a line, and for the holder. */
   suspect: string | null;
   /** Technical details, for those who look. */
   details: { name: string; value: string }[];
@@ -79,7 +78,7 @@ export function call_screen(view: View, now: number, media: MediaState): CallScr
     closed: call.members.length > 0,
     muted: call.muted,
     alarms: alarms(view, call, now, media, name),
-    suspect: view.you && gives_lines(view.you.role) && line_of_call(call) ? call.call : null,
+    suspect: view.you && gives_lines(view.you.role) && call.line ? call.call : null,
     details: [
       { name: words.details.suite, value: words.suites[call.suite] },
       ...(call.epoch === null ? [] : [{ name: words.details.epoch, value: format_number(call.epoch) }]),

@@ -1,7 +1,6 @@
 // View models of people's devices: the security officer's screen, and everybody's own.
 
 import type { Card, InvitationView, ListedDevice, RecoveryView, Role, View } from '../engine/contract';
-import { offered_terms } from '../engine/lines';
 import { writes_records } from '../engine/roles';
 import { LINK_PREFIX } from '../link';
 import { t } from '../text';
@@ -123,7 +122,7 @@ export function devices_screen(
   const ready = view.phase === 'ready';
   const context = { can_answer: ready && view.registrar !== null, answered, local_zone };
   const [waiting, open] = [true, false].map((asks) =>
-    view.invitations.filter((one) => (one.request !== null) === asks && offered_terms(one) === null),
+    view.invitations.filter((one) => (one.request !== null) === asks && one.line === null),
   );
   return {
     who: [view.office?.name, view.you && texts.roles[view.you.role]].filter(Boolean).join(' · '),

@@ -1,7 +1,6 @@
 // View model of the screen after a call: how it ended, and the state of its record.
 
 import type { CallView } from '../engine/contract';
-import { is_diverted, reply_of_call } from '../engine/lines';
 import { t } from '../text';
 import { format_number } from '../text/format';
 import { told, told_name } from '../text/told';
@@ -56,14 +55,14 @@ const lost_keys = (call: CallView): boolean => call.problem !== null && told_nam
 function reply_text(call: ShownCall): { title: string; sentence: string } | null {
   const { later, later_by_you, office, office_by_you } = t().lines.ended;
   const name = call.other?.name ?? t().names.other_side;
-  const said = reply_of_call(call);
+  const said = call.reply;
   if (call.direction === 'in') {
     if (said === null || was_answered(call)) return null;
     return said.type === 'office' ? office_by_you : { ...later_by_you, title: later_by_you.title(...in_minutes(said)) };
   }
   if (said?.type === 'later' && call.ended === 'declined')
     return { title: later.title(...in_minutes(said)), sentence: later.sentence(name) };
-  if (is_diverted(call) && call.ended === 'missed') return { ...office, sentence: office.sentence(name) };
+  if (call.diverted && call.ended === 'missed') return { ...office, sentence: office.sentence(name) };
   return null;
 }
 

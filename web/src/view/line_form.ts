@@ -1,7 +1,7 @@
 // The form in which a person says what a line allows.
 
 import type { Contact, RecordMode, Weekday } from '../engine/contract';
-import type { LineTerms, Reach } from '../engine/lines';
+import type { LineTerms, Reach } from '../engine/contract';
 import { is_zone } from './clock';
 import { WEEKDAYS, parts_of } from './line_words';
 

@@ -1,7 +1,7 @@
 // What a line allows, in words.
 
 import type { Weekday } from '../engine/contract';
-import type { Hours, LineTerms } from '../engine/lines';
+import type { Hours, LineTerms } from '../engine/contract';
 import { t } from '../text';
 import { date_format, format_number, join_list } from '../text/format';
 import { full_date } from './clock';

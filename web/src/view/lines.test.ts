@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import type { LineList, ListedLine, LineState } from '../engine/contract';
 import { DEVICES, asks, guarded, invitation } from '../fake/devices';
 import { FROZEN, HOURS, LINES, call_line, estmark, listed_line, offer, over_line, taken, terms } from '../fake/lines';
 import { norland, president } from '../fake/people';
@@ -16,6 +17,7 @@ const ZONE = 'Europe/Lisbon';
 const NONE = { changing: new Set<string>(), answered: new Set<string>(), paused_together: [], may_change: () => true };
 const screen = (of = view(), list = LINES, page = {}) => lines_screen(of, list, { ...NONE, ...page }, NOW, ZONE);
 const row = (of = view(), list = LINES, n = 0) => screen(of, list).current[n]!;
+const list_of = (...lines: ListedLine[]): LineList => ({ lines, more: false });
 const holder = { ...norland, device: 'd'.repeat(32) };
 
 afterEach(() => set_locale('en'));
@@ -29,7 +31,7 @@ describe('a principal’s list', () => {
       allows: { words: 'Rings me' },
       narrow: ['Monday to Friday, 07:00 to 22:00'],
       purpose: 'Fisheries agreement',
-      used: 'Last call 17 Nov 2026',
+      used: 'Last rung 17 Nov 2026',
       state: null,
       on: true,
     });
@@ -38,15 +40,27 @@ describe('a principal’s list', () => {
 
   it('tells paused, frozen and ended lines apart in words, and puts a frozen one first', () => {
     expect(row(view(), LINES, 3).state).toMatchObject({ words: 'Paused', since: 'Paused since 22 Nov 2026, 08:10' });
-    expect(row(view(), { lines: [...LINES.lines.slice(1), ...FROZEN.lines.slice(0, 1)] }).state?.words).toBe('Frozen');
+    expect(row(view(), list_of(...LINES.lines.slice(1), ...FROZEN.lines.slice(0, 1))).state?.words).toBe('Frozen');
     expect(screen().past.map((one) => one.state?.words)).toEqual(['Ended']);
-    const over = listed_line(norland, { line: { terms: terms({ until_ms: NOW - 1 }) } });
-    expect(screen(view(), { lines: [over] })).toMatchObject({ current: [], past: [{ on: false, can_end: false }] });
+  });
+
+  it('can still extend and end a line that has expired, and its holder can hand it back', () => {
+    const expired = listed_line(norland, { line: { terms: terms({ until_ms: NOW - 1 }) } });
+    const { current, past } = screen(view(), list_of(expired));
+    expect(current).toEqual([]);
+    expect(past).toMatchObject([{ on: false, can_switch: false, can_change: true, can_end: true }]);
+    expect(past[0]?.state).toMatchObject({ words: 'Ended', since: 'Ended 22 Nov 2026' });
+    expect(screen(view({ you: holder }), list_of(expired)).past[0]).toMatchObject({ can_hand_back: true });
   });
 
   it('pauses and changes what is in use, and uses a frozen line again only from its details', () => {
     expect(row()).toMatchObject({ can_switch: true, can_change: true, can_end: true, can_freeze: false });
     expect(row(view(), FROZEN)).toMatchObject({ can_switch: false, can_change: false, can_unfreeze: true });
+    expect(row(view(), LINES, 3), 'paused: the engine changes what it allows only in use').toMatchObject({
+      can_switch: true,
+      can_change: false,
+      can_end: true,
+    });
     const past = screen().past[0];
     expect([past?.can_switch, past?.can_change, past?.can_end]).toEqual([false, false, false]);
   });
@@ -59,7 +73,7 @@ describe('a principal’s list', () => {
 
   it('pauses all that are in use, and resumes those that were paused together', () => {
     expect(screen().to_pause.map((one) => one.line.holder.name)).toHaveLength(3);
-    const paused = { lines: LINES.lines.map((one) => ({ ...one, line: { ...one.line, state: 'paused' as const } })) };
+    const paused = list_of(...LINES.lines.map((one) => ({ ...one, line: { ...one.line, state: 'paused' as const } })));
     const paused_together = LINES.lines.slice(0, 2).map((one) => one.line.line);
     const after = screen(view(), paused, { paused_together });
     expect([after.to_pause, after.to_resume.map((one) => one.line.line)]).toEqual([[], paused_together]);
@@ -97,7 +111,7 @@ it('a security officer freezes and ends any line, and cannot make one ring again
 });
 
 it('a holder sees who gave them a line, and can only hand it back', () => {
-  const held = { lines: [listed_line(norland, { line: { principal: president } })] };
+  const held = list_of(listed_line(norland, { line: { principal: president } }));
   expect(row(view({ you: holder }), held)).toMatchObject({
     name: 'The President',
     allows: { words: 'You ring them' },
@@ -108,6 +122,48 @@ it('a holder sees who gave them a line, and can only hand it back', () => {
   expect(place_of(view({ you: holder }), { at: 'give' })).toBe('people');
 });
 
+describe('a line whose newest version the office lost', () => {
+  const lost = (state: LineState, more = {}) =>
+    list_of(listed_line(estmark, { lost: { version: 2, state, statement_sha256: 'cd'.repeat(32) }, ...more }));
+
+  it('is not in use until whoever gave it uses it again, or ends it', () => {
+    expect(row(view(), lost('live'))).toMatchObject({
+      on: false,
+      state: { words: 'Not in use', since: 'Your office’s server was restored. Use it again, or end it.' },
+      can_switch: true,
+      switch_words: 'Use it again',
+      can_change: false,
+      can_unfreeze: false,
+      can_end: true,
+    });
+    expect(screen(view(), lost('live'))).toMatchObject({ intro: 'No line is in use now.', to_pause: [] });
+  });
+
+  it('can be used again only by the principal if it was frozen', () => {
+    expect(row(view(), lost('suspect'))).toMatchObject({ can_switch: true, can_unfreeze: false });
+    expect(row(desk(), lost('suspect'))).toMatchObject({ can_switch: false, can_end: true });
+    expect(row(desk(), lost('live'))).toMatchObject({ can_switch: true });
+  });
+
+  it('has ended if the lost version ended it', () => {
+    const { current, past } = screen(view(), lost('ended'));
+    expect([current.length, past[0]?.state?.words]).toEqual([0, 'Ended']);
+    expect(past[0]).toMatchObject({ can_switch: false, can_change: false, can_end: false });
+  });
+
+  it('is not for its holder or a security officer to act on', () => {
+    for (const of of [guarded(), view({ you: holder })]) {
+      expect(row(of, lost('live'))).toMatchObject({
+        can_switch: false,
+        can_freeze: false,
+        can_end: false,
+        can_hand_back: false,
+        state: { words: 'Not in use', since: expect.stringContaining('once whoever gave it says so') },
+      });
+    }
+  });
+});
+
 describe('somebody took a line', () => {
   const card = (one = taken()) => taken_card(view(), one, new Set(), ZONE);
 
@@ -116,7 +172,7 @@ describe('somebody took a line', () => {
     expect(screen_name({ status: 'on' }, asked, { at: 'calls' }, null)).toBe('line_taken');
     expect(screen_name({ status: 'on' }, { ...asked, call: incoming() }, { at: 'home' }, null)).toBe('ring_in');
     const later = new Set([taken().invitation]);
-    expect(screen_name({ status: 'on' }, asked, { at: 'home' }, null, false, false, later)).toBe('people');
+    expect(screen_name({ status: 'on' }, asked, { at: 'home' }, null, { later })).toBe('people');
   });
 
   it('is for whoever gave it: a security officer sees it in the list, not among devices that wait', () => {
@@ -196,7 +252,7 @@ describe('a ring over a line', () => {
       last: null,
       suspect: false,
     });
-    const at_holder = view({ you: holder, call: { ...incoming({ other: president }), line: call_line() } as never });
+    const at_holder = view({ you: holder, call: { ...incoming({ other: president }), line: call_line() } });
     expect(ring_screen(at_holder, NOW, ZONE)).toMatchObject({
       answers: { later: true, office: false },
       suspect: false,
@@ -205,7 +261,7 @@ describe('a ring over a line', () => {
 
   it('can be doubted in the call, too, by whoever gave the line', () => {
     const media = { microphone: 'on', sound_blocked: false, media_timed_out: false } as const;
-    const over = { ...live({ other: estmark }), line: call_line() } as never;
+    const over = { ...live({ other: estmark }), line: call_line() };
     expect(call_screen(view({ call: over }), NOW, media)?.suspect).toBe(CALL);
     expect(call_screen(view({ you: holder, call: over }), NOW, media)?.suspect).toBeNull();
     expect(call_screen(view({ call: live() }), NOW, media)?.suspect).toBeNull();
@@ -217,8 +273,7 @@ describe('a ring over a line', () => {
   });
 
   it('ends with the promise that was made, on both sides', () => {
-    const ended = (more: object) =>
-      ended_screen(view({ call: { ...call({ state: 'ended' }), ...more } as never }), null, ZONE);
+    const ended = (more: object) => ended_screen(view({ call: { ...call({ state: 'ended' }), ...more } }), null, ZONE);
     expect(ended({ ended: 'declined', reply: { type: 'later', minutes: 10 } })?.title).toBe(
       'They will call you in ten minutes',
     );
@@ -226,7 +281,7 @@ describe('a ring over a line', () => {
       'They will call you in 30 minutes',
     );
     expect(ended({ ended: 'missed', diverted: true })?.title).toBe('Their office did not answer');
-    const rang = (more: object) => ({ ...incoming({ state: 'ended', ended: 'declined' }), ...more }) as never;
+    const rang = (more: object) => ({ ...incoming({ state: 'ended', ended: 'declined' }), ...more });
     const said = (more: object) => ended_screen(view({ call: rang(more) }), null, ZONE)?.title;
     expect(said({ reply: { type: 'later', minutes: 10 } })).toBe('You will call in ten minutes');
     expect(said({ reply: { type: 'office' } })).toBe('Your office takes the call');
@@ -241,7 +296,7 @@ it('the last call is one that was answered', () => {
 
 it('an offer says how long it stands, in its largest unit', () => {
   const left = (ms: number) => time_left(NOW + ms, NOW);
-  expect([left(0), left(30_000), left(9 * 60_000)]).toEqual(['Its time is over', 'One minute left', '9 minutes left']);
+  expect([left(0), left(30_000), left(9 * 60_000)]).toEqual(['Expired', 'One minute left', '9 minutes left']);
   expect([left(24 * 3_600_000), left(7 * 86_400_000)]).toEqual(['24 hours left', '7 days left']);
 });
 

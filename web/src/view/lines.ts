@@ -1,7 +1,16 @@
 // View models of lines: who can reach a principal, who holds which line, the lines that a person holds, and who took one.
 
-import type { Contact, InvitationView, RecordLine, Role, View } from '../engine/contract';
-import { offered_terms, type LineList, type LineState, type LineTerms, type ListedLine } from '../engine/lines';
+import type {
+  Contact,
+  InvitationView,
+  LineList,
+  LineState,
+  LineTerms,
+  ListedLine,
+  RecordLine,
+  Role,
+  View,
+} from '../engine/contract';
 import { gives_lines, holds_lines, stops_lines } from '../engine/roles';
 import { t } from '../text';
 import { capitalise, format_number } from '../text/format';
@@ -13,7 +22,7 @@ import { hours_words, narrow_words, often_words, until_words, within_hours } fro
 export interface LineRow {
   line: string;
   one: ListedLine;
-  /** The other person: the holder; of a held line, whoever gave it. */
+  /** The other party: the holder, or of a held line the principal. */
   name: string;
   where: string;
   /** Whom it reaches, where the list has lines of several people. */
@@ -27,8 +36,9 @@ export interface LineRow {
   /** That it is not in use, and since when; `null` while it is. */
   state: { words: string; since: string; level: Level; shape: Shape } | null;
   on: boolean;
-  /** It can be paused, or used again, from here. */
+  /** It can be paused, or used again, from here: what that is called. */
   can_switch: boolean;
+  switch_words: string;
   can_unfreeze: boolean;
   can_change: boolean;
   can_freeze: boolean;
@@ -76,7 +86,7 @@ export interface LinesPage {
   may_change: (one: ListedLine) => boolean;
 }
 
-interface Context extends LinesPage {
+interface Context extends Omit<LinesPage, 'paused_together'> {
   now: number;
   zone: string;
   ready: boolean;
@@ -95,7 +105,6 @@ export function lines_screen(view: View, list: LineList, page: LinesPage, now: n
   const context: Context = {
     changing: page.changing,
     answered: page.answered,
-    paused_together: page.paused_together,
     may_change: page.may_change,
     now,
     zone,
@@ -106,32 +115,38 @@ export function lines_screen(view: View, list: LineList, page: LinesPage, now: n
     texts,
   };
   const rows = list.lines.map((one) => line_row(one, context));
-  const current = rows.filter((row) => !is_over(row.one, now));
+  const current = rows.filter((row) => state_now(row.one, now) !== 'ended');
   // What needs an eye stands first.
-  const frozen = current.filter((row) => row.one.line.state === 'suspect');
+  const frozen = current.filter((row) => state_now(row.one, now) === 'suspect');
   const live = current.filter((row) => row.on);
   const may_pause = context.ready && !stops && !holds;
   return {
     title: texts.title,
     intro: live.length === 0 ? lines.none_in_use : lines.in_use(live.length, format_number(live.length)),
     can_give: gives === true && view.office?.lines === true,
-    offers: holds ? [] : view.invitations.filter(offered_terms).map((one) => offer_row(one, context)),
+    offers: holds ? [] : view.invitations.filter((one) => one.line !== null).map((one) => offer_row(one, context)),
     current: [...frozen, ...current.filter((row) => !frozen.includes(row))],
-    past: rows.filter((row) => is_over(row.one, now)),
+    past: rows.filter((row) => state_now(row.one, now) === 'ended'),
     nothing: texts.nothing,
     to_pause: may_pause && live.length > 1 ? live.filter((row) => row.can_switch).map((row) => row.one) : [],
     to_resume: may_pause
       ? current
           .map((row) => row.one)
-          .filter((one) => one.line.state === 'paused' && page.paused_together.includes(one.line.line))
+          .filter((one) => !one.lost && one.line.state === 'paused' && page.paused_together.includes(one.line.line))
       : [],
-    more: list.more === true,
+    more: list.more,
   };
 }
 
-/** Whether a line can never be used again. */
-const is_over = ({ line }: ListedLine, now: number): boolean =>
-  line.state === 'ended' || (line.terms.until_ms !== undefined && line.terms.until_ms < now);
+/** A line that has expired has ended. */
+const effective_state = (state: LineState, terms: LineTerms, now: number): LineState =>
+  terms.until_ms !== undefined && terms.until_ms < now ? 'ended' : state;
+
+/** Whether a listed line is in use. One whose newest version the office lost is not, until its giver has signed it again. */
+function state_now({ line, lost }: ListedLine, now: number): LineState {
+  const state = lost ? (lost.state === 'ended' ? 'ended' : 'paused') : line.state;
+  return effective_state(state, line.terms, now);
+}
 
 const REACH_SHAPES = { direct: 'phone', desk: 'people', planned: 'wait' } as const;
 
@@ -140,11 +155,15 @@ function line_row(one: ListedLine, context: Context): LineRow {
   const { now, zone, ready, gives, stops, holds, texts } = context;
   const { line } = one;
   const other = holds ? line.principal : line.holder;
-  const over = is_over(one, now);
+  const lost = one.lost !== undefined;
+  const state = state_now(one, now);
+  const over = state === 'ended';
   const changing = context.changing.has(one.statement);
-  const can = ready && !over && !changing;
+  // One that expired can still be extended, and ended for good.
+  const can = ready && (one.lost ?? line).state !== 'ended' && !changing;
   const givers = can && !stops && !holds && context.may_change(one);
-  const suspect = line.state === 'suspect';
+  const others = can && !lost;
+  const suspect = (one.lost ?? line).state === 'suspect';
   return {
     line: line.line,
     one,
@@ -155,30 +174,36 @@ function line_row(one: ListedLine, context: Context): LineRow {
     narrow: narrow_words(line.terms, zone),
     purpose: line.terms.purpose ?? '',
     used: one.last_rung_ms === undefined ? lines.never_used : lines.used(full_date(one.last_rung_ms, zone) ?? ''),
-    state: state_of(one, over, zone),
-    on: !over && line.state === 'live',
-    can_switch: givers && !suspect,
-    can_unfreeze: givers && suspect && gives,
-    can_change: givers && !suspect,
-    can_freeze: can && stops && !suspect,
-    can_end: givers || (can && stops),
-    can_hand_back: can && holds,
+    state: state_of(one, state, givers, zone),
+    on: state === 'live',
+    // Only the principal uses a frozen line again.
+    can_switch: givers && !over && (!suspect || (lost && gives)),
+    switch_words: lines.actions[lost ? 'use_again' : state === 'live' ? 'pause' : 'resume'],
+    can_unfreeze: givers && suspect && gives && !lost,
+    can_change: givers && line.state === 'live' && !lost,
+    can_freeze: others && stops && !suspect,
+    can_end: givers || (others && stops),
+    can_hand_back: others && holds,
     changing,
     details: details(one, context),
   };
 }
 
-function state_of(one: ListedLine, over: boolean, zone: string): LineRow['state'] {
+function state_of(one: ListedLine, state: LineState, givers: boolean, zone: string): LineRow['state'] {
   const { lines } = t();
-  const { state, terms } = one.line;
   const at = date_time(one.changed_ms, zone) ?? '';
-  if (over) {
-    const ended_ms = state === 'ended' ? one.changed_ms : (terms.until_ms ?? one.changed_ms);
-    const since = lines.ended_on(full_date(ended_ms, zone) ?? '');
-    return { words: lines.states.ended, since, level: 'quiet', shape: 'no' };
-  }
   switch (state) {
+    case 'ended': {
+      const expired = (one.lost ?? one.line).state !== 'ended';
+      const ended_ms = expired ? (one.line.terms.until_ms ?? one.changed_ms) : one.changed_ms;
+      const since = lines.ended_on(full_date(ended_ms, zone) ?? '');
+      return { words: lines.states.ended, since, level: 'quiet', shape: 'no' };
+    }
     case 'paused':
+      if (one.lost) {
+        const since = givers ? lines.restored.own : lines.restored.theirs;
+        return { words: lines.states.lost, since, level: 'amber', shape: 'silent' };
+      }
       return { words: lines.states.paused, since: lines.paused_on(at), level: 'amber', shape: 'silent' };
     case 'suspect':
       return { words: lines.states.suspect, since: lines.frozen_on(at), level: 'red', shape: 'alert' };
@@ -250,7 +275,7 @@ export interface TakenCard {
 export function taken_line(view: View | null, later: ReadonlySet<string>): InvitationView | null {
   if (!view?.you || !gives_lines(view.you.role)) return null;
   const taken = view.invitations.filter(
-    (one) => one.request !== null && offered_terms(one) !== null && !later.has(one.invitation),
+    (one) => one.request !== null && one.line !== null && !later.has(one.invitation),
   );
   return taken.sort((a, b) => a.expires_ms - b.expires_ms)[0] ?? null;
 }
@@ -325,9 +350,6 @@ export function contact_words(
   }
   return { ...plain, words: line.terms.reach === 'direct' ? texts.direct : texts.desk };
 }
-
-const effective_state = (state: LineState, terms: LineTerms, now: number): LineState =>
-  terms.until_ms !== undefined && terms.until_ms < now ? 'ended' : state;
 
 function stopped_words(state: LineState, holds: boolean): Pick<ContactWords, 'words' | 'level' | 'shape'> | null {
   const texts = t().lines.contact;

@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import type { Contact } from '../engine/contract';
+import { over_line } from '../fake/lines';
 import { few, governor, many, minister, norland } from '../fake/people';
 import { NOW, view } from '../fake/views';
-import { people_screen, wanted_name } from './people';
+import { people_screen, promises_due, wanted_name } from './people';
 
 const HERE = 'Europe/Lisbon';
 const names = (rows: { name: string }[]) => rows.map((row) => row.name);
@@ -71,4 +73,17 @@ describe('people', () => {
     expect(one.others).toEqual(people_screen(view(), new Set(), '', NOW, HERE).others);
     expect(names(one.others)).toContain(minister.name);
   });
+});
+
+it('a promise to call is due until it is kept, and its person is rung as from the list', () => {
+  const open = [
+    { person: minister.person, at_ms: NOW },
+    { person: 'f'.repeat(32), at_ms: NOW },
+  ];
+  const due = (people: Contact[]) => promises_due(view({ people }), open, NOW, HERE);
+  expect(due([{ ...minister, reachable: true }])).toEqual([
+    { person: minister.person, name: minister.name, at: '09:42', can_ring: true },
+  ]);
+  expect(due([{ ...minister, reachable: false, notified: true }])).toMatchObject([{ can_ring: true }]);
+  expect(due([over_line(minister, 'paused')])).toMatchObject([{ can_ring: false }]);
 });

@@ -6,6 +6,7 @@ import { compare_names } from '../text/format';
 import { holds_lines } from '../engine/roles';
 import { date as date_of, time, time_there } from './clock';
 import type { Level, Shape } from './labels';
+import type { CallPromise } from '../promises.svelte';
 import { contact_words } from './lines';
 
 /** More people than this get a search field. */
@@ -123,6 +124,25 @@ function presence({ reachable, notified }: Contact): string {
   const { people } = t();
   if (reachable) return people.available;
   return notified ? people.notified : people.offline;
+}
+
+/** A promise to call a person that is due to be kept. */
+export interface DuePromise {
+  person: string;
+  name: string;
+  /** When the call was promised for. */
+  at: string;
+  can_ring: boolean;
+}
+
+/** Promises to people of the list. */
+export function promises_due(view: View, open: readonly CallPromise[], now: number, local_zone: string): DuePromise[] {
+  return open.flatMap(({ person, at_ms }) => {
+    const contact = view.people.find((one) => one.person === person);
+    if (!contact) return [];
+    const { name, can_ring } = row(contact, view, false, now, local_zone);
+    return [{ person, name, at: time(at_ms, local_zone) ?? '', can_ring }];
+  });
 }
 
 /** What the office is to be asked for, where the list does not have everybody: two letters or more. */

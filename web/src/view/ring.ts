@@ -2,7 +2,6 @@
 // that this device has verified are shown.
 
 import type { CallView, RecordLine, View } from '../engine/contract';
-import { is_diverted, line_of_call } from '../engine/lines';
 import type { RingNotice } from '../engine/ringer';
 import { t } from '../text';
 import { join_list } from '../text/format';
@@ -36,7 +35,7 @@ export interface RingScreen {
   /** Who rings or answers for whom, verified by this device. */
   acts: string[];
   clocks: string;
-  /** What the line of this call is for, as whoever gave it wrote; empty without one. */
+  /** Purpose of the call's line, in its giver's words; empty without a line. */
   purpose: string;
   /** When they last talked, and for how long, as far as this page knows. */
   last: string | null;
@@ -81,7 +80,7 @@ export function ring_screen(
   const phase = phase_of(call);
   const progress = state(phase, call);
   const outlook = outlook_of(view, call, now);
-  const line = line_of_call(call);
+  const { line } = call;
   const rings_here = incoming && call.state === 'ringing';
   const gives = view.you !== null && gives_lines(view.you.role);
   return {
@@ -205,7 +204,7 @@ function state(phase: RingScreen['phase'], call: CallView): RingScreen['state'] 
   const texts = t().ring;
   switch (phase) {
     case 'ringing':
-      if (call.direction === 'out' && is_diverted(call)) return t().lines.ring.diverted;
+      if (call.direction === 'out' && call.diverted) return t().lines.ring.diverted;
       if (call.notified) {
         return { title: texts.notifying, sentence: texts.devices_notified(call.other?.name ?? t().names.other_side) };
       }

@@ -3,7 +3,6 @@
 import type { Alert, RevocationView, View } from '../engine/contract';
 import type { Asking } from '../engine/asking';
 import type { Problem } from '../engine/problem';
-import { offered_terms } from '../engine/lines';
 import {
   gives_lines,
   sees_alerts,
@@ -79,6 +78,16 @@ export type ScreenName =
   | 'call'
   | 'ended';
 
+/** What covers the screen of a device that runs, or does not. */
+interface Covering {
+  /** The person has to sign in with their account at the office's provider. */
+  sso_required?: boolean;
+  /** Nobody is on shift, as far as is known. */
+  shift_required?: boolean;
+  /** Invitations whose question the person put off. */
+  later?: ReadonlySet<string>;
+}
+
 /**
  * `dismissed` is the ended call that the person dismissed; `sso_required`: the office waits for a sign-in with the office account;
  * `shift_required`: nobody is on shift at this place's device; `later`: invitations whose question the person put off.
@@ -88,9 +97,7 @@ export function screen_name(
   view: ShownView | null,
   route: Route,
   dismissed: string | null,
-  sso_required = false,
-  shift_required = false,
-  later: ReadonlySet<string> = new Set(),
+  { sso_required = false, shift_required = false, later = new Set() }: Covering = {},
 ): ScreenName {
   // The offer to protect the device covers no call, and no revocation.
   const call_now = view?.call && view.call.state !== 'ended';
@@ -159,10 +166,10 @@ export function place_of(view: View, route: Route): Place {
   }
 }
 
-/** How many devices wait for this person's answer. Who took a line is for whoever gave it to say. */
+/** Devices that wait for this person's answer. The giver of a line confirms its holder. */
 export function waiting_devices(view: View | null): number {
   const gives = view?.you ? gives_lines(view.you.role) : false;
-  const theirs = view?.invitations.filter((one) => gives || offered_terms(one) === null) ?? [];
+  const theirs = view?.invitations.filter((one) => gives || one.line === null) ?? [];
   return theirs.filter((invitation) => invitation.request !== null).length;
 }
 
