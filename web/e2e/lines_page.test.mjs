@@ -100,6 +100,9 @@ test('a line is paused in one press, and what the office listed is shown to the 
   assert.deepEqual(command.change, { state: 'paused' });
   const seen = await sent('see_lines');
   assert.equal(seen.at(-1).list.lines[0].statement, 'e.2.J');
+  lines[0] = line('The King of Sandmark', 'The Royal Court', { statement: 'e.3.J' });
+  await page.getByRole('switch', { name: 'Line of the King of Sandmark in use' }).click();
+  await page.getByText('Paused', { exact: true }).waitFor({ state: 'detached' });
 });
 
 test('everything is in reach of a keyboard: details, a change, an end that is asked once', async () => {
@@ -126,7 +129,7 @@ test('everything is in reach of a keyboard: details, a change, an end that is as
     [terms.reach, terms.hours.days.includes('saturday'), terms.rings_per_day, terms.purpose],
     ['desk', true, 3, 'Fisheries agreement'],
   );
-  lines[0] = { ...lines[0], statement: 'e.3.J' };
+  lines[0] = { ...lines[0], statement: 'e.4.J' };
   await page.keyboard.press('Alt+1');
   await page.keyboard.press('Alt+5');
   await page.getByRole('button', { name: /^The King of Sandmark/ }).click();
