@@ -20,6 +20,8 @@ pub enum Action {
     Compete(usize, usize),
     /// Everybody speaks and listens.
     Probe,
+    /// A new device of this person opens the link of a line.
+    TakeLine(String, usize),
     /// A device's connection breaks.
     Disconnect(usize),
     /// A standalone relay dies, and comes back.

@@ -24,22 +24,29 @@ pub struct Draft {
 impl Device {
     /// A device of this name that is off.
     pub fn new(name: String, draft: &Draft) -> Self {
+        let state = draft.state.to_text().to_string();
+        Self { offset: draft.offset, ..Self::of(name, draft.person, draft.card.clone(), draft.new.device, state) }
+    }
+
+    /// A device with this stored state, whose clock is right.
+    pub fn of(name: String, person: usize, card: Card, id: DeviceId, state: String) -> Self {
+        let recording = card.role == Role::NoteTaker;
         Self {
             name,
-            person: draft.person,
-            card: draft.card.clone(),
-            id: draft.new.device,
+            person,
+            card,
+            id,
             engine: None,
-            state: draft.state.to_text().to_string(),
+            state,
             connection: None,
             attempt: 0,
             backoff_ms: 0,
-            offset: draft.offset,
+            offset: 0,
             turn: 0,
             run: 0,
             partitioned_until: 0,
             frozen_until: 0,
-            recording: draft.card.role == Role::NoteTaker,
+            recording,
             gone: false,
             revoked: false,
             leg: None,

@@ -6,7 +6,7 @@ use crate::{
     process::{HubInput, Request},
 };
 use telcon_proto::node::{FromNode, ToNode};
-use telcon_server::switchboard::Refusal;
+use telcon_server::switchboard::{Refusal, Reply};
 
 /// Something that is to happen.
 #[derive(Debug)]
@@ -42,7 +42,7 @@ pub enum Event {
     /// A device's HTTP request reaches the server.
     Http(Request),
     /// Its answer, or the lack of one, reaches the device.
-    HttpDone(Request, Result<(), Refusal>),
+    HttpDone(Request, Result<Reply, Refusal>),
     /// The switchboard takes its inputs.
     Hub(u64),
     /// The log's thread takes its entries.

@@ -6,14 +6,15 @@
 //! | a screen changes | no ring that is not verified or not logged, none that was finished here; no device accuses an honest office |
 //! | at times ([`World::probe`]) | whoever opens a speaker's frame is on the speaker's screen, and knows who spoke |
 //! | after the network is whole and time has passed ([`World::check_settled`]) | all devices in a call are live in one epoch, with one phrase and one list, hear each other, and have legs at one relay; no call that is kept goes without a note-taker while one is free; no revoked device is signed in |
-//! | at the end ([`World::check_final`]) | no call, leg or record is pending anywhere; the log is one tree that continues every checkpoint that was ever sent; each call in it is opened once and ended once, as the devices were told; each answered call that is kept has a record or an entry that it is missing; no key and no word went to the server |
+//! | in offices with lines | no device shows a ring over no line, or over a version that it stopped; no call goes on over a line that was frozen or ended; one device takes a line |
+//! | at the end ([`World::check_final`]) | no call, leg or record is pending anywhere; the log is one tree that continues every checkpoint that was ever sent; each call in it is opened once and ended once, as the devices were told; each version of a line follows the one before, with the same people and device, and calls are opened over lines that are live, between their two people, and over none only where none is needed; each answered call that is kept has a record or an entry that it is missing; no key and no word went to the server |
 
 use crate::{office::ring_of, watch::SPOKEN, world::World};
 use std::collections::{BTreeMap, BTreeSet};
 use telcon_core::view::{AlertLevel, CallState, CallView, ConnectionState, Direction};
 use telcon_log::{Reader as _, tile::CHECKPOINT_PATH, tree::Tree, verify_tree_visiting};
 use telcon_proto::{
-    CallId, DeviceId, Ended, RecordMode, ServerMessage,
+    CallId, DeviceId, Digest, Ended, LineId, RecordMode, ServerMessage,
     entry::{Entry, ReadEntry},
     line::LineState,
     message::NoticeState,
@@ -131,6 +132,9 @@ impl World {
         if view.call.as_ref().is_some_and(|call| call.invalid_checkpoints > 0) {
             return self.watch.fail(format!("{name} got a checkpoint of an honest member that the log did not sign"));
         }
+        if self.has_lines() && self.script.is_none() {
+            self.react_to_offers(d);
+        }
         if !self.devices[d].speaks() {
             let run = self.devices[d].run;
             let over: BTreeSet<CallId> = view
@@ -156,6 +160,7 @@ impl World {
     }
 
     fn check_call_view(&mut self, d: usize, call: &CallView) {
+        self.check_line_of_ring(d, call);
         let name = self.devices[d].name.clone();
         if call.problem.is_some() && call.state == CallState::Ended {
             self.note(format!("{name}: problem: {}", call.problem.as_deref().unwrap_or_default()));
@@ -226,6 +231,7 @@ impl World {
                 calls.entry(view.call).or_default().push((d, view));
             }
         }
+        self.check_lines_of_calls(calls.keys().copied());
         let heard = self.probe();
         for (call, devices) in &calls {
             let names = |ids: &[DeviceId]| -> Vec<String> {
@@ -392,15 +398,17 @@ impl World {
         .map_err(|error| format!("the log does not verify: {error}"))?;
         let (mut opened, mut ended) = (BTreeMap::new(), BTreeMap::new());
         let (mut kept, mut once) = (BTreeSet::new(), BTreeSet::new());
-        let mut lines = BTreeMap::new();
+        let mut lines: BTreeMap<_, (LineState, Digest)> = BTreeMap::new();
         for (index, entry) in entries.into_iter().enumerate() {
             let entry = entry.ok_or(format!("entry {index} cannot be read"))?;
             let key = match &entry {
                 Entry::CallOpened { call, mode, line, .. } => {
                     opened.insert(*call, *mode);
-                    if let Some(line) = line.filter(|line| lines.get(line) != Some(&LineState::Live)) {
+                    let is_live = |line: &LineId| lines.get(line).is_some_and(|(state, _)| *state == LineState::Live);
+                    if let Some(line) = line.filter(|line| !is_live(line)) {
                         return Err(format!("entry {index} opens a call over {line:?}, which is not live"));
                     }
+                    self.check_line_of_call(call, *line)?;
                     format!("opened {call:?}")
                 }
                 Entry::CallEnded { call, how, answered, .. } => {
@@ -440,10 +448,12 @@ impl World {
                 Entry::RecoveryClosed { recovery, .. } => format!("recovery closed {recovery:?}"),
                 Entry::DelegationGiven { delegation, .. } => format!("delegated {delegation:?}"),
                 Entry::DelegationEnded { delegation, .. } => format!("ended {delegation:?}"),
-                Entry::LineSigned { line, version, state, .. } => {
-                    if lines.insert(*line, *state) == Some(LineState::Ended) {
+                Entry::LineSigned { line, version, state, statement_sha256, .. } => {
+                    let before = lines.insert(*line, (*state, *statement_sha256));
+                    if before.is_some_and(|(state, _)| state == LineState::Ended) {
                         return Err(format!("entry {index} is a version of {line:?} after its end"));
                     }
+                    self.check_line_versions(index, statement_sha256, before.as_ref().map(|(_, sha256)| sha256))?;
                     format!("line {line:?} {version}")
                 }
                 Entry::ShiftStarted { shift, .. } => format!("shift started {shift:?}"),

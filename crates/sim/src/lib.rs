@@ -22,6 +22,7 @@
 //! | `relay` | relays |
 //! | `disk` | what survives, and faults of writes |
 //! | `office` | identities, cards, rings: all of them are made here |
+//! | `lines` | who gives and takes lines, and what becomes of them |
 //! | `action`, `plan` | what people do and what fails |
 //! | [`script`] | runs driven by the explicit steps of a test, instead of by chance |
 //! | `watch`, `invariants` | what was seen, and what must hold |
@@ -32,6 +33,7 @@ mod device;
 mod disk;
 mod event;
 mod invariants;
+mod lines;
 mod office;
 mod plan;
 mod process;
@@ -57,6 +59,8 @@ pub struct Outcome {
     pub lines: u64,
     /// The last of them.
     pub tail: String,
+    /// Rings over lines that devices showed.
+    pub line_rings: u64,
 }
 
 /// Runs the office of a seed. Each line of its trace is given to `echo`.
@@ -76,6 +80,9 @@ pub fn run(seed: u64, echo: Option<Echo>) -> Outcome {
     world.check_settled();
     world.hang_up_all();
     world.run(10_000);
+    if world.has_lines() {
+        world.settle_lines();
+    }
     match seed / 4 % 2 {
         0 => world.calm_call(),
         _ => world.calm_glare(),
@@ -87,6 +94,7 @@ pub fn run(seed: u64, echo: Option<Echo>) -> Outcome {
         hash: world.trace.hash(),
         lines: world.trace.count(),
         tail: world.trace.tail(),
+        line_rings: world.line_rings,
     }
 }
 

@@ -38,6 +38,12 @@ impl World {
         self.run(2_500);
         self.heal();
         self.run(2_500);
+        if self.has_lines() {
+            for d in self.usable(|d| self.devices[d].card.role == Role::Principal) {
+                self.give_line(d);
+            }
+            self.run(6_000);
+        }
     }
 
     /// People call each other, and things go wrong, for so many milliseconds.
@@ -150,7 +156,7 @@ impl World {
     }
 
     /// Devices that a person could take into their hand.
-    fn usable(&self, of: impl Fn(usize) -> bool) -> Vec<usize> {
+    pub(crate) fn usable(&self, of: impl Fn(usize) -> bool) -> Vec<usize> {
         (0..self.devices.len())
             .filter(|d| self.devices[*d].is_on() && !self.devices[*d].gone && !self.devices[*d].revoked && of(*d))
             .collect()
@@ -161,7 +167,7 @@ impl World {
         self.after(0, Event::Act(Action::Command(from, UserCommand::Ring { person, mode: Some(mode) })));
     }
 
-    fn mode(&mut self) -> RecordMode {
+    pub(crate) fn mode(&mut self) -> RecordMode {
         match self.rng.below(10) {
             0..2 => RecordMode::LogOnly,
             2..8 => RecordMode::Memo,
@@ -176,6 +182,9 @@ impl World {
         }
         let speakers = self.usable(|d| self.devices[d].speaks());
         let anyone = self.usable(|_| true);
+        if self.has_lines() && self.rng.percent(45) {
+            return self.chance_of_lines(&speakers);
+        }
         match self.rng.below(100) {
             0..24 => {
                 let (from, to) = (self.rng.pick(&speakers), self.rng.pick(&speakers));
@@ -301,6 +310,44 @@ impl World {
         }
     }
 
+    /// Something about lines: one is given, changed, handed back, doubted, or rung over.
+    fn chance_of_lines(&mut self, speakers: &[usize]) {
+        let principals = self.usable(|d| self.devices[d].card.role == Role::Principal);
+        match self.rng.below(100) {
+            0..18 => {
+                if let Some(d) = self.rng.pick(&principals) {
+                    self.give_line(d);
+                }
+            }
+            18..45 => {
+                if let Some(d) = self.rng.pick(&principals) {
+                    self.change_line(d);
+                }
+            }
+            45..50 => self.hand_back(),
+            50..55 => {
+                if let Some(d) = self.rng.pick(&principals) {
+                    self.command(d, UserCommand::Suspect { call: None });
+                }
+            }
+            55..62 => self.answer_again(),
+            _ => {
+                let from = self.rng.pick(speakers);
+                let to = from.and_then(|from| self.rng.pick(&self.over_lines(from)));
+                if let (Some(from), Some(person)) = (from, to) {
+                    let ring = UserCommand::Ring { person, mode: Some(self.mode()) };
+                    // A line may be stopped while the ring is on its way.
+                    self.command(from, ring);
+                    if self.rng.percent(30)
+                        && let Some(d) = self.rng.pick(&principals)
+                    {
+                        self.change_line(d);
+                    }
+                }
+            }
+        }
+    }
+
     fn listen_in(&mut self) {
         let desks = self.usable(|d| !self.devices[d].speaks() && !self.devices[d].takes_notes());
         let Some(d) = self.rng.pick(&desks) else { return };
@@ -377,6 +424,10 @@ impl World {
 
     /// Two people who can ring each other, by one device each.
     fn pair(&mut self) -> Option<(usize, usize)> {
+        if self.has_lines() {
+            let (principal, holder) = self.reachable()?;
+            return Some(if self.rng.percent(50) { (principal, holder) } else { (holder, principal) });
+        }
         let principals = self.usable(|d| self.devices[d].card.role == Role::Principal);
         let from = self.rng.pick(&principals)?;
         let others = self.usable(|d| self.devices[d].speaks() && self.devices[d].person != self.devices[from].person);

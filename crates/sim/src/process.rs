@@ -5,14 +5,14 @@ use std::{
     collections::{BTreeMap, VecDeque},
     sync::Arc,
 };
-use telcon_proto::{CallId, ClientMessage, DeviceId, ServerMessage, entry::Entry};
+use telcon_proto::{Blob, CallId, ClientMessage, DeviceId, InvitationId, ServerMessage, entry::Entry};
 use telcon_server::{
     archive::{LogWriter, Prover},
     placement::Placement,
     store::Write,
     switchboard::{
-        DelegationEnding, Effects, LegRefusal, NewDelegation, Output, PendingAppend, RefusedRing, RequestId, Seal,
-        SessionId, SignedIn, Switchboard, VerifiedRing,
+        DelegationEnding, DeviceAsked, Effects, LegRefusal, NewDelegation, NewLine, Output, PendingAppend, RefusedRing,
+        RequestId, Seal, SessionId, SignedIn, Switchboard, VerifiedRing,
     },
 };
 
@@ -35,6 +35,10 @@ pub enum HubInput {
     Delegate(SessionId, Result<NewDelegation, String>),
     /// The end of one, that was verified, or not.
     EndDelegation(SessionId, Result<DelegationEnding, String>),
+    /// A version of a line that was verified, or not.
+    SignLine(SessionId, Result<NewLine, String>),
+    /// The giver of a line answers the device that asked to take it: its certificates, and the line.
+    Approve(SessionId, InvitationId, Vec<Blob>, Option<String>),
     /// Asks for a checkpoint.
     Ping(SessionId, u64),
     /// An HTTP request.
@@ -58,6 +62,10 @@ pub enum Request {
     Revoke(usize, String),
     /// Bring a record.
     Record(usize, Box<Seal>),
+    /// A new device asks to take a line.
+    Ask(usize, Box<DeviceAsked>),
+    /// No request of a client: what the switchboard makes of [`HubInput::Approve`], for which nobody waits.
+    Approval,
 }
 
 /// What is done once the writes of a batch are durable.

@@ -19,7 +19,7 @@ use telcon_core::{
     view::{CallState, ConnectionState},
 };
 use telcon_proto::{CallId, ClientMessage, DeviceId, Digest, Role};
-use telcon_server::switchboard::{Refusal, RefusalKind, Seal};
+use telcon_server::switchboard::{Refusal, RefusalKind, Reply, Seal};
 
 /// Backoff of the native client, milliseconds.
 const MIN_BACKOFF_MS: u64 = 100;
@@ -51,7 +51,13 @@ impl World {
     }
 
     /// The answer to an HTTP request.
-    pub fn http_done(&mut self, request: Request, answer: Result<(), Refusal>) {
+    pub fn http_done(&mut self, request: Request, answer: Result<Reply, Refusal>) {
+        let request = match request {
+            Request::Ask(asker, _) => return self.asked(asker, answer),
+            Request::Approval => return,
+            request => request,
+        };
+        let answer = answer.map(drop);
         match request {
             Request::Enrol(draft) => self.enrolled(draft, answer),
             Request::Revoke(device, jws) => {
@@ -64,6 +70,7 @@ impl World {
                 }
             }
             Request::Record(device, seal) => self.record_answered(device, *seal, answer),
+            Request::Ask(..) | Request::Approval => {}
         }
     }
 
@@ -579,6 +586,7 @@ impl World {
                 }
             }
             Action::Chance => self.chance(),
+            Action::TakeLine(link, person) => self.take_line(&link, person),
             Action::Jostle(from, to) => self.jostle(from, to),
             Action::Compete(from, to) => self.compete(from, to),
             Action::Probe => drop(self.probe()),

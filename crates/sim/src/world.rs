@@ -5,6 +5,7 @@ use crate::{
     device::{Device, Draft},
     disk::{Fault, LogDisk, StoreDisk},
     event::Event,
+    lines::{Asker, SeenLines},
     office::Office,
     process::Process,
     relay::RelayHost,
@@ -14,7 +15,8 @@ use crate::{
     watch::Watch,
 };
 use std::collections::BTreeMap;
-use telcon_proto::{ClientMessage, DeviceId, RecordMode, ServerMessage, SuiteName};
+use telcon_identity::CharterTerms;
+use telcon_proto::{ClientMessage, DeviceId, RecordMode, ServerMessage, SuiteName, line::Rings};
 use telcon_relay::LegId;
 
 /// 1 June 2026: when every simulation starts, milliseconds since 1970 UTC.
@@ -59,6 +61,12 @@ pub struct World {
     pub devices: Vec<Device>,
     /// Devices that are being enrolled.
     pub drafts: Vec<Option<Draft>>,
+    /// Devices that opened a line's link and wait for its giver.
+    pub askers: Vec<Option<Asker>>,
+    /// What was seen of lines.
+    pub lines: SeenLines,
+    /// Rings over lines that devices showed.
+    pub line_rings: u64,
     /// The server.
     pub server: Server,
     /// Relays; the first one is in the server's process.
@@ -81,15 +89,23 @@ pub struct World {
 }
 
 impl World {
-    /// An office with a server and relays, and no devices.
+    /// An office with a server and relays, and no devices. Half of the seeds are of offices that demand lines.
     pub fn new(seed: u64, relays: usize, echo: Option<Echo>) -> Self {
-        Self::of_office(seed, relays, echo, SuiteName::Hybrid, RecordMode::LogOnly)
+        let rings = if seed / 8 % 2 == 1 { Rings::OverLines } else { Rings::ByRole };
+        let terms = CharterTerms { rings, ..RecordMode::LogOnly.into() };
+        Self::of_office(seed, relays, echo, SuiteName::Hybrid, terms)
     }
 
-    /// The same, for an office with this suite, whose charter has this minimum record mode.
-    pub fn of_office(seed: u64, relays: usize, echo: Option<Echo>, suite: SuiteName, floor: RecordMode) -> Self {
+    /// The same, for an office with this suite and charter.
+    pub fn of_office(
+        seed: u64,
+        relays: usize,
+        echo: Option<Echo>,
+        suite: SuiteName,
+        terms: impl Into<CharterTerms>,
+    ) -> Self {
         let mut keys = Rng::new(seed, b'k');
-        let office = Office::new(&mut keys, suite, floor, START_MS);
+        let office = Office::new(&mut keys, suite, terms, START_MS);
         let watch = Watch::new(office.log_key());
         let mut world = Self {
             now: START_MS,
@@ -100,6 +116,9 @@ impl World {
             office,
             devices: Vec::new(),
             drafts: Vec::new(),
+            askers: Vec::new(),
+            lines: SeenLines::default(),
+            line_rings: 0,
             server: Server {
                 store: StoreDisk::new(),
                 disk: LogDisk::default(),
@@ -246,6 +265,7 @@ impl World {
         };
         let text = serde_json::to_string(message).expect("a message is JSON");
         self.watch.sent_up(device, message, &text);
+        self.lines.sent_up(device, message);
         let at = self.arrival(device, not_before);
         if let Some(connection) = self.connections.get_mut(&id) {
             connection.up_at = at;

@@ -27,7 +27,7 @@ fn try_seed(seed: u64, echo: Option<Echo>) -> Outcome {
         let text = panic.downcast_ref::<String>().cloned();
         let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
         let failure = Some(format!("panic: {}", text.unwrap_or_default()));
-        Outcome { failure, hash: 0, lines: 0, tail: String::new() }
+        Outcome { failure, hash: 0, lines: 0, tail: String::new(), line_rings: 0 }
     })
 }
 
@@ -40,7 +40,7 @@ fn every_seed_keeps_the_promises() {
     }
     let (first, seeds) = (number("TELCON_SIM_FIRST").unwrap_or(1), number("TELCON_SIM_SEEDS").unwrap_or(SEEDS));
     let next = AtomicU64::new(first);
-    let failures = Mutex::new(Vec::new());
+    let (failures, line_rings) = (Mutex::new(Vec::new()), AtomicU64::new(0));
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     std::thread::scope(|scope| {
         for _ in 0..cores {
@@ -51,6 +51,7 @@ fn every_seed_keeps_the_promises() {
                         return;
                     }
                     let outcome = try_seed(seed, None);
+                    line_rings.fetch_add(outcome.line_rings, Ordering::Relaxed);
                     if outcome.failure.is_some() {
                         failures.lock().unwrap().push((seed, outcome));
                     }
@@ -66,6 +67,9 @@ fn every_seed_keeps_the_promises() {
     if let Some((seed, outcome)) = failures.first() {
         panic!("{} of {seeds} seeds failed; the first:\n{}", failures.len(), report(*seed, outcome));
     }
+    let line_rings = line_rings.into_inner();
+    println!("{seeds} seeds, {line_rings} rings over lines");
+    assert!(seeds < 16 || line_rings > seeds / 2, "{line_rings} rings over lines: the plan does not try them");
 }
 
 #[test]

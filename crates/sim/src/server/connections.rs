@@ -129,6 +129,11 @@ impl World {
                         session,
                         sign_in::verify_delegation_end(&self.office.pinned, &statement),
                     ),
+                    ClientMessage::SignLine { statement } => self.line_input(session, statement, false),
+                    ClientMessage::StopLine { statement } => self.line_input(session, statement, true),
+                    ClientMessage::ApproveDevice { invitation, chain, line } => {
+                        HubInput::Approve(session, invitation, chain, line)
+                    }
                     message => HubInput::Message(session, message),
                 };
                 self.input(input);

@@ -3,13 +3,13 @@
 use crate::event::Event;
 use crate::process::{Batch, HubInput, Request, Step};
 use crate::world::World;
-use telcon_proto::ServerMessage;
+use telcon_proto::{ClientMessage, LineId, ServerMessage};
 use telcon_server::limits::MAX_BATCH;
 use telcon_server::placement::Event as Placed;
 use telcon_server::reconcile;
 use telcon_server::store::{Store as _, Write};
 use telcon_server::switchboard::{
-    CloseReason, Effects, NewDelegation, NewDevice, Output, RefusedRing, RelayCommand, RequestId, SessionId,
+    CloseReason, Effects, NewDelegation, NewDevice, NewLine, Output, RefusedRing, RelayCommand, RequestId, SessionId,
     Switchboard, VerifiedRing,
 };
 
@@ -95,7 +95,20 @@ impl World {
                 process.board.disconnected(session, now)
             }
             HubInput::SignInFailed(device) => process.board.sign_in_failed(device, now),
-            HubInput::Message(session, message) => process.board.message(session, message, now),
+            HubInput::Message(session, message) => {
+                let exists = match &message {
+                    ClientMessage::Invite { invitation, .. } => server
+                        .store
+                        .invitation_exists(invitation)
+                        .and_then(|exists| Ok(exists || server.store.line_exists(&LineId::of_offer(*invitation))?)),
+                    _ => Ok(false),
+                };
+                match exists {
+                    Ok(false) => process.board.message(session, message, now),
+                    Ok(true) => process.board.invitation_exists(session, now),
+                    Err(_) => process.board.invitation_unavailable(session, "the store failed", now),
+                }
+            }
             HubInput::Ring(session, ring) => {
                 let looked_up = ring.and_then(|ring| match server.store.call_exists(&ring.ring.call.id) {
                     Ok(call_exists) => {
@@ -114,6 +127,31 @@ impl World {
                 process.board.delegate(session, new, now)
             }
             HubInput::EndDelegation(session, ending) => process.board.end_delegation(session, ending, now),
+            HubInput::SignLine(session, new) => {
+                let new = new.and_then(|new| {
+                    let line = new.content.line;
+                    let exists = server
+                        .store
+                        .line_exists(&line)
+                        .and_then(|exists| Ok(exists || server.store.invitation_exists(&line.offer())?));
+                    match exists {
+                        Ok(exists) => Ok(NewLine { exists: exists || new.content.version != 1, ..new }),
+                        Err(_) => Err("the store failed".to_owned()),
+                    }
+                });
+                process.board.sign_line(session, new, now)
+            }
+            HubInput::Approve(session, invitation, chain, line) => {
+                let snapshot = server.store.load().map_err(|_| "the store failed".to_owned());
+                let approved = snapshot.and_then(|snapshot| {
+                    let row = snapshot.invitations.iter().find(|row| row.invitation == invitation);
+                    self.office.new_holder(row, chain, line, now)
+                });
+                process.next_request += 1;
+                let id = RequestId(process.next_request);
+                process.requests.insert(id, Request::Approval);
+                process.board.approve(session, id, invitation, approved, now)
+            }
             HubInput::Ping(session, from_size) => return batch.steps.push(Step::Checkpoint(session, from_size)),
             HubInput::Http(request) => {
                 process.next_request += 1;
@@ -126,6 +164,8 @@ impl World {
                         process.board.enrol(id, NewDevice { enrolment_is_used, ..new }, now)
                     }
                     Request::Revoke(device, jws) => process.board.revoke(id, self.devices[device].id, jws, now),
+                    Request::Ask(_, asked) => process.board.device_asked(id, *asked, now),
+                    Request::Approval => return,
                     Request::Record(_, seal) => {
                         let exists = process.board.awaits_record(&seal.call)
                             || server.store.call_exists(&seal.call).unwrap_or(false);
@@ -245,7 +285,7 @@ impl World {
                         self.watch.revoked(*device);
                     }
                     let wait = self.wait(5, 60);
-                    self.after(wait, Event::HttpDone(request, answer.map(drop)));
+                    self.after(wait, Event::HttpDone(request, answer));
                 }
             }
         }
