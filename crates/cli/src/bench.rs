@@ -1,5 +1,6 @@
 //! `telcon bench`: load tests of relays, ours or another one, and of an office's server.
 
+use crate::new_office::{NewOffice, create_office};
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
@@ -12,6 +13,7 @@ use telcon_bench::{
     Cancellation, office,
     relay::{self, LoadPlan, Peer},
 };
+use telcon_identity::CharterTerms;
 use telcon_proto::{RecordMode, SuiteName, limits::MAX_MEMBERS};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -110,10 +112,13 @@ pub struct OfficeArgs {
     /// Numbers of live calls, ascending, in a second office. --live with 0 leaves this out.
     #[arg(long, value_delimiter = ',', default_value = "10,500,2000", value_parser = clap::value_parser!(u32).range(0..=4_000))]
     live: Vec<u32>,
+    /// Numbers of lines, ascending, in a third office, which demands them. --lines with 0 leaves this out.
+    #[arg(long, value_delimiter = ',', default_value = "100,1000,10000", value_parser = clap::value_parser!(u32).range(0..=100_000))]
+    lines: Vec<u32>,
     /// Rings per second at each size. A person may ring every five seconds, so 100 devices reach about 18.
     #[arg(long, default_value_t = 10.0, value_parser = |text: &str| number(text, 0.1, 1_000.0))]
     rings: f64,
-    /// Rings per second with the largest number of devices; 0 leaves this out.
+    /// Rings per second with the largest number of devices, and of lines; 0 leaves this out.
     #[arg(long, default_value_t = 100.0, value_parser = |text: &str| number(text, 0.0, 10_000.0))]
     peak: f64,
     /// Seconds of each ring load.
@@ -231,15 +236,18 @@ fn bench_relay(args: RelayArgs, cancellation: Cancellation) -> Result<()> {
 }
 
 fn bench_office(args: OfficeArgs, cancellation: Cancellation) -> Result<()> {
-    let create = |directory: &Path| {
+    let create = |directory: &Path, rings| {
         // Log only, so that no call waits for a note-taker.
-        crate::office::create(directory, DOMAIN, "Load test", SuiteName::Hybrid, RecordMode::LogOnly)?;
+        let terms = CharterTerms { rings, ..RecordMode::LogOnly.into() };
+        let (domain, name, suite) = (DOMAIN, "Load test", SuiteName::Hybrid);
+        create_office(directory, &NewOffice { domain, name, suite, terms, custodians: &[], passphrase: None })?;
         let authority = crate::office::authority(directory)?;
         Ok(office::NewOffice { server: directory.join("server"), authority })
     };
     let options = office::Options {
         devices: args.devices,
         live: args.live.into_iter().filter(|calls| *calls > 0).collect(),
+        lines: args.lines.into_iter().filter(|lines| *lines > 0).collect(),
         rings: args.rings,
         peak: args.peak,
         seconds: args.seconds,

@@ -96,14 +96,28 @@ fn small_office_is_measured() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("office.json");
     let mut command = Command::new(env!("CARGO_BIN_EXE_telcon"));
-    command.args(["bench", "office", "--devices", "20,40", "--live", "2", "--rings", "2", "--peak", "0"]);
+    command.args([
+        "bench",
+        "office",
+        "--devices",
+        "20,40",
+        "--live",
+        "2",
+        "--lines",
+        "5,20",
+        "--rings",
+        "2",
+        "--peak",
+        "0",
+    ]);
     command.args(["--seconds", "1", "--idle-seconds", "1", "--log-entries", "300", "--json"]).arg(&file);
     let output = command.output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let run: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
     assert_eq!(run["by_devices"].as_array().unwrap().len(), 2);
     assert_eq!(run["by_live_calls"][0]["calls"], 2);
-    for point in [&run["by_devices"][1], &run["by_live_calls"][0]] {
+    assert_eq!((&run["by_lines"][1]["lines"], &run["by_lines"][1]["principals"]), (&20.into(), &1.into()));
+    for point in [&run["by_devices"][1], &run["by_live_calls"][0], &run["by_lines"][0], &run["by_lines"][1]] {
         let rings = &point["rings"];
         assert!(number(&rings["completed"]) > 0.0, "{point}");
         assert_eq!((&rings["sent"], &rings["refused"]), (&rings["completed"], &0.into()), "{point}");

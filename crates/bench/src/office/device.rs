@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 use telcon_identity::DeviceKey;
-use telcon_proto::{DeviceId, PersonId};
+use telcon_proto::{Card, DeviceId};
 use tokio::{
     net::TcpStream,
     sync::mpsc,
@@ -30,7 +30,7 @@ const SIGN_IN_TIMEOUT: Duration = Duration::from_secs(60);
 /// An enrolled device.
 pub(super) struct Device {
     pub(super) id: DeviceId,
-    pub(super) person: PersonId,
+    pub(super) card: Card,
     pub(super) key: DeviceKey,
     /// DER: device, enrolment.
     pub(super) chain: Vec<Vec<u8>>,

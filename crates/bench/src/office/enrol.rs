@@ -25,7 +25,7 @@ pub(super) fn now_ms() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
 }
 
-fn random<const N: usize>() -> Result<[u8; N]> {
+pub(super) fn random<const N: usize>() -> Result<[u8; N]> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).context("no randomness")?;
     Ok(bytes)
@@ -44,11 +44,16 @@ fn create(authority: &Authority, role: Role) -> Result<Device> {
         zone: "Etc/UTC".into(),
         place: false,
     };
-    let spec =
-        InviteSpec { card, enrolment_id: random()?, enrolment_seed: random()?, now_ms: now_ms(), ttl_ms: 3_600_000 };
+    let spec = InviteSpec {
+        card: card.clone(),
+        enrolment_id: random()?,
+        enrolment_seed: random()?,
+        now_ms: now_ms(),
+        ttl_ms: 3_600_000,
+    };
     let id = DeviceId::from_bytes(random()?);
     let (key, chain) = authority.invite(&spec)?.enrol(&random()?, id, now_ms())?;
-    Ok(Device { id, person, key, chain })
+    Ok(Device { id, card, key, chain })
 }
 
 /// Enrols one device per role, in this order.

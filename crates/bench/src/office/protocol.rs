@@ -3,11 +3,13 @@
 
 use anyhow::{Context, Result};
 use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
 use std::fmt::Write as _;
-use telcon_identity::{DeviceKey, sign_in, sign_ring};
+use telcon_identity::{DeviceKey, sign_in, sign_line, sign_ring};
 use telcon_proto::{
-    Blob, CallId, ClientMessage, DeviceId, OfficeName, PersonId, RecordMode, SuiteName, WIRE_VERSION,
+    Blob, CallId, ClientMessage, DeviceId, Digest, OfficeName, PersonId, RecordMode, SuiteName, WIRE_VERSION,
     http::EnrolRequest,
+    line::{Line, OverLine},
     message::{RefusalCode, Ring},
 };
 
@@ -115,6 +117,7 @@ pub(super) struct RingSpec<'a> {
     pub(super) from: DeviceId,
     pub(super) to: PersonId,
     pub(super) at_ms: u64,
+    pub(super) over: Option<OverLine>,
 }
 
 /// A ring with its signature.
@@ -128,9 +131,16 @@ pub(super) fn ring(key: &DeviceKey, chain: &[Vec<u8>], spec: &RingSpec<'_>) -> S
         suite: spec.suite,
         at_ms: spec.at_ms,
         on_behalf: None,
-        over: None,
+        over: spec.over,
     };
     text(&ClientMessage::Ring { jws: sign_ring(key, chain, &ring) })
+}
+
+/// The first version of a line, signed by its principal's device, and what rings over it name.
+pub(super) fn give_line(key: &DeviceKey, chain: &[Vec<u8>], line: &Line) -> (String, OverLine) {
+    let statement = sign_line(key, chain, line);
+    let statement_sha256 = Digest::from_bytes(Sha256::digest(&statement).into());
+    (text(&ClientMessage::SignLine { statement }), OverLine { line: line.line, statement_sha256 })
 }
 
 /// The callee's device shows the ring.

@@ -22,6 +22,12 @@ pub struct OfficeRun {
     pub restart: Option<Restart>,
     /// By number of live calls, ascending, in an office of its own.
     pub by_live_calls: Vec<LivePoint>,
+    /// By number of lines, ascending, in an office whose charter demands them.
+    #[serde(default)]
+    pub by_lines: Vec<LinePoint>,
+    /// The highest ring rate, with the most lines.
+    #[serde(default)]
+    pub lines_peak: Option<RingFigures>,
     /// The log alone.
     pub log: Option<LogFigures>,
 }
@@ -106,6 +112,23 @@ pub struct LivePoint {
     pub rings: RingFigures,
 }
 
+/// Figures for one number of lines, each between one of the principals and a counterpart of their own.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct LinePoint {
+    /// Lines.
+    pub lines: u32,
+    /// Principals who gave them.
+    pub principals: u32,
+    /// Lines given per second while they grew to this number; the generator signs them at a limited rate.
+    pub signed_per_second: f64,
+    /// Growth of the server's proportional memory (PSS) per line, bytes.
+    pub bytes_per_line: f64,
+    /// CPU share of the server without rings.
+    pub idle_share: f64,
+    /// The ring load over the lines.
+    pub rings: RingFigures,
+}
+
 /// Figures of the log alone.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct LogFigures {
@@ -139,6 +162,12 @@ impl OfficeRun {
         for point in &self.by_live_calls {
             let _ = writeln!(out, "{}", point.line());
         }
+        for point in &self.by_lines {
+            let _ = writeln!(out, "{}", point.line());
+        }
+        if let Some(rings) = &self.lines_peak {
+            let _ = writeln!(out, "peak over lines: {}", rings.line());
+        }
         for ratio in self.ratios() {
             let _ = writeln!(out, "{ratio}");
         }
@@ -166,6 +195,9 @@ impl OfficeRun {
         }
         if let [first, .., last] = &self.by_live_calls[..] {
             add(format!("{} to {} live calls", first.calls, last.calls), &first.rings, &last.rings);
+        }
+        if let [first, .., last] = &self.by_lines[..] {
+            add(format!("{} to {} lines", first.lines, last.lines), &first.rings, &last.rings);
         }
         ratios
     }
@@ -195,6 +227,21 @@ impl LivePoint {
             "{:6} live calls, {} devices: idle {:.2} % of a core; {}",
             self.calls,
             self.devices,
+            self.idle_share * 100.0,
+            self.rings.line()
+        )
+    }
+}
+
+impl LinePoint {
+    /// One line of output.
+    pub fn line(&self) -> String {
+        format!(
+            "{:6} lines of {} principals: {:.0} given/s, {:.1} kB per line, idle {:.2} % of a core; {}",
+            self.lines,
+            self.principals,
+            self.signed_per_second,
+            self.bytes_per_line / 1e3,
             self.idle_share * 100.0,
             self.rings.line()
         )

@@ -1,17 +1,17 @@
 //! The ring load: rings between random pairs at a constant rate, and calls that stay live.
 
 use super::{
-    enrol::now_ms,
+    enrol::{now_ms, random},
     fleet::Fleet,
     protocol::{self, Incoming, RingSpec},
 };
 use crate::histogram::Histogram;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use std::{
     collections::{HashMap, VecDeque},
     time::{Duration, Instant},
 };
-use telcon_proto::{CallId, OfficeName, SuiteName};
+use telcon_proto::{CallId, OfficeName, SuiteName, line::OverLine};
 
 /// How long rings that were started may take to end after the last one.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -47,6 +47,8 @@ pub(super) struct Pairs {
     callees: Vec<u32>,
     /// Devices in a call.
     busy: Vec<bool>,
+    /// Callers who ring one person over a line, and no other.
+    lines: HashMap<u32, (u32, OverLine)>,
     state: u64,
 }
 
@@ -55,7 +57,15 @@ impl Pairs {
     pub(super) fn new(callers: Vec<u32>, callees: Vec<u32>, devices: usize) -> Self {
         let now = Instant::now();
         let callers = callers.into_iter().map(|caller| (caller, now)).collect();
-        Self { callers, callees, busy: vec![false; devices], state: 1 }
+        Self { callers, callees, busy: vec![false; devices], lines: HashMap::new(), state: 1 }
+    }
+
+    /// Holders of lines, who ring whoever gave them theirs.
+    pub(super) fn over_lines(lines: &HashMap<u32, (u32, OverLine)>, devices: usize) -> Self {
+        let mut callers: Vec<u32> = lines.keys().copied().collect();
+        // The same order in every run.
+        callers.sort_unstable();
+        Self { lines: lines.clone(), ..Self::new(callers, Vec::new(), devices) }
     }
 
     /// SplitMix64: the same pairs in every run.
@@ -69,15 +79,22 @@ impl Pairs {
 
     /// A free pair, which is busy from now on. `None` if there is none.
     fn take(&mut self, fleet: &Fleet, now: Instant) -> Option<(u32, u32)> {
-        let position = self
-            .callers
-            .iter()
-            .take_while(|(_, free_at)| *free_at <= now)
-            .position(|(caller, _)| !self.busy[*caller as usize] && fleet.is_online(*caller))?;
+        let position = self.callers.iter().take_while(|(_, free_at)| *free_at <= now).position(|(caller, _)| {
+            let free = |device: u32| !self.busy[device as usize] && fleet.is_online(device);
+            free(*caller) && self.lines.get(caller).is_none_or(|(callee, _)| free(*callee))
+        })?;
+        let held = self.callers.get(position).and_then(|(caller, _)| self.lines.get(caller));
+        if let Some(&(callee, _)) = held {
+            return self.start(position, callee, now);
+        }
         let count = self.callees.len() as u64;
         let start = if count == 0 { return None } else { self.random() % count };
         let callee = (0..count).map(|step| self.callees[((start + step) % count) as usize]);
         let callee = callee.into_iter().find(|callee| !self.busy[*callee as usize] && fleet.is_online(*callee))?;
+        self.start(position, callee, now)
+    }
+
+    fn start(&mut self, position: usize, callee: u32, now: Instant) -> Option<(u32, u32)> {
         let (caller, _) = self.callers.remove(position)?;
         self.callers.push_back((caller, now + RING_INTERVAL));
         self.busy[caller as usize] = true;
@@ -120,8 +137,9 @@ pub(super) async fn run(
         if due < end && now >= due {
             match pairs.take(fleet, now) {
                 Some((caller, callee)) => {
-                    let call = CallId::from_bytes(random_id()?);
-                    let text = sign(fleet, office, call, caller, callee);
+                    let call = CallId::from_bytes(random()?);
+                    let over = pairs.lines.get(&caller).map(|(_, over)| *over);
+                    let text = sign(fleet, office, call, (caller, callee), over);
                     let sent_at = Instant::now();
                     rings.lateness.record(sent_at.duration_since(due).as_nanos() as u64);
                     fleet.send(caller, text);
@@ -196,8 +214,8 @@ pub(super) async fn go_live(fleet: &mut Fleet, office: (&OfficeName, SuiteName),
         while setting_up.len() < SETTING_UP
             && let Some((caller, callee)) = waiting.next()
         {
-            let call = CallId::from_bytes(random_id()?);
-            fleet.send(caller, sign(fleet, office, call, caller, callee));
+            let call = CallId::from_bytes(random()?);
+            fleet.send(caller, sign(fleet, office, call, (caller, callee), None));
             setting_up.insert(call, (caller, callee));
             call_at.insert(callee, call);
         }
@@ -234,14 +252,14 @@ pub(super) async fn go_live(fleet: &mut Fleet, office: (&OfficeName, SuiteName),
     }
 }
 
-fn sign(fleet: &Fleet, (office, suite): (&OfficeName, SuiteName), call: CallId, caller: u32, callee: u32) -> String {
+fn sign(
+    fleet: &Fleet,
+    (office, suite): (&OfficeName, SuiteName),
+    call: CallId,
+    (caller, callee): (u32, u32),
+    over: Option<OverLine>,
+) -> String {
     let (from, to) = (fleet.device(caller), fleet.device(callee));
-    let spec = RingSpec { office, suite, call, from: from.id, to: to.person, at_ms: now_ms() };
+    let spec = RingSpec { office, suite, call, from: from.id, to: to.card.person, at_ms: now_ms(), over };
     protocol::ring(&from.key, &from.chain, &spec)
-}
-
-fn random_id() -> Result<[u8; 16]> {
-    let mut id = [0; 16];
-    getrandom::fill(&mut id).context("no randomness")?;
-    Ok(id)
 }

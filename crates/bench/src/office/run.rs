@@ -3,8 +3,8 @@
 use super::{
     enrol,
     fleet::Fleet,
-    log,
-    report::{DevicePoint, LivePoint, OfficeRun, Restart, RingFigures},
+    log, protocol,
+    report::{DevicePoint, LinePoint, LivePoint, OfficeRun, Restart, RingFigures},
     rings::{self, Pairs, Rings},
     server::Server,
 };
@@ -16,11 +16,16 @@ use crate::{
 };
 use anyhow::{Context, Result, ensure};
 use std::{
+    collections::HashMap,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 use telcon_identity::Authority;
-use telcon_proto::{OfficeName, Role, SuiteName};
+use telcon_proto::{
+    LineId, OfficeName, RecordMode, Role, SuiteName,
+    limits::MAX_MESSAGES_PER_SECOND,
+    line::{Line, LineState, LineTerms, OverLine, Reach, Rings as RingsBy},
+};
 
 /// Time limit for enrolling and connecting a fleet.
 const CONNECT_LIMIT: Duration = Duration::from_secs(600);
@@ -30,6 +35,13 @@ const RESTART_LIMIT: Duration = Duration::from_secs(120);
 const SETTLE: Duration = Duration::from_secs(2);
 /// Devices beside those in live calls, which ring each other: pairs for one minute at the ring limit per device.
 const RINGING_PAIRS: u32 = 100;
+/// Lines of one principal.
+const LINES_PER_PRINCIPAL: u32 = 1_000;
+/// How often lines are signed, and how many by one principal's device each time: below the server's limit per connection.
+const SIGNING_INTERVAL: Duration = Duration::from_millis(500);
+const SIGNED_AT_ONCE: u32 = MAX_MESSAGES_PER_SECOND * 2 / 5;
+/// Time limit for the last lines to be in the log.
+const SIGNING_LIMIT: Duration = Duration::from_secs(120);
 
 /// A new office for one server: its directory, authority and domain.
 pub struct NewOffice {
@@ -45,9 +57,11 @@ pub struct Options<'a> {
     pub devices: Vec<u32>,
     /// Numbers of live calls, ascending; none to skip.
     pub live: Vec<u32>,
+    /// Numbers of lines, ascending, in an office that demands them; none to skip.
+    pub lines: Vec<u32>,
     /// Rings per second at every size of the fleet.
     pub rings: f64,
-    /// Rings per second with the largest fleet; 0 to skip.
+    /// Rings per second with the largest fleet, and with the most lines; 0 to skip.
     pub peak: f64,
     /// Seconds of each ring load.
     pub seconds: f64,
@@ -57,8 +71,8 @@ pub struct Options<'a> {
     pub restart: bool,
     /// Entries for the measurement of the log alone; 0 to skip.
     pub log_entries: u64,
-    /// Creates an office in an empty directory.
-    pub create: &'a dyn Fn(&Path) -> Result<NewOffice>,
+    /// Creates an office in an empty directory, whose people ring each other as its charter says.
+    pub create: &'a dyn Fn(&Path, RingsBy) -> Result<NewOffice>,
     /// The `telcon` program.
     pub program: PathBuf,
     /// Cancels the run.
@@ -70,7 +84,10 @@ pub struct Options<'a> {
 /// # Errors
 /// When the server does not start, a device cannot sign in, or the run is cancelled.
 pub fn run(options: &Options<'_>, mut progress: impl FnMut(&str)) -> Result<OfficeRun> {
-    ensure!(options.devices.is_sorted() && options.live.is_sorted(), "sizes must be ascending");
+    ensure!(
+        options.devices.is_sorted() && options.live.is_sorted() && options.lines.is_sorted(),
+        "sizes must be ascending"
+    );
     let mut result = OfficeRun {
         machine: process::machine(),
         pinned: false,
@@ -78,6 +95,8 @@ pub fn run(options: &Options<'_>, mut progress: impl FnMut(&str)) -> Result<Offi
         peak: None,
         restart: None,
         by_live_calls: Vec::new(),
+        by_lines: Vec::new(),
+        lines_peak: None,
         log: None,
     };
     // Before the thread is pinned: verification may use all cores.
@@ -101,6 +120,9 @@ pub fn run(options: &Options<'_>, mut progress: impl FnMut(&str)) -> Result<Offi
         if !options.live.is_empty() {
             by_live_calls(options, &testbed, &mut result, &mut progress).await?;
         }
+        if !options.lines.is_empty() {
+            by_lines(options, &testbed, &mut result, &mut progress).await?;
+        }
         Ok(result)
     })
 }
@@ -117,19 +139,30 @@ struct Stage<'a> {
     server: Server<'a>,
     fleet: Fleet,
     roles: Vec<Role>,
+    /// By the device of its holder: the device of whoever gave it, and the line.
+    lines: HashMap<u32, (u32, OverLine)>,
     /// Memory of the server without devices.
     memory_before: u64,
     _files: TempDir,
 }
 
 impl<'a> Stage<'a> {
-    async fn start(options: &'a Options<'a>, testbed: &'a Testbed) -> Result<Self> {
+    async fn start(options: &'a Options<'a>, testbed: &'a Testbed, rings: RingsBy) -> Result<Self> {
         let files = TempDir::new()?;
-        let NewOffice { server: data, authority } = (options.create)(&files.path().join("office"))?;
+        let NewOffice { server: data, authority } = (options.create)(&files.path().join("office"), rings)?;
         let server = Server::start(testbed, &options.program, &data).await?;
         let fleet = Fleet::new(server.address, authority.domain().as_str(), options.cancellation.clone());
         let memory_before = server.memory()?.proportional;
-        Ok(Self { options, authority, server, fleet, roles: Vec::new(), memory_before, _files: files })
+        Ok(Self {
+            options,
+            authority,
+            server,
+            fleet,
+            roles: Vec::new(),
+            lines: HashMap::new(),
+            memory_before,
+            _files: files,
+        })
     }
 
     /// Enrols and connects devices of these roles. Returns enrolments and sign-ins per second.
@@ -159,12 +192,16 @@ impl<'a> Stage<'a> {
 
     /// Rings between devices that are not in `engaged`: counterparts ring principals.
     async fn ring(&mut self, engaged: &[u32], per_second: f64, idle_share: f64) -> Result<RingFigures> {
-        let (office, suite) = self.office();
         let free = |role: Role| -> Vec<u32> {
             let numbers = (0..).zip(&self.roles).filter(|(_, of)| **of == role).map(|(number, _)| number);
             numbers.filter(|number| !engaged.contains(number)).collect()
         };
-        let mut pairs = Pairs::new(free(Role::Counterpart), free(Role::Principal), self.fleet.len());
+        let pairs = Pairs::new(free(Role::Counterpart), free(Role::Principal), self.fleet.len());
+        self.ring_pairs(pairs, per_second, idle_share).await
+    }
+
+    async fn ring_pairs(&mut self, mut pairs: Pairs, per_second: f64, idle_share: f64) -> Result<RingFigures> {
+        let (office, suite) = self.office();
         let own = std::process::id();
         let (entries, others) = (self.server.log_entries().await?, self.server.cpu_of_others()?);
         let (server, generator, began) = (self.server.cpu()?, process::total_cpu_nanoseconds(own)?, Instant::now());
@@ -190,6 +227,63 @@ impl<'a> Stage<'a> {
             others_share: others / nanoseconds,
             appends_per_second: appended as f64 / nanoseconds * 1e9,
         })
+    }
+
+    /// Gives each counterpart who has none a line of their principal. Returns lines per second.
+    async fn give_lines(&mut self) -> Result<f64> {
+        let holders = (0..self.fleet.len() as u32).filter(|number| self.roles[*number as usize] == Role::Counterpart);
+        let new: Vec<u32> = holders.filter(|holder| !self.lines.contains_key(holder)).collect();
+        let entries = self.server.log_entries().await?;
+        let began = Instant::now();
+        let mut left: HashMap<u32, Vec<u32>> = HashMap::new();
+        for holder in &new {
+            left.entry(giver(*holder)).or_default().push(*holder);
+        }
+        while !left.is_empty() {
+            let round = Instant::now();
+            for (giver, holders) in &mut left {
+                for holder in holders.drain(..holders.len().min(SIGNED_AT_ONCE as usize)) {
+                    let (message, over) = self.line_between(*giver, holder)?;
+                    self.fleet.send(*giver, message);
+                    self.lines.insert(holder, (*giver, over));
+                }
+            }
+            left.retain(|_, holders| !holders.is_empty());
+            self.fleet.idle(SIGNING_INTERVAL.saturating_sub(round.elapsed())).await?;
+        }
+        let (wanted, deadline) = (entries + new.len() as u64, Instant::now() + SIGNING_LIMIT);
+        while self.server.log_entries().await? < wanted {
+            ensure!(
+                Instant::now() < deadline,
+                "not all of {} lines are in the log: the server refused some",
+                new.len()
+            );
+            self.fleet.idle(Duration::from_millis(100)).await?;
+        }
+        let per_second = new.len() as f64 / began.elapsed().as_secs_f64().max(f64::EPSILON);
+        self.fleet.idle(SETTLE).await?;
+        Ok(per_second)
+    }
+
+    fn line_between(&self, giver: u32, holder: u32) -> Result<(String, OverLine)> {
+        let (principal, holder) = (self.fleet.device(giver), self.fleet.device(holder));
+        let mode = RecordMode::LogOnly;
+        let purpose = String::new();
+        let terms = LineTerms { reach: Reach::Direct, hours: None, until_ms: None, rings_per_day: None, mode, purpose };
+        let line = Line {
+            office: self.authority.domain().clone(),
+            line: LineId::from_bytes(enrol::random()?),
+            version: 1,
+            previous: None,
+            principal: principal.card.clone(),
+            holder: holder.card.clone(),
+            device: None,
+            terms,
+            state: LineState::Live,
+            at_ms: enrol::now_ms(),
+            on_behalf: None,
+        };
+        Ok(protocol::give_line(&principal.key, &principal.chain, &line))
     }
 
     /// Crashes the server and waits for all devices to sign in again.
@@ -222,7 +316,7 @@ async fn by_devices(
     result: &mut OfficeRun,
     progress: &mut impl FnMut(&str),
 ) -> Result<()> {
-    let mut stage = Stage::start(options, testbed).await?;
+    let mut stage = Stage::start(options, testbed, RingsBy::ByRole).await?;
     let mut idle_share = 0.0;
     for &devices in &options.devices {
         let roles = (stage.fleet.len()..devices as usize).map(role).collect();
@@ -262,7 +356,7 @@ async fn by_live_calls(
     progress: &mut impl FnMut(&str),
 ) -> Result<()> {
     let most = *options.live.last().context("invariant: there is a number of live calls")?;
-    let mut stage = Stage::start(options, testbed).await?;
+    let mut stage = Stage::start(options, testbed, RingsBy::ByRole).await?;
     // Even devices are principals, odd ones counterparts: device 2n + 1 rings device 2n.
     let devices = 2 * (most + RINGING_PAIRS);
     let alternating = |number: u32| if number.is_multiple_of(2) { Role::Principal } else { Role::Counterpart };
@@ -280,6 +374,50 @@ async fn by_live_calls(
         let point = LivePoint { calls, devices, idle_share, rings };
         progress(&point.line());
         result.by_live_calls.push(point);
+    }
+    Ok(())
+}
+
+/// The number of the device of whoever gives this counterpart their line: the first of a block.
+const fn giver(holder: u32) -> u32 {
+    holder - holder % (LINES_PER_PRINCIPAL + 1)
+}
+
+async fn by_lines(
+    options: &Options<'_>,
+    testbed: &Testbed,
+    result: &mut OfficeRun,
+    progress: &mut impl FnMut(&str),
+) -> Result<()> {
+    let mut stage = Stage::start(options, testbed, RingsBy::OverLines).await?;
+    let mut idle_share = 0.0;
+    let role = |number: u32| if giver(number) == number { Role::Principal } else { Role::Counterpart };
+    for &lines in &options.lines {
+        let principals = lines.div_ceil(LINES_PER_PRINCIPAL);
+        stage.grow((stage.fleet.len() as u32..lines + principals).map(role).collect()).await?;
+        let before = stage.server.memory()?.proportional;
+        let given = stage.lines.len();
+        let signed_per_second = stage.give_lines().await?;
+        let grown = stage.server.memory()?.proportional.saturating_sub(before);
+        idle_share = stage.idle_share().await?;
+        let pairs = Pairs::over_lines(&stage.lines, stage.fleet.len());
+        let rings = stage.ring_pairs(pairs, options.rings, idle_share).await?;
+        let point = LinePoint {
+            lines,
+            principals,
+            signed_per_second,
+            bytes_per_line: grown as f64 / (stage.lines.len() - given).max(1) as f64,
+            idle_share,
+            rings,
+        };
+        progress(&point.line());
+        result.by_lines.push(point);
+    }
+    if options.peak > 0.0 {
+        let pairs = Pairs::over_lines(&stage.lines, stage.fleet.len());
+        let peak = stage.ring_pairs(pairs, options.peak, idle_share).await?;
+        progress(&format!("over lines: {}", peak.line()));
+        result.lines_peak = Some(peak);
     }
     Ok(())
 }

@@ -73,6 +73,21 @@ fn tables(out: &mut String, run: &OfficeRun) {
         }
         out.push('\n');
     }
+    if !run.by_lines.is_empty() {
+        let _ = writeln!(
+            out,
+            "| lines | principals | kB per line | idle, of a core | {RING_COLUMNS}\n|---|---|---|---|---|---|---|---|---|---|---|---|"
+        );
+        for point in &run.by_lines {
+            let (kilobytes, idle) = (point.bytes_per_line / 1e3, point.idle_share * 100.0);
+            let (lines, principals, rings) = (point.lines, point.principals, ring_cells(&point.rings));
+            let _ = writeln!(out, "| {lines} | {principals} | {kilobytes:.1} | {idle:.2} % | {rings}");
+        }
+        if let (Some(peak), Some(point)) = (&run.lines_peak, run.by_lines.last()) {
+            let _ = writeln!(out, "| {} (peak) | | | | {}", point.lines, ring_cells(peak));
+        }
+        out.push('\n');
+    }
     for ratio in run.ratios() {
         let _ = writeln!(out, "- {ratio}");
     }
@@ -101,6 +116,8 @@ hundred is a principal's, the others are counterparts'; in the office with live 
   device.
 - **Live calls** are set up with real signalling (ring, answer, commit), and opaque MLS messages of the usual sizes: the
   server cannot read them. The rings are between other devices of the same office.
+- **Lines**: an office whose charter demands lines. A principal gives a line to each of a thousand counterparts, and a
+  counterpart rings nobody but whoever gave theirs, over it: the server checks the line and delivers it with its proofs.
 - **Restart**: the server is killed (SIGKILL) and started again; all devices reconnect at once, with the backoff of the
   clients. The time is from the start of the process until the last device is signed in. Lost log entries are those that
   were served before the crash and are missing afterwards.
@@ -112,7 +129,7 @@ hundred is a principal's, the others are counterparts'; in the office with live 
 /// A run for tests of the document.
 #[cfg(test)]
 pub(crate) fn example_run() -> OfficeRun {
-    use super::report::{DevicePoint, LivePoint, LogFigures, Restart};
+    use super::report::{DevicePoint, LinePoint, LivePoint, LogFigures, Restart};
     let rings = |cost: f64| RingFigures {
         completed: 100,
         nanoseconds_per_ring: cost,
@@ -123,6 +140,7 @@ pub(crate) fn example_run() -> OfficeRun {
     let by_devices =
         by_devices.map(|(devices, cost)| DevicePoint { devices, rings: rings(cost), ..Default::default() });
     let by_live_calls = [(10, 400e3), (2_000, 480e3)];
+    let by_lines = [(100, 500e3), (10_000, 550e3)];
     OfficeRun {
         machine: vec!["2 × a CPU".into()],
         pinned: true,
@@ -132,6 +150,10 @@ pub(crate) fn example_run() -> OfficeRun {
         by_live_calls: by_live_calls
             .map(|(calls, cost)| LivePoint { calls, rings: rings(cost), ..Default::default() })
             .into(),
+        by_lines: by_lines
+            .map(|(lines, cost)| LinePoint { lines, principals: 1, rings: rings(cost), ..Default::default() })
+            .into(),
+        lines_peak: Some(rings(560e3)),
         log: Some(LogFigures::default()),
     }
 }
@@ -146,6 +168,10 @@ mod tests {
         write(&mut out, &[example_run()]);
         assert!(out.contains("CPU per ring, 100 to 10000 devices: × 1.10"), "{out}");
         assert!(out.contains("CPU per ring, 10 to 2000 live calls: × 1.20"), "{out}");
+        assert!(
+            out.contains("CPU per ring, 100 to 10000 lines: × 1.10") && out.contains("| 10000 (peak) | | | | "),
+            "{out}"
+        );
         assert!(out.contains("(saturated)") && out.contains("restart with 10000 devices"), "{out}");
     }
 
