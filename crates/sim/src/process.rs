@@ -11,8 +11,8 @@ use telcon_server::{
     placement::Placement,
     store::Write,
     switchboard::{
-        DelegationEnding, Effects, LegRefusal, NewDelegation, Output, PendingAppend, RefusedRing, RequestId, Seal,
-        SessionId, SignedIn, Switchboard, VerifiedRing,
+        DelegationEnding, Effects, LegRefusal, NewDelegation, NewDeviceKey, Output, PendingAppend, RefusedRing,
+        RequestId, Seal, SessionId, SignedIn, Switchboard, VerifiedRing,
     },
 };
 
@@ -35,6 +35,8 @@ pub enum HubInput {
     Delegate(SessionId, Result<NewDelegation, String>),
     /// The end of one, that was verified, or not.
     EndDelegation(SessionId, Result<DelegationEnding, String>),
+    /// A device's key that was verified, or not.
+    PublishKey(SessionId, Result<NewDeviceKey, String>),
     /// Asks for a checkpoint.
     Ping(SessionId, u64),
     /// An HTTP request.

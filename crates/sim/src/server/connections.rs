@@ -129,6 +129,9 @@ impl World {
                         session,
                         sign_in::verify_delegation_end(&self.office.pinned, &statement),
                     ),
+                    ClientMessage::PublishKey { statement } => {
+                        HubInput::PublishKey(session, sign_in::verify_device_key(&self.office.pinned, statement))
+                    }
                     message => HubInput::Message(session, message),
                 };
                 self.input(input);

@@ -113,6 +113,7 @@ impl World {
                 });
                 process.board.delegate(session, new, now)
             }
+            HubInput::PublishKey(session, new) => process.board.publish_key(session, new, now),
             HubInput::EndDelegation(session, ending) => process.board.end_delegation(session, ending, now),
             HubInput::Ping(session, from_size) => return batch.steps.push(Step::Checkpoint(session, from_size)),
             HubInput::Http(request) => {
