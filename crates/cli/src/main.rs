@@ -10,6 +10,7 @@ mod code;
 mod custodian;
 mod demo;
 mod device;
+mod document;
 mod log;
 mod migrate;
 mod new_office;
@@ -81,6 +82,9 @@ enum Command {
     Revoke(office::RevokeArgs),
     /// Ring or answer from a terminal, with audio files.
     Call(call::CallArgs),
+    /// Write, list and read sealed documents from a terminal.
+    #[command(subcommand)]
+    Document(document::DocumentCommand),
     /// Run a note-taker.
     Note(note::NoteArgs),
     /// Verify an archive, list its calls, or open a record in it.
@@ -153,6 +157,7 @@ fn main() -> ExitCode {
             Command::Devices(args) => tokio::task::block_in_place(|| office::devices(&args)),
             Command::Revoke(args) => office::revoke(args),
             Command::Call(args) => call::call(args).await,
+            Command::Document(command) => document::run(command).await,
             Command::Note(args) => note::note(args).await,
             Command::Archive(command) => return archive::run(command),
             Command::Log(command) => return Ok(tokio::task::block_in_place(|| log::run(command))),

@@ -15,6 +15,8 @@ use telcon_core::{
 };
 use telcon_proto::{
     delegation::{Delegation, DelegationEnd, DelegationList},
+    device_key::PersonKeys,
+    document::{DocumentKept, DocumentList, DocumentUpload, ProvenDocument},
     entry::Entry,
     http, limits,
     line::LineList,
@@ -250,6 +252,11 @@ fn openapi() -> Value {
         .written::<http::AlertList>()
         .written::<DelegationList>()
         .written::<LineList>()
+        .read::<DocumentUpload>()
+        .written::<DocumentKept>()
+        .written::<DocumentList>()
+        .written::<ProvenDocument>()
+        .written::<PersonKeys>()
         .written::<push::PushSettings>()
         .read::<push::PushSubscription>()
         .read::<protection::ChallengeRequest>()

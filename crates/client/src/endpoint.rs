@@ -62,7 +62,11 @@ pub struct EndpointConfig {
 enum Request {
     Command(UserCommand),
     SendAudio(Vec<Frame>, oneshot::Sender<()>),
+    WithEngine(WithEngine),
 }
+
+/// Something to be done with the engine, at a time.
+type WithEngine = Box<dyn FnOnce(&mut Engine, u64) + Send>;
 
 /// Handle to an endpoint's task, which ends when this is dropped.
 pub struct Endpoint {
@@ -140,6 +144,20 @@ impl Endpoint {
     /// Passes a command to the engine.
     pub fn command(&self, command: UserCommand) {
         let _ = self.requests.send(Request::Command(command));
+    }
+
+    /// Does something with the engine between its other inputs, such as sealing a document, and returns what comes of it.
+    ///
+    /// # Errors
+    /// When the endpoint ended.
+    pub async fn with_engine<T: Send + 'static>(
+        &self,
+        act: impl FnOnce(&mut Engine, u64) -> T + Send + 'static,
+    ) -> Result<T, ClientError> {
+        let (sender, done) = oneshot::channel();
+        let act: WithEngine = Box::new(move |engine: &mut Engine, now_ms| drop(sender.send(act(engine, now_ms))));
+        let _ = self.requests.send(Request::WithEngine(act));
+        done.await.map_err(|_| ClientError::EndpointEnded)
     }
 
     /// Queues frames to be sent after those already queued; the receiver is notified when the last one was sent.

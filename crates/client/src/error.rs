@@ -2,7 +2,7 @@
 
 use crate::audio::opus::OpusError;
 use std::{io, path::PathBuf, time::Duration};
-use telcon_core::DeviceError;
+use telcon_core::{DeviceError, document::DocumentError};
 use telcon_record::RecordError;
 use tokio_tungstenite::tungstenite;
 
@@ -72,6 +72,9 @@ pub enum ClientError {
     /// The device's state.
     #[error(transparent)]
     Device(#[from] DeviceError),
+    /// A document.
+    #[error(transparent)]
+    Document(#[from] DocumentError),
     /// The audio codec.
     #[error(transparent)]
     Opus(#[from] OpusError),

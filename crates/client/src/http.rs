@@ -57,6 +57,35 @@ pub fn get_json<T: serde::de::DeserializeOwned>(url: &str, token: Option<&str>) 
     parse(url, request.call().map_err(no_answer(url))?)
 }
 
+/// Reads a resource as it is, at most as large as a sealed document.
+///
+/// # Errors
+/// When there is no response, or the server refuses, with the server's message.
+pub fn get_bytes(url: &str, token: &str) -> Result<Vec<u8>, ClientError> {
+    let request = agent(url)?.get(url).header("authorization", &format!("Bearer {token}"));
+    bytes(url, request.call().map_err(no_answer(url))?)
+}
+
+/// Sends a body with PUT, and returns that of the answer.
+///
+/// # Errors
+/// When there is no response, or the server refuses, with the server's message.
+pub fn put(url: &str, token: &str, content_type: &str, body: &[u8]) -> Result<Vec<u8>, ClientError> {
+    let request =
+        agent(url)?.put(url).header("authorization", &format!("Bearer {token}")).header("content-type", content_type);
+    bytes(url, request.send(body).map_err(no_answer(url))?)
+}
+
+fn bytes(url: &str, mut response: ureq::http::Response<ureq::Body>) -> Result<Vec<u8>, ClientError> {
+    let limit = telcon_proto::limits::MAX_DOCUMENT_BYTES as u64;
+    let body = response.body_mut().with_config().limit(limit).read_to_vec().map_err(no_answer(url))?;
+    if !response.status().is_success() {
+        let message = error_message(String::from_utf8_lossy(&body).into_owned());
+        return Err(ClientError::Refused { status: response.status().as_u16(), message });
+    }
+    Ok(body)
+}
+
 fn parse<T: serde::de::DeserializeOwned>(
     url: &str,
     mut response: ureq::http::Response<ureq::Body>,

@@ -2,6 +2,7 @@
 //!
 //! | module | contents |
 //! |---|---|
+//! | [`documents`] | documents of a signed-in device |
 //! | [`endpoint`] | a device in one task: drives the call engine over a WebSocket and a media leg |
 //! | [`transport`] | media legs: WebRTC over UDP, TCP and TURN |
 //! | [`audio`] | Opus, jitter buffer, WAV files, sample rates |
@@ -13,6 +14,7 @@
 
 mod attendance;
 pub mod audio;
+pub mod documents;
 pub mod endpoint;
 pub mod error;
 pub mod http;

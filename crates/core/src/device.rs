@@ -1,6 +1,6 @@
 //! This device: its keys, its certificates and the offices it trusts.
 
-use crate::{lines::KnownLines, peer_log::PeerLog, view::RevocationView};
+use crate::{known_documents::KnownDocuments, lines::KnownLines, peer_log::PeerLog, view::RevocationView};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use openmls::prelude::{Ciphersuite, CredentialWithKey};
 use openmls::prelude::{Credential, CredentialType};
@@ -18,6 +18,7 @@ use telcon_proto::{
     http::{OfficeInfo, OrderRequest},
     line::LineTerms,
 };
+use telcon_sealing::Identity;
 use zeroize::Zeroizing;
 
 /// Version of [`DeviceState`] at rest.
@@ -79,6 +80,9 @@ pub struct DeviceState {
     /// Versions of lines below which this device accepts none.
     #[serde(default, skip_serializing_if = "KnownLines::is_empty")]
     pub lines: KnownLines,
+    /// Versions of documents below which this device accepts none.
+    #[serde(default, skip_serializing_if = "KnownDocuments::is_empty")]
+    pub documents: KnownDocuments,
     /// Checkpoints that accepted proofs rest on, until the log is shown to continue them.
     #[serde(default)]
     pub claims: Vec<Claim>,
@@ -234,6 +238,7 @@ impl DeviceState {
             muted_in: None,
             invitations: Vec::new(),
             lines: KnownLines::default(),
+            documents: KnownDocuments::default(),
             claims: Vec::new(),
             peer_log: PeerLog::default(),
         }
@@ -444,6 +449,7 @@ impl AskingDevice {
 /// This device, ready to sign.
 pub struct Device {
     key: Arc<DeviceKey>,
+    encryption: Identity,
     chain: Vec<Vec<u8>>,
     trust: TrustStore,
     me: VerifiedDevice,
@@ -456,13 +462,14 @@ impl Device {
     /// When the state is damaged, or the certificates do not verify at `now_ms`.
     pub fn open(state: &DeviceState, now_ms: u64) -> Result<Self, DeviceError> {
         let trust = state.trust()?;
-        let key = DeviceKey::from_seed(state.suite, &*state.seed()?);
+        let seed = state.seed()?;
+        let (key, encryption) = (DeviceKey::from_seed(state.suite, &seed), encryption_key(&seed));
         let chain: Vec<_> = state.chain.iter().map(|blob| blob.0.clone()).collect();
         let me = trust.home().verify_chain(&chain, now_ms)?;
         if me.public_key() != key.public_bytes() || me.device() != state.device {
             return Err(DeviceError::State("the key does not match the certificate".into()));
         }
-        Ok(Self { key: Arc::new(key), chain, trust, me })
+        Ok(Self { key: Arc::new(key), encryption, chain, trust, me })
     }
 
     /// This device's verified certificate.
@@ -483,6 +490,11 @@ impl Device {
     /// Its key, to sign rings and sign-ins.
     pub fn key(&self) -> &DeviceKey {
         &self.key
+    }
+
+    /// Its encryption key: what documents are sealed to.
+    pub(crate) fn encryption(&self) -> &Identity {
+        &self.encryption
     }
 
     /// The key, for a thread that signs later.
@@ -506,6 +518,16 @@ impl Device {
             signature_key: self.key.public_bytes().into(),
         }
     }
+}
+
+/// The encryption key of a device, from the seed of its signing key: it is protected at rest and erased as that is, and devices that were
+/// enrolled before there were documents have one. Whoever has the seed can read what was sealed to the device, as with a key beside it.
+fn encryption_key(seed: &[u8; 32]) -> Identity {
+    let mut okm = Zeroizing::new([0; telcon_sealing::SEED_BYTES]);
+    hkdf::Hkdf::<sha2::Sha512>::new(Some(b"telcon device"), seed)
+        .expand(b"encryption key 1", &mut *okm)
+        .expect("invariant: 32 bytes are fewer than 255 hashes");
+    Identity::from_seed(&okm)
 }
 
 /// The MLS cipher suite of an office's choice.

@@ -74,6 +74,8 @@ pub struct View {
     pub delegations_changed: u32,
     /// Changes whenever lines of this person, or of the whole office for who may see them, have changed.
     pub lines_changed: u32,
+    /// How often the office reported that a document which this person reads has a new version: the list is read again when it changes.
+    pub documents_changed: u32,
     /// The office's alerts, for security officers.
     pub office_alerts: Option<OfficeAlertsView>,
     /// Devices that were added in this person's name, until they are acknowledged on this device.

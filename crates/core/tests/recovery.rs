@@ -122,6 +122,7 @@ fn signed_in(device: &Device) -> ServerMessage {
         checkpoint: String::new(),
         recovered_ms: None,
         shift: None,
+        key_missing: false,
     }
 }
 

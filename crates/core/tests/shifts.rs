@@ -62,6 +62,7 @@ fn signed_in(you: &Card, shift: Option<OnShift>) -> ServerMessage {
         checkpoint: String::new(),
         recovered_ms: None,
         shift,
+        key_missing: false,
     }
 }
 

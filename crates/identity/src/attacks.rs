@@ -2,6 +2,7 @@
 
 mod chains;
 mod delegation;
+mod documents;
 mod invitations;
 mod lines;
 mod logs;

@@ -185,6 +185,42 @@ pub enum Flaw {
     /// A device that a principal certified as something else than the holder of a line.
     #[error("a principal's device certified a device that is not a counterpart's")]
     HolderRole,
+    /// A statement of a key that has not the form of one.
+    #[error("a device's encryption key is malformed")]
+    DeviceKeyForm,
+    /// Numbers or lists of a version that are over a limit, or do not fit together.
+    #[error("a version of a document is malformed")]
+    DocumentForm,
+    /// A version signed in the name of somebody else, or by somebody who could not read the one before.
+    #[error("a version of a document was signed by a person who may not write it")]
+    DocumentAuthor,
+    /// A state that the author's role may not claim.
+    #[error("a version of a document claims what its author's role may not")]
+    DocumentClaim,
+    /// A state that does not follow the one before.
+    #[error("a version of a document claims a state that cannot follow the one before it")]
+    DocumentState,
+    /// A gap, or a version that does not name the one before it.
+    #[error("a version of a document does not follow the one before it")]
+    DocumentVersion,
+    /// Another version under the number that this device has seen.
+    #[error("the server shows another version of a document than it did before")]
+    DocumentFork,
+    /// Older than what this device has seen.
+    #[error("the server shows an older version of a document than it did before")]
+    DocumentRollback,
+    /// The log has versions in another order.
+    #[error("the log has the versions of a document in another order than they follow each other")]
+    DocumentOrder,
+    /// A statement of another document, or one that changes what it is.
+    #[error("a version belongs to another document")]
+    OtherDocument,
+    /// A sealed file, or its content, that is not what was signed.
+    #[error("a document's content is not what its author signed")]
+    DocumentContent,
+    /// Signed by a device after the log had its revocation.
+    #[error("a version of a document was signed by a device that had been revoked")]
+    RevokedSigner,
     /// Another suite than the office's: there is no negotiation, so no downgrade.
     #[error("a ring asks for another suite than the office's")]
     RingSuite,

@@ -35,6 +35,8 @@ mod chain;
 mod checkpoint;
 mod credential;
 mod delegation;
+mod device_key;
+mod document;
 mod error;
 mod invitation;
 pub mod jws;
@@ -68,6 +70,10 @@ pub use credential::{parse_x509_credential, x509_credential};
 pub use delegation::{
     DELEGATION_END_TYP, DELEGATION_TYP, LoggedDelegation, VerifiedDelegation, VerifiedDelegationEnd, sign_delegation,
     sign_delegation_end,
+};
+pub use device_key::{DEVICE_KEY_TYP, LoggedDeviceKey, VerifiedDeviceKey, sign_device_key};
+pub use document::{
+    DOCUMENT_MAX_DELAY_MS, DOCUMENT_TYP, DocumentHead, LoggedDocumentVersion, VerifiedVersion, sign_document,
 };
 pub use error::{Flaw, IdentityError, Mismatch, Misuse, Result, Validity};
 pub use invitation::{Invitation, MAX_FRAGMENT_CHARS};

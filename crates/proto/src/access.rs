@@ -63,6 +63,7 @@ const ENROLS: Rule = Rule::Any(&[Action::EnrolDevices]);
 const SHIFTS: Rule = Rule::Any(&[Action::WorkInShifts]);
 const WRITES: Access = Access::Device(Rule::Any(&[Action::WriteRecord]));
 const SEES_RECORDS: Access = Access::Device(Rule::Any(&[Action::SeeAllRecords, Action::SeeOwnRecords]));
+const WRITES_DOCUMENTS: Access = Access::Device(Rule::Any(&[Action::WriteDocuments]));
 const SIGNED_IN: Access = Access::Device(Rule::SignedIn);
 
 /// Every message of a device, by its type.
@@ -100,6 +101,7 @@ pub const MESSAGES: &[(&str, Rule)] = &[
     ("see_alerts", Rule::Any(&[Action::MarkAlerts])),
     ("acknowledge_device", Rule::Any(&[Action::SeeOwnDevices])),
     ("end_shift", SHIFTS),
+    ("publish_key", Rule::SignedIn),
     ("available", Rule::Any(&[Action::WriteRecord])),
 ];
 
@@ -119,6 +121,12 @@ pub const REQUESTS: &[(&str, &str, Access)] = &[
     ("GET", "/api/v1/devices", Access::Device(Rule::Any(&[Action::SeeOwnDevices, Action::SeeAllDevices]))),
     ("GET", "/api/v1/delegations", Access::Device(SEES_DELEGATIONS)),
     ("GET", "/api/v1/lines", Access::Device(STOPS_LINES)),
+    ("GET", "/api/v1/documents", SIGNED_IN),
+    ("GET", "/api/v1/documents/{document}", SIGNED_IN),
+    ("GET", "/api/v1/documents/{document}/{version}", SIGNED_IN),
+    ("PUT", "/api/v1/documents/{document}/{version}", WRITES_DOCUMENTS),
+    ("PUT", "/api/v1/documents/{document}/{version}/seals/{device}", SIGNED_IN),
+    ("GET", "/api/v1/people/{person}/keys", SIGNED_IN),
     ("GET", "/api/v1/sign-ins", Access::Device(Rule::Any(&[Action::SeeOwnDevices]))),
     ("GET", "/api/v1/alerts", Access::Device(Rule::Any(&[Action::SeeAlerts]))),
     ("GET", "/api/v1/push", Access::Device(NOTIFIED)),

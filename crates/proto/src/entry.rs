@@ -20,8 +20,8 @@
 //! ```
 
 use crate::{
-    CallId, DelegationId, DeviceId, Digest, Ended, InvitationId, LineId, PersonId, RecordMode, RecoveryId, ShiftId,
-    SuiteName, line::LineState, recovery::RecoveryEnd, shift::ShiftEnd,
+    CallId, DelegationId, DeviceId, Digest, DocumentId, Ended, InvitationId, LineId, PersonId, RecordMode, RecoveryId,
+    ShiftId, SuiteName, line::LineState, recovery::RecoveryEnd, shift::ShiftEnd,
 };
 use serde::{Deserialize, Serialize};
 
@@ -308,6 +308,37 @@ pub enum Entry {
         /// How.
         how: ShiftEnd,
     },
+    /// A device stated the key that documents are sealed to ([`crate::device_key`]).
+    DeviceKey {
+        /// When.
+        time_ms: u64,
+        /// The device.
+        device: DeviceId,
+        /// SHA-256 of the statement, a compact JWS.
+        statement_sha256: Digest,
+    },
+    /// A version of a document was signed ([`crate::document`]). Neither its kind nor anybody is named.
+    DocumentVersion {
+        /// When.
+        time_ms: u64,
+        /// The document.
+        document: DocumentId,
+        /// The version.
+        version: u32,
+        /// SHA-256 of the statement, a compact JWS.
+        statement_sha256: Digest,
+    },
+    /// A device was about to get the sealed file of a copy in circulation.
+    DocumentOpened {
+        /// When.
+        time_ms: u64,
+        /// The document.
+        document: DocumentId,
+        /// The version.
+        version: u32,
+        /// The device.
+        device: DeviceId,
+    },
     /// Custodians opened a record of the call.
     ArchiveOpened {
         /// When.
@@ -361,7 +392,7 @@ impl InvitationClosed {
 }
 
 /// The `type` words of [`Entry`].
-pub const KINDS: [&str; 21] = [
+pub const KINDS: [&str; 24] = [
     "device_enrolled",
     "device_revoked",
     "call_opened",
@@ -383,6 +414,9 @@ pub const KINDS: [&str; 21] = [
     "line_signed",
     "shift_started",
     "shift_ended",
+    "device_key",
+    "document_version",
+    "document_opened",
 ];
 
 impl Entry {
@@ -410,6 +444,9 @@ impl Entry {
             Self::LineSigned { .. } => KINDS[18],
             Self::ShiftStarted { .. } => KINDS[19],
             Self::ShiftEnded { .. } => KINDS[20],
+            Self::DeviceKey { .. } => KINDS[21],
+            Self::DocumentVersion { .. } => KINDS[22],
+            Self::DocumentOpened { .. } => KINDS[23],
         }
     }
 
@@ -436,6 +473,9 @@ impl Entry {
             | Self::LineSigned { time_ms, .. }
             | Self::ShiftStarted { time_ms, .. }
             | Self::ShiftEnded { time_ms, .. }
+            | Self::DeviceKey { time_ms, .. }
+            | Self::DocumentVersion { time_ms, .. }
+            | Self::DocumentOpened { time_ms, .. }
             | Self::ArchiveOpened { time_ms, .. } => *time_ms,
         }
     }
@@ -457,6 +497,9 @@ impl Entry {
             | Self::LineSigned { .. }
             | Self::ShiftStarted { .. }
             | Self::ShiftEnded { .. }
+            | Self::DeviceKey { .. }
+            | Self::DocumentVersion { .. }
+            | Self::DocumentOpened { .. }
             // The call that an alert names need not exist.
             | Self::AlertRaised { .. } => None,
             Self::CallOpened { call, .. }
@@ -585,6 +628,7 @@ mod tests {
     const INVITATION: InvitationId = InvitationId::from_bytes([1; 16]);
     const RECOVERY: RecoveryId = RecoveryId::from_bytes([1; 16]);
     const DELEGATION: DelegationId = DelegationId::from_bytes([1; 16]);
+    const DOCUMENT: DocumentId = DocumentId::from_bytes([1; 16]);
     const LINE: LineId = LineId::from_bytes([1; 16]);
     const SHIFT: ShiftId = ShiftId::from_bytes([1; 16]);
     const DIGEST: Digest = Digest::from_bytes([0xab; 32]);
@@ -773,6 +817,20 @@ mod tests {
             (
                 Entry::ShiftEnded { time_ms: 1, shift: SHIFT, how: ShiftEnd::HandedOver },
                 format!(r#"{{"type":"shift_ended","time_ms":1,"shift":"{ID}","how":"handed_over"}}"#),
+            ),
+            (
+                Entry::DeviceKey { time_ms: 1, device: DEVICE, statement_sha256: DIGEST },
+                format!(r#"{{"type":"device_key","time_ms":1,"device":"{ID}","statement_sha256":"{digest}"}}"#),
+            ),
+            (
+                Entry::DocumentVersion { time_ms: 1, document: DOCUMENT, version: 3, statement_sha256: DIGEST },
+                format!(
+                    r#"{{"type":"document_version","time_ms":1,"document":"{ID}","version":3,"statement_sha256":"{digest}"}}"#
+                ),
+            ),
+            (
+                Entry::DocumentOpened { time_ms: 1, document: DOCUMENT, version: 3, device: DEVICE },
+                format!(r#"{{"type":"document_opened","time_ms":1,"document":"{ID}","version":3,"device":"{ID}"}}"#),
             ),
             (
                 Entry::DelegationEnded { time_ms: 1, delegation: DELEGATION, by: None, statement_sha256: None },

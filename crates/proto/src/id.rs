@@ -140,6 +140,7 @@ id!(loggable RecoveryId, "One recovery of a person who lost all devices. Opaque:
 id!(loggable ShiftId, "One shift of a person at a device of a place. Opaque: the log names it.");
 id!(loggable DelegationId, "One delegation of a principal. Opaque: it may be logged.");
 id!(loggable LineId, "One line that a principal gave. Opaque: it may be logged.");
+id!(loggable DocumentId, "One sealed document. Opaque: the log names it.");
 id!(loggable CodeRunId, "One attempt with a short code. Opaque: only the device that made it learns it from the server.");
 id!(PersonId, "One person. It must not be logged: it has no `Display`, and its `Debug` shows nothing.");
 

@@ -8,8 +8,11 @@ pub mod alert;
 pub mod blob;
 pub mod contact;
 pub mod delegation;
+pub mod device_key;
 pub mod device_policy;
 pub mod digest;
+pub mod document;
+pub mod document_policy;
 pub mod entry;
 pub mod http;
 pub mod id;
@@ -36,7 +39,8 @@ pub use alert::{AlertKind, OfficeAlert};
 pub use blob::Blob;
 pub use digest::Digest;
 pub use id::{
-    CallId, CodeRunId, DelegationId, DeviceId, IdError, InvitationId, LineId, PersonId, RecoveryId, ShiftId, hex,
+    CallId, CodeRunId, DelegationId, DeviceId, DocumentId, IdError, InvitationId, LineId, PersonId, RecoveryId,
+    ShiftId, hex,
 };
 pub use message::{ClientMessage, ServerMessage};
 pub use office::{OfficeName, Qualified};

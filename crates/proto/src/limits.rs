@@ -79,6 +79,22 @@ pub const MAX_LATER_MINUTES: u16 = 12 * 60;
 pub const MAX_LINE_VERSIONS: u32 = 1000;
 /// Lines in one page of the list.
 pub const MAX_LINES_LISTED: usize = 50;
+/// Largest sealed version of a document, bytes: text, and the stanzas of some hundred devices.
+pub const MAX_DOCUMENT_BYTES: usize = 4 << 20;
+/// Readers of one document: a broad circulation gets a copy each.
+pub const MAX_DOCUMENT_READERS: usize = 100;
+/// Versions of one document: whoever has written that many begins another.
+pub const MAX_DOCUMENT_VERSIONS: u32 = 1000;
+/// Statements of a document in one answer, each of some 20 kB with its certificates, and up to 100 in the CNSA 2.0 profile.
+pub const MAX_VERSIONS_LISTED: usize = 50;
+/// Documents in one page of the list.
+pub const MAX_DOCUMENTS_LISTED: usize = 100;
+/// Openings of a copy that are listed.
+pub const MAX_OPENINGS_LISTED: usize = 200;
+/// Devices of a person whose keys are listed: more than anybody uses.
+pub const MAX_KEYS_LISTED: usize = 32;
+/// Longest encryption key of a device, characters: an `age1pq1…` recipient has 1,959.
+pub const MAX_RECIPIENT_CHARS: usize = 2048;
 /// Longest life of an invitation, milliseconds: seven days. What is not used by then is forgotten in a drawer.
 pub const MAX_INVITATION_MS: u64 = 7 * 24 * 60 * 60 * 1000;
 /// Digits of a short code that name its slot: an office has at most a few hundred codes at a time.

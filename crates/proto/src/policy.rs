@@ -61,6 +61,8 @@ pub enum Action {
     HoldLines,
     /// See all lines, and freeze or end them.
     StopLines,
+    /// Write documents, as far as the table of documents says ([`crate::document_policy`]).
+    WriteDocuments,
     /// Work in shifts at a device of a place.
     WorkInShifts,
     /// See the office's alerts.
@@ -108,6 +110,11 @@ pub const TABLE: &[(Action, &str, &[Role])] = &[
     (Action::GiveLines, "give lines to counterparts, and change, pause and end them", &[Principal]),
     (Action::HoldLines, "hold lines, and hand them back", &[Counterpart]),
     (Action::StopLines, "see all lines, and freeze or end them", &[SecurityOfficer]),
+    (
+        Action::WriteDocuments,
+        "write documents, as the table of documents says",
+        &[Principal, Counterpart, Scheduler, DutyOfficer, NoteTaker, Interpreter, RecordsOfficer],
+    ),
     (Action::WorkInShifts, "work in shifts at a device of a place", &[Scheduler, DutyOfficer, NoteTaker, Interpreter]),
     (Action::SeeAlerts, "see the office's alerts", &[SecurityOfficer, Auditor]),
     (Action::MarkAlerts, "mark the office's alerts as seen", &[SecurityOfficer]),
@@ -199,13 +206,24 @@ mod tests {
                 SeeOwnDevices,
                 Delegate,
                 GiveLines,
+                WriteDocuments,
             ],
         ),
         (
             Counterpart,
-            &[RingPrincipal, Answer, Speak, EndForAll, SeeOwnRecords, DownloadRecords, SeeOwnDevices, HoldLines],
+            &[
+                RingPrincipal,
+                Answer,
+                Speak,
+                EndForAll,
+                SeeOwnRecords,
+                DownloadRecords,
+                SeeOwnDevices,
+                HoldLines,
+                WriteDocuments,
+            ],
         ),
-        (Scheduler, &[WatchCalls, SeeAllRecords, SeeOwnDevices, ActForPrincipal, WorkInShifts]),
+        (Scheduler, &[WatchCalls, SeeAllRecords, SeeOwnDevices, ActForPrincipal, WriteDocuments, WorkInShifts]),
         (
             DutyOfficer,
             &[
@@ -216,16 +234,29 @@ mod tests {
                 DownloadRecords,
                 SeeOwnDevices,
                 ActForPrincipal,
+                WriteDocuments,
                 WorkInShifts,
             ],
         ),
-        (NoteTaker, &[ListenIn, WatchCalls, WriteRecord, SeeAllRecords, DownloadRecords, SeeOwnDevices, WorkInShifts]),
-        (Interpreter, &[ListenIn, WatchCalls, SeeOwnDevices, WorkInShifts]),
+        (
+            NoteTaker,
+            &[
+                ListenIn,
+                WatchCalls,
+                WriteRecord,
+                SeeAllRecords,
+                DownloadRecords,
+                SeeOwnDevices,
+                WriteDocuments,
+                WorkInShifts,
+            ],
+        ),
+        (Interpreter, &[ListenIn, WatchCalls, SeeOwnDevices, WriteDocuments, WorkInShifts]),
         (
             SecurityOfficer,
             &[SeeOwnDevices, EnrolDevices, SeeAllDevices, EndDelegations, StopLines, SeeAlerts, MarkAlerts],
         ),
-        (RecordsOfficer, &[SeeAllRecords, DownloadRecords, SeeOwnDevices]),
+        (RecordsOfficer, &[SeeAllRecords, DownloadRecords, SeeOwnDevices, WriteDocuments]),
         (Auditor, &[SeeAllRecords, SeeOwnDevices, SeeAlerts]),
     ];
 

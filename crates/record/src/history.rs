@@ -8,7 +8,9 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use telcon_proto::entry::{ArchivedRecord, Entry, InvitationClosed, LoggedSignature, ReadEntry, is_by_registrar};
 use telcon_proto::line::LineState;
 use telcon_proto::recovery::{RecoveryConfirmation, RecoveryEnd};
-use telcon_proto::{CallId, DelegationId, Ended, InvitationId, LineId, OfficeAlert, RecordMode, RecoveryId, ShiftId};
+use telcon_proto::{
+    CallId, DelegationId, DocumentId, Ended, InvitationId, LineId, OfficeAlert, RecordMode, RecoveryId, ShiftId,
+};
 
 /// Most problems that are listed. A log can be made of contradictions; the rest are one more problem.
 pub(crate) const MAX_PROBLEMS: usize = 10_000;
@@ -228,6 +230,8 @@ pub(crate) struct History {
     delegations: BTreeMap<DelegationId, (u64, Option<u64>)>,
     /// Lines, with their newest versions.
     lines: BTreeMap<LineId, (u32, LineState)>,
+    /// Newest versions of documents.
+    documents: BTreeMap<DocumentId, (u32, Digest)>,
     /// Shifts, and whether they have ended.
     shifts: BTreeMap<ShiftId, bool>,
     problems: Vec<Problem>,
@@ -457,6 +461,26 @@ impl History {
                 };
                 if let Some(flaw) = flaw {
                     self.problem(ProblemKind::Device, None, format!("entry {index}: line {line} {flaw}"));
+                }
+            }
+            Entry::DeviceKey { device, .. } => self.check_enrolled(index, &device.to_hex(), "stated its key"),
+            Entry::DocumentOpened { document, version, device, .. } => {
+                self.check_enrolled(index, &device.to_hex(), "opened a copy");
+                if self.documents.get(&document).is_none_or(|(newest, _)| version > *newest) {
+                    let text =
+                        format!("entry {index}: version {version} of document {document} was opened and never signed");
+                    self.problem(ProblemKind::Device, None, text);
+                }
+            }
+            Entry::DocumentVersion { document, version, statement_sha256, .. } => {
+                let before = self.documents.insert(document, (version, statement_sha256));
+                let last = before.map_or(0, |(last, _)| last);
+                // The same again says nothing new: the server did not know that the log had it.
+                if before != Some((version, statement_sha256)) && version != last.saturating_add(1) {
+                    let text = format!(
+                        "entry {index}: version {version} of document {document} does not follow version {last}"
+                    );
+                    self.problem(ProblemKind::Device, None, text);
                 }
             }
             Entry::DelegationGiven { delegation, until_ms, .. } => {

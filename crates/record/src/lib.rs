@@ -56,8 +56,6 @@ pub use check::check_record;
 pub use custodian::{CustodianIdentity, CustodianRecipient, KeyError};
 pub use digest::{Digest, sha256, sha256_reader};
 pub use error::RecordError;
-/// The `rand_core` version whose traits this crate's functions take.
-pub use hpke::rand_core;
 pub use identity_file::{IdentityFileError, MAX_IDENTITY_FILE_BYTES, identity_file_text, parse_identity_file};
 pub use journal::JOURNAL_FILE;
 pub use log_history::{LogFindings, LogHistory};
@@ -71,6 +69,8 @@ pub use seal::{PartDigest, RecordReference, SEAL_FILE, Seal};
 pub use sealed::Sealed;
 pub use signature::{Devices, EnrolledDevice, SignatureVerifier, Signer};
 pub use tar::{MAX_MEMBER_BYTES, MAX_MEMBERS, MAX_RECORD_BYTES};
+/// The `rand_core` version whose traits this crate's functions take.
+pub use telcon_sealing::rand_core;
 pub use transcript::{NO_AUDIO, NO_TRANSCRIPT, Segment};
 pub use vtt::{Cue, VttError, parse_vtt, write_vtt};
 pub use writer::{MAX_BUFFERED_BYTES, RecordWriter};

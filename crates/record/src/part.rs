@@ -1,18 +1,13 @@
 //! One part of a record: a complete age file sealed to every custodian.
 
-use std::io::{Read, Write};
-
-use age::{DecryptError, Decryptor, Encryptor, Identity, Recipient};
+use telcon_sealing::{OpenError, STANZA_TAG, SealError, check_share, stanzas_of};
 use zeroize::Zeroizing;
 
-use crate::custodian::{CustodianIdentity, CustodianRecipient, STANZA_TAG, check_share};
+use crate::custodian::{CustodianIdentity, CustodianRecipient};
 use crate::error::RecordError;
 
 /// Maximum size of an age header, bytes: about 1.6 kB per custodian and one grease stanza.
 const MAX_HEADER_BYTES: usize = 256 * 1024;
-
-/// Length of all lines of a stanza's body but the last.
-const STANZA_LINE_CHARS: usize = 64;
 
 pub use telcon_proto::seal::part_name;
 
@@ -23,13 +18,10 @@ pub(crate) fn is_part_name(name: &str) -> bool {
 
 /// Seals `plaintext` to all `custodians`, in memory.
 pub(crate) fn seal(plaintext: &[u8], custodians: &[CustodianRecipient]) -> Result<Vec<u8>, RecordError> {
-    let to_error = |e: std::io::Error| RecordError::io("age", e);
-    let encryptor = Encryptor::with_recipients(custodians.iter().map(|c| c as &dyn Recipient))
-        .map_err(|_| RecordError::Misuse("sealing needs at least one custodian"))?;
-    let mut sealed = Vec::with_capacity(plaintext.len() + plaintext.len() / 4096 + 2048 * (custodians.len() + 1));
-    let mut writer = encryptor.wrap_output(&mut sealed).map_err(to_error)?;
-    writer.write_all(plaintext).and_then(|()| writer.finish().map(drop)).map_err(to_error)?;
-    Ok(sealed)
+    telcon_sealing::seal(plaintext, custodians).map_err(|error| match error {
+        SealError::NoRecipient => RecordError::Misuse("sealing needs at least one custodian"),
+        SealError::Io(error) => RecordError::io("age", error),
+    })
 }
 
 /// Decrypts a part with the first matching identity.
@@ -39,22 +31,11 @@ pub(crate) fn open(
     identities: &[CustodianIdentity],
 ) -> Result<Zeroizing<Vec<u8>>, RecordError> {
     let failed = |what: String| RecordError::Decrypt { part: name.to_owned(), what };
-    stanzas_of(sealed).map_err(|what| failed(what.to_owned()))?;
-    let decryptor = Decryptor::new_buffered(sealed).map_err(|e| failed(one_line(&e)))?;
-    let mut reader = match decryptor.decrypt(identities.iter().map(|i| i as &dyn Identity)) {
-        Ok(reader) => reader,
-        Err(DecryptError::NoMatchingKeys) => return Err(RecordError::WrongIdentity(name.to_owned())),
-        Err(e) => return Err(failed(one_line(&e))),
-    };
-    // Allocated once: reallocation would leave copies of the plaintext in freed memory.
-    let mut plaintext = Zeroizing::new(Vec::with_capacity(sealed.len()));
-    reader.read_to_end(&mut plaintext).map_err(|e| failed(e.to_string()))?;
-    Ok(plaintext)
-}
-
-/// The error's own words: `age` adds a line of advice about its command line, which is not ours.
-fn one_line(error: &DecryptError) -> String {
-    error.to_string().lines().next().unwrap_or_default().to_owned()
+    telcon_sealing::open(sealed, identities, MAX_HEADER_BYTES).map_err(|error| match error {
+        OpenError::OtherKey => RecordError::WrongIdentity(name.to_owned()),
+        OpenError::Header(what) => failed(what.to_owned()),
+        OpenError::Damaged(what) => failed(what),
+    })
 }
 
 /// Checks without a key that a part's header has one post-quantum stanza per custodian and no other recipient. The header
@@ -62,7 +43,7 @@ fn one_line(error: &DecryptError) -> String {
 pub(crate) fn check_header(name: &str, sealed: &[u8], custodians: usize) -> Result<(), RecordError> {
     let bad = |what: String| RecordError::PartHeader { part: name.to_owned(), what };
     let mut stanzas = 0;
-    for stanza in stanzas_of(sealed).map_err(|what| bad(what.to_owned()))? {
+    for stanza in stanzas_of(sealed, MAX_HEADER_BYTES).map_err(|what| bad(what.to_owned()))? {
         let (tag, arguments) = stanza.split_once(' ').unwrap_or((stanza, ""));
         if tag == STANZA_TAG {
             check_share(arguments).map_err(|what| bad(what.to_owned()))?;
@@ -76,50 +57,6 @@ pub(crate) fn check_header(name: &str, sealed: &[u8], custodians: usize) -> Resu
         true => Ok(()),
         false => Err(bad(format!("sealed to {stanzas} keys, but the seal lists {custodians} custodians"))),
     }
-}
-
-/// The first line of each stanza in a header, without its arrow, by the grammar of age v1: each stanza has a body of lines of
-/// 64 characters and a last line of fewer, possibly none. The crate `age` accepts a stanza without that last line, which
-/// other implementations refuse; a record has to open with all of them.
-fn stanzas_of(sealed: &[u8]) -> Result<Vec<&str>, &'static str> {
-    let header = &sealed[..sealed.len().min(MAX_HEADER_BYTES)];
-    // The header ends with the line of its MAC; what follows is not text.
-    let mut lines = header.split_inclusive(|b| *b == b'\n').map(|line| {
-        let line = line.strip_suffix(b"\n").ok_or("the header is not terminated")?;
-        std::str::from_utf8(line).map_err(|_| "the header is not text")
-    });
-    let mut next = || lines.next().unwrap_or(Err("the header is not terminated"));
-    if next().ok() != Some("age-encryption.org/v1") {
-        return Err("not an age file");
-    }
-    let mut stanzas = Vec::new();
-    loop {
-        let line = next()?;
-        if let Some(mac) = line.strip_prefix("--- ") {
-            return if mac.len() == 43 && is_base64(mac) {
-                Ok(stanzas)
-            } else {
-                Err("the MAC of the header is malformed")
-            };
-        }
-        let Some(stanza) = line.strip_prefix("-> ") else {
-            return Err("a line of the header is neither a stanza nor its end");
-        };
-        loop {
-            let body = next()?;
-            if !is_base64(body) || body.len() > STANZA_LINE_CHARS {
-                return Err("the body of a stanza has no final line");
-            }
-            if body.len() < STANZA_LINE_CHARS {
-                break;
-            }
-        }
-        stanzas.push(stanza);
-    }
-}
-
-fn is_base64(text: &str) -> bool {
-    text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/'))
 }
 
 #[cfg(test)]

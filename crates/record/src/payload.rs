@@ -11,8 +11,8 @@
 
 use std::fmt;
 
-use hpke::rand_core::CryptoRng;
 use serde::Serialize;
+use telcon_sealing::rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
 use crate::digest::{Digest, sha256};

@@ -17,8 +17,9 @@ use crate::{
     store::{IssuedLinkRow, ProtectionWrite, PushRow, RegistrarRow, Store, StoreError, Unfinished, Write},
     switchboard::{
         Approved, BeginningShift, ConfirmingRecovery, DelegationEnding, DeviceAsked, Effects, Gauges, LegRefusal,
-        NewDelegation, NewDevice, NewLine, OpeningRecovery, Output, PendingAppend, Policy, Refusal, RefusalKind,
-        RefusedRing, RelayCommand, Reply, RequestId, Revocation, Seal, SessionId, SignedIn, Switchboard, VerifiedRing,
+        NewDelegation, NewDevice, NewDeviceKey, NewDocument, NewLine, OpeningRecovery, Output, PendingAppend, Policy,
+        Refusal, RefusalKind, RefusedRing, RelayCommand, Reply, RequestId, Revocation, Seal, SessionId, SignedIn,
+        Switchboard, VerifiedRing,
     },
 };
 use std::{
@@ -26,7 +27,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use telcon_proto::{CallId, ClientMessage, DeviceId, InvitationId, LineId, ServerMessage, push::PushAbout};
+use telcon_proto::{CallId, ClientMessage, DeviceId, DocumentId, InvitationId, LineId, ServerMessage, push::PushAbout};
 use tokio::{
     runtime::Handle,
     sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
@@ -95,6 +96,12 @@ pub enum Input {
     EndDelegation(SessionId, Result<DelegationEnding, String>),
     /// A device signs a version of a line: as it was verified, or why it does not verify.
     SignLine(SessionId, Box<Result<NewLine, String>>),
+    /// A device states its key: as it was verified, or why it does not verify.
+    PublishKey(SessionId, Result<NewDeviceKey, String>),
+    /// A device uploads a version of a document, which was verified, and whose sealed file is stored.
+    PutDocument(Box<NewDocument>, oneshot::Sender<Answer>),
+    /// A reader's device is about to get this version of a copy.
+    OpenCopy(DocumentId, u32, DeviceId, oneshot::Sender<Answer>),
     /// A person begins a shift at a device of a place, with a passkey that was verified.
     BeginShift(BeginningShift, oneshot::Sender<Answer>),
     /// Whether this device may deliver this call's record.
@@ -394,6 +401,24 @@ impl Hub {
                     }
                 });
                 self.board.sign_line(session, new, now)
+            }
+            Input::PublishKey(session, new) => self.board.publish_key(session, new, now),
+            Input::PutDocument(new, reply) => {
+                match self.parts.store.document_standing(&new.content.document, new.content.version) {
+                    Ok(standing) => {
+                        let request = self.request(reply);
+                        self.board.put_document(request, NewDocument { standing, ..*new }, now)
+                    }
+                    Err(error) => {
+                        tracing::error!(document = %new.content.document, %error, "a document was refused: the store cannot be read; check the database");
+                        let _ = reply.send(Err(failure::store_failed()));
+                        return;
+                    }
+                }
+            }
+            Input::OpenCopy(document, version, device, reply) => {
+                let request = self.request(reply);
+                self.board.open_copy(request, document, version, device, now)
             }
             Input::Ping(session, from_size) => return batch.steps.push(Step::Checkpoint(session, from_size)),
             Input::Probe(reply) => {

@@ -148,7 +148,7 @@ struct Copying<'a> {
 }
 
 /// The groups of an office's objects.
-const GROUPS: [&str; 5] = ["devices", "issuers", "records", INCOMING, PENDING];
+const GROUPS: [&str; 6] = ["devices", "documents", "issuers", "records", INCOMING, PENDING];
 const INCOMING: &str = ".incoming";
 /// Records that the log may not have yet, and the mark that this list is complete.
 const PENDING: &str = ".pending";

@@ -226,6 +226,16 @@ impl Reconciliation<'_> {
                 let found = LoggedVersion { version, state, statement_sha256 };
                 writes.push(Write::LineLogged(line, found, index, time_ms));
             }
+            Entry::DeviceKey { device, statement_sha256, .. } => {
+                // A database from an older backup lacks it: the device is asked for it at its next sign-in.
+                writes.push(Write::DeviceKeyLogged(device, statement_sha256, index));
+            }
+            Entry::DocumentVersion { document, version, statement_sha256, .. } => {
+                writes.push(Write::DocumentLogged(document, version, statement_sha256, index));
+            }
+            Entry::DocumentOpened { time_ms, document, version, device } => {
+                writes.push(Write::DocumentOpened((document, version, device, time_ms, index)));
+            }
             Entry::ShiftStarted { time_ms, shift, device, .. } => {
                 writes.push(Write::ShiftFound(shift, device, time_ms, index));
             }

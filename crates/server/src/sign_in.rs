@@ -2,11 +2,11 @@
 //! knows are arguments; the socket calls this off the switchboard's thread, a simulation in virtual time.
 
 use crate::{
-    store::{DeviceRow, LostDevice},
-    switchboard::{DelegationEnding, NewDelegation, NewLine, RefusedRing, VerifiedRing},
+    store::{DeviceRow, DocumentStanding, LostDevice},
+    switchboard::{DelegationEnding, NewDelegation, NewDeviceKey, NewDocument, NewLine, RefusedRing, VerifiedRing},
 };
 use telcon_identity::{IdentityError, Mismatch, Office, Validity};
-use telcon_proto::{Blob, DelegationId, DeviceId, LineId, ServerMessage, message::RefusalCode};
+use telcon_proto::{Blob, DelegationId, DeviceId, DocumentId, LineId, ServerMessage, message::RefusalCode};
 
 /// Why a device does not sign in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -178,6 +178,67 @@ pub fn verify_line(office: &Office, statement: String, history: &dyn LineHistory
     }
     let (by, sha256) = (verified.device().device(), verified.sha256());
     Ok(NewLine { content, by, sha256, statement, follows, exists: false })
+}
+
+/// Verifies the statement of a device's key. Whether its sender is that device is for the switchboard.
+///
+/// # Errors
+/// Why not, as a sentence for its sender.
+pub fn verify_device_key(office: &Office, statement: String) -> Result<NewDeviceKey, String> {
+    let verified =
+        office.verify_device_key(&statement).map_err(|error| format!("this device's key does not verify: {error}"))?;
+    Ok(NewDeviceKey { device: verified.device().device(), sha256: verified.sha256(), statement })
+}
+
+/// What is known of a document and a delegation when a version of the document is verified.
+pub trait DocumentHistory {
+    /// The newest statement of a document that is stored.
+    ///
+    /// # Errors
+    /// Why it is not known, as a sentence for who sends the next one.
+    fn newest_version(&self, document: &DocumentId) -> Result<Option<String>, String>;
+
+    /// The statement of a delegation that is in the log.
+    ///
+    /// # Errors
+    /// Why it is not known.
+    fn delegation(&self, delegation: &DelegationId) -> Result<Option<String>, String>;
+}
+
+/// Verifies a version of a document: its signature and content, that it is for this sealed file, the delegation that it names, and, where
+/// the version is known that it names as the one before, that it may follow that. Whether that is the newest one is for the switchboard.
+///
+/// # Errors
+/// Why not, as a sentence for its sender.
+pub fn verify_document(
+    office: &Office,
+    statement: String,
+    ciphertext: &[u8],
+    history: &dyn DocumentHistory,
+) -> Result<NewDocument, String> {
+    let unverified = |error: IdentityError| format!("this version of the document does not verify: {error}");
+    let verified = office.verify_version(&statement).map_err(unverified)?;
+    verified.check_ciphertext(ciphertext).map_err(unverified)?;
+    let content = verified.content().clone();
+    let delegation = match content.on_behalf {
+        Some(under) => history.delegation(&under.delegation)?,
+        None => None,
+    };
+    let delegation =
+        delegation.map(|statement| office.verify_delegation(&statement)).transpose().map_err(unverified)?;
+    verified.check_delegation(delegation.as_ref()).map_err(unverified)?;
+    let mut follows = None;
+    if content.version > 1
+        && let Some(before) = history.newest_version(&content.document)?
+    {
+        let before = office.verify_version(&before).map_err(unverified)?;
+        if content.previous == Some(before.sha256()) {
+            before.check_next(&verified).map_err(unverified)?;
+            follows = content.previous;
+        }
+    }
+    let (by, sha256) = (verified.device().device(), verified.sha256());
+    Ok(NewDocument { content, by, sha256, statement, follows, standing: DocumentStanding::default() })
 }
 
 #[cfg(test)]

@@ -103,6 +103,7 @@ fn samples(office: &Office, sender: &Device, others: [&Device; 2], call: CallId)
         C::EndDelegation { statement: "a.b.c".into() },
         C::SignLine { statement: "a.b.c".into() },
         C::StopLine { statement: "a.b.c".into() },
+        C::PublishKey { statement: "a.b.c".into() },
         C::OpenCode {},
         C::AnswerCode {
             slot: CodeSlot::new(0).unwrap(),
@@ -227,6 +228,10 @@ async fn each_message_of_each_role_is_admitted_or_refused_as_the_table_says() {
 
 fn url(path: &str) -> String {
     path.replace("{call}", &CALL.to_hex())
+        .replace("{document}", &CALL.to_hex())
+        .replace("{version}", "1")
+        .replace("{device}", &CALL.to_hex())
+        .replace("{person}", &CALL.to_hex())
         .replace("{index}", "0")
         .replace("{slot}", "0000")
         .replace("{run}", &CALL.to_hex())

@@ -2,9 +2,10 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use telcon_log::{MemoryStorage, Reader, Storage, StorageError};
-use telcon_proto::{CallId, DelegationId, DeviceId, InvitationId, LineId, line::OverLine};
+use telcon_proto::{CallId, DelegationId, DeviceId, DocumentId, InvitationId, LineId, line::OverLine};
 use telcon_server::store::{
-    Applied, DeviceRow, LogPosition, LostDevice, SignedLine, Snapshot, Store, StoreError, StoreLocation, Write,
+    Applied, DeviceRow, DocumentStanding, LogPosition, LostDevice, SignedLine, Snapshot, Store, StoreError,
+    StoreLocation, Write,
 };
 
 /// What goes wrong with a write.
@@ -241,6 +242,10 @@ impl Store for StoreDisk {
 
     fn signed_line(&mut self, over: &OverLine) -> Result<Option<SignedLine>, StoreError> {
         self.inner.signed_line(over)
+    }
+
+    fn document_standing(&mut self, document: &DocumentId, version: u32) -> Result<DocumentStanding, StoreError> {
+        self.inner.document_standing(document, version)
     }
 
     fn log_position(&mut self) -> Result<LogPosition, StoreError> {

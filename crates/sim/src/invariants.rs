@@ -458,6 +458,11 @@ impl World {
                 }
                 Entry::ShiftStarted { shift, .. } => format!("shift started {shift:?}"),
                 Entry::ShiftEnded { shift, .. } => format!("shift ended {shift:?}"),
+                // The same statement again says nothing new.
+                Entry::DeviceKey { .. } => continue,
+                Entry::DocumentVersion { document, version, .. } => format!("document {document:?} {version}"),
+                // A copy may be opened as often as somebody likes.
+                Entry::DocumentOpened { .. } => continue,
                 Entry::ArchiveOpened { .. } | Entry::DevicePolicyChanged { .. } => continue,
             };
             if !once.insert(key.clone()) {

@@ -11,8 +11,8 @@ use telcon_server::{
     placement::Placement,
     store::Write,
     switchboard::{
-        DelegationEnding, DeviceAsked, Effects, LegRefusal, NewDelegation, NewLine, Output, PendingAppend, RefusedRing,
-        RequestId, Seal, SessionId, SignedIn, Switchboard, VerifiedRing,
+        DelegationEnding, DeviceAsked, Effects, LegRefusal, NewDelegation, NewDeviceKey, NewLine, Output,
+        PendingAppend, RefusedRing, RequestId, Seal, SessionId, SignedIn, Switchboard, VerifiedRing,
     },
 };
 
@@ -39,6 +39,8 @@ pub enum HubInput {
     SignLine(SessionId, Result<NewLine, String>),
     /// The giver of a line answers the device that asked to take it: its certificates, and the line.
     Approve(SessionId, InvitationId, Vec<Blob>, Option<String>),
+    /// A device's key that was verified, or not.
+    PublishKey(SessionId, Result<NewDeviceKey, String>),
     /// Asks for a checkpoint.
     Ping(SessionId, u64),
     /// An HTTP request.

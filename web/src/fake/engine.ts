@@ -282,6 +282,7 @@ export class Telcon implements Engine {
       added_devices: this.#added,
       invitations: this.#giver.invitations,
       lines_changed: this.#giver.lines_changed,
+      documents_changed: 0,
       you: { ...president, device: device(1) },
     });
     this.#outputs.push({ type: 'view', view: shown });

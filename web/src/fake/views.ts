@@ -42,6 +42,7 @@ export function view(more: Partial<View> = {}): View {
     devices_changed: 0,
     delegations_changed: 0,
     lines_changed: 0,
+    documents_changed: 0,
     office_alerts: null,
     added_devices: [],
     unlock_required: false,

@@ -303,6 +303,10 @@ impl Driver {
                 }
                 self.command(command);
             }
+            Request::WithEngine(act) => {
+                let now = self.now();
+                act(&mut self.engine, now);
+            }
             Request::SendAudio(frames, sent) => self.media.queue(frames, sent),
         }
     }

@@ -5,6 +5,7 @@
 mod alerts;
 mod codes;
 mod delegations;
+mod documents;
 mod gossip;
 mod keepalive;
 mod lines;
@@ -121,6 +122,8 @@ pub struct Engine {
     line: SentLine,
     /// How often the office reported that lines changed.
     lines_changed: u32,
+    /// How often the office reported that documents changed.
+    documents_changed: u32,
     zones: Zones,
     alerts_known: alerts::Alerts,
     codes: codes::Codes,
@@ -176,6 +179,7 @@ impl Engine {
             delegations_changed: 0,
             line: SentLine::default(),
             lines_changed: 0,
+            documents_changed: 0,
             zones: no_zones,
             alerts_known: alerts::Alerts::default(),
             codes: codes::Codes::default(),
@@ -429,6 +433,7 @@ impl Engine {
             devices_changed: self.invitations.devices_changed,
             delegations_changed: self.delegations_changed,
             lines_changed: self.lines_changed,
+            documents_changed: self.documents_changed,
             office_alerts: self.office_alerts_view(),
             added_devices: self.added_devices_view(),
             note_takers: self.note_takers,

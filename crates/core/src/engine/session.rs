@@ -96,6 +96,7 @@ impl Engine {
                 checkpoint,
                 recovered_ms,
                 shift,
+                key_missing,
                 ..
             } => {
                 self.recovered_ms = recovered_ms;
@@ -123,6 +124,9 @@ impl Engine {
                 self.ping(now_ms);
                 self.rejoin_call(in_call);
                 self.await_rings_again();
+                if key_missing {
+                    self.publish_key(now_ms);
+                }
             }
             ServerMessage::SsoRequired { token } => {
                 // The program around the engine asks its person. The connection stays: the token is valid as long.
@@ -160,6 +164,7 @@ impl Engine {
             ServerMessage::DelegationsChanged {} => {
                 self.delegations_changed = self.delegations_changed.wrapping_add(1);
             }
+            ServerMessage::DocumentsChanged { .. } => self.documents_changed = self.documents_changed.wrapping_add(1),
             ServerMessage::LinesChanged {} => self.lines_changed = self.lines_changed.wrapping_add(1),
             ServerMessage::Delegation(_) | ServerMessage::Line(_) => {}
             ServerMessage::Alerts { changed, unseen } => self.on_alerts(changed, unseen),

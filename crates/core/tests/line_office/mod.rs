@@ -184,6 +184,7 @@ impl Office {
             shift: None,
             checkpoint: self.log.checkpoint().note().to_owned(),
             recovered_ms: None,
+            key_missing: false,
         };
         engine.handle(now_ms, signed_in);
     }

@@ -259,6 +259,11 @@ pub enum ClientMessage {
     },
     /// This note-taker is available for assignment ([`super::ServerMessage::Assigned`]).
     Available {},
+    /// The key that documents are sealed to for this device, which the server does not have ([`super::ServerMessage::SignedIn`]).
+    PublishKey {
+        /// A compact JWS over [`crate::device_key::DeviceKeyStatement`].
+        statement: String,
+    },
 }
 
 impl ClientMessage {
@@ -315,6 +320,7 @@ impl ClientMessage {
             Self::AcknowledgeDevice { .. } => "acknowledge_device",
             Self::EndShift { .. } => "end_shift",
             Self::Available {} => "available",
+            Self::PublishKey { .. } => "publish_key",
         }
     }
 

@@ -2,8 +2,8 @@
 
 use super::{DeclineReply, Logged, Notice, OpenInvitation};
 use crate::{
-    Blob, CallId, Card, CodeRunId, DeviceId, Ended, InvitationId, OfficeAlert, PersonId, RecordMode, RecoveryId,
-    SuiteName,
+    Blob, CallId, Card, CodeRunId, DeviceId, DocumentId, Ended, InvitationId, OfficeAlert, PersonId, RecordMode,
+    RecoveryId, SuiteName,
     alert::AddedDevice,
     contact::Contact,
     delegation::ProvenDelegation,
@@ -57,6 +57,10 @@ pub enum ServerMessage {
         /// Who is on shift at it, if it is a device of a place.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         shift: Option<OnShift>,
+        /// Whether the server lacks the key that documents are sealed to for this device
+        /// ([`super::ClientMessage::PublishKey`]).
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        key_missing: bool,
     },
     /// The device of a place has proven its key, and nobody is on shift at it. Meanwhile it gets nothing of the office; once somebody has
     /// begun a shift, the connection is closed, and the next sign-in succeeds.
@@ -146,6 +150,13 @@ pub enum ServerMessage {
     Delegation(ProvenDelegation),
     /// Lines of this device's person, or any, by its role, were signed: the list is at `GET /api/v1/lines`.
     LinesChanged {},
+    /// A document that this device's person reads, or could read until now, has a new version: see `GET /api/v1/documents`.
+    DocumentsChanged {
+        /// Which.
+        document: DocumentId,
+        /// The number of the version.
+        version: u32,
+    },
     /// The line on which the next message about a call relies.
     Line(Box<ProvenLine>),
     /// To security officers: alerts that are new, or were seen. After sign-in, the newest
@@ -379,6 +390,7 @@ impl ServerMessage {
             | Self::DelegationsChanged {}
             | Self::Delegation(_)
             | Self::LinesChanged {}
+            | Self::DocumentsChanged { .. }
             | Self::Line(_)
             | Self::Alerts { .. }
             | Self::DevicesAdded { .. }
@@ -430,6 +442,7 @@ impl ServerMessage {
             | Self::DevicesChanged {}
             | Self::DelegationsChanged {}
             | Self::LinesChanged {}
+            | Self::DocumentsChanged { .. }
             | Self::Alerts { .. }
             | Self::DevicesAdded { .. }
             | Self::Refused { .. } => Vec::new(),

@@ -4,6 +4,7 @@
 //! archive/office.json                        the office: domain, authority's certificate, log key
 //! archive/log/                               the log, C2SP tlog-tiles
 //! archive/records/<call id>-<device id>/     sealed records, by call and note-taker: parts and seal.json
+//! archive/documents/<id>/<version>-<sha256>    sealed versions of documents, by the digest of their statement
 //! archive/devices/<sha256 hex>.der           certificates of all devices ever enrolled
 //! archive/issuers/<sha256 hex>.der           what signed them, under the same names; registrars' certificates, under their own
 //! ```
@@ -14,11 +15,13 @@
 
 mod cache;
 mod certificates;
+mod documents;
 mod proofs;
 mod records;
 mod writer;
 
 pub use certificates::{ArchivedDevices, Certificates};
+pub use documents::SealedDocuments;
 pub use proofs::{ProofError, Prover};
 pub use records::{Claim, PartUpload, RecordError, RecordStore, parse_seal};
 pub use writer::{Appender, LogEvent, LogWriter};

@@ -1,8 +1,10 @@
 //! Fault injection: a store that fails on command, over a real one.
 
-use super::{Applied, DeviceRow, LogPosition, LostDevice, SignedLine, Snapshot, Store, StoreError, Write};
+use super::{
+    Applied, DeviceRow, DocumentStanding, LogPosition, LostDevice, SignedLine, Snapshot, Store, StoreError, Write,
+};
 use std::sync::{Arc, Mutex, PoisonError};
-use telcon_proto::{CallId, DelegationId, DeviceId, InvitationId, LineId, line::OverLine};
+use telcon_proto::{CallId, DelegationId, DeviceId, DocumentId, InvitationId, LineId, line::OverLine};
 
 /// How the next transactions end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,6 +161,11 @@ impl Store for FaultyStore {
     fn signed_line(&mut self, over: &OverLine) -> Result<Option<SignedLine>, StoreError> {
         self.up()?;
         self.inner.signed_line(over)
+    }
+
+    fn document_standing(&mut self, document: &DocumentId, version: u32) -> Result<DocumentStanding, StoreError> {
+        self.up()?;
+        self.inner.document_standing(document, version)
     }
 
     fn log_position(&mut self) -> Result<LogPosition, StoreError> {

@@ -4,7 +4,7 @@ use super::{
     ActiveCall, Ask, CallRow, DeviceRow, FirstApprovalRow, Handshake, InvitationRow, IssuedLinkRow, LostDevice,
     RecordRow, RegistrarRow, Snapshot, Stage, StoreError, Unfinished, alerts,
     database::{Statements, all},
-    delegations, lines, push, recoveries, shifts,
+    delegations, documents, lines, push, recoveries, shifts,
     value::{Row, values},
 };
 use telcon_proto::{Blob, CallId, DeviceId, InvitationId, OfficeName};
@@ -68,6 +68,8 @@ pub(super) fn snapshot(t: &mut dyn Statements, home: &OfficeName) -> Result<Snap
         delegations: delegations::open(t, home)?,
         lines: lines::open(t)?,
         call_lines: lines::of_live_calls(t)?,
+        documents: documents::pending(t)?,
+        device_keys: documents::keys(t)?,
     })
 }
 

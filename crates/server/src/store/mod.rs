@@ -27,6 +27,8 @@
 mod alerts;
 mod database;
 mod delegations;
+mod document_rows;
+mod documents;
 mod lines;
 mod load;
 mod location;
@@ -49,6 +51,10 @@ mod sqlite;
 mod value;
 mod write;
 
+pub use document_rows::{
+    DeviceKeyRow, DocumentRow, DocumentStanding, DocumentsOf, OpeningRow, SealedVersion, StoredDocument, StoredKey,
+    StoredVersion,
+};
 pub use location::StoreLocation;
 pub use port::{Applied, LogPosition, Queries, Store, StoreError, StoredRecord};
 pub use protection_rows::{AccountUse, LockerRow, PasskeyRow, ProtectionRow, ProtectionWrite, TicketRow};

@@ -1,11 +1,11 @@
 //! The ports over any [`Database`].
 
 use super::{
-    Applied, CallSummary, DeviceRow, DeviceSummary, InvitationRow, LineOfCall, LinePage, LinesOf, LockerRow,
-    LogPosition, LostDevice, PasskeyRow, ProtectionRow, Queries, RecoveryRow, RegistrarRow, SignedLine, Snapshot,
-    Store, StoreError, StoredRecord, Write, alerts,
+    Applied, CallSummary, DeviceRow, DeviceSummary, DocumentStanding, DocumentsOf, InvitationRow, LineOfCall, LinePage,
+    LinesOf, LockerRow, LogPosition, LostDevice, PasskeyRow, ProtectionRow, Queries, RecoveryRow, RegistrarRow,
+    SealedVersion, SignedLine, Snapshot, Store, StoreError, StoredDocument, StoredKey, StoredRecord, Write, alerts,
     database::{Access, Database, Statements},
-    delegations, lines, load, office, protection, push, read, recoveries, sign_ins,
+    delegations, documents, lines, load, office, protection, push, read, recoveries, sign_ins,
     value::values,
     write,
 };
@@ -14,8 +14,9 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 use telcon_proto::{
-    CallId, Card, DelegationId, DeviceId, Digest, InvitationId, LineId, OfficeAlert, OfficeName, PersonId, RecoveryId,
-    delegation::ListedDelegation, device_policy::ProgramVersion, http::SignInList, line::OverLine, sso::OfficeAccount,
+    CallId, Card, DelegationId, DeviceId, Digest, DocumentId, InvitationId, LineId, OfficeAlert, OfficeName, PersonId,
+    RecoveryId, delegation::ListedDelegation, device_policy::ProgramVersion, document::ListedDocument,
+    http::SignInList, line::OverLine, sso::OfficeAccount,
 };
 
 /// The writer over a database.
@@ -91,6 +92,10 @@ impl<D: Database> Store for Writer<D> {
 
     fn signed_line(&mut self, over: &OverLine) -> Result<Option<SignedLine>, StoreError> {
         self.database.transaction(Access::Read, |t| lines::signed(t, over))
+    }
+
+    fn document_standing(&mut self, document: &DocumentId, version: u32) -> Result<DocumentStanding, StoreError> {
+        self.database.transaction(Access::Read, |t| documents::standing(t, document, version))
     }
 
     fn log_position(&mut self) -> Result<LogPosition, StoreError> {
@@ -194,6 +199,31 @@ impl<D: Database> Queries for Reader<D> {
 
     fn line_of_call(&self, call: &CallId) -> Result<Option<LineOfCall>, StoreError> {
         self.read(|t| lines::of_call(t, call))
+    }
+
+    fn newest_document(&self, document: &DocumentId) -> Result<Option<String>, StoreError> {
+        self.read(|t| documents::newest(t, document))
+    }
+
+    fn document(&self, document: &DocumentId, from: u32, limit: u32) -> Result<Option<StoredDocument>, StoreError> {
+        self.read(|t| documents::document(t, document, from, limit))
+    }
+
+    fn sealed_version(&self, document: &DocumentId, version: u32) -> Result<Option<SealedVersion>, StoreError> {
+        self.read(|t| documents::sealed(t, document, version))
+    }
+
+    fn documents(
+        &self,
+        of: DocumentsOf,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Result<(Vec<ListedDocument>, bool), StoreError> {
+        self.read(|t| documents::listed(t, of, before, limit))
+    }
+
+    fn device_keys(&self, person: PersonId) -> Result<Vec<StoredKey>, StoreError> {
+        self.read(|t| documents::keys_of(t, person))
     }
 
     fn delegation_statement(&self, delegation: &DelegationId) -> Result<Option<String>, StoreError> {

@@ -1,13 +1,15 @@
 //! The ports: the interface of the store for the switchboard ([`Store`]) and for HTTP requests ([`Queries`]).
 
 use super::{
-    CallRow, CallSummary, DeviceRow, DeviceSummary, InvitationRow, LineOfCall, LinePage, LinesOf, LockerRow,
-    LostDevice, PasskeyRow, ProtectionRow, RecordRow, RecoveryRow, RegistrarRow, SignedLine, Snapshot, Write,
+    CallRow, CallSummary, DeviceRow, DeviceSummary, DocumentStanding, DocumentsOf, InvitationRow, LineOfCall, LinePage,
+    LinesOf, LockerRow, LostDevice, PasskeyRow, ProtectionRow, RecordRow, RecoveryRow, RegistrarRow, SealedVersion,
+    SignedLine, Snapshot, StoredDocument, StoredKey, Write,
 };
 use std::collections::BTreeSet;
 use telcon_proto::{
-    CallId, Card, DelegationId, DeviceId, Digest, InvitationId, LineId, OfficeAlert, OfficeName, PersonId, RecoveryId,
-    delegation::ListedDelegation, device_policy::ProgramVersion, http::SignInList, line::OverLine, sso::OfficeAccount,
+    CallId, Card, DelegationId, DeviceId, Digest, DocumentId, InvitationId, LineId, OfficeAlert, OfficeName, PersonId,
+    RecoveryId, delegation::ListedDelegation, device_policy::ProgramVersion, document::ListedDocument,
+    http::SignInList, line::OverLine, sso::OfficeAccount,
 };
 
 /// Why an operation on the store failed.
@@ -134,6 +136,12 @@ pub trait Store: Send {
     /// # Errors
     /// [`StoreError`].
     fn signed_line(&mut self, over: &OverLine) -> Result<Option<SignedLine>, StoreError>;
+
+    /// What is known of a document when its version of this number comes.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn document_standing(&mut self, document: &DocumentId, version: u32) -> Result<DocumentStanding, StoreError>;
 
     /// How far the store has been reconciled with the log; advanced by [`Write::LogSeen`].
     ///
@@ -306,6 +314,41 @@ pub trait Queries: Send + Sync {
     /// # Errors
     /// [`StoreError`].
     fn lines(&self, of: LinesOf, before_ms: Option<u64>, limit: u32) -> Result<LinePage, StoreError>;
+
+    /// The newest statement of a document that the store has, in the log or not.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn newest_document(&self, document: &DocumentId) -> Result<Option<String>, StoreError>;
+
+    /// A document's versions from this number that are in the log, at most `limit`; none if it has no version in the log.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn document(&self, document: &DocumentId, from: u32, limit: u32) -> Result<Option<StoredDocument>, StoreError>;
+
+    /// A version of a document that is in the log.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn sealed_version(&self, document: &DocumentId, version: u32) -> Result<Option<SealedVersion>, StoreError>;
+
+    /// A page of documents, the newest first, changed before the log index `before`, at most `limit`; and whether there are more.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn documents(
+        &self,
+        of: DocumentsOf,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Result<(Vec<ListedDocument>, bool), StoreError>;
+
+    /// The keys of a person's devices that are not revoked.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn device_keys(&self, person: PersonId) -> Result<Vec<StoredKey>, StoreError>;
 
     /// Whether and how a device is protected.
     ///

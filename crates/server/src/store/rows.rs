@@ -2,8 +2,8 @@
 
 use crate::digest::sha256;
 use telcon_proto::{
-    AlertKind, Blob, CallId, Card, DelegationId, DeviceId, Digest, Ended, InvitationId, LineId, OfficeAlert, PersonId,
-    RecordMode, RecoveryId, Role, ShiftId,
+    AlertKind, Blob, CallId, Card, DelegationId, DeviceId, Digest, DocumentId, Ended, InvitationId, LineId,
+    OfficeAlert, PersonId, RecordMode, RecoveryId, Role, ShiftId,
     alert::AlertSeen,
     delegation::Act,
     device_policy::DeviceKind,
@@ -413,6 +413,16 @@ pub enum Write {
     LineSigned(Box<LineVersion>, String),
     /// The log has this version of a line, at this index, since this time.
     LineLogged(LineId, LoggedVersion, u64, u64),
+    /// A version of a document is signed, with its statement, and is about to be logged. Its sealed file is stored before.
+    DocumentSigned(Box<super::DocumentRow>, String),
+    /// The log has this version of a document, of this digest, at this index.
+    DocumentLogged(DocumentId, u32, Digest, u64),
+    /// The log has it that a copy was opened.
+    DocumentOpened(super::OpeningRow),
+    /// A device stated its key, again perhaps, and the statement is about to be logged.
+    DeviceKey(super::DeviceKeyRow, String),
+    /// The log has a device's key of this digest, at this index.
+    DeviceKeyLogged(DeviceId, Digest, u64),
     /// The person rung had the call handed to their office.
     CallDiverted(CallId),
     /// A shift is being begun.
@@ -865,6 +875,10 @@ pub struct Snapshot {
     pub lines: Vec<LineRow>,
     /// The versions of lines over which calls are that are not over.
     pub call_lines: Vec<SignedLine>,
+    /// Versions of documents that the log may not have.
+    pub documents: Vec<super::DocumentRow>,
+    /// The keys of devices, each with the index of its entry.
+    pub device_keys: Vec<(super::DeviceKeyRow, Option<u64>)>,
 }
 
 /// The person of a device row, for indices.

@@ -3,7 +3,7 @@
 use super::{StoreError, database::Statements, value::values};
 
 /// Version that this program writes.
-pub(super) const VERSION: i64 = 23;
+pub(super) const VERSION: i64 = 24;
 
 /// A table, common to all databases: the unit of a migration between databases.
 pub(super) struct Table {
@@ -15,7 +15,7 @@ pub(super) struct Table {
 }
 
 /// All tables of [`VERSION`].
-pub(super) const TABLES: [Table; 29] = [
+pub(super) const TABLES: [Table; 35] = [
     Table {
         name: "devices",
         columns: &[
@@ -257,6 +257,29 @@ pub(super) const TABLES: [Table; 29] = [
             "how",
             "ended_index",
         ],
+        key: 1,
+    },
+    Table { name: "documents", columns: &["document", "kind", "about", "made_ms", "version", "changed_index"], key: 1 },
+    Table {
+        name: "document_versions",
+        columns: &[
+            "document",
+            "version",
+            "content",
+            "statement",
+            "statement_sha256",
+            "signed_by",
+            "signed_ms",
+            "signed_index",
+        ],
+        key: 2,
+    },
+    Table { name: "document_readers", columns: &["person", "document"], key: 2 },
+    Table { name: "document_openings", columns: &["log_index", "document", "version", "device", "opened_ms"], key: 1 },
+    Table { name: "found_documents", columns: &["document", "version", "statement_sha256", "log_index"], key: 2 },
+    Table {
+        name: "device_keys",
+        columns: &["device", "statement", "statement_sha256", "signed_ms", "signed_index"],
         key: 1,
     },
     Table { name: "marks", columns: &["name", "value"], key: 1 },
@@ -564,6 +587,36 @@ CREATE INDEX shifts_open ON shifts (shift) WHERE ended_index IS NULL;
 CREATE INDEX shifts_device ON shifts (device) WHERE ended_ms IS NULL;
 CREATE INDEX shifts_person ON shifts (person, started_ms);
 ",
+    // Documents, and the keys that they are sealed to.
+    "
+CREATE TABLE documents (
+    document BLOB PRIMARY KEY, kind TEXT NOT NULL, about BLOB, made_ms INTEGER NOT NULL, version INTEGER NOT NULL,
+    changed_index INTEGER
+) STRICT, WITHOUT ROWID;
+CREATE TABLE document_versions (
+    document BLOB NOT NULL, version INTEGER NOT NULL, content TEXT NOT NULL, statement TEXT NOT NULL, statement_sha256 TEXT NOT NULL,
+    signed_by BLOB NOT NULL, signed_ms INTEGER NOT NULL, signed_index INTEGER,
+    PRIMARY KEY (document, version)
+) STRICT;
+CREATE INDEX document_versions_pending ON document_versions (document) WHERE signed_index IS NULL;
+CREATE TABLE document_readers (
+    person TEXT NOT NULL, document BLOB NOT NULL,
+    PRIMARY KEY (person, document)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX document_readers_document ON document_readers (document);
+CREATE TABLE document_openings (
+    log_index INTEGER PRIMARY KEY, document BLOB NOT NULL, version INTEGER NOT NULL, device BLOB NOT NULL, opened_ms INTEGER NOT NULL
+) STRICT;
+CREATE INDEX document_openings_document ON document_openings (document, log_index);
+CREATE TABLE found_documents (
+    document BLOB NOT NULL, version INTEGER NOT NULL, statement_sha256 TEXT NOT NULL, log_index INTEGER NOT NULL,
+    PRIMARY KEY (document, version)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE device_keys (
+    device BLOB PRIMARY KEY, statement TEXT NOT NULL, statement_sha256 TEXT NOT NULL, signed_ms INTEGER NOT NULL,
+    signed_index INTEGER
+) STRICT;
+",
 ];
 
 /// PostgreSQL databases begin with version 5, in which they are created; the version is a mark. `COLLATE "C"` orders as
@@ -824,6 +877,36 @@ CREATE TABLE shifts (
 CREATE INDEX shifts_open ON shifts (shift) WHERE ended_index IS NULL;
 CREATE INDEX shifts_device ON shifts (device) WHERE ended_ms IS NULL;
 CREATE INDEX shifts_person ON shifts (person, started_ms);
+",
+    // Documents, and the keys that they are sealed to.
+    "
+CREATE TABLE documents (
+    document BYTEA PRIMARY KEY, kind TEXT NOT NULL, about BYTEA, made_ms BIGINT NOT NULL, version BIGINT NOT NULL,
+    changed_index BIGINT
+);
+CREATE TABLE document_versions (
+    document BYTEA NOT NULL, version BIGINT NOT NULL, content TEXT NOT NULL, statement TEXT NOT NULL, statement_sha256 TEXT NOT NULL,
+    signed_by BYTEA NOT NULL, signed_ms BIGINT NOT NULL, signed_index BIGINT,
+    PRIMARY KEY (document, version)
+);
+CREATE INDEX document_versions_pending ON document_versions (document) WHERE signed_index IS NULL;
+CREATE TABLE document_readers (
+    person TEXT COLLATE \"C\" NOT NULL, document BYTEA NOT NULL,
+    PRIMARY KEY (person, document)
+);
+CREATE INDEX document_readers_document ON document_readers (document);
+CREATE TABLE document_openings (
+    log_index BIGINT PRIMARY KEY, document BYTEA NOT NULL, version BIGINT NOT NULL, device BYTEA NOT NULL, opened_ms BIGINT NOT NULL
+);
+CREATE INDEX document_openings_document ON document_openings (document, log_index);
+CREATE TABLE found_documents (
+    document BYTEA NOT NULL, version BIGINT NOT NULL, statement_sha256 TEXT NOT NULL, log_index BIGINT NOT NULL,
+    PRIMARY KEY (document, version)
+);
+CREATE TABLE device_keys (
+    device BYTEA PRIMARY KEY, statement TEXT NOT NULL, statement_sha256 TEXT NOT NULL, signed_ms BIGINT NOT NULL,
+    signed_index BIGINT
+);
 "];
 
 /// Creates the tables of a PostgreSQL database, or migrates older ones to [`VERSION`], inside a transaction.

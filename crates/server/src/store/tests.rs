@@ -450,6 +450,8 @@ const BACK_TO_VERSION_5: &str = "
     ALTER TABLE calls DROP COLUMN diverted; ALTER TABLE devices DROP COLUMN above_issuer;
     DROP TABLE ring_pushes;
     DROP TABLE shifts;
+    DROP TABLE documents; DROP TABLE document_versions; DROP TABLE document_readers; DROP TABLE document_openings;
+    DROP TABLE found_documents; DROP TABLE device_keys;
     ALTER TABLE calls DROP COLUMN from_person; ALTER TABLE calls DROP COLUMN to_person; ALTER TABLE calls DROP COLUMN delegation;
     ALTER TABLE calls DROP COLUMN for_card; ALTER TABLE calls DROP COLUMN for_person; ALTER TABLE calls DROP COLUMN answered_under;
     ALTER TABLE devices DROP COLUMN person; ALTER TABLE devices DROP COLUMN second_certificate;

@@ -3,7 +3,8 @@
 use super::StoreError;
 use serde::{Serialize, de::DeserializeOwned};
 use telcon_proto::{
-    Blob, CallId, Card, DelegationId, DeviceId, Digest, InvitationId, LineId, OfficeName, PersonId, RecoveryId, ShiftId,
+    Blob, CallId, Card, DelegationId, DeviceId, Digest, DocumentId, InvitationId, LineId, OfficeName, PersonId,
+    RecoveryId, ShiftId,
 };
 
 /// One value of a statement or a row.
@@ -66,6 +67,12 @@ impl From<&InvitationId> for Value {
 
 impl From<&DelegationId> for Value {
     fn from(value: &DelegationId) -> Self {
+        Self::Bytes(value.as_bytes().to_vec())
+    }
+}
+
+impl From<&DocumentId> for Value {
+    fn from(value: &DocumentId) -> Self {
         Self::Bytes(value.as_bytes().to_vec())
     }
 }

@@ -3,7 +3,7 @@
 use super::{
     CallRow, Certified, DeviceRow, Handshake, LostDevice, StoreError, Write, alerts,
     database::Statements,
-    delegations, lines, push, recoveries, shifts,
+    delegations, documents, lines, push, recoveries, shifts,
     value::{Value, json, values},
 };
 use telcon_proto::CallId;
@@ -254,6 +254,16 @@ pub(super) fn apply(t: &mut dyn Statements, write: &Write) -> Result<bool, Store
         }
         Write::LineSigned(row, statement) => lines::sign(t, row, statement),
         Write::LineLogged(line, found, index, ms) => lines::logged(t, line, found, *index, *ms),
+        Write::DocumentSigned(row, statement) => documents::sign(t, row, statement),
+        Write::DocumentLogged(document, version, sha256, index) => {
+            documents::logged(t, document, *version, sha256, *index)
+        }
+        Write::DocumentOpened(row) => documents::opened(t, row),
+        Write::DeviceKey(row, statement) => documents::key(t, row, statement),
+        Write::DeviceKeyLogged(device, sha256, index) => run(
+            "UPDATE device_keys SET signed_index = $1 WHERE device = $2 AND statement_sha256 = $3",
+            values![*index, device, sha256],
+        ),
         Write::CallDiverted(call) => run("UPDATE calls SET diverted = 1 WHERE call = $1", values![call]),
         Write::Alert(row) => alerts::put(t, row),
         Write::AlertSeen(index, by, ms) => run(

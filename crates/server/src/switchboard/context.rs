@@ -4,6 +4,7 @@ use super::{
     contacts::{Contacts, Known, ListViewer},
     directory::Directory,
     held_delegations::Delegations,
+    held_documents::Documents,
     held_lines::Lines,
     held_shifts::Shifts,
     port::{CloseReason, Effects, Output, PendingAppend, Policy, RelayCommand, SessionId},
@@ -11,7 +12,8 @@ use super::{
 };
 use crate::{assignment::Assignment, store::Write, timers::Timers};
 use telcon_proto::{
-    CallId, Card, DelegationId, DeviceId, InvitationId, LineId, PersonId, RecoveryId, Role, ServerMessage, ShiftId,
+    CallId, Card, DelegationId, DeviceId, DocumentId, InvitationId, LineId, PersonId, RecoveryId, Role, ServerMessage,
+    ShiftId,
     entry::Entry,
     message::RefusalCode,
     policy::{Action, ROLES, allows},
@@ -38,6 +40,10 @@ pub(super) enum Timer {
     Delegation(DelegationId),
     /// The entry of a version of a line is to be appended again.
     Line(LineId),
+    /// The entry of a version of a document is to be appended again.
+    Document(DocumentId),
+    /// The entry of a device's key is to be appended again.
+    DeviceKey(DeviceId),
     /// A shift has lasted long enough or nobody uses its device, or an entry about it is to be appended again.
     Shift(ShiftId),
     /// Send contact changes.
@@ -53,6 +59,7 @@ pub(super) struct Context {
     pub contacts: Contacts,
     pub delegations: Delegations,
     pub lines: Lines,
+    pub documents: Documents,
     pub shifts: Shifts,
     pub assignment: Assignment,
     pub timers: Timers<Timer>,
@@ -71,6 +78,7 @@ impl Context {
             contacts: Contacts::default(),
             delegations: Delegations::default(),
             lines: Lines::default(),
+            documents: Documents::default(),
             shifts: Shifts::default(),
             assignment: Assignment::default(),
             timers: Timers::default(),

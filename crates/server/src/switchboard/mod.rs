@@ -14,6 +14,7 @@
 //! | `context` | state shared by all calls: directory, effects, timers |
 //! | `delegations`, `held_delegations` | who may act for whom, and the calls under it; what is held of them |
 //! | `lines`, `held_lines` | lines: offered, bound, changed and ended, and the calls over them; what is held of them |
+//! | `documents`, `held_documents` | documents and the keys that they are sealed to; what is held of them |
 //! | `directory` | enrolled devices and connections |
 //! | `contacts` | contact lists: sign-in, changes, search |
 //! | `live_calls` | calls that have not ended, with indexes |
@@ -48,9 +49,11 @@ mod contacts;
 mod context;
 mod delegations;
 mod directory;
+mod documents;
 mod enrolment;
 mod group;
 mod held_delegations;
+mod held_documents;
 mod held_lines;
 mod held_shifts;
 mod invitations;
@@ -76,9 +79,9 @@ pub use shifts::NOT_A_PLACE;
 
 pub use port::{
     Approved, BeginningShift, CloseReason, ConfirmingRecovery, DelegationEnding, DeviceAsked, Effects, FirstApproved,
-    LegRefusal, NewDelegation, NewDevice, NewLine, OpeningRecovery, Output, PendingAppend, Policy, Push, PushCommand,
-    Refusal, RefusalKind, RefusedRing, RelayCommand, Reply, RequestId, Revocation, RevocationAppend, Seal, SessionId,
-    VerifiedRing,
+    LegRefusal, NewDelegation, NewDevice, NewDeviceKey, NewDocument, NewLine, OpeningRecovery, Output, PendingAppend,
+    Policy, Push, PushCommand, Refusal, RefusalKind, RefusedRing, RelayCommand, Reply, RequestId, Revocation,
+    RevocationAppend, Seal, SessionId, VerifiedRing,
 };
 
 use crate::{
@@ -223,6 +226,7 @@ impl Switchboard {
         this.restore_recoveries(stored.recoveries, stored.recovered, now_ms);
         // Before the invitations, which are closed when their lines are in the log.
         this.restore_lines(stored.lines);
+        this.restore_documents(stored.documents, stored.device_keys);
         this.restore_invitations(stored.registrars, stored.invitations);
         this.context.contacts.load(&this.context.directory);
         // Before the calls that need them; what has ended meanwhile ends after these are restored.
@@ -299,6 +303,7 @@ impl Switchboard {
             checkpoint: String::new(),
             recovered_ms: self.context.directory.recovered_ms(card.person),
             shift,
+            key_missing: self.context.documents.lacks_key(&device),
         };
         self.context.send(session, signed_in);
         if first {
@@ -431,6 +436,10 @@ impl Switchboard {
                 let text = "the server did not verify this statement: try again";
                 self.context.refuse(session, None, RefusalCode::Unavailable, text);
             }
+            M::PublishKey { .. } => {
+                let text = "the server did not verify this device's key: sign in again";
+                self.context.refuse(session, None, RefusalCode::Unavailable, text);
+            }
             M::SignLine { .. } | M::StopLine { .. } => {
                 let text = "the server did not verify this version of a line: try again";
                 self.context.refuse(session, None, RefusalCode::Unavailable, text);
@@ -484,6 +493,9 @@ impl Switchboard {
             PendingAppend::DelegationGiven(id) => self.delegation_logged(id, index, now_ms),
             PendingAppend::DelegationEnded(id) => self.delegation_end_logged(id, index, now_ms),
             PendingAppend::LineSigned(id) => self.line_logged(id, index, now_ms),
+            PendingAppend::DocumentSigned(id) => self.document_logged(id, index, now_ms),
+            PendingAppend::DeviceKey(id) => self.key_logged(id, index, now_ms),
+            PendingAppend::DocumentOpened(opening, request) => self.copy_opened(opening, request, index),
             PendingAppend::ShiftStarted(id) => self.shift_logged(id, index, now_ms),
             PendingAppend::ShiftEnded(id) => self.shift_end_logged(id, index, now_ms),
             PendingAppend::Opened(call) => self.opened(call, index, now_ms),
@@ -535,6 +547,8 @@ impl Switchboard {
                 }
                 Some(Timer::Alerts) => self.alerts.due(&mut self.context, now_ms),
                 Some(Timer::Delegation(id)) => self.delegation_due(id, now_ms),
+                Some(Timer::Document(id)) => self.append_document(id),
+                Some(Timer::DeviceKey(id)) => self.append_key(id),
                 Some(Timer::Line(id)) => self.append_line(id),
                 Some(Timer::Shift(id)) => self.shift_due(id, now_ms),
                 Some(Timer::Invitation(id)) => self.invitation_expired(id, now_ms),

@@ -1,12 +1,13 @@
 //! Inputs and outputs of the switchboard.
 
-use crate::store::{AlertId, PushRow, SignedLine, Write};
+use crate::store::{AlertId, DocumentStanding, PushRow, SignedLine, Write};
 use std::collections::BTreeSet;
 use telcon_proto::{
-    Blob, CallId, Card, DelegationId, DeviceId, Digest, InvitationId, LineId, OfficeName, PersonId, RecordMode,
-    RecoveryId, ServerMessage, ShiftId, SuiteName,
+    Blob, CallId, Card, DelegationId, DeviceId, Digest, DocumentId, InvitationId, LineId, OfficeName, PersonId,
+    RecordMode, RecoveryId, ServerMessage, ShiftId, SuiteName,
     delegation::Delegation,
     device_policy::DevicePolicy,
+    document::DocumentVersion,
     entry::Entry,
     http::Asked,
     line::{Line, Rings},
@@ -175,6 +176,12 @@ pub enum PendingAppend {
     DelegationEnded(DelegationId),
     /// A version of a line was signed.
     LineSigned(LineId),
+    /// A version of a document was signed.
+    DocumentSigned(DocumentId),
+    /// A device stated its key.
+    DeviceKey(DeviceId),
+    /// A copy, of this document and version, was opened on this device at this time, requested by this request.
+    DocumentOpened((DocumentId, u32, DeviceId, u64), RequestId),
     /// A shift began.
     ShiftStarted(ShiftId),
     /// A shift ended.
@@ -435,6 +442,35 @@ pub struct NewLine {
     pub follows: Option<Digest>,
     /// Whether the store has a line of this id.
     pub exists: bool,
+}
+
+/// A version of a document whose signature was checked, that it is for the sealed file that is stored, and that it follows in what it says
+/// the one before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewDocument {
+    /// The signed content.
+    pub content: DocumentVersion,
+    /// The device that signed it.
+    pub by: DeviceId,
+    /// As it was signed.
+    pub statement: String,
+    /// SHA-256 of that.
+    pub sha256: Digest,
+    /// The digest of the version that it was found to follow in what it says; none of a first one, or if that was not known.
+    pub follows: Option<Digest>,
+    /// What the store has of the document.
+    pub standing: DocumentStanding,
+}
+
+/// A device's key whose statement was verified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewDeviceKey {
+    /// The device that signed it.
+    pub device: DeviceId,
+    /// As it was signed.
+    pub statement: String,
+    /// SHA-256 of that.
+    pub sha256: Digest,
 }
 
 /// The end of a delegation, whose signature was checked.

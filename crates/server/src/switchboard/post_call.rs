@@ -212,6 +212,8 @@ impl Switchboard {
             | Timer::RecoveryShown(_)
             | Timer::Delegation(_)
             | Timer::Line(_)
+            | Timer::Document(_)
+            | Timer::DeviceKey(_)
             | Timer::Shift(_)
             | Timer::Contacts
             | Timer::Alerts => {}

@@ -5,7 +5,7 @@
 //! `docs/api/openapi.json`, and fails in CI when that file is out of date. The server serves the same file.
 
 use super::{
-    App, alerts, codes, delegations, devices, erasures,
+    App, alerts, codes, delegations, devices, documents, erasures,
     error::{HttpError, NOTHING_HERE},
     lines, lockers, log_files, office, passkeys, protection, push, records, registrars, relays, shifts, socket, sso,
     turn,
@@ -21,7 +21,7 @@ use axum::{
 use std::{borrow::Cow, sync::Arc};
 use telcon_proto::{
     http::API_PREFIX,
-    limits::{MAX_RECORD_PART_BYTES, MAX_SEAL_BYTES},
+    limits::{MAX_DOCUMENT_BYTES, MAX_RECORD_PART_BYTES, MAX_SEAL_BYTES},
 };
 use utoipa::{
     OpenApi as _,
@@ -51,6 +51,9 @@ const LEGACY_PATHS: &[&str] = &[
     "/api/records/{call}/{index}/{name}",
 ];
 
+/// Body of an uploaded document: its sealed file in base64, and the statement.
+const MAX_DOCUMENT_UPLOAD_BYTES: usize = MAX_DOCUMENT_BYTES / 3 * 4 + 128 * 1024;
+
 /// The route of the log's files, and how the description writes it.
 const LOG_ROUTE: &str = "/log/{*path}";
 const LOG_PATH: &str = "/log/{path}";
@@ -79,6 +82,7 @@ const LOG_PATH: &str = "/log/{path}";
         (name = "protection", description = "Passkeys and PINs with which people unlock their devices"),
         (name = "sso", description = "Sign-ins with accounts at the office's provider (OpenID Connect)"),
         (name = "shifts", description = "Who is at a device of a place"),
+        (name = "documents", description = "Sealed documents, and the keys that they are sealed to"),
         (name = "records", description = "Calls and their sealed records"),
         (name = "media", description = "Fallback transports for media"),
         (name = "log", description = "The transparency log"),
@@ -106,6 +110,11 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(registrars::list_devices))
         .routes(routes!(delegations::list))
         .routes(routes!(lines::list))
+        .routes(routes!(documents::list))
+        .routes(routes!(documents::proofs))
+        .routes(routes!(documents::get, documents::put).layer(DefaultBodyLimit::max(MAX_DOCUMENT_UPLOAD_BYTES)))
+        .routes(routes!(documents::put_seal).layer(DefaultBodyLimit::max(MAX_DOCUMENT_BYTES)))
+        .routes(routes!(documents::keys))
         .routes(routes!(registrars::list_sign_ins))
         .routes(routes!(alerts::list))
         .routes(routes!(push::read))

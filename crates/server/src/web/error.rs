@@ -3,6 +3,7 @@
 
 use crate::{
     archive::{ProofError, RecordError},
+    objects::ObjectError,
     store::StoreError,
     switchboard::{Refusal, RefusalKind},
 };
@@ -76,6 +77,12 @@ impl From<Refusal> for HttpError {
             RefusalKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         };
         Self(status, refusal.message)
+    }
+}
+
+impl From<ObjectError> for HttpError {
+    fn from(error: ObjectError) -> Self {
+        Self::internal(&error, "read or write the archive")
     }
 }
 

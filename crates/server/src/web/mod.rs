@@ -6,6 +6,7 @@ mod codes;
 mod connections;
 mod delegations;
 mod devices;
+mod documents;
 mod erasures;
 mod error;
 mod extract;
@@ -55,7 +56,7 @@ pub use tokens::{Bearer, Tokens};
 pub use turn::{MAX_TURN_SECRET_BYTES, MAX_TURN_URLS, Turn, TurnError};
 
 use crate::{
-    archive::{Certificates, Prover, RecordStore},
+    archive::{Certificates, Prover, RecordStore, SealedDocuments},
     hub::HubHandle,
     limits::{MAX_JSON_BODY_BYTES, MAX_UNSIGNED_FROM_ONE_ADDRESS, SIGN_IN_GRACE_MS, UNSIGNED_IPV6_PREFIX},
     media::RelayInput,
@@ -100,6 +101,8 @@ pub struct App {
     pub prover: Arc<Prover>,
     /// Sealed records.
     pub records: RecordStore,
+    /// Sealed files of documents.
+    pub documents: SealedDocuments,
     /// Certificates of devices.
     pub certificates: Certificates,
     /// The office's trust anchor, to verify against.

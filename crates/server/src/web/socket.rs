@@ -490,6 +490,9 @@ impl Connection {
                         ClientMessage::EndDelegation { statement } => {
                             Input::EndDelegation(session, super::delegations::verify_end(self.app.clone(), statement).await)
                         }
+                        ClientMessage::PublishKey { statement } => {
+                            Input::PublishKey(session, super::documents::verify_key(self.app.clone(), statement).await)
+                        }
                         ClientMessage::SignLine { statement } => {
                             Input::SignLine(session, Box::new(super::lines::verify(self.app.clone(), statement, false).await))
                         }

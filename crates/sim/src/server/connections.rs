@@ -134,6 +134,9 @@ impl World {
                     ClientMessage::ApproveDevice { invitation, chain, line } => {
                         HubInput::Approve(session, invitation, chain, line)
                     }
+                    ClientMessage::PublishKey { statement } => {
+                        HubInput::PublishKey(session, sign_in::verify_device_key(&self.office.pinned, statement))
+                    }
                     message => HubInput::Message(session, message),
                 };
                 self.input(input);

@@ -126,6 +126,7 @@ impl World {
                 });
                 process.board.delegate(session, new, now)
             }
+            HubInput::PublishKey(session, new) => process.board.publish_key(session, new, now),
             HubInput::EndDelegation(session, ending) => process.board.end_delegation(session, ending, now),
             HubInput::SignLine(session, new) => {
                 let new = new.and_then(|new| {

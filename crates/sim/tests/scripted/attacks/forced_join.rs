@@ -26,6 +26,7 @@ fn claim_in_call(world: &mut Scenario, node: usize) {
                 checkpoint,
                 recovered_ms: None,
                 shift: None,
+                key_missing: false,
             }]
         }
         ServerMessage::Ringing { .. } if to == node => vec![],
@@ -121,6 +122,7 @@ fn glare_with_a_caller_of_another_name_is_not_answered() {
             checkpoint,
             recovered_ms,
             shift,
+            key_missing: false,
         } if to == 1 => {
             people.iter_mut().filter(|c| c.card.person == swapped).for_each(|c| c.card.name = "Somebody else".into());
             vec![ServerMessage::SignedIn {
@@ -135,6 +137,7 @@ fn glare_with_a_caller_of_another_name_is_not_answered() {
                 checkpoint,
                 recovered_ms,
                 shift,
+                key_missing: false,
             }]
         }
         message => vec![message],

@@ -85,6 +85,7 @@ fn a_server_cannot_move_a_device_from_one_call_to_another() {
                     checkpoint,
                     recovered_ms: None,
                     shift: None,
+                    key_missing: false,
                 }
             }
             message => message,

@@ -37,6 +37,7 @@ fn a_person_shown_otherwise_than_certified_is_detected_before_the_call_is_live()
                     checkpoint,
                     recovered_ms,
                     shift,
+                    key_missing: false,
                 } => {
                     people.iter_mut().for_each(|contact| alter(&mut contact.card));
                     ServerMessage::SignedIn {
@@ -51,6 +52,7 @@ fn a_person_shown_otherwise_than_certified_is_detected_before_the_call_is_live()
                         checkpoint,
                         recovered_ms,
                         shift,
+                        key_missing: false,
                     }
                 }
                 // The `answer` flag is not authenticated: the server may claim that it is a listener, or a rejoin.
