@@ -622,14 +622,13 @@ fn while_the_server_was_away_the_office_had_its_turn() {
 fn what_a_device_is_told_stays_below_the_length_that_it_accepts() {
     use telcon_proto::limits::{MAX_DELEGATIONS_PER_PERSON, MAX_MESSAGE_BYTES, MAX_REACH_EXCEPTIONS};
     let mut office = office();
-    let long = |n: u16, role| {
-        let mut id = [0xee; 16];
-        id[..2].copy_from_slice(&n.to_be_bytes());
+    // Numbers that nobody else has.
+    let long = |n: u8, role| {
         let name = format!("{n:05}{}", "\u{10348}".repeat(59));
-        let person = PersonId::from_bytes(id);
-        (DeviceId::from_bytes(id), Card { person, organisation: name.clone(), name, ..card(9, role) })
+        let person = PersonId::from_bytes([n; 16]);
+        (DeviceId::from_bytes([n; 16]), Card { person, organisation: name.clone(), name, ..card(9, role) })
     };
-    let named: Vec<PersonId> = (0..2 * MAX_REACH_EXCEPTIONS as u16)
+    let named: Vec<PersonId> = (100..100 + 2 * MAX_REACH_EXCEPTIONS as u8)
         .map(|n| {
             let (device, card) = long(n, Role::Principal);
             office.enrol(device, card.clone());
@@ -642,10 +641,10 @@ fn what_a_device_is_told_stays_below_the_length_that_it_accepts() {
         ..Default::default()
     };
     // As many principals as one may answer for.
-    for n in 0..MAX_DELEGATIONS_PER_PERSON as u16 - 1 {
-        let (device, card) = long(1000 + n, Role::Principal);
+    for n in 200..200 + MAX_DELEGATIONS_PER_PERSON as u8 - 1 {
+        let (device, card) = long(n, Role::Principal);
         office.enrol(device, card.clone());
-        office.connect(100 + u64::from(n), device);
+        office.connect(u64::from(n), device);
         let row =
             ReachRow { person: card.person, settings: settings.clone(), set_by: Some(card.clone()), set_ms: u64::MAX };
         office.board.reached.0.insert(card.person, row);
@@ -666,7 +665,7 @@ fn what_a_device_is_told_stays_below_the_length_that_it_accepts() {
             sha256: Digest::from_bytes([1; 32]),
             exists: false,
         };
-        let effects = office.board.delegate(SessionId(100 + u64::from(n)), Ok(new), office.now);
+        let effects = office.board.delegate(SessionId(u64::from(n)), Ok(new), office.now);
         office.run(effects);
     }
     let of = told(&office, 40).unwrap();
