@@ -174,7 +174,7 @@ test('a page that is open is rung without a push message, and a closed one with 
   await caller.getByText('Available').waitFor();
   const first = service.next();
   await caller.getByRole('button', { name: `Ring ${CALLEE}` }).click();
-  await page.getByRole('heading', { name: 'The President' }).waitFor();
+  await page.getByRole('button', { name: 'Decline' }).waitFor();
   const shown_call = await page.evaluate(() => window.telcon.view.call.call);
   await page.getByRole('button', { name: 'Decline' }).click();
   await caller.getByRole('button', { name: 'Done' }).click();
