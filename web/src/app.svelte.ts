@@ -1,6 +1,6 @@
 // State of the page: the engine's view, the current route, and pending requests.
 
-import type { Card, DeclineReply, RecordLine, RevocationView, View } from './engine/contract';
+import type { Card, DeclineReply, ReachSettings, RecordLine, RevocationView, View } from './engine/contract';
 import { forget_favourites, load_favourites, save_favourites } from './engine/favourites';
 import type { Host, HostEvents } from './engine/host';
 import { load_call, save_call } from './engine/call_memory';
@@ -90,6 +90,8 @@ export class App {
   dismissed_alerts = $state.raw<ReadonlySet<string>>(new Set());
   ended_ms = $state<number | null>(null);
   readonly promises = new Promises();
+  /** Calls that did not ring here, which the person has read of. */
+  seen_missed = $state.raw<ReadonlySet<string>>(new Set());
   /** Who hung up, by call: of those that this page was in since it was loaded. */
   hung_up_by = $state.raw<ReadonlyMap<string, Card>>(new Map());
   notifications = $state<Notifications>('unsupported');
@@ -475,6 +477,24 @@ export class App {
     this.host().command({ type: 'answer', call });
     this.host().request_microphone();
     this.host().play();
+  }
+
+  /** Ends the present call for everybody, and answers who waited. */
+  answer_instead(call: string): void {
+    this.timings.answer_ms = clock();
+    this.host().command({ type: 'answer_instead', call });
+    this.host().request_microphone();
+    this.host().play();
+  }
+
+  /** When a principal is reached: this person, or one for whom they may answer. */
+  set_reach(person: string, settings: ReachSettings): void {
+    this.host().command({ type: 'set_reach', person, settings });
+  }
+
+  /** The person read that somebody called. */
+  see_missed(call: string): void {
+    this.seen_missed = new Set([...this.seen_missed, call]);
   }
 
   decline(call: string): void {

@@ -7,6 +7,7 @@ use telcon_proto::{
     delegation::{Act, ActsFor},
     line::{Line, LineList, LineState, LineTerms, LoggedVersion},
     message::DeclineReply,
+    reach::ReachSettings,
     recovery::RecoveryReason,
     shift::OnShift,
 };
@@ -97,6 +98,11 @@ pub enum UserCommand {
         #[serde(default)]
         call: Option<CallId>,
     },
+    /// End the call that this person is in, and answer this ring of somebody who waited.
+    AnswerInstead {
+        /// The ring.
+        call: CallId,
+    },
     /// Decline a ring.
     Decline {
         /// Which; the one that is shown first if not given.
@@ -112,6 +118,13 @@ pub enum UserCommand {
         person: PersonId,
         /// Whether they are silenced from now on.
         on: bool,
+    },
+    /// Set when, and in which order, a principal is reached: this person, or somebody for whom they may answer.
+    SetReach {
+        /// The principal.
+        person: PersonId,
+        /// What holds from now on, whole.
+        settings: ReachSettings,
     },
     /// Invite a person to enrol a device, as a registrar. The link is in the view once the office has logged the invitation.
     Invite(PersonToInvite),

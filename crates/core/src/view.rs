@@ -10,6 +10,7 @@ use telcon_proto::{
     delegation::ActsFor,
     line::{LineTerms, Reach},
     message::{DeclineReply, NoticeState},
+    reach::PersonsReach,
     recovery::RecoveryReason,
     shift::OnShift,
     short_code::CodeOver,
@@ -56,6 +57,8 @@ pub struct View {
     pub rings: Vec<CallView>,
     /// The callers whom this person has silenced, from the office's list.
     pub silenced: Vec<Card>,
+    /// When this person is reached, if that is theirs to decide, and then those for whom they may answer now: as the office states it.
+    pub reach: Vec<PersonsReach>,
     /// What this device may do as a registrar, if the authority appointed it.
     pub registrar: Option<RegistrarView>,
     /// Invitations that are not closed, newest first, for those who may see them.

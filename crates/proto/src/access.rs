@@ -83,6 +83,7 @@ pub const MESSAGES: &[(&str, Rule)] = &[
     ("resume", IN_CALLS),
     ("find_people", RINGS),
     ("silence", Rule::Any(&[Action::Answer])),
+    ("set_reach", Rule::Any(&[Action::SetReach, Action::ActForPrincipal])),
     ("invite", INVITES),
     ("close_invitation", INVITES),
     ("approve_device", INVITES),

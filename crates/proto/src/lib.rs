@@ -26,6 +26,7 @@ pub mod policy;
 pub mod printable;
 pub mod protection;
 pub mod push;
+pub mod reach;
 pub mod recovery;
 pub mod seal;
 pub mod sealing;

@@ -67,6 +67,12 @@ pub const MAX_DELEGATIONS_LISTED: usize = 200;
 pub const MAX_LINE_PURPOSE_CHARS: usize = 80;
 /// Most rings a day that a line's terms can name: more than that is no limit.
 pub const MAX_RINGS_PER_DAY: u16 = 100;
+/// Most people whom a principal lets ring although they are not to be disturbed: more is no quiet. Sent at each sign-in.
+pub const MAX_REACH_EXCEPTIONS: usize = 50;
+/// Most people who may ring while a principal is in a call.
+pub const MAX_CALL_WAITING: usize = 50;
+/// After how many seconds of a ring the principal's office rings as well: time to take out a phone, and before the caller gives up.
+pub const DESK_AFTER_S: std::ops::RangeInclusive<u16> = 5..=40;
 /// Longest statement of a line, characters. One with four ML-DSA-87 certificates and the longest names takes 52,000.
 pub const MAX_LINE_STATEMENT_CHARS: usize = 64 * 1024;
 /// Lines of one principal that have not ended.

@@ -114,7 +114,8 @@ impl Hours {
         (on(at.day) && at.minute >= self.from_min) || (on(at.day.before()) && at.minute < self.until_min)
     }
 
-    fn is_well_formed(&self) -> bool {
+    /// Whether days and minutes are within their limits.
+    pub fn is_well_formed(&self) -> bool {
         let once = self.days.iter().enumerate().all(|(at, day)| !self.days[..at].contains(day));
         !self.days.is_empty() && once && self.from_min < 1440 && (1..=1440).contains(&self.until_min)
     }

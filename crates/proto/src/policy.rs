@@ -55,6 +55,8 @@ pub enum Action {
     ActForPrincipal,
     /// See all delegations, and end them.
     EndDelegations,
+    /// Decide when, and in which order, one is reached.
+    SetReach,
     /// Give lines, and change, pause, freeze and end those that one gave.
     GiveLines,
     /// Hold lines, and hand them back.
@@ -107,6 +109,7 @@ pub const TABLE: &[(Action, &str, &[Role])] = &[
         &[Scheduler, DutyOfficer],
     ),
     (Action::EndDelegations, "see all delegations, and end them", &[SecurityOfficer]),
+    (Action::SetReach, "decide when one is reached", &[Principal]),
     (Action::GiveLines, "give lines to counterparts, and change, pause and end them", &[Principal]),
     (Action::HoldLines, "hold lines, and hand them back", &[Counterpart]),
     (Action::StopLines, "see all lines, and freeze or end them", &[SecurityOfficer]),
@@ -205,6 +208,7 @@ mod tests {
                 DownloadRecords,
                 SeeOwnDevices,
                 Delegate,
+                SetReach,
                 GiveLines,
                 WriteDocuments,
             ],

@@ -477,6 +477,7 @@ mod tests {
             answered_under: None,
             line: None,
             diverted: false,
+            desk_from_ms: None,
         };
         store.apply(&[Write::Device(Box::new(device(1))), Write::Device(Box::new(device(2)))]).unwrap();
         store.apply(&[Write::Call(Box::new(call))]).unwrap();

@@ -13,6 +13,7 @@ use telcon_proto::{
     alert::ReportedAlert,
     http::RevokeRequest,
     message::RefusalCode,
+    reach::ReachSettings,
     short_code::{CodeAnswer, CodeSlot},
 };
 
@@ -82,6 +83,7 @@ fn samples(office: &Office, sender: &Device, others: [&Device; 2], call: CallId)
         C::Resume { call, after: 0 },
         C::FindPeople { name: "Secretperson".into() },
         C::Silence { person: others[0].person(), on: true },
+        C::SetReach { person: others[0].person(), settings: ReachSettings::default() },
         C::Invite {
             invitation,
             card: office.card(Role::SecurityOfficer),

@@ -296,6 +296,10 @@ export type PageOutput =
       type: 'reconnect';
     };
 /**
+ * One person. It must not be logged: it has no `Display`, and its `Debug` shows nothing.
+ */
+export type PersonId = string;
+/**
  * Why a person needs it, as the first registrar states it.
  */
 export type RecoveryReason = 'lost' | 'stolen' | 'destroyed' | 'other';
@@ -312,10 +316,6 @@ export type Role =
   | 'security_officer'
   | 'records_officer'
   | 'auditor';
-/**
- * One person. It must not be logged: it has no `Display`, and its `Debug` shows nothing.
- */
-export type PersonId = string;
 /**
  * Content of a push message, as JSON. It names nobody: the page shows the rest, verified, once it is opened.
  */
@@ -421,7 +421,7 @@ export type UserCommand =
   | {
       mode?: RecordMode;
       /**
-       * The person to ring.
+       * One person. It must not be logged: it has no `Display`, and its `Debug` shows nothing.
        */
       person: string;
       type: 'ring';
@@ -429,7 +429,7 @@ export type UserCommand =
   | {
       mode?: RecordMode;
       /**
-       * The person to ring.
+       * One person. It must not be logged: it has no `Display`, and its `Debug` shows nothing.
        */
       person: string;
       /**
@@ -443,7 +443,7 @@ export type UserCommand =
        * In which ways.
        */
       acts: Act[];
-      delegate: Card21;
+      delegate: Card22;
       /**
        * Until when.
        */
@@ -483,7 +483,7 @@ export type UserCommand =
     }
   | {
       /**
-       * The person.
+       * One person. It must not be logged: it has no `Display`, and its `Debug` shows nothing.
        */
       person: string;
       terms: LineTerms4;
@@ -537,6 +537,13 @@ export type UserCommand =
       type: 'answer';
     }
   | {
+      /**
+       * One call. Opaque: it reveals no participant and may be logged.
+       */
+      call: string;
+      type: 'answer_instead';
+    }
+  | {
       call?: CallId;
       reply?: DeclineReply;
       type: 'decline';
@@ -547,10 +554,18 @@ export type UserCommand =
        */
       on: boolean;
       /**
-       * The caller.
+       * One person. It must not be logged: it has no `Display`, and its `Debug` shows nothing.
        */
       person: string;
       type: 'silence';
+    }
+  | {
+      /**
+       * One person. It must not be logged: it has no `Display`, and its `Debug` shows nothing.
+       */
+      person: string;
+      settings: ReachSettings2;
+      type: 'set_reach';
     }
   | {
       /**
@@ -761,6 +776,7 @@ export interface Contract {
   DeviceRules?: DeviceRules1;
   Digest?: Digest;
   Direction?: Direction;
+  DoNotDisturb?: DoNotDisturb;
   Ended?: Ended;
   EnrolRequest?: EnrolRequest;
   ErasureReport?: ErasureReport;
@@ -809,12 +825,14 @@ export interface Contract {
   PasskeyAnswer?: PasskeyAnswer;
   PasskeyOptions?: PasskeyOptions;
   PersonId?: PersonId;
+  PersonsReach?: PersonsReach;
   ProgramVersion?: ProgramVersion;
   ProtectionPolicy?: ProtectionPolicy;
   PushMessage?: PushMessage;
   PushSettings?: PushSettings;
   PushSubscription?: PushSubscription;
   Reach?: Reach;
+  ReachSettings?: ReachSettings1;
   RecordLine?: RecordLine;
   RecordMode?: RecordMode;
   RecoveryId?: RecoveryId;
@@ -2225,6 +2243,15 @@ export interface DeviceRules1 {
   protection?: boolean;
 }
 /**
+ * A principal is not to be disturbed.
+ */
+export interface DoNotDisturb {
+  /**
+   * Until when, milliseconds since 1970 UTC; until it is turned off, without.
+   */
+  until_ms?: number;
+}
+/**
  * `POST /api/v1/devices`: enrols a device.
  */
 export interface EnrolRequest {
@@ -3131,6 +3158,10 @@ export interface View {
    */
   phase: 'connecting' | 'offline' | 'ready' | 'revoked';
   /**
+   * When this person is reached, if that is theirs to decide, and then those for whom they may answer now: as the office states it.
+   */
+  reach: PersonsReach[];
+  /**
    * When this person was recovered after they had lost all devices, as the office states it; for thirty days.
    */
   recovered_ms: number | null;
@@ -3180,6 +3211,83 @@ export interface View {
   you: You | null;
 }
 /**
+ * Whose reach settings they are, and who set them last.
+ */
+export interface PersonsReach {
+  /**
+   * The people whom the settings name, as far as they have a device.
+   */
+  people?: Card5[];
+  principal: Card17;
+  set_by?: Card5;
+  /**
+   * When, milliseconds since 1970 UTC; none if they were never set.
+   */
+  set_ms?: number;
+  settings: ReachSettings;
+}
+/**
+ * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
+ */
+export interface Card17 {
+  /**
+   * The name or title to show, such as "The President of Norland".
+   */
+  name: string;
+  /**
+   * The office whose authority certified the person.
+   */
+  office: string;
+  /**
+   * Their own organisation, such as "Chancellery of Norland".
+   */
+  organisation: string;
+  /**
+   * The person.
+   */
+  person: string;
+  /**
+   * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
+   */
+  place?: boolean;
+  /**
+   * Their role in that office.
+   */
+  role:
+    | 'principal'
+    | 'scheduler'
+    | 'duty_officer'
+    | 'note_taker'
+    | 'interpreter'
+    | 'counterpart'
+    | 'security_officer'
+    | 'records_officer'
+    | 'auditor';
+  /**
+   * IANA time zone of where they work, such as `Europe/Oslo`.
+   */
+  zone: string;
+}
+/**
+ * What holds.
+ */
+export interface ReachSettings {
+  /**
+   * Who rings while the principal is in a call, each once. Others hear that the principal is busy.
+   */
+  call_waiting?: PersonId[];
+  /**
+   * A ring group: it rings at the principal's devices first, and after this many seconds at those of whoever may answer for them as well. At both at once, without.
+   */
+  desk_after_s?: number;
+  do_not_disturb?: DoNotDisturb;
+  /**
+   * Who rings the principal all the same, each once.
+   */
+  exceptions?: PersonId[];
+  quiet_hours?: Hours;
+}
+/**
  * A recovery on the screen of a security officer.
  */
 export interface RecoveryView {
@@ -3191,7 +3299,7 @@ export interface RecoveryView {
    * Whether this device's person may confirm it: it is verified, somebody else's, about somebody else, and not confirmed.
    */
   can_confirm: boolean;
-  card: Card17;
+  card: Card18;
   /**
    * The security officer who confirmed it, verified.
    */
@@ -3228,7 +3336,7 @@ export interface RecoveryView {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card17 {
+export interface Card18 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -3314,7 +3422,7 @@ export interface You {
    */
   organisation: string;
   /**
-   * The person.
+   * One person. It must not be logged: it has no `Display`, and its `Debug` shows nothing.
    */
   person: string;
   /**
@@ -3432,6 +3540,25 @@ export interface PushSubscription {
   p256dh: string;
 }
 /**
+ * When, and in which order, a principal is reached. Its default: always, and at the same time as whoever may answer for them.
+ */
+export interface ReachSettings1 {
+  /**
+   * Who rings while the principal is in a call, each once. Others hear that the principal is busy.
+   */
+  call_waiting?: PersonId[];
+  /**
+   * A ring group: it rings at the principal's devices first, and after this many seconds at those of whoever may answer for them as well. At both at once, without.
+   */
+  desk_after_s?: number;
+  do_not_disturb?: DoNotDisturb;
+  /**
+   * Who rings the principal all the same, each once.
+   */
+  exceptions?: PersonId[];
+  quiet_hours?: Hours;
+}
+/**
  * One line of `GET /api/v1/records`.
  */
 export interface RecordLine {
@@ -3448,7 +3575,7 @@ export interface RecordLine {
    * When it ended.
    */
   ended_ms?: number;
-  from: Card18;
+  from: Card19;
   how?: Ended;
   /**
    * Whether there is no record, and the log has a *record missing* entry.
@@ -3471,12 +3598,12 @@ export interface RecordLine {
    * Number of its sealed records in the archive: one per note-taker that recorded some of it.
    */
   records: number;
-  to: Card19;
+  to: Card20;
 }
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card18 {
+export interface Card19 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -3518,7 +3645,7 @@ export interface Card18 {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card19 {
+export interface Card20 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -3716,7 +3843,7 @@ export interface WorkedShift {
    */
   from_ms: number;
   how?: ShiftEnd;
-  place: Card20;
+  place: Card21;
   /**
    * Which.
    */
@@ -3729,7 +3856,7 @@ export interface WorkedShift {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card20 {
+export interface Card21 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -3795,14 +3922,14 @@ export interface SsoStarted {
  */
 export interface SsoUnlink {
   /**
-   * The person.
+   * One person. It must not be logged: it has no `Display`, and its `Debug` shows nothing.
    */
   person: string;
 }
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card21 {
+export interface Card22 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -3914,6 +4041,25 @@ export interface LineList1 {
   more: boolean;
 }
 /**
+ * What holds from now on, whole.
+ */
+export interface ReachSettings2 {
+  /**
+   * Who rings while the principal is in a call, each once. Others hear that the principal is busy.
+   */
+  call_waiting?: PersonId[];
+  /**
+   * A ring group: it rings at the principal's devices first, and after this many seconds at those of whoever may answer for them as well. At both at once, without.
+   */
+  desk_after_s?: number;
+  do_not_disturb?: DoNotDisturb;
+  /**
+   * Who rings the principal all the same, each once.
+   */
+  exceptions?: PersonId[];
+  quiet_hours?: Hours;
+}
+/**
  * Everything a screen shows.
  */
 export interface View1 {
@@ -4001,6 +4147,10 @@ export interface View1 {
    * Whether there is a connection to the office.
    */
   phase: 'connecting' | 'offline' | 'ready' | 'revoked';
+  /**
+   * When this person is reached, if that is theirs to decide, and then those for whom they may answer now: as the office states it.
+   */
+  reach: PersonsReach[];
   /**
    * When this person was recovered after they had lost all devices, as the office states it; for thirty days.
    */

@@ -33,6 +33,7 @@ export function view(more: Partial<View> = {}): View {
     call: null,
     rings: [],
     silenced: [],
+    reach: [],
     registrar: null,
     invitations: [],
     recoveries: [],

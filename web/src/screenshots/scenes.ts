@@ -9,6 +9,7 @@ import { line_scenes } from './lines';
 import { device_scenes } from './devices';
 import { ASK_CODE, guard } from '../fake/devices';
 import { protection_scenes } from './protection';
+import { reach_scenes } from './reach';
 import { role_scenes } from './roles';
 import { shift_scenes } from './shifts';
 import { few, governor, many, minister, norland, officer, president, secretary, writer } from '../fake/people';
@@ -289,6 +290,7 @@ export const scenes: Record<string, Scene> = {
 
   ...acting_scenes,
   ...line_scenes,
+  ...reach_scenes,
   ...device_scenes,
   ...alert_scenes,
   ...protection_scenes,

@@ -14,6 +14,7 @@ import { people } from './en/people';
 import { problems } from './en/problems';
 import { protection } from './en/protection';
 import { push } from './en/push';
+import { reach } from './en/reach';
 import { records } from './en/records';
 import { ring } from './en/ring';
 import { settings } from './en/settings';
@@ -41,6 +42,7 @@ export const en = {
   problems,
   protection,
   push,
+  reach,
   records,
   ring,
   settings,

@@ -15,6 +15,7 @@ import { people } from './fr/people';
 import { problems } from './fr/problems';
 import { protection } from './fr/protection';
 import { push } from './fr/push';
+import { reach } from './fr/reach';
 import { records } from './fr/records';
 import { ring } from './fr/ring';
 import { settings } from './fr/settings';
@@ -40,6 +41,7 @@ export const fr: Text = {
   problems,
   protection,
   push,
+  reach,
   records,
   ring,
   settings,

@@ -7,6 +7,7 @@ import { t } from '../text';
 import { capitalise, format_number } from '../text/format';
 import { duration } from './clock';
 import { acts_lines } from './delegations';
+import { further_rings, type FurtherRing } from './ring';
 import type { Level, Shape } from './labels';
 import { NOBODY_SPEAKS, listeners_line, members, type MemberRow, type Speaking } from './members';
 import {
@@ -42,6 +43,10 @@ export interface CallScreen {
   closed: boolean;
   muted: boolean;
   alarms: CallAlarm[];
+  /** Who waits: they ring while this call is on. */
+  waiting: FurtherRing[];
+  /** Whether this person has an office that could take those calls. */
+  has_office: boolean;
   /** The call whose line its giver can freeze; `null` without a line, and for the holder. */
   suspect: string | null;
   /** Technical details, for those who look. */
@@ -78,6 +83,8 @@ export function call_screen(view: View, now: number, media: MediaState): CallScr
     closed: call.members.length > 0,
     muted: call.muted,
     alarms: alarms(view, call, now, media, name),
+    waiting: further_rings(view),
+    has_office: view.you !== null && gives_lines(view.you.role),
     suspect: view.you && gives_lines(view.you.role) && call.line ? call.call : null,
     details: [
       { name: words.details.suite, value: words.suites[call.suite] },

@@ -116,14 +116,24 @@ function recovered(view: View, person: string, local_zone: string): string | nul
 /** The incoming rings of a screen, each with its own caller, for system notifications. */
 export function ring_notices(ring: RingScreen | null): RingNotice[] {
   if (!ring) return [];
-  const notice = (call: string, name: string) => ({ call, title: t().tab.rings(name), body: t().ring.notification });
   return [
     ...(ring.caller === null ? [] : [notice(ring.call, ring.name)]),
     ...ring.further.map((other) => notice(other.call, other.name)),
   ];
 }
 
-function further_rings(view: View): FurtherRing[] {
+/** The same of those who ring while a call is on: its tab may be hidden. */
+export const waiting_notices = (waiting: readonly FurtherRing[]): RingNotice[] =>
+  waiting.map((other) => notice(other.call, other.name));
+
+const notice = (call: string, name: string): RingNotice => ({
+  call,
+  title: t().tab.rings(name),
+  body: t().ring.notification,
+});
+
+/** Rings beside the first, or beside the call. */
+export function further_rings(view: View): FurtherRing[] {
   return view.rings.flatMap(({ call, other, mode, verified }) =>
     other && verified
       ? [

@@ -29,6 +29,8 @@ export type Route =
   | { at: 'alerts' }
   | { at: 'acting' }
   | { at: 'lines' }
+  /** When a principal is reached; of oneself, or the first for whom one may answer, without a person. */
+  | { at: 'reach'; person?: string }
   /** A principal gives a line; `offer` shows its link. */
   | { at: 'give' }
   | { at: 'offer'; invitation: string };
@@ -37,7 +39,7 @@ export type Route =
 export type Home = 'people' | 'desk' | 'calls' | 'devices';
 
 /** Screens that a route leads to. */
-export type Place = Home | 'record' | 'my_devices' | 'alerts' | 'acting' | 'lines' | 'give' | 'offer';
+export type Place = Home | 'record' | 'my_devices' | 'alerts' | 'acting' | 'lines' | 'reach' | 'give' | 'offer';
 
 /** What decides the screen before the engine's view does: while it is `on` or `protect`, the view decides. */
 export type AppState =
@@ -158,6 +160,8 @@ export function place_of(view: View, route: Route): Place {
       return has_delegations(view) ? 'acting' : home;
     case 'lines':
       return view.you && sees_lines(view.you.role) ? 'lines' : home;
+    case 'reach':
+      return view.reach.length > 0 ? 'reach' : home;
     case 'give':
     case 'offer':
       return view.you && gives_lines(view.you.role) ? route.at : home;
@@ -189,12 +193,15 @@ export function route_of(fragment: string): Route {
   if (record) return { at: 'record', call: record };
   const offer = /^offer=([0-9a-f]{32})$/.exec(fragment)?.[1];
   if (offer) return { at: 'offer', invitation: offer };
+  const reach = /^reach=([0-9a-f]{32})$/.exec(fragment)?.[1];
+  if (reach) return { at: 'reach', person: reach };
   switch (fragment) {
     case 'calls':
     case 'devices':
     case 'alerts':
     case 'acting':
     case 'lines':
+    case 'reach':
     case 'give':
       return { at: fragment };
     case 'my-devices':
@@ -212,6 +219,8 @@ export function fragment_of(route: Route): string {
       return `record=${route.call}`;
     case 'offer':
       return `offer=${route.invitation}`;
+    case 'reach':
+      return route.person === undefined ? 'reach' : `reach=${route.person}`;
     case 'my_devices':
       return 'my-devices';
     default:

@@ -11,6 +11,7 @@ mod keepalive;
 mod lines;
 mod log_audit;
 mod notices;
+mod reach;
 mod recoveries;
 mod registrar;
 mod rings;
@@ -36,7 +37,7 @@ use chacha20::{ChaCha20Rng, rand_core::SeedableRng as _};
 use gossip::Gossip;
 use keepalive::{KeepAlive, PING_INTERVAL_MS};
 use log_audit::Freshness;
-use rings::Rings;
+use rings::{Present, Rings};
 use std::collections::{BTreeMap, VecDeque};
 use telcon_identity::{LoggedDevice, VerifiedDelegation, needs_line};
 use telcon_proto::{
@@ -46,6 +47,7 @@ use telcon_proto::{
     limits::MAX_MESSAGE_BYTES,
     line::{self, ContactLine, LineState, Reach},
     policy::{Action, allows},
+    reach::PersonsReach,
     shift::OnShift,
 };
 use zeroize::Zeroizing;
@@ -103,6 +105,8 @@ pub struct Engine {
     /// Further rings. Not empty only while `call` is not over.
     rings: Rings,
     silenced: Vec<Card>,
+    /// When principals are reached, as the office stated it last.
+    reach: Vec<PersonsReach>,
     /// When the person's sign-in at the office's provider ends, milliseconds since 1970 UTC.
     account_ends_ms: Option<u64>,
     /// What the office says of note-takers, to those who watch calls.
@@ -169,6 +173,7 @@ impl Engine {
             call: None,
             rings: Rings::default(),
             silenced: Vec::new(),
+            reach: Vec::new(),
             account_ends_ms: None,
             note_takers: None,
             invitations: registrar::Invitations::default(),
@@ -424,6 +429,7 @@ impl Engine {
             call: self.call.as_ref().map(Call::view),
             rings: self.rings.views(),
             silenced: self.silenced.clone(),
+            reach: self.reach_views(),
             registrar: self.registrar_view(),
             invitations: self.invitation_views(),
             recoveries: self.recovery_views(),
@@ -471,9 +477,11 @@ impl Engine {
         match command {
             UserCommand::Ring { person, mode } => self.ring(now_ms, person, mode, None),
             UserCommand::RingFor { person, mode, statement } => self.ring_for(now_ms, person, mode, &statement),
-            UserCommand::Answer { call } => self.answer(call),
+            UserCommand::Answer { call } => self.answer(call, Present::Stays),
+            UserCommand::AnswerInstead { call } => self.answer(Some(call), Present::Ends),
             UserCommand::Decline { call, reply } => self.decline(call, reply),
             UserCommand::Silence { .. }
+            | UserCommand::SetReach { .. }
             | UserCommand::Invite(_)
             | UserCommand::CloseInvitation { .. }
             | UserCommand::ApproveDevice { .. }
@@ -498,6 +506,7 @@ impl Engine {
                 self.alert(AlertLevel::Amber, "There is no connection to your office: try again when it is back.");
             }
             UserCommand::Silence { person, on } => self.send(ClientMessage::Silence { person, on }),
+            UserCommand::SetReach { person, settings } => self.send(ClientMessage::SetReach { person, settings }),
             UserCommand::Invite(to) => self.invite(now_ms, to),
             UserCommand::CloseInvitation { invitation } => self.close_invitation(invitation),
             UserCommand::RevokeDevice { device, erase } => self.revoke_device(now_ms, device, erase),

@@ -18,6 +18,15 @@ use telcon_proto::{
 /// How many declined rings are remembered: one comes again if the office could not be told.
 const MAX_DECLINED: usize = 2 * MAX_RINGS_AT_ONCE;
 
+/// What becomes of the call that a person is in when they answer a ring.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Present {
+    /// They are told to end it first.
+    Stays,
+    /// It ends for everybody.
+    Ends,
+}
+
 /// Rings beside the call.
 #[derive(Default)]
 pub(super) struct Rings {
@@ -55,9 +64,11 @@ impl Engine {
         known.find_map(|call| call.on_ring_repeated(jws).then_some(call.id))
     }
 
-    /// Whether a further ring is shown beside the present call: while that rings too.
+    /// Whether a further ring is shown beside the present call: while that rings too, or this person talks in it. Whom a principal lets
+    /// ring then, the office knows; it is the office's word that nobody else does.
     pub(super) fn shows_further_rings(&self) -> bool {
-        self.call.as_ref().is_some_and(Call::is_ringing) && self.rings.waiting.len() + 1 < MAX_RINGS_AT_ONCE
+        let beside = |call: &Call| call.is_ringing() || call.speaks();
+        self.call.as_ref().is_some_and(beside) && self.rings.waiting.len() + 1 < MAX_RINGS_AT_ONCE
     }
 
     /// Shows a verified ring beside the present call, unless too many are shown.
@@ -69,12 +80,13 @@ impl Engine {
         self.rings.waiting.push_back(ring);
     }
 
-    /// Answers a ring. What this device rings itself is cancelled; another ring that was the first one waits.
-    pub(super) fn answer(&mut self, id: Option<CallId>) {
+    /// Answers a ring. What this device rings itself is cancelled; another ring that was the first one waits. A call that this person is in
+    /// ends first if they want that.
+    pub(super) fn answer(&mut self, id: Option<CallId>, present: Present) {
         if let Some(ring) = id.and_then(|id| self.rings.take(id)) {
             match self.call.take() {
                 Some(first) if first.is_ringing_here() => self.rings.waiting.push_front(first),
-                Some(own) if !own.is_over() && !own.is_ringing() => {
+                Some(own) if !own.is_over() && !own.is_ringing() && present == Present::Stays => {
                     self.call = Some(own);
                     self.rings.waiting.push_back(ring);
                     return self.alert(AlertLevel::Amber, "End the present call before you answer another one.");

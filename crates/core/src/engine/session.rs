@@ -108,6 +108,7 @@ impl Engine {
                 self.outdated = false;
                 self.note_takers = None;
                 self.silenced = silenced;
+                self.reach.clear();
                 self.reset_invitations();
                 self.reset_recoveries();
                 self.reset_alerts();
@@ -145,6 +146,7 @@ impl Engine {
                 self.people.clear();
                 self.people_more = false;
                 self.silenced.clear();
+                self.reach.clear();
                 self.rings = Rings::default();
                 self.with_call(|call, context| call.end("interrupted", context));
                 self.call = None;
@@ -153,6 +155,7 @@ impl Engine {
             }
             ServerMessage::PeopleChanged { changed, removed } => self.on_people_changed(changed, &removed),
             ServerMessage::Silenced { people } => self.silenced = people,
+            ServerMessage::Reach { of } => self.reach = of,
             ServerMessage::Registrar { certificate } => self.on_registrar(&certificate, now_ms),
             ServerMessage::Invitations { changed, closed } => self.on_invitations(changed, &closed, now_ms),
             ServerMessage::Recoveries { changed, closed } => self.on_recoveries(changed, &closed),

@@ -6,6 +6,7 @@ use crate::{
     alert::ReportedAlert,
     device_policy::ProgramVersion,
     line::LineTerms,
+    reach::ReachSettings,
     short_code::{CodeAnswer, CodeSlot},
 };
 use serde::{Deserialize, Serialize};
@@ -131,6 +132,14 @@ pub enum ClientMessage {
         person: PersonId,
         /// Whether they are silenced from now on.
         on: bool,
+    },
+    /// Sets when, and in which order, a principal is reached: by themselves, or by who may answer for them under a delegation. Answered by
+    /// [`super::ServerMessage::Reach`].
+    SetReach {
+        /// The principal.
+        person: PersonId,
+        /// What holds from now on, whole.
+        settings: ReachSettings,
     },
     /// A registrar invites a person to enrol a device. The secret of the link stays on this device. Answered by
     /// [`super::ServerMessage::Invitations`] once it is in the log.
@@ -301,6 +310,7 @@ impl ClientMessage {
             Self::Ping { .. } => "ping",
             Self::FindPeople { .. } => "find_people",
             Self::Silence { .. } => "silence",
+            Self::SetReach { .. } => "set_reach",
             Self::Invite { .. } => "invite",
             Self::CloseInvitation { .. } => "close_invitation",
             Self::ApproveDevice { .. } => "approve_device",
@@ -373,6 +383,7 @@ mod tests {
             r#"{"type":"see_alerts","alerts":[]}"#.to_owned(),
             format!(r#"{{"type":"acknowledge_device","device":"{id}"}}"#),
             format!(r#"{{"type":"silence","person":"{id}","on":true}}"#),
+            format!(r#"{{"type":"set_reach","person":"{id}","settings":{{"desk_after_s":10}}}}"#),
             r#"{"type":"available"}"#.to_owned(),
         ];
         let mut found = Vec::new();

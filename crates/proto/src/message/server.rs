@@ -8,6 +8,7 @@ use crate::{
     contact::Contact,
     delegation::ProvenDelegation,
     line::ProvenLine,
+    reach::PersonsReach,
     recovery::OpenRecovery,
     shift::OnShift,
     short_code::{CodeSlot, CodeStep},
@@ -102,6 +103,12 @@ pub enum ServerMessage {
     Silenced {
         /// All of them.
         people: Vec<Card>,
+    },
+    /// When principals are reached: this device's person, if they ever set it, and all for whom the person may answer now. Complete each
+    /// time: at sign-in unless it is empty, and after a change.
+    Reach {
+        /// The person themselves first.
+        of: Vec<PersonsReach>,
     },
     /// To a device that the authority appointed as a registrar: its certificate, DER. It may enrol devices with it.
     Registrar {
@@ -380,6 +387,7 @@ impl ServerMessage {
             | Self::ShiftRequired { .. }
             | Self::PeopleChanged { .. }
             | Self::Silenced { .. }
+            | Self::Reach { .. }
             | Self::Ringing { .. }
             | Self::Registrar { .. }
             | Self::Invitations { .. }
@@ -419,6 +427,7 @@ impl ServerMessage {
             | Self::ShiftRequired { .. }
             | Self::PeopleChanged { .. }
             | Self::Silenced { .. }
+            | Self::Reach { .. }
             | Self::Assigned { .. }
             | Self::RingingThere { .. }
             | Self::RemoveAsked { .. }

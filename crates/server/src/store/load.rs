@@ -2,7 +2,7 @@
 
 use super::{
     ActiveCall, Ask, CallRow, DeviceRow, FirstApprovalRow, Handshake, InvitationRow, IssuedLinkRow, LostDevice,
-    RecordRow, RegistrarRow, Snapshot, Stage, StoreError, Unfinished, alerts,
+    ReachRow, RecordRow, RegistrarRow, Snapshot, Stage, StoreError, Unfinished, alerts,
     database::{Statements, all},
     delegations, documents, lines, push, recoveries, shifts,
     value::{Row, values},
@@ -15,7 +15,7 @@ const LOST_COLUMNS: &str = "device, cert_sha256, enrolment, enrolled_ms, log_ind
      second_cert_sha256";
 pub(super) const CALL_COLUMNS: &str = "call, ring, from_device, from_card, to_card, mode, stage, epoch, answerer, \
      noted, opened_ms, answered_ms, ended_ms, how, opened_index, ended_index, missing_index, delegation, for_card, \
-     answered_under, line, line_version, diverted";
+     answered_under, line, line_version, diverted, desk_from_ms";
 pub(super) const RECORD_COLUMNS: &str = "call, digest, device, kept_ms, log_index, partial";
 
 pub(super) fn snapshot(t: &mut dyn Statements, home: &OfficeName) -> Result<Snapshot, StoreError> {
@@ -35,6 +35,15 @@ pub(super) fn snapshot(t: &mut dyn Statements, home: &OfficeName) -> Result<Snap
     }
     let silenced = "SELECT person, card FROM silenced ORDER BY person, caller";
     let silenced = all(t, silenced, &[], |row| Ok((row.person(0)?, row.card(1, home)?)))?;
+    let reach = "SELECT person, settings, set_by, set_ms FROM reach ORDER BY person";
+    let reach = all(t, reach, &[], |row| {
+        Ok(ReachRow {
+            person: row.person(0)?,
+            settings: row.json(1, "reach settings")?,
+            set_by: if row.is_null(2) { None } else { Some(row.card(2, home)?) },
+            set_ms: row.number(3)?,
+        })
+    })?;
     let issued_links = "SELECT enrolment, card, same_name_as, expires_ms FROM issued_links ORDER BY enrolment";
     let issued_links = all(t, issued_links, &[], |row| {
         Ok(IssuedLinkRow {
@@ -54,6 +63,7 @@ pub(super) fn snapshot(t: &mut dyn Statements, home: &OfficeName) -> Result<Snap
         active,
         unfinished,
         silenced,
+        reach,
         issued_links,
         registrars,
         invitations,
@@ -268,5 +278,6 @@ pub(super) fn call_row(row: &Row, home: &OfficeName) -> Result<CallRow, StoreErr
             None => None,
         },
         diverted: row.flag(22)?,
+        desk_from_ms: row.optional_number(23)?,
     })
 }

@@ -63,8 +63,8 @@ pub(crate) use rows::is_holders_chain;
 pub use rows::{
     ActiveCall, AddedDeviceRow, AlertId, AlertRow, Ask, CallRow, CallSummary, Certified, DelegationEndRow,
     DelegationRow, DeviceRow, DeviceSummary, FirstApprovalRow, Handshake, InvitationRow, IssuedLinkRow, LineOfCall,
-    LinePage, LineRow, LineVersion, LinesOf, LostDevice, RecordRow, RecoveryConfirmationRow, RecoveryRow, RegistrarRow,
-    ShiftRow, SignedLine, Snapshot, Stage, Unfinished, Write,
+    LinePage, LineRow, LineVersion, LinesOf, LostDevice, ReachRow, RecordRow, RecoveryConfirmationRow, RecoveryRow,
+    RegistrarRow, ShiftRow, SignedLine, Snapshot, Stage, Unfinished, Write,
 };
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use telcon_proto::{
     device_policy::ProgramVersion,
     entry::InvitationClosed,
     line::{Line, LineTerms, ListedLine, LoggedVersion},
+    reach::ReachSettings,
     recovery::{RecoveryEnd, RecoveryReason},
     shift::{OnShift, ShiftEnd},
 };
@@ -161,8 +162,23 @@ pub struct CallRow {
     pub answered_under: Option<DelegationId>,
     /// The line that it is over, and its version.
     pub line: Option<(LineId, u32)>,
-    /// Whether the person rung had it handed to their office.
+    /// Whether the person rung had it handed to their office, or is not to be disturbed.
     pub diverted: bool,
+    /// From when those who may answer for the person rung are rung as well; at once, without.
+    pub desk_from_ms: Option<u64>,
+}
+
+/// When a principal is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReachRow {
+    /// The principal.
+    pub person: PersonId,
+    /// What holds.
+    pub settings: ReachSettings,
+    /// Who set it last, if it was not the principal.
+    pub set_by: Option<Card>,
+    /// When, milliseconds since 1970 UTC.
+    pub set_ms: u64,
 }
 
 /// A call as lists show it: without its ring, the largest column.
@@ -353,6 +369,10 @@ pub enum Write {
     Silenced(PersonId, Box<Card>, u64),
     /// A person undid it.
     SilenceEnded(PersonId, PersonId),
+    /// A principal, or somebody for them, set when they are reached.
+    Reach(Box<ReachRow>),
+    /// A call rings first at the person rung, and from this time at those who may answer for them as well.
+    CallDeskFrom(CallId, u64),
     /// The authority appointed a registrar, again perhaps.
     Registrar(Box<RegistrarRow>),
     /// The entry of the appointment is in the log.
@@ -847,6 +867,8 @@ pub struct Snapshot {
     pub unfinished: Vec<Unfinished>,
     /// People, each with a caller whom they silenced.
     pub silenced: Vec<(PersonId, Card)>,
+    /// When principals are reached, of those who ever set it.
+    pub reach: Vec<ReachRow>,
     /// Invitations that had not expired when the last one was made.
     pub issued_links: Vec<IssuedLinkRow>,
     /// Registrars.

@@ -15,7 +15,7 @@ pub(super) struct Table {
 }
 
 /// All tables of [`VERSION`].
-pub(super) const TABLES: [Table; 35] = [
+pub(super) const TABLES: [Table; 36] = [
     Table {
         name: "devices",
         columns: &[
@@ -85,6 +85,7 @@ pub(super) const TABLES: [Table; 35] = [
             "line",
             "line_version",
             "diverted",
+            "desk_from_ms",
         ],
         key: 1,
     },
@@ -98,6 +99,7 @@ pub(super) const TABLES: [Table; 35] = [
     },
     Table { name: "records", columns: &["call", "log_index", "digest", "device", "kept_ms", "partial"], key: 2 },
     Table { name: "silenced", columns: &["person", "caller", "card", "since_ms"], key: 2 },
+    Table { name: "reach", columns: &["person", "settings", "set_by", "set_ms"], key: 1 },
     Table { name: "issued_links", columns: &["enrolment", "card", "same_name_as", "expires_ms"], key: 1 },
     Table {
         name: "registrars",
@@ -617,6 +619,13 @@ CREATE TABLE device_keys (
     signed_index INTEGER
 ) STRICT;
 ",
+    // When principals are reached, and rings that their office joins later.
+    "
+CREATE TABLE reach (
+    person TEXT PRIMARY KEY, settings TEXT NOT NULL, set_by TEXT, set_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+ALTER TABLE calls ADD COLUMN desk_from_ms INTEGER;
+",
 ];
 
 /// PostgreSQL databases begin with version 5, in which they are created; the version is a mark. `COLLATE "C"` orders as
@@ -907,6 +916,13 @@ CREATE TABLE device_keys (
     device BYTEA PRIMARY KEY, statement TEXT NOT NULL, statement_sha256 TEXT NOT NULL, signed_ms BIGINT NOT NULL,
     signed_index BIGINT
 );
+",
+    // When principals are reached, and rings that their office joins later.
+    "
+CREATE TABLE reach (
+    person TEXT COLLATE \"C\" PRIMARY KEY, settings TEXT NOT NULL, set_by TEXT, set_ms BIGINT NOT NULL
+);
+ALTER TABLE calls ADD COLUMN desk_from_ms BIGINT;
 "];
 
 /// Creates the tables of a PostgreSQL database, or migrates older ones to [`VERSION`], inside a transaction.

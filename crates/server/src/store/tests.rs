@@ -13,6 +13,7 @@ use telcon_proto::{
     http::FailedSignIns,
     limits::{MAX_PASSKEYS_PER_DEVICE, MAX_PIN_ATTEMPTS, MAX_SIGN_INS_PER_DEVICE},
     line::{Line, LineState, LineTerms, LoggedVersion, OverLine, Reach},
+    reach::ReachSettings,
     shift::ShiftEnd,
 };
 
@@ -58,6 +59,7 @@ fn call() -> CallRow {
         answered_under: None,
         line: None,
         diverted: false,
+        desk_from_ms: None,
     }
 }
 
@@ -111,6 +113,7 @@ const SUITE: &[Case] = &[
     ("the_list_of_a_persons_calls_is_paged_and_complete", the_list_of_a_persons_calls_is_paged_and_complete),
     ("the_people_of_older_calls_are_found_after_the_upgrade", the_people_of_older_calls_are_found_after_the_upgrade),
     ("silenced_callers_are_restored_per_person", silenced_callers_are_restored_per_person),
+    ("when_a_principal_is_reached_is_restored", when_a_principal_is_reached_is_restored),
     ("issued_links_are_restored_until_they_expire", issued_links_are_restored_until_they_expire),
     ("invitations_are_restored_until_the_log_has_their_end", invitations_are_restored_until_the_log_has_their_end),
     ("a_device_keeps_the_certificates_of_two_registrars", a_device_keeps_the_certificates_of_two_registrars),
@@ -449,7 +452,7 @@ const BACK_TO_VERSION_5: &str = "
     DROP INDEX calls_line; ALTER TABLE calls DROP COLUMN line; ALTER TABLE calls DROP COLUMN line_version;
     ALTER TABLE calls DROP COLUMN diverted; ALTER TABLE devices DROP COLUMN above_issuer;
     DROP TABLE ring_pushes;
-    DROP TABLE shifts;
+    DROP TABLE shifts; DROP TABLE reach; ALTER TABLE calls DROP COLUMN desk_from_ms;
     DROP TABLE documents; DROP TABLE document_versions; DROP TABLE document_readers; DROP TABLE document_openings;
     DROP TABLE found_documents; DROP TABLE device_keys;
     ALTER TABLE calls DROP COLUMN from_person; ALTER TABLE calls DROP COLUMN to_person; ALTER TABLE calls DROP COLUMN delegation;
@@ -496,6 +499,25 @@ fn silenced_callers_are_restored_per_person(disk: &TestStore) {
     store.apply(&[Write::SilenceEnded(card(1).person, card(2).person)]).unwrap();
     drop(store);
     assert_eq!(of(&mut disk.writer()), [(card(1).person, card(3)), (card(2).person, card(1))]);
+}
+
+fn when_a_principal_is_reached_is_restored(disk: &TestStore) {
+    let row = |n: u8, desk_after_s, set_by| ReachRow {
+        person: card(n).person,
+        settings: ReachSettings { desk_after_s, exceptions: vec![card(9).person], ..Default::default() },
+        set_by,
+        set_ms: 5,
+    };
+    let rows = [row(1, Some(10), None), row(2, None, Some(card(3))), row(1, Some(20), Some(card(3)))];
+    let mut store = disk.writer();
+    store.apply(&rows.clone().map(|row| Write::Reach(Box::new(row)))).unwrap();
+    let ringing = [Write::Call(Box::new(call())), Write::CallOpened(CALL, 8), Write::CallDeskFrom(CALL, 15)];
+    store.apply(&[enrolled(1)]).unwrap();
+    store.apply(&ringing).unwrap();
+    drop(store);
+    let snapshot = disk.writer().load().unwrap();
+    assert_eq!(snapshot.reach, rows[1..].iter().rev().cloned().collect::<Vec<_>>());
+    assert_eq!(snapshot.active[0].row.desk_from_ms, Some(15));
 }
 
 fn a_device_keeps_the_certificates_of_two_registrars(disk: &TestStore) {

@@ -155,6 +155,18 @@ pub(super) fn apply(t: &mut dyn Statements, write: &Write) -> Result<bool, Store
             "DELETE FROM silenced WHERE person = $1 AND caller = $2",
             values![person.to_hex().as_str(), caller.to_hex().as_str()],
         ),
+        Write::Reach(row) => run(
+            "INSERT INTO reach (person, settings, set_by, set_ms) VALUES ($1, $2, $3, $4)
+             ON CONFLICT (person) DO UPDATE SET settings = excluded.settings, set_by = excluded.set_by,
+                 set_ms = excluded.set_ms",
+            &[
+                Value::from(row.person.to_hex().as_str()),
+                json(&row.settings),
+                row.set_by.as_ref().map_or(Value::Null, json),
+                row.set_ms.into(),
+            ],
+        ),
+        Write::CallDeskFrom(call, ms) => run("UPDATE calls SET desk_from_ms = $1 WHERE call = $2", values![*ms, call]),
         Write::Registrar(row) => run(
             "INSERT INTO registrars (device, certificate, cert_sha256, roles, appointed_ms) VALUES ($1, $2, $3, $4, $5)
              ON CONFLICT (device) DO UPDATE SET certificate = excluded.certificate, cert_sha256 = excluded.cert_sha256,
@@ -387,9 +399,10 @@ fn insert_call(t: &mut dyn Statements, row: &CallRow) -> Result<(), StoreError> 
     t.execute(
         "INSERT INTO calls (call, ring, from_device, from_card, to_card, mode, stage, epoch, answerer, noted, opened_ms,
              answered_ms, ended_ms, how, opened_index, ended_index, missing_index, settled, from_person, to_person,
-             delegation, for_card, for_person, answered_under, line, line_version, diverted)
+             delegation, for_card, for_person, answered_under, line, line_version, diverted,
+             desk_from_ms)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, 0, $18, $19, $20, $21, $22,
-             $23, $24, $25, $26)",
+             $23, $24, $25, $26, $27)",
         &[
             Value::from(&row.call),
             (&row.ring).into(),
@@ -417,6 +430,7 @@ fn insert_call(t: &mut dyn Statements, row: &CallRow) -> Result<(), StoreError> 
             row.line.as_ref().map(|(line, _)| line).into(),
             row.line.map(|(_, version)| u64::from(version)).into(),
             row.diverted.into(),
+            row.desk_from_ms.into(),
         ],
     )?;
     let key = values![&row.call, &row.from_device];

@@ -96,6 +96,10 @@ pub(super) struct Call {
     pub answered: Option<Acting>,
     /// The line that it is over.
     pub over: Option<Over>,
+    /// When those who may answer for the person rung are rung as well, while that is to come.
+    pub desk_waits: Option<u64>,
+    /// The person rung is in a call: it rings at these devices of theirs alone.
+    pub only_on: Option<BTreeSet<DeviceId>>,
     /// What the person rung had the caller told.
     pub reply: Option<DeclineReply>,
 }
@@ -131,6 +135,8 @@ impl Call {
             rang: None,
             answered: None,
             over: None,
+            desk_waits: None,
+            only_on: None,
             reply: None,
         }
     }
@@ -139,6 +145,7 @@ impl Call {
     pub fn restored(stored: ActiveCall, now_ms: u64) -> Self {
         let taking_part = stored.members.iter().chain(stored.row.answerer.iter());
         let lost = taking_part.filter(|d| !stored.leaving.contains(d)).map(|d| (*d, now_ms)).collect();
+        let desk_since = stored.row.desk_from_ms.filter(|at| *at <= now_ms);
         let forgotten = stored.handshakes.first().map_or(stored.row.epoch, |h| h.seq - 1);
         Self {
             participants: stored.participants.into_iter().collect(),
@@ -157,7 +164,7 @@ impl Call {
             only_notified: false,
             shown_by: BTreeSet::new(),
             notify_ms: Some(now_ms + NOTIFIED_AFTER_RESTART_MS),
-            ring_since_ms: stored.row.opened_ms.min(now_ms),
+            ring_since_ms: desk_since.unwrap_or(stored.row.opened_ms).min(now_ms),
             legs: HashSet::new(),
             handshake_bytes: stored.handshakes.iter().map(size).sum(),
             handshakes: stored.handshakes.into(),
@@ -167,6 +174,8 @@ impl Call {
             rang: None,
             answered: None,
             over: None,
+            desk_waits: stored.row.desk_from_ms.filter(|at| now_ms < *at && !stored.row.diverted),
+            only_on: None,
             reply: None,
             row: stored.row,
         }
@@ -354,8 +363,10 @@ impl Call {
         if self.has_lost_its_keys() {
             return Some(0);
         }
-        let ring =
-            (self.row.stage == Stage::Ringing).then(|| self.notify_ms.unwrap_or(u64::MAX).min(self.ring_until_ms()));
+        let ring = (self.row.stage == Stage::Ringing).then(|| {
+            let steps = self.notify_ms.into_iter().chain(self.desk_waits);
+            steps.chain([self.ring_until_ms()]).min().unwrap_or(u64::MAX)
+        });
         let lost = match self.row.stage {
             Stage::Live | Stage::Ringing => self.lost.values().min().map(|since| since + ABANDONED_AFTER_MS),
             _ => None,

@@ -318,6 +318,7 @@ impl Switchboard {
                 context.send(session, message);
             }
         }
+        self.tell_reach(delegate);
     }
 
     fn tell_delegations_changed(&mut self, principal: PersonId, delegate: PersonId) {

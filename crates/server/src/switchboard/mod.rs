@@ -30,6 +30,7 @@
 //! | `approvals` | registrars' approvals of those devices |
 //! | `sign_in_limits` | how often a device may sign in |
 //! | `shifts`, `held_shifts` | who is at a device of a place, and until when |
+//! | `reach` | when, and in which order, principals are reached |
 //! | `silence` | callers whom a person has silenced |
 //! | `group` | group membership: join requests, commits, leaving, resuming |
 //! | `note_takers` | the driver of `assignment` |
@@ -66,6 +67,7 @@ mod note_takers;
 mod port;
 mod post_call;
 mod push;
+mod reach;
 mod recoveries;
 mod ring;
 mod ring_limits;
@@ -99,6 +101,7 @@ use invitations::Invitations;
 use issued_links::IssuedLinks;
 use live_calls::LiveCalls;
 use post_call::PendingRecords;
+use reach::Reached;
 use recoveries::Recoveries;
 use ring_limits::RingLimits;
 use sign_in_limits::SignInLimits;
@@ -128,6 +131,7 @@ pub struct Switchboard {
     /// Devices whose report that they erased themselves came since the start.
     erased: BTreeSet<DeviceId>,
     silenced: Silenced,
+    reached: Reached,
     issued_links: IssuedLinks,
     invitations: Invitations,
     recoveries: Recoveries,
@@ -179,6 +183,7 @@ impl Switchboard {
             sign_in_limits: SignInLimits::default(),
             erased: BTreeSet::new(),
             silenced: Silenced::default(),
+            reached: Reached::default(),
             issued_links: IssuedLinks::default(),
             invitations: Invitations::default(),
             recoveries: Recoveries::default(),
@@ -217,6 +222,7 @@ impl Switchboard {
             }
         }
         this.silenced.restore(stored.silenced);
+        this.reached.restore(stored.reach);
         for row in stored.issued_links {
             this.issued_links.insert(row);
         }
@@ -310,6 +316,7 @@ impl Switchboard {
             self.person_changed(card.person);
         }
         self.send_devices_added(session, device);
+        self.send_reach(session, card.person);
         self.send_invitations(session, device, card.role);
         self.send_alerts(session, card.role);
         self.context.send_note_takers(session, card.role);
@@ -417,6 +424,7 @@ impl Switchboard {
                 }
             }
             M::Silence { person, on } => self.silence(session, from, person, on, now_ms),
+            M::SetReach { person, settings } => self.set_reach(session, from, person, settings, now_ms),
             M::Invite { invitation, card, expires_ms, token_sha256, line } => {
                 let row = InvitationRow::new(invitation, card, from, token_sha256, now_ms, expires_ms);
                 self.invite(session, InvitationRow { line, ..row }, now_ms);
@@ -539,6 +547,7 @@ impl Switchboard {
             match self.context.timers.pop_due(now_ms) {
                 Some(Timer::Call(id)) => {
                     fired.insert(id);
+                    self.ring_desk_when_due(id, now_ms);
                     self.notify_late(id, now_ms);
                     let due = self.calls.get_mut(&id).and_then(|call| call.due(&mut self.context, now_ms));
                     if let Some(how) = due {

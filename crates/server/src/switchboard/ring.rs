@@ -8,6 +8,7 @@ use super::{
     held_delegations::Acting,
     held_lines::Ringing,
     port::{Effects, PendingAppend, RefusedRing, RelayCommand, SessionId, VerifiedRing, entry_at},
+    reach::Way,
     ring_limits::TooMany,
     ring_pushes::is_missed,
 };
@@ -142,6 +143,7 @@ impl Switchboard {
             answered_under: None,
             line,
             diverted: false,
+            desk_from_ms: None,
         })
     }
 
@@ -304,10 +306,17 @@ impl Switchboard {
         if self.is_in_call(from, id) {
             return self.end(id, Ended::Cancelled, now_ms);
         }
-        let rung = self.calls.of_person(to).filter(|call| call.id() != id && call.rings_for(to)).count();
         let rings_out =
             self.calls.of_person(to).any(|call| call.row.stage == Stage::Ringing && call.row.from.person == to);
-        if self.is_in_call(to, id) || rings_out || rung >= MAX_RINGS_AT_ONCE {
+        let engaged = self.is_in_call(to, id) || rings_out;
+        let Some(call) = self.calls.get(&id) else { return };
+        let way = if call.rings_desk_alone() { Way::DeskOnly } else { self.way_of(call, engaged, now_ms) };
+        // Who rings the office does not take the place of who rings its principal.
+        let beside = |other: &&Call| {
+            let desk_alone = other.rings_desk_alone() == (way == Way::DeskOnly);
+            other.id() != id && other.rings_for(to) && desk_alone
+        };
+        if way == Way::Busy || self.calls.of_person(to).filter(beside).count() >= MAX_RINGS_AT_ONCE {
             return self.end(id, Ended::Busy, now_ms);
         }
         // As if none of their devices were connected: the caller is not told that they were silenced, and can only guess.
@@ -316,17 +325,35 @@ impl Switchboard {
             self.ring_limits.unwanted(from, to, now_ms);
             return self.end(id, Ended::Missed, now_ms);
         }
-        let desk_alone = self.calls.get(&id).is_some_and(Call::rings_desk_alone);
-        let mut devices = if desk_alone { Vec::new() } else { self.context.directory.online_devices_of(to) };
-        devices.extend(self.answering_devices(to).into_iter().filter(|device| {
-            // Nobody answers what they rang.
-            !self.context.directory.is_person(device, from)
-        }));
-        let notified = self.notifiable_devices(id);
+        self.direct(id, way, now_ms);
+        let (mut own, mut notified) = (self.context.directory.online_devices_of(to), self.notifiable_devices(id));
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        own.retain(|device| call.rings_at(device, &self.context));
+        let mut desk_from_ms = call.desk_waits;
+        if desk_from_ms.is_some() && own.is_empty() && notified.is_empty() {
+            // Nobody is to be waited for.
+            (call.desk_waits, desk_from_ms) = (None, Some(now_ms));
+            notified = self.notifiable_devices(id);
+        }
+        let Some(call) = self.calls.get(&id) else { return };
+        let mut devices = own;
+        if call.desk_waits.is_none() {
+            devices.extend(self.answering_devices(to).into_iter().filter(|device| {
+                // Nobody answers what they rang.
+                !self.context.directory.is_person(device, from)
+            }));
+        }
         if devices.is_empty() && notified.is_empty() {
             return self.end(id, Ended::Missed, now_ms);
         }
         let Some(call) = self.calls.get_mut(&id) else { return };
+        call.row.desk_from_ms = desk_from_ms;
+        if let Some(from_ms) = desk_from_ms {
+            self.context.write(Write::CallDeskFrom(id, from_ms));
+        }
+        if way == Way::DeskOnly && call.row.diverted {
+            self.context.write(Write::CallDiverted(id));
+        }
         call.only_notified = devices.is_empty();
         self.context.relay(RelayCommand::OpenCall(id, call.row.opened_index.unwrap_or_default()));
         if let Some(session) = call.present.get(&call.row.from_device).copied() {
@@ -338,6 +365,24 @@ impl Switchboard {
         call.notify_devices(notified, &mut self.context);
         call.notify_unless_shown(&self.context, now_ms);
         call.notify_staff();
+    }
+
+    /// Sends a ring its way.
+    fn direct(&mut self, id: CallId, way: Way, now_ms: u64) {
+        let in_call = match (way, self.calls.get(&id)) {
+            (Way::BesideCall { .. }, Some(call)) => Some(self.devices_in_call(call.row.to.person, id)),
+            _ => None,
+        };
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        call.only_on = in_call;
+        match way {
+            Way::Principal { desk_after_s } | Way::BesideCall { desk_after_s } => {
+                call.desk_waits = desk_after_s.map(|after_s| now_ms + u64::from(after_s) * 1000);
+            }
+            // Over a line for the desk, it is the line that says so.
+            Way::DeskOnly => call.row.diverted |= !call.rings_desk_alone(),
+            Way::Busy => {}
+        }
     }
 
     /// Whether the person is a party of a call, other than `except`, that was answered.
@@ -359,8 +404,8 @@ impl Switchboard {
         }
     }
 
-    /// A call was answered: its parties are in it, so their other rings end. Who rings them learns that they are busy, and what
-    /// they rang themselves is cancelled.
+    /// A call was answered: its parties are in it, so their other rings end, but those to their office alone and of callers whom they let
+    /// wait. Who rings them learns that they are busy, and what they rang themselves is cancelled.
     fn end_other_rings(&mut self, id: CallId, now_ms: u64) {
         let Some(call) = self.calls.get(&id).filter(|call| call.row.stage == Stage::Live) else { return };
         let parties = [call.row.from.person, call.row.to.person];
@@ -371,7 +416,10 @@ impl Switchboard {
                 .calls
                 .of_person(person)
                 .filter(|other| other.id() != id && other.row.stage == Stage::Ringing)
-                .filter(|other| other.rings_for(person) || other.row.from.person == person)
+                .filter(|other| match other.rings_for(person) {
+                    true => !other.rings_desk_alone() && !self.may_wait(other),
+                    false => other.row.from.person == person,
+                })
                 .map(|other| (other.id(), if other.rings_for(person) { Ended::Busy } else { Ended::Cancelled }))
                 .collect();
             for (other, how) in others {
@@ -394,6 +442,7 @@ impl Switchboard {
                 self.context.relay(RelayCommand::OpenCall(id, call.row.opened_index.unwrap_or_default()));
                 // Its line may have been stopped while it was being opened, before the server ended.
                 let stopped = self.context.lines.stops(&call.row);
+                self.direct_again(&mut call, now_ms);
                 self.calls.insert(call);
                 if stopped {
                     self.end(id, Ended::Revoked, now_ms);
@@ -428,9 +477,7 @@ impl Switchboard {
                 call.failed.insert(from);
                 call.ringing.remove(&from);
                 call.drop_leg(from, &mut self.context);
-                if call.ringing.is_empty() && !call.awaits_notified(&self.context) {
-                    self.end(id, Ended::Declined, now_ms);
-                }
+                self.end_unless_it_rings(id, Ended::Declined, now_ms);
             }
             Some(_) => {
                 let text = "only a device that rings can decline: hang up instead";
@@ -450,6 +497,7 @@ impl Switchboard {
         let context = &mut self.context;
         let Some(call) = self.calls.get_mut(&id) else { return };
         call.row.diverted = true;
+        call.desk_waits = None;
         call.ring_since_ms = now_ms;
         context.write(Write::CallDiverted(id));
         context.tell(&call.row.from_device, ServerMessage::Diverted { call: id });
@@ -492,10 +540,7 @@ impl Switchboard {
             call.failed.insert(from);
             call.ringing.remove(&from);
             call.drop_leg(from, &mut self.context);
-            if call.ringing.is_empty() && !call.awaits_notified(&self.context) {
-                self.end(id, Ended::Failed, now_ms);
-            }
-            return;
+            return self.end_unless_it_rings(id, Ended::Failed, now_ms);
         }
         if call.members.contains(&from) || call.is_waiting(&from) {
             call.stop_waiting(&from, &mut self.context);
@@ -532,8 +577,13 @@ impl Switchboard {
         self.context.relay(RelayCommand::CloseCall(id));
         call.notify_staff();
         call.send_notice(&mut self.context);
+        self.tell_kept_from(&call, how);
         self.remember_end(id, how, reply);
         self.pending.ended(&call.row, &call.participants, &mut self.context, now_ms);
+        let people = [call.row.from.person, call.row.to.person]
+            .into_iter()
+            .chain(call.row.on_behalf.iter().map(|(_, card)| card.person));
+        self.ring_everywhere(people, now_ms);
     }
 }
 
@@ -589,8 +639,10 @@ impl Call {
 
     pub(super) fn rings_at(&self, device: &DeviceId, context: &Context) -> bool {
         let may = || {
-            context.directory.is_person(device, self.row.to.person) && !self.rings_desk_alone()
-                || self.may_answer_for_callee(device, context).is_some()
+            if context.directory.is_person(device, self.row.to.person) {
+                return !self.rings_desk_alone() && self.only_on.as_ref().is_none_or(|only| only.contains(device));
+            }
+            self.desk_waits.is_none() && self.may_answer_for_callee(device, context).is_some()
         };
         self.row.stage == Stage::Ringing && may()
     }

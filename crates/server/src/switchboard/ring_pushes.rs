@@ -179,7 +179,7 @@ impl Switchboard {
             let Some(call) = self.calls.get_mut(&id) else { continue };
             let known = call.notified.remove(&device).is_some();
             if known && call.only_notified && call.notified.is_empty() {
-                self.end(id, Ended::Missed, now_ms);
+                self.end_unless_it_rings(id, Ended::Missed, now_ms);
             }
         }
     }

@@ -4,7 +4,10 @@ use telcon_core::{
     Event, UserCommand,
     view::{CallState, Direction},
 };
-use telcon_proto::{CallId, ClientMessage, Role, ServerMessage, limits::MAX_RINGS_AT_ONCE, message::RefusalCode};
+use telcon_proto::{
+    CallId, ClientMessage, PersonId, Role, ServerMessage, limits::MAX_RINGS_AT_ONCE, message::RefusalCode,
+    reach::ReachSettings,
+};
 use telcon_sim::script::{Node, Scenario};
 
 /// An office in which the callers, nodes 0 and 2 and so on, ring node 1; gives the calls in the order in which they ring.
@@ -206,4 +209,63 @@ fn a_ring_that_the_office_does_not_know_any_more_disappears() {
     world.inject(1, refused(calls[0], RefusalCode::NoSuchCall));
     assert_eq!(shown(&world, 1), []);
     assert_eq!(world.state_of(1).unreported_rings, [], "the office said that they are over");
+}
+
+/// Node 1 in a call with node 0; node 2 rings. Node 1 lets these people ring meanwhile.
+fn in_call_and_rung(seed: u64, waits: impl Fn(PersonId) -> Vec<PersonId>) -> (Scenario, [CallId; 2]) {
+    let mut world = Scenario::new(seed);
+    world.join_office(1, Role::Principal);
+    world.join_office(2, Role::Principal);
+    world.settle();
+    let person = |world: &Scenario, node| world.screen_of(node).you.expect("enrolled").card.person;
+    let settings = ReachSettings { call_waiting: waits(person(&world, 2)), ..Default::default() };
+    let principal = person(&world, 1);
+    world.command(1, UserCommand::SetReach { person: principal, settings: settings.clone() });
+    world.settle();
+    assert_eq!(world.screen_of(1).reach[0].settings, settings);
+    let ring = |world: &mut Scenario, from| {
+        world.ring(from, 1);
+        world.settle();
+        world.seen().id
+    };
+    let first = ring(&mut world, 0);
+    world.command(1, UserCommand::Answer { call: None });
+    world.settle();
+    assert_eq!((world.state(0), world.state(1)), (CallState::Live, CallState::Live), "{:?}", world.problems());
+    let second = ring(&mut world, 2);
+    (world, [first, second])
+}
+
+#[test]
+fn who_may_wait_rings_beside_the_call_which_goes_on_until_its_person_ends_it_for_them() {
+    let (mut world, calls) = in_call_and_rung(85, |caller| vec![caller]);
+    assert_eq!(shown(&world, 1), calls);
+    assert!(world.hears(0, 1) && world.hears(1, 0), "the ring leaves the call alone");
+    // A plain answer says that the call has to end first.
+    world.command(1, UserCommand::Answer { call: Some(calls[1]) });
+    assert_eq!(shown(&world, 1), calls);
+    world.command(1, UserCommand::AnswerInstead { call: calls[1] });
+    world.settle();
+    assert_eq!((world.view(1).call, world.state(1), world.state(2)), (calls[1], CallState::Live, CallState::Live));
+    assert_eq!(world.view(0).ended, Some("hung_up"));
+    assert!(world.hears(2, 1) && world.hears(1, 2), "{:?}", world.problems());
+}
+
+#[test]
+fn who_waits_rings_on_when_the_call_ends_and_can_be_declined_during_it() {
+    let (mut world, calls) = in_call_and_rung(86, |caller| vec![caller]);
+    world.command(0, UserCommand::HangUp);
+    world.settle();
+    assert_eq!((shown(&world, 1), world.state(1)), (vec![calls[1]], CallState::Ringing));
+    let (mut world, calls) = in_call_and_rung(87, |caller| vec![caller]);
+    world.command(1, UserCommand::Decline { call: Some(calls[1]), reply: None });
+    world.settle();
+    assert_eq!((world.view(2).ended, shown(&world, 1)), (Some("declined"), vec![calls[0]]));
+    assert!(world.hears(0, 1), "{:?}", world.problems());
+}
+
+#[test]
+fn others_hear_that_the_person_is_busy_who_is_not_disturbed() {
+    let (world, calls) = in_call_and_rung(88, |_| Vec::new());
+    assert_eq!((world.view(2).ended, shown(&world, 1)), (Some("busy"), vec![calls[0]]));
 }
