@@ -117,6 +117,9 @@ pub(crate) struct KeptLine {
     pub(crate) holder: Card,
     /// What it allows.
     pub(crate) terms: LineTerms,
+    /// The delegation under which it was offered for a principal, who confirms it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) under: Option<String>,
 }
 
 impl KeptInvitation {

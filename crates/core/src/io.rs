@@ -55,9 +55,9 @@ pub enum UserCommand {
         under: Option<String>,
     },
     /// The device that asked with a line's link is the right one: its person read out the code that the view shows. Another is refused,
-    /// and a link withdrawn, with [`UserCommand::CloseInvitation`].
+    /// and a link withdrawn, with [`UserCommand::CloseInvitation`]. A delegate says so to the principal, who confirms it likewise.
     ConfirmLine {
-        /// Which; made on this device.
+        /// Which; made on this device, or attested by a delegate's.
         invitation: InvitationId,
         /// The code that was compared: a request with another is not confirmed.
         code: String,
@@ -225,6 +225,9 @@ pub struct NewLine {
     /// [`telcon_proto::limits::MAX_INVITATION_MS`].
     #[serde(default)]
     pub valid_ms: Option<u64>,
+    /// The principal's delegation, for somebody who acts for them, as the office listed it: the principal confirms who took it.
+    #[serde(default)]
+    pub under: Option<String>,
 }
 
 /// What becomes of a line. What is not given stays.

@@ -457,8 +457,23 @@ pub struct InvitationView {
     pub recovery: Option<RecoveryId>,
     /// Of an invitation to take a line: what it allows.
     pub line: Option<LineTerms>,
+    /// A delegate offers that line for a principal.
+    pub offered_for: Option<OfferedForView>,
     /// The first of two security officers who approved the device that asks, verified.
     pub first_approval: Option<ApprovalView>,
+}
+
+/// A line that a delegate offers for a principal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct OfferedForView {
+    /// The principal.
+    pub principal: Card,
+    /// The delegate: as certified once there is an attestation, and by the office's account before that.
+    pub delegate: Card,
+    /// When the delegate's device attested that the code of the device that asked was compared, milliseconds since 1970 UTC, by the
+    /// office's account. The principal's devices verify the attestation, and show the code only then.
+    pub attested_ms: Option<u64>,
 }
 
 /// A recovery on the screen of a security officer.

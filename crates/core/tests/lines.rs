@@ -243,6 +243,7 @@ fn only_principals_give_lines_and_only_within_their_office_s_rules() {
             zone: "UTC".into(),
             terms,
             valid_ms: None,
+            under: None,
         };
         engine.command(NOW, UserCommand::GiveLine(new));
         sent(engine).into_iter().find_map(|message| match message {

@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod alert;
+pub mod attestation;
 pub mod blob;
 pub mod contact;
 pub mod delegation;

@@ -1070,7 +1070,7 @@ fn a_registrar_revokes_while_it_is_one() {
 fn invitations_out_of_order_are_reported() {
     let invitation = telcon_proto::InvitationId::from_bytes([7; 16]);
     let by = device("desk");
-    let made = || Entry::InvitationMade { time_ms: 1, invitation, by, expires_ms: 9, line: false };
+    let made = || Entry::InvitationMade { time_ms: 1, invitation, by, expires_ms: 9, line: false, delegation: None };
     let how = telcon_proto::entry::InvitationClosed::Withdrawn;
     let closed = || Entry::InvitationClosed { time_ms: 2, invitation, how, by: Some(by), device: None };
     let appointed = Entry::RegistrarAppointed { time_ms: 1, device: by, cert_sha256: sha256(b"r") };

@@ -3,7 +3,7 @@
 use super::{StoreError, database::Statements, value::values};
 
 /// Version that this program writes.
-pub(super) const VERSION: i64 = 23;
+pub(super) const VERSION: i64 = 24;
 
 /// A table, common to all databases: the unit of a migration between databases.
 pub(super) struct Table {
@@ -129,6 +129,8 @@ pub(super) const TABLES: [Table; 29] = [
             "second_approved_by",
             "recovery",
             "line_terms",
+            "offered_for",
+            "attestation",
         ],
         key: 1,
     },
@@ -564,6 +566,11 @@ CREATE INDEX shifts_open ON shifts (shift) WHERE ended_index IS NULL;
 CREATE INDEX shifts_device ON shifts (device) WHERE ended_ms IS NULL;
 CREATE INDEX shifts_person ON shifts (person, started_ms);
 ",
+    // Lines that delegates offer for principals.
+    "
+ALTER TABLE invitations ADD COLUMN offered_for TEXT;
+ALTER TABLE invitations ADD COLUMN attestation TEXT;
+",
 ];
 
 /// PostgreSQL databases begin with version 5, in which they are created; the version is a mark. `COLLATE "C"` orders as
@@ -824,6 +831,11 @@ CREATE TABLE shifts (
 CREATE INDEX shifts_open ON shifts (shift) WHERE ended_index IS NULL;
 CREATE INDEX shifts_device ON shifts (device) WHERE ended_ms IS NULL;
 CREATE INDEX shifts_person ON shifts (person, started_ms);
+",
+    // Lines that delegates offer for principals.
+    "
+ALTER TABLE invitations ADD COLUMN offered_for TEXT;
+ALTER TABLE invitations ADD COLUMN attestation TEXT;
 "];
 
 /// Creates the tables of a PostgreSQL database, or migrates older ones to [`VERSION`], inside a transaction.

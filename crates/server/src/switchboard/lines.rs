@@ -65,7 +65,12 @@ impl Switchboard {
     pub(super) fn refuses_offer(&self, row: &InvitationRow, terms: &LineTerms) -> Option<(RefusalCode, String)> {
         use RefusalCode::{Malformed, NotAllowed, TooMany};
         let directory = &self.context.directory;
-        let giver = directory.card(&row.made_by).filter(|card| allows(card.role, Action::GiveLines));
+        // Whether a delegate may offer it was decided before ([`Switchboard::offer_line`]).
+        let giver = match &row.offered_for {
+            Some(offered) => directory.person(offered.principal),
+            None => directory.card(&row.made_by),
+        };
+        let giver = giver.filter(|card| allows(card.role, Action::GiveLines));
         let Some(giver) = giver else {
             return Some((NotAllowed, "only a principal's device offers a line".into()));
         };
@@ -126,8 +131,12 @@ impl Switchboard {
     ) -> Result<(), String> {
         let row = self.invitations.open.get(&invitation).ok_or("this invitation is closed already")?;
         let terms = row.line.as_ref().ok_or("this invitation is not for a line")?;
-        if row.made_by != *by {
-            return Err("this line was offered on another device, which alone can verify what was asked".into());
+        match &row.offered_for {
+            Some(offered) => self.may_confirm(by, row, offered)?,
+            None if row.made_by != *by => {
+                return Err("this line was offered on another device, which alone can verify what was asked".into());
+            }
+            None => {}
         }
         if row.device != Some(new.device) || row.card != new.card {
             return Err("the certificate is not for the device and person of this invitation".into());

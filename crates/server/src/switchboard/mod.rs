@@ -46,6 +46,7 @@ mod asks;
 mod call;
 mod contacts;
 mod context;
+mod delegated_offers;
 mod delegations;
 mod directory;
 mod enrolment;
@@ -76,9 +77,9 @@ pub use shifts::NOT_A_PLACE;
 
 pub use port::{
     Approved, BeginningShift, CloseReason, ConfirmingRecovery, DelegationEnding, DeviceAsked, Effects, FirstApproved,
-    LegRefusal, NewDelegation, NewDevice, NewLine, OpeningRecovery, Output, PendingAppend, Policy, Push, PushCommand,
-    Refusal, RefusalKind, RefusedRing, RelayCommand, Reply, RequestId, Revocation, RevocationAppend, Seal, SessionId,
-    VerifiedRing,
+    LegRefusal, NewAttestation, NewDelegation, NewDevice, NewLine, OpeningRecovery, Output, PendingAppend, Policy,
+    Push, PushCommand, Refusal, RefusalKind, RefusedRing, RelayCommand, Reply, RequestId, Revocation, RevocationAppend,
+    Seal, SessionId, VerifiedRing,
 };
 
 use crate::{
@@ -416,6 +417,10 @@ impl Switchboard {
                 let row = InvitationRow::new(invitation, card, from, token_sha256, now_ms, expires_ms);
                 self.invite(session, InvitationRow { line, ..row }, now_ms);
             }
+            M::OfferLine { invitation, card, expires_ms, token_sha256, line, on_behalf } => {
+                let row = InvitationRow::new(invitation, card, from, token_sha256, now_ms, expires_ms);
+                self.offer_line(session, InvitationRow { line: Some(line), ..row }, on_behalf, now_ms);
+            }
             M::CloseInvitation { invitation } => self.close_invitation(session, from, invitation, now_ms),
             M::CloseRecovery { recovery } => self.close_recovery(session, from, recovery, now_ms),
             M::ReportAlert { kind, call } => self.report_alert(from, kind, call, now_ms),
@@ -428,6 +433,10 @@ impl Switchboard {
                 self.context.refuse(session, None, RefusalCode::Unavailable, text);
             }
             M::Delegate { .. } | M::EndDelegation { .. } => {
+                let text = "the server did not verify this statement: try again";
+                self.context.refuse(session, None, RefusalCode::Unavailable, text);
+            }
+            M::AttestHolder { .. } => {
                 let text = "the server did not verify this statement: try again";
                 self.context.refuse(session, None, RefusalCode::Unavailable, text);
             }

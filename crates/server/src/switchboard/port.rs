@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use telcon_proto::{
     Blob, CallId, Card, DelegationId, DeviceId, Digest, InvitationId, LineId, OfficeName, PersonId, RecordMode,
     RecoveryId, ServerMessage, ShiftId, SuiteName,
+    attestation::HolderAttestation,
     delegation::Delegation,
     device_policy::DevicePolicy,
     entry::Entry,
@@ -435,6 +436,19 @@ pub struct NewLine {
     pub follows: Option<Digest>,
     /// Whether the store has a line of this id.
     pub exists: bool,
+}
+
+/// What a delegate's device says of the device that took a line that it offered: signature, delegation and request were checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewAttestation {
+    /// The signed content.
+    pub content: HolderAttestation,
+    /// The device that signed it.
+    pub by: DeviceId,
+    /// As it was signed.
+    pub statement: String,
+    /// The delegation, as it was signed.
+    pub delegation: String,
 }
 
 /// The end of a delegation, whose signature was checked.
