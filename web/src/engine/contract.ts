@@ -10,11 +10,13 @@ export const MAX_PIN_CHARS = 64;
 export const MIN_PIN_CHARS = 6;
 export const NEED_CONFIRMATION = [
   'approve_device',
+  'attest_holder',
   'close_invitation',
   'close_recovery',
   'confirm_recovery',
   'delegate',
   'invite',
+  'offer_line',
   'open_recovery',
   'revoke_device',
   'sign_line',
@@ -443,7 +445,7 @@ export type UserCommand =
        * In which ways.
        */
       acts: Act[];
-      delegate: Card21;
+      delegate: Card23;
       /**
        * Until when.
        */
@@ -472,6 +474,10 @@ export type UserCommand =
       organisation: string;
       terms: LineTerms3;
       type: 'give_line';
+      /**
+       * The principal's delegation, for somebody who acts for them, as the office listed it: the principal confirms who took it.
+       */
+      under?: string;
       /**
        * How long the link may be used, milliseconds; at most, and if not given, `MAX_INVITATION_MS`.
        */
@@ -793,6 +799,7 @@ export interface Contract {
   NoteTakersView?: NoteTakersView;
   NoticeState?: NoticeState;
   NoticeView?: NoticeView;
+  OfferedForView?: OfferedForView;
   OfficeAccount?: OfficeAccount;
   OfficeAlert?: OfficeAlert;
   OfficeAlertsView?: OfficeAlertsView;
@@ -2327,6 +2334,10 @@ export interface InvitationView {
    */
   made_ms: number;
   /**
+   * A delegate offers that line for a principal.
+   */
+  offered_for: OfferedForView | null;
+  /**
    * The recovery that it belongs to.
    */
   recovery: RecoveryId | null;
@@ -2408,6 +2419,101 @@ export interface LineTerms1 {
   until_ms?: number;
 }
 /**
+ * A line that a delegate offers for a principal.
+ */
+export interface OfferedForView {
+  /**
+   * When the delegate's device attested that the code of the device that asked was compared, milliseconds since 1970 UTC, by the office's account. The principal's devices verify the attestation, and show the code only then.
+   */
+  attested_ms: number | null;
+  delegate: Card13;
+  principal: Card14;
+}
+/**
+ * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
+ */
+export interface Card13 {
+  /**
+   * The name or title to show, such as "The President of Norland".
+   */
+  name: string;
+  /**
+   * The office whose authority certified the person.
+   */
+  office: string;
+  /**
+   * Their own organisation, such as "Chancellery of Norland".
+   */
+  organisation: string;
+  /**
+   * The person.
+   */
+  person: string;
+  /**
+   * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
+   */
+  place?: boolean;
+  /**
+   * Their role in that office.
+   */
+  role:
+    | 'principal'
+    | 'scheduler'
+    | 'duty_officer'
+    | 'note_taker'
+    | 'interpreter'
+    | 'counterpart'
+    | 'security_officer'
+    | 'records_officer'
+    | 'auditor';
+  /**
+   * IANA time zone of where they work, such as `Europe/Oslo`.
+   */
+  zone: string;
+}
+/**
+ * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
+ */
+export interface Card14 {
+  /**
+   * The name or title to show, such as "The President of Norland".
+   */
+  name: string;
+  /**
+   * The office whose authority certified the person.
+   */
+  office: string;
+  /**
+   * Their own organisation, such as "Chancellery of Norland".
+   */
+  organisation: string;
+  /**
+   * The person.
+   */
+  person: string;
+  /**
+   * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
+   */
+  place?: boolean;
+  /**
+   * Their role in that office.
+   */
+  role:
+    | 'principal'
+    | 'scheduler'
+    | 'duty_officer'
+    | 'note_taker'
+    | 'interpreter'
+    | 'counterpart'
+    | 'security_officer'
+    | 'records_officer'
+    | 'auditor';
+  /**
+   * IANA time zone of where they work, such as `Europe/Oslo`.
+   */
+  zone: string;
+}
+/**
  * A device that asks to be enrolled.
  */
 export interface RequestView {
@@ -2442,7 +2548,7 @@ export interface Line {
    */
   at_ms: number;
   device?: DeviceId;
-  holder: Card13;
+  holder: Card15;
   /**
    * The line; drawn at random by the giver's device. The invitation to take it has the same identifier.
    */
@@ -2453,7 +2559,7 @@ export interface Line {
   office: string;
   on_behalf?: OnBehalf;
   previous?: Digest;
-  principal: Card14;
+  principal: Card16;
   /**
    * Whether it is in use.
    */
@@ -2467,7 +2573,7 @@ export interface Line {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card13 {
+export interface Card15 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -2522,7 +2628,7 @@ export interface OnBehalf {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card14 {
+export interface Card16 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -2647,7 +2753,7 @@ export interface Line1 {
    */
   at_ms: number;
   device?: DeviceId;
-  holder: Card13;
+  holder: Card15;
   /**
    * The line; drawn at random by the giver's device. The invitation to take it has the same identifier.
    */
@@ -2658,7 +2764,7 @@ export interface Line1 {
   office: string;
   on_behalf?: OnBehalf;
   previous?: Digest;
-  principal: Card14;
+  principal: Card16;
   /**
    * Whether it is in use.
    */
@@ -2775,7 +2881,7 @@ export interface NoticeView {
    * Whether somebody acts in it for this device's person, who may take it over now.
    */
   can_take_over: boolean;
-  from: Card15;
+  from: Card17;
   /**
    * Log entry of its sealed record.
    */
@@ -2825,12 +2931,12 @@ export interface NoticeView {
         how: 'hung_up' | 'declined' | 'cancelled' | 'missed' | 'busy' | 'failed' | 'interrupted' | 'revoked';
         is: 'ended';
       };
-  to: Card16;
+  to: Card18;
 }
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card15 {
+export interface Card17 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -2872,7 +2978,7 @@ export interface Card15 {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card16 {
+export interface Card18 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -3191,7 +3297,7 @@ export interface RecoveryView {
    * Whether this device's person may confirm it: it is verified, somebody else's, about somebody else, and not confirmed.
    */
   can_confirm: boolean;
-  card: Card17;
+  card: Card19;
   /**
    * The security officer who confirmed it, verified.
    */
@@ -3228,7 +3334,7 @@ export interface RecoveryView {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card17 {
+export interface Card19 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -3448,7 +3554,7 @@ export interface RecordLine {
    * When it ended.
    */
   ended_ms?: number;
-  from: Card18;
+  from: Card20;
   how?: Ended;
   /**
    * Whether there is no record, and the log has a *record missing* entry.
@@ -3471,12 +3577,12 @@ export interface RecordLine {
    * Number of its sealed records in the archive: one per note-taker that recorded some of it.
    */
   records: number;
-  to: Card19;
+  to: Card21;
 }
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card18 {
+export interface Card20 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -3518,7 +3624,7 @@ export interface Card18 {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card19 {
+export interface Card21 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -3716,7 +3822,7 @@ export interface WorkedShift {
    */
   from_ms: number;
   how?: ShiftEnd;
-  place: Card20;
+  place: Card22;
   /**
    * Which.
    */
@@ -3729,7 +3835,7 @@ export interface WorkedShift {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card20 {
+export interface Card22 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -3802,7 +3908,7 @@ export interface SsoUnlink {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card21 {
+export interface Card23 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
