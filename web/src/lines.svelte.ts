@@ -1,6 +1,14 @@
 // What the page does for lines: giving one, confirming who took it, the list of who can ring, and changes of one.
 
-import type { LineChange, LineList, LineTerms, ListedLine, UserCommand, View } from './engine/contract';
+import type {
+  LineChange,
+  LineList,
+  LineTerms,
+  ListedDelegation,
+  ListedLine,
+  UserCommand,
+  View,
+} from './engine/contract';
 import type { Host } from './engine/host';
 import { needs_confirmation, type Lines as Office } from './engine/lines';
 import { problem_of, type Problem } from './engine/problem';
@@ -54,6 +62,8 @@ export class Lines {
   under: (one: ListedLine) => string | null = () => null;
   /** Whether this person changes this line: their own, or under a delegation. */
   may_change: (one: ListedLine) => boolean = () => true;
+  /** The delegations under which this person offers lines for others. */
+  offers_for: () => ListedDelegation[] = () => [];
   readonly #reads = new NumberedReads();
   #give_timeout: ReturnType<typeof setTimeout> | undefined;
   #answer_timeout: ReturnType<typeof setTimeout> | undefined;
@@ -108,9 +118,10 @@ export class Lines {
   }
 
   /** To a person who is enrolled here already: there is no link, and nothing to confirm. */
-  give_to(person: string, terms: LineTerms, done: () => void): void {
+  give_to(person: string, terms: LineTerms, under: string | null, done: () => void): void {
     this.not_given = null;
-    this.#send({ type: 'give_line_to', person, terms }, done, (why) => (this.not_given = why));
+    const command: UserCommand = { type: 'give_line_to', person, terms, ...(under !== null && { under }) };
+    this.#send(command, done, (why) => (this.not_given = why));
   }
 
   #sent_line(): void {
