@@ -493,6 +493,13 @@ export class App {
     this.host().command({ type: 'decline', call, reply });
   }
 
+  /** Somebody doubted who holds this line on another one: it is frozen, too, wherever it stands in the list. */
+  async freeze_doubted(line: string): Promise<void> {
+    const token = this.view?.token;
+    if (this.view?.you && acts_for_others(this.view.you.role)) await this.delegations.load(token);
+    await this.lines.freeze(line, token);
+  }
+
   /** The other side is not who holds the line: the ring or call ends, and the line is frozen. */
   suspect(call: string): void {
     this.host().command({ type: 'suspect', call });

@@ -50,6 +50,8 @@ export class Lines {
   answered = $state.raw<ReadonlySet<string>>(new Set());
   /** Invitations whose question the person put off. */
   later = $state.raw<ReadonlySet<string>>(new Set());
+  /** Lines whose holder is doubted, and that the person did not want to freeze now. */
+  doubts_put_off = $state.raw<ReadonlySet<string>>(new Set());
   /** Statements that were changed here, until the list has newer ones or the office does not answer in time. */
   changing = $state.raw<ReadonlySet<string>>(new Set());
   /** Several lines are being changed, or the whole list is read for that. */
@@ -101,6 +103,10 @@ export class Lines {
       this.#forget_changes();
     }
     if (!view.caught_up) return;
+    if (this.doubts_put_off.size > 0) {
+      const doubted = view.doubted_lines.filter((one) => this.doubts_put_off.has(one.line));
+      this.doubts_put_off = new Set(doubted.map((one) => one.line));
+    }
     const open = new Set(view.invitations.map((one) => one.invitation));
     if (this.answered.size > 0) this.answered = new Set([...this.answered].filter((id) => open.has(id)));
     const { dialog } = this;
@@ -153,6 +159,25 @@ export class Lines {
   /** The card that asks who took a line is shown again. */
   show_taken(invitation: string): void {
     this.later = new Set([...this.later].filter((one) => one !== invitation));
+  }
+
+  put_doubt_off(line: string): void {
+    this.doubts_put_off = new Set([...this.doubts_put_off, line]);
+  }
+
+  /** Reads the list until it has this line, and freezes it. */
+  async freeze(line: string, token: string | null | undefined): Promise<void> {
+    this.not_changed = null;
+    await this.load(token);
+    while (this.list.status === 'ready') {
+      const { value, stale } = this.list;
+      const one = value.lines.find((other) => other.line.line === line);
+      if (one && this.may_change(one)) return this.change(one, { state: 'suspect' });
+      if (one || !value.more || stale) break;
+      await this.load_older(token);
+      if (this.list.value === value) break;
+    }
+    this.not_changed = { code: 'unavailable' };
   }
 
   change(one: ListedLine, change: LineChange): void {

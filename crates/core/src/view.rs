@@ -8,6 +8,7 @@ use telcon_proto::{
     alert::AddedDevice,
     contact::Contact,
     delegation::ActsFor,
+    doubt::DoubtedLine,
     line::{LineTerms, Reach},
     message::{DeclineReply, NoticeState},
     recovery::RecoveryReason,
@@ -74,6 +75,8 @@ pub struct View {
     pub delegations_changed: u32,
     /// Changes whenever lines of this person, or of the whole office for who may see them, have changed.
     pub lines_changed: u32,
+    /// Lines whose holder somebody doubted on another line, as the office says: each can be frozen, too.
+    pub doubted_lines: Vec<DoubtedLine>,
     /// The office's alerts, for security officers.
     pub office_alerts: Option<OfficeAlertsView>,
     /// Devices that were added in this person's name, until they are acknowledged on this device.

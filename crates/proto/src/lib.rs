@@ -11,6 +11,7 @@ pub mod contact;
 pub mod delegation;
 pub mod device_policy;
 pub mod digest;
+pub mod doubt;
 pub mod entry;
 pub mod http;
 pub mod id;

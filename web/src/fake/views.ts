@@ -42,6 +42,7 @@ export function view(more: Partial<View> = {}): View {
     devices_changed: 0,
     delegations_changed: 0,
     lines_changed: 0,
+    doubted_lines: [],
     office_alerts: null,
     added_devices: [],
     unlock_required: false,

@@ -43,6 +43,7 @@ const acting = (...principals: Card[]): Scene => (app) =>
     value: { delegations: principals.map((principal, n) => delegation({ acts: ['lines'], principal, delegation: `d${n}`.repeat(16) })) },
   });
 const for_president = (one = taken(), attested_ms: number | null = null) => ({ ...one, offered_for: offered_for({ attested_ms }) });
+const doubted = () => ({ line: LINES.lines[0]?.line.line ?? '', principal: president, holder: estmark, since_ms: NOW - 3 * 60_000 });
 const compared = () => for_president(taken({ made_here: false, link: null }), NOW - 4 * 60_000);
 
 /** A counterpart with nothing but a browser. */
@@ -130,6 +131,10 @@ export const line_scenes: Record<string, Scene> = {
     acting(president),
   ),
   'lines-from-desk': lines(view({ invitations: [compared(), for_president(taken({ invitation: 'a3'.repeat(16), card: governor, made_here: false, link: null }))] }), ready(), (app) => app.lines.put_off(compared().invitation)),
+  'lines-doubted': lines(view({ doubted_lines: [doubted()] })),
+  'people-doubted': on(view({ people: [over_line(estmark), over_line(secretary)], doubted_lines: [doubted()] })),
+  'desk-doubted': on(desk({ doubted_lines: [doubted()] })),
+  'lines-doubted-detail': lines(view({ doubted_lines: [doubted()] }), ready(), dialog('line')),
   'lines-desk-rings': lines(desk()),
   'lines-desk-none': lines(desk(), ready({ lines: [], more: false })),
   'lines-officer': lines(guarded({ invitations: [taken({ made_here: false, link: null })] })),

@@ -2,6 +2,7 @@
 
 import type {
   Contact,
+  DoubtedLine,
   InvitationView,
   LineList,
   LineState,
@@ -45,6 +46,8 @@ export interface LineRow {
   can_freeze: boolean;
   can_end: boolean;
   can_hand_back: boolean;
+  /** That somebody doubted its holder on another line. */
+  doubted: string | null;
   /** It was changed from here, and the office has not said so yet. */
   changing: boolean;
   details: { what: string; words: string }[];
@@ -132,7 +135,7 @@ export function lines_screen(view: View, list: LineList, page: LinesPage, now: n
   const today = acts ? in_use.filter((row) => full_date(row.one.given_ms, zone) === day) : [];
   const current = in_use.filter((row) => !today.includes(row));
   // What needs an eye stands first.
-  const frozen = current.filter((row) => state_now(row.one, now) === 'suspect');
+  const frozen = current.filter((row) => row.doubted !== null || state_now(row.one, now) === 'suspect');
   const live = in_use.filter((row) => row.on);
   const may_pause = context.ready && !stops && !holds;
   return {
@@ -180,6 +183,7 @@ function line_row(one: ListedLine, context: Context): LineRow {
   const givers = can && !stops && !holds && context.may_change(one);
   const others = can && !lost;
   const suspect = (one.lost ?? line).state === 'suspect';
+  const doubt = context.view.doubted_lines.find((other) => other.line === line.line);
   return {
     line: line.line,
     one,
@@ -197,7 +201,8 @@ function line_row(one: ListedLine, context: Context): LineRow {
     switch_words: lines.actions[lost ? 'use_again' : state === 'live' ? 'pause' : 'resume'],
     can_unfreeze: givers && suspect && gives && !lost,
     can_change: givers && line.state === 'live' && !lost,
-    can_freeze: others && stops && !suspect,
+    can_freeze: others && !suspect && (stops || (givers && doubt !== undefined)),
+    doubted: doubt && !suspect && !over ? lines.doubt.since(date_time(doubt.since_ms, zone) ?? '') : null,
     can_end: givers || (others && stops),
     can_hand_back: others && holds,
     changing,
@@ -353,6 +358,12 @@ export function taken_card(view: View, one: InvitationView, answered: ReadonlySe
     can_refuse: ready,
     answered: answered.has(one.invitation),
   };
+}
+
+/** That the holder of a line was doubted on another one. */
+export function doubt_sentence(view: View | null, { principal, holder }: DoubtedLine): string {
+  const { doubt } = t().lines;
+  return principal.person === view?.you?.person ? doubt.own(holder.name) : doubt.of(holder.name, principal.name);
 }
 
 /** How long an offer still stands, in its largest unit. */

@@ -42,6 +42,7 @@ use telcon_proto::{
     CallId, Card, ClientMessage, DeviceId, PersonId, RecordMode, Role, ServerMessage,
     contact::Contact,
     device_policy::ProgramVersion,
+    doubt::DoubtedLine,
     limits::MAX_MESSAGE_BYTES,
     line::{self, ContactLine, LineState, Reach},
     policy::{Action, allows},
@@ -121,6 +122,8 @@ pub struct Engine {
     line: SentLine,
     /// How often the office reported that lines changed.
     lines_changed: u32,
+    /// Lines whose holder somebody doubted on another line.
+    doubted_lines: Vec<DoubtedLine>,
     zones: Zones,
     alerts_known: alerts::Alerts,
     codes: codes::Codes,
@@ -176,6 +179,7 @@ impl Engine {
             delegations_changed: 0,
             line: SentLine::default(),
             lines_changed: 0,
+            doubted_lines: Vec::new(),
             zones: no_zones,
             alerts_known: alerts::Alerts::default(),
             codes: codes::Codes::default(),
@@ -429,6 +433,7 @@ impl Engine {
             devices_changed: self.invitations.devices_changed,
             delegations_changed: self.delegations_changed,
             lines_changed: self.lines_changed,
+            doubted_lines: self.doubted_lines.clone(),
             office_alerts: self.office_alerts_view(),
             added_devices: self.added_devices_view(),
             note_takers: self.note_takers,

@@ -108,6 +108,7 @@ impl Engine {
                 self.note_takers = None;
                 self.silenced = silenced;
                 self.reset_invitations();
+                self.doubted_lines.clear();
                 self.reset_recoveries();
                 self.reset_alerts();
                 (self.people, self.people_more) = (people, people_more);
@@ -161,6 +162,7 @@ impl Engine {
                 self.delegations_changed = self.delegations_changed.wrapping_add(1);
             }
             ServerMessage::LinesChanged {} => self.lines_changed = self.lines_changed.wrapping_add(1),
+            ServerMessage::LinesDoubted { lines } => self.doubted_lines = lines,
             ServerMessage::Delegation(_) | ServerMessage::Line(_) => {}
             ServerMessage::Alerts { changed, unseen } => self.on_alerts(changed, unseen),
             ServerMessage::DevicesAdded { devices } => self.on_devices_added(devices),

@@ -7,6 +7,7 @@ use crate::{
     alert::AddedDevice,
     contact::Contact,
     delegation::ProvenDelegation,
+    doubt::DoubtedLine,
     line::ProvenLine,
     recovery::OpenRecovery,
     shift::OnShift,
@@ -146,6 +147,12 @@ pub enum ServerMessage {
     Delegation(ProvenDelegation),
     /// Lines of this device's person, or any, by its role, were signed: the list is at `GET /api/v1/lines`.
     LinesChanged {},
+    /// Lines of this device's person, or of those for whom they change lines, whose holder somebody doubted on another line: all of them,
+    /// at sign-in if there are any, and after each change. Nobody is told whose that line is.
+    LinesDoubted {
+        /// Them.
+        lines: Vec<DoubtedLine>,
+    },
     /// The line on which the next message about a call relies.
     Line(Box<ProvenLine>),
     /// To security officers: alerts that are new, or were seen. After sign-in, the newest
@@ -379,6 +386,7 @@ impl ServerMessage {
             | Self::DelegationsChanged {}
             | Self::Delegation(_)
             | Self::LinesChanged {}
+            | Self::LinesDoubted { .. }
             | Self::Line(_)
             | Self::Alerts { .. }
             | Self::DevicesAdded { .. }
@@ -430,6 +438,7 @@ impl ServerMessage {
             | Self::DevicesChanged {}
             | Self::DelegationsChanged {}
             | Self::LinesChanged {}
+            | Self::LinesDoubted { .. }
             | Self::Alerts { .. }
             | Self::DevicesAdded { .. }
             | Self::Refused { .. } => Vec::new(),

@@ -307,6 +307,7 @@ impl Switchboard {
         }
         self.send_devices_added(session, device);
         self.send_invitations(session, device, card.role);
+        self.send_doubted_lines(session, card.person);
         self.send_alerts(session, card.role);
         self.context.send_note_takers(session, card.role);
         if watches_calls(card.role) {

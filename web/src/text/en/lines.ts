@@ -337,6 +337,14 @@ export const lines = {
       sentence: 'Ask whoever gave you the line for a new one, and have them at hand when you open it.',
     },
   },
+  doubt: {
+    own: (holder: string) =>
+      `Somebody doubted that ${mid(holder)} is who they say, and another line of theirs is frozen. They hold yours, too.`,
+    of: (holder: string, principal: string) =>
+      `Somebody doubted that ${mid(holder)} is who they say, and another line of theirs is frozen. They hold a line to ${mid(principal)}, too.`,
+    since: (time: string) => `Doubted on another line since ${time}`,
+    freeze: 'Freeze this line',
+  },
   loading: { title: 'One moment', sentence: 'The lines are loading.' },
   no_connection: { title: 'No connection', sentence: 'The lines appear when the connection is back.' },
   failed: 'The lines could not be loaded',

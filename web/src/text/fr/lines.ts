@@ -351,6 +351,14 @@ export const lines: Text['lines'] = {
         'Demandez une nouvelle ligne à la personne qui vous l’a donnée, et ouvrez-la quand vous pouvez lui parler.',
     },
   },
+  doubt: {
+    own: (holder) =>
+      `Quelqu’un a douté de l’identité ${of(holder)}, et une autre de ses lignes est gelée. Cette personne détient aussi la vôtre.`,
+    of: (holder, principal) =>
+      `Quelqu’un a douté de l’identité ${of(holder)}, et une autre de ses lignes est gelée. Cette personne détient aussi une ligne vers ${mid(principal)}.`,
+    since: (time) => `Mise en doute sur une autre ligne depuis le ${time}`,
+    freeze: 'Geler cette ligne',
+  },
   loading: { title: 'Un instant', sentence: 'Les lignes se chargent.' },
   no_connection: { title: 'Pas de connexion', sentence: 'Les lignes apparaîtront au retour de la connexion.' },
   failed: 'Les lignes n’ont pas pu être chargées',

@@ -367,3 +367,4 @@ fn an_offer_that_nobody_takes_expires_and_one_that_is_being_bound_does_not() {
 }
 
 mod delegated;
+mod doubts;
