@@ -161,6 +161,15 @@ export class Lines {
     this.later = new Set([...this.later].filter((one) => one !== invitation));
   }
 
+  /** The words that the giver and the holder of a line may ask each other for. */
+  show_challenge(line: string): void {
+    this.host().command({ type: 'show_challenge', line });
+  }
+
+  hide_challenge(): void {
+    this.host().command({ type: 'hide_challenge' });
+  }
+
   put_doubt_off(line: string): void {
     this.doubts_put_off = new Set([...this.doubts_put_off, line]);
   }

@@ -1,6 +1,11 @@
 //! This device: its keys, its certificates and the offices it trusts.
 
-use crate::{lines::KnownLines, peer_log::PeerLog, view::RevocationView};
+use crate::{
+    challenge::{self, Challenges},
+    lines::KnownLines,
+    peer_log::PeerLog,
+    view::RevocationView,
+};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use openmls::prelude::{Ciphersuite, CredentialWithKey};
 use openmls::prelude::{Credential, CredentialType};
@@ -79,6 +84,9 @@ pub struct DeviceState {
     /// Versions of lines below which this device accepts none.
     #[serde(default, skip_serializing_if = "KnownLines::is_empty")]
     pub lines: KnownLines,
+    /// The words that givers and holders of lines may ask each other for.
+    #[serde(default, skip_serializing_if = "Challenges::is_empty")]
+    pub(crate) challenges: Challenges,
     /// Checkpoints that accepted proofs rest on, until the log is shown to continue them.
     #[serde(default)]
     pub claims: Vec<Claim>,
@@ -237,6 +245,7 @@ impl DeviceState {
             muted_in: None,
             invitations: Vec::new(),
             lines: KnownLines::default(),
+            challenges: Challenges::default(),
             claims: Vec::new(),
             peer_log: PeerLog::default(),
         }
@@ -339,6 +348,9 @@ pub struct AskingDevice {
     /// Whether it asked with a line's link: it accepts the certificate of a principal only.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     line: bool,
+    /// Of a line's link: the words that its giver's device has, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    challenge: Option<Zeroizing<String>>,
 }
 
 /// Version of [`AskingDevice`] at rest.
@@ -361,6 +373,10 @@ impl AskingDevice {
         let (key_seed, device) = key_and_id(seed);
         let key = DeviceKey::from_seed(info.suite, &key_seed);
         let request = ask.request(&key, device, office.domain(), label, now_ms)?;
+        let challenge = match ask.is_line() {
+            true => Some(challenge::words(&ask, &read_request(&request, office.domain(), office.suite())?)),
+            false => None,
+        };
         Ok(Self {
             version: ASKING_VERSION,
             seed: Zeroizing::new(STANDARD.encode(key_seed.as_slice())),
@@ -369,6 +385,7 @@ impl AskingDevice {
             request,
             recovery: ask.is_recovery(),
             line: ask.is_line(),
+            challenge,
         })
     }
 
@@ -413,7 +430,8 @@ impl AskingDevice {
         let seed = STANDARD.decode(self.seed.as_bytes()).map(Zeroizing::new).map_err(|_| damaged())?;
         let seed: Zeroizing<[u8; 32]> = Zeroizing::new(seed.as_slice().try_into().map_err(|_| damaged())?);
         let chain = chain.into_iter().map(|blob| blob.0).collect();
-        let state = DeviceState::new(self.office, &seed, self.device, chain);
+        let asked = read_request(&self.request, Office::pin(&self.office, None)?.domain(), self.office.suite)?;
+        let mut state = DeviceState::new(self.office, &seed, self.device, chain);
         let device = Device::open(&state, now_ms)?;
         if self.line != device.me().given_by().is_some() {
             // A server passed the answer to one kind of link off as the answer to another.
@@ -422,6 +440,9 @@ impl AskingDevice {
         if self.recovery && device.me().registrars().len() < 2 {
             // A server and one registrar, or a server that says that this is an ordinary invitation.
             return Err(telcon_identity::IdentityError::from(telcon_identity::Flaw::OneRegistrar).into());
+        }
+        if let Some(words) = self.challenge {
+            state.challenges.keep(asked.request().invitation, words);
         }
         Ok(state)
     }

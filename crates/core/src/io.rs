@@ -158,6 +158,13 @@ pub enum UserCommand {
         /// Which; made on this device, and open.
         invitation: InvitationId,
     },
+    /// Show the words that the giver and the holder of a line may ask each other for.
+    ShowChallenge {
+        /// The line.
+        line: LineId,
+    },
+    /// Do not show them any more.
+    HideChallenge,
     /// Do not show a short code any more: it delivers nothing from now on.
     HideCode,
     /// Mark alerts of the office as seen, as a security officer.

@@ -69,6 +69,8 @@ pub struct View {
     pub revocation: Option<RevocationView>,
     /// The short code that this device shows, asked for, or showed last.
     pub code: Option<CodeView>,
+    /// The words of a line that this person asked to see.
+    pub challenge: Option<ChallengeView>,
     /// Changes whenever the lists of devices that this one may see have changed.
     pub devices_changed: u32,
     /// Changes whenever delegations by or to this person, or of the whole office for who may end them, have changed.
@@ -464,6 +466,16 @@ pub struct InvitationView {
     pub offered_for: Option<OfferedForView>,
     /// The first of two security officers who approved the device that asks, verified.
     pub first_approval: Option<ApprovalView>,
+}
+
+/// The words of a line that its giver and its holder may ask each other for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ChallengeView {
+    /// The line.
+    pub line: LineId,
+    /// The words, in their order; none if the line was not bound on this device.
+    pub words: Option<Vec<String>>,
 }
 
 /// A line that a delegate offers for a principal.

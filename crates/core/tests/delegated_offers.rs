@@ -139,7 +139,15 @@ fn the_desk_says_who_took_a_line_and_the_principal_s_device_binds_it() {
         assert_eq!(line.content().principal, *world.principal.device().me().card());
         assert_eq!((line.content().on_behalf, &line.content().holder), (None, &world.open.card));
         let state = world.asking.complete(chain, NOW).unwrap();
-        let holder = world.office.started(state);
+        let mut holder = world.office.started(state);
+        // The words are of the link, which the desk's device has and the principal's has not.
+        let line_id = line.content().line;
+        let words = |engine: &mut Engine| {
+            engine.command(NOW, UserCommand::ShowChallenge { line: line_id });
+            engine.view().challenge.and_then(|shown| shown.words)
+        };
+        assert!(words(&mut holder).is_some());
+        assert_eq!((words(&mut world.desk), words(&mut world.principal)), (words(&mut holder), None));
         assert_eq!(line.content().device, Some(holder.device().me().device()));
         assert_eq!(holder.device().me().given_by(), Some(world.principal.device().me().device()));
     }

@@ -131,6 +131,8 @@ export const line_scenes: Record<string, Scene> = {
     acting(president),
   ),
   'lines-from-desk': lines(view({ invitations: [compared(), for_president(taken({ invitation: 'a3'.repeat(16), card: governor, made_here: false, link: null }))] }), ready(), (app) => app.lines.put_off(compared().invitation)),
+  'lines-words': lines(view({ challenge: { line: LINES.lines[0]?.line.line ?? '', words: ['harbor', 'violin', 'acorn', 'lantern'] } }), ready(), dialog('line')),
+  'lines-words-elsewhere': lines(view({ challenge: { line: LINES.lines[0]?.line.line ?? '', words: null } }), ready(), dialog('line')),
   'lines-doubted': lines(view({ doubted_lines: [doubted()] })),
   'people-doubted': on(view({ people: [over_line(estmark), over_line(secretary)], doubted_lines: [doubted()] })),
   'desk-doubted': on(desk({ doubted_lines: [doubted()] })),

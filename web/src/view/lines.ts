@@ -46,6 +46,8 @@ export interface LineRow {
   can_freeze: boolean;
   can_end: boolean;
   can_hand_back: boolean;
+  /** It was bound with a link: its giver's device and its holder's have words to ask for. */
+  has_words: boolean;
   /** That somebody doubted its holder on another line. */
   doubted: string | null;
   /** It was changed from here, and the office has not said so yet. */
@@ -202,6 +204,7 @@ function line_row(one: ListedLine, context: Context): LineRow {
     can_unfreeze: givers && suspect && gives && !lost,
     can_change: givers && line.state === 'live' && !lost,
     can_freeze: others && !suspect && (stops || (givers && doubt !== undefined)),
+    has_words: line.device !== undefined && !stops && !over,
     doubted: doubt && !suspect && !over ? lines.doubt.since(date_time(doubt.since_ms, zone) ?? '') : null,
     can_end: givers || (others && stops),
     can_hand_back: others && holds,

@@ -4,6 +4,7 @@
 use crate::{
     Engine,
     call::Call,
+    challenge,
     device::{KeptInvitation, KeptLine},
     io::{LineChange, NewLine, Output},
     view::AlertLevel,
@@ -173,6 +174,7 @@ impl Engine {
         match self.confirmed_line(now_ms, id, compared) {
             Ok((chain, statement)) => {
                 let chain = chain.into_iter().map(Blob).collect();
+                self.keep_challenge(id);
                 self.send(ClientMessage::ApproveDevice { invitation: id, chain, line: Some(statement) });
             }
             Err(why) => self.alert(AlertLevel::Amber, format!("The line was not confirmed: {why}.")),
@@ -197,6 +199,20 @@ impl Engine {
         Ok((chain, statement))
     }
 
+    /// Keeps the words of a line whose link this device has; durable before the holder can have the line.
+    fn keep_challenge(&mut self, id: InvitationId) {
+        let words = self.ask(id).zip(self.asked_with(id).ok()).map(|(ask, request)| challenge::words(&ask, request));
+        if let Some(words) = words {
+            self.state.challenges.keep(id, words);
+            self.out.push_back(Output::Persist);
+        }
+    }
+
+    pub(super) fn show_challenge(&mut self, line: Option<LineId>) {
+        self.shown_challenge = line;
+        self.view_changed();
+    }
+
     /// The device that asked with an open invitation, if its code is the one that was compared.
     fn compared(&self, id: InvitationId, code: &str) -> Result<&VerifiedRequest, String> {
         let request = self.asked_with(id)?;
@@ -206,7 +222,10 @@ impl Engine {
     /// Tells the principal, signed, which device took the line that was offered for them here.
     fn attest_holder(&mut self, now_ms: u64, id: InvitationId, compared: &str) {
         match self.attestation(now_ms, id, compared) {
-            Ok(statement) => self.send(ClientMessage::AttestHolder { invitation: id, statement }),
+            Ok(statement) => {
+                self.keep_challenge(id);
+                self.send(ClientMessage::AttestHolder { invitation: id, statement });
+            }
             Err(why) => self.alert(AlertLevel::Amber, format!("The line was not confirmed: {why}.")),
         }
     }

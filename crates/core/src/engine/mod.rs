@@ -122,6 +122,8 @@ pub struct Engine {
     line: SentLine,
     /// How often the office reported that lines changed.
     lines_changed: u32,
+    /// The line whose words the screen shows.
+    shown_challenge: Option<LineId>,
     /// Lines whose holder somebody doubted on another line.
     doubted_lines: Vec<DoubtedLine>,
     zones: Zones,
@@ -179,6 +181,7 @@ impl Engine {
             delegations_changed: 0,
             line: SentLine::default(),
             lines_changed: 0,
+            shown_challenge: None,
             doubted_lines: Vec::new(),
             zones: no_zones,
             alerts_known: alerts::Alerts::default(),
@@ -430,6 +433,7 @@ impl Engine {
             recovered_ms: self.recovered_ms,
             revocation: self.revocation.clone(),
             code: self.code_view(),
+            challenge: self.shown_challenge.map(|line| self.state.challenges.view(line)),
             devices_changed: self.invitations.devices_changed,
             delegations_changed: self.delegations_changed,
             lines_changed: self.lines_changed,
@@ -519,6 +523,8 @@ impl Engine {
             UserCommand::Suspect { call } => self.suspect(now_ms, call),
             UserCommand::SeeLines { list } => self.see_lines(&list),
             UserCommand::ShowCode { invitation } => self.show_code(invitation),
+            UserCommand::ShowChallenge { line } => self.show_challenge(Some(line)),
+            UserCommand::HideChallenge => self.show_challenge(None),
             UserCommand::HideCode => self.hide_code(),
             UserCommand::SeeAlerts { alerts } => self.see_alerts(alerts),
             UserCommand::AcknowledgeDevice { device } => self.acknowledge_device(device),

@@ -296,7 +296,7 @@ impl Engine {
         if open.recovery.is_some() { Registrars::Two } else { self.device.office().registrars() }
     }
 
-    fn ask(&self, id: InvitationId) -> Option<Ask> {
+    pub(super) fn ask(&self, id: InvitationId) -> Option<Ask> {
         let kept = self.state.invitations.iter().find(|kept| kept.invitation == id)?;
         let office = self.device.office();
         let ask = Ask::new(office.suite(), kept.secret()?, office.authority_sha256(), id);

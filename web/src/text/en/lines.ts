@@ -337,6 +337,12 @@ export const lines = {
       sentence: 'Ask whoever gave you the line for a new one, and have them at hand when you open it.',
     },
   },
+  challenge: {
+    show: 'If in doubt: the words to ask for',
+    ask: 'If in doubt, ask them for these words. Their screen shows the same under this line.',
+    only: 'Let them say the words first. Do not send them.',
+    elsewhere: 'This device has no words for this line. They are on the device that gave it, and on the holder’s.',
+  },
   doubt: {
     own: (holder: string) =>
       `Somebody doubted that ${mid(holder)} is who they say, and another line of theirs is frozen. They hold yours, too.`,

@@ -351,6 +351,12 @@ export const lines: Text['lines'] = {
         'Demandez une nouvelle ligne à la personne qui vous l’a donnée, et ouvrez-la quand vous pouvez lui parler.',
     },
   },
+  challenge: {
+    show: 'En cas de doute : les mots à demander',
+    ask: 'En cas de doute, demandez ces mots à l’autre personne. Son écran affiche les mêmes sous cette ligne.',
+    only: 'Laissez-la dire les mots en premier. Ne les envoyez pas.',
+    elsewhere: 'Cet appareil n’a pas de mots pour cette ligne. Ils sont sur l’appareil qui l’a donnée, et sur celui du détenteur.',
+  },
   doubt: {
     own: (holder) =>
       `Quelqu’un a douté de l’identité ${of(holder)}, et une autre de ses lignes est gelée. Cette personne détient aussi la vôtre.`,
