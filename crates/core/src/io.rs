@@ -3,7 +3,7 @@
 use crate::peer_log::LogFork;
 use serde::Deserialize;
 use telcon_proto::{
-    CallId, Card, ClientMessage, DelegationId, DeviceId, InvitationId, PersonId, RecordMode, RecoveryId, Role,
+    CallId, Card, ClientMessage, DelegationId, DeviceId, InvitationId, LineId, PersonId, RecordMode, RecoveryId, Role,
     delegation::{Act, ActsFor},
     line::{Line, LineList, LineState, LineTerms, LoggedVersion},
     message::DeclineReply,

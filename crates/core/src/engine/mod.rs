@@ -39,7 +39,7 @@ use rings::Rings;
 use std::collections::{BTreeMap, VecDeque};
 use telcon_identity::{LoggedDevice, VerifiedDelegation, needs_line};
 use telcon_proto::{
-    CallId, Card, ClientMessage, DeviceId, PersonId, RecordMode, Role, ServerMessage,
+    CallId, Card, ClientMessage, DeviceId, LineId, PersonId, RecordMode, Role, ServerMessage,
     contact::Contact,
     device_policy::ProgramVersion,
     doubt::DoubtedLine,
