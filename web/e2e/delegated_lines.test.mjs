@@ -70,7 +70,11 @@ test('the desk offers a line, compares the numbers, and nobody can ring before t
   assert.equal(await code(desk), shown, 'the desk and the holder see the same numbers');
   // The principal sees in their list what their office is doing, and is not asked yet.
   await president.getByRole('button', { name: 'Lines' }).click();
-  await president.getByText('Offered by the duty officer for the President').or(president.getByText(/Offered by .*uty officer/)).first().waitFor();
+  await president
+    .getByText('Offered by the duty officer for the President')
+    .or(president.getByText(/Offered by .*uty officer/))
+    .first()
+    .waitFor();
   assert.equal(await president.getByRole('heading', { name: 'Your office gave a line' }).count(), 0);
   await desk.getByRole('button', { name: 'It is the President of Norland' }).click();
   await desk.getByText(/^Waits for the President to confirm/).waitFor();

@@ -197,12 +197,18 @@ it('somebody doubted the holder on another line: it stands first, and whoever ga
   const one = LINES.lines[1]!;
   const doubted = { line: one.line.line, principal: president, holder: one.line.holder, since_ms: NOW - 60_000 };
   const shown = screen(view({ doubted_lines: [doubted] }));
-  expect(shown.current[0]).toMatchObject({ line: one.line.line, can_freeze: true, doubted: expect.stringContaining('Doubted on another line') });
+  expect(shown.current[0]).toMatchObject({
+    line: one.line.line,
+    can_freeze: true,
+    doubted: expect.stringContaining('Doubted on another line'),
+  });
   expect(shown.current.filter((row) => row.can_freeze)).toHaveLength(1);
   expect(doubt_sentence(view(), doubted)).toMatch(/They hold yours, too/);
   expect(doubt_sentence(desk(), doubted)).toMatch(/They hold a line to the President, too/);
   // Who may change nothing of it only reads it.
-  expect(screen(desk({ doubted_lines: [doubted] }), LINES, { may_change: () => false }).current[0]).toMatchObject({ can_freeze: false });
+  expect(screen(desk({ doubted_lines: [doubted] }), LINES, { may_change: () => false }).current[0]).toMatchObject({
+    can_freeze: false,
+  });
 });
 
 describe('a line that the desk offers for a principal', () => {

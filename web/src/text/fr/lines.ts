@@ -355,7 +355,8 @@ export const lines: Text['lines'] = {
     show: 'En cas de doute : les mots à demander',
     ask: 'En cas de doute, demandez ces mots à l’autre personne. Son écran affiche les mêmes sous cette ligne.',
     only: 'Laissez-la dire les mots en premier. Ne les envoyez pas.',
-    elsewhere: 'Cet appareil n’a pas de mots pour cette ligne. Ils sont sur l’appareil qui l’a donnée, et sur celui du détenteur.',
+    elsewhere:
+      'Cet appareil n’a pas de mots pour cette ligne. Ils sont sur l’appareil qui l’a donnée, et sur celui du détenteur.',
   },
   doubt: {
     own: (holder) =>
