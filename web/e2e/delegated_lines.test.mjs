@@ -83,7 +83,7 @@ test('the desk offers a line, compares the numbers, and nobody can ring before t
   await president.getByText(/uty officer compared these numbers with them/).waitFor();
   assert.equal(await code(president), shown, 'and so does the principal');
   await holder.getByRole('heading', { name: 'Read these numbers to whoever gave you the line' }).waitFor();
-  await president.getByRole('button', { name: 'It is the President of Norland' }).click();
+  await president.getByRole('button', { name: 'Confirm this line' }).click();
   await holder.getByRole('heading', { name: 'The President' }).waitFor();
   await holder.getByText('Direct line').waitFor();
   await desk.getByRole('heading', { name: 'Given today' }).waitFor();
@@ -99,6 +99,25 @@ test('the holder rings the principal over it', async () => {
   await president.getByRole('button', { name: /End call/ }).click();
   await until(holder, () => window.telcon.view?.call?.state === 'ended');
   for (const page of [president, holder]) await page.getByRole('button', { name: 'Done' }).click();
+});
+
+/** The words of a line, in its details. */
+async function words(page, name) {
+  await page.getByRole('button', { name: 'Lines' }).click();
+  await page.getByRole('button', { name }).click();
+  await page.getByRole('button', { name: 'If in doubt: the words to ask for' }).click();
+  const said = page.locator('dialog .words');
+  await said.getByRole('status').waitFor();
+  const text = await said.innerText();
+  await page.getByRole('button', { name: 'Close' }).click();
+  return text;
+}
+
+test('the desk and the holder have the same words to ask for, and the device of the principal says that it has none', async () => {
+  const [of_desk, of_holder] = [await words(desk, /^The President of Norland/), await words(holder, /^The President/)];
+  assert.match(of_desk, /ask them for these words/);
+  assert.equal(of_desk, of_holder);
+  assert.match(await words(president, /^The President of Norland/), /This device has no words for this line/);
 });
 
 test('the principal refuses who the desk took for somebody else, and the line opens nothing any more', async () => {

@@ -126,7 +126,7 @@ export const line_scenes: Record<string, Scene> = {
   'line-taken-from-desk': on(view({ invitations: [compared()] })),
   'line-taken-from-desk-forged': on(view({ invitations: [{ ...compared(), request: { label: '', code: null, problem: 'what the delegate said does not verify: a signature is invalid' } }] })),
   'lines-desk-offers': lines(
-    desk({ invitations: [for_president(offer({ invitation: 'a2'.repeat(16), card: { ...sarre, name: 'The Premier of Westisle' } })), compared(), for_president(taken({ invitation: 'a3'.repeat(16), card: governor, made_here: false, link: null }))] }),
+    desk({ invitations: [for_president(offer({ invitation: 'a4'.repeat(16), card: { ...sarre, name: 'The Premier of Westisle' } })), compared(), for_president(taken({ invitation: 'a3'.repeat(16), card: governor, made_here: false, link: null }))] }),
     ready({ ...LINES, lines: LINES.lines.map((one, n) => (n === 1 ? { ...one, given_ms: NOW - 40 * 60_000 } : one)) }),
     acting(president),
   ),

@@ -249,6 +249,7 @@ describe('a line that the desk offers for a principal', () => {
       title: 'Your office gave a line',
       code: '471 029 583 016',
       code_words: expect.stringContaining('compared these numbers'),
+      yes: 'Confirm this line',
       allows: expect.stringMatching(/^Rings me, at any time/),
       can_confirm: true,
       elsewhere: null,

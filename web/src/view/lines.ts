@@ -355,7 +355,7 @@ export function taken_card(view: View, one: InvitationView, answered: ReadonlySe
     problem: here && problem !== null ? texts.not_genuine_then(told(problem)) : null,
     elsewhere: here ? null : texts.elsewhere,
     opened_again: times > 0 ? t().lines.offer.opened_again(times, format_number(times)) : null,
-    yes: texts.yes(one.card.name),
+    yes: own ? texts.yes_offered : texts.yes(one.card.name),
     until: texts.until(date_time(one.expires_ms, zone) ?? ''),
     can_confirm: ready && genuine && code !== null,
     can_refuse: ready,

@@ -399,7 +399,13 @@ impl Switchboard {
             self.context.timers.set(Timer::Invitation(id), Some(now_ms + LOG_RETRY_MS));
         }
         self.recovery_invitation_closed(&row, how, by, now_ms);
-        self.tell_of(&row, &ServerMessage::Invitations { changed: Vec::new(), closed: vec![id] });
+        let message = ServerMessage::Invitations { changed: Vec::new(), closed: vec![id] };
+        self.tell_of(&row, &message);
+        // A delegate whose delegation has ended sees the offer no more, and has it on the screen.
+        let made_by = self.context.directory.card(&row.made_by).map(|card| card.person);
+        if row.offered_for.is_some() && made_by.is_some_and(|person| !self.sees_offer(&row).contains(&person)) {
+            self.context.tell(&row.made_by, message);
+        }
         self.invitations.closing.insert(id, row);
     }
 

@@ -244,6 +244,7 @@ export const lines = {
     how: 'Ask them to read it to you, or look at their screen. Not over the channel that carried the link.',
     nobody: 'Nobody can ring you over this line until you confirm.',
     yes: (name: string) => `It is ${mid(name)}`,
+    yes_offered: 'Confirm this line',
     no: 'It is not them…',
     later: 'Later',
     sent: 'Sending your answer…',

@@ -255,6 +255,7 @@ export const lines: Text['lines'] = {
     how: 'Faites-vous lire ce code, ou regardez son écran. Pas par la voie qui a porté le lien.',
     nobody: 'Personne ne peut vous appeler par cette ligne avant que vous ne confirmiez.',
     yes: (name) => `C’est ${mid(name)}`,
+    yes_offered: 'Confirmer cette ligne',
     no: 'C’est quelqu’un d’autre…',
     later: 'Plus tard',
     sent: 'Envoi de votre réponse…',
