@@ -657,6 +657,13 @@ export type UserCommand =
       type: 'show_code';
     }
   | {
+      line: string;
+      type: 'show_challenge';
+    }
+  | {
+      type: 'hide_challenge';
+    }
+  | {
       type: 'hide_code';
     }
   | {
@@ -3195,6 +3202,8 @@ export interface View {
   /**
    * Changes whenever lines of this person, or of the whole office for who may see them, have changed.
    */
+  doubted_lines: DoubtedLine[];
+  challenge: ChallengeView | null;
   lines_changed: number;
   /**
    * State of the office's log as this device checked it.
@@ -4155,4 +4164,15 @@ export interface View1 {
    * Who this device is, from its own certificate.
    */
   you: You | null;
+}
+
+export interface DoubtedLine {
+  line: string;
+  principal: Card;
+  holder: Card;
+  since_ms: number;
+}
+export interface ChallengeView {
+  line: string;
+  words: string[] | null;
 }
