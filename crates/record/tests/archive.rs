@@ -1092,6 +1092,35 @@ fn invitations_out_of_order_are_reported() {
 }
 
 #[test]
+fn a_line_that_was_offered_under_a_delegation_that_was_not_in_force_is_reported() {
+    let (by, id) = (device("desk"), telcon_proto::DelegationId::from_bytes([9; 16]));
+    let invitation = telcon_proto::InvitationId::from_bytes([7; 16]);
+    let offered = Entry::InvitationMade { time_ms: 5, invitation, by, expires_ms: 9, line: true, delegation: Some(id) };
+    let given = |until_ms| Entry::DelegationGiven {
+        time_ms: 1,
+        delegation: id,
+        device: by,
+        statement_sha256: sha256(b"d"),
+        until_ms,
+    };
+    let ended = Entry::DelegationEnded { time_ms: 2, delegation: id, by: None, statement_sha256: None };
+    let problems = |entries: &[Entry]| {
+        let mut archive = Archive::good();
+        archive.entries.extend_from_slice(entries);
+        archive.verify().problems.into_iter().map(|problem| problem.text).collect::<Vec<_>>()
+    };
+    assert_eq!(problems(&[given(9), offered.clone()]), Vec::<String>::new());
+    for (entries, expected) in [
+        (vec![offered.clone()], "was never given"),
+        (vec![given(4), offered.clone()], "whose time was over"),
+        (vec![given(9), ended, offered], "had ended"),
+    ] {
+        let found = problems(&entries);
+        assert!(found.len() == 1 && found[0].contains(expected), "{expected}: {found:?}");
+    }
+}
+
+#[test]
 fn nothing_is_concluded_from_absence_in_an_incomplete_log() {
     let archive = Archive::good();
     let options = archive.write_log();
