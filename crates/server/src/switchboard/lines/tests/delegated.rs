@@ -143,7 +143,7 @@ fn nobody_offers_a_line_for_a_principal_who_did_not_let_them() {
     }
     office.wait(HOUR_MS + 1);
     offer_for(&mut office, 4, under(1));
-    assert!(refusal(&office, 4).is_some_and(|text| text.contains("not in force")));
+    assert!(refusal(&office, 4).is_some_and(|text| text.contains("has ended")));
     assert_eq!(count(&office, "invitation_made"), 0);
 }
 
