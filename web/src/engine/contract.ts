@@ -445,7 +445,7 @@ export type UserCommand =
        * In which ways.
        */
       acts: Act[];
-      delegate: Card23;
+      delegate: Card25;
       /**
        * Until when.
        */
@@ -657,6 +657,9 @@ export type UserCommand =
       type: 'show_code';
     }
   | {
+      /**
+       * The line.
+       */
       line: string;
       type: 'show_challenge';
     }
@@ -755,6 +758,7 @@ export interface Contract {
   CaptionView?: CaptionView;
   Card?: Card5;
   ChallengeRequest?: ChallengeRequest;
+  ChallengeView?: ChallengeView;
   Check?: Check;
   CodeConfirmed?: CodeConfirmed;
   CodeOver?: CodeOver;
@@ -774,6 +778,7 @@ export interface Contract {
   DeviceRules?: DeviceRules1;
   Digest?: Digest;
   Direction?: Direction;
+  DoubtedLine?: DoubtedLine;
   Ended?: Ended;
   EnrolRequest?: EnrolRequest;
   ErasureReport?: ErasureReport;
@@ -1727,6 +1732,19 @@ export interface ChallengeRequest {
   device: string;
 }
 /**
+ * The words of a line that its giver and its holder may ask each other for.
+ */
+export interface ChallengeView {
+  /**
+   * The line.
+   */
+  line: string;
+  /**
+   * The words, in their order; none if the line was not bound on this device.
+   */
+  words: string[] | null;
+}
+/**
  * Result of one check.
  */
 export interface Check {
@@ -2239,6 +2257,105 @@ export interface DeviceRules1 {
   protection?: boolean;
 }
 /**
+ * A line that is not frozen, of a holder of whom another line is: somebody else doubted that they are who they say.
+ */
+export interface DoubtedLine {
+  holder: Card12;
+  /**
+   * The line that is not frozen.
+   */
+  line: string;
+  principal: Card13;
+  /**
+   * Since when another one is frozen, milliseconds since 1970 UTC, by the switchboard's clock: the latest.
+   */
+  since_ms: number;
+}
+/**
+ * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
+ */
+export interface Card12 {
+  /**
+   * The name or title to show, such as "The President of Norland".
+   */
+  name: string;
+  /**
+   * The office whose authority certified the person.
+   */
+  office: string;
+  /**
+   * Their own organisation, such as "Chancellery of Norland".
+   */
+  organisation: string;
+  /**
+   * The person.
+   */
+  person: string;
+  /**
+   * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
+   */
+  place?: boolean;
+  /**
+   * Their role in that office.
+   */
+  role:
+    | 'principal'
+    | 'scheduler'
+    | 'duty_officer'
+    | 'note_taker'
+    | 'interpreter'
+    | 'counterpart'
+    | 'security_officer'
+    | 'records_officer'
+    | 'auditor';
+  /**
+   * IANA time zone of where they work, such as `Europe/Oslo`.
+   */
+  zone: string;
+}
+/**
+ * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
+ */
+export interface Card13 {
+  /**
+   * The name or title to show, such as "The President of Norland".
+   */
+  name: string;
+  /**
+   * The office whose authority certified the person.
+   */
+  office: string;
+  /**
+   * Their own organisation, such as "Chancellery of Norland".
+   */
+  organisation: string;
+  /**
+   * The person.
+   */
+  person: string;
+  /**
+   * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
+   */
+  place?: boolean;
+  /**
+   * Their role in that office.
+   */
+  role:
+    | 'principal'
+    | 'scheduler'
+    | 'duty_officer'
+    | 'note_taker'
+    | 'interpreter'
+    | 'counterpart'
+    | 'security_officer'
+    | 'records_officer'
+    | 'auditor';
+  /**
+   * IANA time zone of where they work, such as `Europe/Oslo`.
+   */
+  zone: string;
+}
+/**
  * `POST /api/v1/devices`: enrols a device.
  */
 export interface EnrolRequest {
@@ -2311,7 +2428,7 @@ export interface InvitationView {
    * How many security officers have to approve the device that asks: one or two, by the office's charter; two of a recovery.
    */
   approvals_needed: number;
-  card: Card12;
+  card: Card14;
   /**
    * Until when a device may ask with it, or, once one has asked, until when it waits.
    */
@@ -2360,7 +2477,7 @@ export interface InvitationView {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card12 {
+export interface Card14 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -2433,13 +2550,13 @@ export interface OfferedForView {
    * When the delegate's device attested that the code of the device that asked was compared, milliseconds since 1970 UTC, by the office's account. The principal's devices verify the attestation, and show the code only then.
    */
   attested_ms: number | null;
-  delegate: Card13;
-  principal: Card14;
+  delegate: Card15;
+  principal: Card16;
 }
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card13 {
+export interface Card15 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -2481,7 +2598,7 @@ export interface Card13 {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card14 {
+export interface Card16 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -2555,7 +2672,7 @@ export interface Line {
    */
   at_ms: number;
   device?: DeviceId;
-  holder: Card15;
+  holder: Card17;
   /**
    * The line; drawn at random by the giver's device. The invitation to take it has the same identifier.
    */
@@ -2566,7 +2683,7 @@ export interface Line {
   office: string;
   on_behalf?: OnBehalf;
   previous?: Digest;
-  principal: Card16;
+  principal: Card18;
   /**
    * Whether it is in use.
    */
@@ -2580,7 +2697,7 @@ export interface Line {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card15 {
+export interface Card17 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -2635,7 +2752,7 @@ export interface OnBehalf {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card16 {
+export interface Card18 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -2760,7 +2877,7 @@ export interface Line1 {
    */
   at_ms: number;
   device?: DeviceId;
-  holder: Card15;
+  holder: Card17;
   /**
    * The line; drawn at random by the giver's device. The invitation to take it has the same identifier.
    */
@@ -2771,7 +2888,7 @@ export interface Line1 {
   office: string;
   on_behalf?: OnBehalf;
   previous?: Digest;
-  principal: Card16;
+  principal: Card18;
   /**
    * Whether it is in use.
    */
@@ -2888,7 +3005,7 @@ export interface NoticeView {
    * Whether somebody acts in it for this device's person, who may take it over now.
    */
   can_take_over: boolean;
-  from: Card17;
+  from: Card19;
   /**
    * Log entry of its sealed record.
    */
@@ -2938,12 +3055,12 @@ export interface NoticeView {
         how: 'hung_up' | 'declined' | 'cancelled' | 'missed' | 'busy' | 'failed' | 'interrupted' | 'revoked';
         is: 'ended';
       };
-  to: Card18;
+  to: Card20;
 }
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card17 {
+export interface Card19 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -2985,7 +3102,7 @@ export interface Card17 {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card18 {
+export interface Card20 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -3184,6 +3301,10 @@ export interface View {
    */
   caught_up: boolean;
   /**
+   * The words of a line that this person asked to see.
+   */
+  challenge: ChallengeView | null;
+  /**
    * The short code that this device shows, asked for, or showed last.
    */
   code: CodeView | null;
@@ -3196,14 +3317,16 @@ export interface View {
    */
   devices_changed: number;
   /**
+   * Lines whose holder somebody doubted on another line, as the office says: each can be frozen, too.
+   */
+  doubted_lines: DoubtedLine[];
+  /**
    * Invitations that are not closed, newest first, for those who may see them.
    */
   invitations: InvitationView[];
   /**
    * Changes whenever lines of this person, or of the whole office for who may see them, have changed.
    */
-  doubted_lines: DoubtedLine[];
-  challenge: ChallengeView | null;
   lines_changed: number;
   /**
    * State of the office's log as this device checked it.
@@ -3306,7 +3429,7 @@ export interface RecoveryView {
    * Whether this device's person may confirm it: it is verified, somebody else's, about somebody else, and not confirmed.
    */
   can_confirm: boolean;
-  card: Card19;
+  card: Card21;
   /**
    * The security officer who confirmed it, verified.
    */
@@ -3343,7 +3466,7 @@ export interface RecoveryView {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card19 {
+export interface Card21 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -3563,7 +3686,7 @@ export interface RecordLine {
    * When it ended.
    */
   ended_ms?: number;
-  from: Card20;
+  from: Card22;
   how?: Ended;
   /**
    * Whether there is no record, and the log has a *record missing* entry.
@@ -3586,12 +3709,12 @@ export interface RecordLine {
    * Number of its sealed records in the archive: one per note-taker that recorded some of it.
    */
   records: number;
-  to: Card21;
+  to: Card23;
 }
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card20 {
+export interface Card22 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -3633,7 +3756,7 @@ export interface Card20 {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card21 {
+export interface Card23 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -3831,7 +3954,7 @@ export interface WorkedShift {
    */
   from_ms: number;
   how?: ShiftEnd;
-  place: Card22;
+  place: Card24;
   /**
    * Which.
    */
@@ -3844,7 +3967,7 @@ export interface WorkedShift {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card22 {
+export interface Card24 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -3917,7 +4040,7 @@ export interface SsoUnlink {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card23 {
+export interface Card25 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -4057,6 +4180,10 @@ export interface View1 {
    */
   caught_up: boolean;
   /**
+   * The words of a line that this person asked to see.
+   */
+  challenge: ChallengeView | null;
+  /**
    * The short code that this device shows, asked for, or showed last.
    */
   code: CodeView | null;
@@ -4068,6 +4195,10 @@ export interface View1 {
    * Changes whenever the lists of devices that this one may see have changed.
    */
   devices_changed: number;
+  /**
+   * Lines whose holder somebody doubted on another line, as the office says: each can be frozen, too.
+   */
+  doubted_lines: DoubtedLine[];
   /**
    * Invitations that are not closed, newest first, for those who may see them.
    */
@@ -4164,15 +4295,4 @@ export interface View1 {
    * Who this device is, from its own certificate.
    */
   you: You | null;
-}
-
-export interface DoubtedLine {
-  line: string;
-  principal: Card;
-  holder: Card;
-  since_ms: number;
-}
-export interface ChallengeView {
-  line: string;
-  words: string[] | null;
 }
