@@ -39,7 +39,7 @@ import { catch_return } from './sso_return';
 import { choose_locale } from './text';
 import { current_locale, type Locale } from './text/state.svelte';
 import { local_zone } from './view/clock';
-import { for_lines } from './view/delegations';
+import { for_lines, offering } from './view/delegations';
 import { device_label } from './view/device_label';
 import { failed, needs_reading, type Loadable } from './view/loadable';
 import { is_pending } from './view/records';
@@ -164,6 +164,11 @@ export class App {
     };
     this.lines.may_change = (one) =>
       one.line.principal.person === this.view?.you?.person || this.lines.under(one) !== null;
+    this.lines.offers_for = () => {
+      const { list } = this.delegations;
+      const person = this.view?.you?.person;
+      return list.status === 'ready' && person !== undefined ? offering(list.value, person, this.now) : [];
+    };
     this.sso = new OfficeSignIn(office);
     this.shift = new Shift(host, office);
   }
@@ -508,6 +513,13 @@ export class App {
     this.host().command({ type: 'decline', call, reply });
   }
 
+  /** Somebody doubted who holds this line on another one: it is frozen, too, wherever it stands in the list. */
+  async freeze_doubted(line: string): Promise<void> {
+    const token = this.view?.token;
+    if (this.view?.you && acts_for_others(this.view.you.role)) await this.delegations.load(token);
+    await this.lines.freeze(line, token);
+  }
+
   /** The other side is not who holds the line: the ring or call ends, and the line is frozen. */
   suspect(call: string): void {
     this.host().command({ type: 'suspect', call });
@@ -648,7 +660,7 @@ export class App {
     if (place === 'acting') void this.delegations.load(this.view?.token);
     if (place === 'lines') void this.lines.load(this.view?.token);
     // Under which delegation somebody changes a principal's lines.
-    if (place === 'lines' && this.view?.you && acts_for_others(this.view.you.role))
+    if ((place === 'lines' || place === 'give') && this.view?.you && acts_for_others(this.view.you.role))
       void this.delegations.load(this.view.token);
     if (this.#lists_devices()) void this.registrar.load(this.view?.token);
     if (place === 'my_devices') void this.sign_ins.load(this.view?.token);

@@ -1,6 +1,14 @@
 // What the page does for lines: giving one, confirming who took it, the list of who can ring, and changes of one.
 
-import type { LineChange, LineList, LineTerms, ListedLine, UserCommand, View } from './engine/contract';
+import type {
+  LineChange,
+  LineList,
+  LineTerms,
+  ListedDelegation,
+  ListedLine,
+  UserCommand,
+  View,
+} from './engine/contract';
 import type { Host } from './engine/host';
 import { needs_confirmation, type Lines as Office } from './engine/lines';
 import { problem_of, type Problem } from './engine/problem';
@@ -42,6 +50,8 @@ export class Lines {
   answered = $state.raw<ReadonlySet<string>>(new Set());
   /** Invitations whose question the person put off. */
   later = $state.raw<ReadonlySet<string>>(new Set());
+  /** Lines whose holder is doubted, and that the person did not want to freeze now. */
+  doubts_put_off = $state.raw<ReadonlySet<string>>(new Set());
   /** Statements that were changed here, until the list has newer ones or the office does not answer in time. */
   changing = $state.raw<ReadonlySet<string>>(new Set());
   /** Several lines are being changed, or the whole list is read for that. */
@@ -54,6 +64,8 @@ export class Lines {
   under: (one: ListedLine) => string | null = () => null;
   /** Whether this person changes this line: their own, or under a delegation. */
   may_change: (one: ListedLine) => boolean = () => true;
+  /** The delegations under which this person offers lines for others. */
+  offers_for: () => ListedDelegation[] = () => [];
   readonly #reads = new NumberedReads();
   #give_timeout: ReturnType<typeof setTimeout> | undefined;
   #answer_timeout: ReturnType<typeof setTimeout> | undefined;
@@ -91,6 +103,10 @@ export class Lines {
       this.#forget_changes();
     }
     if (!view.caught_up) return;
+    if (this.doubts_put_off.size > 0) {
+      const doubted = view.doubted_lines.filter((one) => this.doubts_put_off.has(one.line));
+      this.doubts_put_off = new Set(doubted.map((one) => one.line));
+    }
     const open = new Set(view.invitations.map((one) => one.invitation));
     if (this.answered.size > 0) this.answered = new Set([...this.answered].filter((id) => open.has(id)));
     const { dialog } = this;
@@ -108,9 +124,10 @@ export class Lines {
   }
 
   /** To a person who is enrolled here already: there is no link, and nothing to confirm. */
-  give_to(person: string, terms: LineTerms, done: () => void): void {
+  give_to(person: string, terms: LineTerms, under: string | null, done: () => void): void {
     this.not_given = null;
-    this.#send({ type: 'give_line_to', person, terms }, done, (why) => (this.not_given = why));
+    const command: UserCommand = { type: 'give_line_to', person, terms, ...(under !== null && { under }) };
+    this.#send(command, done, (why) => (this.not_given = why));
   }
 
   #sent_line(): void {
@@ -142,6 +159,34 @@ export class Lines {
   /** The card that asks who took a line is shown again. */
   show_taken(invitation: string): void {
     this.later = new Set([...this.later].filter((one) => one !== invitation));
+  }
+
+  /** The words that the giver and the holder of a line may ask each other for. */
+  show_challenge(line: string): void {
+    this.host().command({ type: 'show_challenge', line });
+  }
+
+  hide_challenge(): void {
+    this.host().command({ type: 'hide_challenge' });
+  }
+
+  put_doubt_off(line: string): void {
+    this.doubts_put_off = new Set([...this.doubts_put_off, line]);
+  }
+
+  /** Reads the list until it has this line, and freezes it. */
+  async freeze(line: string, token: string | null | undefined): Promise<void> {
+    this.not_changed = null;
+    await this.load(token);
+    while (this.list.status === 'ready') {
+      const { value, stale } = this.list;
+      const one = value.lines.find((other) => other.line.line === line);
+      if (one && this.may_change(one)) return this.change(one, { state: 'suspect' });
+      if (one || !value.more || stale) break;
+      await this.load_older(token);
+      if (this.list.value === value) break;
+    }
+    this.not_changed = { code: 'unavailable' };
   }
 
   change(one: ListedLine, change: LineChange): void {

@@ -246,6 +246,32 @@ describe('all lines', () => {
   });
 });
 
+it('a line whose holder is doubted is frozen in one press, wherever it stands in the list, and without a confirmation', async () => {
+  const { lines, commands, list, needed } = made();
+  const last = LINES.lines[2]!;
+  list.mockImplementation(async (_token, oldest) =>
+    oldest ? { lines: [last], more: false } : { lines: LINES.lines.slice(0, 2), more: true },
+  );
+  await lines.freeze(last.line.line, 'token');
+  const sent = commands.filter((one) => one.type === 'sign_line_change');
+  expect(sent).toEqual([{ type: 'sign_line_change', statement: last.statement, change: { state: 'suspect' } }]);
+  expect([needed, lines.not_changed]).toEqual([[], null]);
+  await lines.freeze('f9'.repeat(16), 'token');
+  expect(lines.not_changed).toEqual({ code: 'unavailable' });
+  lines.may_change = () => false;
+  await lines.freeze(last.line.line, 'token');
+  expect(commands.filter((one) => one.type === 'sign_line_change')).toHaveLength(1);
+  lines.put_doubt_off(last.line.line);
+  lines.update(view(), view());
+  expect(lines.doubts_put_off.size, 'a new doubt is shown again').toBe(0);
+});
+
+it('a line that is offered for somebody else needs a confirmation, as one’s own does', () => {
+  const { lines, commands, needed } = made();
+  lines.give({ ...GIVEN, under: 'e.y.J' });
+  expect([needed, commands]).toEqual([[true], [{ type: 'give_line', ...GIVEN, under: 'e.y.J' }]]);
+});
+
 it('the list is shown to the engine, which accepts nothing older from then on', async () => {
   const { lines, commands, list } = made();
   await lines.load('token');

@@ -1,6 +1,12 @@
 //! This device: its keys, its certificates and the offices it trusts.
 
-use crate::{known_documents::KnownDocuments, lines::KnownLines, peer_log::PeerLog, view::RevocationView};
+use crate::{
+    challenge::{self, Challenges},
+    known_documents::KnownDocuments,
+    lines::KnownLines,
+    peer_log::PeerLog,
+    view::RevocationView,
+};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use openmls::prelude::{Ciphersuite, CredentialWithKey};
 use openmls::prelude::{Credential, CredentialType};
@@ -83,6 +89,9 @@ pub struct DeviceState {
     /// Versions of documents below which this device accepts none.
     #[serde(default, skip_serializing_if = "KnownDocuments::is_empty")]
     pub documents: KnownDocuments,
+    /// The words that givers and holders of lines may ask each other for.
+    #[serde(default, skip_serializing_if = "Challenges::is_empty")]
+    pub(crate) challenges: Challenges,
     /// Checkpoints that accepted proofs rest on, until the log is shown to continue them.
     #[serde(default)]
     pub claims: Vec<Claim>,
@@ -121,6 +130,9 @@ pub(crate) struct KeptLine {
     pub(crate) holder: Card,
     /// What it allows.
     pub(crate) terms: LineTerms,
+    /// The delegation under which it was offered for a principal, who confirms it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) under: Option<String>,
 }
 
 impl KeptInvitation {
@@ -239,6 +251,7 @@ impl DeviceState {
             invitations: Vec::new(),
             lines: KnownLines::default(),
             documents: KnownDocuments::default(),
+            challenges: Challenges::default(),
             claims: Vec::new(),
             peer_log: PeerLog::default(),
         }
@@ -341,6 +354,9 @@ pub struct AskingDevice {
     /// Whether it asked with a line's link: it accepts the certificate of a principal only.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     line: bool,
+    /// Of a line's link: the words that its giver's device has, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    challenge: Option<Zeroizing<String>>,
 }
 
 /// Version of [`AskingDevice`] at rest.
@@ -363,6 +379,10 @@ impl AskingDevice {
         let (key_seed, device) = key_and_id(seed);
         let key = DeviceKey::from_seed(info.suite, &key_seed);
         let request = ask.request(&key, device, office.domain(), label, now_ms)?;
+        let challenge = match ask.is_line() {
+            true => Some(challenge::words(&ask, &read_request(&request, office.domain(), office.suite())?)),
+            false => None,
+        };
         Ok(Self {
             version: ASKING_VERSION,
             seed: Zeroizing::new(STANDARD.encode(key_seed.as_slice())),
@@ -371,6 +391,7 @@ impl AskingDevice {
             request,
             recovery: ask.is_recovery(),
             line: ask.is_line(),
+            challenge,
         })
     }
 
@@ -415,7 +436,8 @@ impl AskingDevice {
         let seed = STANDARD.decode(self.seed.as_bytes()).map(Zeroizing::new).map_err(|_| damaged())?;
         let seed: Zeroizing<[u8; 32]> = Zeroizing::new(seed.as_slice().try_into().map_err(|_| damaged())?);
         let chain = chain.into_iter().map(|blob| blob.0).collect();
-        let state = DeviceState::new(self.office, &seed, self.device, chain);
+        let asked = read_request(&self.request, Office::pin(&self.office, None)?.domain(), self.office.suite)?;
+        let mut state = DeviceState::new(self.office, &seed, self.device, chain);
         let device = Device::open(&state, now_ms)?;
         if self.line != device.me().given_by().is_some() {
             // A server passed the answer to one kind of link off as the answer to another.
@@ -424,6 +446,9 @@ impl AskingDevice {
         if self.recovery && device.me().registrars().len() < 2 {
             // A server and one registrar, or a server that says that this is an ordinary invitation.
             return Err(telcon_identity::IdentityError::from(telcon_identity::Flaw::OneRegistrar).into());
+        }
+        if let Some(words) = self.challenge {
+            state.challenges.keep(asked.request().invitation, words);
         }
         Ok(state)
     }

@@ -3,7 +3,7 @@
 use crate::peer_log::LogFork;
 use serde::Deserialize;
 use telcon_proto::{
-    CallId, Card, ClientMessage, DelegationId, DeviceId, InvitationId, PersonId, RecordMode, RecoveryId, Role,
+    CallId, Card, ClientMessage, DelegationId, DeviceId, InvitationId, LineId, PersonId, RecordMode, RecoveryId, Role,
     delegation::{Act, ActsFor},
     line::{Line, LineList, LineState, LineTerms, LoggedVersion},
     message::DeclineReply,
@@ -56,9 +56,9 @@ pub enum UserCommand {
         under: Option<String>,
     },
     /// The device that asked with a line's link is the right one: its person read out the code that the view shows. Another is refused,
-    /// and a link withdrawn, with [`UserCommand::CloseInvitation`].
+    /// and a link withdrawn, with [`UserCommand::CloseInvitation`]. A delegate says so to the principal, who confirms it likewise.
     ConfirmLine {
-        /// Which; made on this device.
+        /// Which; made on this device, or attested by a delegate's.
         invitation: InvitationId,
         /// The code that was compared: a request with another is not confirmed.
         code: String,
@@ -171,6 +171,13 @@ pub enum UserCommand {
         /// Which; made on this device, and open.
         invitation: InvitationId,
     },
+    /// Show the words that the giver and the holder of a line may ask each other for.
+    ShowChallenge {
+        /// The line.
+        line: LineId,
+    },
+    /// Do not show them any more.
+    HideChallenge,
     /// Do not show a short code any more: it delivers nothing from now on.
     HideCode,
     /// Mark alerts of the office as seen, as a security officer.
@@ -238,6 +245,9 @@ pub struct NewLine {
     /// [`telcon_proto::limits::MAX_INVITATION_MS`].
     #[serde(default)]
     pub valid_ms: Option<u64>,
+    /// The principal's delegation, for somebody who acts for them, as the office listed it: the principal confirms who took it.
+    #[serde(default)]
+    pub under: Option<String>,
 }
 
 /// What becomes of a line. What is not given stays.

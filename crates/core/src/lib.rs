@@ -4,6 +4,7 @@
 //! not trust the switchboard: rings, members and log entries are verified here, on the device.
 
 pub mod call;
+mod challenge;
 mod clock;
 mod context;
 mod delegations;

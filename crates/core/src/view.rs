@@ -8,6 +8,7 @@ use telcon_proto::{
     alert::AddedDevice,
     contact::Contact,
     delegation::ActsFor,
+    doubt::DoubtedLine,
     line::{LineTerms, Reach},
     message::{DeclineReply, NoticeState},
     reach::PersonsReach,
@@ -71,6 +72,8 @@ pub struct View {
     pub revocation: Option<RevocationView>,
     /// The short code that this device shows, asked for, or showed last.
     pub code: Option<CodeView>,
+    /// The words of a line that this person asked to see.
+    pub challenge: Option<ChallengeView>,
     /// Changes whenever the lists of devices that this one may see have changed.
     pub devices_changed: u32,
     /// Changes whenever delegations by or to this person, or of the whole office for who may end them, have changed.
@@ -79,6 +82,8 @@ pub struct View {
     pub lines_changed: u32,
     /// How often the office reported that a document which this person reads has a new version: the list is read again when it changes.
     pub documents_changed: u32,
+    /// Lines whose holder somebody doubted on another line, as the office says: each can be frozen, too.
+    pub doubted_lines: Vec<DoubtedLine>,
     /// The office's alerts, for security officers.
     pub office_alerts: Option<OfficeAlertsView>,
     /// Devices that were added in this person's name, until they are acknowledged on this device.
@@ -462,8 +467,33 @@ pub struct InvitationView {
     pub recovery: Option<RecoveryId>,
     /// Of an invitation to take a line: what it allows.
     pub line: Option<LineTerms>,
+    /// A delegate offers that line for a principal.
+    pub offered_for: Option<OfferedForView>,
     /// The first of two security officers who approved the device that asks, verified.
     pub first_approval: Option<ApprovalView>,
+}
+
+/// The words of a line that its giver and its holder may ask each other for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ChallengeView {
+    /// The line.
+    pub line: LineId,
+    /// The words, in their order; none if the line was not bound on this device.
+    pub words: Option<Vec<String>>,
+}
+
+/// A line that a delegate offers for a principal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct OfferedForView {
+    /// The principal.
+    pub principal: Card,
+    /// The delegate: as certified once there is an attestation, and by the office's account before that.
+    pub delegate: Card,
+    /// When the delegate's device attested that the code of the device that asked was compared, milliseconds since 1970 UTC, by the
+    /// office's account. The principal's devices verify the attestation, and show the code only then.
+    pub attested_ms: Option<u64>,
 }
 
 /// A recovery on the screen of a security officer.

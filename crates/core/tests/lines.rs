@@ -12,7 +12,7 @@ use telcon_core::{
 };
 use telcon_identity::{VerifiedLine, certify_holder, sign_delegation, sign_line, sign_ring, verify_request};
 use telcon_proto::{
-    Blob, ClientMessage, DelegationId, Digest, Ended, RecordMode, Role, ServerMessage, SuiteName,
+    Blob, ClientMessage, DelegationId, Digest, Ended, LineId, RecordMode, Role, ServerMessage, SuiteName,
     delegation::{Act, Delegation},
     http::{ProvenDevice, RecordLine, RecordProof},
     line::{Hours, Line, LineList, LineState, LineTerms, ListedLine, LoggedVersion, ProvenLine, Reach, Rings, Weekday},
@@ -178,6 +178,63 @@ fn the_giver_signs_what_they_gave_and_not_what_the_server_says_of_it() {
     assert!(confirms(honest, &code));
 }
 
+/// The words that a device shows of a line.
+fn words(engine: &mut Engine, line: LineId) -> Option<Vec<String>> {
+    engine.command(NOW, UserCommand::ShowChallenge { line });
+    let shown = engine.view().challenge.expect("shown");
+    assert_eq!(shown.line, line);
+    engine.command(NOW, UserCommand::HideChallenge);
+    assert!(engine.view().challenge.is_none());
+    shown.words
+}
+
+#[test]
+fn giver_and_holder_have_the_same_words_for_a_line_which_no_ring_screen_shows() {
+    let mut world = World::hybrid();
+    let line = world.line.content().line;
+    let theirs = words(&mut world.guest, line);
+    assert_eq!(theirs.as_ref().map(Vec::len), Some(4));
+    assert_eq!(words(&mut world.principal, line), theirs);
+    // They survive a restart of either.
+    assert_eq!(words(&mut restarted(&world.guest, NOW), line), theirs);
+    assert_eq!(words(&mut restarted(&world.principal, NOW), line), theirs);
+    let (mut other, second) = world.office.taken(&mut world.principal, 8, terms());
+    let others = words(&mut other, second.content().line);
+    assert!(others.is_some() && others != theirs, "each line has its own");
+    assert_eq!(words(&mut other, line), None, "and nobody has another's");
+    let mut elsewhere = world.office.enrol(1, 4, Role::Principal);
+    assert_eq!(words(&mut elsewhere, line), None, "not on a device that did not give it");
+    // A ring shows none.
+    let rung = world.rung();
+    world.shows(&rung, Some(&world.line.clone()));
+    assert!(world.principal.view().challenge.is_none());
+}
+
+/// Who photographed the link and asks first, or later with a device of their own, has other words than the holder.
+#[test]
+fn the_words_are_of_the_device_that_was_confirmed() {
+    let mut office = Office::new(SuiteName::Hybrid, Rings::OverLines);
+    let mut principal = office.enrol(1, 1, Role::Principal);
+    let (invite, link, invitation) = office.offered(&mut principal, "Guest", terms());
+    let (holder, thief) = (office.asks(&link, 9), office.asks(&link, 8));
+    let by = principal.device().me().device();
+    office.show(&mut principal, office.invited(&invite, by, Some(holder.request().to_owned())));
+    principal.command(NOW, UserCommand::ConfirmLine { invitation, code: holder.code().unwrap() });
+    let ClientMessage::ApproveDevice { chain, .. } = sent_one(&mut principal, "approve_device") else { panic!() };
+    let line = LineId::of_offer(invitation);
+    let confirmed = words(&mut principal, line);
+    assert!(thief.complete(chain.clone(), NOW).is_err());
+    let mut holder = office.started(holder.complete(chain, NOW).unwrap());
+    assert_eq!(words(&mut holder, line), confirmed);
+    let ask = telcon_identity::Ask::parse(&link).unwrap();
+    let home = principal.device().office();
+    let other = office.asks(&link, 7);
+    let request = verify_request(other.request(), home.domain(), &ask).unwrap();
+    let again = office.asks(&link, 9);
+    let same = verify_request(again.request(), home.domain(), &ask).unwrap();
+    assert_ne!(ask.challenge(&request), ask.challenge(&same));
+}
+
 fn office_info() -> telcon_proto::http::OfficeInfo {
     Office::new(SuiteName::Hybrid, Rings::OverLines).info()
 }
@@ -243,6 +300,7 @@ fn only_principals_give_lines_and_only_within_their_office_s_rules() {
             zone: "UTC".into(),
             terms,
             valid_ms: None,
+            under: None,
         };
         engine.command(NOW, UserCommand::GiveLine(new));
         sent(engine).into_iter().find_map(|message| match message {

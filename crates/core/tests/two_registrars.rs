@@ -137,6 +137,7 @@ fn the_device_that_made_an_invitation_shows_that_its_first_approval_does_not_ver
             first_approval: Some(FirstApproval { chain, at_ms: NOW }),
             recovery: None,
             line: None,
+            offered_for: None,
         };
         engine.handle(NOW, ServerMessage::Invitations { changed: vec![open], closed: vec![] });
         let [shown] = &engine.view().invitations[..] else { panic!("one invitation") };

@@ -38,6 +38,10 @@ const FRAGMENT_BYTES: usize = 2 + SEED_BYTES + 32 + 16;
 const MAC_CONTEXT: &[u8] = b"telcon device request 1";
 /// Separates the token, which the server learns, from it.
 const TOKEN_CONTEXT: &[u8] = b"telcon link token 1";
+/// Separates challenge phrases from other uses of the link's secret.
+const CHALLENGE_CONTEXT: &[u8] = b"telcon line challenge 1";
+/// Bytes that a challenge phrase is made of.
+const CHALLENGE_BYTES: usize = 8;
 /// Decimal digits of the code that two people compare: 2^39 keys have to be tried to hit a given one.
 const CODE_DIGITS: usize = 12;
 
@@ -164,6 +168,16 @@ impl Ask {
 
     fn token(&self) -> Vec<u8> {
         hmac(&self.secret, &[TOKEN_CONTEXT]).finalize().into_bytes().to_vec()
+    }
+
+    /// What the words are made of that a line's giver and its holder may ask each other for: of the link's secret, which no server has,
+    /// and of the device that asked.
+    pub fn challenge(&self, request: &VerifiedRequest) -> [u8; CHALLENGE_BYTES] {
+        let DeviceRequest { invitation, device, key, .. } = request.request();
+        // As in `mac`: all parts but the last have a fixed length.
+        let parts = [CHALLENGE_CONTEXT, invitation.as_bytes(), device.as_bytes(), key.as_slice()];
+        let digest = hmac(&self.secret, &parts).finalize().into_bytes();
+        digest[..CHALLENGE_BYTES].try_into().expect("invariant: SHA-256 is longer")
     }
 
     /// The request of a device: its public key with proof that it has the private key and this link.

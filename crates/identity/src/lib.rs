@@ -29,6 +29,7 @@
 //!   nothing here.
 
 mod ask;
+mod attestation;
 mod authority;
 mod certificate;
 mod chain;
@@ -63,6 +64,7 @@ mod parsers;
 mod testkit;
 
 pub use ask::{Ask, DEVICE_REQUEST_TYP, VerifiedRequest, label_of, read_request, verify_request};
+pub use attestation::{HOLDER_ATTESTATION_TYP, VerifiedAttestation, attest_holder, request_sha256};
 pub use authority::{Authority, CharterTerms, INVITATION_TYP, InviteSpec, REVOCATION_TYP};
 pub use certificate::MAX_CERTIFICATE_BYTES;
 pub use chain::VerifiedDevice;

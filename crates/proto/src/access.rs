@@ -56,6 +56,8 @@ const DELEGATES: Rule = Rule::Any(&[Action::Delegate]);
 const ENDS_DELEGATIONS: Rule = Rule::Any(&[Action::Delegate, Action::EndDelegations]);
 const SEES_DELEGATIONS: Rule = Rule::Any(&[Action::Delegate, Action::ActForPrincipal, Action::EndDelegations]);
 const INVITES: Rule = Rule::Any(&[Action::EnrolDevices, Action::GiveLines]);
+const OFFERS: Rule = Rule::Any(&[Action::EnrolDevices, Action::GiveLines, Action::ActForPrincipal]);
+const ACTS: Rule = Rule::Any(&[Action::ActForPrincipal]);
 const GIVES_LINES: Rule = Rule::Any(&[Action::GiveLines, Action::ActForPrincipal]);
 const STOPS_LINES: Rule =
     Rule::Any(&[Action::GiveLines, Action::HoldLines, Action::ActForPrincipal, Action::StopLines]);
@@ -85,7 +87,7 @@ pub const MESSAGES: &[(&str, Rule)] = &[
     ("silence", Rule::Any(&[Action::Answer])),
     ("set_reach", Rule::Any(&[Action::SetReach, Action::ActForPrincipal])),
     ("invite", INVITES),
-    ("close_invitation", INVITES),
+    ("close_invitation", OFFERS),
     ("approve_device", INVITES),
     ("revoke_device", ENROLS),
     ("open_recovery", ENROLS),
@@ -95,9 +97,11 @@ pub const MESSAGES: &[(&str, Rule)] = &[
     ("end_delegation", ENDS_DELEGATIONS),
     ("sign_line", GIVES_LINES),
     ("stop_line", STOPS_LINES),
-    ("open_code", INVITES),
-    ("answer_code", INVITES),
-    ("close_code", INVITES),
+    ("offer_line", ACTS),
+    ("attest_holder", ACTS),
+    ("open_code", OFFERS),
+    ("answer_code", OFFERS),
+    ("close_code", OFFERS),
     ("report_alert", Rule::SignedIn),
     ("see_alerts", Rule::Any(&[Action::MarkAlerts])),
     ("acknowledge_device", Rule::Any(&[Action::SeeOwnDevices])),

@@ -15,7 +15,7 @@ pub enum Act {
     Ring,
     /// Be rung when the principal is, answer, and speak until the principal takes the call.
     Answer,
-    /// Change, pause, freeze and end the principal's lines.
+    /// Offer lines that the principal confirms; change, pause, freeze and end the principal's lines.
     Lines,
 }
 

@@ -164,9 +164,12 @@ pub enum Entry {
         by: DeviceId,
         /// Until when a device may ask with it, milliseconds since 1970 UTC.
         expires_ms: u64,
-        /// Whether it is a principal's, and whoever is approved with it holds their line of the same identifier.
+        /// Whether it is a principal's, or a delegate's for one, and whoever is approved with it holds their line of the same identifier.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         line: bool,
+        /// The delegation under which a delegate offers that line for a principal.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        delegation: Option<DelegationId>,
     },
     /// The server was started with other rules for devices ([`crate::device_policy`]).
     DevicePolicyChanged {
@@ -803,9 +806,29 @@ mod tests {
                 ),
             ),
             (
-                Entry::InvitationMade { time_ms: 1, invitation: INVITATION, by: DEVICE, expires_ms: 2, line: true },
+                Entry::InvitationMade {
+                    time_ms: 1,
+                    invitation: INVITATION,
+                    by: DEVICE,
+                    expires_ms: 2,
+                    line: true,
+                    delegation: None,
+                },
                 format!(
                     r#"{{"type":"invitation_made","time_ms":1,"invitation":"{ID}","by":"{ID}","expires_ms":2,"line":true}}"#
+                ),
+            ),
+            (
+                Entry::InvitationMade {
+                    time_ms: 1,
+                    invitation: INVITATION,
+                    by: DEVICE,
+                    expires_ms: 2,
+                    line: true,
+                    delegation: Some(DELEGATION),
+                },
+                format!(
+                    r#"{{"type":"invitation_made","time_ms":1,"invitation":"{ID}","by":"{ID}","expires_ms":2,"line":true,"delegation":"{ID}"}}"#
                 ),
             ),
             (
@@ -913,7 +936,14 @@ mod tests {
                 format!(r#"{{"type":"device_policy_changed","time_ms":1,"policy_sha256":"{digest}"}}"#),
             ),
             (
-                Entry::InvitationMade { time_ms: 1, invitation: INVITATION, by: DEVICE, expires_ms: 2, line: false },
+                Entry::InvitationMade {
+                    time_ms: 1,
+                    invitation: INVITATION,
+                    by: DEVICE,
+                    expires_ms: 2,
+                    line: false,
+                    delegation: None,
+                },
                 format!(r#"{{"type":"invitation_made","time_ms":1,"invitation":"{ID}","by":"{ID}","expires_ms":2}}"#),
             ),
             (

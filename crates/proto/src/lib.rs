@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod alert;
+pub mod attestation;
 pub mod blob;
 pub mod contact;
 pub mod delegation;
@@ -13,6 +14,7 @@ pub mod device_policy;
 pub mod digest;
 pub mod document;
 pub mod document_policy;
+pub mod doubt;
 pub mod entry;
 pub mod http;
 pub mod id;

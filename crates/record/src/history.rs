@@ -364,10 +364,14 @@ impl History {
                     self.problem(ProblemKind::Device, None, text);
                 }
             }
-            Entry::InvitationMade { invitation, by, line, .. } => {
+            Entry::InvitationMade { time_ms, invitation, by, line, delegation, .. } => {
                 let by = by.to_hex();
                 if line {
                     self.check_enrolled(index, &by, "offered a line");
+                    if let Some(what) = delegation.and_then(|id| self.delegation_flaw(id, index, time_ms)) {
+                        let text = format!("entry {index}: {by} offered a line under {what}");
+                        self.problem(ProblemKind::Device, None, text);
+                    }
                 } else if self.devices.get(&by).is_none_or(|known| known.appointed.is_empty()) {
                     let text = format!("entry {index}: {by} invited somebody and is no registrar");
                     self.problem(ProblemKind::Device, None, text);

@@ -1070,7 +1070,7 @@ fn a_registrar_revokes_while_it_is_one() {
 fn invitations_out_of_order_are_reported() {
     let invitation = telcon_proto::InvitationId::from_bytes([7; 16]);
     let by = device("desk");
-    let made = || Entry::InvitationMade { time_ms: 1, invitation, by, expires_ms: 9, line: false };
+    let made = || Entry::InvitationMade { time_ms: 1, invitation, by, expires_ms: 9, line: false, delegation: None };
     let how = telcon_proto::entry::InvitationClosed::Withdrawn;
     let closed = || Entry::InvitationClosed { time_ms: 2, invitation, how, by: Some(by), device: None };
     let appointed = Entry::RegistrarAppointed { time_ms: 1, device: by, cert_sha256: sha256(b"r") };
@@ -1085,6 +1085,35 @@ fn invitations_out_of_order_are_reported() {
         (vec![appointed.clone(), made(), made()], "was made twice"),
         (vec![appointed.clone(), made(), closed(), closed()], "was closed twice"),
         (vec![appointed.clone(), closed()], "was closed but never made"),
+    ] {
+        let found = problems(&entries);
+        assert!(found.len() == 1 && found[0].contains(expected), "{expected}: {found:?}");
+    }
+}
+
+#[test]
+fn a_line_that_was_offered_under_a_delegation_that_was_not_in_force_is_reported() {
+    let (by, id) = (device("desk"), telcon_proto::DelegationId::from_bytes([9; 16]));
+    let invitation = telcon_proto::InvitationId::from_bytes([7; 16]);
+    let offered = Entry::InvitationMade { time_ms: 5, invitation, by, expires_ms: 9, line: true, delegation: Some(id) };
+    let given = |until_ms| Entry::DelegationGiven {
+        time_ms: 1,
+        delegation: id,
+        device: by,
+        statement_sha256: sha256(b"d"),
+        until_ms,
+    };
+    let ended = Entry::DelegationEnded { time_ms: 2, delegation: id, by: None, statement_sha256: None };
+    let problems = |entries: &[Entry]| {
+        let mut archive = Archive::good();
+        archive.entries.extend_from_slice(entries);
+        archive.verify().problems.into_iter().map(|problem| problem.text).collect::<Vec<_>>()
+    };
+    assert_eq!(problems(&[given(9), offered.clone()]), Vec::<String>::new());
+    for (entries, expected) in [
+        (vec![offered.clone()], "was never given"),
+        (vec![given(4), offered.clone()], "whose time was over"),
+        (vec![given(9), ended, offered], "had ended"),
     ] {
         let found = problems(&entries);
         assert!(found.len() == 1 && found[0].contains(expected), "{expected}: {found:?}");

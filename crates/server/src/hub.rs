@@ -17,9 +17,9 @@ use crate::{
     store::{IssuedLinkRow, ProtectionWrite, PushRow, RegistrarRow, Store, StoreError, Unfinished, Write},
     switchboard::{
         Approved, BeginningShift, ConfirmingRecovery, DelegationEnding, DeviceAsked, Effects, Gauges, LegRefusal,
-        NewDelegation, NewDevice, NewDeviceKey, NewDocument, NewLine, OpeningRecovery, Output, PendingAppend, Policy,
-        Refusal, RefusalKind, RefusedRing, RelayCommand, Reply, RequestId, Revocation, Seal, SessionId, SignedIn,
-        Switchboard, VerifiedRing,
+        NewAttestation, NewDelegation, NewDevice, NewDeviceKey, NewDocument, NewLine, OpeningRecovery, Output,
+        PendingAppend, Policy, Refusal, RefusalKind, RefusedRing, RelayCommand, Reply, RequestId, Revocation, Seal,
+        SessionId, SignedIn, Switchboard, VerifiedRing,
     },
 };
 use std::{
@@ -102,6 +102,8 @@ pub enum Input {
     PutDocument(Box<NewDocument>, oneshot::Sender<Answer>),
     /// A reader's device is about to get this version of a copy.
     OpenCopy(DocumentId, u32, DeviceId, oneshot::Sender<Answer>),
+    /// A delegate's device says who took a line: as it was verified, or why it does not verify.
+    AttestHolder(SessionId, Box<Result<NewAttestation, String>>),
     /// A person begins a shift at a device of a place, with a passkey that was verified.
     BeginShift(BeginningShift, oneshot::Sender<Answer>),
     /// Whether this device may deliver this call's record.
@@ -420,6 +422,7 @@ impl Hub {
                 let request = self.request(reply);
                 self.board.open_copy(request, document, version, device, now)
             }
+            Input::AttestHolder(session, new) => self.board.attest_holder(session, *new, now),
             Input::Ping(session, from_size) => return batch.steps.push(Step::Checkpoint(session, from_size)),
             Input::Probe(reply) => {
                 let _ = reply.send(());
@@ -559,12 +562,18 @@ impl Hub {
     /// Whether a message is an invitation with an id that was used before: the switchboard knows only those that are not over.
     /// Not looked up for a device that may not invite: it is refused without costing the database a read.
     fn look_up_invitation(&mut self, session: SessionId, message: &ClientMessage) -> Result<bool, &'static str> {
-        let ClientMessage::Invite { invitation, card, line, .. } = message else { return Ok(false) };
-        if !self.board.may_invite(session, card.role, line.is_some()) {
+        let (invitation, is_line, may) = match message {
+            ClientMessage::Invite { invitation, card, line, .. } => {
+                (invitation, line.is_some(), self.board.may_invite(session, card.role, line.is_some()))
+            }
+            ClientMessage::OfferLine { invitation, .. } => (invitation, true, self.board.may_offer_for_others(session)),
+            _ => return Ok(false),
+        };
+        if !may {
             return Ok(false);
         }
         let store = &mut self.parts.store;
-        let line = line.as_ref().map_or(Ok(false), |_| store.line_exists(&LineId::of_offer(*invitation)));
+        let line = if is_line { store.line_exists(&LineId::of_offer(*invitation)) } else { Ok(false) };
         line.and_then(|exists| Ok(exists || store.invitation_exists(invitation)?)).map_err(|error| {
             tracing::error!(%invitation, %error, "an invitation was refused: the store cannot be read; check the database");
             failure::sentence(&error)

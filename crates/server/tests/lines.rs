@@ -4,14 +4,16 @@ mod common;
 
 use common::{Answer, Client, Device, Office, now_ms};
 use telcon_identity::{
-    Ask, CharterTerms, DeviceKey, certify_holder, sign_delegation, sign_line, sign_ring, verify_request,
+    Ask, CharterTerms, DeviceKey, attest_holder, certify_holder, request_sha256, sign_delegation, sign_line, sign_ring,
+    verify_request,
 };
 use telcon_log::DiskReader;
 use telcon_proto::{
     AlertKind, Blob, CallId, Card, ClientMessage as C, DelegationId, DeviceId, Digest, Ended, InvitationId, LineId,
     PersonId, RecordMode, Role, ServerMessage as S, SuiteName, WIRE_VERSION,
+    attestation::HolderAttestation,
     contact::Contact,
-    delegation::{Act, Delegation},
+    delegation::{Act, Delegation, OnBehalf},
     entry::{Entry, ReadEntry},
     http::{AskRequest, Asked, EnrolRequest, Registrars},
     line::{Hours, Line, LineList, LineState, LineTerms, OverLine, ProvenLine, Reach, Rings, Weekday},
@@ -901,4 +903,150 @@ async fn one_principal_cannot_use_up_the_offices_invitations() {
     assert!(refused(&mut other.client).await.1.contains("no such time zone"));
     other.client.send(&invite(&office, id, &office.card(Role::Counterpart), None)).await;
     assert_eq!(refused(&mut other.client).await.0, RefusalCode::NotAllowed);
+}
+
+/// Somebody of the staff who acts for a principal.
+struct Desk {
+    device: Device,
+    client: Client,
+    under: OnBehalf,
+}
+
+impl Desk {
+    async fn new(office: &Office, giver: &mut Giver, n: u8, acts: Vec<Act>) -> Self {
+        let device = office.person(Role::DutyOfficer).await;
+        let mut client = Client::sign_in(office.addr(), &device).await;
+        let content = Delegation {
+            office: office.anchor.domain().clone(),
+            delegation: DelegationId::from_bytes([n; 16]),
+            principal: giver.device.person(),
+            delegate: device.card.clone(),
+            acts,
+            not_before_ms: now_ms(),
+            not_after_ms: now_ms() + HOUR_MS,
+            at_ms: now_ms(),
+        };
+        let statement = sign_delegation(&giver.device.key, &giver.device.chain, &content);
+        giver.client.send(&C::Delegate { statement: statement.clone() }).await;
+        client.until(|message| matches!(message, S::DelegationsChanged {}).then_some(())).await;
+        Self { device, client, under: office.anchor.verify_delegation(&statement).unwrap().on_behalf() }
+    }
+
+    fn offer(&self, office: &Office, invitation: InvitationId, card: &Card) -> C {
+        C::OfferLine {
+            invitation,
+            card: card.clone(),
+            expires_ms: now_ms() + DAY_MS,
+            token_sha256: ask(office, invitation).token_sha256(),
+            line: terms(),
+            on_behalf: self.under,
+        }
+    }
+
+    fn attest(&self, asked: &OpenInvitation, change: impl FnOnce(&mut HolderAttestation)) -> C {
+        let jws = asked.request.clone().expect("a device asked");
+        let offered = asked.offered_for.clone().expect("offered for a principal");
+        let mut content = HolderAttestation {
+            office: self.device.card.office.clone(),
+            invitation: asked.invitation,
+            principal: offered.principal,
+            holder: asked.card.clone(),
+            terms: asked.line.clone().expect("the offer of a line"),
+            device: DeviceId::from_bytes([asked.invitation.as_bytes()[0] + 50; 16]),
+            request_sha256: request_sha256(&jws),
+            on_behalf: self.under,
+            at_ms: now_ms(),
+        };
+        change(&mut content);
+        let statement = attest_holder(&self.device.key, &self.device.chain, &content);
+        C::AttestHolder { invitation: asked.invitation, statement }
+    }
+}
+
+#[tokio::test]
+async fn a_line_that_the_desk_offered_is_attested_by_the_desk_and_bound_by_the_principal_alone() {
+    let office = over_lines().await;
+    let mut giver = Giver::new(&office).await;
+    let mut other = Giver::new(&office).await;
+    let mut desk = Desk::new(&office, &mut giver, 1, vec![Act::Lines]).await;
+    let mut rings = Desk::new(&office, &mut giver, 2, vec![Act::Ring, Act::Answer]).await;
+    let (invitation, card) = (InvitationId::from_bytes([9; 16]), office.card(Role::Counterpart));
+    // Without that act, or under somebody else's delegation, nothing is offered.
+    let offer = rings.offer(&office, invitation, &card);
+    rings.client.send(&offer).await;
+    assert!(refused(&mut rings.client).await.1.contains("not for lines"));
+    let borrowed = desk.offer(&office, invitation, &card);
+    rings.client.send(&borrowed).await;
+    assert_eq!(refused(&mut rings.client).await.0, RefusalCode::NotAllowed);
+    // Nor as one's own.
+    desk.client.send(&invite(&office, invitation, &card, Some(terms()))).await;
+    assert_eq!(refused(&mut desk.client).await.0, RefusalCode::NotAllowed);
+
+    desk.client.send(&borrowed).await;
+    let shown = changed(&mut giver.client).await;
+    let offered = shown.offered_for.expect("for the principal");
+    assert_eq!((&offered.principal, &offered.delegate), (&giver.device.card, &desk.device.card));
+    let (device, jws) = request(&office, invitation, 9, card);
+    assert!(matches!(send(&office, &jws).await.json(), Asked::Waiting { .. }));
+    let asked = desk
+        .client
+        .until(|message| match message {
+            S::Invitations { mut changed, .. } => changed.pop().filter(|one| one.request.is_some()),
+            _ => None,
+        })
+        .await;
+    // Nobody binds it before the desk has said who took it: not the principal, and not the desk itself.
+    let bind = giver.bind(&office, &asked);
+    giver.client.send(&bind).await;
+    assert!(refused(&mut giver.client).await.1.contains("has not compared"));
+    desk.client.send(&bind).await;
+    assert_eq!(refused(&mut desk.client).await.0, RefusalCode::NotAllowed);
+    // What was signed has to be about exactly this request, and under the delegation.
+    let lies: [(&str, C); 3] = [
+        ("another request", desk.attest(&asked, |content| content.request_sha256 = request_sha256("x"))),
+        ("another device", desk.attest(&asked, |content| content.device = giver.device.id)),
+        ("another delegation", desk.attest(&asked, |content| content.on_behalf = rings.under)),
+    ];
+    for (what, lie) in lies {
+        desk.client.send(&lie).await;
+        let (code, text) = refused(&mut desk.client).await;
+        assert_eq!(code, RefusalCode::NotAllowed, "{what}: {text}");
+    }
+    let by_other = rings.attest(&asked, |content| content.on_behalf = desk.under);
+    rings.client.send(&by_other).await;
+    assert!(refused(&mut rings.client).await.1.contains("does not verify"));
+
+    let attest = desk.attest(&asked, |_| {});
+    desk.client.send(&attest).await;
+    let attested = giver
+        .client
+        .until(|message| match message {
+            S::Invitations { mut changed, .. } => {
+                changed.pop().filter(|one| one.offered_for.as_ref().is_some_and(|offered| offered.attested.is_some()))
+            }
+            _ => None,
+        })
+        .await;
+    let proof = attested.offered_for.as_ref().and_then(|offered| offered.attested.clone()).unwrap();
+    let (verified, _) = office.anchor.verify_attested(&proof, attested.request.as_ref().unwrap()).unwrap();
+    assert_eq!(verified.delegate(), &desk.device.card);
+    // Another principal cannot take it for theirs.
+    let stolen = other.bind(&office, &attested);
+    other.client.send(&stolen).await;
+    assert_eq!(refused(&mut other.client).await.0, RefusalCode::NotAllowed);
+    let bind = giver.bind(&office, &attested);
+    giver.client.send(&bind).await;
+    lines_changed(&mut giver.client).await;
+    let Asked::Approved { chain } = send(&office, &jws).await.json() else { panic!("not approved") };
+    let device = Device { chain: chain.into_iter().map(|der| der.0).collect(), ..device };
+    let (_, contacts) = sign_in(&office, &device).await;
+    assert_eq!(contacts.iter().map(|contact| &contact.card).collect::<Vec<_>>(), [&giver.device.card]);
+    let listed = list(&office, &desk.client).await;
+    assert_eq!(listed.lines.len(), 1, "the desk sees what was bound");
+    // The log says under which delegation it was offered.
+    let under = log(&office).into_iter().find_map(|entry| match entry {
+        Entry::InvitationMade { by, delegation, line: true, .. } => Some((by, delegation)),
+        _ => None,
+    });
+    assert_eq!(under, Some((desk.device.id, Some(desk.under.delegation))));
 }

@@ -7,7 +7,7 @@ import { get_from_office } from './records';
 function message_of(command: UserCommand): string | null {
   switch (command.type) {
     case 'give_line':
-      return 'invite';
+      return command.under === undefined || command.under === null ? 'invite' : 'offer_line';
     case 'give_line_to':
       return 'sign_line';
     case 'confirm_line':

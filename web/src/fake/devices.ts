@@ -45,6 +45,7 @@ export function invitation(more: Partial<InvitationView> = {}): InvitationView {
     first_approval: null,
     recovery: null,
     line: null,
+    offered_for: null,
     ...more,
   };
 }

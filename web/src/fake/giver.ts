@@ -30,6 +30,8 @@ export class FakeGiver {
       case 'give_line_to':
       case 'hand_back':
       case 'see_lines':
+      case 'show_challenge':
+      case 'hide_challenge':
         break;
       default:
         return false;

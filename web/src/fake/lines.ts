@@ -9,9 +9,10 @@ import type {
   LineTerms,
   LineView,
   ListedLine,
+  OfferedForView,
 } from '../engine/contract';
 import { asks, invitation } from './devices';
-import { OFFICE, minister, norland, president, secretary } from './people';
+import { OFFICE, minister, norland, officer, president, secretary } from './people';
 import { NOW, device } from './views';
 
 const HOUR = 3_600_000;
@@ -108,6 +109,14 @@ export const offer = (more: Offer = {}, allows = terms()): InvitationView => ({
 export const taken = (more: Offer = {}): InvitationView => ({
   ...asks({ request: { label: 'Safari (iPhone)', code: '471 029 583 016', problem: null }, ...more }),
   line: terms(),
+});
+
+/** That the desk offers a line for the principal. */
+export const offered_for = (more: Partial<OfferedForView> = {}): OfferedForView => ({
+  principal: president,
+  delegate: officer,
+  attested_ms: null,
+  ...more,
 });
 
 /** Somebody who gave this person a line, or holds one of theirs. */

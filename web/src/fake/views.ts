@@ -44,6 +44,8 @@ export function view(more: Partial<View> = {}): View {
     delegations_changed: 0,
     lines_changed: 0,
     documents_changed: 0,
+    doubted_lines: [],
+    challenge: null,
     office_alerts: null,
     added_devices: [],
     unlock_required: false,

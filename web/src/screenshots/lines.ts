@@ -4,7 +4,7 @@ import type { App } from '../app.svelte';
 import type { Card, LineList, View } from '../engine/contract';
 import { delegation } from '../fake/delegations';
 import { ASK_CODE, guarded } from '../fake/devices';
-import { FROZEN, HOURS, LINES, call_line, estmark, governor, listed_line, offer, over_line, sarre, taken, terms } from '../fake/lines';
+import { FROZEN, HOURS, LINES, call_line, estmark, governor, listed_line, offer, offered_for, over_line, sarre, taken, terms } from '../fake/lines';
 import { minister, norland, president, secretary } from '../fake/people';
 import { NOW, call, desk, device, incoming, live, member, record_line, view } from '../fake/views';
 import type { Scene } from './scenes';
@@ -35,6 +35,16 @@ const offered = (one = offer(), more: Partial<View> = {}, then?: Scene): Scene =
     app.route = { at: 'offer', invitation: one.invitation };
     then?.(app);
   });
+
+/** The desk may offer lines for these principals. */
+const acting = (...principals: Card[]): Scene => (app) =>
+  (app.delegations.list = {
+    status: 'ready',
+    value: { delegations: principals.map((principal, n) => delegation({ acts: ['lines'], principal, delegation: `d${n}`.repeat(16) })) },
+  });
+const for_president = (one = taken(), attested_ms: number | null = null) => ({ ...one, offered_for: offered_for({ attested_ms }) });
+const doubted = () => ({ line: LINES.lines[0]?.line.line ?? '', principal: president, holder: estmark, since_ms: NOW - 3 * 60_000 });
+const compared = () => for_president(taken({ made_here: false, link: null }), NOW - 4 * 60_000);
 
 /** A counterpart with nothing but a browser. */
 const holder = (more: Partial<View> = {}): View => view({ you: { ...norland, device: device(40) }, people: [over_line(president), over_line({ ...minister })], ...more });
@@ -108,6 +118,25 @@ export const line_scenes: Record<string, Scene> = {
   'lines-end': lines(view(), ready(), dialog('end')),
   'lines-pause-all': lines(view(), ready(), (app) => (app.lines.dialog = { is: 'pause_all' })),
   'lines-desk': lines(desk(), ready(), (app) => (app.delegations.list = { status: 'ready', value: { delegations: [delegation({ acts: ['lines'] })] } })),
+  'line-give-desk': give(desk(), acting(president)),
+  'line-give-desk-two': give(desk(), acting(president, minister)),
+  'line-give-desk-none': give(desk(), acting()),
+  'line-offer-desk': on(desk({ invitations: [for_president(offer())] }), (app) => (app.route = { at: 'offer', invitation: offer().invitation })),
+  'line-taken-desk': on(desk({ invitations: [for_president()] })),
+  'line-taken-from-desk': on(view({ invitations: [compared()] })),
+  'line-taken-from-desk-forged': on(view({ invitations: [{ ...compared(), request: { label: '', code: null, problem: 'what the delegate said does not verify: a signature is invalid' } }] })),
+  'lines-desk-offers': lines(
+    desk({ invitations: [for_president(offer({ invitation: 'a4'.repeat(16), card: { ...sarre, name: 'The Premier of Westisle' } })), compared(), for_president(taken({ invitation: 'a3'.repeat(16), card: governor, made_here: false, link: null }))] }),
+    ready({ ...LINES, lines: LINES.lines.map((one, n) => (n === 1 ? { ...one, given_ms: NOW - 40 * 60_000 } : one)) }),
+    acting(president),
+  ),
+  'lines-from-desk': lines(view({ invitations: [compared(), for_president(taken({ invitation: 'a3'.repeat(16), card: governor, made_here: false, link: null }))] }), ready(), (app) => app.lines.put_off(compared().invitation)),
+  'lines-words': lines(view({ challenge: { line: LINES.lines[0]?.line.line ?? '', words: ['harbor', 'violin', 'acorn', 'lantern'] } }), ready(), dialog('line')),
+  'lines-words-elsewhere': lines(view({ challenge: { line: LINES.lines[0]?.line.line ?? '', words: null } }), ready(), dialog('line')),
+  'lines-doubted': lines(view({ doubted_lines: [doubted()] })),
+  'people-doubted': on(view({ people: [over_line(estmark), over_line(secretary)], doubted_lines: [doubted()] })),
+  'desk-doubted': on(desk({ doubted_lines: [doubted()] })),
+  'lines-doubted-detail': lines(view({ doubted_lines: [doubted()] }), ready(), dialog('line')),
   'lines-desk-rings': lines(desk()),
   'lines-desk-none': lines(desk(), ready({ lines: [], more: false })),
   'lines-officer': lines(guarded({ invitations: [taken({ made_here: false, link: null })] })),

@@ -103,6 +103,15 @@ export const for_lines = (list: DelegationList, principal: string, now: number):
       now <= one.not_after_ms,
   );
 
+/** The delegations under which this person may offer lines now, one of each principal. */
+export function offering(list: DelegationList, delegate: string, now: number): ListedDelegation[] {
+  const to_them = list.delegations.filter((one) => one.delegate.person === delegate);
+  const principals = [...new Set(to_them.map((one) => one.principal.person))];
+  return principals
+    .map((person) => for_lines({ delegations: to_them }, person, now))
+    .filter((one): one is ListedDelegation => one !== undefined);
+}
+
 /** How long a delegation may last, in days: the longest is the limit of `crates/proto/src/limits.rs`. */
 export const TERMS_DAYS = [1, 7, 30, 90] as const;
 const DAY_MS = 86_400_000;

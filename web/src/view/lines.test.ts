@@ -1,20 +1,48 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import type { LineList, ListedLine, LineState } from '../engine/contract';
+import type {
+  InvitationView,
+  LineList,
+  ListedDelegation,
+  ListedLine,
+  LineState,
+  OfferedForView,
+  View,
+} from '../engine/contract';
+import { delegation } from '../fake/delegations';
 import { DEVICES, asks, guarded, invitation } from '../fake/devices';
-import { FROZEN, HOURS, LINES, call_line, estmark, listed_line, offer, over_line, taken, terms } from '../fake/lines';
-import { norland, president } from '../fake/people';
+import {
+  FROZEN,
+  HOURS,
+  LINES,
+  call_line,
+  estmark,
+  listed_line,
+  offer,
+  offered_for,
+  over_line,
+  taken,
+  terms,
+} from '../fake/lines';
+import { norland, officer, president } from '../fake/people';
 import { CALL, NOW, call, desk, incoming, live, record_line, view } from '../fake/views';
 import { set_locale } from '../text/state.svelte';
 import { call_screen } from './call';
+import { offering } from './delegations';
 import { devices_screen } from './devices';
 import { ended_screen } from './ended';
-import { contact_words, last_call, lines_screen, taken_card, taken_line, time_left } from './lines';
+import { contact_words, doubt_sentence, last_call, lines_screen, taken_card, taken_line, time_left } from './lines';
 import { people_screen } from './people';
 import { ring_screen } from './ring';
 import { place_of, screen_name, waiting_devices } from './screen';
 
 const ZONE = 'Europe/Lisbon';
-const NONE = { changing: new Set<string>(), answered: new Set<string>(), paused_together: [], may_change: () => true };
+const NONE = {
+  changing: new Set<string>(),
+  answered: new Set<string>(),
+  paused_together: [],
+  may_change: () => true,
+  offers_for: () => [] as ListedDelegation[],
+};
 const screen = (of = view(), list = LINES, page = {}) => lines_screen(of, list, { ...NONE, ...page }, NOW, ZONE);
 const row = (of = view(), list = LINES, n = 0) => screen(of, list).current[n]!;
 const list_of = (...lines: ListedLine[]): LineList => ({ lines, more: false });
@@ -81,13 +109,14 @@ describe('a principal’s list', () => {
 
   it('has what was offered, and whether somebody took it', () => {
     const { offers } = screen(view({ invitations: [offer(), taken(), invitation()] }));
-    expect(offers.map((one) => [one.taken, one.can_show, one.can_withdraw])).toEqual([
+    expect(offers.map((one) => [one.asks, one.can_show, one.can_withdraw])).toEqual([
       [false, true, true],
       [true, false, true],
     ]);
     const [elsewhere] = screen(view({ invitations: [offer({ made_here: false, link: null })] })).offers;
     expect(screen(guarded({ invitations: [taken({ made_here: false })] })).offers[0]).toMatchObject({
-      taken: true,
+      state: 'Taken, not confirmed',
+      asks: false,
       can_withdraw: true,
       can_show: false,
       elsewhere: null,
@@ -161,6 +190,112 @@ describe('a line whose newest version the office lost', () => {
         state: { words: 'Not in use', since: expect.stringContaining('once whoever gave it says so') },
       });
     }
+  });
+});
+
+it('somebody doubted the holder on another line: it stands first, and whoever gave it can freeze it', () => {
+  const one = LINES.lines[1]!;
+  const doubted = { line: one.line.line, principal: president, holder: one.line.holder, since_ms: NOW - 60_000 };
+  const shown = screen(view({ doubted_lines: [doubted] }));
+  expect(shown.current[0]).toMatchObject({
+    line: one.line.line,
+    can_freeze: true,
+    doubted: expect.stringContaining('Doubted on another line'),
+  });
+  expect(shown.current.filter((row) => row.can_freeze)).toHaveLength(1);
+  expect(doubt_sentence(view(), doubted)).toMatch(/They hold yours, too/);
+  expect(doubt_sentence(desk(), doubted)).toMatch(/They hold a line to the President, too/);
+  // Who may change nothing of it only reads it.
+  expect(screen(desk({ doubted_lines: [doubted] }), LINES, { may_change: () => false }).current[0]).toMatchObject({
+    can_freeze: false,
+  });
+});
+
+describe('a line that the desk offers for a principal', () => {
+  const under = delegation({ acts: ['lines'] });
+  const one = (more: Partial<OfferedForView> = {}, of = taken()) => ({ ...of, offered_for: offered_for(more) });
+  const at_desk = (of: InvitationView) => desk({ invitations: [of] });
+  const for_principal = (of: InvitationView) => view({ invitations: [of] });
+  const elsewhere = { made_here: false, link: null };
+
+  it('is offered under a delegation for lines only', () => {
+    expect(screen(desk(), LINES, { offers_for: () => [under] }).can_give).toBe(true);
+    expect(screen(desk()).can_give).toBe(false);
+    const list = { delegations: [under, delegation({ delegation: 'd7'.repeat(16) })] };
+    expect(offering(list, officer.person, NOW)).toEqual([under]);
+    expect(offering(list, president.person, NOW)).toEqual([]);
+    expect(
+      offering({ delegations: [delegation({ acts: ['lines'], ended_ms: NOW - 1 })] }, officer.person, NOW),
+    ).toEqual([]);
+    expect(place_of(desk(), { at: 'give' })).toBe('give');
+  });
+
+  it('is asked of the desk first, on the device that offered it, and of the principal once the desk has compared', () => {
+    const none = new Set<string>();
+    const before = one();
+    const after = one({ attested_ms: NOW - 60_000 }, taken(elsewhere));
+    expect(taken_line(at_desk(before), none)).toEqual(before);
+    expect(taken_line(at_desk({ ...before, made_here: false }), none)).toBeNull();
+    expect(taken_line(at_desk(after), none)).toBeNull();
+    expect(taken_line(for_principal({ ...before, ...elsewhere }), none)).toBeNull();
+    expect(taken_line(for_principal(after), none)).toEqual(after);
+    expect(taken_line(guarded({ invitations: [after] }), none)).toBeNull();
+  });
+
+  it('says to the principal who compared the numbers and what it allows, and to the desk who is asked next', () => {
+    const after = one({ attested_ms: NOW - 60_000 }, taken(elsewhere));
+    const principal = taken_card(for_principal(after), after, new Set(), ZONE);
+    expect(principal).toMatchObject({
+      title: 'Your office gave a line',
+      code: '471 029 583 016',
+      code_words: expect.stringContaining('compared these numbers'),
+      yes: 'Confirm this line',
+      allows: expect.stringMatching(/^Rings me, at any time/),
+      can_confirm: true,
+      elsewhere: null,
+    });
+    const first = taken_card(at_desk(one()), one(), new Set(), ZONE);
+    expect(first).toMatchObject({
+      title: 'Somebody took the line',
+      code_words: 'Both screens must show',
+      allows: null,
+      can_confirm: true,
+    });
+    expect(first.nobody).toContain('the President is asked');
+    const forged = one(
+      { attested_ms: NOW },
+      taken({ ...elsewhere, request: { label: '', code: null, problem: 'forged' } }),
+    );
+    expect(taken_card(for_principal(forged), forged, new Set(), ZONE)).toMatchObject({
+      can_confirm: false,
+      can_refuse: true,
+    });
+  });
+
+  it('stands in the list with who offered it, and what it waits for', () => {
+    const state = (of: View) => screen(of).offers[0]!;
+    expect(state(at_desk(one({}, offer())))).toMatchObject({
+      state: 'Not taken yet',
+      can_show: true,
+      can_withdraw: true,
+    });
+    expect(state(at_desk(one()))).toMatchObject({ state: 'Taken: compare the numbers', asks: true });
+    expect(state(for_principal(one({}, taken(elsewhere))))).toMatchObject({
+      state: expect.stringContaining('has to compare the numbers'),
+      asks: false,
+      elsewhere: null,
+      offered_by: expect.stringContaining('for the President'),
+    });
+    const after = one({ attested_ms: NOW }, taken(elsewhere));
+    expect(state(for_principal(after))).toMatchObject({ state: 'Waits for your confirmation', asks: true });
+    expect(state(at_desk(after)).state).toContain('to confirm');
+  });
+
+  it('stands apart on the desk the day it was given', () => {
+    const new_one = { ...LINES.lines[0]!, given_ms: NOW - 1 };
+    const { today, current } = screen(desk(), list_of(new_one, LINES.lines[1]!));
+    expect([today.length, current.length]).toEqual([1, 1]);
+    expect(screen(view(), list_of(new_one)).today).toEqual([]);
   });
 });
 

@@ -2,22 +2,24 @@
 
 import type {
   Contact,
+  DoubtedLine,
   InvitationView,
   LineList,
   LineState,
   LineTerms,
+  ListedDelegation,
   ListedLine,
   RecordLine,
   Role,
   View,
 } from '../engine/contract';
-import { gives_lines, holds_lines, stops_lines } from '../engine/roles';
+import { acts_for_others, gives_lines, holds_lines, stops_lines } from '../engine/roles';
 import { t } from '../text';
 import { capitalise, format_number } from '../text/format';
 import { told } from '../text/told';
 import { date_time, duration_text, full_date } from './clock';
 import type { Level, Shape } from './labels';
-import { hours_words, narrow_words, often_words, until_words, within_hours } from './line_words';
+import { hours_words, narrow_words, often_words, terms_summary, until_words, within_hours } from './line_words';
 
 export interface LineRow {
   line: string;
@@ -44,6 +46,10 @@ export interface LineRow {
   can_freeze: boolean;
   can_end: boolean;
   can_hand_back: boolean;
+  /** It was bound with a link: its giver's device and its holder's have words to ask for. */
+  has_words: boolean;
+  /** That somebody doubted its holder on another line. */
+  doubted: string | null;
   /** It was changed from here, and the office has not said so yet. */
   changing: boolean;
   details: { what: string; words: string }[];
@@ -53,8 +59,12 @@ export interface OfferRow {
   invitation: string;
   name: string;
   where: string;
-  /** A device took it. */
-  taken: boolean;
+  /** What has become of it, in a few words. */
+  state: string;
+  /** Who offered it for whom, of a line that is offered for another person. */
+  offered_by: string | null;
+  /** A device took it, and this person has to answer. */
+  asks: boolean;
   until: string;
   can_show: boolean;
   can_withdraw: boolean;
@@ -68,6 +78,8 @@ export interface LinesScreen {
   intro: string;
   can_give: boolean;
   offers: OfferRow[];
+  /** Those given today, for who acts for others. */
+  today: LineRow[];
   current: LineRow[];
   past: LineRow[];
   nothing: string;
@@ -84,9 +96,12 @@ export interface LinesPage {
   paused_together: readonly string[];
   /** Whether this person's own lines, or a delegation for lines, let them change one. Security officers stop all. */
   may_change: (one: ListedLine) => boolean;
+  /** The delegations under which this person offers lines. */
+  offers_for: () => readonly ListedDelegation[];
 }
 
-interface Context extends Omit<LinesPage, 'paused_together'> {
+interface Context extends Omit<LinesPage, 'paused_together' | 'offers_for'> {
+  view: View;
   now: number;
   zone: string;
   ready: boolean;
@@ -102,7 +117,9 @@ export function lines_screen(view: View, list: LineList, page: LinesPage, now: n
   const role = view.you?.role;
   const [gives, holds, stops] = [gives_lines, holds_lines, stops_lines].map((may) => role !== undefined && may(role));
   const texts = gives ? lines.own : holds ? lines.held : stops ? lines.all : lines.for_others;
+  const acts = role !== undefined && acts_for_others(role);
   const context: Context = {
+    view,
     changing: page.changing,
     answered: page.answered,
     may_change: page.may_change,
@@ -115,22 +132,26 @@ export function lines_screen(view: View, list: LineList, page: LinesPage, now: n
     texts,
   };
   const rows = list.lines.map((one) => line_row(one, context));
-  const current = rows.filter((row) => state_now(row.one, now) !== 'ended');
+  const in_use = rows.filter((row) => state_now(row.one, now) !== 'ended');
+  const day = full_date(now, zone);
+  const today = acts ? in_use.filter((row) => full_date(row.one.given_ms, zone) === day) : [];
+  const current = in_use.filter((row) => !today.includes(row));
   // What needs an eye stands first.
-  const frozen = current.filter((row) => state_now(row.one, now) === 'suspect');
-  const live = current.filter((row) => row.on);
+  const frozen = current.filter((row) => row.doubted !== null || state_now(row.one, now) === 'suspect');
+  const live = in_use.filter((row) => row.on);
   const may_pause = context.ready && !stops && !holds;
   return {
     title: texts.title,
     intro: live.length === 0 ? lines.none_in_use : lines.in_use(live.length, format_number(live.length)),
-    can_give: gives === true && view.office?.lines === true,
+    can_give: (gives === true || (acts && page.offers_for().length > 0)) && view.office?.lines === true,
     offers: holds ? [] : view.invitations.filter((one) => one.line !== null).map((one) => offer_row(one, context)),
+    today,
     current: [...frozen, ...current.filter((row) => !frozen.includes(row))],
     past: rows.filter((row) => state_now(row.one, now) === 'ended'),
     nothing: texts.nothing,
     to_pause: may_pause && live.length > 1 ? live.filter((row) => row.can_switch).map((row) => row.one) : [],
     to_resume: may_pause
-      ? current
+      ? in_use
           .map((row) => row.one)
           .filter((one) => !one.lost && one.line.state === 'paused' && page.paused_together.includes(one.line.line))
       : [],
@@ -164,6 +185,7 @@ function line_row(one: ListedLine, context: Context): LineRow {
   const givers = can && !stops && !holds && context.may_change(one);
   const others = can && !lost;
   const suspect = (one.lost ?? line).state === 'suspect';
+  const doubt = context.view.doubted_lines.find((other) => other.line === line.line);
   return {
     line: line.line,
     one,
@@ -181,7 +203,9 @@ function line_row(one: ListedLine, context: Context): LineRow {
     switch_words: lines.actions[lost ? 'use_again' : state === 'live' ? 'pause' : 'resume'],
     can_unfreeze: givers && suspect && gives && !lost,
     can_change: givers && line.state === 'live' && !lost,
-    can_freeze: others && stops && !suspect,
+    can_freeze: others && !suspect && (stops || (givers && doubt !== undefined)),
+    has_words: line.device !== undefined && !stops && !over,
+    doubted: doubt && !suspect && !over ? lines.doubt.since(date_time(doubt.since_ms, zone) ?? '') : null,
     can_end: givers || (others && stops),
     can_hand_back: others && holds,
     changing,
@@ -236,30 +260,60 @@ function details(one: ListedLine, { zone, gives, holds, texts }: Context): LineR
   ].filter(({ words }) => words !== '');
 }
 
-function offer_row(one: InvitationView, { ready, zone, gives, stops, answered }: Context): OfferRow {
+function offer_row(one: InvitationView, { view, ready, zone, gives, stops, answered }: Context): OfferRow {
   const { lines } = t();
   const until = date_time(one.expires_ms, zone) ?? '';
+  const offered = one.offered_for;
   return {
     invitation: one.invitation,
     name: one.card.name,
     where: one.card.organisation,
-    taken: one.request !== null,
+    state: offer_state(one, view),
+    offered_by: offered && lines.offer.offered_by(offered.delegate.name, offered.principal.name),
+    asks: awaits_answer(view, one),
     until: one.request === null ? lines.offer.until(until) : lines.taken.until(until),
-    can_show: gives && one.made_here && one.link !== null,
-    // Whoever gave it, on any of their devices; a security officer stops any line.
-    can_withdraw: ready && (gives || stops),
-    elsewhere: gives && !one.made_here ? lines.offer.elsewhere : null,
+    can_show: (gives || offered !== null) && one.made_here && one.link !== null,
+    // Whoever gave it, on any of their devices, and who acts for them; a security officer stops any line.
+    can_withdraw: ready && (gives || stops || offered !== null),
+    elsewhere: gives && !one.made_here && offered === null ? lines.offer.elsewhere : null,
     answered: answered.has(one.invitation),
   };
+}
+
+function offer_state(one: InvitationView, view: View): string {
+  const { lines } = t();
+  const offered = one.offered_for;
+  if (one.request === null) return lines.offered;
+  if (offered === null) return lines.offer.taken;
+  if (offered.attested_ms === null)
+    return one.made_here ? lines.offer.compare : lines.offer.compares(offered.delegate.name);
+  const own = view.you?.person === offered.principal.person;
+  return own ? lines.offer.confirm : lines.offer.waits_for(offered.principal.name);
+}
+
+/** Whether this person has to answer who took a line: its giver, or, before them, who offered it for them on this device. */
+export function awaits_answer(view: View | null, one: InvitationView): boolean {
+  if (!view?.you || one.line === null || one.request === null) return false;
+  const offered = one.offered_for;
+  if (gives_lines(view.you.role)) return offered === null || offered.attested_ms !== null;
+  return offered !== null && one.made_here && offered.attested_ms === null;
 }
 
 /** The card that asks who took a line. */
 export interface TakenCard {
   invitation: string;
+  title: string;
   for: string;
   /** What the device says it is. */
   claim: string;
   code: string | null;
+  /** What the code is: to be compared, or that it was, and by whom. */
+  code_words: string;
+  how: string;
+  /** What the line allows, where somebody else chose that. */
+  allows: string | null;
+  /** What does not happen before the answer. */
+  nobody: string;
   problem: string | null;
   /** Why it is confirmed on another device. */
   elsewhere: string | null;
@@ -273,10 +327,7 @@ export interface TakenCard {
 
 /** The line that a device took and for which this person has to answer: the one whose time is up first. */
 export function taken_line(view: View | null, later: ReadonlySet<string>): InvitationView | null {
-  if (!view?.you || !gives_lines(view.you.role)) return null;
-  const taken = view.invitations.filter(
-    (one) => one.request !== null && one.line !== null && !later.has(one.invitation),
-  );
+  const taken = (view?.invitations ?? []).filter((one) => awaits_answer(view, one) && !later.has(one.invitation));
   return taken.sort((a, b) => a.expires_ms - b.expires_ms)[0] ?? null;
 }
 
@@ -284,23 +335,38 @@ export function taken_card(view: View, one: InvitationView, answered: ReadonlySe
   const texts = t().lines.taken;
   const ready = view.phase === 'ready';
   const { label = '', code = null, problem = null } = one.request ?? {};
-  // Only the device that has the link's secret can verify the request.
-  const genuine = one.made_here && problem === null;
+  const offered = one.offered_for;
+  // Only the device that has the link's secret can verify the request, or the principal's what that device signed of it.
+  const own = offered !== null && view.you?.person === offered.principal.person;
+  const here = one.made_here || own;
+  const genuine = here && problem === null;
   const times = one.refused_requests;
   return {
     invitation: one.invitation,
+    title: own ? texts.title_offered : texts.title,
+    code_words: own ? texts.compared(offered.delegate.name) : texts.code,
+    how: own ? texts.compared_on(date_time(offered.attested_ms ?? 0, zone) ?? '') : texts.how,
+    allows:
+      own && one.line ? capitalise(`${t().lines.own.reach[one.line.reach]}, ${terms_summary(one.line, zone)}`) : null,
+    nobody: offered && !own ? texts.nobody_other(offered.principal.name) : texts.nobody,
     for: texts.for(one.card.name, one.card.organisation),
     claim: label === '' ? texts.no_claim : texts.claim(label),
     code: genuine ? code : null,
-    problem: one.made_here && problem !== null ? texts.not_genuine_then(told(problem)) : null,
-    elsewhere: one.made_here ? null : texts.elsewhere,
+    problem: here && problem !== null ? texts.not_genuine_then(told(problem)) : null,
+    elsewhere: here ? null : texts.elsewhere,
     opened_again: times > 0 ? t().lines.offer.opened_again(times, format_number(times)) : null,
-    yes: texts.yes(one.card.name),
+    yes: own ? texts.yes_offered : texts.yes(one.card.name),
     until: texts.until(date_time(one.expires_ms, zone) ?? ''),
     can_confirm: ready && genuine && code !== null,
     can_refuse: ready,
     answered: answered.has(one.invitation),
   };
+}
+
+/** That the holder of a line was doubted on another one. */
+export function doubt_sentence(view: View | null, { principal, holder }: DoubtedLine): string {
+  const { doubt } = t().lines;
+  return principal.person === view?.you?.person ? doubt.own(holder.name) : doubt.of(holder.name, principal.name);
 }
 
 /** How long an offer still stands, in its largest unit. */

@@ -1,9 +1,10 @@
 // Which screen is shown. A ring covers everything, a call covers the lists.
 
-import type { Alert, RevocationView, View } from '../engine/contract';
+import type { Alert, InvitationView, RevocationView, View } from '../engine/contract';
 import type { Asking } from '../engine/asking';
 import type { Problem } from '../engine/problem';
 import {
+  acts_for_others,
   gives_lines,
   sees_alerts,
   sees_all_devices,
@@ -16,7 +17,7 @@ import {
 import { t } from '../text';
 import { format_number } from '../text/format';
 import { unseen_alerts } from './alerts';
-import { taken_line } from './lines';
+import { awaits_answer, taken_line } from './lines';
 import type { ShownView } from './resume';
 import { may_still_ring } from './ring';
 
@@ -164,7 +165,7 @@ export function place_of(view: View, route: Route): Place {
       return view.reach.length > 0 ? 'reach' : home;
     case 'give':
     case 'offer':
-      return view.you && gives_lines(view.you.role) ? route.at : home;
+      return view.you && (gives_lines(view.you.role) || acts_for_others(view.you.role)) ? route.at : home;
     default:
       return lists_calls(view) ? route.at : home;
   }
@@ -172,9 +173,8 @@ export function place_of(view: View, route: Route): Place {
 
 /** Devices that wait for this person's answer. The giver of a line confirms its holder. */
 export function waiting_devices(view: View | null): number {
-  const gives = view?.you ? gives_lines(view.you.role) : false;
-  const theirs = view?.invitations.filter((one) => gives || one.line === null) ?? [];
-  return theirs.filter((invitation) => invitation.request !== null).length;
+  const waits = (one: InvitationView) => (one.line === null ? one.request !== null : awaits_answer(view, one));
+  return view?.invitations.filter(waits).length ?? 0;
 }
 
 /** Which alert it is. Forks share their sentence, and each has evidence of its own to save. */

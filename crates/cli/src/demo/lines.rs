@@ -253,6 +253,7 @@ impl Principal<'_> {
                 purpose: "Grain".to_owned(),
             },
             valid_ms: None,
+            under: None,
         }));
         let new = |view: &View| {
             let mut found = view.invitations.iter();

@@ -4,17 +4,20 @@
 use crate::{
     Engine,
     call::Call,
+    challenge,
     device::{KeptInvitation, KeptLine},
     io::{LineChange, NewLine, Output},
     view::AlertLevel,
 };
 use chacha20::rand_core::Rng as _;
 use telcon_identity::{
-    Flaw, IdentityError, Validity, VerifiedDelegation, VerifiedLine, VerifiedRequest, certify_holder, sign_line,
+    Flaw, IdentityError, Validity, VerifiedDelegation, VerifiedLine, VerifiedRequest, attest_holder, certify_holder,
+    request_sha256, sign_line,
 };
 use telcon_proto::{
     Blob, CallId, Card, ClientMessage, DeviceId, InvitationId, LineId, PersonId, Role,
     alert::ReportedAlert,
+    attestation::HolderAttestation,
     delegation::Act,
     line::{Line, LineList, LineState, LineTerms, LoggedVersion, ProvenLine, Rings},
     policy::{Action, allows},
@@ -108,18 +111,16 @@ impl Engine {
         gives
     }
 
-    /// Offers a line to somebody who has no device in this office. Its link is an invitation's, with the same identifier.
+    /// Offers a line to somebody who has no device in this office, for oneself or for a principal. Its link is an invitation's, with the
+    /// same identifier.
     pub(super) fn give_line(&mut self, now_ms: u64, to: NewLine) {
-        if !self.gives_lines() {
-            return;
-        }
+        let Some(giver) = self.giver(now_ms, to.under.as_deref()) else { return };
         let (mut person, mut id) = ([0; 16], [0; 16]);
         self.rng.fill_bytes(&mut person);
         self.rng.fill_bytes(&mut id);
-        let me = self.device.me().card();
         let holder = Card {
             person: PersonId::from_bytes(person),
-            office: me.office.clone(),
+            office: giver.principal.office.clone(),
             name: to.name,
             organisation: to.organisation,
             role: Role::Counterpart,
@@ -127,7 +128,6 @@ impl Engine {
             place: false,
         };
         let terms = self.within_floor(to.terms);
-        let giver = Giver { principal: me.clone(), under: None };
         let first = self.first_version(now_ms, LineId::from_bytes(id), &giver, holder.clone(), terms.clone(), None);
         // What this device's own rules refuse is not offered.
         if let Err(why) = self.signed_line(&first, &giver) {
@@ -135,10 +135,16 @@ impl Engine {
         }
         let invitation = InvitationId::from_bytes(id);
         let (secret, expires_ms) = self.draw_link(now_ms, to.valid_ms);
-        let kept = KeptLine { holder: holder.clone(), terms: terms.clone() };
+        let kept = KeptLine { holder: holder.clone(), terms: terms.clone(), under: to.under };
         let token_sha256 =
             self.keep_invitation(now_ms, &secret, KeptInvitation::new(invitation, &secret, expires_ms).for_line(kept));
-        self.send(ClientMessage::Invite { invitation, card: holder, expires_ms, token_sha256, line: Some(terms) });
+        let card = holder;
+        self.send(match giver.under.as_ref().map(VerifiedDelegation::on_behalf) {
+            None => ClientMessage::Invite { invitation, card, expires_ms, token_sha256, line: Some(terms) },
+            Some(on_behalf) => {
+                ClientMessage::OfferLine { invitation, card, expires_ms, token_sha256, line: terms, on_behalf }
+            }
+        });
     }
 
     /// Gives a line to somebody whom the office's registrars enrolled: for all their devices, and at once.
@@ -158,11 +164,17 @@ impl Engine {
         }
     }
 
-    /// Certifies the device that asked to take a line, and signs its first version, which names that device.
+    /// Certifies the device that asked to take a line, and signs its first version, which names that device. A delegate certifies
+    /// nobody: this device attests to the principal who asked.
     pub(super) fn confirm_line(&mut self, now_ms: u64, id: InvitationId, compared: &str) {
+        let kept = self.state.invitations.iter().find(|kept| kept.invitation == id);
+        if kept.is_some_and(|kept| kept.line.as_ref().is_some_and(|line| line.under.is_some())) {
+            return self.attest_holder(now_ms, id, compared);
+        }
         match self.confirmed_line(now_ms, id, compared) {
             Ok((chain, statement)) => {
                 let chain = chain.into_iter().map(Blob).collect();
+                self.keep_challenge(id);
                 self.send(ClientMessage::ApproveDevice { invitation: id, chain, line: Some(statement) });
             }
             Err(why) => self.alert(AlertLevel::Amber, format!("The line was not confirmed: {why}.")),
@@ -170,12 +182,13 @@ impl Engine {
     }
 
     fn confirmed_line(&self, now_ms: u64, id: InvitationId, compared: &str) -> Result<(Vec<Vec<u8>>, String), String> {
-        let request: &VerifiedRequest = self.asked_with(id)?;
-        if request.code() != compared {
-            return Err("its code is not the one that you compared".into());
-        }
+        let request = self.compared(id, compared)?;
         let kept = self.state.invitations.iter().find(|kept| kept.invitation == id).and_then(|kept| kept.line.clone());
-        let KeptLine { holder, terms } = kept.ok_or("it is no line that was given on this device")?;
+        // What is signed is what this person said, or a delegate: not what the server shows.
+        let attested = self.attested(id).map(|by| by.content());
+        let attested = attested.map(|content| (content.holder.clone(), content.terms.clone()));
+        let given = kept.map(|kept| (kept.holder, kept.terms)).or(attested);
+        let (holder, terms) = given.ok_or("it is no line that was given on this device")?;
         let (key, me) = (self.device.key(), self.device.me());
         let chain = certify_holder(key, me, self.device.chain(), request, &holder, now_ms)
             .map_err(|error| error.to_string())?;
@@ -184,6 +197,63 @@ impl Engine {
         let first = self.first_version(now_ms, line, &giver, holder, terms, Some(device));
         let (statement, _) = self.signed_line(&first, &giver)?;
         Ok((chain, statement))
+    }
+
+    /// Keeps the words of a line whose link this device has; durable before the holder can have the line.
+    fn keep_challenge(&mut self, id: InvitationId) {
+        let words = self.ask(id).zip(self.asked_with(id).ok()).map(|(ask, request)| challenge::words(&ask, request));
+        if let Some(words) = words {
+            self.state.challenges.keep(id, words);
+            self.out.push_back(Output::Persist);
+        }
+    }
+
+    pub(super) fn show_challenge(&mut self, line: Option<LineId>) {
+        self.shown_challenge = line;
+        self.view_changed();
+    }
+
+    /// The device that asked with an open invitation, if its code is the one that was compared.
+    fn compared(&self, id: InvitationId, code: &str) -> Result<&VerifiedRequest, String> {
+        let request = self.asked_with(id)?;
+        if request.code() == code { Ok(request) } else { Err("its code is not the one that you compared".into()) }
+    }
+
+    /// Tells the principal, signed, which device took the line that was offered for them here.
+    fn attest_holder(&mut self, now_ms: u64, id: InvitationId, compared: &str) {
+        match self.attestation(now_ms, id, compared) {
+            Ok(statement) => {
+                self.keep_challenge(id);
+                self.send(ClientMessage::AttestHolder { invitation: id, statement });
+            }
+            Err(why) => self.alert(AlertLevel::Amber, format!("The line was not confirmed: {why}.")),
+        }
+    }
+
+    fn attestation(&self, now_ms: u64, id: InvitationId, compared: &str) -> Result<String, String> {
+        let device = self.compared(id, compared)?.request().device;
+        let kept = self.state.invitations.iter().find(|kept| kept.invitation == id).and_then(|kept| kept.line.clone());
+        let KeptLine { holder, terms, under } = kept.ok_or("it is no line that was offered on this device")?;
+        let under = under.ok_or("it was not offered for somebody else")?;
+        let request = self.request_text(id).ok_or("no device has asked yet")?;
+        let (office, unverified) = (self.device.office(), |error: IdentityError| error.to_string());
+        let delegation = office.verify_delegation(&under).map_err(unverified)?;
+        // By the present time: the statement's own date is of this device's choice.
+        delegation.check(Act::Lines, self.device.me().card(), now_ms).map_err(unverified)?;
+        let attestation = HolderAttestation {
+            office: self.device.me().office().clone(),
+            invitation: id,
+            principal: delegation.principal().clone(),
+            holder,
+            terms,
+            device,
+            request_sha256: request_sha256(request),
+            on_behalf: delegation.on_behalf(),
+            at_ms: now_ms,
+        };
+        let statement = attest_holder(self.device.key(), self.device.chain(), &attestation);
+        office.verify_attestation(&statement).map_err(unverified)?;
+        Ok(statement)
     }
 
     /// Signs the next version of a line. The version before comes from the office's list: the server cannot have it be another one, since

@@ -41,9 +41,10 @@ use rings::{Present, Rings};
 use std::collections::{BTreeMap, VecDeque};
 use telcon_identity::{LoggedDevice, VerifiedDelegation, needs_line};
 use telcon_proto::{
-    CallId, Card, ClientMessage, DeviceId, PersonId, RecordMode, Role, ServerMessage,
+    CallId, Card, ClientMessage, DeviceId, LineId, PersonId, RecordMode, Role, ServerMessage,
     contact::Contact,
     device_policy::ProgramVersion,
+    doubt::DoubtedLine,
     limits::MAX_MESSAGE_BYTES,
     line::{self, ContactLine, LineState, Reach},
     policy::{Action, allows},
@@ -128,6 +129,10 @@ pub struct Engine {
     lines_changed: u32,
     /// How often the office reported that documents changed.
     documents_changed: u32,
+    /// The line whose words the screen shows.
+    shown_challenge: Option<LineId>,
+    /// Lines whose holder somebody doubted on another line.
+    doubted_lines: Vec<DoubtedLine>,
     zones: Zones,
     alerts_known: alerts::Alerts,
     codes: codes::Codes,
@@ -185,6 +190,8 @@ impl Engine {
             line: SentLine::default(),
             lines_changed: 0,
             documents_changed: 0,
+            shown_challenge: None,
+            doubted_lines: Vec::new(),
             zones: no_zones,
             alerts_known: alerts::Alerts::default(),
             codes: codes::Codes::default(),
@@ -436,10 +443,12 @@ impl Engine {
             recovered_ms: self.recovered_ms,
             revocation: self.revocation.clone(),
             code: self.code_view(),
+            challenge: self.shown_challenge.map(|line| self.state.challenges.view(line)),
             devices_changed: self.invitations.devices_changed,
             delegations_changed: self.delegations_changed,
             lines_changed: self.lines_changed,
             documents_changed: self.documents_changed,
+            doubted_lines: self.doubted_lines.clone(),
             office_alerts: self.office_alerts_view(),
             added_devices: self.added_devices_view(),
             note_takers: self.note_takers,
@@ -528,6 +537,8 @@ impl Engine {
             UserCommand::Suspect { call } => self.suspect(now_ms, call),
             UserCommand::SeeLines { list } => self.see_lines(&list),
             UserCommand::ShowCode { invitation } => self.show_code(invitation),
+            UserCommand::ShowChallenge { line } => self.show_challenge(Some(line)),
+            UserCommand::HideChallenge => self.show_challenge(None),
             UserCommand::HideCode => self.hide_code(),
             UserCommand::SeeAlerts { alerts } => self.see_alerts(alerts),
             UserCommand::AcknowledgeDevice { device } => self.acknowledge_device(device),

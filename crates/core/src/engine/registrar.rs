@@ -1,15 +1,18 @@
 //! Invitations: what a registrar's device does, who invites, verifies what new devices ask, and certifies them; where the charter demands
-//! two, also what another person's registrar certified first. Those to take a principal's line are verified here too; `lines` certifies.
+//! two, also what another person's registrar certified first. Those to take a principal's line are verified here too, and what a
+//! principal's delegate attests of them; `lines` certifies.
 
 use crate::{
     Engine,
     device::KeptInvitation,
     io::{Output, PersonToInvite},
-    view::{AlertLevel, ApprovalView, InvitationView, RegistrarView, RequestView},
+    view::{AlertLevel, ApprovalView, InvitationView, OfferedForView, RegistrarView, RequestView},
 };
 use chacha20::rand_core::Rng as _;
 use std::collections::BTreeMap;
-use telcon_identity::{Ask, IdentityError, Registrar, VerifiedApproval, VerifiedRequest, read_request, verify_request};
+use telcon_identity::{
+    Ask, IdentityError, Registrar, VerifiedApproval, VerifiedAttestation, VerifiedRequest, read_request, verify_request,
+};
 use telcon_proto::{
     Blob, Card, ClientMessage, DeviceId, Digest, InvitationId, PersonId, http::Registrars, limits::MAX_INVITATION_MS,
     message::OpenInvitation,
@@ -34,6 +37,22 @@ struct Open {
     request: Option<Result<VerifiedRequest, String>>,
     /// The first of two registrars' approvals of it, verified.
     first: Option<VerifiedApproval>,
+    /// What a delegate's device says of it to this person, who is the principal; verified.
+    attested: Option<VerifiedAttestation>,
+}
+
+/// What was verified of an open invitation.
+#[derive(Default)]
+struct Asked {
+    request: Option<Result<VerifiedRequest, String>>,
+    first: Option<VerifiedApproval>,
+    attested: Option<VerifiedAttestation>,
+}
+
+impl Asked {
+    fn flawed(why: impl Into<String>) -> Self {
+        Self { request: Some(Err(why.into())), ..Self::default() }
+    }
 }
 
 impl Engine {
@@ -56,8 +75,8 @@ impl Engine {
     /// The office reports invitations that are new, changed or closed.
     pub(super) fn on_invitations(&mut self, changed: Vec<OpenInvitation>, closed: &[InvitationId], now_ms: u64) {
         for invitation in changed {
-            let (request, first) = self.verified(&invitation, now_ms);
-            self.invitations.open.insert(invitation.invitation, Open { invitation, request, first });
+            let Asked { request, first, attested } = self.verified(&invitation, now_ms);
+            self.invitations.open.insert(invitation.invitation, Open { invitation, request, first, attested });
         }
         for id in closed {
             self.invitations.open.remove(id);
@@ -142,6 +161,16 @@ impl Engine {
         }
     }
 
+    /// The request of the device that asked with an open invitation, as it was signed.
+    pub(super) fn request_text(&self, id: InvitationId) -> Option<&str> {
+        self.invitations.open.get(&id)?.invitation.request.as_deref()
+    }
+
+    /// What a delegate's device says to this principal of the device that asked.
+    pub(super) fn attested(&self, id: InvitationId) -> Option<&VerifiedAttestation> {
+        self.invitations.open.get(&id)?.attested.as_ref()
+    }
+
     pub(super) fn close_invitation(&mut self, invitation: InvitationId) {
         self.send(ClientMessage::CloseInvitation { invitation });
     }
@@ -190,12 +219,8 @@ impl Engine {
     }
 
     /// What a device asked with an invitation, and the first of two registrars' approvals of it.
-    fn verified(
-        &self,
-        open: &OpenInvitation,
-        now_ms: u64,
-    ) -> (Option<Result<VerifiedRequest, String>>, Option<VerifiedApproval>) {
-        let Some(request) = open.request.as_deref() else { return (None, None) };
+    fn verified(&self, open: &OpenInvitation, now_ms: u64) -> Asked {
+        let Some(request) = open.request.as_deref() else { return Asked::default() };
         let office = self.device.office();
         let first = open.first_approval.as_ref().filter(|_| self.approvals_needed(open) == Registrars::Two);
         let first = first.map(|first| {
@@ -206,23 +231,54 @@ impl Engine {
         let first: Option<(VerifiedApproval, VerifiedRequest)> = match first.transpose() {
             Ok(first) => first,
             Err::<_, IdentityError>(error) => {
-                return (Some(Err(format!("the first approval does not verify: {error}"))), None);
+                return Asked::flawed(format!("the first approval does not verify: {error}"));
             }
         };
         match (self.ask(open.invitation), first) {
             // With the secret that only the device has which made the invitation.
             (Some(_), _) if self.differs_from_kept(open) => {
-                let why = "the office's server shows another person or other terms than were given";
-                (Some(Err(why.to_owned())), None)
+                Asked::flawed("the office's server shows another person or other terms than were given")
             }
             (Some(ask), first) => {
                 let verified = verify_request(request, office.domain(), &ask).map_err(|error| error.to_string());
-                (Some(verified), first.map(|(first, _)| first))
+                Asked { request: Some(verified), first: first.map(|(first, _)| first), attested: None }
             }
             // The first registrar certified that the sender had the link; the code that is compared is the request's.
-            (None, Some((first, request))) => (Some(Ok(request)), Some(first)),
-            (None, None) => (Some(Err("it was made on another device, which has to answer it".to_owned())), None),
+            (None, Some((first, request))) => Asked { request: Some(Ok(request)), first: Some(first), attested: None },
+            (None, None) => match self.attested_for_me(open, request) {
+                Some(Ok((attested, request))) => {
+                    Asked { request: Some(Ok(request)), first: None, attested: Some(attested) }
+                }
+                Some(Err(why)) => Asked::flawed(why),
+                None => Asked::flawed("it was made on another device, which has to answer it"),
+            },
         }
+    }
+
+    /// What a delegate's device attests of an offer for this person, and the request that it is about.
+    fn attested_for_me(
+        &self,
+        open: &OpenInvitation,
+        request: &str,
+    ) -> Option<Result<(VerifiedAttestation, VerifiedRequest), String>> {
+        let offered = open.offered_for.as_ref()?;
+        let (me, attested) = (self.device.me().card(), offered.attested.as_ref()?);
+        if offered.principal.person != me.person {
+            return None;
+        }
+        let verified = self.device.office().verify_attested(attested, request);
+        Some(verified.map_err(|error| format!("what the delegate said does not verify: {error}")).and_then(|found| {
+            let content = found.0.content();
+            let same = content.principal == *me
+                && content.invitation == open.invitation
+                && content.holder == open.card
+                && open.line.as_ref() == Some(&content.terms);
+            if same {
+                Ok(found)
+            } else {
+                Err("the office's server shows another offer than the delegate made".to_owned())
+            }
+        }))
     }
 
     /// Whether an invitation to take a line is not what this device made: what was given is signed, and not what the server says.
@@ -240,7 +296,7 @@ impl Engine {
         if open.recovery.is_some() { Registrars::Two } else { self.device.office().registrars() }
     }
 
-    fn ask(&self, id: InvitationId) -> Option<Ask> {
+    pub(super) fn ask(&self, id: InvitationId) -> Option<Ask> {
         let kept = self.state.invitations.iter().find(|kept| kept.invitation == id)?;
         let office = self.device.office();
         let ask = Ask::new(office.suite(), kept.secret()?, office.authority_sha256(), id);
@@ -259,7 +315,7 @@ impl Engine {
     }
 
     pub(super) fn invitation_views(&self) -> Vec<InvitationView> {
-        let view = |Open { invitation: open, request, first }: &Open| {
+        let view = |Open { invitation: open, request, first, attested }: &Open| {
             let ask = self.ask(open.invitation).map(|ask| ask.for_recovery(open.recovery.is_some()));
             let request = request.as_ref().map(|request| match request {
                 Ok(verified) => RequestView {
@@ -281,6 +337,11 @@ impl Engine {
                 approvals_needed: self.approvals_needed(open).into(),
                 recovery: open.recovery,
                 line: open.line.clone(),
+                offered_for: open.offered_for.as_ref().map(|offered| OfferedForView {
+                    principal: offered.principal.clone(),
+                    delegate: attested.as_ref().map_or(&offered.delegate, |by| by.delegate()).clone(),
+                    attested_ms: offered.attested.as_ref().map(|by| by.at_ms),
+                }),
                 first_approval: first.as_ref().map(|first| ApprovalView {
                     by: first.card().clone(),
                     own: first.card().person == self.device.me().card().person,

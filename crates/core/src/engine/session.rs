@@ -110,6 +110,7 @@ impl Engine {
                 self.silenced = silenced;
                 self.reach.clear();
                 self.reset_invitations();
+                self.doubted_lines.clear();
                 self.reset_recoveries();
                 self.reset_alerts();
                 (self.people, self.people_more) = (people, people_more);
@@ -169,6 +170,7 @@ impl Engine {
             }
             ServerMessage::DocumentsChanged { .. } => self.documents_changed = self.documents_changed.wrapping_add(1),
             ServerMessage::LinesChanged {} => self.lines_changed = self.lines_changed.wrapping_add(1),
+            ServerMessage::LinesDoubted { lines } => self.doubted_lines = lines,
             ServerMessage::Delegation(_) | ServerMessage::Line(_) => {}
             ServerMessage::Alerts { changed, unseen } => self.on_alerts(changed, unseen),
             ServerMessage::DevicesAdded { devices } => self.on_devices_added(devices),

@@ -216,6 +216,7 @@ impl Office {
             first_approval: None,
             recovery: None,
             line: line.clone(),
+            offered_for: None,
         }
     }
 
@@ -227,6 +228,7 @@ impl Office {
             zone: "Europe/Oslo".into(),
             terms,
             valid_ms: None,
+            under: None,
         };
         giver.command(NOW, UserCommand::GiveLine(new));
         let invite = sent_one(giver, "invite");

@@ -4,6 +4,7 @@ use super::DeclineReply;
 use crate::{
     Blob, CallId, Card, CodeRunId, DeviceId, Digest, InvitationId, PersonId, RecoveryId,
     alert::ReportedAlert,
+    delegation::OnBehalf,
     device_policy::ProgramVersion,
     line::LineTerms,
     reach::ReachSettings,
@@ -225,6 +226,29 @@ pub enum ClientMessage {
         /// As [`ClientMessage::SignLine`].
         statement: String,
     },
+    /// A delegate offers a line for a principal, as a principal does with [`ClientMessage::Invite`]. The secret of the link stays on this
+    /// device. Answered by [`super::ServerMessage::Invitations`] once it is in the log.
+    OfferLine {
+        /// Drawn at random; the line has the same identifier.
+        invitation: InvitationId,
+        /// Who is to hold it.
+        card: Card,
+        /// Until when a device may ask with it, milliseconds since 1970 UTC.
+        expires_ms: u64,
+        /// SHA-256 of the token that requests with its link carry.
+        token_sha256: Digest,
+        /// What it allows.
+        line: LineTerms,
+        /// The delegation, with the act `lines`.
+        on_behalf: OnBehalf,
+    },
+    /// The delegate whose device made an offer compared the code of the device that asked. The principal has to confirm it.
+    AttestHolder {
+        /// Which offer.
+        invitation: InvitationId,
+        /// Compact JWS, type `telcon-holder-attestation+jws`, by this device over [`crate::attestation::HolderAttestation`].
+        statement: String,
+    },
     /// A registrar, or the giver of a line, wants to show a short code. Answered by [`super::ServerMessage::CodeOpened`].
     OpenCode {},
     /// The device that shows a code answers one step of an attempt ([`super::ServerMessage::CodeTried`]).
@@ -280,13 +304,15 @@ impl ClientMessage {
     /// [`crate::limits::CONFIRMATION_MAX_AGE_MS`] that they are there: with them an unlocked device that was left alone could do
     /// lasting harm, because they decide who is enrolled and who acts for whom. Acknowledging an added device is not among them: it ends a reminder on
     /// that device alone, while the log, the list of devices and the person's other devices still show what was added.
-    pub const NEED_CONFIRMATION: [&'static str; 9] = [
+    pub const NEED_CONFIRMATION: [&'static str; 11] = [
         "approve_device",
+        "attest_holder",
         "close_invitation",
         "close_recovery",
         "confirm_recovery",
         "delegate",
         "invite",
+        "offer_line",
         "open_recovery",
         "revoke_device",
         "sign_line",
@@ -322,6 +348,8 @@ impl ClientMessage {
             Self::EndDelegation { .. } => "end_delegation",
             Self::SignLine { .. } => "sign_line",
             Self::StopLine { .. } => "stop_line",
+            Self::OfferLine { .. } => "offer_line",
+            Self::AttestHolder { .. } => "attest_holder",
             Self::OpenCode {} => "open_code",
             Self::AnswerCode { .. } => "answer_code",
             Self::CloseCode { .. } => "close_code",
@@ -379,6 +407,10 @@ mod tests {
             r#"{"type":"end_delegation","statement":""}"#.to_owned(),
             r#"{"type":"sign_line","statement":""}"#.to_owned(),
             r#"{"type":"stop_line","statement":""}"#.to_owned(),
+            format!(
+                r#"{{"type":"offer_line","invitation":"{id}","card":{card},"expires_ms":0,"token_sha256":"{other}","line":{{"reach":"direct","mode":"log_only"}},"on_behalf":{{"delegation":"{id}","statement_sha256":"{other}"}}}}"#
+            ),
+            format!(r#"{{"type":"attest_holder","invitation":"{id}","statement":""}}"#),
             r#"{"type":"ring","jws":""}"#.to_owned(),
             r#"{"type":"see_alerts","alerts":[]}"#.to_owned(),
             format!(r#"{{"type":"acknowledge_device","device":"{id}"}}"#),
@@ -402,6 +434,8 @@ mod tests {
                 "confirm_recovery",
                 "close_recovery",
                 "sign_line",
+                "offer_line",
+                "attest_holder",
             ]
             .contains(&&*name);
             assert_eq!(message.needs_confirmation(), expected, "{name}");

@@ -1,6 +1,6 @@
 //! An invitation as registrars see it.
 
-use crate::{Blob, Card, DeviceId, InvitationId, RecoveryId, line::LineTerms};
+use crate::{Blob, Card, DeviceId, InvitationId, RecoveryId, attestation::OfferedFor, line::LineTerms};
 use serde::{Deserialize, Serialize};
 
 /// An invitation that is not closed.
@@ -32,6 +32,9 @@ pub struct OpenInvitation {
     /// A principal's: what the line allows that whoever is approved gets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub line: Option<LineTerms>,
+    /// A delegate offers that line for a principal, who confirms it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offered_for: Option<OfferedFor>,
 }
 
 /// The first of two registrars' approvals of a device.

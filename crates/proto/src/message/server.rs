@@ -7,6 +7,7 @@ use crate::{
     alert::AddedDevice,
     contact::Contact,
     delegation::ProvenDelegation,
+    doubt::DoubtedLine,
     line::ProvenLine,
     reach::PersonsReach,
     recovery::OpenRecovery,
@@ -163,6 +164,12 @@ pub enum ServerMessage {
         document: DocumentId,
         /// The number of the version.
         version: u32,
+    },
+    /// Lines of this device's person, or of those for whom they change lines, whose holder somebody doubted on another line: all of them,
+    /// at sign-in if there are any, and after each change. Nobody is told whose that line is.
+    LinesDoubted {
+        /// Them.
+        lines: Vec<DoubtedLine>,
     },
     /// The line on which the next message about a call relies.
     Line(Box<ProvenLine>),
@@ -399,6 +406,7 @@ impl ServerMessage {
             | Self::Delegation(_)
             | Self::LinesChanged {}
             | Self::DocumentsChanged { .. }
+            | Self::LinesDoubted { .. }
             | Self::Line(_)
             | Self::Alerts { .. }
             | Self::DevicesAdded { .. }
@@ -452,6 +460,7 @@ impl ServerMessage {
             | Self::DelegationsChanged {}
             | Self::LinesChanged {}
             | Self::DocumentsChanged { .. }
+            | Self::LinesDoubted { .. }
             | Self::Alerts { .. }
             | Self::DevicesAdded { .. }
             | Self::Refused { .. } => Vec::new(),

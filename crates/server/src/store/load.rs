@@ -100,7 +100,8 @@ pub(super) fn registrars(t: &mut dyn Statements) -> Result<Vec<RegistrarRow>, St
 
 const INVITATION_COLUMNS: &str = "invitation, card, made_by, made_ms, made_expires_ms, expires_ms, request, device, \
      refused_requests, closed, closed_by, closed_ms, made_index, token_sha256, \
-     approved_by, approved_ms, approval, approval_issuer, second_approved_by, recovery, line_terms";
+     approved_by, approved_ms, approval, approval_issuer, second_approved_by, recovery, line_terms, \
+     offered_for, attestation";
 
 fn invitation_row(row: &Row, home: &OfficeName) -> Result<InvitationRow, StoreError> {
     let closed = if row.is_null(9) { None } else { Some(row.word(9, "end of an invitation")?) };
@@ -131,6 +132,8 @@ fn invitation_row(row: &Row, home: &OfficeName) -> Result<InvitationRow, StoreEr
         last_approved_by: row.optional_device(18)?,
         recovery: if row.is_null(19) { None } else { Some(row.recovery(19)?) },
         line: if row.is_null(20) { None } else { Some(row.json(20, "terms of a line")?) },
+        offered_for: if row.is_null(21) { None } else { Some(row.json(21, "principal of an offer")?) },
+        attestation: if row.is_null(22) { None } else { Some(row.json(22, "attestation of a holder")?) },
     })
 }
 

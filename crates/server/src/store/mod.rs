@@ -61,10 +61,10 @@ pub use protection_rows::{AccountUse, LockerRow, PasskeyRow, ProtectionRow, Prot
 pub use push_rows::{PushRow, PushWrite, RingPushRow};
 pub(crate) use rows::is_holders_chain;
 pub use rows::{
-    ActiveCall, AddedDeviceRow, AlertId, AlertRow, Ask, CallRow, CallSummary, Certified, DelegationEndRow,
-    DelegationRow, DeviceRow, DeviceSummary, FirstApprovalRow, Handshake, InvitationRow, IssuedLinkRow, LineOfCall,
-    LinePage, LineRow, LineVersion, LinesOf, LostDevice, ReachRow, RecordRow, RecoveryConfirmationRow, RecoveryRow,
-    RegistrarRow, ShiftRow, SignedLine, Snapshot, Stage, Unfinished, Write,
+    ActiveCall, AddedDeviceRow, AlertId, AlertRow, Ask, AttestationRow, CallRow, CallSummary, Certified,
+    DelegationEndRow, DelegationRow, DeviceRow, DeviceSummary, FirstApprovalRow, Handshake, InvitationRow,
+    IssuedLinkRow, LineOfCall, LinePage, LineRow, LineVersion, LinesOf, LostDevice, OfferedForRow, ReachRow, RecordRow,
+    RecoveryConfirmationRow, RecoveryRow, RegistrarRow, ShiftRow, SignedLine, Snapshot, Stage, Unfinished, Write,
 };
 
 #[cfg(test)]

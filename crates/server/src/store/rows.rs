@@ -1,11 +1,12 @@
 //! The types of the store: rows, and the writes that change them.
 
 use crate::digest::sha256;
+use serde::{Deserialize, Serialize};
 use telcon_proto::{
     AlertKind, Blob, CallId, Card, DelegationId, DeviceId, Digest, DocumentId, Ended, InvitationId, LineId,
     OfficeAlert, PersonId, RecordMode, RecoveryId, Role, ShiftId,
     alert::AlertSeen,
-    delegation::Act,
+    delegation::{Act, OnBehalf},
     device_policy::DeviceKind,
     device_policy::ProgramVersion,
     entry::InvitationClosed,
@@ -399,6 +400,8 @@ pub enum Write {
     FirstApproval(InvitationId, Option<Box<FirstApprovalRow>>),
     /// This registrar's device approved the device that asked, alone or second: its enrolment is being logged.
     LastApproval(InvitationId, DeviceId),
+    /// A delegate's device said which device took the line that it offered.
+    Attestation(InvitationId, Box<AttestationRow>),
     /// It was closed in this way, by this registrar's device, at this time.
     InvitationClosed(InvitationId, InvitationClosed, Option<DeviceId>, u64),
     /// The entry about that is in the log.
@@ -753,6 +756,32 @@ pub struct InvitationRow {
     pub recovery: Option<RecoveryId>,
     /// Of a principal's offer: what the line allows.
     pub line: Option<LineTerms>,
+    /// Of an offer that a delegate made: for whom.
+    pub offered_for: Option<OfferedForRow>,
+    /// What the delegate's device said of the device that asked.
+    pub attestation: Option<AttestationRow>,
+}
+
+/// For whom a delegate offers a line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OfferedForRow {
+    /// The principal.
+    pub principal: PersonId,
+    /// The delegation.
+    pub on_behalf: OnBehalf,
+}
+
+/// What a delegate's device said of the device that took a line that it offered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttestationRow {
+    /// The delegate's device.
+    pub by: DeviceId,
+    /// When, milliseconds since 1970 UTC.
+    pub at_ms: u64,
+    /// As it was signed.
+    pub statement: String,
+    /// The delegation, as it was signed.
+    pub delegation: String,
 }
 
 /// A recovery of a person who lost all devices.
@@ -822,6 +851,8 @@ impl InvitationRow {
             last_approved_by: None,
             recovery: None,
             line: None,
+            offered_for: None,
+            attestation: None,
         }
     }
 }

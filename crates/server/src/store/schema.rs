@@ -131,6 +131,8 @@ pub(super) const TABLES: [Table; 36] = [
             "second_approved_by",
             "recovery",
             "line_terms",
+            "offered_for",
+            "attestation",
         ],
         key: 1,
     },
@@ -626,6 +628,11 @@ CREATE TABLE reach (
 ) STRICT, WITHOUT ROWID;
 ALTER TABLE calls ADD COLUMN desk_from_ms INTEGER;
 ",
+    // Lines that delegates offer for principals.
+    "
+ALTER TABLE invitations ADD COLUMN offered_for TEXT;
+ALTER TABLE invitations ADD COLUMN attestation TEXT;
+",
 ];
 
 /// PostgreSQL databases begin with version 5, in which they are created; the version is a mark. `COLLATE "C"` orders as
@@ -923,6 +930,11 @@ CREATE TABLE reach (
     person TEXT COLLATE \"C\" PRIMARY KEY, settings TEXT NOT NULL, set_by TEXT, set_ms BIGINT NOT NULL
 );
 ALTER TABLE calls ADD COLUMN desk_from_ms BIGINT;
+",
+    // Lines that delegates offer for principals.
+    "
+ALTER TABLE invitations ADD COLUMN offered_for TEXT;
+ALTER TABLE invitations ADD COLUMN attestation TEXT;
 "];
 
 /// Creates the tables of a PostgreSQL database, or migrates older ones to [`VERSION`], inside a transaction.

@@ -184,8 +184,8 @@ pub(super) fn apply(t: &mut dyn Statements, write: &Write) -> Result<bool, Store
         }
         Write::Invitation(row) => run(
             "INSERT INTO invitations (invitation, card, made_by, token_sha256, made_ms, made_expires_ms, expires_ms,
-                 refused_requests, recovery, line_terms)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9)",
+                 refused_requests, recovery, line_terms, offered_for)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9, $10)",
             &[
                 Value::from(&row.invitation),
                 json(&row.card),
@@ -196,6 +196,7 @@ pub(super) fn apply(t: &mut dyn Statements, write: &Write) -> Result<bool, Store
                 row.expires_ms.into(),
                 row.recovery.as_ref().into(),
                 row.line.as_ref().map_or(Value::Null, json),
+                row.offered_for.as_ref().map_or(Value::Null, json),
             ],
         ),
         Write::InvitationMadeLogged(id, index) => {
@@ -227,6 +228,10 @@ pub(super) fn apply(t: &mut dyn Statements, write: &Write) -> Result<bool, Store
                 ],
             )
         }
+        Write::Attestation(id, attestation) => run(
+            "UPDATE invitations SET attestation = $1 WHERE invitation = $2",
+            &[json(&**attestation), id.into()],
+        ),
         Write::LastApproval(id, by) => {
             run("UPDATE invitations SET second_approved_by = $1 WHERE invitation = $2", values![by, id])
         }

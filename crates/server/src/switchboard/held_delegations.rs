@@ -118,6 +118,24 @@ impl Delegations {
             .collect()
     }
 
+    /// For whom this person may offer and change lines now.
+    pub fn lines_for(&self, delegate: PersonId) -> BTreeSet<PersonId> {
+        let ids = self.by_delegate.get(&delegate).into_iter().flatten();
+        ids.filter_map(|id| self.rows.get(id))
+            .filter(|held| held.allows(Act::Lines))
+            .map(|held| held.row.principal)
+            .collect()
+    }
+
+    /// Who may offer and change lines for this person now.
+    pub fn line_delegates(&self, principal: PersonId) -> BTreeSet<PersonId> {
+        let ids = self.by_principal.get(&principal).into_iter().flatten();
+        ids.filter_map(|id| self.rows.get(id))
+            .filter(|held| held.allows(Act::Lines))
+            .map(|held| held.row.delegate.person)
+            .collect()
+    }
+
     /// Who may act for this person now, in whatever way.
     pub fn delegates(&self, principal: PersonId) -> BTreeSet<PersonId> {
         let ids = self.by_principal.get(&principal).into_iter().flatten();

@@ -9,6 +9,7 @@ use crate::{
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use telcon_proto::{
     Card, DeviceId, LineId, PersonId,
+    doubt::DoubtedLine,
     limits::MAX_RINGS_PER_DAY,
     line::{ContactLine, Line, LineState, LoggedVersion, OverLine, Reach},
     message::Ring,
@@ -25,6 +26,8 @@ pub(super) struct Lines {
     by_pair: HashMap<(PersonId, PersonId), BTreeSet<LineId>>,
     /// Principals whose lines a person holds.
     by_holder: HashMap<PersonId, BTreeSet<PersonId>>,
+    /// Lines that are frozen, by their holder.
+    frozen: HashMap<PersonId, BTreeSet<LineId>>,
     /// Where the answer goes while the log does not have a version.
     pub asked_by: HashMap<LineId, SessionId>,
 }
@@ -113,10 +116,59 @@ impl Lines {
             self.by_holder.entry(holder).or_default().insert(principal);
         }
         self.rows.insert(line, held);
+        self.state_changed(line);
+    }
+
+    /// The newest version of a line that is in the log is another one: whether it is frozen may have changed.
+    pub fn state_changed(&mut self, line: LineId) {
+        let Some(held) = self.rows.get(&line) else { return };
+        let Some((_, holder)) = held.parties() else { return };
+        let frozen = held.newest().is_some_and(|newest| newest.state == LineState::Suspect);
+        match frozen {
+            true => drop(self.frozen.entry(holder).or_default().insert(line)),
+            false => self.unfreeze(line, holder),
+        }
+    }
+
+    fn unfreeze(&mut self, line: LineId, holder: PersonId) {
+        let Some(lines) = self.frozen.get_mut(&holder) else { return };
+        lines.remove(&line);
+        if lines.is_empty() {
+            self.frozen.remove(&holder);
+        }
+    }
+
+    /// Whether a line of this holder is frozen.
+    pub fn is_doubted(&self, holder: PersonId) -> bool {
+        self.frozen.contains_key(&holder)
+    }
+
+    /// Lines of this principal that are not frozen, of holders of whom another principal's is.
+    pub fn doubted(&self, principal: PersonId) -> Vec<DoubtedLine> {
+        if self.frozen.is_empty() {
+            return Vec::new();
+        }
+        let own = self.by_principal.get(&principal).into_iter().flatten().filter_map(|line| self.rows.get(line));
+        let doubted = own.filter_map(|held| {
+            let version = held.current.as_ref()?;
+            let newest = held.newest()?;
+            let others = self.frozen.get(&version.content.holder.person)?.iter().filter_map(|line| self.rows.get(line));
+            let others = others.filter_map(|other| other.current.as_ref());
+            let others = others.filter(|other| other.content.principal.person != principal);
+            let since_ms = others.map(|other| other.signed_ms).max()?;
+            matches!(newest.state, LineState::Live | LineState::Paused).then(|| DoubtedLine {
+                line: version.content.line,
+                principal: version.content.principal.clone(),
+                holder: version.content.holder.clone(),
+                since_ms,
+            })
+        });
+        doubted.collect()
     }
 
     pub fn remove(&mut self, line: LineId) {
         let Some((principal, holder)) = self.rows.remove(&line).and_then(|held| held.parties()) else { return };
+        self.unfreeze(line, holder);
         if let Some(lines) = self.by_principal.get_mut(&principal) {
             lines.remove(&line);
             if lines.is_empty() {

@@ -25,9 +25,9 @@ use telcon_proto::{
     policy::{Action, ROLES, allows},
 };
 
-/// Invitations in one message: with requests and first approvals of the CNSA 2.0 profile, 12 kB and 22 kB each, it stays below
-/// [`telcon_proto::limits::MAX_MESSAGE_BYTES`].
-const INVITATIONS_PER_MESSAGE: usize = 8;
+/// Invitations in one message: with requests and first approvals of the CNSA 2.0 profile, 12 kB and 22 kB each, or attestations with
+/// their delegations, at most 64 kB each, it stays below [`telcon_proto::limits::MAX_MESSAGE_BYTES`].
+const INVITATIONS_PER_MESSAGE: usize = 4;
 /// What a registrar is told whose invitation has the id of another one.
 const EXISTS: &str = "an invitation of this id exists, open or closed: make another";
 
@@ -40,6 +40,11 @@ impl Invitations {
     /// How many offers of lines of this person are open.
     pub(super) fn offers_of(&self, person: PersonId) -> usize {
         self.offers.get(&person).map_or(0, BTreeSet::len)
+    }
+
+    /// The open offers of lines of this person.
+    pub(super) fn offered_by(&self, person: PersonId) -> impl Iterator<Item = InvitationId> {
+        self.offers.get(&person).into_iter().flatten().copied()
     }
 
     /// How many of registrars are open.
@@ -128,13 +133,13 @@ impl Switchboard {
         }
         if allows(role, Action::SeeAllDevices) {
             self.send_recoveries(session);
-            let open: Vec<_> =
-                self.invitations.open.values().filter(|row| row.made_index.is_some()).map(shown).collect();
+            let open = self.invitations.open.values().filter(|row| row.made_index.is_some());
+            let open: Vec<_> = open.map(|row| self.shown(row)).collect();
             self.send_open(session, &open);
         } else if let Some(person) = self.context.directory.card(&device).map(|card| card.person) {
-            let offers = self.invitations.offers.get(&person).into_iter().flatten();
-            let offers = offers.filter_map(|id| self.invitations.open.get(id)).filter(|row| row.made_index.is_some());
-            let open: Vec<_> = offers.map(shown).collect();
+            let offers = self.offers_seen_by(person);
+            let offers = offers.iter().filter_map(|id| self.invitations.open.get(id));
+            let open: Vec<_> = offers.filter(|row| row.made_index.is_some()).map(|row| self.shown(row)).collect();
             self.send_open(session, &open);
         }
     }
@@ -145,22 +150,26 @@ impl Switchboard {
         }
     }
 
-    /// The person whose device made an invitation.
-    fn maker(&self, row: &InvitationRow) -> Option<PersonId> {
-        self.context.directory.card(&row.made_by).map(|card| card.person)
+    /// The person for whom an invitation was made: of an offer, whose line it is; otherwise whose device made it.
+    pub(super) fn giver(&self, row: &InvitationRow) -> Option<PersonId> {
+        match &row.offered_for {
+            Some(offered) => Some(offered.principal),
+            None => self.context.directory.card(&row.made_by).map(|card| card.person),
+        }
     }
 
     pub(super) fn add_open(&mut self, row: InvitationRow) {
-        let maker = self.maker(&row);
-        self.invitations.add_open(row, maker);
+        let giver = self.giver(&row);
+        self.invitations.add_open(row, giver);
     }
 
-    /// Tells who may see an invitation: registrars, and of the offer of a line the person who made it.
+    /// Tells who may see an invitation: registrars, and of the offer of a line whom it concerns.
     fn tell_of(&mut self, row: &InvitationRow, message: &ServerMessage) {
         self.tell_registrars(message);
-        let maker = self.maker(row).filter(|_| row.line.is_some());
-        for device in maker.map(|person| self.context.directory.online_devices_of(person)).unwrap_or_default() {
-            self.context.tell(&device, message.clone());
+        for person in self.sees_offer(row) {
+            for device in self.context.directory.online_devices_of(person) {
+                self.context.tell(&device, message.clone());
+            }
         }
     }
 
@@ -190,7 +199,7 @@ impl Switchboard {
 
     pub(super) fn tell_changed(&mut self, id: InvitationId) {
         if let Some(row) = self.invitations.open.get(&id).filter(|row| row.made_index.is_some()).cloned() {
-            let message = ServerMessage::Invitations { changed: vec![shown(&row)], closed: Vec::new() };
+            let message = ServerMessage::Invitations { changed: vec![self.shown(&row)], closed: Vec::new() };
             self.tell_of(&row, &message);
         }
     }
@@ -338,11 +347,11 @@ impl Switchboard {
         self.close(id, how, Some(by), now_ms);
     }
 
-    /// Registrars close their office's invitations, and offers of lines those who may stop lines and the person who made them.
+    /// Registrars close their office's invitations, and offers of lines those who may stop lines and those who see the offer.
     fn may_close(&self, by: &DeviceId, id: &InvitationId) -> bool {
         let Some(card) = self.context.directory.card(by) else { return false };
         match self.invitations.open.get(id).filter(|row| row.line.is_some()) {
-            Some(row) => self.maker(row) == Some(card.person) || allows(card.role, Action::StopLines),
+            Some(row) => self.sees_offer(row).contains(&card.person) || allows(card.role, Action::StopLines),
             None => self.may_enrol_role(by, None),
         }
     }
@@ -378,8 +387,8 @@ impl Switchboard {
 
     /// Closes an invitation, if it is open.
     pub(super) fn close(&mut self, id: InvitationId, how: InvitationClosed, by: Option<DeviceId>, now_ms: u64) {
-        let maker = self.invitations.open.get(&id).and_then(|row| self.maker(row));
-        let Some(mut row) = self.invitations.remove_open(&id, maker) else { return };
+        let giver = self.invitations.open.get(&id).and_then(|row| self.giver(row));
+        let Some(mut row) = self.invitations.remove_open(&id, giver) else { return };
         row.closed = Some((how, by, now_ms));
         self.context.write(Write::InvitationClosed(id, how, by, now_ms));
         if row.made_index.is_some() {
@@ -390,7 +399,13 @@ impl Switchboard {
             self.context.timers.set(Timer::Invitation(id), Some(now_ms + LOG_RETRY_MS));
         }
         self.recovery_invitation_closed(&row, how, by, now_ms);
-        self.tell_of(&row, &ServerMessage::Invitations { changed: Vec::new(), closed: vec![id] });
+        let message = ServerMessage::Invitations { changed: Vec::new(), closed: vec![id] };
+        self.tell_of(&row, &message);
+        // A delegate whose delegation has ended sees the offer no more, and has it on the screen.
+        let made_by = self.context.directory.card(&row.made_by).map(|card| card.person);
+        if row.offered_for.is_some() && made_by.is_some_and(|person| !self.sees_offer(&row).contains(&person)) {
+            self.context.tell(&row.made_by, message);
+        }
         self.invitations.closing.insert(id, row);
     }
 
@@ -451,21 +466,24 @@ impl Switchboard {
     }
 }
 
-fn shown(row: &InvitationRow) -> OpenInvitation {
-    OpenInvitation {
-        invitation: row.invitation,
-        card: row.card.clone(),
-        by: row.made_by,
-        made_ms: row.made_ms,
-        expires_ms: row.expires_ms,
-        request: row.request.clone(),
-        refused_requests: row.refused_requests,
-        first_approval: row
-            .first_approval
-            .as_ref()
-            .map(|first| FirstApproval { chain: first.chain.clone(), at_ms: first.at_ms }),
-        recovery: row.recovery,
-        line: row.line.clone(),
+impl Switchboard {
+    fn shown(&self, row: &InvitationRow) -> OpenInvitation {
+        OpenInvitation {
+            invitation: row.invitation,
+            card: row.card.clone(),
+            by: row.made_by,
+            made_ms: row.made_ms,
+            expires_ms: row.expires_ms,
+            request: row.request.clone(),
+            refused_requests: row.refused_requests,
+            first_approval: row
+                .first_approval
+                .as_ref()
+                .map(|first| FirstApproval { chain: first.chain.clone(), at_ms: first.at_ms }),
+            recovery: row.recovery,
+            line: row.line.clone(),
+            offered_for: self.offered_for(row),
+        }
     }
 }
 
@@ -485,6 +503,7 @@ fn made(row: &InvitationRow) -> Entry {
         by: row.made_by,
         expires_ms: row.made_expires_ms,
         line: row.line.is_some(),
+        delegation: row.offered_for.as_ref().map(|offered| offered.on_behalf.delegation),
     }
 }
 

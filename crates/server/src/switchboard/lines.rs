@@ -23,8 +23,9 @@ use telcon_identity::CLOCK_TOLERANCE_S;
 use telcon_proto::{
     CallId, Card, DeviceId, Ended, InvitationId, LineId, PersonId, ServerMessage,
     delegation::{Act, ProvenDelegation},
+    doubt::DoubtedLine,
     entry::{Entry, InvitationClosed},
-    limits::{MAX_LINES_PER_PRINCIPAL, MAX_OPEN_OFFERS_PER_PRINCIPAL},
+    limits::{MAX_LINES_LISTED, MAX_LINES_PER_PRINCIPAL, MAX_OPEN_OFFERS_PER_PRINCIPAL},
     line::{Line, LineState, LineTerms, LoggedVersion, ProvenLine, Rings},
     message::RefusalCode,
     policy::{Action, ROLES, allows},
@@ -65,7 +66,12 @@ impl Switchboard {
     pub(super) fn refuses_offer(&self, row: &InvitationRow, terms: &LineTerms) -> Option<(RefusalCode, String)> {
         use RefusalCode::{Malformed, NotAllowed, TooMany};
         let directory = &self.context.directory;
-        let giver = directory.card(&row.made_by).filter(|card| allows(card.role, Action::GiveLines));
+        // Whether a delegate may offer it was decided before ([`Switchboard::offer_line`]).
+        let giver = match &row.offered_for {
+            Some(offered) => directory.person(offered.principal),
+            None => directory.card(&row.made_by),
+        };
+        let giver = giver.filter(|card| allows(card.role, Action::GiveLines));
         let Some(giver) = giver else {
             return Some((NotAllowed, "only a principal's device offers a line".into()));
         };
@@ -126,8 +132,12 @@ impl Switchboard {
     ) -> Result<(), String> {
         let row = self.invitations.open.get(&invitation).ok_or("this invitation is closed already")?;
         let terms = row.line.as_ref().ok_or("this invitation is not for a line")?;
-        if row.made_by != *by {
-            return Err("this line was offered on another device, which alone can verify what was asked".into());
+        match &row.offered_for {
+            Some(offered) => self.may_confirm(by, row, offered)?,
+            None if row.made_by != *by => {
+                return Err("this line was offered on another device, which alone can verify what was asked".into());
+            }
+            None => {}
         }
         if row.device != Some(new.device) || row.card != new.card {
             return Err("the certificate is not for the device and person of this invitation".into());
@@ -326,6 +336,9 @@ impl Switchboard {
         };
         let Some(next) = held.pending.take() else { return };
         let next = LineVersion { index: Some(index), ..next };
+        let holder = next.content.holder.person;
+        let was_doubted = self.context.lines.is_doubted(holder);
+        let Some(held) = self.context.lines.rows.get_mut(&id) else { return };
         let (content, entry) = (next.content.clone(), signed(&next));
         let found = LoggedVersion { version: content.version, state: content.state, statement_sha256: next.sha256 };
         let logged = Write::LineLogged(id, found, index, next.signed_ms);
@@ -333,6 +346,7 @@ impl Switchboard {
         held.found = None;
         self.context.write(logged);
         self.context.timers.set(Timer::Line(id), None);
+        self.context.lines.state_changed(id);
         if content.state == LineState::Ended {
             self.context.lines.remove(id);
         }
@@ -342,6 +356,46 @@ impl Switchboard {
             self.close(invitation, InvitationClosed::Approved, Some(by), now_ms);
         }
         self.tell_lines_changed(content.principal.person, content.holder.person);
+        if was_doubted || self.context.lines.is_doubted(holder) {
+            self.tell_of_doubt(content.principal.person, holder);
+        }
+    }
+
+    /// A line of this holder was frozen, or is not frozen any more: everybody who gave them one is told, and those who change lines for
+    /// them.
+    fn tell_of_doubt(&mut self, principal: PersonId, holder: PersonId) {
+        let mut principals = self.context.lines.principals(holder);
+        // If it has ended, they hold no line of this principal any more.
+        principals.insert(principal);
+        let people: BTreeSet<PersonId> = principals
+            .into_iter()
+            .flat_map(|person| self.context.delegations.line_delegates(person).into_iter().chain([person]))
+            .collect();
+        for person in people {
+            let lines = self.doubted_lines(person);
+            for device in self.context.directory.online_devices_of(person) {
+                self.context.tell(&device, ServerMessage::LinesDoubted { lines: lines.clone() });
+            }
+        }
+    }
+
+    /// The lines of a person, and of those for whom they change lines, whose holder somebody else doubts.
+    fn doubted_lines(&self, person: PersonId) -> Vec<DoubtedLine> {
+        let others = self.context.delegations.lines_for(person);
+        others
+            .into_iter()
+            .chain([person])
+            .flat_map(|principal| self.context.lines.doubted(principal))
+            .take(MAX_LINES_LISTED)
+            .collect()
+    }
+
+    /// What a device is told at sign-in of lines whose holder somebody doubts.
+    pub(super) fn send_doubted_lines(&mut self, session: SessionId, person: PersonId) {
+        let lines = self.doubted_lines(person);
+        if !lines.is_empty() {
+            self.context.send(session, ServerMessage::LinesDoubted { lines });
+        }
     }
 
     /// A line is stopped: rings over it end, and calls too unless it is only paused.

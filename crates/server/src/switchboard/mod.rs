@@ -48,6 +48,7 @@ mod asks;
 mod call;
 mod contacts;
 mod context;
+mod delegated_offers;
 mod delegations;
 mod directory;
 mod documents;
@@ -81,9 +82,9 @@ pub use shifts::NOT_A_PLACE;
 
 pub use port::{
     Approved, BeginningShift, CloseReason, ConfirmingRecovery, DelegationEnding, DeviceAsked, Effects, FirstApproved,
-    LegRefusal, NewDelegation, NewDevice, NewDeviceKey, NewDocument, NewLine, OpeningRecovery, Output, PendingAppend,
-    Policy, Push, PushCommand, Refusal, RefusalKind, RefusedRing, RelayCommand, Reply, RequestId, Revocation,
-    RevocationAppend, Seal, SessionId, VerifiedRing,
+    LegRefusal, NewAttestation, NewDelegation, NewDevice, NewDeviceKey, NewDocument, NewLine, OpeningRecovery, Output,
+    PendingAppend, Policy, Push, PushCommand, Refusal, RefusalKind, RefusedRing, RelayCommand, Reply, RequestId,
+    Revocation, RevocationAppend, Seal, SessionId, VerifiedRing,
 };
 
 use crate::{
@@ -318,6 +319,7 @@ impl Switchboard {
         self.send_devices_added(session, device);
         self.send_reach(session, card.person);
         self.send_invitations(session, device, card.role);
+        self.send_doubted_lines(session, card.person);
         self.send_alerts(session, card.role);
         self.context.send_note_takers(session, card.role);
         if watches_calls(card.role) {
@@ -429,6 +431,10 @@ impl Switchboard {
                 let row = InvitationRow::new(invitation, card, from, token_sha256, now_ms, expires_ms);
                 self.invite(session, InvitationRow { line, ..row }, now_ms);
             }
+            M::OfferLine { invitation, card, expires_ms, token_sha256, line, on_behalf } => {
+                let row = InvitationRow::new(invitation, card, from, token_sha256, now_ms, expires_ms);
+                self.offer_line(session, InvitationRow { line: Some(line), ..row }, on_behalf, now_ms);
+            }
             M::CloseInvitation { invitation } => self.close_invitation(session, from, invitation, now_ms),
             M::CloseRecovery { recovery } => self.close_recovery(session, from, recovery, now_ms),
             M::ReportAlert { kind, call } => self.report_alert(from, kind, call, now_ms),
@@ -446,6 +452,10 @@ impl Switchboard {
             }
             M::PublishKey { .. } => {
                 let text = "the server did not verify this device's key: sign in again";
+                self.context.refuse(session, None, RefusalCode::Unavailable, text);
+            }
+            M::AttestHolder { .. } => {
+                let text = "the server did not verify this statement: try again";
                 self.context.refuse(session, None, RefusalCode::Unavailable, text);
             }
             M::SignLine { .. } | M::StopLine { .. } => {

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use telcon_proto::{
     Blob, CallId, Card, DelegationId, DeviceId, Digest, DocumentId, InvitationId, LineId, OfficeName, PersonId,
     RecordMode, RecoveryId, ServerMessage, ShiftId, SuiteName,
+    attestation::HolderAttestation,
     delegation::Delegation,
     device_policy::DevicePolicy,
     document::DocumentVersion,
@@ -471,6 +472,19 @@ pub struct NewDeviceKey {
     pub statement: String,
     /// SHA-256 of that.
     pub sha256: Digest,
+}
+
+/// What a delegate's device says of the device that took a line that it offered: signature, delegation and request were checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewAttestation {
+    /// The signed content.
+    pub content: HolderAttestation,
+    /// The device that signed it.
+    pub by: DeviceId,
+    /// As it was signed.
+    pub statement: String,
+    /// The delegation, as it was signed.
+    pub delegation: String,
 }
 
 /// The end of a delegation, whose signature was checked.

@@ -5,13 +5,15 @@ use crate::{
     archive::now_ms,
     sign_in,
     store::{LinesOf, Queries},
-    switchboard::NewLine,
+    switchboard::{NewAttestation, NewLine},
 };
 use axum::{Json, extract::State, http::HeaderMap};
 use serde::Deserialize;
 use std::sync::Arc;
+use telcon_identity::IdentityError;
 use telcon_proto::{
-    DelegationId, LineId,
+    DelegationId, InvitationId, LineId,
+    attestation::Attested,
     limits::MAX_LINES_LISTED,
     line::{LineList, LineState, ListedLine},
     policy::{Action, allows},
@@ -27,6 +29,34 @@ pub(super) async fn verify(app: Arc<App>, statement: String, stops: bool) -> Res
             return Err("a line that is in use is signed with sign_line, and any other with stop_line".to_owned());
         }
         Ok(new)
+    });
+    verified.await.unwrap_or_else(|_| Err(UNAVAILABLE.to_owned()))
+}
+
+/// Verifies what a delegate's device says of the device that took a line that it offered. Whether its sender may say so is for the
+/// switchboard.
+pub(super) async fn verify_attestation(
+    app: Arc<App>,
+    invitation: InvitationId,
+    statement: String,
+) -> Result<NewAttestation, String> {
+    const UNAVAILABLE: &str = "the server could not verify who took this line: try again";
+    let verified = tokio::task::spawn_blocking(move || {
+        let unverified = |error: IdentityError| format!("what was signed of this line does not verify: {error}");
+        let row = app.reader.invitation(&invitation).map_err(|_| UNAVAILABLE)?.ok_or("there is no such invitation")?;
+        let request = row.request.ok_or("no device has asked yet")?;
+        let verified = app.office.verify_attestation(&statement).map_err(unverified)?;
+        let delegation = app.reader.delegation_statement(&verified.content().on_behalf.delegation);
+        let delegation = delegation.map_err(|_| UNAVAILABLE)?.ok_or("there is no such delegation")?;
+        let attested = Attested { statement, delegation, at_ms: 0 };
+        let (verified, _) = app.office.verify_attested(&attested, &request).map_err(unverified)?;
+        let Attested { statement, delegation, .. } = attested;
+        Ok(NewAttestation {
+            content: verified.content().clone(),
+            by: verified.device().device(),
+            statement,
+            delegation,
+        })
     });
     verified.await.unwrap_or_else(|_| Err(UNAVAILABLE.to_owned()))
 }

@@ -241,9 +241,11 @@ fn check_holder(
     let asked = read_request(asked, office.domain(), office.suite()).map_err(|error| error.to_string())?;
     let unverified = |error: IdentityError| format!("the certificate does not verify: {error}");
     let ders: Vec<&[u8]> = chain.iter().map(Blob::as_slice).collect();
-    office.verify_holder(&ders, &asked, &row.card, row.made_by, now_ms).map_err(unverified)?;
-    let new = check(office, chain, now_ms).map_err(unverified)?;
     let line = sign_in::verify_first_line(office, line)?;
+    // Of a line that a delegate offered, the device of the principal who confirms it: whether it is theirs is for the switchboard.
+    let giver = if row.offered_for.is_some() { line.by } else { row.made_by };
+    office.verify_holder(&ders, &asked, &row.card, giver, now_ms).map_err(unverified)?;
+    let new = check(office, chain, now_ms).map_err(unverified)?;
     Ok(Approved::Holder(new, Box::new(line)))
 }
 

@@ -499,6 +499,11 @@ impl Connection {
                         ClientMessage::StopLine { statement } => {
                             Input::SignLine(session, Box::new(super::lines::verify(self.app.clone(), statement, true).await))
                         }
+                        ClientMessage::AttestHolder { invitation, statement } => {
+                            let app = self.app.clone();
+                            let verified = super::lines::verify_attestation(app, invitation, statement).await;
+                            Input::AttestHolder(session, Box::new(verified))
+                        }
                         ClientMessage::OpenCode {} => {
                             let opened = codes.open(signed_in.device);
                             self.send(&opened).await;

@@ -226,6 +226,13 @@ export const told = {
   line_pending: 'its last change is not in the log yet: try again in a moment',
   line_not_lost: 'your office’s server says that it lost a version that is not newer: tell your security officer',
   line_changed: 'it was changed meanwhile: look at it again, then try again',
+  attestation_unverified: (why: string) =>
+    `What your office said about who took this line does not pass this device’s check: ${why}.`,
+  attestation_other: 'This is not the line that was offered. Withdraw it, and offer another.',
+  offered_for_other: 'this line was offered for somebody else, who has to confirm it',
+  not_compared: 'whoever offered this line has not compared the numbers yet',
+  attested_already: 'this was sent already, and has to be confirmed now',
+  offerer_revoked: 'the device that offered this line was revoked: refuse it, and give another',
   line_same_people: 'a line stays between the same people: end it, and give another',
   line_again: 'it was given before: give another',
   line_other_people: 'the line is between other people',

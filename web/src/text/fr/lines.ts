@@ -30,6 +30,7 @@ export const lines: Text['lines'] = {
   reaches: (name) => `Mène à ${mid(name)}`,
   offers: 'Proposées',
   offered: 'Pas encore prise',
+  given_today: 'Données aujourd’hui',
   given: 'Données',
   past: 'Terminées',
   older: 'Afficher des lignes plus anciennes',
@@ -136,6 +137,14 @@ export const lines: Text['lines'] = {
       desk: 'appeler ma permanence',
       planned: 'participer aux appels programmés',
     },
+    reach_other: {
+      direct: 'l’appeler directement',
+      desk: 'appeler sa permanence',
+      planned: 'participer aux appels programmés',
+    },
+    reaches: 'Mène à',
+    offers_for: (name) => `Elle mène à ${mid(name)}, qui doit confirmer qui l’a prise.`,
+    nobody_to_offer_for: 'Personne ne vous laisse proposer de lignes en ce moment.',
     more: 'Plus',
     hours: 'Quand',
     hours_any: 'À toute heure',
@@ -194,6 +203,18 @@ export const lines: Text['lines'] = {
     over: 'Expirée',
     after:
       'Le premier qui le scanne prend la ligne. Personne ne peut appeler avant que vous n’ayez confirmé qui c’était.',
+    after_other: (name) =>
+      `Le premier qui le scanne prend la ligne. Vous comparez les chiffres avec cette personne. Personne ne peut appeler avant que ${mid(name)} ne l’ait aussi confirmé.`,
+    may_other: {
+      direct: (name) => `Peut appeler ${mid(name)} directement`,
+      desk: (name) => `Peut appeler la permanence ${of(name)}`,
+      planned: () => 'Pour les appels programmés seulement',
+    },
+    offered_by: (delegate, principal) => `Proposée par ${mid(delegate)} pour ${mid(principal)}`,
+    compare: 'Prise : comparez les chiffres',
+    compares: (name) => `Prise : ${mid(name)} doit comparer les chiffres`,
+    confirm: 'Attend votre confirmation',
+    waits_for: (name) => `Attend la confirmation ${of(name)}`,
     withdraw: 'Retirer cette ligne',
     done: 'Terminé',
     elsewhere: 'Cette ligne a été donnée depuis un autre appareil. Lui seul en a le lien.',
@@ -221,6 +242,11 @@ export const lines: Text['lines'] = {
   taken: {
     kind: 'Donner une ligne',
     title: 'Quelqu’un a pris la ligne',
+    title_offered: 'Votre cabinet a donné une ligne',
+    compared: (name) => `${capitalise(mid(name))} a comparé ces chiffres avec cette personne`,
+    compared_on: (time) => `Le ${time}. Signé sur l’appareil qui a proposé la ligne, et vérifié ici.`,
+    nobody_other: (name) =>
+      `Quand vous aurez confirmé, ${mid(name)} devra répondre. Personne ne peut utiliser cette ligne avant.`,
     not_confirmed: 'Non confirmée',
     for: (name, where) => `La ligne pour ${mid(name)}, ${isolate(where)}`,
     claim: (label) => `Sur un appareil qui se dit « ${label} »`,
@@ -229,6 +255,7 @@ export const lines: Text['lines'] = {
     how: 'Faites-vous lire ce code, ou regardez son écran. Pas par la voie qui a porté le lien.',
     nobody: 'Personne ne peut vous appeler par cette ligne avant que vous ne confirmiez.',
     yes: (name) => `C’est ${mid(name)}`,
+    yes_offered: 'Confirmer cette ligne',
     no: 'C’est quelqu’un d’autre…',
     later: 'Plus tard',
     sent: 'Envoi de votre réponse…',
@@ -324,6 +351,21 @@ export const lines: Text['lines'] = {
       sentence:
         'Demandez une nouvelle ligne à la personne qui vous l’a donnée, et ouvrez-la quand vous pouvez lui parler.',
     },
+  },
+  challenge: {
+    show: 'En cas de doute : les mots à demander',
+    ask: 'En cas de doute, demandez ces mots à l’autre personne. Son écran affiche les mêmes sous cette ligne.',
+    only: 'Laissez-la dire les mots en premier. Ne les envoyez pas.',
+    elsewhere:
+      'Cet appareil n’a pas de mots pour cette ligne. Ils sont sur l’appareil qui l’a donnée, et sur celui du détenteur.',
+  },
+  doubt: {
+    own: (holder) =>
+      `Quelqu’un a douté de l’identité ${of(holder)}, et une autre de ses lignes est gelée. Cette personne détient aussi la vôtre.`,
+    of: (holder, principal) =>
+      `Quelqu’un a douté de l’identité ${of(holder)}, et une autre de ses lignes est gelée. Cette personne détient aussi une ligne vers ${mid(principal)}.`,
+    since: (time) => `Mise en doute sur une autre ligne depuis le ${time}`,
+    freeze: 'Geler cette ligne',
   },
   loading: { title: 'Un instant', sentence: 'Les lignes se chargent.' },
   no_connection: { title: 'Pas de connexion', sentence: 'Les lignes apparaîtront au retour de la connexion.' },

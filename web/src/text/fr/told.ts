@@ -261,6 +261,13 @@ export const told: Text['told'] = {
   line_not_lost:
     'le serveur de votre cabinet dit avoir perdu une version qui n’est pas plus récente : prévenez votre responsable de la sécurité',
   line_changed: 'elle a été modifiée entre-temps : regardez-la de nouveau, puis réessayez',
+  attestation_unverified: (why) =>
+    `Ce que votre cabinet a dit de qui a pris cette ligne n’est pas vérifié par cet appareil : ${why}.`,
+  attestation_other: 'Ce n’est pas la ligne qui a été proposée. Retirez-la, et proposez-en une autre.',
+  offered_for_other: 'cette ligne a été proposée pour une autre personne, qui doit la confirmer',
+  not_compared: 'les chiffres de cette ligne n’ont pas encore été comparés',
+  attested_already: 'cela a déjà été envoyé, et attend une confirmation',
+  offerer_revoked: 'l’appareil qui a proposé cette ligne a été révoqué : refusez-la, et donnez-en une autre',
   line_same_people: 'une ligne reste entre les mêmes personnes : mettez-y fin, et donnez-en une autre',
   line_again: 'elle a déjà été donnée : donnez-en une autre',
   line_other_people: 'la ligne est entre d’autres personnes',

@@ -330,6 +330,7 @@ fn a_recovery_needs_the_statements_and_certificates_of_two_registrars_and_ends_t
             by,
             expires_ms: now_ms,
             line: false,
+            delegation: None,
         });
         let ask = Ask::new(SuiteName::Hybrid, [3; 32], [0; 32], INVITATION);
         let key = telcon_identity::DeviceKey::from_seed(SuiteName::Hybrid, &[5; 32]);

@@ -365,3 +365,6 @@ fn an_offer_that_nobody_takes_expires_and_one_that_is_being_bound_does_not() {
     assert_eq!(count(&office, "invitation_closed"), 1);
     assert!(matches!(office.last_reply(), Some(Ok(Reply::Logged(_)))));
 }
+
+mod delegated;
+mod doubts;
