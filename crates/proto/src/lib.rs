@@ -11,6 +11,7 @@ pub mod delegation;
 pub mod device_policy;
 pub mod digest;
 pub mod entry;
+pub mod hand_over;
 pub mod http;
 pub mod id;
 pub mod limits;

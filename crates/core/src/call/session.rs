@@ -4,6 +4,7 @@ use super::{
     captions::CaptionState,
     checkpoints::{CHECKPOINT_MESSAGE_VERSION, CheckpointExchange},
     group::Membership,
+    hold::Holds,
     message::GroupMessage,
     presence::{HEARTBEAT_INTERVAL_MS, Presence},
     ring::{OpenedRing, check_fresh},
@@ -15,7 +16,7 @@ use crate::{
     mls::group::{CallGroup, Incoming},
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use telcon_identity::{LoggedDelegation, LoggedDevice};
+use telcon_identity::{LoggedDelegation, LoggedDevice, VerifiedDevice};
 use telcon_proto::{
     Blob, CallId, Card, ClientMessage, DelegationId, DeviceId,
     delegation::{Act, ActsFor},
@@ -48,6 +49,13 @@ pub(super) struct Session {
     pub(super) answers: Option<LoggedDelegation>,
     /// Delegations whose principal has joined: who acted for them does not speak any more, whatever happens then.
     taken_over: BTreeSet<DelegationId>,
+    /// Whether this device's person continues the call here, and their other device has not been told to stop: until then this device
+    /// sends no sound.
+    pub(super) arriving: bool,
+    /// Who holds the call.
+    pub(super) holds: Holds,
+    /// Another device of this person said that they continue on it.
+    pub(super) continued_on: Option<DeviceId>,
     /// The party's device that announced the end of the call to all members.
     pub(super) hang_up_signed_by: Option<DeviceId>,
 }
@@ -71,8 +79,24 @@ impl Session {
             rekey_due_ms: None,
             answers: None,
             taken_over: BTreeSet::new(),
+            arriving: false,
+            holds: Holds::default(),
+            continued_on: None,
             hang_up_signed_by: None,
         }
+    }
+
+    /// Other devices of this device's person in the call.
+    pub(super) fn own_other_devices(&self, me: &VerifiedDevice) -> impl Iterator<Item = DeviceId> {
+        let same = |device: &DeviceId| self.membership.card(me, *device).is_some_and(|card| card == *me.card());
+        self.membership.devices().filter(move |device| *device != me.device() && same(device))
+    }
+
+    /// Two devices of one person are in a call only with the same words on the screen: an office that certified somebody else under
+    /// the person's identifier would otherwise put them in the person's place.
+    pub(super) fn check_same_words(&self, card: &Card) -> Result<(), super::admission::Refusal> {
+        let known = self.membership.verified.values().map(|known| known.device().card());
+        known.chain([self.ring.caller()]).try_for_each(|known| super::admission::check_same_words(known, card))
     }
 
     /// A person joined: whether they answered for the callee, by a delegation that came with this message.
@@ -130,6 +154,9 @@ impl Session {
             self.acting().filter(|(known, ..)| present(known.principal())).map(|(known, ..)| known.id()).collect();
         self.taken_over.extend(taken);
         let speakers = members.iter().filter(|(_, card)| self.speaks(card)).map(|(device, _)| *device).collect();
+        let mut holds = std::mem::take(&mut self.holds);
+        let over = holds.end_unless(|by| self.speaks(by) && present(by));
+        self.holds = holds;
         let acts_for = self.acting().map(|(delegation, act, _)| ActsFor {
             principal: delegation.principal().clone(),
             delegate: delegation.delegate().clone(),
@@ -140,6 +167,7 @@ impl Session {
         let (call, epoch, authenticator) = (self.call(), entered.epoch, entered.authenticator);
         let epoch = Event::Epoch { call, epoch, authenticator, members, speakers, acts_for, line };
         context.out.push_back(Output::Event(epoch));
+        context.out.extend(over.into_iter().map(|by| Output::Event(Event::Held { call, by, said: None })));
         Ok(())
     }
 
@@ -153,7 +181,19 @@ impl Session {
             let key = self.captions.reader_key(context.rng);
             self.send(&GroupMessage::ReadCaptions { key }, context.out);
         }
+        self.announce_hold(context);
         self.send_checkpoint(context);
+    }
+
+    /// Tells the members whether this device's person holds the call, if they ever did.
+    pub(super) fn announce_hold(&mut self, context: &mut Context<'_>) {
+        let message = match self.holds.of(context.device.me().card()) {
+            Some(hold) => GroupMessage::Hold { word: hold.word, text: hold.text.clone() },
+            None if self.holds.held_before => GroupMessage::Resume,
+            None => return,
+        };
+        self.holds.held_before = true;
+        self.send(&message, context.out);
     }
 
     /// When [`Session::send_checkpoint`] has something to send, by engine uptime. `unattended`: see
@@ -236,7 +276,7 @@ impl Session {
 
     /// An application message. A forged or damaged one is dropped. Gives the time at which the call went live, if the message
     /// says so.
-    pub(super) fn on_group_message(&mut self, context: &Context<'_>, message: &Blob) -> Option<u64> {
+    pub(super) fn on_group_message(&mut self, context: &mut Context<'_>, message: &Blob) -> Option<u64> {
         let membership = &mut self.membership;
         let Ok(Incoming::Application { epoch, leaf, bytes }) = membership.group.process(message.as_slice()) else {
             return None;
@@ -252,6 +292,26 @@ impl Session {
                 // Who acts for a party ends the call as that party could.
                 let ends = may(Action::EndForAll) || card.is_some_and(|card| self.speaks(&card));
                 self.hang_up_signed_by = Some(from).filter(|_| ends);
+            }
+            // Signed by that device, whose certificate has this person's words: neither the server nor another member can say it.
+            GroupMessage::Continue => {
+                if from != me.device() && card.as_ref() == Some(me.card()) && self.speaks(me.card()) && !self.arriving {
+                    self.continued_on = Some(from);
+                }
+            }
+            GroupMessage::Hold { word, text } => {
+                if let Some(by) = card.filter(|card| self.speaks(card))
+                    && self.holds.hold(&by, word, &text, context.now_ms())
+                {
+                    self.holds.held_before |= by == *me.card();
+                    let said = self.holds.of(&by).map(|hold| (hold.word, hold.text.clone()));
+                    context.out.push_back(Output::Event(Event::Held { call: self.call(), by, said }));
+                }
+            }
+            GroupMessage::Resume => {
+                if let Some(by) = card.filter(|card| self.holds.resume(card)) {
+                    context.out.push_back(Output::Event(Event::Held { call: self.call(), by, said: None }));
+                }
             }
             GroupMessage::Heartbeat { uptime_ms } => {
                 self.presence.on_heartbeat(from, uptime_ms, context.clock.uptime_ms);

@@ -609,6 +609,7 @@ impl Call {
         self.answered = self.row.answered_under.and_then(|id| acting(id, &self.row.to, Act::Answer));
         let members: Vec<DeviceId> = self.members.iter().filter(|device| self.is_member(device)).copied().collect();
         self.note_taken_over(&members, &context.directory);
+        self.note_continued(&members, &context.directory);
     }
 
     pub(super) fn ring_shown(&mut self, from: DeviceId, context: &mut Context) {
