@@ -187,7 +187,8 @@ impl Speaker {
     /// Since when nothing was received, if for longer than [`MAX_GAP_MS`].
     fn missing_since(&self, heard: &Heard, live_ms: Option<u64>, now_ms: u64) -> Option<u64> {
         let own_ms = self.received.as_ref().map_or(0, |received| received.last_ms);
-        let heard_ms = self.person.as_ref().and_then(|person| heard.get(person)).map_or(own_ms, |last| own_ms.max(*last));
+        let heard_ms =
+            self.person.as_ref().and_then(|person| heard.get(person)).map_or(own_ms, |last| own_ms.max(*last));
         let since = live_ms?.max(self.present_since_ms?).max(heard_ms);
         (now_ms.saturating_sub(since) > MAX_GAP_MS).then_some(since)
     }

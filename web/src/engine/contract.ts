@@ -418,6 +418,9 @@ export type SuiteName = 'hybrid' | 'cnsa2';
  * What a person, or the program around the engine, requests.
  */
 export type UserCommand =
+  | { type: 'hold'; word: HoldWord; text?: string }
+  | { type: 'resume' }
+  | { type: 'hand_over' }
   | {
       mode?: RecordMode;
       /**
@@ -1250,6 +1253,14 @@ export interface AskRequest {
 /**
  * A call on the screen.
  */
+export type HoldWord = 'moment' | 'coming' | 'looking_up';
+export interface HoldView {
+  by: Card;
+  own: boolean;
+  since_ms: number;
+  text: string;
+  word: HoldWord;
+}
 export interface CallView {
   /**
    * Who acts in it for one of the two, by a delegation that this device verified: at most one for each.
@@ -1278,7 +1289,10 @@ export interface CallView {
   /**
    * How it ended: a name of `Ended`, or `taken_elsewhere`.
    */
-  ended: Ended | 'taken_elsewhere' | null;
+  ended: Ended | 'taken_elsewhere' | 'continued' | null;
+  arriving: boolean;
+  continued_on: string | null;
+  holds: HoldView[];
   /**
    * The epoch.
    */
@@ -2775,6 +2789,10 @@ export interface NoticeView {
    * Whether somebody acts in it for this device's person, who may take it over now.
    */
   can_take_over: boolean;
+  can_continue: boolean;
+  own_devices: string[];
+  asked: boolean;
+  asks_until_ms: number | null;
   from: Card15;
   /**
    * Log entry of its sealed record.

@@ -76,7 +76,8 @@ impl Holds {
 
     /// Ends the holds of people who are not parties in the call any more: nobody is kept waiting by somebody who is gone. Gives them.
     pub(super) fn end_unless(&mut self, counts: impl Fn(&Card) -> bool) -> Vec<Card> {
-        let (kept, over): (Vec<_>, Vec<_>) = std::mem::take(&mut self.holds).into_iter().partition(|one| counts(&one.by));
+        let (kept, over): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.holds).into_iter().partition(|one| counts(&one.by));
         self.holds = kept;
         over.into_iter().map(|hold| hold.by).collect()
     }

@@ -1,6 +1,8 @@
 //! State of a call for the office's staff.
 
-use crate::{CallId, Card, Ended, RecordMode, delegation::ActsFor, hand_over::AskedFor, message::DeclineReply, terms::Party};
+use crate::{
+    CallId, Card, Ended, RecordMode, delegation::ActsFor, hand_over::AskedFor, message::DeclineReply, terms::Party,
+};
 use serde::{Deserialize, Serialize};
 
 /// Notice of a call to the office's staff, to a principal for whom somebody acts in it, and to other devices of its parties, which may

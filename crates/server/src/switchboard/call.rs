@@ -207,7 +207,9 @@ impl Call {
 
     /// Whether this is the only device of one of the two parties, so that the call ends with it.
     pub fn depends_on(&self, device: &DeviceId) -> bool {
-        matches!(self.row.stage, Stage::Ringing | Stage::Live) && self.is_principals(device) && !self.has_other_device(device)
+        matches!(self.row.stage, Stage::Ringing | Stage::Live)
+            && self.is_principals(device)
+            && !self.has_other_device(device)
     }
 
     /// Every device that is concerned by the call.

@@ -33,7 +33,10 @@ impl Call {
         let writes = context.directory.writes_records(&from);
         // A note-taker that left has no precedence: another may have replaced it meanwhile.
         let stays = self.members.contains(&from) && (!writes || self.is_member(&from));
-        let rejoins = self.is_principals(&from) || stays || self.may_take_over(&from, context) || self.may_continue(&from, context);
+        let rejoins = self.is_principals(&from)
+            || stays
+            || self.may_take_over(&from, context)
+            || self.may_continue(&from, context);
         if !rejoins && !self.admits(role) {
             let text = "this device may not join the call: its person neither rang, answered, nor may listen";
             return context.refuse(session, Some(id), RefusalCode::NotAllowed, text);
