@@ -305,6 +305,36 @@ mod tests {
     }
 
     #[test]
+    fn a_speaker_who_continues_on_another_device_misses_nothing() {
+        let desk = DeviceId::from_bytes([9; 16]);
+        let mut members = members();
+        members.push((desk, members[0].1.clone()));
+        let mut attendance = Attendance::default();
+        let call = |attendance: &mut Attendance, who: &[(DeviceId, Card)], now_ms| {
+            attendance.members(who, &[A, B, desk], Some(0), now_ms)
+        };
+        // Ten seconds on the phone, five of them with the desk there but silent; then on the desk, with the phone there for as long.
+        let phases: [(&[DeviceId], &[DeviceId]); 4] =
+            [(&[A, B], &[A, B]), (&[A, B, desk], &[A, B]), (&[A, B, desk], &[B, desk]), (&[B, desk], &[B, desk])];
+        let mut gaps = Vec::new();
+        for (n, (present, heard)) in phases.into_iter().enumerate() {
+            let start = n as u64 * 250;
+            let who: Vec<_> = members.iter().filter(|(device, _)| present.contains(device)).cloned().collect();
+            gaps.extend(call(&mut attendance, &who, 20 * start));
+            for frame in start..start + 250 {
+                for device in heard {
+                    let counter = if *device == desk { frame - 500 } else { frame };
+                    gaps.extend(attendance.packet(*device, KEY, counter, Some(0), 20 * frame).1);
+                }
+            }
+        }
+        gaps.extend(attendance.over(Some(0), 20_000));
+        assert_eq!((gaps, attendance.lacks()), (vec![], None));
+        // Neither of the two for seven seconds is a gap all the same.
+        assert!(!attendance.over(Some(0), 27_000).is_empty());
+    }
+
+    #[test]
     fn shorter_gaps_count_as_packet_loss() {
         // Eight tenths of every three seconds.
         let lacks = call(60, |device, frame| (device == B || frame % 150 > 40).then_some(frame)).lacks();

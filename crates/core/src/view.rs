@@ -1,7 +1,7 @@
 //! View models: what a screen shows, as plain data. The engine makes them, screens only render them.
 
 use crate::{
-    call::{hold::HoldWord, message::Caption},
+    call::{hold::HoldView, message::Caption},
     mls::phrase::Phrase,
     peer_log::LogFork,
 };
@@ -307,22 +307,6 @@ pub enum LogComparison {
 fn ended_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
     let logged = generator.subschema_for::<telcon_proto::Ended>();
     schemars::json_schema!({ "anyOf": [logged, { "const": "taken_elsewhere" }, { "const": "continued" }, { "type": "null" }] })
-}
-
-/// Somebody holds a call.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct HoldView {
-    /// Who.
-    pub by: Card,
-    /// Whether it is this device's person, on whatever device: they end it.
-    pub own: bool,
-    /// What they say to those who wait.
-    pub word: HoldWord,
-    /// And in their own words; may be empty.
-    pub text: String,
-    /// Since when, by this device's clock, milliseconds since 1970 UTC.
-    pub since_ms: u64,
 }
 
 /// Who acts in a call for one of its parties.

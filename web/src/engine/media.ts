@@ -8,7 +8,7 @@ import { Microphone, type MicrophoneState } from './microphone';
 import { Silence } from './silence';
 import { is_answer_to, force_constant_bitrate, is_opus_only, strip_audio_levels } from './sdp';
 import type { IceServerCache } from './ice_servers';
-import { kept_back } from '../view/moves';
+import { kept_back } from './kept_back';
 import { can_choose_speaker, chosen_device, type SoundDevices } from './sound_devices';
 
 /** How long a leg may be disconnected before it is replaced, milliseconds: longer than a burst of loss. */

@@ -1,6 +1,7 @@
 // View model of the call screen.
 
 import type { CallView, View } from '../engine/contract';
+import { kept_back } from '../engine/kept_back';
 import type { MicrophoneState } from '../engine/microphone';
 import { gives_lines } from '../engine/roles';
 import { t } from '../text';
@@ -8,16 +9,7 @@ import { capitalise, format_number } from '../text/format';
 import { duration } from './clock';
 import { acts_lines } from './delegations';
 import type { Level, Shape } from './labels';
-import {
-  NO_LABELS,
-  hand_over,
-  holds,
-  kept_back,
-  own_device,
-  type DeviceLabels,
-  type HandOver,
-  type Held,
-} from './moves';
+import { NO_LABELS, hand_over, holds, own_device, type DeviceLabels, type HandOver, type Held } from './moves';
 import { NOBODY_SPEAKS, listeners_line, members, type MemberRow, type Speaking } from './members';
 import {
   not_recorded_alarm,

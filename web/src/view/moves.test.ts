@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { kept_back } from '../engine/kept_back';
 import { acts_for } from '../fake/delegations';
 import { minister, officer, president, writer } from '../fake/people';
 import { NOW, call, desk, device, live, member, notice, view } from '../fake/views';
@@ -6,7 +7,7 @@ import { call_screen } from './call';
 import { take_overs } from './delegations';
 import { ended_screen } from './ended';
 import { members } from './members';
-import { asked_to, elsewhere, hand_over, kept_back } from './moves';
+import { asked_to, elsewhere, hand_over } from './moves';
 
 const PHONE = device(21);
 const LABELS = new Map([[PHONE, 'Chrome (Android)']]);

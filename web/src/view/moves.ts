@@ -63,10 +63,6 @@ const rings = (notice: NoticeView, now: number): boolean => notice.asks_until_ms
 export const asked_notices = (asked: AskedTo[]): RingNotice[] =>
   asked.map(({ call, sentence }) => ({ call, title: sentence, body: t().moves.hand_over.notification }));
 
-/** Whether this device sends silence, whatever its person chose. */
-export const kept_back = (call: Pick<CallView, 'arriving' | 'holds'> | null): boolean =>
-  call !== null && (call.arriving || call.holds.length > 0);
-
 /** A hold on the screen. */
 export interface Held {
   own: boolean;

@@ -1,7 +1,6 @@
 //! Holding a call: a party has the sound of all kept back for a moment, with a word to the others. Every device that speaks keeps its
 //! own sound back while somebody holds the call.
 
-use crate::view::HoldView;
 use serde::{Deserialize, Serialize};
 use telcon_proto::{Card, limits::MAX_HOLD_CHARS, printable::printable};
 
@@ -16,6 +15,22 @@ pub enum HoldWord {
     Coming,
     /// One moment: something is being looked up.
     LookingUp,
+}
+
+/// Somebody holds a call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct HoldView {
+    /// Who.
+    pub by: Card,
+    /// Whether it is this device's person, on whatever device: they end it.
+    pub own: bool,
+    /// What they say to those who wait.
+    pub word: HoldWord,
+    /// And in their own words; may be empty.
+    pub text: String,
+    /// Since when, by this device's clock, milliseconds since 1970 UTC.
+    pub since_ms: u64,
 }
 
 /// Who holds the call now.
