@@ -173,6 +173,10 @@ export type Direction = 'out' | 'in' | 'listen';
  */
 export type ForkFinding = 'roots_differ' | 'proof_refused' | 'proof_overdue';
 /**
+ * What is said to those who wait: a sentence that every screen shows in its own language.
+ */
+export type HoldWord = 'moment' | 'coming' | 'looking_up';
+/**
  * One recovery of a person who lost all devices. Opaque: it may be logged.
  */
 export type RecoveryId = string;
@@ -418,9 +422,6 @@ export type SuiteName = 'hybrid' | 'cnsa2';
  * What a person, or the program around the engine, requests.
  */
 export type UserCommand =
-  | { type: 'hold'; word: HoldWord; text?: string }
-  | { type: 'resume' }
-  | { type: 'hand_over' }
   | {
       mode?: RecordMode;
       /**
@@ -446,7 +447,7 @@ export type UserCommand =
        * In which ways.
        */
       acts: Act[];
-      delegate: Card21;
+      delegate: Card22;
       /**
        * Until when.
        */
@@ -715,6 +716,23 @@ export type UserCommand =
       type: 'mute';
     }
   | {
+      /**
+       * And in one's own words, at most `MAX_HOLD_CHARS`.
+       */
+      text?: string;
+      type: 'hold';
+      /**
+       * What is said to those who wait.
+       */
+      word: 'moment' | 'coming' | 'looking_up';
+    }
+  | {
+      type: 'resume';
+    }
+  | {
+      type: 'hand_over';
+    }
+  | {
       type: 'media_failed';
     }
   | {
@@ -769,6 +787,8 @@ export interface Contract {
   ErasureReport?: ErasureReport;
   FailedSignIns?: FailedSignIns;
   ForkFinding?: ForkFinding;
+  HoldView?: HoldView;
+  HoldWord?: HoldWord;
   Hours?: Hours;
   IceServer?: IceServer;
   IceServers?: IceServers;
@@ -1253,19 +1273,15 @@ export interface AskRequest {
 /**
  * A call on the screen.
  */
-export type HoldWord = 'moment' | 'coming' | 'looking_up';
-export interface HoldView {
-  by: Card;
-  own: boolean;
-  since_ms: number;
-  text: string;
-  word: HoldWord;
-}
 export interface CallView {
   /**
    * Who acts in it for one of the two, by a delegation that this device verified: at most one for each.
    */
   acts_for: ActsForView[];
+  /**
+   * Whether this device's person continues the call here, and their other device has it still: until this one receives sound. It sends none before.
+   */
+  arriving: boolean;
   /**
    * One call. Opaque: it reveals no participant and may be logged.
    */
@@ -1279,6 +1295,10 @@ export interface CallView {
    */
   captions_behind_ms: number | null;
   /**
+   * Once it is over here: the device on which this person continues it.
+   */
+  continued_on: DeviceId | null;
+  /**
    * The role of this device.
    */
   direction: 'out' | 'in' | 'listen';
@@ -1287,12 +1307,9 @@ export interface CallView {
    */
   diverted: boolean;
   /**
-   * How it ended: a name of `Ended`, or `taken_elsewhere`.
+   * How it ended: a name of `Ended`, `taken_elsewhere`, or `continued` on another device of this person.
    */
   ended: Ended | 'taken_elsewhere' | 'continued' | null;
-  arriving: boolean;
-  continued_on: string | null;
-  holds: HoldView[];
   /**
    * The epoch.
    */
@@ -1301,6 +1318,10 @@ export interface CallView {
    * The caller.
    */
   from: Card5 | null;
+  /**
+   * Who holds the call. While somebody does, no device sends sound.
+   */
+  holds: HoldView[];
   /**
    * Who hung up: this person, or the party whose device said so to all members. A server's word alone names nobody.
    */
@@ -1481,31 +1502,26 @@ export interface Card5 {
   zone: string;
 }
 /**
- * The line that a call is over, as its giver signed it.
+ * Somebody holds a call.
  */
-export interface LineView {
-  holder: Card6;
+export interface HoldView {
+  by: Card6;
   /**
-   * Which.
+   * Whether it is this device's person, on whatever device: they end it.
    */
-  line: string;
+  own: boolean;
   /**
-   * The lowest record mode of calls over it.
+   * Since when, by this device's clock, milliseconds since 1970 UTC.
    */
-  mode: 'log_only' | 'memo' | 'audio';
-  principal: Card7;
+  since_ms: number;
   /**
-   * What it is for.
+   * And in their own words; may be empty.
    */
-  purpose: string;
+  text: string;
   /**
-   * Whom it reaches.
+   * What they say to those who wait.
    */
-  reach: 'direct' | 'desk' | 'planned';
-  /**
-   * Its version.
-   */
-  version: number;
+  word: 'moment' | 'coming' | 'looking_up';
 }
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
@@ -1550,9 +1566,78 @@ export interface Card6 {
   zone: string;
 }
 /**
+ * The line that a call is over, as its giver signed it.
+ */
+export interface LineView {
+  holder: Card7;
+  /**
+   * Which.
+   */
+  line: string;
+  /**
+   * The lowest record mode of calls over it.
+   */
+  mode: 'log_only' | 'memo' | 'audio';
+  principal: Card8;
+  /**
+   * What it is for.
+   */
+  purpose: string;
+  /**
+   * Whom it reaches.
+   */
+  reach: 'direct' | 'desk' | 'planned';
+  /**
+   * Its version.
+   */
+  version: number;
+}
+/**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
 export interface Card7 {
+  /**
+   * The name or title to show, such as "The President of Norland".
+   */
+  name: string;
+  /**
+   * The office whose authority certified the person.
+   */
+  office: string;
+  /**
+   * Their own organisation, such as "Chancellery of Norland".
+   */
+  organisation: string;
+  /**
+   * The person.
+   */
+  person: string;
+  /**
+   * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
+   */
+  place?: boolean;
+  /**
+   * Their role in that office.
+   */
+  role:
+    | 'principal'
+    | 'scheduler'
+    | 'duty_officer'
+    | 'note_taker'
+    | 'interpreter'
+    | 'counterpart'
+    | 'security_officer'
+    | 'records_officer'
+    | 'auditor';
+  /**
+   * IANA time zone of where they work, such as `Europe/Oslo`.
+   */
+  zone: string;
+}
+/**
+ * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
+ */
+export interface Card8 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -1661,7 +1746,7 @@ export interface MemberView {
  * Who is on shift at a device of a place, as the office's server says.
  */
 export interface OnShift {
-  person: Card8;
+  person: Card9;
   /**
    * The shift.
    */
@@ -1678,7 +1763,7 @@ export interface OnShift {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card8 {
+export interface Card9 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -1947,7 +2032,7 @@ export interface ListedDelegation {
    * In which ways.
    */
   acts: Act[];
-  delegate: Card9;
+  delegate: Card10;
   /**
    * Which.
    */
@@ -1964,7 +2049,7 @@ export interface ListedDelegation {
    * From when, milliseconds since 1970 UTC.
    */
   not_before_ms: number;
-  principal: Card10;
+  principal: Card11;
   /**
    * The statement, a compact JWS: its certificates name the principal.
    */
@@ -1973,7 +2058,7 @@ export interface ListedDelegation {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card9 {
+export interface Card10 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -2015,7 +2100,7 @@ export interface Card9 {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card10 {
+export interface Card11 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -2073,7 +2158,7 @@ export interface ListedDevice {
    */
   account_used_ms?: number;
   approved_by?: DeviceId;
-  card: Card11;
+  card: Card12;
   /**
    * Whether it is connected now.
    */
@@ -2139,7 +2224,7 @@ export interface OfficeAccount {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card11 {
+export interface Card12 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -2311,7 +2396,7 @@ export interface InvitationView {
    * How many security officers have to approve the device that asks: one or two, by the office's charter; two of a recovery.
    */
   approvals_needed: number;
-  card: Card12;
+  card: Card13;
   /**
    * Until when a device may ask with it, or, once one has asked, until when it waits.
    */
@@ -2356,7 +2441,7 @@ export interface InvitationView {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card12 {
+export interface Card13 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -2456,7 +2541,7 @@ export interface Line {
    */
   at_ms: number;
   device?: DeviceId;
-  holder: Card13;
+  holder: Card14;
   /**
    * The line; drawn at random by the giver's device. The invitation to take it has the same identifier.
    */
@@ -2467,7 +2552,7 @@ export interface Line {
   office: string;
   on_behalf?: OnBehalf;
   previous?: Digest;
-  principal: Card14;
+  principal: Card15;
   /**
    * Whether it is in use.
    */
@@ -2481,7 +2566,7 @@ export interface Line {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card13 {
+export interface Card14 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -2536,7 +2621,7 @@ export interface OnBehalf {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card14 {
+export interface Card15 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -2661,7 +2746,7 @@ export interface Line1 {
    */
   at_ms: number;
   device?: DeviceId;
-  holder: Card13;
+  holder: Card14;
   /**
    * The line; drawn at random by the giver's device. The invitation to take it has the same identifier.
    */
@@ -2672,7 +2757,7 @@ export interface Line1 {
   office: string;
   on_behalf?: OnBehalf;
   previous?: Digest;
-  principal: Card14;
+  principal: Card15;
   /**
    * Whether it is in use.
    */
@@ -2778,9 +2863,21 @@ export interface NoticeView {
    */
   acts_for: ActsFor[];
   /**
+   * Whether the principal for whom somebody acts in it was asked to it and has not come.
+   */
+  asked: boolean;
+  /**
+   * Until when that rings here, milliseconds since 1970 UTC by this device's clock; none if it is somebody else who was asked.
+   */
+  asks_until_ms: number | null;
+  /**
    * One call. Opaque: it reveals no participant and may be logged.
    */
   call: string;
+  /**
+   * Whether this device's person is in it on another device, according to the office, and may continue it here.
+   */
+  can_continue: boolean;
   /**
    * Whether this device may join it as a listener now.
    */
@@ -2789,11 +2886,7 @@ export interface NoticeView {
    * Whether somebody acts in it for this device's person, who may take it over now.
    */
   can_take_over: boolean;
-  can_continue: boolean;
-  own_devices: string[];
-  asked: boolean;
-  asks_until_ms: number | null;
-  from: Card15;
+  from: Card16;
   /**
    * Log entry of its sealed record.
    */
@@ -2819,6 +2912,10 @@ export interface NoticeView {
    */
   opened_ms: number;
   /**
+   * This person's devices in it, according to the office.
+   */
+  own_devices: DeviceId[];
+  /**
    * Whether all its records are partial.
    */
   partial: boolean;
@@ -2843,12 +2940,12 @@ export interface NoticeView {
         how: 'hung_up' | 'declined' | 'cancelled' | 'missed' | 'busy' | 'failed' | 'interrupted' | 'revoked';
         is: 'ended';
       };
-  to: Card16;
+  to: Card17;
 }
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card15 {
+export interface Card16 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -2890,7 +2987,7 @@ export interface Card15 {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card16 {
+export interface Card17 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -3209,7 +3306,7 @@ export interface RecoveryView {
    * Whether this device's person may confirm it: it is verified, somebody else's, about somebody else, and not confirmed.
    */
   can_confirm: boolean;
-  card: Card17;
+  card: Card18;
   /**
    * The security officer who confirmed it, verified.
    */
@@ -3246,7 +3343,7 @@ export interface RecoveryView {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card17 {
+export interface Card18 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -3466,7 +3563,7 @@ export interface RecordLine {
    * When it ended.
    */
   ended_ms?: number;
-  from: Card18;
+  from: Card19;
   how?: Ended;
   /**
    * Whether there is no record, and the log has a *record missing* entry.
@@ -3489,12 +3586,12 @@ export interface RecordLine {
    * Number of its sealed records in the archive: one per note-taker that recorded some of it.
    */
   records: number;
-  to: Card19;
+  to: Card20;
 }
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card18 {
+export interface Card19 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -3536,7 +3633,7 @@ export interface Card18 {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card19 {
+export interface Card20 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -3650,7 +3747,7 @@ export interface Logged1 {
  * Who is on shift at a device of a place, as the office's server says.
  */
 export interface OnShift1 {
-  person: Card8;
+  person: Card9;
   /**
    * The shift.
    */
@@ -3734,7 +3831,7 @@ export interface WorkedShift {
    */
   from_ms: number;
   how?: ShiftEnd;
-  place: Card20;
+  place: Card21;
   /**
    * Which.
    */
@@ -3747,7 +3844,7 @@ export interface WorkedShift {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card20 {
+export interface Card21 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -3820,7 +3917,7 @@ export interface SsoUnlink {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card21 {
+export interface Card22 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
