@@ -96,7 +96,8 @@ describe('handing over', () => {
     const one = notice({ ...asks, asks_until_ms: NOW + 1_000 });
     const [asked] = asked_to(view({ notices: [one] }), NOW);
     expect(plain(asked?.sentence)).toMatch(/^Duty officer holds the call with .* for you\.$/i);
-    expect(asked_to(view({ notices: [one] }), NOW + 1_000)).toEqual([]);
+    expect(asked?.rings).toBe(true);
+    expect(asked_to(view({ notices: [one] }), NOW + 1_000)[0]?.rings).toBe(false);
     expect(take_overs(view({ notices: [one] })), 'it is shown once').toEqual([]);
   });
 

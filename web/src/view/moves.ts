@@ -44,16 +44,18 @@ function other_side(view: View, { from, to, acts_for }: NoticeView): string {
 export interface AskedTo extends Elsewhere {
   /** They were in it before: they continue it. */
   again: boolean;
+  /** It rings still. */
+  rings: boolean;
 }
 
 export function asked_to(view: View, now: number): AskedTo[] {
   if (!free(view)) return [];
   return view.notices
-    .filter((notice) => rings(notice, now) && (notice.can_take_over || notice.can_continue))
+    .filter((notice) => notice.asks_until_ms !== null && (notice.can_take_over || notice.can_continue))
     .map((notice) => {
       const own = notice.acts_for.find((one) => one.principal.person === view.you?.person);
       const sentence = t().moves.hand_over.for_you(own?.delegate.name ?? '', other_side(view, notice));
-      return { call: notice.call, sentence, again: notice.can_continue };
+      return { call: notice.call, sentence, again: notice.can_continue, rings: rings(notice, now) };
     });
 }
 
@@ -61,7 +63,9 @@ const rings = (notice: NoticeView, now: number): boolean => notice.asks_until_ms
 
 /** The same as system notifications. */
 export const asked_notices = (asked: AskedTo[]): RingNotice[] =>
-  asked.map(({ call, sentence }) => ({ call, title: sentence, body: t().moves.hand_over.notification }));
+  asked
+    .filter((one) => one.rings)
+    .map(({ call, sentence }) => ({ call, title: sentence, body: t().moves.hand_over.notification }));
 
 /** A hold on the screen. */
 export interface Held {
