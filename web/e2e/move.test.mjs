@@ -82,7 +82,7 @@ test('the call is held with a word, and goes on', async () => {
   await phone.getByRole('button', { name: 'Hold', exact: true }).click();
   await phone.getByRole('button', { name: 'One moment: who you called is coming.' }).click();
   await minister.getByText('On hold by the President').waitFor();
-  await minister.getByText('Your microphone is off while the call is held').waitFor();
+  await minister.getByText('On hold: your microphone is off').waitFor();
   await until(minister, () => Date.now() - (window.heard_at.at(-1) ?? 0) > 500);
   await until(phone, () => Date.now() - (window.heard_at.at(-1) ?? 0) > 500);
   await phone.getByRole('button', { name: 'Resume' }).click();

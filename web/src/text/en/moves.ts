@@ -41,8 +41,7 @@ export const moves = {
     own: 'You hold the call',
     by: (name: string) => `On hold by ${mid(name)}`,
     said: (word: string, text: string) => (text ? `${word} ${isolate(text)}` : word),
-    quiet: 'No sound is sent meanwhile. Your microphone is off.',
-    your_microphone: 'Your microphone is off while the call is held',
+    your_microphone: 'On hold: your microphone is off',
   },
   hand_over: {
     action: (principal: string) => `Hand over to ${mid(principal)}`,

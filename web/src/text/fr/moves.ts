@@ -40,8 +40,7 @@ export const moves: (typeof en)['moves'] = {
     own: 'Vous avez mis l’appel en attente',
     by: (name) => `Mis en attente par ${mid(name)}`,
     said: (word, text) => (text ? `${word} ${isolate(text)}` : word),
-    quiet: 'Aucun son n’est émis en attendant. Votre micro est coupé.',
-    your_microphone: 'Votre micro est coupé pendant l’attente',
+    your_microphone: 'En attente : votre micro est coupé',
   },
   hand_over: {
     action: (principal) => `Passer l’appel : ${mid(principal)}`,
