@@ -68,7 +68,7 @@ impl Call {
     }
 
     /// Whether a device may continue the call as a party: it is another one of the party's person. A device that was certified for one
-    /// line is for that line alone, and of a place with the same person on shift.
+    /// line is for that line alone. At a place's device somebody else may be: it continues nobody's call.
     pub fn may_continue(&self, device: &DeviceId, context: &Context) -> bool {
         self.row.stage == Stage::Live && SIDES.into_iter().any(|side| self.may_continue_on(side, device, context))
     }
@@ -79,10 +79,7 @@ impl Call {
         let (Some(of), Some(card)) = (directory.card(&first), directory.card(device)) else { return false };
         let given = |device: &DeviceId| directory.device(device).is_some_and(|found| found.given);
         let bound = (given(&first) || given(device)) && first != *device;
-        let current = self.further_devices(side).chain([first]).find(|device| self.is_member(device)).unwrap_or(first);
-        let on_shift = |device: &DeviceId| context.shifts.on_shift(device).map(|shift| shift.person.person);
-        let same_shift = !card.place || on_shift(device).is_some() && on_shift(device) == on_shift(&current);
-        of.person == card.person && !bound && same_shift
+        of.person == card.person && !card.place && !bound
     }
 
     /// Devices joined: those of a party beside its first one are counted as the party's.
