@@ -39,9 +39,13 @@ pub enum GroupMessage {
         /// A sealed JSON array of [`Caption`], padded with spaces to [`super::captions::BATCH_BYTES`].
         sealed: Blob,
     },
-    /// The sender's person continues the call on the sender, which is a member and receives: their other devices stop. Only a device
-    /// whose person asked for it there says so. Older programs ignore it.
-    Continue,
+    /// The sender's person continues the call on the sender, which is a member and receives: their other devices stop that were added
+    /// before it. Only a device whose person asked for it there says so, and repeats it until they have left. Older programs ignore
+    /// it.
+    Continue {
+        /// The epoch in which the sender was added.
+        since: u64,
+    },
     /// The sender, a party, holds the call: every device that speaks keeps its sound back. Repeated for those who join. Older programs
     /// ignore it.
     Hold {

@@ -433,12 +433,7 @@ impl Call {
     /// begins to be heard. Returns whether it did.
     pub(crate) fn on_leg_receives(&mut self, context: &mut Context<'_>) -> bool {
         let Phase::Live(live) = &mut *self.phase else { return false };
-        let session = &mut live.session;
-        if !session.arriving || !session.send(&GroupMessage::Continue, context.out) {
-            return false;
-        }
-        session.arriving = false;
-        true
+        live.session.arrive(context)
     }
 
     /// Whether [`Call::on_leg_receives`] has something to do.
@@ -716,7 +711,8 @@ impl Call {
             _ => (None, None),
         };
         let ask_again = self.ask_again_ms().map(wall_ms);
-        [expiry, heartbeat, captions, checkpoint, lost, rekey, ask_again, self.placing_deadline_ms()]
+        let continues = session.and_then(|session| session.continue_due_ms()).map(wall_ms);
+        [expiry, heartbeat, captions, checkpoint, lost, rekey, ask_again, continues, self.placing_deadline_ms()]
             .into_iter()
             .flatten()
             .min()
@@ -744,6 +740,7 @@ impl Call {
             session.send_heartbeat(context);
         }
         session.send_captions(context);
+        session.continue_again(context);
         session.send_checkpoint(context);
         let speaks = session.speaks(self.me.card());
         // While this device is disconnected it receives no heartbeats.

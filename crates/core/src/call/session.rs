@@ -27,6 +27,9 @@ use telcon_proto::{
 /// replaced every two minutes.
 const REKEY_INTERVAL_MS: u64 = 4 * 60_000;
 
+/// How often a device to which its person's call has come tells their other devices to stop, milliseconds.
+const CONTINUE_INTERVAL_MS: u64 = 2_000;
+
 /// See the module.
 pub(super) struct Session {
     /// The ring.
@@ -52,6 +55,12 @@ pub(super) struct Session {
     /// Whether this device's person continues the call here, and their other device has not been told to stop: until then this device
     /// sends no sound.
     pub(super) arriving: bool,
+    /// Whether it did, and their other devices are told to stop as long as there are any.
+    continues: bool,
+    /// When they are told again, by engine uptime.
+    continue_due_ms: Option<u64>,
+    /// The epoch in which this device was added.
+    since_epoch: u64,
     /// Who holds the call.
     pub(super) holds: Holds,
     /// Another device of this person said that they continue on it.
@@ -68,6 +77,7 @@ impl Session {
         shown: Vec<Card>,
         verified: BTreeMap<DeviceId, LoggedDevice>,
     ) -> Self {
+        let since_epoch = group.epoch();
         Self {
             ring,
             membership: Membership::new(group, seq, shown, verified),
@@ -80,6 +90,9 @@ impl Session {
             answers: None,
             taken_over: BTreeSet::new(),
             arriving: false,
+            continues: false,
+            continue_due_ms: None,
+            since_epoch,
             holds: Holds::default(),
             continued_on: None,
             hang_up_signed_by: None,
@@ -90,6 +103,36 @@ impl Session {
     pub(super) fn own_other_devices(&self, me: &VerifiedDevice) -> impl Iterator<Item = DeviceId> {
         let same = |device: &DeviceId| self.membership.card(me, *device).is_some_and(|card| card == *me.card());
         self.membership.devices().filter(move |device| *device != me.device() && same(device))
+    }
+
+    /// The media leg is up, and this device's person continues the call here: tells their other devices to stop. Returns whether it
+    /// could.
+    pub(super) fn arrive(&mut self, context: &mut Context<'_>) -> bool {
+        if !self.arriving || !self.send(&GroupMessage::Continue { since: self.since_epoch }, context.out) {
+            return false;
+        }
+        (self.arriving, self.continues) = (false, true);
+        self.continue_due_ms = Some(context.clock.uptime_ms + CONTINUE_INTERVAL_MS);
+        true
+    }
+
+    /// When [`Session::continue_again`] is due, by engine uptime.
+    pub(super) fn continue_due_ms(&self) -> Option<u64> {
+        self.continue_due_ms
+    }
+
+    /// Tells other devices of this person once more to stop: one that was not connected, or whose message the office lost, has its
+    /// microphone open still.
+    pub(super) fn continue_again(&mut self, context: &mut Context<'_>) {
+        let uptime_ms = context.clock.uptime_ms;
+        if self.continue_due_ms.is_none_or(|due_ms| uptime_ms < due_ms) {
+            return;
+        }
+        let others = self.own_other_devices(context.device.me()).next().is_some();
+        self.continue_due_ms = others.then_some(uptime_ms + CONTINUE_INTERVAL_MS);
+        if others {
+            self.send(&GroupMessage::Continue { since: self.since_epoch }, context.out);
+        }
     }
 
     /// Two devices of one person are in a call only with the same words on the screen: an office that certified somebody else under
@@ -182,6 +225,9 @@ impl Session {
             self.send(&GroupMessage::ReadCaptions { key }, context.out);
         }
         self.announce_hold(context);
+        if self.continues && self.own_other_devices(context.device.me()).next().is_some() {
+            self.continue_due_ms.get_or_insert(context.clock.uptime_ms + CONTINUE_INTERVAL_MS);
+        }
         self.send_checkpoint(context);
     }
 
@@ -294,8 +340,10 @@ impl Session {
                 self.hang_up_signed_by = Some(from).filter(|_| ends);
             }
             // Signed by that device, whose certificate has this person's words: neither the server nor another member can say it.
-            GroupMessage::Continue => {
-                if from != me.device() && card.as_ref() == Some(me.card()) && self.speaks(me.card()) && !self.arriving {
+            // Of two that say so, the one that was added last has the call.
+            GroupMessage::Continue { since } => {
+                let own = card.as_ref() == Some(me.card()) && self.speaks(me.card());
+                if own && from != me.device() && (since, from) > (self.since_epoch, me.device()) {
                     self.continued_on = Some(from);
                 }
             }

@@ -67,6 +67,16 @@ impl Call {
         })
     }
 
+    /// Whether another device of the same party was added after this one: the call is there, and this one has only not left yet.
+    pub fn has_newer_device(&self, device: &DeviceId) -> bool {
+        let Some(place) = self.members.iter().position(|member| member == device) else { return false };
+        let newer = |other: &DeviceId| self.members[place..].contains(other) && other != device;
+        SIDES.into_iter().filter(|side| self.has_side(*side, device)).any(|side| {
+            let first = self.first_device(side).filter(|first| self.is_member(first));
+            self.further_devices(side).chain(first).any(|other| newer(&other))
+        })
+    }
+
     /// Whether a device may continue the call as a party: it is another one of the party's person. A device that was certified for one
     /// line is for that line alone. At a place's device somebody else may be: it continues nobody's call.
     pub fn may_continue(&self, device: &DeviceId, context: &Context) -> bool {

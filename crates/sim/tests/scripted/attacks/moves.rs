@@ -50,7 +50,7 @@ fn a_server_that_says_in_a_devices_name_that_it_continues_is_not_believed() {
     world.settle();
     let from = world.id(DESK);
     // The counterpart is a member too, and could be the server's accomplice: it says so under its own key, in the desk's name.
-    let message = world.encrypt(OTHER, br#"{"say":"continue"}"#);
+    let message = world.encrypt(OTHER, br#"{"say":"continue","since":99}"#);
     world.inject(PHONE, ServerMessage::Application { call, from, message });
     world.settle();
     assert!(unmoved(&mut world), "{:?}", world.view(PHONE));
