@@ -55,7 +55,7 @@ async function move(what, from, to, button) {
   await until(to, sounds);
   await until(minister, () => window.telcon.view.call.members.filter((member) => member.speaks).length === 2);
   const settled = Date.now();
-  await until(to, `Date.now() > ${settled + 1_000}`);
+  await to.waitForFunction((at) => Date.now() > at, settled + 1_000, { polling: 20 });
   await Promise.all([until(minister, sounds), until(to, sounds)]);
   const end = Date.now();
   const lost = {

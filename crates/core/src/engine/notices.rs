@@ -20,8 +20,9 @@ impl Engine {
         let me = self.device.me();
         let live = matches!(notice.state, NoticeState::Live { .. });
         let mine = |card: &telcon_proto::Card| card.is_same_person(me.card());
-        let party =
-            mine(&notice.from) || mine(&notice.to.card) || notice.acts_for.iter().any(|acts| mine(&acts.delegate));
+        let party = mine(&notice.from)
+            || mine(&notice.to.card)
+            || notice.acts_for.iter().any(|acts| mine(&acts.delegate) || mine(&acts.principal));
         let own = notice.members.iter().filter(|member| mine(&member.card)).map(|member| member.device);
         let own_devices: Vec<_> = own.collect();
         let can_continue = live && party && !own_devices.is_empty() && !own_devices.contains(&me.device());
