@@ -25,6 +25,8 @@ impl Call {
                 problem: ended.problem.clone(),
                 phrase: None,
                 epoch: None,
+                arriving: false,
+                holds: Vec::new(),
                 ..(*ended.view).clone()
             },
             _ => self.view_of_phase(),

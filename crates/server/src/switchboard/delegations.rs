@@ -301,8 +301,7 @@ impl Switchboard {
             .of_person(person)
             .filter(|call| {
                 call.is_ringing_or_live() && call.represents(person)
-                    || device
-                        .is_some_and(|device| call.may_continue(&device, &self.context) && !call.is_member(&device))
+                    || device.is_some_and(|device| call.may_continue(&device, &self.context) && !call.concerns(&device))
             })
             .map(|call| ServerMessage::Notice(call.notice(&self.context)))
             .collect();

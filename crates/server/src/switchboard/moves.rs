@@ -130,6 +130,11 @@ impl Call {
         }
     }
 
+    /// Whether the device is in the call, or on its way into it.
+    pub fn concerns(&self, device: &DeviceId) -> bool {
+        self.takes_part(device) || self.is_waiting(device)
+    }
+
     /// Connections of devices that are not in the call, and whose person may continue it there; at its end, of those that were told.
     pub fn sessions_elsewhere(&mut self, context: &Context) -> Vec<SessionId> {
         let directory = &context.directory;
@@ -138,7 +143,7 @@ impl Call {
             let people: BTreeSet<_> = firsts.filter_map(|first| Some(directory.card(&first)?.person)).collect();
             let devices = people.into_iter().flat_map(|person| directory.online_devices_of(person));
             let told: Vec<_> =
-                devices.filter(|device| !self.is_member(device) && self.may_continue(device, context)).collect();
+                devices.filter(|device| !self.concerns(device) && self.may_continue(device, context)).collect();
             self.moves.told.extend(told);
         }
         self.moves.told.iter().filter_map(|device| directory.session_of(device)).collect()
