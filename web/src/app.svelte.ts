@@ -1,6 +1,6 @@
 // State of the page: the engine's view, the current route, and pending requests.
 
-import type { Card, DeclineReply, ReachSettings, RecordLine, RevocationView, View } from './engine/contract';
+import type { Card, DeclineReply, HoldWord, ReachSettings, RecordLine, RevocationView, View } from './engine/contract';
 import { forget_favourites, load_favourites, save_favourites } from './engine/favourites';
 import type { Host, HostEvents } from './engine/host';
 import { load_call, save_call } from './engine/call_memory';
@@ -28,6 +28,7 @@ import { Protection } from './protection.svelte';
 import { checked_record, type CheckedRecord } from './record_check';
 import { NumberedReads } from './numbered_reads';
 import { OfficeAlerts } from './office_alerts.svelte';
+import { OwnDevices } from './own_devices.svelte';
 import { Promises } from './promises.svelte';
 import { PushSwitch } from './push.svelte';
 import { Registrar } from './registrar.svelte';
@@ -73,6 +74,9 @@ export class App {
   readonly office_alerts: OfficeAlerts;
   readonly delegations: Delegations;
   readonly lines: Lines;
+  readonly own_devices: OwnDevices;
+  /** A call was to continue here, and stays where it is: there is no microphone. */
+  move_refused = $state<'denied' | 'missing' | null>(null);
   readonly protection: Protection;
   readonly sso: OfficeSignIn;
   readonly shift: Shift;
@@ -150,6 +154,7 @@ export class App {
     this.protection = new Protection(host, office, () => this.view?.token ?? this.view?.shift_token ?? null);
     this.protection.policy_known = () => this.#offer_protection();
     this.sign_ins = new SignIns(office);
+    this.own_devices = new OwnDevices(office);
     this.registrar = new Registrar(host, office, (...command) => this.protection.confirmed_first(...command));
     this.office_alerts = new OfficeAlerts(host, office);
     this.delegations = new Delegations(host, office, (...command) => this.protection.confirmed_first(...command));
@@ -364,6 +369,11 @@ export class App {
     if (view.token !== null) current_page.is_current();
     if (view.unlock_required && !before?.unlock_required) this.#lock_or_stop();
     if (view.token !== null && view.token !== (before?.token ?? null)) void this.protection.signed_in();
+    const named = [
+      ...view.notices.flatMap((one) => (one.can_continue ? one.own_devices : [])),
+      view.call?.continued_on ?? '',
+    ];
+    void this.own_devices.read(named.filter(Boolean), view.token);
     this.registrar.update(before, view);
     this.lines.update(before, view);
     // A view before sign-in has no call yet, and must not make the page forget it.
@@ -474,6 +484,38 @@ export class App {
     this.host().command({ type: 'listen', call });
     this.host().request_microphone();
     this.host().play();
+  }
+
+  /**
+   * Continues here a call that this person has on another device, or to which they are asked. It stays there while this device has no
+   * microphone.
+   */
+  async continue_here(call: string): Promise<void> {
+    const track = this.host().acquire_microphone();
+    this.host().play();
+    this.move_refused = null;
+    if (!(await track)) {
+      this.move_refused = this.sound.microphone === 'denied' ? 'denied' : 'missing';
+      return;
+    }
+    // It may have been here before.
+    this.dismissed = null;
+    [this.timings.answer_ms, this.timings.first_audio_ms] = [clock(), null];
+    this.host().command({ type: 'listen', call });
+  }
+
+  /** Holds the call with a word to the others. */
+  hold(word: HoldWord, text: string): void {
+    this.host().command({ type: 'hold', word, text });
+  }
+
+  resume(): void {
+    this.host().command({ type: 'resume' });
+  }
+
+  /** Asks the principal for whom this person acts in the call to it. */
+  hand_over(): void {
+    this.host().command({ type: 'hand_over' });
   }
 
   /** `call`: the ring that the person saw. One that ended in this moment is not replaced by another. */

@@ -22,6 +22,7 @@ import { CALL, NOW, call, desk, incoming, live, record_line, view } from './fake
 function app_with_host() {
   const commands: UserCommand[] = [];
   const retry_microphone = vi.fn();
+  const acquire_microphone = vi.fn<Host['acquire_microphone']>(async () => true);
   const list = vi.fn<Records['list']>();
   const proof = vi.fn<Records['proof']>();
   const check = vi.fn<Host['check']>();
@@ -37,6 +38,7 @@ function app_with_host() {
     enrol: vi.fn(),
     check,
     request_microphone: vi.fn(),
+    acquire_microphone,
     retry_microphone,
     play: vi.fn(),
     choose_device: vi.fn(),
@@ -61,8 +63,35 @@ function app_with_host() {
   };
   const app = new App(() => host, office, 'Europe/Lisbon');
   app.state = { status: 'on' };
-  return { app, commands, retry_microphone, list, proof, devices, alerts, delegations, check, erase, policy };
+  return {
+    app,
+    commands,
+    acquire_microphone,
+    retry_microphone,
+    list,
+    proof,
+    devices,
+    alerts,
+    delegations,
+    check,
+    erase,
+    policy,
+  };
 }
+
+it('a call continues here only if there is a microphone, and stays where it is otherwise', async () => {
+  vi.stubGlobal('localStorage', page_storage());
+  const { app, commands, acquire_microphone } = app_with_host();
+  acquire_microphone.mockResolvedValueOnce(false);
+  app.sound.microphone = 'denied';
+  await app.continue_here('c1');
+  expect(commands).toEqual([]);
+  expect(app.move_refused).toBe('denied');
+  await app.continue_here('c1');
+  expect(commands).toEqual([{ type: 'listen', call: 'c1' }]);
+  expect(app.move_refused).toBeNull();
+  vi.unstubAllGlobals();
+});
 
 it('a promise to call a person is kept by ringing them, from wherever', () => {
   vi.stubGlobal('localStorage', page_storage());

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use telcon_proto::{Card, DeviceId, limits::FRAME_MS};
+use telcon_proto::{Card, DeviceId, PersonId, Qualified, limits::FRAME_MS};
 
 /// Longest gap that is not recorded as missing, milliseconds. Joining, and rejoining after a reload, take less.
 pub(crate) const MAX_GAP_MS: u64 = 4_000;
@@ -35,9 +35,13 @@ pub(crate) struct Attendance {
     speakers: BTreeMap<DeviceId, Speaker>,
 }
 
+/// By person.
+type Heard = BTreeMap<Qualified<PersonId>, u64>;
+
 #[derive(Default)]
 struct Speaker {
     name: String,
+    person: Option<Qualified<PersonId>>,
     /// Since when it is in the call; none while it is not.
     present_since_ms: Option<u64>,
     received: Option<Received>,
@@ -68,15 +72,17 @@ impl Attendance {
         let speak =
             |device: &DeviceId| members.iter().find(|(member, _)| member == device && speakers.contains(member));
         let mut gaps = Vec::new();
+        let heard = self.heard();
         for (device, speaker) in &mut self.speakers {
             if speak(device).is_none() {
-                gaps.extend(speaker.gap(*device, live_ms, now_ms));
+                gaps.extend(speaker.gap(*device, &heard, live_ms, now_ms));
                 speaker.present_since_ms = None;
             }
         }
         for (device, card) in members.iter().filter(|(device, _)| speakers.contains(device)) {
             let speaker = self.speakers.entry(*device).or_default();
             speaker.name.clone_from(&card.name);
+            speaker.person = Some(card.qualified());
             speaker.present_since_ms.get_or_insert(now_ms);
         }
         gaps
@@ -92,8 +98,9 @@ impl Attendance {
         live_ms: Option<u64>,
         now_ms: u64,
     ) -> (u32, Option<Gap>) {
+        let heard = self.heard();
         let speaker = self.speakers.entry(device).or_default();
-        let outage = speaker.gap(device, live_ms, now_ms);
+        let outage = speaker.gap(device, &heard, live_ms, now_ms);
         let received = speaker.received.get_or_insert(Received {
             first_ms: now_ms,
             last_ms: now_ms,
@@ -110,13 +117,28 @@ impl Attendance {
 
     /// The call ended. Returns the gaps of its participants.
     pub(crate) fn over(&mut self, live_ms: Option<u64>, now_ms: u64) -> Vec<Gap> {
-        self.speakers.iter_mut().filter_map(|(device, speaker)| speaker.gap(*device, live_ms, now_ms)).collect()
+        let heard = self.heard();
+        self.speakers.iter_mut().filter_map(|(device, speaker)| speaker.gap(*device, &heard, live_ms, now_ms)).collect()
     }
 
     /// Whether there are speakers in the call, and nothing is received from any of them.
     pub(crate) fn receives_nothing(&self, live_ms: Option<u64>, now_ms: u64) -> bool {
         let mut present = self.speakers.values().filter(|speaker| speaker.present_since_ms.is_some()).peekable();
-        present.peek().is_some() && present.all(|speaker| speaker.missing_since(live_ms, now_ms).is_some())
+        let heard = self.heard();
+        present.peek().is_some() && present.all(|speaker| speaker.missing_since(&heard, live_ms, now_ms).is_some())
+    }
+
+    /// When a packet of each person last came, from whichever of their devices: while somebody continues a call on another device, one
+    /// of the two is silent, and nothing of the person is missing.
+    fn heard(&self) -> Heard {
+        let mut heard = Heard::new();
+        for speaker in self.speakers.values() {
+            if let (Some(person), Some(received)) = (&speaker.person, &speaker.received) {
+                let last = heard.entry(person.clone()).or_insert(received.last_ms);
+                *last = received.last_ms.max(*last);
+            }
+        }
+        heard
     }
 
     /// Removes a gap that is recorded as an outage of all speakers.
@@ -163,14 +185,16 @@ impl Attendance {
 
 impl Speaker {
     /// Since when nothing was received, if for longer than [`MAX_GAP_MS`].
-    fn missing_since(&self, live_ms: Option<u64>, now_ms: u64) -> Option<u64> {
-        let since =
-            live_ms?.max(self.present_since_ms?).max(self.received.as_ref().map_or(0, |received| received.last_ms));
+    fn missing_since(&self, heard: &Heard, live_ms: Option<u64>, now_ms: u64) -> Option<u64> {
+        let own_ms = self.received.as_ref().map_or(0, |received| received.last_ms);
+        let heard_ms =
+            self.person.as_ref().and_then(|person| heard.get(person)).map_or(own_ms, |last| own_ms.max(*last));
+        let since = live_ms?.max(self.present_since_ms?).max(heard_ms);
         (now_ms.saturating_sub(since) > MAX_GAP_MS).then_some(since)
     }
 
-    fn gap(&mut self, device: DeviceId, live_ms: Option<u64>, now_ms: u64) -> Option<Gap> {
-        let since_ms = self.missing_since(live_ms, now_ms)?;
+    fn gap(&mut self, device: DeviceId, heard: &Heard, live_ms: Option<u64>, now_ms: u64) -> Option<Gap> {
+        let since_ms = self.missing_since(heard, live_ms, now_ms)?;
         self.missed_ms += now_ms - since_ms;
         Some(Gap { device, since_ms })
     }
@@ -278,6 +302,36 @@ mod tests {
         assert_eq!(lacks.as_deref(), Some("the note-taker received no audio from B for 30 s"), "nothing at all");
         let lacks = call(30, |device, frame| (device == A || frame < 1_200).then_some(frame)).lacks();
         assert_eq!(lacks.as_deref(), Some("the note-taker received no audio from B for 7 s"), "to the end");
+    }
+
+    #[test]
+    fn a_speaker_who_continues_on_another_device_misses_nothing() {
+        let desk = DeviceId::from_bytes([9; 16]);
+        let mut members = members();
+        members.push((desk, members[0].1.clone()));
+        let mut attendance = Attendance::default();
+        let call = |attendance: &mut Attendance, who: &[(DeviceId, Card)], now_ms| {
+            attendance.members(who, &[A, B, desk], Some(0), now_ms)
+        };
+        // Ten seconds on the phone, five of them with the desk there but silent; then on the desk, with the phone there for as long.
+        let phases: [(&[DeviceId], &[DeviceId]); 4] =
+            [(&[A, B], &[A, B]), (&[A, B, desk], &[A, B]), (&[A, B, desk], &[B, desk]), (&[B, desk], &[B, desk])];
+        let mut gaps = Vec::new();
+        for (n, (present, heard)) in phases.into_iter().enumerate() {
+            let start = n as u64 * 250;
+            let who: Vec<_> = members.iter().filter(|(device, _)| present.contains(device)).cloned().collect();
+            gaps.extend(call(&mut attendance, &who, 20 * start));
+            for frame in start..start + 250 {
+                for device in heard {
+                    let counter = if *device == desk { frame - 500 } else { frame };
+                    gaps.extend(attendance.packet(*device, KEY, counter, Some(0), 20 * frame).1);
+                }
+            }
+        }
+        gaps.extend(attendance.over(Some(0), 20_000));
+        assert_eq!((gaps, attendance.lacks()), (vec![], None));
+        // Neither of the two for seven seconds is a gap all the same.
+        assert!(!attendance.over(Some(0), 27_000).is_empty());
     }
 
     #[test]

@@ -314,6 +314,11 @@ impl MediaSink for NoteTaker {
                     session.on_shift(*device, on_shift, now_ms);
                 }
             }
+            Event::Held { call, by, said } => {
+                if let Some(session) = self.session.as_mut().filter(|session| session.call == *call) {
+                    session.on_hold(by, said.as_ref(), now_ms);
+                }
+            }
             Event::Assigned { .. } => {}
             Event::LogFork(fork) => {
                 if let Some(session) = self.session.as_mut().filter(|session| session.call == fork.call) {

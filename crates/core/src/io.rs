@@ -1,6 +1,6 @@
 //! What goes into the engine and what comes out of it.
 
-use crate::peer_log::LogFork;
+use crate::{call::hold::HoldWord, peer_log::LogFork};
 use serde::Deserialize;
 use telcon_proto::{
     CallId, Card, ClientMessage, DelegationId, DeviceId, InvitationId, LineId, PersonId, RecordMode, RecoveryId, Role,
@@ -200,7 +200,8 @@ pub enum UserCommand {
     HangUp,
     /// The same as [`UserCommand::HangUp`], for a listener.
     Leave,
-    /// Join a call as a listener, or take over one in which somebody acts for this person.
+    /// Join a call as a listener, take over one in which somebody acts for this person, or continue here one that this person is in on
+    /// another device.
     Listen {
         /// The call.
         call: CallId,
@@ -222,6 +223,18 @@ pub enum UserCommand {
         /// Whether it is muted.
         on: bool,
     },
+    /// Hold the call with a word to the others, as a party: no device sends sound until [`UserCommand::Resume`].
+    Hold {
+        /// What is said to those who wait.
+        word: HoldWord,
+        /// And in one's own words, at most [`telcon_proto::limits::MAX_HOLD_CHARS`].
+        #[serde(default)]
+        text: String,
+    },
+    /// End this person's hold.
+    Resume,
+    /// Ask the principal for whom this person acts, or acted, in the call to it: their devices ring.
+    HandOver,
     /// The media leg failed.
     MediaFailed,
     /// Clear an ended call from the screen.
@@ -364,6 +377,15 @@ pub enum Event {
         device: DeviceId,
         /// Who.
         on_shift: OnShift,
+    },
+    /// A party holds the call, or does not any more.
+    Held {
+        /// The call.
+        call: CallId,
+        /// Who.
+        by: Card,
+        /// The word to the others, and what was added to it; none when the hold is over.
+        said: Option<(HoldWord, String)>,
     },
     /// The office assigned this note-taker to a call: leave any other, and listen to this one.
     Assigned {

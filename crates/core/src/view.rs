@@ -1,6 +1,10 @@
 //! View models: what a screen shows, as plain data. The engine makes them, screens only render them.
 
-use crate::{call::message::Caption, mls::phrase::Phrase, peer_log::LogFork};
+use crate::{
+    call::{hold::HoldView, message::Caption},
+    mls::phrase::Phrase,
+    peer_log::LogFork,
+};
 use serde::Serialize;
 use telcon_identity::{VerifiedDevice, VerifiedLine, VerifiedRevocation};
 use telcon_proto::{
@@ -225,7 +229,7 @@ pub struct CallView {
     pub direction: Direction,
     /// Its state.
     pub state: CallState,
-    /// How it ended: a name of [`telcon_proto::Ended`], or `taken_elsewhere`.
+    /// How it ended: a name of [`telcon_proto::Ended`], `taken_elsewhere`, or `continued` on another device of this person.
     #[cfg_attr(feature = "schema", schemars(schema_with = "ended_schema"))]
     pub ended: Option<&'static str>,
     /// Who hung up: this person, or the party whose device said so to all members. A server's word alone names nobody.
@@ -266,6 +270,13 @@ pub struct CallView {
     pub noted: bool,
     /// Whether this device's microphone is off.
     pub muted: bool,
+    /// Whether this device's person continues the call here, and their other device has it still: until this one receives sound. It
+    /// sends none before.
+    pub arriving: bool,
+    /// Once it is over here: the device on which this person continues it.
+    pub continued_on: Option<DeviceId>,
+    /// Who holds the call. While somebody does, no device sends sound.
+    pub holds: Vec<HoldView>,
     /// While it rings: no device of the callee is connected, and the office, as it states, notifies them.
     pub notified: bool,
     /// The epoch.
@@ -305,7 +316,7 @@ pub enum LogComparison {
 #[cfg(feature = "schema")]
 fn ended_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
     let logged = generator.subschema_for::<telcon_proto::Ended>();
-    schemars::json_schema!({ "anyOf": [logged, { "const": "taken_elsewhere" }, { "type": "null" }] })
+    schemars::json_schema!({ "anyOf": [logged, { "const": "taken_elsewhere" }, { "const": "continued" }, { "type": "null" }] })
 }
 
 /// Who acts in a call for one of its parties.
@@ -415,6 +426,14 @@ pub struct NoticeView {
     pub acts_for: Vec<ActsFor>,
     /// Whether somebody acts in it for this device's person, who may take it over now.
     pub can_take_over: bool,
+    /// Whether this device's person is in it on another device, according to the office, and may continue it here.
+    pub can_continue: bool,
+    /// This person's devices in it, according to the office.
+    pub own_devices: Vec<DeviceId>,
+    /// Whether the principal for whom somebody acts in it was asked to it and has not come.
+    pub asked: bool,
+    /// Until when that rings here, milliseconds since 1970 UTC by this device's clock; none if it is somebody else who was asked.
+    pub asks_until_ms: Option<u64>,
     /// Whether a note-taker is in it and responsive, according to the office.
     pub noted: bool,
     /// Whether one is joining, according to the office: another need not.

@@ -79,6 +79,8 @@ pub const MESSAGES: &[(&str, Rule)] = &[
     ("decline", ANSWERS),
     ("hang_up", IN_CALLS),
     ("ask_join", IN_CALLS),
+    ("leave", IN_CALLS),
+    ("hand_over", Rule::Any(&[Action::ActForPrincipal])),
     ("commit", IN_CALLS),
     ("application", IN_CALLS),
     ("offer", IN_CALLS),

@@ -16,6 +16,7 @@ pub mod document;
 pub mod document_policy;
 pub mod doubt;
 pub mod entry;
+pub mod hand_over;
 pub mod http;
 pub mod id;
 pub mod limits;

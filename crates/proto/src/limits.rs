@@ -16,6 +16,8 @@ pub const MAX_SDP_BYTES: usize = 64 * 1024;
 pub const MAX_NAME_CHARS: usize = 64;
 /// Longest shift at a device of a place, milliseconds: 12 hours, after which whoever is there signs in again.
 pub const MAX_SHIFT_MS: u64 = 12 * 60 * 60 * 1000;
+/// Longest free words with which a call is held, characters: one line on a phone's screen, or two.
+pub const MAX_HOLD_CHARS: usize = 120;
 /// Most devices of one person. A person has a phone, a desk and a car; more than this is a mistake or an attack.
 pub const MAX_DEVICES_PER_PERSON: usize = 8;
 /// Timeout of an unanswered ring, milliseconds. Long enough for an aide to carry the phone into a room.

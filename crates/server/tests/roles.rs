@@ -77,6 +77,8 @@ fn samples(office: &Office, sender: &Device, others: [&Device; 2], call: CallId)
         C::Decline { call, reply: None },
         C::HangUp { call, failed: false },
         C::AskJoin { call, key_package: blob() },
+        C::Leave { call },
+        C::HandOver { call },
         C::Commit { call, epoch: 0, commit: blob(), welcome: None, adds: vec![sender.id], removes: vec![others[0].id] },
         C::Application { call, message: blob() },
         C::Offer { call, sdp: "v=0".into() },

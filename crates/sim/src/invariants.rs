@@ -89,7 +89,11 @@ impl World {
             M::Ended { .. } => is_callee || is_caller || asked || mentioned,
             M::RecordKept { .. } => !self.devices[d].speaks() || added,
             M::Notice(notice) => {
-                !self.devices[d].speaks() || notice.acts_for.iter().any(|acts| acts.principal.person == person)
+                // A party's other devices may continue it.
+                let rang = self.devices.iter().any(|one| one.id == facts.device && one.card.person == person);
+                let party = (is_callee || rang) && !is_caller;
+                let acted_for = notice.acts_for.iter().any(|acts| acts.principal.person == person);
+                !self.devices[d].speaks() || acted_for || party || added
             }
             M::Assigned { .. } => self.devices[d].takes_notes(),
             M::Refused { .. } => mentioned,

@@ -100,6 +100,14 @@ export class Office {
     return stdout.trim();
   }
 
+  /** An enrolment link for a further device of a person. */
+  async invite_again(person, name, role, zone = 'Europe/Oslo') {
+    const who = ['--name', name, '--organisation', 'Office of the President', '--role', role, '--zone', zone];
+    const at = ['--data', this.dir, '--server', this.origin, '--person', person];
+    const { stdout } = await run(TELCON, ['invite', ...at, ...who]);
+    return stdout.trim();
+  }
+
   /** Enrols a native device of a new person: each enrolment is an alert. */
   async enrol_device(name, role = 'principal') {
     await run(TELCON, ['enrol', '--device', join(this.dir, `${name}.json`), await this.invite(name, role)]);

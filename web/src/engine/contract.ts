@@ -173,6 +173,10 @@ export type Direction = 'out' | 'in' | 'listen';
  */
 export type ForkFinding = 'roots_differ' | 'proof_refused' | 'proof_overdue';
 /**
+ * What is said to those who wait: a sentence that every screen shows in its own language.
+ */
+export type HoldWord = 'moment' | 'coming' | 'looking_up';
+/**
  * One recovery of a person who lost all devices. Opaque: it may be logged.
  */
 export type RecoveryId = string;
@@ -727,6 +731,23 @@ export type UserCommand =
       type: 'mute';
     }
   | {
+      /**
+       * And in one's own words, at most `MAX_HOLD_CHARS`.
+       */
+      text?: string;
+      type: 'hold';
+      /**
+       * What is said to those who wait.
+       */
+      word: 'moment' | 'coming' | 'looking_up';
+    }
+  | {
+      type: 'resume';
+    }
+  | {
+      type: 'hand_over';
+    }
+  | {
       type: 'media_failed';
     }
   | {
@@ -782,6 +803,8 @@ export interface Contract {
   ErasureReport?: ErasureReport;
   FailedSignIns?: FailedSignIns;
   ForkFinding?: ForkFinding;
+  HoldView?: HoldView;
+  HoldWord?: HoldWord;
   Hours?: Hours;
   IceServer?: IceServer;
   IceServers?: IceServers;
@@ -1274,6 +1297,10 @@ export interface CallView {
    */
   acts_for: ActsForView[];
   /**
+   * Whether this device's person continues the call here, and their other device has it still: until this one receives sound. It sends none before.
+   */
+  arriving: boolean;
+  /**
    * One call. Opaque: it reveals no participant and may be logged.
    */
   call: string;
@@ -1286,6 +1313,10 @@ export interface CallView {
    */
   captions_behind_ms: number | null;
   /**
+   * Once it is over here: the device on which this person continues it.
+   */
+  continued_on: DeviceId | null;
+  /**
    * The role of this device.
    */
   direction: 'out' | 'in' | 'listen';
@@ -1294,9 +1325,9 @@ export interface CallView {
    */
   diverted: boolean;
   /**
-   * How it ended: a name of `Ended`, or `taken_elsewhere`.
+   * How it ended: a name of `Ended`, `taken_elsewhere`, or `continued` on another device of this person.
    */
-  ended: Ended | 'taken_elsewhere' | null;
+  ended: Ended | 'taken_elsewhere' | 'continued' | null;
   /**
    * The epoch.
    */
@@ -1305,6 +1336,10 @@ export interface CallView {
    * The caller.
    */
   from: Card5 | null;
+  /**
+   * Who holds the call. While somebody does, no device sends sound.
+   */
+  holds: HoldView[];
   /**
    * Who hung up: this person, or the party whose device said so to all members. A server's word alone names nobody.
    */
@@ -1485,31 +1520,26 @@ export interface Card5 {
   zone: string;
 }
 /**
- * The line that a call is over, as its giver signed it.
+ * Somebody holds a call.
  */
-export interface LineView {
-  holder: Card6;
+export interface HoldView {
+  by: Card6;
   /**
-   * Which.
+   * Whether it is this device's person, on whatever device: they end it.
    */
-  line: string;
+  own: boolean;
   /**
-   * The lowest record mode of calls over it.
+   * Since when, by this device's clock, milliseconds since 1970 UTC.
    */
-  mode: 'log_only' | 'memo' | 'audio';
-  principal: Card7;
+  since_ms: number;
   /**
-   * What it is for.
+   * And in their own words; may be empty.
    */
-  purpose: string;
+  text: string;
   /**
-   * Whom it reaches.
+   * What they say to those who wait.
    */
-  reach: 'direct' | 'desk' | 'planned';
-  /**
-   * Its version.
-   */
-  version: number;
+  word: 'moment' | 'coming' | 'looking_up';
 }
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
@@ -1554,9 +1584,78 @@ export interface Card6 {
   zone: string;
 }
 /**
+ * The line that a call is over, as its giver signed it.
+ */
+export interface LineView {
+  holder: Card7;
+  /**
+   * Which.
+   */
+  line: string;
+  /**
+   * The lowest record mode of calls over it.
+   */
+  mode: 'log_only' | 'memo' | 'audio';
+  principal: Card8;
+  /**
+   * What it is for.
+   */
+  purpose: string;
+  /**
+   * Whom it reaches.
+   */
+  reach: 'direct' | 'desk' | 'planned';
+  /**
+   * Its version.
+   */
+  version: number;
+}
+/**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
 export interface Card7 {
+  /**
+   * The name or title to show, such as "The President of Norland".
+   */
+  name: string;
+  /**
+   * The office whose authority certified the person.
+   */
+  office: string;
+  /**
+   * Their own organisation, such as "Chancellery of Norland".
+   */
+  organisation: string;
+  /**
+   * The person.
+   */
+  person: string;
+  /**
+   * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
+   */
+  place?: boolean;
+  /**
+   * Their role in that office.
+   */
+  role:
+    | 'principal'
+    | 'scheduler'
+    | 'duty_officer'
+    | 'note_taker'
+    | 'interpreter'
+    | 'counterpart'
+    | 'security_officer'
+    | 'records_officer'
+    | 'auditor';
+  /**
+   * IANA time zone of where they work, such as `Europe/Oslo`.
+   */
+  zone: string;
+}
+/**
+ * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
+ */
+export interface Card8 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -1665,7 +1764,7 @@ export interface MemberView {
  * Who is on shift at a device of a place, as the office's server says.
  */
 export interface OnShift {
-  person: Card8;
+  person: Card9;
   /**
    * The shift.
    */
@@ -1682,7 +1781,7 @@ export interface OnShift {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card8 {
+export interface Card9 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -1951,7 +2050,7 @@ export interface ListedDelegation {
    * In which ways.
    */
   acts: Act[];
-  delegate: Card9;
+  delegate: Card10;
   /**
    * Which.
    */
@@ -1968,7 +2067,7 @@ export interface ListedDelegation {
    * From when, milliseconds since 1970 UTC.
    */
   not_before_ms: number;
-  principal: Card10;
+  principal: Card11;
   /**
    * The statement, a compact JWS: its certificates name the principal.
    */
@@ -1977,7 +2076,7 @@ export interface ListedDelegation {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card9 {
+export interface Card10 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -2019,7 +2118,7 @@ export interface Card9 {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card10 {
+export interface Card11 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -2077,7 +2176,7 @@ export interface ListedDevice {
    */
   account_used_ms?: number;
   approved_by?: DeviceId;
-  card: Card11;
+  card: Card12;
   /**
    * Whether it is connected now.
    */
@@ -2143,7 +2242,7 @@ export interface OfficeAccount {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card11 {
+export interface Card12 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -2324,7 +2423,7 @@ export interface InvitationView {
    * How many security officers have to approve the device that asks: one or two, by the office's charter; two of a recovery.
    */
   approvals_needed: number;
-  card: Card12;
+  card: Card13;
   /**
    * Until when a device may ask with it, or, once one has asked, until when it waits.
    */
@@ -2369,7 +2468,7 @@ export interface InvitationView {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card12 {
+export interface Card13 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -2469,7 +2568,7 @@ export interface Line {
    */
   at_ms: number;
   device?: DeviceId;
-  holder: Card13;
+  holder: Card14;
   /**
    * The line; drawn at random by the giver's device. The invitation to take it has the same identifier.
    */
@@ -2480,7 +2579,7 @@ export interface Line {
   office: string;
   on_behalf?: OnBehalf;
   previous?: Digest;
-  principal: Card14;
+  principal: Card15;
   /**
    * Whether it is in use.
    */
@@ -2494,7 +2593,7 @@ export interface Line {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card13 {
+export interface Card14 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -2549,7 +2648,7 @@ export interface OnBehalf {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card14 {
+export interface Card15 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -2674,7 +2773,7 @@ export interface Line1 {
    */
   at_ms: number;
   device?: DeviceId;
-  holder: Card13;
+  holder: Card14;
   /**
    * The line; drawn at random by the giver's device. The invitation to take it has the same identifier.
    */
@@ -2685,7 +2784,7 @@ export interface Line1 {
   office: string;
   on_behalf?: OnBehalf;
   previous?: Digest;
-  principal: Card14;
+  principal: Card15;
   /**
    * Whether it is in use.
    */
@@ -2791,9 +2890,21 @@ export interface NoticeView {
    */
   acts_for: ActsFor[];
   /**
+   * Whether the principal for whom somebody acts in it was asked to it and has not come.
+   */
+  asked: boolean;
+  /**
+   * Until when that rings here, milliseconds since 1970 UTC by this device's clock; none if it is somebody else who was asked.
+   */
+  asks_until_ms: number | null;
+  /**
    * One call. Opaque: it reveals no participant and may be logged.
    */
   call: string;
+  /**
+   * Whether this device's person is in it on another device, according to the office, and may continue it here.
+   */
+  can_continue: boolean;
   /**
    * Whether this device may join it as a listener now.
    */
@@ -2802,7 +2913,7 @@ export interface NoticeView {
    * Whether somebody acts in it for this device's person, who may take it over now.
    */
   can_take_over: boolean;
-  from: Card15;
+  from: Card16;
   /**
    * Log entry of its sealed record.
    */
@@ -2828,6 +2939,10 @@ export interface NoticeView {
    */
   opened_ms: number;
   /**
+   * This person's devices in it, according to the office.
+   */
+  own_devices: DeviceId[];
+  /**
    * Whether all its records are partial.
    */
   partial: boolean;
@@ -2852,12 +2967,12 @@ export interface NoticeView {
         how: 'hung_up' | 'declined' | 'cancelled' | 'missed' | 'busy' | 'failed' | 'interrupted' | 'revoked';
         is: 'ended';
       };
-  to: Card16;
+  to: Card17;
 }
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card15 {
+export interface Card16 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -2899,7 +3014,7 @@ export interface Card15 {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card16 {
+export interface Card17 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -3759,7 +3874,7 @@ export interface Logged1 {
  * Who is on shift at a device of a place, as the office's server says.
  */
 export interface OnShift1 {
-  person: Card8;
+  person: Card9;
   /**
    * The shift.
    */

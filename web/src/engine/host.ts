@@ -66,6 +66,8 @@ export interface Host {
   check(proof: string): Promise<Report>;
   /** Called from the gesture that rings or answers: requests the microphone early, so that nobody waits for it later. */
   request_microphone(): void;
+  /** The same, and whether there is one. */
+  acquire_microphone(): Promise<boolean>;
   retry_microphone(): void;
   play(): void;
   /** `null` leaves the choice to the system. Takes effect at once, in a call too. */
@@ -216,7 +218,8 @@ export function start_host(worker: Worker, events: HostEvents): Host {
         post({ type: 'check_record', id, proof });
       });
     },
-    request_microphone: () => media.request_microphone(),
+    request_microphone: () => void media.request_microphone(),
+    acquire_microphone: () => media.request_microphone(),
     retry_microphone: () => void media.microphone.retry(),
     play: () => media.play(),
     choose_device(kind, id) {

@@ -8,6 +8,7 @@ import { Microphone, type MicrophoneState } from './microphone';
 import { Silence } from './silence';
 import { is_answer_to, force_constant_bitrate, is_opus_only, strip_audio_levels } from './sdp';
 import type { IceServerCache } from './ice_servers';
+import { kept_back } from './kept_back';
 import { can_choose_speaker, chosen_device, type SoundDevices } from './sound_devices';
 
 /** How long a leg may be disconnected before it is replaced, milliseconds: longer than a burst of loss. */
@@ -123,18 +124,23 @@ export class Media {
     this.events.sound_blocked(false);
   }
 
-  /** Called from the gesture that rings or answers: requests the microphone early, so that nobody waits for it later. */
-  request_microphone(): void {
-    void this.microphone.acquire();
+  /**
+   * Called from the gesture that rings or answers: requests the microphone early, so that nobody waits for it later. Whether there
+   * is one.
+   */
+  async request_microphone(): Promise<boolean> {
+    const track = this.microphone.acquire();
     clearTimeout(this.#microphone_timer);
     this.#microphone_timer = setTimeout(() => {
       if (!this.#in_call) this.microphone.release();
     }, CALL_START_TIMEOUT_MS);
+    return (await track) !== null;
   }
 
   /** Holds the microphone while this device speaks in a call, and releases it afterwards. */
   async update_call(call: CallView | null): Promise<void> {
-    this.#mute(call?.muted ?? false);
+    // The engine sends silence while this device's sound is kept back. Without a track that is open nothing can go wrong.
+    this.#mute((call?.muted ?? false) || kept_back(call));
     if (!call || call.state === 'ended') {
       if (this.#in_call) this.#release();
       this.#in_call = false;

@@ -24,6 +24,7 @@ const host: Host = {
   enrol: nothing,
   check: () => Promise.reject('not here'),
   request_microphone: nothing,
+  acquire_microphone: () => Promise.resolve(false),
   retry_microphone: nothing,
   play: nothing,
   choose_device: nothing,

@@ -10,6 +10,7 @@ import { desk } from './en/desk';
 import { devices } from './en/devices';
 import { enrol } from './en/enrol';
 import { lines } from './en/lines';
+import { moves } from './en/moves';
 import { people } from './en/people';
 import { problems } from './en/problems';
 import { protection } from './en/protection';
@@ -38,6 +39,7 @@ export const en = {
   devices,
   enrol,
   lines,
+  moves,
   people,
   problems,
   protection,

@@ -11,6 +11,7 @@ import { desk } from './fr/desk';
 import { devices } from './fr/devices';
 import { enrol } from './fr/enrol';
 import { lines } from './fr/lines';
+import { moves } from './fr/moves';
 import { people } from './fr/people';
 import { problems } from './fr/problems';
 import { protection } from './fr/protection';
@@ -37,6 +38,7 @@ export const fr: Text = {
   devices,
   enrol,
   lines,
+  moves,
   people,
   problems,
   protection,

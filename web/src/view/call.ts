@@ -1,6 +1,7 @@
 // View model of the call screen.
 
 import type { CallView, View } from '../engine/contract';
+import { kept_back } from '../engine/kept_back';
 import type { MicrophoneState } from '../engine/microphone';
 import { gives_lines } from '../engine/roles';
 import { t } from '../text';
@@ -9,6 +10,7 @@ import { duration } from './clock';
 import { acts_lines } from './delegations';
 import { further_rings, type FurtherRing } from './ring';
 import type { Level, Shape } from './labels';
+import { NO_LABELS, hand_over, holds, own_device, type DeviceLabels, type HandOver, type Held } from './moves';
 import { NOBODY_SPEAKS, listeners_line, members, type MemberRow, type Speaking } from './members';
 import {
   not_recorded_alarm,
@@ -42,6 +44,13 @@ export interface CallScreen {
   /** Whether the device holds the group's keys: the list is complete. */
   closed: boolean;
   muted: boolean;
+  /** This device sends silence for now, whatever its person chose. */
+  kept_back: boolean;
+  /** The call comes here from another device of this person, and is there still. */
+  arriving: boolean;
+  holds: Held[];
+  can_hold: boolean;
+  hand_over: HandOver | null;
   alarms: CallAlarm[];
   /** Who waits: they ring while this call is on. */
   waiting: FurtherRing[];
@@ -63,7 +72,12 @@ export interface MediaState {
 }
 
 /** The call of one of its parties; null for a listener, whose screen is the desk. */
-export function call_screen(view: View, now: number, media: MediaState): CallScreen | null {
+export function call_screen(
+  view: View,
+  now: number,
+  media: MediaState,
+  labels: DeviceLabels = NO_LABELS,
+): CallScreen | null {
   const { call } = view;
   if (!call || call.state === 'ended' || call.direction === 'listen') return null;
   const words = t().call;
@@ -82,7 +96,12 @@ export function call_screen(view: View, now: number, media: MediaState): CallScr
     listens: listeners_line(call.members),
     closed: call.members.length > 0,
     muted: call.muted,
-    alarms: alarms(view, call, now, media, name),
+    kept_back: kept_back(call),
+    arriving: call.arriving,
+    holds: holds(call),
+    can_hold: call.state === 'live' && call.speaks && !call.arriving && !call.holds.some((one) => one.own),
+    hand_over: hand_over(view),
+    alarms: alarms(view, call, now, media, name, labels),
     waiting: further_rings(view),
     has_office: view.you !== null && gives_lines(view.you.role),
     suspect: view.you && gives_lines(view.you.role) && call.line ? call.call : null,
@@ -111,6 +130,7 @@ function alarms(
   now: number,
   { microphone, sound_blocked, media_timed_out }: MediaState,
   name: string,
+  labels: DeviceLabels,
 ): CallAlarm[] {
   const words = t().call;
   const texts = words.alarms;
@@ -120,7 +140,15 @@ function alarms(
     { title, sentence }: { title: string; sentence: string },
     action: CallAlarm['action'] = null,
   ) => raised.push({ level: 'amber', shape, title, sentence, action });
-  if (call.state === 'reconnecting' || call.state === 'answering') {
+  const { arriving } = t().moves;
+  if (call.arriving) {
+    const own = view.notices.find((notice) => notice.call === call.call)?.own_devices ?? [];
+    const where = own_device(
+      own.find((device) => device !== view.you?.device),
+      labels,
+    );
+    raise('wait', { title: arriving.title, sentence: arriving.sentence(where) });
+  } else if (call.state === 'reconnecting' || call.state === 'answering') {
     raise('wait', texts.reconnecting);
   }
   const they = call.other?.person;
@@ -128,7 +156,8 @@ function alarms(
   // The office knows at once when a page is closed, and says so to those who may ring its person.
   const away = view.phase === 'ready' && there?.reachable === false;
   const others = call.members.filter((m) => !m.you && m.speaks);
-  const all_muted = others.length > 0 && others.every((m) => m.muted);
+  // While the call is held nobody sends sound, and everybody sees why.
+  const all_muted = others.length > 0 && others.every((m) => m.muted) && call.holds.length === 0;
   if (call.state === 'live' && media_timed_out && away) {
     raise('unreachable', { title: texts.away.title(name), sentence: texts.away.sentence });
   } else if (call.state === 'live' && all_muted) {

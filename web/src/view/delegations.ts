@@ -129,9 +129,12 @@ export interface TakeOver {
 
 export function take_overs(view: View): TakeOver[] {
   if (view.phase !== 'ready' || (view.call && view.call.state !== 'ended')) return [];
-  return view.notices
-    .filter((notice) => notice.can_take_over)
-    .map((notice) => ({ call: notice.call, sentence: acts_now(view, notice) }));
+  return (
+    view.notices
+      // Who is asked to one sees that on every screen, and more urgently.
+      .filter((notice) => notice.can_take_over && notice.asks_until_ms === null)
+      .map((notice) => ({ call: notice.call, sentence: acts_now(view, notice) }))
+  );
 }
 
 function acts_now(view: View, notice: NoticeView): string {

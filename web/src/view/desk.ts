@@ -8,6 +8,7 @@ import { told } from '../text/told';
 import { duration, time_to_the_second } from './clock';
 import { acts_notice } from './delegations';
 import { health, type Health } from './health';
+import { hand_over, type HandOver } from './moves';
 import { both_names, names_of, type Level, type Shape } from './labels';
 import type { Loadable } from './loadable';
 import { lists_calls } from './screen';
@@ -67,6 +68,8 @@ export interface DeskScreen {
   lists_recent: boolean;
   recent: RecentRow[];
   offline: string | null;
+  /** Asking the principal for whom this person acted back to the call that it listens to. */
+  hand_over: HandOver | null;
   /** Why this device left the call it listened to. */
   left_reason: string | null;
 }
@@ -101,6 +104,7 @@ export function desk_screen(
     lists_recent: sees_records,
     recent: recent_rows(view, list.status === 'ready' ? list.value : [], now, local_zone),
     offline: view.phase === 'offline' ? texts.desk.not_connected : null,
+    hand_over: joined ? hand_over(view) : null,
     left_reason: view.call?.state === 'ended' && view.call.problem !== null ? told(view.call.problem) : null,
   };
 }

@@ -6,6 +6,7 @@ import { format_number } from '../text/format';
 import { told, told_name } from '../text/told';
 import { duration_text, time_to_the_second } from './clock';
 import type { Level, Shape } from './labels';
+import { NO_LABELS, own_device, type DeviceLabels } from './moves';
 import { was_answered, type ShownCall, type ShownView } from './resume';
 
 export interface EndedScreen {
@@ -15,6 +16,8 @@ export interface EndedScreen {
   bad: boolean;
   lasted: string | null;
   record: EndedRecord;
+  /** The call goes on on another device, and may come back here. */
+  back: string | null;
 }
 
 /** The state of the record after the call. */
@@ -30,19 +33,44 @@ export interface EndedRecord {
 }
 
 /** `ended_ms` is when this page learned that the call ended. */
-export function ended_screen(view: ShownView, ended_ms: number | null, local_zone: string): EndedScreen | null {
+export function ended_screen(
+  view: ShownView,
+  ended_ms: number | null,
+  local_zone: string,
+  labels: DeviceLabels = NO_LABELS,
+): EndedScreen | null {
   const { call } = view;
   if (call?.state !== 'ended') return null;
   return {
     name: call.other?.name ?? '',
-    ...(reply_text(call) ?? ended_text(call, view.you?.person)),
+    ...(continued_text(view, call, labels) ?? reply_text(call) ?? ended_text(call, view.you?.person)),
     bad: call.ended === 'failed' && !rang_only(call) && !lost_keys(call),
     lasted:
       call.started_ms === null || ended_ms === null
         ? null
         : t().call.ended.lasted(duration_text(ended_ms - call.started_ms)),
     record: record(view, call, local_zone),
+    back:
+      view.phase === 'ready'
+        ? (view.notices.find((one) => one.call === call.call && one.can_continue)?.call ?? null)
+        : null,
   };
+}
+
+/** It goes on on another device of this person, to which it may have gone while this one was not connected. */
+const continues = (view: ShownView, call: CallView): boolean =>
+  call.ended === 'continued' ||
+  (call.ended === 'interrupted' && view.notices.some((one) => one.call === call.call && one.can_continue));
+
+function continued_text(
+  view: ShownView,
+  call: CallView,
+  labels: DeviceLabels,
+): { title: string; sentence: string } | null {
+  if (!continues(view, call)) return null;
+  const { title, sentence } = t().moves.ended;
+  const there = view.notices.find((one) => one.call === call.call)?.own_devices[0];
+  return { title: title(own_device(call.continued_on ?? there, labels)), sentence };
 }
 
 /** It rang here and failed elsewhere: to this person it is a missed call. */
@@ -141,6 +169,7 @@ function record(view: ShownView, call: ShownCall, local_zone: string): EndedReco
       : // This device lost its keys, and the call ended before it could rejoin.
         { ...logged, ...texts.later, small: '' };
   }
+  if (continues(view, call)) return { ...logged, shape: 'wait', ...t().moves.ended.goes_on };
   if (was_attempt(call)) return { ...logged, ...texts.attempt };
   if (call.mode === 'log_only') return { ...logged, ...texts.log_only };
   if (kept !== null && partial) {

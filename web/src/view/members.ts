@@ -28,14 +28,30 @@ export interface Speaking {
 export const NOBODY_SPEAKS: Speaking = { you: false, others: false };
 
 /** This device first, then speakers, then listeners. */
+/** A person who speaks, with each of their devices in the call: while they continue it on another one there are two. */
+function by_person(all: MemberView[]): MemberView[][] {
+  const groups = new Map<string, MemberView[]>();
+  for (const m of all) {
+    const key = m.speaks ? `${m.office} ${m.person}` : m.device;
+    groups.set(key, [...(groups.get(key) ?? []), m]);
+  }
+  return [...groups.values()];
+}
+
 export function members(all: MemberView[], speaking: Speaking = NOBODY_SPEAKS): MemberRow[] {
-  const { call } = t();
+  const { call, moves } = t();
   const rank = (m: MemberView) => (m.you ? 0 : m.speaks ? 1 : 2);
   // The page hears all others in one mix: it knows who speaks only where one of them can.
-  const other_speakers = all.filter((m) => !m.you && m.speaks);
-  return [...all]
-    .sort((a, b) => rank(a) - rank(b))
-    .map((m) => {
+  const people = by_person([...all].sort((a, b) => rank(a) - rank(b)));
+  const other_speakers = people.filter((devices) => devices.every((m) => !m.you && m.speaks));
+  return people
+    .map((devices) => {
+      // One participant: this device, or the one that is heard.
+      const m = devices.find((one) => one.you) ?? devices.find((one) => !one.muted) ?? devices[0];
+      return { m, more: devices.length > 1 };
+    })
+    .filter((row): row is { m: MemberView; more: boolean } => row.m !== undefined)
+    .map(({ m, more }) => {
       const heard = m.you ? speaking.you && m.speaks : speaking.others && other_speakers.length === 1;
       return {
         device: m.device,
@@ -45,6 +61,7 @@ export function members(all: MemberView[], speaking: Speaking = NOBODY_SPEAKS): 
           m.you ? call.this_device : null,
           m.you && m.speaks ? null : m.lost ? call.not_responding : does(m),
           m.muted ? call.muted : null,
+          more ? moves.two_devices : null,
         ]
           .filter((part) => part !== null)
           .join(', '),

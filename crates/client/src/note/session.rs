@@ -8,7 +8,10 @@ use super::{
 };
 use crate::attendance::{Attendance, Gap, MAX_GAP_MS};
 use std::collections::BTreeMap;
-use telcon_core::{Engine, call::captions::Caption};
+use telcon_core::{
+    Engine,
+    call::{captions::Caption, hold::HoldWord},
+};
 use telcon_proto::{
     Blob, CallId, Card, DeviceId, RecordMode, delegation::ActsFor, line::Line, participant::RecordParticipant,
     shift::OnShift,
@@ -22,6 +25,9 @@ const MAX_PACKET_BYTES: usize = 1275;
 
 /// Most shifts of a call that are noted: its server's choice.
 const MAX_SHIFTS: usize = 64;
+
+/// Most beginnings and ends of holds of a call that are noted: a member could send them without end.
+const MAX_HOLDS: usize = 256;
 
 /// A call that is being recorded.
 pub(super) struct RecordingSession {
@@ -40,6 +46,8 @@ pub(super) struct RecordingSession {
     line: Option<Line>,
     /// Who was on shift at devices of places, as the office's server said.
     shifts: Vec<(DeviceId, OnShift)>,
+    /// How many beginnings and ends of holds were noted.
+    holds: usize,
     pub(super) transcript: Vec<TranscriptLine>,
     outage: OutageLog,
     attendance: Attendance,
@@ -125,6 +133,7 @@ impl RecordingSession {
             acts_for: Vec::new(),
             line: None,
             shifts: Vec::new(),
+            holds: 0,
             transcript: Vec::new(),
             outage,
             attendance: Attendance::default(),
@@ -189,6 +198,21 @@ impl RecordingSession {
             "name": on_shift.person.name, "since_ms": on_shift.since_ms,
         }));
         self.shifts.push((device, on_shift.clone()));
+    }
+
+    /// A party holds the call, with a word to the others, or does not any more.
+    pub(super) fn on_hold(&mut self, by: &Card, said: Option<&(HoldWord, String)>, now_ms: u64) {
+        if self.holds >= MAX_HOLDS {
+            return;
+        }
+        self.holds += 1;
+        let person = by.person.to_hex();
+        self.files.push_event(match said {
+            Some((word, text)) => {
+                serde_json::json!({ "at_ms": now_ms, "what": "held", "person": person, "word": word, "text": text })
+            }
+            None => serde_json::json!({ "at_ms": now_ms, "what": "resumed", "person": person }),
+        });
     }
 
     /// The call was answered at `live_ms`.

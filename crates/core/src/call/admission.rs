@@ -116,6 +116,16 @@ pub(super) fn check_shown(shown: &Card, certified: &Card) -> Result<(), Refusal>
     Ok(())
 }
 
+/// Two devices of one person that are in a call: what a screen shows of the person must be the same on both.
+pub(super) fn check_same_words(known: &Card, other: &Card) -> Result<(), Refusal> {
+    if known.is_same_person(other) && known != other {
+        return Err(Refusal::NotAllowed(
+            "another device of a person in the call has a certificate with another name, organisation, role or time zone",
+        ));
+    }
+    Ok(())
+}
+
 /// A holder's device counts in a call over the line that names it, and in no other: another principal, or a server, that had one
 /// certified for the same person adds nobody.
 fn check_bound(line: Option<&LoggedLine>, device: &VerifiedDevice) -> Result<(), Refusal> {

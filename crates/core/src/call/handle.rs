@@ -122,6 +122,7 @@ impl Call {
     /// A member added this device.
     fn on_welcome(&mut self, context: &mut Context<'_>, welcome: Welcome<'_>) -> Result<(), Refusal> {
         let Phase::Joining(Joining::AwaitingWelcome(waiting)) = &mut *self.phase else { return Ok(()) };
+        let rejoined = waiting.rejoins();
         let session = match waiting.welcome(context, welcome) {
             // To an earlier request, while the present one was on its way: only this one's keys are left.
             Err(Refusal::Group(GroupError::OtherKeyPackage)) if !waiting.answered() => {
@@ -136,7 +137,18 @@ impl Call {
             self.direction = if rang { Direction::Out } else { Direction::In };
         }
         *self.phase = Phase::Joining(Joining::AwaitingParties(Box::new(session)));
-        self.enter_epoch(context, true)
+        self.enter_epoch(context, true)?;
+        let speaks = self.speaks();
+        let Some(session) = self.phase.session_mut() else { return Ok(()) };
+        let other = session.own_other_devices(context.device.me()).next().filter(|_| speaks);
+        match (session.arriving, other) {
+            // It lost its keys, and its person continued on another device meanwhile: nobody asked for the call here.
+            (false, Some(other)) if rejoined => self.leave_to(other, context),
+            (arriving, other) => {
+                session.arriving = arriving && other.is_some();
+            }
+        }
+        Ok(())
     }
 
     fn on_committed(
@@ -186,11 +198,15 @@ impl Call {
     fn on_application(&mut self, context: &mut Context<'_>, message: &Blob) {
         let Some(session) = self.phase.session_mut() else { return };
         let since_ms = session.on_group_message(context, message);
+        let continued_on = session.continued_on.take();
         if let (Some(since_ms), Phase::Live(Live { session, started_ms: Some(started), .. })) =
             (since_ms, &mut *self.phase)
         {
             let (_, opened_ms) = session.ring.opened();
             *started = since_ms.clamp(opened_ms.min(*started), *started);
+        }
+        if let Some(other) = continued_on {
+            self.leave_to(other, context);
         }
     }
 

@@ -1,6 +1,7 @@
 //! Application messages of a call: heartbeats of note-takers, captions. The server sees when one is sent and how long it is, so
 //! neither depends on what is said.
 
+use super::hold::HoldWord;
 use serde::{Deserialize, Serialize};
 use telcon_proto::{Blob, DeviceId, OfficeName};
 
@@ -38,6 +39,24 @@ pub enum GroupMessage {
         /// A sealed JSON array of [`Caption`], padded with spaces to [`super::captions::BATCH_BYTES`].
         sealed: Blob,
     },
+    /// The sender's person continues the call on the sender, which is a member and receives: their other devices stop that were added
+    /// before it. Only a device whose person asked for it there says so, and repeats it until they have left. Older programs ignore
+    /// it.
+    Continue {
+        /// The epoch in which the sender was added.
+        since: u64,
+    },
+    /// The sender, a party, holds the call: every device that speaks keeps its sound back. Repeated for those who join. Older programs
+    /// ignore it.
+    Hold {
+        /// What is said to those who wait.
+        word: HoldWord,
+        /// And in the sender's own words, at most [`telcon_proto::limits::MAX_HOLD_CHARS`]; may be empty.
+        #[serde(default)]
+        text: String,
+    },
+    /// The sender's person does not hold the call any more.
+    Resume,
     /// The newest checkpoint of the sender's office's log that the sender verified. Older programs ignore it.
     Checkpoint {
         /// [`super::checkpoints::CHECKPOINT_MESSAGE_VERSION`]; readers ignore others.

@@ -8,6 +8,7 @@ mod frame;
 mod glare;
 mod group;
 mod handle;
+pub mod hold;
 pub(crate) mod message;
 mod phase;
 mod presence;
@@ -20,6 +21,7 @@ use crate::{
     context::Context,
     device::{Device, Engaged, LogHead},
     io::{Event, Output},
+    media::silence::silence,
     media::{keyring::OpenError, keyring::OpenedFrame, rate::RateController, rate::SendProfile},
     mls::{GroupError, group::CallGroup, join::PendingJoin},
     view::Direction,
@@ -29,6 +31,7 @@ use captions::Caption;
 use chacha20::{ChaCha20Rng, rand_core::Rng as _};
 pub use frame::ReceivedFrame;
 use glare::Glare;
+use hold::HoldWord;
 use message::GroupMessage;
 use phase::{AwaitingWelcome, Current, Ended, ExpectedRing, Incoming, Joining, Phase, Placing, Ringing, SentRing};
 use ring::{OpenedRing, check_fresh};
@@ -85,6 +88,8 @@ pub(crate) struct Call {
     pub(crate) invalid_checkpoints: u32,
     /// Who is on shift at devices of places, as the office's server says.
     on_shift: BTreeMap<DeviceId, OnShift>,
+    /// The device on which this device's person continues it.
+    continued_on: Option<DeviceId>,
     phase: Current,
 }
 
@@ -231,6 +236,7 @@ impl Call {
             log_differs: false,
             invalid_checkpoints: 0,
             on_shift: BTreeMap::new(),
+            continued_on: None,
             phase: Current::new(phase),
         }
     }
@@ -410,8 +416,79 @@ impl Call {
         }
     }
 
-    /// Cancels the ring, ends the call, or leaves it.
+    /// Whether this device waits to continue here what its person's other device has.
+    fn arrives(&self) -> bool {
+        match &*self.phase {
+            Phase::Joining(Joining::AwaitingWelcome(waiting)) => waiting.continues(self.me.card()),
+            phase => phase.session().is_some_and(|session| session.arriving),
+        }
+    }
+
+    /// Whether this device's sound is kept back: the packets that it sends are silence.
+    fn is_kept_back(&self) -> bool {
+        self.phase.session().is_some_and(|session| session.arriving || session.holds.any())
+    }
+
+    /// A frame was opened: the media leg is up. If the person continues the call here, their other device stops now, and this one
+    /// begins to be heard. Returns whether it did.
+    pub(crate) fn on_leg_receives(&mut self, context: &mut Context<'_>) -> bool {
+        let Phase::Live(live) = &mut *self.phase else { return false };
+        live.session.arrive(context)
+    }
+
+    /// Whether [`Call::on_leg_receives`] has something to do.
+    pub(crate) fn awaits_leg(&self) -> bool {
+        matches!(&*self.phase, Phase::Live(live) if live.session.arriving)
+    }
+
+    /// This device's person continues on another of their devices: the call is over here, and goes on.
+    fn leave_to(&mut self, other: DeviceId, context: &mut Context<'_>) {
+        self.continued_on = Some(other);
+        context.out.push_back(Output::Send(ClientMessage::Leave { call: self.id }));
+        self.conclude("continued", None, None, context);
+    }
+
+    /// Holds the call with a word to the others, or changes the word. Sound is kept back on all devices that speak.
+    pub(crate) fn hold(&mut self, word: HoldWord, text: &str, context: &mut Context<'_>) {
+        let (id, me, now_ms) = (self.id, self.me.card().clone(), context.now_ms());
+        let Phase::Live(live) = &mut *self.phase else { return };
+        let session = &mut live.session;
+        if !session.arriving && session.speaks(&me) && session.holds.hold(&me, word, text, now_ms) {
+            let said = session.holds.of(&me).map(|hold| (hold.word, hold.text.clone()));
+            session.announce_hold(context);
+            context.out.push_back(Output::Event(Event::Held { call: id, by: me, said }));
+        }
+    }
+
+    /// Ends this person's hold.
+    pub(crate) fn resume_hold(&mut self, context: &mut Context<'_>) {
+        let (id, me) = (self.id, self.me.card().clone());
+        let Some(session) = self.phase.session_mut() else { return };
+        if session.holds.resume(&me) {
+            session.holds.held_before = true;
+            session.announce_hold(context);
+            context.out.push_back(Output::Event(Event::Held { call: id, by: me, said: None }));
+        }
+    }
+
+    /// Asks the principal for whom this device's person acts, or acted, to the call.
+    pub(crate) fn hand_over(&mut self, context: &mut Context<'_>) {
+        let me = self.me.card();
+        let session = self.phase.session();
+        let acts = session.is_some_and(|session| session.acting().any(|(known, ..)| known.delegate() == me));
+        if acts {
+            context.out.push_back(Output::Send(ClientMessage::HandOver { call: self.id }));
+        }
+    }
+
+    /// Cancels the ring, ends the call, or leaves it. While the person's other device has it, it stays there.
     pub(crate) fn hang_up(&mut self, context: &mut Context<'_>) {
+        if self.arrives() {
+            let session = self.phase.session();
+            self.continued_on = session.and_then(|session| session.own_other_devices(&self.me).next());
+            context.out.push_back(Output::Send(ClientMessage::Leave { call: self.id }));
+            return self.conclude("continued", None, None, context);
+        }
         if self.speaks()
             && let Some(session) = self.phase.session_mut()
         {
@@ -584,9 +661,13 @@ impl Call {
 
     /// Seals one packet. Nothing is sent before the call is live.
     pub(crate) fn seal(&mut self, packet: &[u8]) -> Option<Vec<u8>> {
+        let kept_back = self.is_kept_back();
         let Phase::Live(live) = &mut *self.phase else { return None };
-        live.session.membership.keys.set_muted(self.muted);
-        live.session.membership.keys.seal(packet)
+        live.session.membership.keys.set_muted(self.muted || kept_back);
+        match kept_back {
+            true => live.session.membership.keys.seal(&silence(packet.len())),
+            false => live.session.membership.keys.seal(packet),
+        }
     }
 
     /// Opens one frame. Also returns whether its sender muted or unmuted its microphone.
@@ -630,7 +711,8 @@ impl Call {
             _ => (None, None),
         };
         let ask_again = self.ask_again_ms().map(wall_ms);
-        [expiry, heartbeat, captions, checkpoint, lost, rekey, ask_again, self.placing_deadline_ms()]
+        let continues = session.and_then(|session| session.continue_due_ms()).map(wall_ms);
+        [expiry, heartbeat, captions, checkpoint, lost, rekey, ask_again, continues, self.placing_deadline_ms()]
             .into_iter()
             .flatten()
             .min()
@@ -658,6 +740,7 @@ impl Call {
             session.send_heartbeat(context);
         }
         session.send_captions(context);
+        session.continue_again(context);
         session.send_checkpoint(context);
         let speaks = session.speaks(self.me.card());
         // While this device is disconnected it receives no heartbeats.

@@ -286,6 +286,17 @@ impl AwaitingWelcome {
         matches!(self.expected, ExpectedRing::Rejoining(_))
     }
 
+    /// Whether its person chose the call from the office's list.
+    pub(super) fn listens(&self) -> bool {
+        matches!(self.expected, ExpectedRing::Listening(_))
+    }
+
+    /// Whether it is to continue here the call that its person is in on another device, as the list showed it.
+    pub(super) fn continues(&self, me: &Card) -> bool {
+        let party = |parties: &Parties| [&parties.caller, &parties.callee].iter().any(|card| card.is_same_person(me));
+        matches!(&self.expected, ExpectedRing::Listening(parties) if party(parties))
+    }
+
     /// Asks again after a reconnect. A member may have added this device while it was away: then the key package is used up,
     /// and the welcome for it is lost, so that another one is needed. An answer stands as it is.
     pub(super) fn renew(&mut self, device: &Device, call: CallId) -> Result<ClientMessage, Refusal> {
@@ -317,6 +328,10 @@ impl AwaitingWelcome {
             return Err(Refusal::NotAllowed("a welcome to a call without this device in it"));
         }
         let shown = self.expected.check_shown(&ring.logged, &members)?;
+        let cards: Vec<_> = members.iter().map(|member| member.device().card()).collect();
+        for (n, card) in cards.iter().enumerate() {
+            cards[..n].iter().try_for_each(|known| admission::check_same_words(known, card))?;
+        }
         self.expected.check_line(context, &ring, &members)?;
         let mut verified: BTreeMap<_, _> =
             members.into_iter().map(|member| (member.device().device(), member)).collect();
@@ -328,6 +343,7 @@ impl AwaitingWelcome {
         let cards: Vec<Card> =
             session.membership.verified.values().map(|known| known.device().card().clone()).collect();
         cards.iter().try_for_each(|card| session.note_answer(context, card))?;
+        session.arriving = self.listens();
         Ok(session)
     }
 }

@@ -4,6 +4,7 @@ use super::{
     captions::CaptionState,
     checkpoints::{CHECKPOINT_MESSAGE_VERSION, CheckpointExchange},
     group::Membership,
+    hold::Holds,
     message::GroupMessage,
     presence::{HEARTBEAT_INTERVAL_MS, Presence},
     ring::{OpenedRing, check_fresh},
@@ -15,7 +16,7 @@ use crate::{
     mls::group::{CallGroup, Incoming},
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use telcon_identity::{LoggedDelegation, LoggedDevice};
+use telcon_identity::{LoggedDelegation, LoggedDevice, VerifiedDevice};
 use telcon_proto::{
     Blob, CallId, Card, ClientMessage, DelegationId, DeviceId,
     delegation::{Act, ActsFor},
@@ -25,6 +26,9 @@ use telcon_proto::{
 /// Interval at which a party's device commits fresh keys, milliseconds. The two devices take turns, so that keys are
 /// replaced every two minutes.
 const REKEY_INTERVAL_MS: u64 = 4 * 60_000;
+
+/// How often a device to which its person's call has come tells their other devices to stop, milliseconds.
+const CONTINUE_INTERVAL_MS: u64 = 2_000;
 
 /// See the module.
 pub(super) struct Session {
@@ -48,6 +52,19 @@ pub(super) struct Session {
     pub(super) answers: Option<LoggedDelegation>,
     /// Delegations whose principal has joined: who acted for them does not speak any more, whatever happens then.
     taken_over: BTreeSet<DelegationId>,
+    /// Whether this device's person continues the call here, and their other device has not been told to stop: until then this device
+    /// sends no sound.
+    pub(super) arriving: bool,
+    /// Whether it did, and their other devices are told to stop as long as there are any.
+    continues: bool,
+    /// When they are told again, by engine uptime.
+    continue_due_ms: Option<u64>,
+    /// The epoch in which this device was added.
+    since_epoch: u64,
+    /// Who holds the call.
+    pub(super) holds: Holds,
+    /// Another device of this person said that they continue on it.
+    pub(super) continued_on: Option<DeviceId>,
     /// The party's device that announced the end of the call to all members.
     pub(super) hang_up_signed_by: Option<DeviceId>,
 }
@@ -60,6 +77,7 @@ impl Session {
         shown: Vec<Card>,
         verified: BTreeMap<DeviceId, LoggedDevice>,
     ) -> Self {
+        let since_epoch = group.epoch();
         Self {
             ring,
             membership: Membership::new(group, seq, shown, verified),
@@ -71,8 +89,57 @@ impl Session {
             rekey_due_ms: None,
             answers: None,
             taken_over: BTreeSet::new(),
+            arriving: false,
+            continues: false,
+            continue_due_ms: None,
+            since_epoch,
+            holds: Holds::default(),
+            continued_on: None,
             hang_up_signed_by: None,
         }
+    }
+
+    /// Other devices of this device's person in the call.
+    pub(super) fn own_other_devices(&self, me: &VerifiedDevice) -> impl Iterator<Item = DeviceId> {
+        let same = |device: &DeviceId| self.membership.card(me, *device).is_some_and(|card| card == *me.card());
+        self.membership.devices().filter(move |device| *device != me.device() && same(device))
+    }
+
+    /// The media leg is up, and this device's person continues the call here: tells their other devices to stop. Returns whether it
+    /// could.
+    pub(super) fn arrive(&mut self, context: &mut Context<'_>) -> bool {
+        if !self.arriving || !self.send(&GroupMessage::Continue { since: self.since_epoch }, context.out) {
+            return false;
+        }
+        (self.arriving, self.continues) = (false, true);
+        self.continue_due_ms = Some(context.clock.uptime_ms + CONTINUE_INTERVAL_MS);
+        true
+    }
+
+    /// When [`Session::continue_again`] is due, by engine uptime.
+    pub(super) fn continue_due_ms(&self) -> Option<u64> {
+        self.continue_due_ms
+    }
+
+    /// Tells other devices of this person once more to stop: one that was not connected, or whose message the office lost, has its
+    /// microphone open still.
+    pub(super) fn continue_again(&mut self, context: &mut Context<'_>) {
+        let uptime_ms = context.clock.uptime_ms;
+        if self.continue_due_ms.is_none_or(|due_ms| uptime_ms < due_ms) {
+            return;
+        }
+        let others = self.own_other_devices(context.device.me()).next().is_some();
+        self.continue_due_ms = others.then_some(uptime_ms + CONTINUE_INTERVAL_MS);
+        if others {
+            self.send(&GroupMessage::Continue { since: self.since_epoch }, context.out);
+        }
+    }
+
+    /// Two devices of one person are in a call only with the same words on the screen: an office that certified somebody else under
+    /// the person's identifier would otherwise put them in the person's place.
+    pub(super) fn check_same_words(&self, card: &Card) -> Result<(), super::admission::Refusal> {
+        let known = self.membership.verified.values().map(|known| known.device().card());
+        known.chain([self.ring.caller()]).try_for_each(|known| super::admission::check_same_words(known, card))
     }
 
     /// A person joined: whether they answered for the callee, by a delegation that came with this message.
@@ -130,6 +197,9 @@ impl Session {
             self.acting().filter(|(known, ..)| present(known.principal())).map(|(known, ..)| known.id()).collect();
         self.taken_over.extend(taken);
         let speakers = members.iter().filter(|(_, card)| self.speaks(card)).map(|(device, _)| *device).collect();
+        let mut holds = std::mem::take(&mut self.holds);
+        let over = holds.end_unless(|by| self.speaks(by) && present(by));
+        self.holds = holds;
         let acts_for = self.acting().map(|(delegation, act, _)| ActsFor {
             principal: delegation.principal().clone(),
             delegate: delegation.delegate().clone(),
@@ -140,6 +210,7 @@ impl Session {
         let (call, epoch, authenticator) = (self.call(), entered.epoch, entered.authenticator);
         let epoch = Event::Epoch { call, epoch, authenticator, members, speakers, acts_for, line };
         context.out.push_back(Output::Event(epoch));
+        context.out.extend(over.into_iter().map(|by| Output::Event(Event::Held { call, by, said: None })));
         Ok(())
     }
 
@@ -153,7 +224,22 @@ impl Session {
             let key = self.captions.reader_key(context.rng);
             self.send(&GroupMessage::ReadCaptions { key }, context.out);
         }
+        self.announce_hold(context);
+        if self.continues && self.own_other_devices(context.device.me()).next().is_some() {
+            self.continue_due_ms.get_or_insert(context.clock.uptime_ms + CONTINUE_INTERVAL_MS);
+        }
         self.send_checkpoint(context);
+    }
+
+    /// Tells the members whether this device's person holds the call, if they ever did.
+    pub(super) fn announce_hold(&mut self, context: &mut Context<'_>) {
+        let message = match self.holds.of(context.device.me().card()) {
+            Some(hold) => GroupMessage::Hold { word: hold.word, text: hold.text.clone() },
+            None if self.holds.held_before => GroupMessage::Resume,
+            None => return,
+        };
+        self.holds.held_before = true;
+        self.send(&message, context.out);
     }
 
     /// When [`Session::send_checkpoint`] has something to send, by engine uptime. `unattended`: see
@@ -236,7 +322,7 @@ impl Session {
 
     /// An application message. A forged or damaged one is dropped. Gives the time at which the call went live, if the message
     /// says so.
-    pub(super) fn on_group_message(&mut self, context: &Context<'_>, message: &Blob) -> Option<u64> {
+    pub(super) fn on_group_message(&mut self, context: &mut Context<'_>, message: &Blob) -> Option<u64> {
         let membership = &mut self.membership;
         let Ok(Incoming::Application { epoch, leaf, bytes }) = membership.group.process(message.as_slice()) else {
             return None;
@@ -252,6 +338,28 @@ impl Session {
                 // Who acts for a party ends the call as that party could.
                 let ends = may(Action::EndForAll) || card.is_some_and(|card| self.speaks(&card));
                 self.hang_up_signed_by = Some(from).filter(|_| ends);
+            }
+            // Signed by that device, whose certificate has this person's words: neither the server nor another member can say it.
+            // Of two that say so, the one that was added last has the call.
+            GroupMessage::Continue { since } => {
+                let own = card.as_ref() == Some(me.card()) && self.speaks(me.card());
+                if own && from != me.device() && (since, from) > (self.since_epoch, me.device()) {
+                    self.continued_on = Some(from);
+                }
+            }
+            GroupMessage::Hold { word, text } => {
+                if let Some(by) = card.filter(|card| self.speaks(card))
+                    && self.holds.hold(&by, word, &text, context.now_ms())
+                {
+                    self.holds.held_before |= by == *me.card();
+                    let said = self.holds.of(&by).map(|hold| (hold.word, hold.text.clone()));
+                    context.out.push_back(Output::Event(Event::Held { call: self.call(), by, said }));
+                }
+            }
+            GroupMessage::Resume => {
+                if let Some(by) = card.filter(|card| self.holds.resume(card)) {
+                    context.out.push_back(Output::Event(Event::Held { call: self.call(), by, said: None }));
+                }
             }
             GroupMessage::Heartbeat { uptime_ms } => {
                 self.presence.on_heartbeat(from, uptime_ms, context.clock.uptime_ms);

@@ -25,6 +25,8 @@ impl Call {
                 problem: ended.problem.clone(),
                 phrase: None,
                 epoch: None,
+                arriving: false,
+                holds: Vec::new(),
                 ..(*ended.view).clone()
             },
             _ => self.view_of_phase(),
@@ -33,6 +35,7 @@ impl Call {
         view.kept_index = self.record.map(|(index, _)| index);
         view.partial = self.record.is_some_and(|(_, partial)| partial);
         view.reply = self.reply;
+        view.continued_on = self.continued_on;
         // Consistency proofs, too, arrive after the end.
         (view.logs, view.invalid_checkpoints) = (self.log_comparison(&view.members), self.invalid_checkpoints);
         view
@@ -99,6 +102,9 @@ impl Call {
             note_taker,
             noted: session.is_some_and(|session| session.noted),
             muted: self.muted,
+            arriving: self.arrives(),
+            continued_on: None,
+            holds: session.map(|session| session.holds.views(self.me.card())).unwrap_or_default(),
             notified: self.notified && self.phase.state() == CallState::Ringing,
             epoch: match &*self.phase {
                 Phase::Placing(Placing::Sent(sent)) => Some(sent.group.epoch()),

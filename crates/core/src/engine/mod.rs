@@ -98,6 +98,8 @@ pub struct Engine {
     shift: Option<OnShift>,
     outdated: bool,
     notices: BTreeMap<CallId, NoticeView>,
+    /// When this person was asked to a call, by the office's clock, and until when that rings here.
+    asked: BTreeMap<CallId, (u64, u64)>,
     alerts: Vec<Alert>,
     /// How many alerts there have been.
     alerts_raised: u32,
@@ -172,6 +174,7 @@ impl Engine {
             shift: None,
             outdated: false,
             notices: BTreeMap::new(),
+            asked: BTreeMap::new(),
             alerts: Vec::new(),
             alerts_raised: 0,
             log: None,
@@ -332,8 +335,13 @@ impl Engine {
     /// # Errors
     /// When it is not authentic, not of a member, replayed, or of an epoch without a key.
     pub fn open(&mut self, frame: &[u8]) -> Result<ReceivedFrame, OpenError> {
-        let (frame, mute_changed) = self.call.as_mut().ok_or(OpenError::UnknownEpoch)?.open(frame)?;
-        if mute_changed {
+        let call = self.call.as_mut().ok_or(OpenError::UnknownEpoch)?;
+        let (frame, mute_changed) = call.open(frame)?;
+        let mut arrived = false;
+        if call.awaits_leg() {
+            self.with_call(|call, context| arrived = call.on_leg_receives(context));
+        }
+        if mute_changed || arrived {
             self.view_changed();
         }
         Ok(frame)
@@ -557,6 +565,9 @@ impl Engine {
                 self.state.muted_in = self.call.as_ref().map(|call| call.id).filter(|_| on);
                 self.out.push_back(Output::Persist);
             }
+            UserCommand::Hold { word, text } => self.with_call(|call, context| call.hold(word, &text, context)),
+            UserCommand::Resume => self.with_call(Call::resume_hold),
+            UserCommand::HandOver => self.with_call(Call::hand_over),
             UserCommand::MediaFailed => self.with_call(|call, context| call.open_leg(context)),
             UserCommand::Dismiss => self.call = self.call.take().filter(|call| !call.is_over()),
         }
@@ -689,7 +700,7 @@ impl Engine {
         if self.in_call() {
             return self.alert(AlertLevel::Amber, "Leave the present call first.");
         }
-        let may_join = |notice: &&NoticeView| notice.can_listen || notice.can_take_over;
+        let may_join = |notice: &&NoticeView| notice.can_listen || notice.can_take_over || notice.can_continue;
         let Some(notice) = self.notices.get(&id).filter(may_join) else {
             return self.alert(AlertLevel::Amber, "This call is over, or cannot be joined.");
         };

@@ -9,3 +9,4 @@ pub mod red;
 pub mod repacketize;
 mod replay;
 pub mod sframe;
+pub mod silence;

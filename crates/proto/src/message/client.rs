@@ -75,6 +75,18 @@ pub enum ClientMessage {
         /// A fresh MLS KeyPackage as an MLSMessage.
         key_package: Blob,
     },
+    /// This device leaves a call that its person continues on another of their devices. The call goes on there; without another one
+    /// in it this is [`ClientMessage::HangUp`].
+    Leave {
+        /// The call.
+        call: CallId,
+    },
+    /// Who acts, or acted, for a principal in a call asks them to it: their devices ring
+    /// ([`super::Notice::asked`]).
+    HandOver {
+        /// The call.
+        call: CallId,
+    },
     /// A commit to be ordered, with the welcome for those it adds.
     Commit {
         /// The call.
@@ -329,6 +341,8 @@ impl ClientMessage {
             Self::Decline { .. } => "decline",
             Self::HangUp { .. } => "hang_up",
             Self::AskJoin { .. } => "ask_join",
+            Self::Leave { .. } => "leave",
+            Self::HandOver { .. } => "hand_over",
             Self::Commit { .. } => "commit",
             Self::Application { .. } => "application",
             Self::Offer { .. } => "offer",
@@ -370,6 +384,8 @@ impl ClientMessage {
             | Self::Decline { call, .. }
             | Self::HangUp { call, .. }
             | Self::AskJoin { call, .. }
+            | Self::Leave { call }
+            | Self::HandOver { call }
             | Self::Commit { call, .. }
             | Self::Application { call, .. }
             | Self::Offer { call, .. }

@@ -1,9 +1,12 @@
 //! State of a call for the office's staff.
 
-use crate::{CallId, Card, Ended, RecordMode, delegation::ActsFor, message::DeclineReply, terms::Party};
+use crate::{
+    CallId, Card, Ended, RecordMode, delegation::ActsFor, hand_over::AskedFor, message::DeclineReply, terms::Party,
+};
 use serde::{Deserialize, Serialize};
 
-/// Notice of a call to the office's staff, and to a principal for whom somebody acts in it, sent at each change.
+/// Notice of a call to the office's staff, to a principal for whom somebody acts in it, and to other devices of its parties, which may
+/// continue it; sent at each change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Notice {
@@ -30,6 +33,9 @@ pub struct Notice {
     /// Who acts in it for its parties. These get the notice too.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub acts_for: Vec<ActsFor>,
+    /// Principals who were asked to it, and have not come.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub asked: Vec<AskedFor>,
     /// What the person rung had the caller told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply: Option<DeclineReply>,

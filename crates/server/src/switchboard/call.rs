@@ -5,6 +5,7 @@ use super::{
     context::Context,
     directory::Directory,
     held_delegations::Acting,
+    moves::Moves,
     port::{Output, RelayCommand, SessionId, entry_at},
 };
 use crate::{
@@ -21,7 +22,7 @@ use telcon_proto::{
 };
 
 /// One of the two parties.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Side {
     /// Who rang, or for whom.
     Caller,
@@ -102,6 +103,8 @@ pub(super) struct Call {
     pub only_on: Option<BTreeSet<DeviceId>>,
     /// What the person rung had the caller told.
     pub reply: Option<DeclineReply>,
+    /// See [`super::moves`].
+    pub moves: Moves,
 }
 
 impl Call {
@@ -138,6 +141,7 @@ impl Call {
             desk_waits: None,
             only_on: None,
             reply: None,
+            moves: Moves::default(),
         }
     }
 
@@ -177,6 +181,7 @@ impl Call {
             desk_waits: stored.row.desk_from_ms.filter(|at| now_ms < *at && !stored.row.diverted),
             only_on: None,
             reply: None,
+            moves: Moves::default(),
             row: stored.row,
         }
     }
@@ -189,12 +194,10 @@ impl Call {
         self.members.contains(device) && !self.leaving.contains(device)
     }
 
-    /// The caller's device, or the one that answered; where that acted for somebody who took the call over, theirs.
+    /// The caller's device, or the one that answered; where that acted for somebody who took the call over, theirs; where its person
+    /// continued on another device, that one.
     pub fn is_principals(&self, device: &DeviceId) -> bool {
-        let side = |own: Option<DeviceId>, acting: &Option<Acting>| {
-            acting.as_ref().and_then(|acting| acting.taken_by).or(own) == Some(*device)
-        };
-        side(Some(self.row.from_device), &self.rang) || side(self.row.answerer, &self.answered)
+        [Side::Caller, Side::Callee].into_iter().any(|side| self.has_side(side, device))
     }
 
     pub fn is_waiting(&self, device: &DeviceId) -> bool {
@@ -213,7 +216,9 @@ impl Call {
 
     /// Whether this is the only device of one of the two parties, so that the call ends with it.
     pub fn depends_on(&self, device: &DeviceId) -> bool {
-        matches!(self.row.stage, Stage::Ringing | Stage::Live) && self.is_principals(device)
+        matches!(self.row.stage, Stage::Ringing | Stage::Live)
+            && self.is_principals(device)
+            && !self.has_other_device(device)
     }
 
     /// Every device that is concerned by the call.
@@ -414,6 +419,9 @@ impl Call {
                 let devices = context.directory.online_devices_of(acting.who.principal.person);
                 sessions.extend(devices.iter().filter_map(|device| context.directory.session_of(device)));
             }
+            sessions.extend(self.sessions_elsewhere(context));
+            sessions.sort_unstable();
+            sessions.dedup();
             for session in sessions {
                 context.send(session, notice.clone());
             }
@@ -440,6 +448,7 @@ impl Call {
             note_taker_silent: status.silent,
             opened_ms: self.row.opened_ms,
             acts_for: self.acting().map(|acting| acting.who.clone()).collect(),
+            asked: self.moves.asked(),
             reply: self.reply.or(self.row.diverted.then_some(DeclineReply::Office {})),
         }
     }

@@ -295,10 +295,14 @@ impl Switchboard {
 
     /// A principal's device signs in: calls in which somebody acts for them.
     pub(super) fn send_notices_for(&mut self, session: SessionId, person: PersonId) {
+        let device = self.context.directory.session(session).map(|session| session.device);
         let calls: Vec<ServerMessage> = self
             .calls
             .of_person(person)
-            .filter(|call| call.is_ringing_or_live() && call.represents(person))
+            .filter(|call| {
+                call.is_ringing_or_live() && call.represents(person)
+                    || device.is_some_and(|device| call.may_continue(&device, &self.context) && !call.concerns(&device))
+            })
             .map(|call| ServerMessage::Notice(call.notice(&self.context)))
             .collect();
         for notice in calls {

@@ -33,7 +33,10 @@ impl Call {
         let writes = context.directory.writes_records(&from);
         // A note-taker that left has no precedence: another may have replaced it meanwhile.
         let stays = self.members.contains(&from) && (!writes || self.is_member(&from));
-        let rejoins = self.is_principals(&from) || stays || self.may_take_over(&from, context);
+        let rejoins = self.is_principals(&from)
+            || stays
+            || self.may_take_over(&from, context)
+            || self.may_continue(&from, context);
         if !rejoins && !self.admits(role) {
             let text = "this device may not join the call: its person neither rang, answered, nor may listen";
             return context.refuse(session, Some(id), RefusalCode::NotAllowed, text);
@@ -138,6 +141,7 @@ impl Call {
             }
         }
         self.note_taken_over(&handshake.adds, &context.directory);
+        self.note_continued(&handshake.adds, &context.directory);
         for device in &handshake.adds {
             self.leaving.remove(device);
             self.waiting.retain(|w| w.ask.device != *device);
@@ -154,6 +158,7 @@ impl Call {
                 self.present.remove(device);
             }
         }
+        self.leave_behind(&handshake.adds, context);
         context.assignment.admitted(id, &handshake.adds, now_ms);
         self.send_shifts(&handshake.adds.iter().copied().collect(), context);
         self.keep(handshake, context);

@@ -63,6 +63,7 @@ mod issued_links;
 mod legs;
 mod lines;
 mod live_calls;
+mod moves;
 mod namesakes;
 mod note_takers;
 mod port;
@@ -402,6 +403,10 @@ impl Switchboard {
                     }
                 }
                 self.on_call(session, call, |c, context| c.ask_join(session, from, key_package, context, now_ms));
+            }
+            M::Leave { call } => self.leave_to_other_device(session, from, call, now_ms),
+            M::HandOver { call } => {
+                self.on_call(session, call, |c, context| c.hand_over(session, from, context, now_ms));
             }
             M::Commit { call, epoch, commit, welcome, adds, removes } => {
                 let submitted = group::SubmittedCommit { epoch, commit, welcome, adds, removes };

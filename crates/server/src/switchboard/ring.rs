@@ -524,7 +524,8 @@ impl Switchboard {
 
     pub(super) fn hang_up(&mut self, session: SessionId, from: DeviceId, id: CallId, failed: bool, now_ms: u64) {
         let Some(call) = self.calls.known_mut(&id) else { return self.no_such_call(session, id) };
-        if call.is_principals(&from) {
+        // It may not have been able to say that it leaves to the other one.
+        if call.is_principals(&from) && !call.has_newer_device(&from) {
             let how = match (failed, call.row.stage) {
                 (true, _) => Ended::Failed,
                 (false, Stage::Ringing) => Ended::Cancelled,
@@ -661,6 +662,7 @@ impl Call {
         self.answered = self.row.answered_under.and_then(|id| acting(id, &self.row.to, Act::Answer));
         let members: Vec<DeviceId> = self.members.iter().filter(|device| self.is_member(device)).copied().collect();
         self.note_taken_over(&members, &context.directory);
+        self.note_continued(&members, &context.directory);
     }
 
     pub(super) fn ring_shown(&mut self, from: DeviceId, context: &mut Context) {

@@ -316,6 +316,60 @@ fn a_place_is_nobodys_delegate() {
     assert!(matches!(&office.messages(1)[..], [S::Refused { code: RefusalCode::NotAllowed, .. }]));
 }
 
+/// The attacker is at a device that is not the party's, or not for this call.
+#[test]
+fn only_another_device_of_a_party_continues_a_call() {
+    let mut office = Office::in_call();
+    office.enrol(place());
+    let begin = BeginningShift { shift: ShiftId::from_bytes([1; 16]), device: device(5), with: device(4) };
+    let effects = office.switchboard.begin_shift(RequestId(7), begin, office.now);
+    office.run(effects);
+    let mut of_place = place();
+    (of_place.device, of_place.enrolment) = (device(6), "another".into());
+    office.enrol(of_place);
+    office.enrol(new_device(device(8), person(8), "Person 8".into(), Role::Principal));
+    office.enrol(new_device(device(9), person(1), "Person 1".into(), Role::Principal));
+    let told = |office: &mut Office, n: u8| {
+        let sent = office.connect(session(n), device(n));
+        sent.iter().any(|message| matches!(message, S::Notice(notice) if notice.call == CALL))
+    };
+    assert!(!told(&mut office, 8) && told(&mut office, 9), "the party's other device is told of the call");
+    let asks = |office: &mut Office, n: u8| {
+        office.discard();
+        office.send(n, C::AskJoin { call: CALL, key_package: blob("kp") });
+        office.messages(1).iter().any(|message| matches!(message, S::JoinAsked { from, .. } if *from == device(n)))
+    };
+    assert!(!asks(&mut office, 8));
+    assert!(matches!(&office.messages(8)[..], [S::Refused { code: RefusalCode::NotAllowed, .. }]));
+    assert!(asks(&mut office, 9));
+    // A place that listens is no party: leaving ends nothing, and nobody is handed a call by it.
+    office.connect(session(5), device(5));
+    assert!(asks(&mut office, 5));
+    office.send(
+        1,
+        C::Commit {
+            call: CALL,
+            epoch: 2,
+            commit: blob("c"),
+            welcome: Some(blob("w")),
+            adds: vec![device(5), device(9)],
+            removes: vec![],
+        },
+    );
+    office.discard();
+    office.send(5, C::HandOver { call: CALL });
+    assert!(matches!(&office.messages(5)[..], [S::Refused { code: RefusalCode::NotAllowed, .. }]));
+    office.send(5, C::Leave { call: CALL });
+    // Both devices of the party are: neither ends the call by leaving, and the last one does.
+    office.send(1, C::Leave { call: CALL });
+    assert!(office.switchboard.device_is_in_use(&device(9), office.now));
+    assert!(!office.switchboard.device_is_in_use(&device(1), office.now));
+    office.discard();
+    office.send(9, C::Leave { call: CALL });
+    let ended = |n: u8| office.messages(n).iter().any(|message| matches!(message, S::Ended { call: CALL, .. }));
+    assert!(ended(2) && !ended(8));
+}
+
 #[test]
 fn effects_do_not_grow_with_the_size_of_the_office() {
     let all = |others: u32| {
@@ -340,6 +394,13 @@ fn effects_do_not_grow_with_the_size_of_the_office() {
         step(&mut office, 2, C::Resume { call: CALL, after: 1 });
         step(&mut office, 4, C::HangUp { call: CALL, failed: false });
         step(&mut office, 1, commit(3, vec![], vec![device(4)]));
+        // The caller continues on another device, and is back on the first one.
+        office.enrol(new_device(device(9), person(1), "Person 1".into(), Role::Principal));
+        office.connect(session(9), device(9));
+        step(&mut office, 9, C::AskJoin { call: CALL, key_package: blob("kp9") });
+        step(&mut office, 1, commit(4, vec![device(9)], vec![]));
+        step(&mut office, 9, C::Leave { call: CALL });
+        step(&mut office, 1, commit(5, vec![], vec![device(9)]));
         step(&mut office, 4, C::FindPeople { name: "person".into() });
         step(&mut office, 3, C::Available {});
         step(&mut office, 1, C::HangUp { call: CALL, failed: false });

@@ -187,7 +187,18 @@ impl Scenario {
     /// # Errors
     /// When it does not open it.
     pub fn hear(&mut self, node: Node, frame: &[u8]) -> Result<ReceivedFrame, OpenError> {
-        self.engine(node).open(frame)
+        let opened = self.engine(node).open(frame);
+        // A frame may be what the device waited for.
+        if self.engine(node).has_output() {
+            self.world.drain(node);
+        }
+        opened
+    }
+
+    /// Whether `listener` opens a frame of `speaker` whose sound is kept back.
+    pub fn hear_silence(&mut self, listener: Node, speaker: Node) -> bool {
+        let Some(frame) = self.speak(speaker, &[0x78; 80]) else { return false };
+        self.hear(listener, &frame).is_ok_and(|opened| opened.packet == telcon_core::media::silence::silence(80))
     }
 
     /// Whether `listener` opens a frame of `speaker`, and attributes it to them.

@@ -2,6 +2,7 @@
 
 mod captions;
 mod connections;
+pub(crate) mod moves;
 mod note_takers;
 
 use telcon_core::{

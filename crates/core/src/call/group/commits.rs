@@ -39,6 +39,8 @@ impl Session {
             self.answers = Some(delegation.clone());
         }
         membership.check_shown(joining.device().card())?;
+        self.check_same_words(joining.device().card())?;
+        let membership = &mut self.membership;
         if membership.queue.len() >= MAX_QUEUED {
             return Err(Refusal::TooMany("too many devices asked to join at once"));
         }
@@ -113,6 +115,8 @@ impl Session {
             membership.check_shown(logged.device().card())?;
             joined.push(logged);
         }
+        joined.iter().try_for_each(|logged| self.check_same_words(logged.device().card()))?;
+        let membership = &mut self.membership;
         // A pending commit was made in the epoch that ends now, and cannot be accepted any more.
         let lost = membership.pending.take();
         if lost.is_some() {

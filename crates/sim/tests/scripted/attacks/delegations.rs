@@ -3,13 +3,14 @@
 use std::{cell::RefCell, rc::Rc};
 use telcon_core::{
     UserCommand,
+    call::hold::HoldWord,
     io::NewDelegate,
     view::{CallState, Direction},
 };
 use telcon_proto::{
     ClientMessage, Role, ServerMessage,
     delegation::{Act, ProvenDelegation},
-    limits::MAX_PROOF_AGE_MS,
+    limits::{MAX_PROOF_AGE_MS, RING_TIMEOUT_MS},
 };
 use telcon_server::limits::CONTACTS_INTERVAL_MS;
 use telcon_sim::script::Scenario;
@@ -368,4 +369,53 @@ fn only_the_device_that_signed_gives_or_ends_a_delegation() {
     world.settle();
     ring_for(&mut world, &statement);
     assert!(world.screen_of(CALLEE).call.is_none());
+}
+
+#[test]
+fn the_desk_holds_the_call_hands_it_over_and_calls_the_principal_back() {
+    let (mut world, statement) = office(716, &[Act::Ring], HOUR_MS);
+    let second = world.join_office(1, Role::Principal);
+    world.settle();
+    ring_for(&mut world, &statement);
+    answer(&mut world, CALLEE);
+    world.command(DESK, UserCommand::Hold { word: HoldWord::Coming, text: String::new() });
+    world.settle();
+    assert!(world.hear_silence(CALLEE, DESK) && world.hear_silence(DESK, CALLEE));
+    let notice = |world: &Scenario, node: usize| world.screen_of(node).notices.into_iter().next().expect("a notice");
+    assert_eq!(notice(&world, PRINCIPAL).asks_until_ms, None, "nobody asked yet");
+    // Who acts for nobody asks nobody.
+    world.command(CALLEE, UserCommand::HandOver);
+    world.settle();
+    assert_eq!(notice(&world, PRINCIPAL).asks_until_ms, None);
+    world.command(DESK, UserCommand::HandOver);
+    world.settle();
+    let rings = notice(&world, PRINCIPAL).asks_until_ms.expect("it rings");
+    assert_eq!(rings, world.now() + RING_TIMEOUT_MS);
+    assert!(notice(&world, second).asks_until_ms.is_some(), "on all devices of the principal");
+    assert!(notice(&world, DESK).asked && notice(&world, DESK).asks_until_ms.is_none(), "and the desk sees it");
+    // Another change of the call does not ring anew.
+    world.advance(5_000);
+    world.set_recording(3, true);
+    world.listen(3);
+    world.settle();
+    assert_eq!(notice(&world, PRINCIPAL).asks_until_ms, Some(rings));
+    let call = world.seen().id;
+    world.command(PRINCIPAL, UserCommand::Listen { call });
+    world.settle();
+    assert!(world.view(CALLEE).holds.is_empty(), "the principal took over: nobody waits any more");
+    assert!(world.hears(CALLEE, PRINCIPAL) && world.hears(PRINCIPAL, CALLEE), "{:?}", world.problems());
+    assert!(!notice(&world, DESK).asked);
+    // The principal's phone is gone; the desk, which listens, calls them back on whatever device.
+    world.disconnect(PRINCIPAL);
+    world.settle();
+    world.command(DESK, UserCommand::HandOver);
+    world.settle();
+    let offered = notice(&world, second);
+    assert!(offered.can_continue && offered.asks_until_ms.is_some(), "{offered:?}");
+    world.command(second, UserCommand::Listen { call });
+    world.settle();
+    assert!(world.hears(second, CALLEE), "{:?}", world.problems());
+    world.settle();
+    assert!(world.hears(CALLEE, second) && world.speak(DESK, b"opus").is_none(), "{:?}", world.problems());
+    assert!(world.view(CALLEE).members.iter().all(|member| member.device != world.id(PRINCIPAL)));
 }

@@ -7,6 +7,7 @@ mod forced_join;
 mod fork;
 mod gossip;
 mod listeners;
+mod moves;
 mod office;
 mod offices;
 mod records;
