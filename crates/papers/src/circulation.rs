@@ -154,7 +154,8 @@ impl Circulation {
         let record: Vec<u8> = vec![0; self.alternatives.len()];
         let candidate = |attempt: u32| -> Vec<u8> {
             let choice = |(at, alternatives): (usize, &Alternatives)| {
-                let bytes = hash(&[b"telcon copy wording 1", &random, &attempt.to_be_bytes(), &(at as u32).to_be_bytes()]);
+                let bytes =
+                    hash(&[b"telcon copy wording 1", &random, &attempt.to_be_bytes(), &(at as u32).to_be_bytes()]);
                 let count = alternatives.wordings.len().clamp(1, MAX_WORDINGS) as u8;
                 // 256 is no multiple of each count; a bias below three percent does not matter here.
                 bytes[0] % count
@@ -230,7 +231,8 @@ impl Content for Circulation {
             ensure(copy.number > 0, "number", Reason::OutOfRange)?;
             short("name", &copy.name)?;
             ensure(copy.choices.len() == self.alternatives.len(), "choices", Reason::Contradiction)?;
-            let exists = |(choice, alternatives): (&u8, &Alternatives)| usize::from(*choice) < alternatives.wordings.len();
+            let exists =
+                |(choice, alternatives): (&u8, &Alternatives)| usize::from(*choice) < alternatives.wordings.len();
             ensure(copy.choices.iter().zip(&self.alternatives).all(exists), "choices", Reason::Dangling)?;
             copy.expires_ms.map_or(Ok(()), |ms| time("expires_ms", ms))?;
             copy.recalled_ms.map_or(Ok(()), |ms| time("recalled_ms", ms))

@@ -48,7 +48,18 @@ pub struct Shown {
 }
 
 const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
 ];
 const DAY_S: i64 = 86_400;
 
@@ -123,7 +134,8 @@ pub fn offset_text(seconds: i32) -> String {
 /// The zone's letters at a moment, or its offset.
 pub fn zone_text(zone: &dyn ZoneClock, at_ms: u64) -> String {
     let at_ms = i64::try_from(at_ms).unwrap_or(i64::MAX / 4);
-    let letters = zone.abbreviation(at_ms).filter(|text| text.chars().all(|c| c.is_ascii_alphabetic()) && !text.is_empty());
+    let letters =
+        zone.abbreviation(at_ms).filter(|text| text.chars().all(|c| c.is_ascii_alphabetic()) && !text.is_empty());
     letters.unwrap_or_else(|| offset_text(zone.offset_seconds(at_ms)))
 }
 

@@ -26,7 +26,9 @@ fn escape(text: &str) -> String {
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
-            '\u{0}'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}' => out.push('\u{fffd}'),
+            '\u{0}'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}' => {
+                out.push('\u{fffd}')
+            }
             c => out.push(c),
         }
     }
@@ -62,7 +64,7 @@ fn body(sheet: &Sheet) -> String {
             Block::Field { label, value } => {
                 paragraph("", &(run(BOLD, &format!("{label}: ")) + &run("", value)), label)
             }
-            Block::Turn { mark, clock, speaker, words, is_unconfirmed } => {
+            Block::Turn { mark, clock, speaker, words, is_unconfirmed, .. } => {
                 let mut runs = run(BOLD, &format!("{mark} ")) + &run(SMALL, &format!("{clock} "));
                 runs += &run(BOLD, &format!("{speaker}: "));
                 if *is_unconfirmed {
@@ -89,7 +91,11 @@ fn body(sheet: &Sheet) -> String {
 pub fn docx(sheet: &Sheet) -> Vec<u8> {
     let head = r#"<?xml version="1.0" encoding="UTF-8" standalone="yes"?>"#;
     let banner = paragraph("Title", &run("", &sheet.banner), &sheet.banner);
-    let field = |name: &str| format!(r#"<w:r><w:fldChar w:fldCharType="begin"/></w:r><w:r><w:instrText>{name}</w:instrText></w:r><w:r><w:fldChar w:fldCharType="separate"/></w:r><w:r><w:t>1</w:t></w:r><w:r><w:fldChar w:fldCharType="end"/></w:r>"#);
+    let field = |name: &str| {
+        format!(
+            r#"<w:r><w:fldChar w:fldCharType="begin"/></w:r><w:r><w:instrText>{name}</w:instrText></w:r><w:r><w:fldChar w:fldCharType="separate"/></w:r><w:r><w:t>1</w:t></w:r><w:r><w:fldChar w:fldCharType="end"/></w:r>"#
+        )
+    };
     let pages = run("", &format!("{} · page ", sheet.footer)) + &field("PAGE") + &run("", " of ") + &field("NUMPAGES");
     let document = format!(
         r#"{head}<w:document {W}><w:body>{}<w:sectPr><w:headerReference w:type="default" r:id="rId2"/><w:footerReference w:type="default" r:id="rId3"/><w:pgSz w:w="11906" w:h="16838"/><w:pgMar w:top="1440" w:right="1134" w:bottom="1440" w:left="1134" w:header="567" w:footer="567" w:gutter="0"/></w:sectPr></w:body></w:document>"#,

@@ -253,7 +253,8 @@ pub fn draft(facts: Facts<'_>, transcript: &Transcript, notes: &Notes) -> Memora
     turns.truncate(MAX_TURNS);
     decisions.truncate(MAX_ITEMS);
     actions.truncate(MAX_ITEMS);
-    let times = facts.places.iter().map(|(place, zone)| place_time(place, *zone, facts.answered_ms, facts.ended_ms)).collect();
+    let times =
+        facts.places.iter().map(|(place, zone)| place_time(place, *zone, facts.answered_ms, facts.ended_ms)).collect();
     Memorandum {
         version: Memorandum::VERSION,
         call: facts.call,

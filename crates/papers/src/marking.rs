@@ -110,15 +110,17 @@ const BUILT_IN: &[(&str, &str, &[(&str, &str)], &[(&str, &str)], Option<u8>)] = 
 impl Scheme {
     /// The schemes that come with the product; the first is the default.
     pub fn built_in() -> Vec<Self> {
-        let wording = |(portion, banner): &(&str, &str)| Wording { portion: (*portion).into(), banner: (*banner).into() };
-        let scheme = |(id, name, levels, caveats, block_from): &(&str, &str, &[(&str, &str)], &[(&str, &str)], _)| Self {
-            id: (*id).to_owned(),
-            name: (*name).to_owned(),
-            levels: levels.iter().map(wording).collect(),
-            caveats: caveats.iter().map(wording).collect(),
-            separator: "//".to_owned(),
-            block_from: *block_from,
-        };
+        let wording =
+            |(portion, banner): &(&str, &str)| Wording { portion: (*portion).into(), banner: (*banner).into() };
+        let scheme =
+            |(id, name, levels, caveats, block_from): &(&str, &str, &[(&str, &str)], &[(&str, &str)], _)| Self {
+                id: (*id).to_owned(),
+                name: (*name).to_owned(),
+                levels: levels.iter().map(wording).collect(),
+                caveats: caveats.iter().map(wording).collect(),
+                separator: "//".to_owned(),
+                block_from: *block_from,
+            };
         BUILT_IN.iter().map(scheme).collect()
     }
 
@@ -147,7 +149,8 @@ impl Scheme {
         let (mut highest, mut caveats) = (None, BTreeSet::new());
         for mark in marks {
             highest = highest.max(self.rank(mark));
-            caveats.extend(self.caveats.iter().filter(|known| mark.caveats.contains(&known.portion)).map(|c| &c.banner));
+            caveats
+                .extend(self.caveats.iter().filter(|known| mark.caveats.contains(&known.portion)).map(|c| &c.banner));
         }
         let rank = highest?;
         let ordered = self.caveats.iter().map(|known| &known.banner).filter(|banner| caveats.contains(banner));

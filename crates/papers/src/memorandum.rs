@@ -316,7 +316,8 @@ impl Memorandum {
             mark(&self.actions_mark, None, Blocker::ActionsUnmarked);
         }
         let unsure = |turn: &&Turn| {
-            !turn.confirmed && (turn.origin == Origin::Machine || turn.runs.iter().any(|run| run.kind == RunKind::Uncertain))
+            !turn.confirmed
+                && (turn.origin == Origin::Machine || turn.runs.iter().any(|run| run.kind == RunKind::Uncertain))
         };
         found.extend(self.turns.iter().filter(unsure).map(|turn| Blocker::Unconfirmed(turn.id)));
         let missing = [
@@ -348,10 +349,11 @@ impl Memorandum {
         let lower = |turn: &&Turn| {
             let now = later.turns.iter().find(|known| known.id == turn.id);
             let before = rank(self, &turn.mark);
-            before.is_some() && now.is_none_or(|now| {
-                let caveats = |turn: &Turn| turn.mark.as_ref().map(|mark| mark.caveats.clone()).unwrap_or_default();
-                rank(later, &now.mark) < before || !caveats(now).is_superset(&caveats(turn))
-            })
+            before.is_some()
+                && now.is_none_or(|now| {
+                    let caveats = |turn: &Turn| turn.mark.as_ref().map(|mark| mark.caveats.clone()).unwrap_or_default();
+                    rank(later, &now.mark) < before || !caveats(now).is_superset(&caveats(turn))
+                })
         };
         self.turns.iter().filter(lower).map(|turn| turn.id).collect()
     }
@@ -400,7 +402,11 @@ impl Content for Memorandum {
         }
         for mark in self.marks() {
             short("mark", &mark.level)?;
-            ensure(mark.caveats.len() <= crate::marking::MAX_LEVELS, "caveats", Reason::TooMany(crate::marking::MAX_LEVELS))?;
+            ensure(
+                mark.caveats.len() <= crate::marking::MAX_LEVELS,
+                "caveats",
+                Reason::TooMany(crate::marking::MAX_LEVELS),
+            )?;
             mark.caveats.iter().try_for_each(|caveat| short("caveats", caveat))?;
         }
         count("decisions", &self.decisions, MAX_ITEMS)?;

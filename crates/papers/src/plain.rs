@@ -23,6 +23,8 @@ pub enum Block {
     },
     /// A turn of a speaker.
     Turn {
+        /// Which turn of the memorandum.
+        portion: telcon_proto::ItemId,
         /// `(C)`, or `(?)` without a mark.
         mark: String,
         /// `09:35:02`, by the first place's clock.
@@ -109,6 +111,7 @@ pub fn sheet(
             None => turn.runs.iter().map(|run| (run.kind, printable(&run.text))).collect(),
         };
         blocks.push(Block::Turn {
+            portion: turn.id,
             mark: portion(&turn.mark),
             clock,
             speaker: printable(&turn.speaker),
@@ -132,7 +135,8 @@ pub fn sheet(
                 (Side::Ours | Side::Theirs, _) => printable(&action.who),
             };
             let due = action.due_ms.and_then(|ms| i64::try_from(ms).ok());
-            let due = due.map(|ms| format!(", by {}", Shown::at(ms, zone_offset_seconds).long_date())).unwrap_or_default();
+            let due =
+                due.map(|ms| format!(", by {}", Shown::at(ms, zone_offset_seconds).long_date())).unwrap_or_default();
             let text = format!("{who}: {}{due}", printable(&action.what));
             blocks.push(Block::Item { mark: portion(&memo.actions_mark), text });
         }
@@ -205,7 +209,7 @@ pub fn text(sheet: &Sheet) -> String {
             Block::Letterhead(text) | Block::Title(text) => (text.clone(), 0),
             Block::Heading(text) => (format!("\n{}", text.to_uppercase()), 0),
             Block::Field { label, value } => (format!("{label}: {value}"), 4),
-            Block::Turn { mark, clock, speaker, words, is_unconfirmed } => {
+            Block::Turn { mark, clock, speaker, words, is_unconfirmed, .. } => {
                 let machine = if *is_unconfirmed { " [machine words, not confirmed]" } else { "" };
                 (format!("\n{mark} {clock} {speaker}:{machine} {}", words_text(words)), 4)
             }

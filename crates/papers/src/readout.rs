@@ -81,7 +81,10 @@ impl Readout {
             Says::NoComment => "<p>The office has no comment on this call.</p>\n".to_owned(),
         };
         let correction = self.corrects.map_or(String::new(), |corrects| {
-            format!("<p><strong>This corrects an earlier readout</strong> ({}), which stays published.</p>\n", corrects.id.to_hex())
+            format!(
+                "<p><strong>This corrects an earlier readout</strong> ({}), which stays published.</p>\n",
+                corrects.id.to_hex()
+            )
         });
         let entry = log_index.map_or(String::new(), |index| format!(" It is entry {index} of the office’s log."));
         let title = escape(&self.title);

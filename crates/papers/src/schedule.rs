@@ -217,15 +217,16 @@ impl Content for Schedule {
         }
         if let Standing::Confirmed { slot } | Standing::Cancelled { slot } = &self.standing {
             slot.check()?;
-            let is_picked = |round: &Round| round.picked.is_some_and(|at| round.slots.get(usize::from(at)) == Some(slot));
+            let is_picked =
+                |round: &Round| round.picked.is_some_and(|at| round.slots.get(usize::from(at)) == Some(slot));
             ensure(self.rounds.iter().any(is_picked), "standing", Reason::Dangling)?;
         }
         time("changed_ms", self.changed_ms)?;
         // Two for each round is more than can happen.
         ensure(self.sequence as usize <= 2 * MAX_ROUNDS, "sequence", Reason::OutOfRange)?;
         count("reminders", &self.reminders, MAX_ITEMS)?;
-        self.reminders.iter().try_for_each(|reminder| {
-            ensure(reminder.before_min <= 60 * 24 * 30, "before_min", Reason::OutOfRange)
-        })
+        self.reminders
+            .iter()
+            .try_for_each(|reminder| ensure(reminder.before_min <= 60 * 24 * 30, "before_min", Reason::OutOfRange))
     }
 }

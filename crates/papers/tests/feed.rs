@@ -42,7 +42,10 @@ fn conflicts_are_found_by_the_clock_of_each_event() {
     ] {
         let feed = read(&event(event_lines)).unwrap();
         assert_eq!(free(&feed, AT), Conflict::Busy, "{event_lines}");
-        assert_eq!(free(&feed, AT - 12 * 3_600_000), if event_lines.contains("DATE:2") { Conflict::Free } else { Conflict::Free });
+        assert_eq!(
+            free(&feed, AT - 12 * 3_600_000),
+            if event_lines.contains("DATE:2") { Conflict::Free } else { Conflict::Free }
+        );
         assert_eq!(feed.not_understood, 0);
     }
 }
@@ -53,7 +56,8 @@ fn exceptions_cancelled_and_transparent_events_are_free() {
     let without = event(&format!("{series}\nEXDATE;TZID=America/New_York:20260522T090000,20260529T090000"));
     assert_eq!(free(&read(&without).unwrap(), AT), Conflict::Free);
     // The occurrence was moved to the afternoon.
-    let moved = event("RECURRENCE-ID;TZID=America/New_York:20260529T090000\nDTSTART:20260529T190000Z\nDTEND:20260529T200000Z");
+    let moved =
+        event("RECURRENCE-ID;TZID=America/New_York:20260529T090000\nDTSTART:20260529T190000Z\nDTEND:20260529T200000Z");
     let feed = read(&(event(series) + &moved)).unwrap();
     assert_eq!(free(&feed, AT), Conflict::Free);
     assert_eq!(free(&feed, AT + 6 * 3_600_000), Conflict::Busy);
@@ -101,9 +105,15 @@ fn a_feed_of_rules_without_end_stays_within_its_budget() {
     let feed = read(&bomb.repeat(MAX_EVENTS)).unwrap();
     assert!(feed.not_understood > 10_000 && free(&feed, AT) != Conflict::Free);
     // One line that never ends, and exceptions without number.
-    let long = format!("BEGIN:VEVENT\nDTSTART:20260529T130000Z\nDURATION:PT1H\nATTACH:{}\nEND:VEVENT\n", "x".repeat(3_000_000));
+    let long = format!(
+        "BEGIN:VEVENT\nDTSTART:20260529T130000Z\nDURATION:PT1H\nATTACH:{}\nEND:VEVENT\n",
+        "x".repeat(3_000_000)
+    );
     assert_eq!(free(&read(&long).unwrap(), AT), Conflict::Busy);
-    let exceptions = format!("DTSTART:20260529T130000Z\nDURATION:PT1H\nRRULE:FREQ=DAILY\nEXDATE:{}", "20260529T130000Z,".repeat(3_000));
+    let exceptions = format!(
+        "DTSTART:20260529T130000Z\nDURATION:PT1H\nRRULE:FREQ=DAILY\nEXDATE:{}",
+        "20260529T130000Z,".repeat(3_000)
+    );
     assert_eq!(read(&event(&exceptions)).unwrap().not_understood, 1);
 }
 
@@ -116,7 +126,8 @@ fn our_own_invitation_is_read_as_the_time_it_is_for() {
     schedule.pick(Side::Theirs, 0, 2).unwrap();
     let office = "office.example".parse().unwrap();
     let file = |schedule: &Schedule| {
-        invitation(&Invitation { schedule, office: &office, organizer: None, attendees: vec![], zones: vec![&zone] }).unwrap()
+        invitation(&Invitation { schedule, office: &office, organizer: None, attendees: vec![], zones: vec![&zone] })
+            .unwrap()
     };
     let read = |file: &str| Feed::read(file.as_bytes(), (AT - DAY, AT + DAY), &Utc, &zones).unwrap();
     assert_eq!(read(&file(&schedule)).busy, [Busy { start_ms: AT, end_ms: AT + 20 * 60_000 }]);

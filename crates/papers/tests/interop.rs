@@ -32,7 +32,11 @@ fn run(program: &Path, script: &str, arguments: &[&Path]) -> String {
 fn files(dir: &Path) -> Vec<PathBuf> {
     let (here, there) = (Zone::named("America/New_York").unwrap(), Zone::named("Asia/Kathmandu").unwrap());
     let places = vec![place("The President", "America/New_York", ""), place("Theirs", "Asia/Kathmandu", "")];
-    let mut schedule = Schedule::new(item(5), "Private call; with, signs \\ and a very long title of an office: Élysée Владимир 主席", places);
+    let mut schedule = Schedule::new(
+        item(5),
+        "Private call; with, signs \\ and a very long title of an office: Élysée Владимир 主席",
+        places,
+    );
     let office = "office.example".parse().unwrap();
     let mut written = Vec::new();
     let mut write = |name: &str, schedule: &Schedule| {
@@ -91,7 +95,13 @@ fn a_word_processor_s_library_opens_the_memorandum() {
     assert_eq!(bytes, docx(&sheet), "the same sheet gives the same bytes");
     std::fs::write(&path, bytes).unwrap();
     let shown = run(&tools.join("venv/bin/python"), "docx_text.py", &[&path]);
-    for expected in ["NOT YET MARKED", "MEMORANDUM OF TELEPHONE CONVERSATION", "محمد <&\"'> Владимир 主席", "joint patrols?", "Copy 2"] {
+    for expected in [
+        "NOT YET MARKED",
+        "MEMORANDUM OF TELEPHONE CONVERSATION",
+        "محمد <&\"'> Владимир 主席",
+        "joint patrols?",
+        "Copy 2",
+    ] {
         assert!(shown.contains(expected), "{expected} is missing in\n{shown}");
     }
 }

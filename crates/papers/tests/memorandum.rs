@@ -19,7 +19,13 @@ fn notes() -> Notes {
     };
     write(1, 12_000, "Prime Minister", "Joint patrols for three years.", NoteMark::Decision);
     let who = "Their minister".to_owned();
-    write(2, 15_000, "", "List of inspectors.", NoteMark::Action { side: Side::Theirs, who, until_ms: Some(AT + 14 * 86_400_000) });
+    write(
+        2,
+        15_000,
+        "",
+        "List of inspectors.",
+        NoteMark::Action { side: Side::Theirs, who, until_ms: Some(AT + 14 * 86_400_000) },
+    );
     write(3, 15_500, "Prime Minister", "Announce it together.", NoteMark::Sensitive);
     write(4, 16_000, "Prime Minister", "Perhaps in the spring.", NoteMark::Quote);
     write(5, 17_000, "", "A plain remark.", NoteMark::Plain);
@@ -99,7 +105,8 @@ fn every_other_blocker_is_found() {
     assert_eq!(edit(&|memo| memo.classification = None), [Blocker::NoClassificationBlock]);
     assert_eq!(edit(&|memo| memo.participants.clear()), [Blocker::NoParticipants]);
     assert_eq!(edit(&|memo| memo.times.clear()), [Blocker::NoTimes]);
-    let comment = Comment { id: item(9), about: None, by: person(1), at_ms: AT, text: "Check.".into(), settled_by: None };
+    let comment =
+        Comment { id: item(9), about: None, by: person(1), at_ms: AT, text: "Check.".into(), settled_by: None };
     assert_eq!(edit(&|memo| memo.comments = vec![comment.clone()]), [Blocker::CommentOpen(item(9))]);
     let machine = finished().turns.iter().position(|turn| turn.origin == Origin::Machine).unwrap();
     let id = finished().turns[machine].id;
@@ -139,9 +146,23 @@ fn plain_text_has_everything_in_order_and_the_banner_at_both_ends() {
     assert!(shown.starts_with("CONFIDENTIAL\n") && shown.ends_with("CONFIDENTIAL\n"));
     let mut at = 0;
     for expected in [
-        "OFFICE OF THE PRESIDENT", "MEMORANDUM OF TELEPHONE CONVERSATION", "SUBJECT: (U) Call with", "PARTICIPANTS: The President;",
-        "INTERPRETERS:", "NOTE-TAKERS:", "09:28–09:40 EDT", "(U) 09:28:01 Prime Minister:", "(C) 09:28:10", "DECISIONS", "(C) Joint patrols",
-        "ACTIONS", "Their minister: List of inspectors., by 12 June 2026", "CAUTION", "Declassify on: 29 May 2051", "log entry 1204", "Copy 3",
+        "OFFICE OF THE PRESIDENT",
+        "MEMORANDUM OF TELEPHONE CONVERSATION",
+        "SUBJECT: (U) Call with",
+        "PARTICIPANTS: The President;",
+        "INTERPRETERS:",
+        "NOTE-TAKERS:",
+        "09:28–09:40 EDT",
+        "(U) 09:28:01 Prime Minister:",
+        "(C) 09:28:10",
+        "DECISIONS",
+        "(C) Joint patrols",
+        "ACTIONS",
+        "Their minister: List of inspectors., by 12 June 2026",
+        "CAUTION",
+        "Declassify on: 29 May 2051",
+        "log entry 1204",
+        "Copy 3",
     ] {
         let found = shown[at..].find(expected);
         at += found.unwrap_or_else(|| panic!("{expected} is missing or out of order in:\n{shown}"));

@@ -44,7 +44,10 @@ fn round_trip<C: Content + PartialEq + std::fmt::Debug>(content: &C) {
     assert_eq!(&C::from_json(&json).unwrap(), content);
     let text = String::from_utf8(json).unwrap();
     assert!(C::from_json(text.replacen('{', "{\"more\":1,", 1).as_bytes()).is_err(), "unknown fields are refused");
-    assert!(C::from_json(text.replacen("\"version\":1", "\"version\":9", 1).as_bytes()).is_err(), "newer versions are refused");
+    assert!(
+        C::from_json(text.replacen("\"version\":1", "\"version\":9", 1).as_bytes()).is_err(),
+        "newer versions are refused"
+    );
 }
 
 fn action(id: u8, side: Side, what: &str) -> Action {
@@ -169,7 +172,10 @@ fn what_was_promised_is_in_the_next_brief_by_itself() {
         promises: vec![],
     };
     let past = PastCall { call: call(), at_ms: AT, subject: "Quota".into() };
-    profile.add_call(past.clone(), &[action(1, Side::Theirs, "List of inspectors"), action(2, Side::Ours, "Answer on the quota")]);
+    profile.add_call(
+        past.clone(),
+        &[action(1, Side::Theirs, "List of inspectors"), action(2, Side::Ours, "Answer on the quota")],
+    );
     // Again, after the memorandum was corrected: the same call and the same promises.
     let done = Action { state: ActionState::Done, ..action(2, Side::Ours, "Answer on the quota") };
     profile.add_call(past, &[done]);
@@ -259,7 +265,9 @@ fn a_circulation_is_of_its_memorandum_and_copies_end() {
     let memo = draft(&Notes::default(), &transcript());
     let mut circulation = circulation(0, 0);
     let turn = &memo.turns[1];
-    circulation.alternatives.push(Alternatives { portion: turn.id, wordings: vec![turn.text(), "Are joint patrols acceptable?".into()] });
+    circulation
+        .alternatives
+        .push(Alternatives { portion: turn.id, wordings: vec![turn.text(), "Are joint patrols acceptable?".into()] });
     circulation.fits(&memo).unwrap();
     circulation.add(reader(1), [1; 32]);
     let copy = circulation.add(reader(2), [2; 32]).clone();
@@ -269,7 +277,9 @@ fn a_circulation_is_of_its_memorandum_and_copies_end() {
     assert!(circulation.alternatives[0].wordings.iter().any(|known| known == wording));
     assert_eq!(circulation.wording(&copy, item(77)), None);
     round_trip(&circulation);
-    assert!(!format!("{copy:?}").contains(&circulation.digest_text()[..4]) || format!("{copy:?}").contains("LayoutKey(…)"));
+    assert!(
+        !format!("{copy:?}").contains(&circulation.digest_text()[..4]) || format!("{copy:?}").contains("LayoutKey(…)")
+    );
     // The author changed the memorandum: the first wording is no longer its own.
     circulation.alternatives[0].wordings[0] = "Something else.".into();
     assert!(circulation.fits(&memo).is_err());
@@ -299,7 +309,13 @@ fn a_readout_is_a_page_without_anything_active_and_bytes_to_sign() {
     readout.id = item(2);
     readout.says = Says::NoComment;
     assert!(readout.html("x", None).contains("no comment") && readout.html("x", None).contains("corrects an earlier"));
-    let enquiry = |id: u8, answered_ms| Enquiry { id: item(id), from: "A paper".into(), at_ms: AT, question: "Did they speak?".into(), answered_ms };
+    let enquiry = |id: u8, answered_ms| Enquiry {
+        id: item(id),
+        from: "A paper".into(),
+        at_ms: AT,
+        question: "Did they speak?".into(),
+        answered_ms,
+    };
     let mut file = ReadoutFile {
         version: 1,
         draft: None,

@@ -142,7 +142,10 @@ id!(loggable DelegationId, "One delegation of a principal. Opaque: it may be log
 id!(loggable LineId, "One line that a principal gave. Opaque: it may be logged.");
 id!(loggable CodeRunId, "One attempt with a short code. Opaque: only the device that made it learns it from the server.");
 id!(PersonId, "One person. It must not be logged: it has no `Display`, and its `Debug` shows nothing.");
-id!(ItemId, "One item of what is written about a call: a note, a turn, a promise. It stays inside of sealed documents.");
+id!(
+    ItemId,
+    "One item of what is written about a call: a note, a turn, a promise. It stays inside of sealed documents."
+);
 
 impl LineId {
     /// The line that is offered with an invitation.

@@ -36,7 +36,8 @@ pub use alert::{AlertKind, OfficeAlert};
 pub use blob::Blob;
 pub use digest::Digest;
 pub use id::{
-    CallId, CodeRunId, DelegationId, DeviceId, IdError, InvitationId, ItemId, LineId, PersonId, RecoveryId, ShiftId, hex,
+    CallId, CodeRunId, DelegationId, DeviceId, IdError, InvitationId, ItemId, LineId, PersonId, RecoveryId, ShiftId,
+    hex,
 };
 pub use message::{ClientMessage, ServerMessage};
 pub use office::{OfficeName, Qualified};

@@ -106,7 +106,9 @@ fn duration(value: &str) -> Option<i64> {
     for c in rest.chars() {
         match c {
             'T' if !is_time && number.is_none() => is_time = true,
-            '0'..='9' => number = Some(number.unwrap_or(0).checked_mul(10)?.checked_add(i64::from(c as u32 - '0' as u32))?),
+            '0'..='9' => {
+                number = Some(number.unwrap_or(0).checked_mul(10)?.checked_add(i64::from(c as u32 - '0' as u32))?)
+            }
             c => {
                 let unit = match (c, is_time) {
                     ('W', false) => 7 * 86_400,
@@ -172,7 +174,8 @@ impl Feed {
         }
         let mut feed = Self::default();
         for event in &events {
-            let replaced = replaced.get(event.uid.as_str()).filter(|_| event.rule.is_some()).map_or(&[][..], Vec::as_slice);
+            let replaced =
+                replaced.get(event.uid.as_str()).filter(|_| event.rule.is_some()).map_or(&[][..], Vec::as_slice);
             if reading.event(event, replaced, &mut feed.busy).is_none() {
                 feed.not_understood += 1;
             }
@@ -223,7 +226,9 @@ impl Reading<'_> {
             return seconds.checked_mul(1000);
         }
         let shown = Shown::at(seconds.checked_mul(1000)?, 0);
-        let Some(name) = at.zone.as_deref().filter(|_| !at.written.is_date) else { return moment(self.floating, &shown) };
+        let Some(name) = at.zone.as_deref().filter(|_| !at.written.is_date) else {
+            return moment(self.floating, &shown);
+        };
         if !self.known.iter().any(|(known, _)| known == name) {
             if self.known.len() >= Self::MAX_ZONES {
                 return None;
@@ -372,7 +377,9 @@ fn property(event: &mut Event, line: &ContentLine) {
             for value in line.value.split(',') {
                 let zone = line.parameter("TZID").map(str::to_owned);
                 match time(value) {
-                    Some(written) if event.exceptions.len() < MAX_EXCEPTIONS => event.exceptions.push(At { written, zone }),
+                    Some(written) if event.exceptions.len() < MAX_EXCEPTIONS => {
+                        event.exceptions.push(At { written, zone })
+                    }
                     _ => event.is_damaged = true,
                 }
             }

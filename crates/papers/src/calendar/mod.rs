@@ -8,5 +8,5 @@ mod invite;
 mod line;
 mod recurrence;
 
-pub use feed::{Busy, Conflict, FeedError, Feed, MAX_EVENTS, MAX_FEED_BYTES, conflicts};
+pub use feed::{Busy, Conflict, Feed, FeedError, MAX_EVENTS, MAX_FEED_BYTES, conflicts};
 pub use invite::{Invitation, Method, Party, invitation};

@@ -62,7 +62,9 @@ impl Rule {
                 }
                 "BYDAY" => {
                     for day in value.split(',').take(64) {
-                        let (number, name) = day.split_at(day.len().checked_sub(2).filter(|at| day.is_char_boundary(*at)).ok_or(NotExpanded)?);
+                        let (number, name) = day.split_at(
+                            day.len().checked_sub(2).filter(|at| day.is_char_boundary(*at)).ok_or(NotExpanded)?,
+                        );
                         let day = ["MO", "TU", "WE", "TH", "FR", "SA", "SU"].iter().position(|known| *known == name);
                         let number: i8 = if number.is_empty() { 0 } else { number.parse().map_err(|_| NotExpanded)? };
                         // A month has at most five of each weekday.
@@ -196,10 +198,8 @@ impl Rule {
                 let mut days: Vec<i64> = Vec::new();
                 if !self.days.is_empty() {
                     for (number, wanted) in &self.days {
-                        let all: Vec<i64> = (1..=length)
-                            .map(of_month)
-                            .filter(|day| weekday(*day) == i64::from(*wanted))
-                            .collect();
+                        let all: Vec<i64> =
+                            (1..=length).map(of_month).filter(|day| weekday(*day) == i64::from(*wanted)).collect();
                         match *number {
                             0 => days.extend(&all),
                             n if n > 0 => days.extend(all.get(n as usize - 1)),
@@ -246,7 +246,10 @@ mod tests {
         // A Friday.
         let start = "20260529T093000";
         assert_eq!(starts("FREQ=DAILY;COUNT=3", start, 30), ["20260529", "20260530", "20260531"]);
-        assert_eq!(starts("FREQ=DAILY;INTERVAL=2;UNTIL=20260602T235959", start, 30), ["20260529", "20260531", "20260602"]);
+        assert_eq!(
+            starts("FREQ=DAILY;INTERVAL=2;UNTIL=20260602T235959", start, 30),
+            ["20260529", "20260531", "20260602"]
+        );
         assert_eq!(starts("FREQ=WEEKLY;BYDAY=MO,FR", start, 9), ["20260529", "20260601", "20260605"]);
         assert_eq!(starts("FREQ=WEEKLY;INTERVAL=2", start, 30), ["20260529", "20260612", "20260626"]);
         assert_eq!(starts("FREQ=MONTHLY;BYDAY=-1FR", start, 65), ["20260529", "20260626", "20260731"]);
@@ -257,7 +260,13 @@ mod tests {
 
     #[test]
     fn rules_that_are_not_understood_are_not_guessed_at() {
-        for rule in ["FREQ=SECONDLY", "FREQ=MONTHLY;BYSETPOS=1;BYDAY=MO", "INTERVAL=2", "FREQ=DAILY;INTERVAL=0", "FREQ=WEEKLY;BYDAY=é"] {
+        for rule in [
+            "FREQ=SECONDLY",
+            "FREQ=MONTHLY;BYSETPOS=1;BYDAY=MO",
+            "INTERVAL=2",
+            "FREQ=DAILY;INTERVAL=0",
+            "FREQ=WEEKLY;BYDAY=é",
+        ] {
             assert_eq!(Rule::parse(rule), Err(NotExpanded), "{rule}");
         }
     }

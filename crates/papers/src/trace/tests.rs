@@ -2,16 +2,41 @@ use super::*;
 use proptest::prelude::*;
 
 const WORDINGS: [[&str; 2]; 8] = [
-    ["For a period of three years, yes. I would like to announce it together.", "Yes, for a three-year period. I should like us to announce it jointly."],
-    ["The two points that worry me are the northern boundary and the inspection of vessels.", "My two worries are the boundary in the north and how vessels are inspected."],
-    ["We can accept joint patrols if the crews are mixed from the first day.", "Joint patrols are acceptable to us, with mixed crews from the first day on."],
-    ["Your minister should call mine before Friday so that the text is settled.", "Before Friday your minister ought to ring mine, to settle the text."],
-    ["The quota for cod cannot go below the figure that we gave in Lisbon.", "We gave a figure for the cod quota in Lisbon, and cannot go below it."],
-    ["I will not raise the harbour fees in public while we are negotiating.", "While negotiations last, the harbour fees will stay out of my public remarks."],
-    ["Let us speak again after the council has met next month.", "We should talk once more when next month's council is over."],
-    ["My parliament will ask why the inspectors come from only one side.", "One-sided inspections are what my parliament is going to ask about."],
+    [
+        "For a period of three years, yes. I would like to announce it together.",
+        "Yes, for a three-year period. I should like us to announce it jointly.",
+    ],
+    [
+        "The two points that worry me are the northern boundary and the inspection of vessels.",
+        "My two worries are the boundary in the north and how vessels are inspected.",
+    ],
+    [
+        "We can accept joint patrols if the crews are mixed from the first day.",
+        "Joint patrols are acceptable to us, with mixed crews from the first day on.",
+    ],
+    [
+        "Your minister should call mine before Friday so that the text is settled.",
+        "Before Friday your minister ought to ring mine, to settle the text.",
+    ],
+    [
+        "The quota for cod cannot go below the figure that we gave in Lisbon.",
+        "We gave a figure for the cod quota in Lisbon, and cannot go below it.",
+    ],
+    [
+        "I will not raise the harbour fees in public while we are negotiating.",
+        "While negotiations last, the harbour fees will stay out of my public remarks.",
+    ],
+    [
+        "Let us speak again after the council has met next month.",
+        "We should talk once more when next month's council is over.",
+    ],
+    [
+        "My parliament will ask why the inspectors come from only one side.",
+        "One-sided inspections are what my parliament is going to ask about.",
+    ],
 ];
-const COMMON: &str = "It is good to hear your voice, Madam President. My minister told me the same about the weather in the capital.";
+const COMMON: &str =
+    "It is good to hear your voice, Madam President. My minister told me the same about the weather in the capital.";
 
 /// Copies with these choices, one bit for each portion.
 fn material(copies: &[u8]) -> Material {
@@ -65,12 +90,15 @@ fn one_paragraph_leaves_doubt_and_says_how_much() {
 fn text_that_all_copies_have_tells_nothing_about_any() {
     let found = trace(&material(&COPIES), COMMON, Lines::Reflowed);
     assert_eq!(found.telling, 0);
-    assert!(found.fits.iter().all(|fit| (fit.probability - found.fits[0].probability).abs() < 1e-6 && fit.chance > 0.99));
+    assert!(
+        found.fits.iter().all(|fit| (fit.probability - found.fits[0].probability).abs() < 1e-6 && fit.chance > 0.99)
+    );
 }
 
 #[test]
 fn a_text_from_elsewhere_fits_none() {
-    let leak = "The council of the city decided yesterday to repair the old bridge across the river before winter comes.";
+    let leak =
+        "The council of the city decided yesterday to repair the old bridge across the river before winter comes.";
     let found = trace(&material(&COPIES), leak, Lines::Reflowed);
     assert!(found.none > 0.45 && found.fits[0].probability < 0.15, "{found:?}");
     assert!(found.summary().starts_with("The text fits none of the copies alone"));
@@ -90,8 +118,11 @@ fn words_for_people_never_name_a_culprit() {
 
 #[test]
 fn line_breaks_of_a_photographed_page_count_but_not_without_bound() {
-    let words: Vec<&str> = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen \
-        seventeen eighteen nineteen twenty".split(' ').collect();
+    let words: Vec<&str> =
+        "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen \
+        seventeen eighteen nineteen twenty"
+            .split(' ')
+            .collect();
     let lines = |width: usize| words.chunks(width).map(|line| line.join(" ")).collect::<Vec<_>>();
     let mut material = material(&[0, 0, 0, 0]);
     for (copy, width) in material.copies.iter_mut().zip([3, 4, 5, 7]) {
