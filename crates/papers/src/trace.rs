@@ -179,28 +179,87 @@ fn log_sum(a: f64, b: f64) -> f64 {
     if high == f64::NEG_INFINITY { high } else { high + (low - high).exp().ln_1p() }
 }
 
-/// Log-likelihood ratio of a leak that may have one passage of this wording, to the background.
-fn passage(leak: &[String], logs: &[f64], wording: &[String]) -> f64 {
-    if leak.is_empty() || wording.is_empty() {
-        return (1.0 - PRESENT).ln();
+/// A leaked text, and which of its words are explained already.
+struct Leak {
+    words: Vec<String>,
+    /// Log-probability of each word in the background.
+    logs: Vec<f64>,
+    explained: Vec<bool>,
+}
+
+/// How a wording fits.
+struct Passage {
+    /// Log-likelihood ratio of a leak that may have one passage of this wording, to the background.
+    score: f64,
+    /// The words of the leak that the best passage has.
+    span: std::ops::Range<usize>,
+}
+
+impl Passage {
+    /// That there is none.
+    fn absent() -> Self {
+        Self { score: (1.0 - PRESENT).ln(), span: 0..0 }
     }
-    let (kept, replaced, gap) = (KEPT.ln(), REPLACED.ln(), GAP.ln());
-    let mut best = 0.0f64;
-    // Local alignment, row by row: the score of the best passage that ends here, at least that of an empty one.
-    let mut above = vec![0.0f64; wording.len() + 1];
-    for (word, log) in leak.iter().zip(logs) {
-        let mut row = vec![0.0f64; wording.len() + 1];
-        for (at, known) in wording.iter().enumerate() {
-            let step = if word == known { kept - log } else { replaced };
-            let score = (above[at] + step).max(above[at + 1] + gap).max(row[at] + gap).max(0.0);
-            row[at + 1] = score;
-            best = best.max(score);
+}
+
+impl Leak {
+    /// Looks for a passage of a wording among the words that are not explained yet.
+    fn passage(&self, wording: &[String]) -> Passage {
+        if self.words.is_empty() || wording.is_empty() {
+            return Passage::absent();
         }
-        above = row;
+        let (kept, replaced, gap) = (KEPT.ln(), REPLACED.ln(), GAP.ln());
+        let (mut best, mut span) = (0.0f64, 0..0);
+        // Local alignment, row by row: the score of the best passage that ends here and where it begins; at least an empty one.
+        let mut above = vec![(0.0f64, 0usize); wording.len() + 1];
+        for (number, word) in self.words.iter().enumerate() {
+            let mut row = vec![(0.0f64, number + 1); wording.len() + 1];
+            if !self.explained[number] {
+                for (at, known) in wording.iter().enumerate() {
+                    let step = if word == known { kept - self.logs[number] } else { replaced };
+                    let begin = if above[at].0 > 0.0 { above[at].1 } else { number };
+                    let ways = [
+                        (above[at].0 + step, begin),
+                        (above[at + 1].0 + gap, above[at + 1].1),
+                        (row[at].0 + gap, row[at].1),
+                    ];
+                    for way in ways {
+                        if way.0 > row[at + 1].0 {
+                            row[at + 1] = way;
+                        }
+                    }
+                    if row[at + 1].0 > best {
+                        best = row[at + 1].0;
+                        span = row[at + 1].1..number + 1;
+                    }
+                }
+            }
+            above = row;
+        }
+        // Where it begins in both was not known beforehand.
+        let places = (self.words.len() * wording.len()) as f64;
+        Passage { score: log_sum((1.0 - PRESENT).ln(), PRESENT.ln() + best - places.ln()), span }
     }
-    // Where it begins in both was not known beforehand.
-    let places = (leak.len() * wording.len()) as f64;
-    log_sum((1.0 - PRESENT).ln(), PRESENT.ln() + best - places.ln())
+
+    /// Scores of all wordings of each text. A word is explained once, by the text that fits best: words that a passage shares by
+    /// chance with another portion say nothing about that one.
+    fn scores(&mut self, texts: &[Vec<Vec<String>>]) -> Vec<Vec<f64>> {
+        let best = |leak: &Self, text: &Vec<Vec<String>>| {
+            let passages = text.iter().map(|wording| leak.passage(wording));
+            passages.max_by(|a, b| a.score.total_cmp(&b.score)).unwrap_or_else(Passage::absent)
+        };
+        let mut order: Vec<(usize, f64)> = texts.iter().map(|text| best(self, text).score).enumerate().collect();
+        order.sort_by(|a, b| b.1.total_cmp(&a.1));
+        let mut scores = vec![Vec::new(); texts.len()];
+        for (at, _) in order {
+            scores[at] = texts[at].iter().map(|wording| self.passage(wording).score).collect();
+            let Passage { score, span } = best(self, &texts[at]);
+            if score > 0.0 {
+                self.explained[span].fill(true);
+            }
+        }
+        scores
+    }
 }
 
 /// Pairs of neighbouring words of a paragraph that occur once in it, and whether a line ends between them.
@@ -229,14 +288,19 @@ pub fn trace(material: &Material, leaked: &str, lines: Lines) -> Trace {
     let portions = &material.portions[..material.portions.len().min(MAX_PORTIONS)];
     let texts = portions.iter().flat_map(|portion| portion.wordings.iter().take(1)).chain(&material.common);
     let background = Background::of(texts.map(String::as_str));
-    let logs: Vec<f64> = leak.iter().map(|word| background.log(word)).collect();
-    let of = |text: &String| {
+    let cut = |text: &String| {
         let mut wording = words(text);
         wording.truncate(MAX_WORDING_WORDS);
-        passage(&leak, &logs, &wording)
+        wording
     };
-    let scores: Vec<Vec<f64>> = portions.iter().map(|portion| portion.wordings.iter().map(of).collect()).collect();
-    let common: f64 = material.common.iter().take(4 * MAX_PORTIONS).map(of).sum();
+    let common = material.common.iter().take(4 * MAX_PORTIONS).map(|text| vec![cut(text)]);
+    let texts: Vec<Vec<Vec<String>>> =
+        portions.iter().map(|portion| portion.wordings.iter().map(cut).collect()).chain(common).collect();
+    let logs = leak.iter().map(|word| background.log(word)).collect();
+    let count = leak.len();
+    let mut leak = Leak { words: leak, logs, explained: vec![false; count] };
+    let mut scores = leak.scores(&texts);
+    let common: f64 = scores.split_off(portions.len()).iter().flatten().sum();
     let layout = layout(material, leaked, lines);
 
     let wording = |copy: &TracedCopy| {
@@ -279,7 +343,7 @@ pub fn trace(material: &Material, leaked: &str, lines: Lines) -> Trace {
     Trace {
         fits,
         none: if material.copies.is_empty() { 1.0 } else { (0.5f64.ln() + none - total).exp() },
-        words: leak.len(),
+        words: count,
         telling: scores.iter().filter(spread).count(),
     }
 }

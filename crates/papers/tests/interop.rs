@@ -77,10 +77,10 @@ REQUEST 1 2026-11-05T13:28:00Z 2026-11-05T13:48:00Z CONFIRMED
 CANCEL 2 2026-11-05T13:28:00Z 2026-11-05T13:48:00Z CANCELLED
 1 uid, zones America/New_York Asia/Kathmandu, title Private call; with, signs \\ and a very long title of an office: Élysée Владимир 主席
 ";
-    assert_eq!(run(&tools.join("venv/bin/python"), "calendar.py", &paths), expected);
+    assert_eq!(run(&tools.join("venv/bin/python"), "ics.py", &paths), expected);
     let modules = tools.join("node_modules");
     let arguments: Vec<&Path> = std::iter::once(modules.as_path()).chain(paths).collect();
-    assert_eq!(run(Path::new("node"), "calendar.mjs", &arguments), expected);
+    assert_eq!(run(Path::new("node"), "ics.mjs", &arguments), expected);
 }
 
 #[test]
