@@ -36,6 +36,7 @@ const SMALL: Style = Style { size: 8.0, ..BODY };
 
 /// Width of the column of labels, points.
 const LABELS: f32 = 110.0;
+
 fn heading(pages: &mut Pages, text: &str) {
     pages.need(60.0);
     pages.space(14.0);
