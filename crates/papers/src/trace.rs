@@ -10,6 +10,8 @@
 //! has nothing to do with the memorandum, and half one whose wordings were drawn at random: another copy, or a mix of copies. Line
 //! breaks, where the leak has them, count with at most the evidence that the number of layouts allows.
 
+use crate::circulation::{Alternatives, Circulation, Copy, LayoutMarks};
+use crate::memorandum::{Memorandum, Turn};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Longest leaked text, words: four pages. Of a longer one, the beginning is used.
@@ -74,6 +76,20 @@ pub struct Material {
     pub common: Vec<String>,
     /// The copies.
     pub copies: Vec<TracedCopy>,
+}
+
+impl Material {
+    /// What a circulation's copies of a memorandum can be told apart by. `lines` gives a copy's lines as printed, or nothing.
+    pub fn of(circulation: &Circulation, memo: &Memorandum, lines: impl Fn(&Copy) -> Vec<Vec<String>>) -> Self {
+        let varies = |id| circulation.alternatives.iter().any(|alternatives| alternatives.portion == id);
+        let portion = |alternatives: &Alternatives| TracedPortion { wordings: alternatives.wordings.clone() };
+        let copy = |copy: &Copy| TracedCopy { number: copy.number, choices: copy.choices.clone(), lines: lines(copy) };
+        Self {
+            portions: circulation.alternatives.iter().map(portion).collect(),
+            common: memo.turns.iter().filter(|turn| !varies(turn.id)).map(Turn::text).collect(),
+            copies: circulation.copies.iter().map(copy).collect(),
+        }
+    }
 }
 
 /// How a copy fits.
@@ -357,7 +373,7 @@ fn layout(material: &Material, leaked: &str, lines: Lines) -> Vec<f64> {
     let leaked: Vec<String> = leaked.lines().take(MAX_LEAK_WORDS).map(str::to_owned).collect();
     let seen = breaks(&leaked);
     let paragraphs = material.copies.iter().map(|copy| copy.lines.len()).max().unwrap_or(0);
-    let cap = f64::from(crate::circulation::LayoutMarks::VARIANTS).ln();
+    let cap = f64::from(LayoutMarks::VARIANTS).ln();
     let likely = |is_seen: bool, is_printed: bool| match (is_seen, is_printed) {
         (true, true) => BREAK_KEPT,
         (false, true) => 1.0 - BREAK_KEPT,

@@ -11,10 +11,12 @@ use telcon_papers::brief::*;
 use telcon_papers::circulation::*;
 use telcon_papers::debrief::*;
 use telcon_papers::notes::Notes;
+use telcon_papers::plain::copy_sheet;
 use telcon_papers::profile::*;
 use telcon_papers::readout::*;
 use telcon_papers::request::*;
 use telcon_papers::schedule::*;
+use telcon_papers::trace::{Lines, Material, trace};
 use telcon_proto::{Digest, LineId};
 
 const DAY: u64 = 86_400_000;
@@ -280,6 +282,12 @@ fn a_circulation_is_of_its_memorandum_and_copies_end() {
     assert!(
         !format!("{copy:?}").contains(&circulation.digest_text()[..4]) || format!("{copy:?}").contains("LayoutKey(…)")
     );
+    // A copy has its reader's number and wording, and can be traced by it.
+    let sheet = copy_sheet(&memo, &colophon(), (&circulation, &copy), 0);
+    let text = telcon_papers::plain::text(&sheet);
+    assert!(text.contains("Copy 2") && text.contains(wording) && copy.choices == [1], "not the record copy's: {text}");
+    let found = trace(&Material::of(&circulation, &memo, |_| vec![]), &text, Lines::Reflowed);
+    assert!(found.telling == 1 && (found.fits[0].chance - 0.5).abs() < 1e-9, "{found:?}");
     // The author changed the memorandum: the first wording is no longer its own.
     circulation.alternatives[0].wordings[0] = "Something else.".into();
     assert!(circulation.fits(&memo).is_err());
