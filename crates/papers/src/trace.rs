@@ -390,7 +390,8 @@ fn layout(material: &Material, leaked: &str, lines: Lines) -> Vec<f64> {
         // Only pairs of words that all copies have: other wordings were counted already.
         let mut ours = vec![0.0; printed.len()];
         let mut any = 0.0;
-        for (pair, is_seen) in &seen {
+        for pair in printed[0].keys() {
+            let Some(is_seen) = seen.get(pair) else { continue };
             let each: Option<Vec<bool>> = printed.iter().map(|printed| printed.get(pair).copied()).collect();
             let Some(each) = each else { continue };
             let mean = each.iter().map(|is_printed| likely(*is_seen, *is_printed)).sum::<f64>() / each.len() as f64;

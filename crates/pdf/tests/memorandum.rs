@@ -173,13 +173,21 @@ fn files_are_pdf_a_2a_by_verapdf() {
 
 #[test]
 fn lines_of_a_photographed_page_fit_the_copy_that_it_is_of() {
-    let sheet = sheet(8);
+    let mut sheet = sheet(0);
+    // Paragraphs that share no words.
+    sheet.blocks = (0..8)
+        .map(|n| {
+            let words: Vec<String> =
+                WORDS.split(' ').map(|word| format!("{word}{}", ["a", "e", "i", "o", "u", "y", "k", "t"][n])).collect();
+            turn(n, "Prime Minister", &words.join(" "))
+        })
+        .collect();
     let copies: Vec<TracedCopy> = (1..=6)
         .map(|n| TracedCopy { number: n, choices: vec![], lines: turn_lines(&sheet, Some(&key(n as u8))) })
         .collect();
     assert!(copies[1..].iter().all(|copy| copy.lines != copies[0].lines), "copies break lines differently");
     let leaked = copies[3].lines[..3].concat().join("\n");
-    let material = Material { portions: vec![], common: vec![WORDS.into()], copies };
+    let material = Material { portions: vec![], common: vec![leaked.replace('\n', " ")], copies };
     let found = trace(&material, &leaked, Lines::AsPrinted);
     assert_eq!(found.fits[0].number, 4, "{found:?}");
     // The same text typed without its lines says nothing.
