@@ -1,12 +1,10 @@
 //! A request: somebody would like to speak.
 
 use crate::content::*;
-use crate::schedule::Slot;
+use crate::schedule::{MAX_LENGTH_MIN, Slot};
 use serde::{Deserialize, Serialize};
 use telcon_proto::{CallId, ItemId, LineId, PersonId};
 
-/// Longest call that may be asked for, minutes.
-pub const MAX_LENGTH_MIN: u16 = 480;
 /// Most times that a request proposes.
 pub const MAX_PROPOSED: usize = 5;
 /// Most messages to and fro about one request.

@@ -1,9 +1,12 @@
 //! When a call takes place: offers, picks, and what became of it.
 
+pub use crate::action::Side;
 use crate::content::*;
 use serde::{Deserialize, Serialize};
 use telcon_proto::{ItemId, PersonId};
 
+/// Longest call that may be asked for, minutes.
+pub const MAX_LENGTH_MIN: u16 = 480;
 /// Most times offered at once.
 pub const MAX_OFFERS: usize = 5;
 /// Most rounds of offers and counter-offers.
@@ -27,7 +30,7 @@ impl Slot {
 
     pub(crate) fn check(&self) -> Result<(), Invalid> {
         time("start_ms", self.end_ms())?;
-        ensure((1..=crate::request::MAX_LENGTH_MIN).contains(&self.length_min), "length_min", Reason::OutOfRange)
+        ensure((1..=MAX_LENGTH_MIN).contains(&self.length_min), "length_min", Reason::OutOfRange)
     }
 }
 
@@ -52,9 +55,6 @@ impl Place {
         ensure(is_zone, "zone", Reason::OutOfRange)
     }
 }
-
-/// Who speaks in a round.
-pub use crate::action::Side;
 
 /// One round: times that a side offered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

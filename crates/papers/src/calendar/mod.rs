@@ -7,6 +7,7 @@ mod feed;
 mod invite;
 mod line;
 mod recurrence;
+mod written;
 
 pub use feed::{Busy, Conflict, Feed, FeedError, MAX_EVENTS, MAX_FEED_BYTES, conflicts};
 pub use invite::{Invitation, Method, Party, invitation};

@@ -55,7 +55,7 @@ impl Rule {
                 "INTERVAL" => interval = value.parse().ok().filter(|n| (1..=1000).contains(n)).ok_or(NotExpanded)?,
                 "COUNT" => count = Some(value.parse().map_err(|_| NotExpanded)?),
                 "UNTIL" => {
-                    let at = super::feed::time(value).ok_or(NotExpanded)?;
+                    let at = super::written::time(value).ok_or(NotExpanded)?;
                     // A date alone includes its day.
                     until = Some(at.seconds + if at.is_date { 86_399 } else { 0 });
                     until_is_utc = at.is_utc;
@@ -234,7 +234,7 @@ mod tests {
     use super::*;
 
     fn starts(rule: &str, start: &str, days: i64) -> Vec<String> {
-        let start = super::super::feed::time(start).unwrap().seconds;
+        let start = super::super::written::time(start).unwrap().seconds;
         let rule = Rule::parse(rule).unwrap();
         let (found, whole) = rule.starts(start, (start, start + days * 86_400), 0, &mut 10_000);
         assert_eq!(whole, Ok(()));
@@ -274,7 +274,7 @@ mod tests {
     #[test]
     fn a_rule_from_long_ago_costs_what_its_window_costs() {
         let rule = Rule::parse("FREQ=DAILY").unwrap();
-        let (start, now) = (super::super::feed::time("19700101T090000").unwrap().seconds, 1_800_000_000);
+        let (start, now) = (super::super::written::time("19700101T090000").unwrap().seconds, 1_800_000_000);
         let mut budget = 100;
         let (found, whole) = rule.starts(start, (now, now + 3 * 86_400), 0, &mut budget);
         assert_eq!((found.len(), whole), (3, Ok(())));
