@@ -3,7 +3,7 @@
 //! Daily, weekly (with days), monthly (by day of the month, or the nth weekday) and yearly (the same day) are expanded. A rule with
 //! anything else is not guessed at: it is reported, and shown as *may conflict*.
 
-use crate::clock::{Shown, civil, days_from_civil, days_in};
+use crate::clock::{civil, days_from_civil, days_in};
 
 /// Most occurrences or steps of all rules of a feed together.
 pub(super) const BUDGET: u32 = 200_000;
@@ -232,6 +232,7 @@ fn weekday(day: i64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Shown;
 
     fn starts(rule: &str, start: &str, days: i64) -> Vec<String> {
         let start = super::super::written::time(start).unwrap().seconds;
