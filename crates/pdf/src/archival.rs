@@ -36,7 +36,7 @@ pub(crate) fn gray_profile() -> Vec<u8> {
     let mut table = (tags.len() as u32).to_be_bytes().to_vec();
     let (mut data, start) = (Vec::new(), 128 + 4 + 12 * tags.len());
     for (tag, content) in &tags {
-        table.extend_from_slice(*tag);
+        table.extend_from_slice(&tag[..]);
         table.extend_from_slice(&((start + data.len()) as u32).to_be_bytes());
         table.extend_from_slice(&(content.len() as u32).to_be_bytes());
         data.extend_from_slice(content);

@@ -478,7 +478,7 @@ fn write_font(
     let mut unicode = UnicodeCmap::new(Name(b"Telcon-UCS"), system);
     for (id, text) in used {
         // A mark whose letter has the text: where it is drawn, the line's text is given as a whole.
-        let text = if text.is_empty() { "\u{200b}" } else { text };
+        let text = if text.is_empty() { "\u{200b}" } else { text.as_str() };
         unicode.pair_with_multiple(*id, text.chars());
     }
     let unicode = unicode.finish();
