@@ -164,7 +164,9 @@ impl Circulation {
         };
         let distance = |choices: &Vec<u8>| {
             let others = self.copies.iter().map(|copy| &copy.choices).chain([&record]);
-            others.map(|other| choices.iter().zip(other).filter(|(a, b)| a != b).count()).min().unwrap_or(0)
+            let least = others.map(|other| choices.iter().zip(other).filter(|(a, b)| a != b).count()).min();
+            // Never the record copy's, even where several copies have to be the same.
+            (*choices != record, least.unwrap_or(0))
         };
         // The first of those that are equally good.
         let choices = (0..CANDIDATES).map(candidate).rev().max_by_key(distance).unwrap_or_default();

@@ -254,7 +254,12 @@ impl Leak {
         }
         // Where it begins in both was not known beforehand.
         let places = (self.words.len() * wording.len()) as f64;
-        Passage { score: log_sum((1.0 - PRESENT).ln(), PRESENT.ln() + best - places.ln()), span }
+        let gain = best - places.ln();
+        // What is not more likely than chance is no passage, whatever the wording's length.
+        if gain <= 0.0 {
+            return Passage::absent();
+        }
+        Passage { score: log_sum((1.0 - PRESENT).ln(), PRESENT.ln() + gain), span }
     }
 
     /// Scores of all wordings of each text. A word is explained once, by the text that fits best: words that a passage shares by
