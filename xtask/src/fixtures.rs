@@ -79,7 +79,8 @@ pub fn talk() -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// A folder with npm's `age-encryption` in `node_modules` and Python's `bagit` in `venv`, installed if missing.
+/// A folder with npm's `age-encryption` and `ical.js` in `node_modules` and Python's `bagit`, `icalendar` and `python-docx` in `venv`,
+/// installed if missing.
 pub fn interop() -> Result<PathBuf> {
     let lists = process::root().join("scripts/interop");
     let folder = process::target_dir().join("cache/interop");

@@ -4,16 +4,24 @@ use rustybuzz::{Direction, Face, UnicodeBuffer};
 use unicode_bidi::{BidiInfo, Level};
 
 /// Font files (OFL 1.1, see `fonts/README.md`), in the order in which a character is looked for.
-const FILES: [&[u8]; 4] = [
+const FILES: [&[u8]; 5] = [
     include_bytes!("../fonts/NotoSans-Regular.ttf"),
     include_bytes!("../fonts/NotoSans-Bold.ttf"),
     include_bytes!("../fonts/NotoSansArabic-Regular.ttf"),
     include_bytes!("../fonts/NotoSansHebrew-Regular.ttf"),
+    include_bytes!("../fonts/NotoSansSC-Regular.ttf"),
 ];
 
 /// PostScript names of [`FILES`].
-pub(crate) const NAMES: [&str; 4] =
-    ["NotoSans-Regular", "NotoSans-Bold", "NotoSansArabic-Regular", "NotoSansHebrew-Regular"];
+pub(crate) const NAMES: [&str; 5] =
+    ["NotoSans-Regular", "NotoSans-Bold", "NotoSansArabic-Regular", "NotoSansHebrew-Regular", "NotoSansSC-Regular"];
+
+/// Shown in place of a character that no font has: PDF/A forbids the font's own box (ISO 19005-2, 6.2.11.8).
+const SUBSTITUTES: [char; 3] = ['\u{fffd}', '\u{25a1}', '?'];
+/// Between ideographs a line may break.
+fn is_ideograph(c: char) -> bool {
+    matches!(c, '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}' | '\u{f900}'..='\u{faff}')
+}
 
 /// Most characters of a word that are measured at once: a longer one is broken although it might fit, so that the work per
 /// character has a bound whatever a transcript is made of. A line of the narrowest letters has fewer.
@@ -54,12 +62,28 @@ pub(crate) struct Glyph {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Line {
     pub(crate) glyphs: Vec<Glyph>,
+    /// The line as text, in the order in which it is read.
+    pub(crate) text: String,
     /// In units of the font size.
     pub(crate) width: f32,
     /// Whether the line reads from right to left.
     pub(crate) is_rtl: bool,
     /// Characters that no font has.
     pub(crate) absent: usize,
+}
+
+impl Line {
+    /// Makes each space of a line wider by `more` font sizes.
+    pub(crate) fn widen_spaces(&mut self, more: f32) {
+        let mut shift = 0.0;
+        for glyph in &mut self.glyphs {
+            glyph.x += shift;
+            if glyph.text == " " {
+                shift += more;
+            }
+        }
+        self.width += shift;
+    }
 }
 
 impl Fonts {
@@ -82,13 +106,15 @@ impl Fonts {
 
     /// The font for a character, and whether it has it. Marks and joiners stay with what they follow, if it can show them.
     fn font_of(&self, c: char, weight: Weight, previous: Option<usize>) -> (usize, bool) {
-        let order: [usize; 3] = match weight {
-            Weight::Regular => [0, 2, 3],
-            Weight::Bold => [1, 2, 3],
+        let order: [usize; 4] = match weight {
+            Weight::Regular => [0, 2, 3, 4],
+            Weight::Bold => [1, 2, 3, 4],
         };
         let has = |font: usize| self.faces[font].glyph_index(c).is_some();
         let joiner = matches!(c, '\u{200c}' | '\u{200d}');
-        if let Some(previous) = previous.filter(|previous| joiner || (has(*previous) && !c.is_ascii_alphanumeric())) {
+        if let Some(previous) =
+            previous.filter(|previous| joiner || (has(*previous) && !c.is_ascii_alphanumeric() && !is_ideograph(c)))
+        {
             return (previous, true);
         }
         order.into_iter().find(|font| has(*font)).map_or((order[0], joiner), |font| (font, true))
@@ -99,7 +125,7 @@ impl Fonts {
         #[cfg(test)]
         self.shaped.set(self.shaped.get() + text.len());
         let bidi = BidiInfo::new(text, None);
-        let mut line = Line::default();
+        let mut line = Line { text: text.to_owned(), ..Line::default() };
         let Some(paragraph) = bidi.paragraphs.first() else { return line };
         line.is_rtl = paragraph.level.is_rtl();
         let (levels, runs) = bidi.visual_runs(paragraph, paragraph.range.clone());
@@ -144,6 +170,7 @@ impl Fonts {
         starts.push(piece.len());
         starts.sort_unstable();
         starts.dedup();
+        let substitute = SUBSTITUTES.iter().find_map(|c| face.glyph_index(*c)).map_or(0, |id| id.0);
         let mut said = None;
         for (info, position) in shaped.glyph_infos().iter().zip(shaped.glyph_positions()) {
             let start = info.cluster as usize;
@@ -152,7 +179,7 @@ impl Fonts {
             said = Some(start);
             line.glyphs.push(Glyph {
                 font,
-                id: u16::try_from(info.glyph_id).unwrap_or(0),
+                id: u16::try_from(info.glyph_id).ok().filter(|id| *id != 0).unwrap_or(substitute),
                 x: line.width + position.x_offset as f32 * scale,
                 y: position.y_offset as f32 * scale,
                 text: text.to_owned(),
@@ -245,7 +272,10 @@ mod tests {
             let line = fonts.shape(text, Weight::Regular);
             assert_eq!(line.absent, 0, "{text}");
         }
-        assert_eq!(fonts.shape("主席", Weight::Regular).absent, 2);
+        assert_eq!(fonts.shape("主席習近平", Weight::Bold).absent, 0);
+        let thai = fonts.shape("กข", Weight::Regular);
+        assert_eq!((thai.absent, thai.text.as_str()), (2, "กข"));
+        assert!(thai.glyphs.iter().all(|glyph| glyph.id != 0), "no box of the font's own");
     }
 
     #[test]

@@ -143,6 +143,10 @@ id!(loggable LineId, "One line that a principal gave. Opaque: it may be logged."
 id!(loggable DocumentId, "One sealed document. Opaque: the log names it.");
 id!(loggable CodeRunId, "One attempt with a short code. Opaque: only the device that made it learns it from the server.");
 id!(PersonId, "One person. It must not be logged: it has no `Display`, and its `Debug` shows nothing.");
+id!(
+    ItemId,
+    "One item of what is written about a call: a note, a turn, a promise. It stays inside of sealed documents."
+);
 
 impl LineId {
     /// The line that is offered with an invitation.
@@ -159,6 +163,12 @@ impl LineId {
 impl fmt::Debug for PersonId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("PersonId(…)")
+    }
+}
+
+impl fmt::Debug for ItemId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ItemId({})", self.to_hex())
     }
 }
 

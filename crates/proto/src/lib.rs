@@ -43,7 +43,7 @@ pub use alert::{AlertKind, OfficeAlert};
 pub use blob::Blob;
 pub use digest::Digest;
 pub use id::{
-    CallId, CodeRunId, DelegationId, DeviceId, DocumentId, IdError, InvitationId, LineId, PersonId, RecoveryId,
+    CallId, CodeRunId, DelegationId, DeviceId, DocumentId, IdError, InvitationId, ItemId, LineId, PersonId, RecoveryId,
     ShiftId, hex,
 };
 pub use message::{ClientMessage, ServerMessage};
