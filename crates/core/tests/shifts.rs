@@ -92,6 +92,7 @@ fn what_the_last_shift_showed_is_gone_when_the_office_waits_for_the_next() {
         opened_ms: NOW,
         acts_for: Vec::new(),
         reply: None,
+        asked: Vec::new(),
     };
     engine.handle(NOW, ServerMessage::Notice(notice));
     let view = engine.view();

@@ -367,7 +367,7 @@ mod tests {
     fn age_refuses_mixing_with_classical_recipient() {
         let classical = age::x25519::Identity::generate().to_public();
         let ours = identity(1).recipient();
-        let mixed: [&dyn Recipient; 2] = [&ours, &classical];
+        let mixed: [&dyn age::Recipient; 2] = [&ours, &classical];
         let result = age::Encryptor::with_recipients(mixed.into_iter());
         assert!(matches!(result, Err(EncryptError::IncompatibleRecipients { .. })));
     }

@@ -21,7 +21,11 @@ fn operations() -> Vec<(String, String)> {
             .replace("{part}", "audio-0.age")
             .replace("{name}", "audio-0.age")
             .replace("{slot}", "1234")
-            .replace("{run}", "1");
+            .replace("{run}", "1")
+            .replace("{document}", &"d".repeat(32))
+            .replace("{version}", "1")
+            .replace("{device}", &"e".repeat(32))
+            .replace("{person}", &"f".repeat(32));
         assert!(!path.contains('{'), "{path}: fill its parameter in");
         for method in ["get", "post", "put", "delete", "patch"] {
             if item.get(method).is_some() {

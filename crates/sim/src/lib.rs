@@ -25,7 +25,7 @@
 //! | `lines` | who gives and takes lines, and what becomes of them |
 //! | `action`, `plan` | what people do and what fails |
 //! | [`script`] | runs driven by the explicit steps of a test, instead of by chance |
-//! | `watch`, `invariants` | what was seen, and what must hold |
+//! | `watch`, `seen_lines`, `invariants` | what was seen, and what must hold |
 
 mod action;
 mod connection;
@@ -41,6 +41,7 @@ mod program;
 mod relay;
 mod rng;
 pub mod script;
+mod seen_lines;
 mod server;
 mod trace;
 mod watch;

@@ -6,9 +6,9 @@ use crate::{
     event::Event,
     office::line_of,
     process::{HubInput, Request},
+    seen_lines::Asker,
     world::World,
 };
-use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use telcon_core::{
     AskingDevice, DeviceState, UserCommand,
@@ -17,9 +17,9 @@ use telcon_core::{
 };
 use telcon_identity::{needs_line, read_request};
 use telcon_proto::{
-    CallId, ClientMessage, DelegationId, DeviceId, Digest, InvitationId, LineId, PersonId, RecordMode, Role,
+    CallId, DelegationId, Digest, LineId, PersonId, RecordMode, Role,
     http::Asked,
-    line::{Line, LineState, LineTerms, OverLine, Reach, Rings},
+    line::{LineState, LineTerms, OverLine, Reach, Rings},
 };
 use telcon_server::{
     sign_in::LineHistory,
@@ -31,65 +31,6 @@ use telcon_server::{
 const ASK_AGAIN_MS: u64 = 1_500;
 /// Guests have person numbers from here on.
 const FIRST_GUEST: usize = 100;
-
-/// A device that opened a line's link.
-pub struct Asker {
-    /// Its keys and its request, as it stores them.
-    state: String,
-    asked: DeviceAsked,
-    /// The number of the person who took the link: a thief's device has the same.
-    person: usize,
-}
-
-/// What was seen of lines, for the invariants.
-#[derive(Default)]
-pub struct SeenLines {
-    /// What was signed, by the digest of the statement.
-    signed: BTreeMap<Digest, Line>,
-    /// Below which version a device must not show a ring: it stopped the line with that one.
-    stopped: BTreeMap<(usize, LineId), u32>,
-    /// Who rang whom over which line, by call.
-    rings: BTreeMap<CallId, Option<OverLine>>,
-    /// Invitations whose request a run of a device's program has answered.
-    answered: BTreeSet<(usize, u64, InvitationId)>,
-    /// Links that somebody opened.
-    opened: BTreeSet<InvitationId>,
-    /// Invitations with the device that was let in.
-    taken: BTreeMap<InvitationId, DeviceId>,
-}
-
-impl SeenLines {
-    /// A device sends a message about a line.
-    pub fn sent_up(&mut self, d: usize, message: &ClientMessage) {
-        let statement = match message {
-            ClientMessage::SignLine { statement } | ClientMessage::StopLine { statement } => statement,
-            ClientMessage::ApproveDevice { line: Some(statement), .. } => statement,
-            ClientMessage::Ring { jws } => {
-                if let Some(ring) = crate::office::ring_of(jws) {
-                    self.rings.insert(ring.call.id, ring.over);
-                }
-                return;
-            }
-            _ => return,
-        };
-        let Some(line) = line_of(statement) else { return };
-        match line.state {
-            LineState::Live => self.stopped.retain(|(device, id), _| (*device, *id) != (d, line.line)),
-            _ => drop(self.stopped.insert((d, line.line), line.version)),
-        }
-        self.signed.insert(Digest::from_bytes(Sha256::digest(statement).into()), line);
-    }
-
-    /// What a statement said.
-    pub fn of(&self, sha256: &Digest) -> Option<&Line> {
-        self.signed.get(sha256)
-    }
-
-    /// The line that a call was rung over.
-    pub fn ring(&self, call: &CallId) -> Option<OverLine> {
-        self.rings.get(call).copied().flatten()
-    }
-}
 
 /// The newest version of the one line that a statement is about, for its verification.
 struct Newest(Option<String>);
@@ -147,6 +88,7 @@ impl World {
             zone: "Europe/Oslo".into(),
             terms: terms(mode, rings),
             valid_ms: None,
+            under: None,
         };
         self.command(d, UserCommand::GiveLine(new));
     }
@@ -318,11 +260,13 @@ impl World {
         }
     }
 
-    /// Whom a device could ring now over a line, as its own list says.
+    /// Whom a device could ring now over a line, as its own list says. Nobody rings over what they stopped themselves, also if the office
+    /// lost that.
     pub fn over_lines(&self, d: usize) -> Vec<PersonId> {
         let Some(engine) = self.devices[d].engine.as_ref() else { return Vec::new() };
         let live = |line: &telcon_proto::line::ContactLine| {
-            line.state == LineState::Live && line.terms.rings_per_day.is_none()
+            let stopped = self.lines.stopped.contains_key(&(d, line.over.line));
+            line.state == LineState::Live && line.terms.rings_per_day.is_none() && !stopped
         };
         let people = engine.view().people.into_iter();
         people.filter(|contact| contact.line.as_deref().is_some_and(live)).map(|contact| contact.card.person).collect()
@@ -332,7 +276,11 @@ impl World {
     pub fn reachable(&self) -> Option<(usize, usize)> {
         self.principals().into_iter().find_map(|from| {
             let people = self.over_lines(from);
-            let to = self.usable(|d| people.contains(&self.devices[d].card.person)).first().copied()?;
+            let person = self.devices[from].card.person;
+            // Both, so that either may ring.
+            let reaches =
+                |d: usize| people.contains(&self.devices[d].card.person) && self.over_lines(d).contains(&person);
+            let to = self.usable(reaches).first().copied()?;
             Some((from, to))
         })
     }

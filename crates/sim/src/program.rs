@@ -283,7 +283,13 @@ impl World {
         let device = &mut self.devices[d];
         device.acted |= matches!(
             command,
-            UserCommand::HangUp | UserCommand::Leave | UserCommand::Decline { .. } | UserCommand::Dismiss
+            UserCommand::HangUp
+                | UserCommand::Leave
+                | UserCommand::Decline { .. }
+                | UserCommand::Dismiss
+                | UserCommand::Suspect { .. }
+                | UserCommand::SignLineChange { .. }
+                | UserCommand::HandBack { .. }
         );
         let clock = device.clock(now);
         if let Some(engine) = &mut device.engine {

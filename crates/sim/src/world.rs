@@ -5,12 +5,12 @@ use crate::{
     device::{Device, Draft},
     disk::{Fault, LogDisk, StoreDisk},
     event::Event,
-    lines::{Asker, SeenLines},
     office::Office,
     process::Process,
     relay::RelayHost,
     rng::Rng,
     script::Script,
+    seen_lines::{Asker, SeenLines},
     trace::{Echo, Trace},
     watch::Watch,
 };

@@ -10,11 +10,13 @@ export const MAX_PIN_CHARS = 64;
 export const MIN_PIN_CHARS = 6;
 export const NEED_CONFIRMATION = [
   'approve_device',
+  'attest_holder',
   'close_invitation',
   'close_recovery',
   'confirm_recovery',
   'delegate',
   'invite',
+  'offer_line',
   'open_recovery',
   'revoke_device',
   'sign_line',
@@ -447,7 +449,7 @@ export type UserCommand =
        * In which ways.
        */
       acts: Act[];
-      delegate: Card22;
+      delegate: Card27;
       /**
        * Until when.
        */
@@ -476,6 +478,10 @@ export type UserCommand =
       organisation: string;
       terms: LineTerms3;
       type: 'give_line';
+      /**
+       * The principal's delegation, for somebody who acts for them, as the office listed it: the principal confirms who took it.
+       */
+      under?: string;
       /**
        * How long the link may be used, milliseconds; at most, and if not given, `MAX_INVITATION_MS`.
        */
@@ -670,6 +676,16 @@ export type UserCommand =
       type: 'show_code';
     }
   | {
+      /**
+       * The line.
+       */
+      line: string;
+      type: 'show_challenge';
+    }
+  | {
+      type: 'hide_challenge';
+    }
+  | {
       type: 'hide_code';
     }
   | {
@@ -778,6 +794,7 @@ export interface Contract {
   CaptionView?: CaptionView;
   Card?: Card5;
   ChallengeRequest?: ChallengeRequest;
+  ChallengeView?: ChallengeView;
   Check?: Check;
   CodeConfirmed?: CodeConfirmed;
   CodeOver?: CodeOver;
@@ -798,6 +815,7 @@ export interface Contract {
   Digest?: Digest;
   Direction?: Direction;
   DoNotDisturb?: DoNotDisturb;
+  DoubtedLine?: DoubtedLine;
   Ended?: Ended;
   EnrolRequest?: EnrolRequest;
   ErasureReport?: ErasureReport;
@@ -832,6 +850,7 @@ export interface Contract {
   NoteTakersView?: NoteTakersView;
   NoticeState?: NoticeState;
   NoticeView?: NoticeView;
+  OfferedForView?: OfferedForView;
   OfficeAccount?: OfficeAccount;
   OfficeAlert?: OfficeAlert;
   OfficeAlertsView?: OfficeAlertsView;
@@ -1830,6 +1849,19 @@ export interface ChallengeRequest {
   device: string;
 }
 /**
+ * The words of a line that its giver and its holder may ask each other for.
+ */
+export interface ChallengeView {
+  /**
+   * The line.
+   */
+  line: string;
+  /**
+   * The words, in their order; none if the line was not bound on this device.
+   */
+  words: string[] | null;
+}
+/**
  * Result of one check.
  */
 export interface Check {
@@ -2351,6 +2383,105 @@ export interface DoNotDisturb {
   until_ms?: number;
 }
 /**
+ * A line that is not frozen, of a holder of whom another line is: somebody else doubted that they are who they say.
+ */
+export interface DoubtedLine {
+  holder: Card13;
+  /**
+   * The line that is not frozen.
+   */
+  line: string;
+  principal: Card14;
+  /**
+   * Since when another one is frozen, milliseconds since 1970 UTC, by the switchboard's clock: the latest.
+   */
+  since_ms: number;
+}
+/**
+ * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
+ */
+export interface Card13 {
+  /**
+   * The name or title to show, such as "The President of Norland".
+   */
+  name: string;
+  /**
+   * The office whose authority certified the person.
+   */
+  office: string;
+  /**
+   * Their own organisation, such as "Chancellery of Norland".
+   */
+  organisation: string;
+  /**
+   * The person.
+   */
+  person: string;
+  /**
+   * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
+   */
+  place?: boolean;
+  /**
+   * Their role in that office.
+   */
+  role:
+    | 'principal'
+    | 'scheduler'
+    | 'duty_officer'
+    | 'note_taker'
+    | 'interpreter'
+    | 'counterpart'
+    | 'security_officer'
+    | 'records_officer'
+    | 'auditor';
+  /**
+   * IANA time zone of where they work, such as `Europe/Oslo`.
+   */
+  zone: string;
+}
+/**
+ * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
+ */
+export interface Card14 {
+  /**
+   * The name or title to show, such as "The President of Norland".
+   */
+  name: string;
+  /**
+   * The office whose authority certified the person.
+   */
+  office: string;
+  /**
+   * Their own organisation, such as "Chancellery of Norland".
+   */
+  organisation: string;
+  /**
+   * The person.
+   */
+  person: string;
+  /**
+   * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
+   */
+  place?: boolean;
+  /**
+   * Their role in that office.
+   */
+  role:
+    | 'principal'
+    | 'scheduler'
+    | 'duty_officer'
+    | 'note_taker'
+    | 'interpreter'
+    | 'counterpart'
+    | 'security_officer'
+    | 'records_officer'
+    | 'auditor';
+  /**
+   * IANA time zone of where they work, such as `Europe/Oslo`.
+   */
+  zone: string;
+}
+/**
  * `POST /api/v1/devices`: enrols a device.
  */
 export interface EnrolRequest {
@@ -2423,7 +2554,7 @@ export interface InvitationView {
    * How many security officers have to approve the device that asks: one or two, by the office's charter; two of a recovery.
    */
   approvals_needed: number;
-  card: Card13;
+  card: Card15;
   /**
    * Until when a device may ask with it, or, once one has asked, until when it waits.
    */
@@ -2453,6 +2584,10 @@ export interface InvitationView {
    */
   made_ms: number;
   /**
+   * A delegate offers that line for a principal.
+   */
+  offered_for: OfferedForView | null;
+  /**
    * The recovery that it belongs to.
    */
   recovery: RecoveryId | null;
@@ -2468,7 +2603,7 @@ export interface InvitationView {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card13 {
+export interface Card15 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -2534,6 +2669,101 @@ export interface LineTerms1 {
   until_ms?: number;
 }
 /**
+ * A line that a delegate offers for a principal.
+ */
+export interface OfferedForView {
+  /**
+   * When the delegate's device attested that the code of the device that asked was compared, milliseconds since 1970 UTC, by the office's account. The principal's devices verify the attestation, and show the code only then.
+   */
+  attested_ms: number | null;
+  delegate: Card16;
+  principal: Card17;
+}
+/**
+ * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
+ */
+export interface Card16 {
+  /**
+   * The name or title to show, such as "The President of Norland".
+   */
+  name: string;
+  /**
+   * The office whose authority certified the person.
+   */
+  office: string;
+  /**
+   * Their own organisation, such as "Chancellery of Norland".
+   */
+  organisation: string;
+  /**
+   * The person.
+   */
+  person: string;
+  /**
+   * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
+   */
+  place?: boolean;
+  /**
+   * Their role in that office.
+   */
+  role:
+    | 'principal'
+    | 'scheduler'
+    | 'duty_officer'
+    | 'note_taker'
+    | 'interpreter'
+    | 'counterpart'
+    | 'security_officer'
+    | 'records_officer'
+    | 'auditor';
+  /**
+   * IANA time zone of where they work, such as `Europe/Oslo`.
+   */
+  zone: string;
+}
+/**
+ * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
+ */
+export interface Card17 {
+  /**
+   * The name or title to show, such as "The President of Norland".
+   */
+  name: string;
+  /**
+   * The office whose authority certified the person.
+   */
+  office: string;
+  /**
+   * Their own organisation, such as "Chancellery of Norland".
+   */
+  organisation: string;
+  /**
+   * The person.
+   */
+  person: string;
+  /**
+   * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
+   */
+  place?: boolean;
+  /**
+   * Their role in that office.
+   */
+  role:
+    | 'principal'
+    | 'scheduler'
+    | 'duty_officer'
+    | 'note_taker'
+    | 'interpreter'
+    | 'counterpart'
+    | 'security_officer'
+    | 'records_officer'
+    | 'auditor';
+  /**
+   * IANA time zone of where they work, such as `Europe/Oslo`.
+   */
+  zone: string;
+}
+/**
  * A device that asks to be enrolled.
  */
 export interface RequestView {
@@ -2568,7 +2798,7 @@ export interface Line {
    */
   at_ms: number;
   device?: DeviceId;
-  holder: Card14;
+  holder: Card18;
   /**
    * The line; drawn at random by the giver's device. The invitation to take it has the same identifier.
    */
@@ -2579,7 +2809,7 @@ export interface Line {
   office: string;
   on_behalf?: OnBehalf;
   previous?: Digest;
-  principal: Card15;
+  principal: Card19;
   /**
    * Whether it is in use.
    */
@@ -2593,7 +2823,7 @@ export interface Line {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card14 {
+export interface Card18 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -2648,7 +2878,7 @@ export interface OnBehalf {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card15 {
+export interface Card19 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -2773,7 +3003,7 @@ export interface Line1 {
    */
   at_ms: number;
   device?: DeviceId;
-  holder: Card14;
+  holder: Card18;
   /**
    * The line; drawn at random by the giver's device. The invitation to take it has the same identifier.
    */
@@ -2784,7 +3014,7 @@ export interface Line1 {
   office: string;
   on_behalf?: OnBehalf;
   previous?: Digest;
-  principal: Card15;
+  principal: Card19;
   /**
    * Whether it is in use.
    */
@@ -2913,7 +3143,7 @@ export interface NoticeView {
    * Whether somebody acts in it for this device's person, who may take it over now.
    */
   can_take_over: boolean;
-  from: Card16;
+  from: Card20;
   /**
    * Log entry of its sealed record.
    */
@@ -2967,12 +3197,12 @@ export interface NoticeView {
         how: 'hung_up' | 'declined' | 'cancelled' | 'missed' | 'busy' | 'failed' | 'interrupted' | 'revoked';
         is: 'ended';
       };
-  to: Card17;
+  to: Card21;
 }
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card16 {
+export interface Card20 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -3014,7 +3244,7 @@ export interface Card16 {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card17 {
+export interface Card21 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -3213,6 +3443,10 @@ export interface View {
    */
   caught_up: boolean;
   /**
+   * The words of a line that this person asked to see.
+   */
+  challenge: ChallengeView | null;
+  /**
    * The short code that this device shows, asked for, or showed last.
    */
   code: CodeView | null;
@@ -3224,6 +3458,14 @@ export interface View {
    * Changes whenever the lists of devices that this one may see have changed.
    */
   devices_changed: number;
+  /**
+   * How often the office reported that a document which this person reads has a new version: the list is read again when it changes.
+   */
+  documents_changed: number;
+  /**
+   * Lines whose holder somebody doubted on another line, as the office says: each can be frozen, too.
+   */
+  doubted_lines: DoubtedLine[];
   /**
    * Invitations that are not closed, newest first, for those who may see them.
    */
@@ -3333,7 +3575,7 @@ export interface PersonsReach {
    * The people whom the settings name, as far as they have a device.
    */
   people?: Card5[];
-  principal: Card17;
+  principal: Card22;
   set_by?: Card5;
   /**
    * When, milliseconds since 1970 UTC; none if they were never set.
@@ -3344,7 +3586,7 @@ export interface PersonsReach {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card17 {
+export interface Card22 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -3414,7 +3656,7 @@ export interface RecoveryView {
    * Whether this device's person may confirm it: it is verified, somebody else's, about somebody else, and not confirmed.
    */
   can_confirm: boolean;
-  card: Card18;
+  card: Card23;
   /**
    * The security officer who confirmed it, verified.
    */
@@ -3451,7 +3693,7 @@ export interface RecoveryView {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card18 {
+export interface Card23 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -3690,7 +3932,7 @@ export interface RecordLine {
    * When it ended.
    */
   ended_ms?: number;
-  from: Card19;
+  from: Card24;
   how?: Ended;
   /**
    * Whether there is no record, and the log has a *record missing* entry.
@@ -3713,12 +3955,12 @@ export interface RecordLine {
    * Number of its sealed records in the archive: one per note-taker that recorded some of it.
    */
   records: number;
-  to: Card20;
+  to: Card25;
 }
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card19 {
+export interface Card24 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -3760,7 +4002,7 @@ export interface Card19 {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card20 {
+export interface Card25 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -3958,7 +4200,7 @@ export interface WorkedShift {
    */
   from_ms: number;
   how?: ShiftEnd;
-  place: Card21;
+  place: Card26;
   /**
    * Which.
    */
@@ -3971,7 +4213,7 @@ export interface WorkedShift {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card21 {
+export interface Card26 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -4044,7 +4286,7 @@ export interface SsoUnlink {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card22 {
+export interface Card27 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -4203,6 +4445,10 @@ export interface View1 {
    */
   caught_up: boolean;
   /**
+   * The words of a line that this person asked to see.
+   */
+  challenge: ChallengeView | null;
+  /**
    * The short code that this device shows, asked for, or showed last.
    */
   code: CodeView | null;
@@ -4214,6 +4460,14 @@ export interface View1 {
    * Changes whenever the lists of devices that this one may see have changed.
    */
   devices_changed: number;
+  /**
+   * How often the office reported that a document which this person reads has a new version: the list is read again when it changes.
+   */
+  documents_changed: number;
+  /**
+   * Lines whose holder somebody doubted on another line, as the office says: each can be frozen, too.
+   */
+  doubted_lines: DoubtedLine[];
   /**
    * Invitations that are not closed, newest first, for those who may see them.
    */

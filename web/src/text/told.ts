@@ -23,6 +23,7 @@ export const KNOWN: readonly (readonly [RegExp, Told])[] = [
   [/this device cannot act as a registrar: (?<why>.+)\./i, 'cannot_register'],
   [/the ring.{0,50}? was not accepted: (?<why>.+)/i, 'not_accepted'],
   [/ring was refused because it could not be verified: (?<why>.+)\. Tell the security officer/i, 'unverified_ring'],
+  [/a ring was not shown: /i, 'ring_crossed'],
   [/refused admission to the call: (?<why>.+)\./i, 'refused_admission'],
   [/ended because it could not be trusted: (?<why>.+)\./i, 'untrusted'],
   // Acting for somebody.

@@ -30,7 +30,16 @@ import { call_screen } from './call';
 import { offering } from './delegations';
 import { devices_screen } from './devices';
 import { ended_screen } from './ended';
-import { contact_words, doubt_sentence, last_call, lines_screen, taken_card, taken_line, time_left } from './lines';
+import {
+  contact_words,
+  doubt_sentence,
+  last_call,
+  lines_screen,
+  row_of,
+  taken_card,
+  taken_line,
+  time_left,
+} from './lines';
 import { people_screen } from './people';
 import { ring_screen } from './ring';
 import { place_of, screen_name, waiting_devices } from './screen';
@@ -293,8 +302,9 @@ describe('a line that the desk offers for a principal', () => {
 
   it('stands apart on the desk the day it was given', () => {
     const new_one = { ...LINES.lines[0]!, given_ms: NOW - 1 };
-    const { today, current } = screen(desk(), list_of(new_one, LINES.lines[1]!));
-    expect([today.length, current.length]).toEqual([1, 1]);
+    const shown = screen(desk(), list_of(new_one, LINES.lines[1]!));
+    expect([shown.today.length, shown.current.length]).toEqual([1, 1]);
+    expect(row_of(shown, new_one.line.line)).toBe(shown.today[0]);
     expect(screen(view(), list_of(new_one)).today).toEqual([]);
   });
 });

@@ -112,6 +112,10 @@ interface Context extends Omit<LinesPage, 'paused_together' | 'offers_for'> {
   texts: ReturnType<typeof t>['lines']['own' | 'all' | 'held' | 'for_others'];
 }
 
+/** The row of a line, wherever the screen has it. */
+export const row_of = (screen: LinesScreen, line: string): LineRow | undefined =>
+  [...screen.today, ...screen.current, ...screen.past].find((one) => one.line === line);
+
 export function lines_screen(view: View, list: LineList, page: LinesPage, now: number, zone: string): LinesScreen {
   const { lines } = t();
   const role = view.you?.role;

@@ -35,6 +35,11 @@ pub(crate) enum Refusal {
 }
 
 impl Refusal {
+    /// Whether two messages crossed, so that nobody did wrong.
+    pub(crate) fn has_crossed(&self) -> bool {
+        matches!(self, Self::Crossed(_))
+    }
+
     /// Whether no honest device or office causes it. What has expired, is of another version, exceeds a limit, crossed another message
     /// on its way, or is a bug of this program accuses nobody.
     pub(crate) fn is_hostile(&self) -> bool {

@@ -419,6 +419,8 @@ impl Engine {
             Ok(call) if self.state.finished_rings.contains(&call.id) => {
                 self.alert(AlertLevel::Red, "A ring of an earlier call was repeated. It was not shown.");
             }
+            // The office sent it again before it had the answer.
+            Ok(call) if self.call.as_ref().is_some_and(|own| own.id == call.id) => {}
             Ok(call) => {
                 self.record_log_claims([opened.checkpoint.clone(), device.checkpoint.clone()], now_ms);
                 // Glare is resolved by the ring that this device waits for, and by no other.
@@ -431,6 +433,10 @@ impl Engine {
                 if glare {
                     self.with_call(Call::answer);
                 }
+            }
+            // Nobody did wrong, and nobody has to be told.
+            Err(error) if error.has_crossed() => {
+                self.alert(AlertLevel::Amber, format!("A ring was not shown: {error}."))
             }
             Err(error) => {
                 if error.is_hostile() {

@@ -3,7 +3,7 @@
 use super::{StoreError, database::Statements, value::values};
 
 /// Version that this program writes.
-pub(super) const VERSION: i64 = 24;
+pub(super) const VERSION: i64 = 26;
 
 /// A table, common to all databases: the unit of a migration between databases.
 pub(super) struct Table {

@@ -5,8 +5,8 @@ use super::{
     context::Context,
     directory::Directory,
     held_delegations::Acting,
-    moves::Moves,
     port::{Output, RelayCommand, SessionId, entry_at},
+    sides::{Moves, Side},
 };
 use crate::{
     limits::{MAX_HANDSHAKE_BYTES, NOTIFIED_AFTER_RESTART_MS},
@@ -20,15 +20,6 @@ use telcon_proto::{
     message::{DeclineReply, Notice, NoticeState, PersonNamed},
     policy::{Action, allows},
 };
-
-/// One of the two parties.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Side {
-    /// Who rang, or for whom.
-    Caller,
-    /// Who was rung.
-    Callee,
-}
 
 /// A request to join, and the committer that was asked to add the device.
 #[derive(Debug)]

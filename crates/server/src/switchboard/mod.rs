@@ -75,6 +75,7 @@ mod ring;
 mod ring_limits;
 mod ring_pushes;
 mod shifts;
+mod sides;
 mod sign_in_limits;
 mod silence;
 mod subscriptions;

@@ -5,34 +5,10 @@
 //! are members, so that the call depends on none of them alone. What is kept here follows from the members after a restart; that a
 //! principal was asked is forgotten then.
 
-use super::{
-    Switchboard,
-    call::{Call, Side},
-    context::Context,
-    directory::Directory,
-    port::SessionId,
-};
+use super::{Switchboard, call::Call, context::Context, directory::Directory, port::SessionId, sides::Side};
 use crate::store::Stage;
-use std::collections::{BTreeMap, BTreeSet};
-use telcon_proto::{CallId, DeviceId, PersonId, hand_over::AskedFor, message::RefusalCode};
-
-/// Further devices of a call's parties.
-#[derive(Debug, Default)]
-pub(super) struct Moves {
-    /// Devices that joined beside the one that rang, answered or took over.
-    continued: Vec<(Side, DeviceId)>,
-    /// Principals who were asked to it and have not come, and when.
-    asked: BTreeMap<PersonId, u64>,
-    /// Devices that were told that they may continue it: they are told of its end.
-    told: BTreeSet<DeviceId>,
-}
-
-impl Moves {
-    /// For the notice.
-    pub fn asked(&self) -> Vec<AskedFor> {
-        self.asked.iter().map(|(principal, at_ms)| AskedFor { principal: *principal, at_ms: *at_ms }).collect()
-    }
-}
+use std::collections::BTreeSet;
+use telcon_proto::{CallId, DeviceId, message::RefusalCode};
 
 const SIDES: [Side; 2] = [Side::Caller, Side::Callee];
 

@@ -3,7 +3,7 @@
 use super::{
     Switchboard,
     alerts::Topic,
-    call::{Call, Side},
+    call::Call,
     context::Context,
     held_delegations::Acting,
     held_lines::Ringing,
@@ -11,6 +11,7 @@ use super::{
     reach::Way,
     ring_limits::TooMany,
     ring_pushes::is_missed,
+    sides::Side,
 };
 use crate::{
     digest::sha256,

@@ -3,7 +3,7 @@
 use super::{
     App,
     error::HttpError,
-    extract::{Query, page_limit},
+    extract::{Query, page_limit, position},
 };
 use axum::{
     Json,
@@ -22,6 +22,7 @@ pub(super) struct AlertsQuery {
     /// Most alerts to return, 1 to 100; 100 if absent.
     limit: Option<u32>,
     /// To continue a list: the `log_index` of its last alert.
+    #[serde(default, deserialize_with = "position")]
     after: Option<u64>,
 }
 

@@ -3,7 +3,7 @@
 use super::{
     App,
     error::{HttpError, blocking},
-    extract::{Body, Path, Query},
+    extract::{Body, Path, Query, position},
 };
 use crate::{
     archive::SealedDocuments,
@@ -205,6 +205,7 @@ pub(super) struct DocumentsQuery {
     /// Only about the call or document of this id.
     about: Option<String>,
     /// To continue a list: the `log_index` of its last document.
+    #[serde(default, deserialize_with = "position")]
     before: Option<u64>,
 }
 

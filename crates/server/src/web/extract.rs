@@ -6,7 +6,10 @@ use axum::{
     extract::{self, FromRequest, FromRequestParts, Request, rejection::PathRejection, ws::WebSocketUpgrade},
     http::{StatusCode, request::Parts},
 };
-use serde::de::DeserializeOwned;
+use serde::{
+    Deserialize as _, Deserializer,
+    de::{DeserializeOwned, Error as _},
+};
 use telcon_proto::message::Object;
 
 /// Parameters in the path; 400 if one is malformed.
@@ -33,6 +36,15 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
         let read = extract::Query::from_request_parts(parts, state).await;
         read.map(|extract::Query(value)| Self(value)).map_err(|_| HttpError::new(StatusCode::BAD_REQUEST, text))
     }
+}
+
+/// Deserializes where a list goes on: a time or an index, at most what the API's `int64` holds, which is what databases hold.
+///
+/// # Errors
+/// If it is no number, or greater.
+pub(super) fn position<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
+    let position = u64::deserialize(from)?;
+    i64::try_from(position).map(|_| Some(position)).map_err(D::Error::custom)
 }
 
 /// How many lines of a list a request asks for; none if not between 1 and `most`.
@@ -85,5 +97,21 @@ impl<S: Send + Sync> FromRequestParts<S> for Upgrade {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
         Ok(Self(WebSocketUpgrade::from_request_parts(parts, state).await.ok()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::de::{IntoDeserializer as _, value};
+
+    #[test]
+    fn a_position_that_no_database_holds_is_refused() {
+        let read = |number: u64| {
+            let from: value::U64Deserializer<value::Error> = number.into_deserializer();
+            position(from)
+        };
+        assert_eq!(read(i64::MAX as u64).unwrap(), Some(i64::MAX as u64));
+        assert!(read(i64::MAX as u64 + 1).is_err());
     }
 }

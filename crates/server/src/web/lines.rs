@@ -1,6 +1,10 @@
 //! Lines: verification of what devices sign, and their list.
 
-use super::{App, error::HttpError, extract::Query};
+use super::{
+    App,
+    error::HttpError,
+    extract::{Query, position},
+};
 use crate::{
     archive::now_ms,
     sign_in,
@@ -81,6 +85,7 @@ impl sign_in::LineHistory for Before<'_> {
 #[serde(deny_unknown_fields)]
 pub(super) struct LinesQuery {
     /// To continue a list: the `given_ms` of its last line.
+    #[serde(default, deserialize_with = "position")]
     before: Option<u64>,
 }
 

@@ -216,6 +216,7 @@ fn in_call_and_rung(seed: u64, waits: impl Fn(PersonId) -> Vec<PersonId>) -> (Sc
     let mut world = Scenario::new(seed);
     world.join_office(1, Role::Principal);
     world.join_office(2, Role::Principal);
+    world.join_office(3, Role::Principal);
     world.settle();
     let person = |world: &Scenario, node| world.screen_of(node).you.expect("enrolled").card.person;
     let settings = ReachSettings { call_waiting: waits(person(&world, 2)), ..Default::default() };

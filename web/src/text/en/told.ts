@@ -96,6 +96,7 @@ export const told = {
   yourself: 'You cannot call yourself.',
   call_over: 'This call has ended, or cannot be joined.',
   old_ring: 'An earlier call was repeated. It was not shown.',
+  ring_crossed: 'A call came over a line that had just been stopped or changed. It did not ring here.',
   unverified_ring: (why: string) =>
     `A call could not be verified and was not shown: ${why}. Tell your security officer.`,
   too_many: 'Too many calls in a short time. Wait a minute, then try again.',

@@ -110,6 +110,7 @@ export const told: Text['told'] = {
   yourself: 'Vous ne pouvez pas vous appeler vous-même.',
   call_over: 'Cet appel est terminé, ou ne peut être rejoint.',
   old_ring: 'Un appel antérieur s’est répété. Il n’a pas été présenté.',
+  ring_crossed: 'Un appel est arrivé par une ligne qui venait d’être arrêtée ou modifiée. Il n’a pas sonné ici.',
   unverified_ring: (why) =>
     `Un appel n’a pu être vérifié et n’a pas été présenté (${why}). Prévenez votre responsable de la sécurité.`,
   too_many: 'Trop d’appels en peu de temps. Patientez une minute, puis réessayez.',

@@ -393,10 +393,10 @@ fn the_desk_holds_the_call_hands_it_over_and_calls_the_principal_back() {
     assert_eq!(rings, world.now() + RING_TIMEOUT_MS);
     assert!(notice(&world, second).asks_until_ms.is_some(), "on all devices of the principal");
     assert!(notice(&world, DESK).asked && notice(&world, DESK).asks_until_ms.is_none(), "and the desk sees it");
-    // Another change of the call does not ring anew.
+    // That it is told once more does not ring anew.
     world.advance(5_000);
-    world.set_recording(3, true);
-    world.listen(3);
+    world.disconnect(PRINCIPAL);
+    world.connect(PRINCIPAL);
     world.settle();
     assert_eq!(notice(&world, PRINCIPAL).asks_until_ms, Some(rings));
     let call = world.seen().id;
