@@ -26,7 +26,7 @@ const RELAY_METHOD: (&str, &str) = ("<!-- relay: method -->", "<!-- end of relay
 #[serde(untagged)]
 enum AnyRun {
     Relay(Run),
-    Office(OfficeRun),
+    Office(Box<OfficeRun>),
 }
 
 /// Writes `benchmarks.md` and its charts to `to`, from all JSON files in `from`.
@@ -58,7 +58,7 @@ fn read_all(directory: &Path) -> Result<(Vec<Run>, Vec<OfficeRun>)> {
         let text = fs::read_to_string(&file)?;
         match serde_json::from_str(&text).with_context(|| format!("{} is not the result of a run", file.display()))? {
             AnyRun::Relay(run) => relays.push(run),
-            AnyRun::Office(run) => offices.push(run),
+            AnyRun::Office(run) => offices.push(*run),
         }
     }
     Ok((relays, offices))
@@ -133,7 +133,7 @@ mod tests {
         assert!(write(&from, &to).is_err(), "there is no run");
         let relay = AnyRun::Relay(relay::sections::example_run("rounds", 30, false));
         fs::write(from.join("a.json"), serde_json::to_string(&relay).unwrap()).unwrap();
-        let office = AnyRun::Office(office::sections::example_run());
+        let office = AnyRun::Office(Box::new(office::sections::example_run()));
         fs::write(from.join("office.json"), serde_json::to_string(&office).unwrap()).unwrap();
         write(&from, &to).unwrap();
         let file = to.join("benchmarks.md");

@@ -56,9 +56,19 @@ impl Mark {
     }
 }
 
-const PRIVATE: (&str, &str, &[(&str, &str)], &[(&str, &str)], Option<u8>) =
+/// A built-in scheme: its identifier, name, levels (portion mark and banner, lowest first), caveats in the same form, and from which level
+/// on a classification block is needed.
+type BuiltIn = (
+    &'static str,
+    &'static str,
+    &'static [(&'static str, &'static str)],
+    &'static [(&'static str, &'static str)],
+    Option<u8>,
+);
+
+const PRIVATE: BuiltIn =
     ("private", "Private", &[("O", "OPEN"), ("P", "PRIVATE"), ("SP", "STRICTLY PRIVATE")], &[], None);
-const BUILT_IN: &[(&str, &str, &[(&str, &str)], &[(&str, &str)], Option<u8>)] = &[
+const BUILT_IN: &[BuiltIn] = &[
     PRIVATE,
     // E.O. 13526 and 32 CFR 2001.
     (
@@ -112,15 +122,14 @@ impl Scheme {
     pub fn built_in() -> Vec<Self> {
         let wording =
             |(portion, banner): &(&str, &str)| Wording { portion: (*portion).into(), banner: (*banner).into() };
-        let scheme =
-            |(id, name, levels, caveats, block_from): &(&str, &str, &[(&str, &str)], &[(&str, &str)], _)| Self {
-                id: (*id).to_owned(),
-                name: (*name).to_owned(),
-                levels: levels.iter().map(wording).collect(),
-                caveats: caveats.iter().map(wording).collect(),
-                separator: "//".to_owned(),
-                block_from: *block_from,
-            };
+        let scheme = |(id, name, levels, caveats, block_from): &BuiltIn| Self {
+            id: (*id).to_owned(),
+            name: (*name).to_owned(),
+            levels: levels.iter().map(wording).collect(),
+            caveats: caveats.iter().map(wording).collect(),
+            separator: "//".to_owned(),
+            block_from: *block_from,
+        };
         BUILT_IN.iter().map(scheme).collect()
     }
 

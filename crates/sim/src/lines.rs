@@ -74,7 +74,7 @@ impl World {
         let line = line_of(&statement).map(|line| line.line);
         let newest = self.newest_lines().into_iter().find(|known| Some(known.content.line) == line);
         let history = Newest(newest.map(|known| known.statement));
-        HubInput::SignLine(session, self.office.new_line(statement, stops, &history))
+        HubInput::SignLine(session, Box::new(self.office.new_line(statement, stops, &history)))
     }
 
     // ---- giving and taking

@@ -36,7 +36,7 @@ pub enum HubInput {
     /// The end of one, that was verified, or not.
     EndDelegation(SessionId, Result<DelegationEnding, String>),
     /// A version of a line that was verified, or not.
-    SignLine(SessionId, Result<NewLine, String>),
+    SignLine(SessionId, Box<Result<NewLine, String>>),
     /// The giver of a line answers the device that asked to take it: its certificates, and the line.
     Approve(SessionId, InvitationId, Vec<Blob>, Option<String>),
     /// A device's key that was verified, or not.

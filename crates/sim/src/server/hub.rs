@@ -129,7 +129,7 @@ impl World {
             HubInput::PublishKey(session, new) => process.board.publish_key(session, new, now),
             HubInput::EndDelegation(session, ending) => process.board.end_delegation(session, ending, now),
             HubInput::SignLine(session, new) => {
-                let new = new.and_then(|new| {
+                let new = new.and_then(|new: NewLine| {
                     let line = new.content.line;
                     let exists = server
                         .store
