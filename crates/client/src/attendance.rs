@@ -330,7 +330,7 @@ mod tests {
         }
         gaps.extend(attendance.over(Some(0), 20_000));
         assert_eq!((gaps, attendance.lacks()), (vec![], None));
-        // Neither of the two for seven seconds is a gap all the same.
+        // Seven seconds without sound from either device are a gap.
         assert!(!attendance.over(Some(0), 27_000).is_empty());
     }
 

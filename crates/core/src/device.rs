@@ -546,7 +546,7 @@ impl Device {
 }
 
 /// The encryption key of a device, from the seed of its signing key: it is protected at rest and erased as that is, and devices that were
-/// enrolled before there were documents have one. Whoever has the seed can read what was sealed to the device, as with a key beside it.
+/// enrolled before there were documents have one. A stolen seed opens what was sealed to the device, as a second stored key would.
 fn encryption_key(seed: &[u8; 32]) -> Identity {
     let mut okm = Zeroizing::new([0; telcon_sealing::SEED_BYTES]);
     hkdf::Hkdf::<sha2::Sha512>::new(Some(b"telcon device"), seed)

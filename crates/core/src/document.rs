@@ -96,8 +96,7 @@ pub fn verify(
     proven: &ProvenDocument,
 ) -> Result<Vec<LoggedDocumentVersion>, IdentityError> {
     let head = known.get(&proven.document);
-    let newest = proven.versions.len() as u32 + head.map_or(1, |head| head.version).saturating_sub(1);
-    if head.is_some_and(|head| proven.newest < head.version || newest < head.version) {
+    if head.is_some_and(|head| proven.newest < head.version || proven.versions.is_empty()) {
         return Err(Flaw::DocumentRollback.into());
     }
     device.office().verify_document(proven.document, head, &proven.versions)
@@ -155,9 +154,12 @@ pub fn write(
     if !recipients.contains(&own) {
         recipients.push(own);
     }
+    if recipients.len() > MAX_SEALED_TO {
+        return Err(DocumentError::TooLong);
+    }
     let plaintext = framed(&content, salt)?;
     let ciphertext = seal(&plaintext, &recipients)?;
-    if recipients.len() > MAX_SEALED_TO || ciphertext.len() > MAX_DOCUMENT_BYTES {
+    if ciphertext.len() > MAX_DOCUMENT_BYTES {
         return Err(DocumentError::TooLong);
     }
     let version = DocumentVersion {

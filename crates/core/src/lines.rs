@@ -4,8 +4,8 @@
 use serde::{Deserialize, Serialize};
 use telcon_identity::{LoggedLine, Result, TrustStore};
 use telcon_proto::{
-    LineId,
-    line::{Line, LineState, LocalMinute, ProvenLine},
+    Digest, LineId,
+    line::{Line, LineState, LocalMinute, OverLine, ProvenLine},
 };
 
 /// What the clocks of a zone (IANA name) show at a time, milliseconds since 1970 UTC; none for a zone that is not known. The program
@@ -20,6 +20,10 @@ pub(crate) fn no_zones(_: &str, _: u64) -> Option<LocalMinute> {
 /// Bounds the stored state. The least recently seen are forgotten first: their older versions are then refused by the server alone.
 /// What this device stopped itself, and the office has not shown, is forgotten last.
 const MAX_KNOWN: usize = 512;
+
+/// Stops that are kept to be sent again. Of older ones the number of the version is kept, as of any other: a person stops a few lines while
+/// their office cannot be reached, and each is as large as a signed statement.
+const MAX_UNANSWERED: usize = 8;
 
 /// The line that came before a message. It counts for that message alone, so that a server cannot have one count later that it knows to
 /// have been stopped.
@@ -51,6 +55,23 @@ pub(crate) struct KnownLine {
     /// When the log had it, milliseconds since 1970 UTC by the office's clock; none while the office has not shown it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     since_ms: Option<u64>,
+    /// This device signed it, to stop the line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    stop: Option<Stop>,
+}
+
+/// A stop that this device signed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Stop {
+    /// The version that it stops.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    previous: Option<Digest>,
+    /// What it says, until the office has answered: it is sent again after each sign-in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    unanswered: Option<Box<Line>>,
+    /// How many pings were sent over this connection before it.
+    #[serde(skip)]
+    pings_before: Option<u64>,
 }
 
 impl KnownLine {
@@ -81,21 +102,63 @@ impl KnownLines {
                 let news = known.since_ms.is_none();
                 // The first time that the office said counts: it cannot move a stop into the past of a ring, or out of it.
                 known.since_ms.get_or_insert(since_ms);
+                if let Some(stop) = &mut known.stop {
+                    stop.unanswered = None;
+                }
                 self.0.push(known);
                 news
             }
-            None => self.raise(seen, Some(since_ms)),
+            None => self.raise(seen, Some(since_ms), None),
         }
     }
 
-    /// This device signed a version that stops the line: an older one does not ring here, whatever becomes of it.
-    pub(crate) fn stopped(&mut self, signed: &Line) {
-        if signed.state != LineState::Live {
-            self.raise(signed, None);
+    /// This device signed a version that stops the line: an older one does not ring here, whatever becomes of it. `pings_before` were
+    /// sent over this connection before it.
+    pub(crate) fn stopped(&mut self, signed: &Line, pings_before: u64) {
+        if signed.state == LineState::Live {
+            return;
+        }
+        let unanswered = Some(Box::new(signed.clone()));
+        let stop = Stop { previous: signed.previous, unanswered, pings_before: Some(pings_before) };
+        let same = |known: &&mut KnownLine| known.line == signed.line && known.version == signed.version;
+        match self.0.iter_mut().find(same) {
+            // The office has not shown it: what the person wants now takes its place.
+            Some(known) if known.since_ms.is_none() => known.stop = Some(stop),
+            Some(_) => {}
+            None => drop(self.raise(signed, None, Some(stop))),
+        }
+        let stops = self.0.iter_mut().rev().filter_map(|known| known.stop.as_mut());
+        if let Some(surplus) = stops.filter(|stop| stop.unanswered.is_some()).nth(MAX_UNANSWERED) {
+            surplus.unanswered = None;
         }
     }
 
-    fn raise(&mut self, to: &Line, since_ms: Option<u64>) -> bool {
+    /// The stops that the office has not answered, the oldest first.
+    pub(crate) fn unanswered(&self) -> Vec<Line> {
+        self.0.iter().filter_map(|known| known.stop.as_ref()?.unanswered.as_deref().cloned()).collect()
+    }
+
+    /// Whether a stop was sent over this connection, and the office has not answered a ping after it.
+    pub(crate) fn awaits_answer(&self) -> bool {
+        self.0
+            .iter()
+            .filter_map(|known| known.stop.as_ref())
+            .any(|stop| stop.unanswered.is_some() && stop.pings_before.is_some())
+    }
+
+    /// The office has answered this many pings of this connection. It answers in order: what was sent before them is stored, or was
+    /// refused with a sentence for the person. Returns whether that is news.
+    pub(crate) fn pings_answered(&mut self, answered: u64) -> bool {
+        let mut news = false;
+        for stop in self.0.iter_mut().filter_map(|known| known.stop.as_mut()) {
+            if stop.pings_before.is_some_and(|before| before < answered) {
+                news |= stop.unanswered.take().is_some();
+            }
+        }
+        news
+    }
+
+    fn raise(&mut self, to: &Line, since_ms: Option<u64>, stop: Option<Stop>) -> bool {
         let known = self.0.iter().find(|known| known.line == to.line).map_or(1, |known| known.version);
         if to.version <= known {
             return false;
@@ -105,8 +168,14 @@ impl KnownLines {
             let least = self.0.iter().position(|known| known.since_ms.is_some()).unwrap_or(0);
             self.0.remove(least);
         }
-        self.0.push(KnownLine { line: to.line, version: to.version, since_ms });
+        self.0.push(KnownLine { line: to.line, version: to.version, since_ms, stop });
         true
+    }
+
+    /// Whether this device stopped this version of a line itself.
+    pub(crate) fn is_stopped(&self, over: &OverLine) -> bool {
+        let stop = self.0.iter().find(|known| known.line == over.line).and_then(|known| known.stop.as_ref());
+        stop.is_some_and(|stop| stop.previous == Some(over.statement_sha256))
     }
 
     /// What is known of the line, if that is newer than this version.
@@ -175,9 +244,9 @@ mod tests {
     #[test]
     fn a_stop_counts_from_its_signature_and_what_is_in_use_from_the_log() {
         let mut known = KnownLines::default();
-        known.stopped(&line(1, 2, LineState::Live));
+        known.stopped(&line(1, 2, LineState::Live), 0);
         assert!(known.is_empty());
-        known.stopped(&line(1, 2, LineState::Paused));
+        known.stopped(&line(1, 2, LineState::Paused), 0);
         let first = line(1, 1, LineState::Live);
         assert!(!known.newer_than(&first).unwrap().was_logged_at(u64::MAX), "the office may not have it yet");
         assert!(known.saw(&line(1, 2, LineState::Paused), 7));
@@ -188,7 +257,7 @@ mod tests {
     fn what_was_seen_again_and_what_this_device_stopped_are_forgotten_later() {
         let mut known = KnownLines::default();
         let last = MAX_KNOWN as u16;
-        known.stopped(&line(0, 2, LineState::Paused));
+        known.stopped(&line(0, 2, LineState::Paused), 0);
         for n in 1..last {
             assert!(known.saw(&line(n, 2, LineState::Ended), 1));
         }
@@ -204,7 +273,7 @@ mod tests {
         // Where there is nothing else, the first of them.
         let mut own = KnownLines::default();
         for n in 0..=last {
-            own.stopped(&line(n, 2, LineState::Paused));
+            own.stopped(&line(n, 2, LineState::Paused), 0);
         }
         assert_eq!([0, 1, last].map(|n| is_known(&own, n)), [false, true, true]);
     }

@@ -267,7 +267,7 @@ fn an_attestation_counts_only_from_a_delegate_for_lines_of_this_principal() {
     assert!(world.confirmed(shown, &code).is_some());
 }
 
-/// Reads what a device stores: whoever stole it can sign whatever they like.
+/// Reads what a device stores: a thief of it can sign anything.
 trait Stored {
     fn stored_device(&self) -> telcon_core::Device;
 }

@@ -1,43 +1,41 @@
 //! Documents between devices, with a server in the test that forwards what is right, or lies: one writes, another reads, a third cannot.
 #![cfg(not(target_arch = "wasm32"))]
 
+#[allow(dead_code, reason = "other tests use the rest of the office")]
+mod line_office;
+
+use line_office::{NOW, sent};
 use sha2::{Digest as _, Sha256};
 use telcon_core::{
-    DeviceState, Engine, Output,
+    DeviceState, Engine,
     document::{DocumentError, Draft},
 };
-use telcon_identity::{Authority, Flaw, IdentityError, InviteSpec, LoggedDocumentVersion};
-use telcon_log::{Log, LogSigner, MemoryStorage};
+use telcon_identity::{Flaw, IdentityError, LoggedDocumentVersion};
 use telcon_proto::{
-    Blob, Card, ClientMessage, Digest, DocumentId, PersonId, RecordMode, Role, ServerMessage, SuiteName,
+    ClientMessage, DeviceId, Digest, DocumentId, PersonId, Role, SuiteName,
     device_key::{PersonKeys, ProvenDeviceKey},
     document::{DocumentKind, DocumentState, DocumentUpload, ProvenDocument, ProvenVersion},
     entry::Entry,
-    http::OfficeInfo,
-    message::Logged,
+    line::Rings,
 };
 use zeroize::Zeroizing;
 
-const NOW: u64 = 1_780_308_000_000;
 const SECRET: &[u8] = b"Talking points: offer the strait, ask for the grain.";
 
 fn sha256(text: &str) -> Digest {
     Digest::from_bytes(Sha256::digest(text).into())
 }
 
-/// The office's log, and what its server has of documents.
+/// An office, and what its server has of documents.
 struct Office {
-    authority: Authority,
-    info: OfficeInfo,
-    log: Log<MemoryStorage>,
-    versions: Vec<(String, u64, u64)>,
+    office: line_office::Office,
+    versions: Vec<(String, u64, DeviceId)>,
     ciphertexts: Vec<Vec<u8>>,
 }
 
-/// A device, its enrolment's log index, and its key as the server has it.
+/// A device, and its key as the server has it.
 struct Person {
     engine: Engine,
-    enrolled: u64,
     key: (String, u64),
 }
 
@@ -45,71 +43,48 @@ impl Person {
     fn id(&self) -> PersonId {
         self.engine.device().me().card().person
     }
+
+    fn device(&self) -> DeviceId {
+        self.engine.device().me().device()
+    }
 }
 
 impl Office {
     fn new(suite: SuiteName) -> Self {
-        let authority = Authority::create(suite, &[1; 32], "office.example", "Office", NOW - 1_000).unwrap();
-        let signer = LogSigner::from_seed(&[2; 32], "office.example/log").unwrap();
-        let info = authority.office(&signer.verifier_key().to_string(), RecordMode::Memo, NOW - 1_000).unwrap();
-        let log = Log::create(MemoryStorage::default(), signer, NOW).unwrap();
-        Self { authority, info, log, versions: Vec::new(), ciphertexts: Vec::new() }
+        let office = line_office::Office::new(suite, Rings::ByRole);
+        Self { office, versions: Vec::new(), ciphertexts: Vec::new() }
     }
 
-    fn append(&mut self, entry: &Entry) -> u64 {
-        self.log.append(&[serde_json::to_vec(entry).unwrap()], NOW).unwrap().first_index
-    }
-
-    fn prove(&self, index: u64) -> Logged {
-        let checkpoint = self.log.checkpoint();
-        let proof = self.log.inclusion_proof(index, checkpoint.size()).unwrap();
-        Logged {
-            entry: Blob(self.log.entry(index).unwrap()),
-            index,
-            proof: proof.iter().map(|hash| Blob(hash.0.to_vec())).collect(),
-            checkpoint: checkpoint.note().to_owned(),
-            office: Some(self.authority.domain().clone()),
-        }
+    fn pinned(&self) -> telcon_identity::Office {
+        telcon_identity::Office::pin(&self.office.info(), None).unwrap()
     }
 
     /// A device of a person, which states its key when it signs in.
     fn person(&mut self, person: u8, device: u8, role: Role) -> Person {
-        let card = Card {
-            person: PersonId::from_bytes([person; 16]),
-            office: self.authority.domain().clone(),
-            name: format!("Person {person}"),
-            organisation: "Chancellery".into(),
-            role,
-            zone: "Europe/Oslo".into(),
-            place: false,
-        };
-        let spec = InviteSpec {
-            card,
-            enrolment_id: [device; 16],
-            enrolment_seed: [device; 32],
-            now_ms: NOW,
-            ttl_ms: 3_600_000,
-        };
-        let link = self.authority.invite(&spec).unwrap().to_fragment();
-        let state = DeviceState::enrol(&link, self.info.clone(), &[device + 20; 32], NOW).unwrap();
-        let mut engine = Engine::new(state, [device; 32], NOW).unwrap();
-        let me = engine.device().me().clone();
-        let enrolled = self.append(&Entry::DeviceEnrolled {
-            time_ms: NOW,
-            device: me.device(),
-            cert_sha256: Digest::from_bytes(me.cert_sha256()),
-            enrolment: me.enrolment_hex(),
-            person_sha256: Some(me.person_sha256()),
-            second_cert_sha256: None,
-        });
-        let statement = stated(&mut engine, &self.info, self.log.checkpoint().note(), true).expect("it states its key");
-        let entry = Entry::DeviceKey { time_ms: NOW, device: me.device(), statement_sha256: sha256(&statement) };
-        let logged = self.append(&entry);
-        Person { engine, enrolled, key: (statement, logged) }
+        let mut engine = self.office.enrol(person, device, role);
+        let statement = self.stated(&mut engine, true).expect("it states its key");
+        let device = engine.device().me().device();
+        let entry = Entry::DeviceKey { time_ms: NOW, device, statement_sha256: sha256(&statement) };
+        let logged = self.office.append(&entry);
+        Person { engine, key: (statement, logged) }
+    }
+
+    /// Signs a device in; the key that it states then.
+    fn stated(&self, engine: &mut Engine, key_missing: bool) -> Option<String> {
+        engine.connected(NOW);
+        engine.handle(NOW, self.office.signed_in(engine, &[], None, key_missing));
+        sent(engine).into_iter().find_map(|message| match message {
+            ClientMessage::PublishKey { statement } => Some(statement),
+            _ => None,
+        })
     }
 
     fn key(&self, of: &Person) -> ProvenDeviceKey {
-        ProvenDeviceKey { statement: of.key.0.clone(), signed: self.prove(of.key.1), device: self.prove(of.enrolled) }
+        ProvenDeviceKey {
+            statement: of.key.0.clone(),
+            signed: self.office.prove(of.key.1),
+            device: self.office.proof_of(of.device()),
+        }
     }
 
     fn keys(&self, of: &[&Person]) -> Vec<PersonKeys> {
@@ -118,24 +93,23 @@ impl Office {
 
     /// The server takes a version.
     fn take(&mut self, upload: DocumentUpload, by: &Person) {
-        let office = telcon_identity::Office::pin(&self.info, None).unwrap();
-        let content = office.verify_version(&upload.statement).unwrap().content().clone();
-        let index = self.append(&Entry::DocumentVersion {
+        let content = self.pinned().verify_version(&upload.statement).unwrap().content().clone();
+        let index = self.office.append(&Entry::DocumentVersion {
             time_ms: NOW,
             document: content.document,
             version: content.version,
             statement_sha256: sha256(&upload.statement),
         });
-        self.versions.push((upload.statement, index, by.enrolled));
+        self.versions.push((upload.statement, index, by.device()));
         self.ciphertexts.push(upload.ciphertext.0);
     }
 
     /// What it shows of the document: these versions.
     fn show(&self, document: DocumentId, versions: std::ops::Range<usize>) -> ProvenDocument {
-        let proven = |(statement, index, enrolled): &(String, u64, u64)| ProvenVersion {
+        let proven = |(statement, index, device): &(String, u64, DeviceId)| ProvenVersion {
             statement: statement.clone(),
-            signed: self.prove(*index),
-            device: self.prove(*enrolled),
+            signed: self.office.prove(*index),
+            device: self.office.proof_of(*device),
             delegation: None,
             revoked: None,
         };
@@ -143,31 +117,6 @@ impl Office {
         let versions = self.versions[versions].iter().map(proven).collect();
         ProvenDocument { document, versions, newest, opened: Vec::new() }
     }
-}
-
-/// Signs a device in; the key that it states then.
-fn stated(engine: &mut Engine, info: &OfficeInfo, checkpoint: &str, key_missing: bool) -> Option<String> {
-    engine.connected(NOW);
-    let signed_in = ServerMessage::SignedIn {
-        you: engine.device().me().card().clone(),
-        people: Vec::new(),
-        people_more: false,
-        silenced: Vec::new(),
-        suite: info.suite,
-        mode: RecordMode::Memo,
-        token: "token".into(),
-        in_call: None,
-        shift: None,
-        checkpoint: checkpoint.to_owned(),
-        recovered_ms: None,
-        key_missing,
-    };
-    engine.handle(NOW, signed_in);
-    let outputs: Vec<_> = std::iter::from_fn(|| engine.poll()).collect();
-    outputs.into_iter().find_map(|output| match output {
-        Output::Send(ClientMessage::PublishKey { statement }) => Some(statement),
-        _ => None,
-    })
 }
 
 fn draft(document: DocumentId, readers: &[PersonId], content: &[u8]) -> Draft {
@@ -230,7 +179,7 @@ fn content_that_was_changed_or_is_of_another_version_is_refused() {
     assert_eq!(*opened(&seen[1], &office.ciphertexts[1]).unwrap(), b"no");
     assert!(is(opened(&seen[1], &office.ciphertexts[0]).unwrap_err(), Flaw::DocumentContent));
     // What the server seals itself opens, and is not what was signed.
-    let stolen = telcon_identity::Office::pin(&office.info, None).unwrap().verify_device_key(&reader.key.0).unwrap();
+    let stolen = office.pinned().verify_device_key(&reader.key.0).unwrap();
     let recipient = telcon_sealing::Recipient::parse(&stolen.content().recipient).unwrap();
     let forged = telcon_sealing::seal(&[0; 1024], &[recipient]).unwrap();
     assert!(is(opened(&seen[1], &forged).unwrap_err(), Flaw::DocumentContent));
@@ -288,10 +237,10 @@ fn a_document_is_sealed_to_keys_of_its_readers_devices_alone() {
     unsigned[0].keys[0].statement.replace_range(40..44, "AAAA");
     assert!(matches!(refused(&unsigned), DocumentError::Identity(IdentityError::Hostile(_))));
     let mut unlogged = office.keys(&[&reader]);
-    unlogged[0].keys[0].signed = office.prove(third.key.1);
+    unlogged[0].keys[0].signed = office.office.prove(third.key.1);
     assert!(is(refused(&unlogged), Flaw::OtherEntry));
     let mut unknown = office.keys(&[&reader]);
-    unknown[0].keys[0].device = office.prove(third.enrolled);
+    unknown[0].keys[0].device = office.office.proof_of(third.device());
     assert!(is(refused(&unknown), Flaw::OtherEntry));
 }
 
@@ -354,17 +303,12 @@ fn a_devices_key_follows_from_what_it_stores_and_is_stated_when_the_office_lacks
     let person = office.person(1, 1, Role::Scheduler);
     let text = person.engine.state_text();
     assert!(!text.contains("AGE-SECRET") && !text.contains("encryption"), "nothing new is stored");
-    let recipient = |statement: &str| {
-        let pinned = telcon_identity::Office::pin(&office.info, None).unwrap();
-        pinned.verify_device_key(statement).unwrap().content().recipient.clone()
-    };
+    let pinned = office.pinned();
+    let recipient = |statement: &str| pinned.verify_device_key(statement).unwrap().content().recipient.clone();
     let mut again = Engine::new(DeviceState::parse(&text).unwrap(), [7; 32], NOW).unwrap();
-    let note = office.log.checkpoint().note().to_owned();
-    assert_eq!(stated(&mut again, &office.info, &note, false), None);
-    let stated = stated(&mut again, &office.info, &note, true).unwrap();
+    assert_eq!(office.stated(&mut again, false), None);
+    let stated = office.stated(&mut again, true).unwrap();
     assert_eq!(recipient(&stated), recipient(&person.key.0));
     let other = office.person(2, 2, Role::Principal);
-    let pinned = telcon_identity::Office::pin(&office.info, None).unwrap();
-    let of_other = pinned.verify_device_key(&other.key.0).unwrap().content().recipient.clone();
-    assert_ne!(of_other, pinned.verify_device_key(&stated).unwrap().content().recipient);
+    assert_ne!(recipient(&other.key.0), recipient(&stated));
 }

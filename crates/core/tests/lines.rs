@@ -1,6 +1,7 @@
 //! Lines as devices see them: giving and taking one, rings over it, and what a server tries that wants more than the giver allowed. Runs
 //! natively and in WebAssembly.
 
+#[allow(dead_code, reason = "other tests use the rest of the office")]
 mod line_office;
 
 use line_office::*;

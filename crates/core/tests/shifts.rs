@@ -4,7 +4,8 @@ use telcon_core::{DeviceState, Engine, Output, UserCommand, view::ConnectionStat
 use telcon_identity::{Authority, InviteSpec};
 use telcon_log::LogSigner;
 use telcon_proto::{
-    Card, ClientMessage, PersonId, RecordMode, Role, ServerMessage, ShiftId, SuiteName,
+    Card, ClientMessage, LineId, PersonId, RecordMode, Role, ServerMessage, ShiftId, SuiteName,
+    doubt::DoubtedLine,
     message::{Notice, NoticeState, PersonNamed},
     shift::OnShift,
 };
@@ -95,8 +96,12 @@ fn what_the_last_shift_showed_is_gone_when_the_office_waits_for_the_next() {
         asked: Vec::new(),
     };
     engine.handle(NOW, ServerMessage::Notice(notice));
+    let (principal, holder) = (card(2, Role::Principal, false), card(4, Role::Counterpart, false));
+    let (line, since_ms) = (LineId::from_bytes([8; 16]), NOW);
+    engine.handle(NOW, ServerMessage::LinesDoubted { lines: vec![DoubtedLine { line, principal, holder, since_ms }] });
+    engine.command(NOW, UserCommand::ShowChallenge { line });
     let view = engine.view();
-    assert!(view.people_more && !view.alerts.is_empty());
+    assert!(view.people_more && !view.alerts.is_empty() && !view.doubted_lines.is_empty() && view.challenge.is_some());
     assert_eq!((view.shift.map(|shift| shift.person.name), view.notices.len()), (Some("Ana Ruiz".into()), 1));
 
     engine.command(NOW, UserCommand::EndShift { idle: false });
@@ -108,6 +113,7 @@ fn what_the_last_shift_showed_is_gone_when_the_office_waits_for_the_next() {
     assert_eq!((view.shift_token.as_deref(), view.phase), (Some("waits"), ConnectionState::Offline));
     assert!(view.token.is_none() && view.shift.is_none() && view.notices.is_empty() && view.people.is_empty());
     assert!(!view.people_more && view.alerts.is_empty(), "{:?}", view.alerts);
+    assert!(view.doubted_lines.is_empty() && view.challenge.is_none());
     // It sends nothing meanwhile, because the office would close the connection.
     sent(&mut engine);
     engine.command(NOW, UserCommand::EndShift { idle: false });

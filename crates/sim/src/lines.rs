@@ -1,4 +1,4 @@
-//! Lines: principals give them, new devices take them, and what becomes of them. Only in offices whose charter demands lines.
+//! Lines are given, taken, changed and rung over, in offices whose charter demands lines; and the invariants about them.
 
 use crate::{
     action::Action,
@@ -69,7 +69,7 @@ impl World {
         newest.collect()
     }
 
-    /// What the server makes of a version of a line before the switchboard gets it.
+    /// Verifies a version of a line, as the server does before the switchboard gets it.
     pub fn line_input(&mut self, session: SessionId, statement: String, stops: bool) -> HubInput {
         let line = line_of(&statement).map(|line| line.line);
         let newest = self.newest_lines().into_iter().find(|known| Some(known.content.line) == line);
@@ -93,7 +93,7 @@ impl World {
         self.command(d, UserCommand::GiveLine(new));
     }
 
-    /// What a principal's screen shows of offers: somebody opens a link, and who asks is answered.
+    /// Reacts to the offers on a principal's screen: each link is opened once, and each request answered once per run of the device.
     pub fn react_to_offers(&mut self, d: usize) {
         let Some(view) = self.devices[d].engine.as_ref().map(|engine| engine.view()) else { return };
         let run = self.devices[d].run;
@@ -121,7 +121,7 @@ impl World {
         }
     }
 
-    /// Whoever asks is answered again: the office may have lost the answer.
+    /// Principals answer all requests again: the office may have lost an answer.
     pub fn answer_again(&mut self) {
         self.lines.answered.clear();
         for d in self.principals() {
@@ -199,7 +199,7 @@ impl World {
 
     // ---- changing
 
-    /// A principal does something about one of their lines.
+    /// A principal pauses, resumes, freezes, ends or changes one of their lines.
     pub fn change_line(&mut self, d: usize) {
         let person = self.devices[d].card.person;
         let mut lines = self.newest_lines();
@@ -260,13 +260,11 @@ impl World {
         }
     }
 
-    /// Whom a device could ring now over a line, as its own list says. Nobody rings over what they stopped themselves, also if the office
-    /// lost that.
+    /// The people whom a device could ring now over a line, as its own list says.
     pub fn over_lines(&self, d: usize) -> Vec<PersonId> {
         let Some(engine) = self.devices[d].engine.as_ref() else { return Vec::new() };
         let live = |line: &telcon_proto::line::ContactLine| {
-            let stopped = self.lines.stopped.contains_key(&(d, line.over.line));
-            line.state == LineState::Live && line.terms.rings_per_day.is_none() && !stopped
+            line.state == LineState::Live && line.terms.rings_per_day.is_none()
         };
         let people = engine.view().people.into_iter();
         people.filter(|contact| contact.line.as_deref().is_some_and(live)).map(|contact| contact.card.person).collect()

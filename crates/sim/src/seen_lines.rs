@@ -1,4 +1,4 @@
-//! What was seen of lines so far, for the invariants, and who waits to take one.
+//! What was seen of lines so far, for the invariants, and the devices that wait to take one.
 
 use crate::office::{line_of, ring_of};
 use sha2::{Digest as _, Sha256};
@@ -13,7 +13,7 @@ use telcon_server::switchboard::DeviceAsked;
 pub struct Asker {
     /// Its keys and its request, as it stores them.
     pub state: String,
-    /// What it asks.
+    /// Its request, as the server gets it.
     pub asked: DeviceAsked,
     /// The number of the person who took the link: a thief's device has the same.
     pub person: usize,
@@ -24,9 +24,9 @@ pub struct Asker {
 pub struct SeenLines {
     /// What was signed, by the digest of the statement.
     signed: BTreeMap<Digest, Line>,
-    /// Below which version a device must not show a ring: it stopped the line with that one.
+    /// By device and line: the version with which the device stopped the line. It must not show a ring over an older one.
     pub stopped: BTreeMap<(usize, LineId), u32>,
-    /// Who rang whom over which line, by call.
+    /// The line that each call was rung over.
     rings: BTreeMap<CallId, Option<OverLine>>,
     /// Invitations whose request a run of a device's program has answered.
     pub answered: BTreeSet<(usize, u64, InvitationId)>,

@@ -25,6 +25,9 @@ export const KNOWN: readonly (readonly [RegExp, Told])[] = [
   [/ring was refused because it could not be verified: (?<why>.+)\. Tell the security officer/i, 'unverified_ring'],
   [/a ring was not shown: /i, 'ring_crossed'],
   [/refused admission to the call: (?<why>.+)\./i, 'refused_admission'],
+  [/^the call was ended: /i, 'call_crossed'],
+  [/you stopped this line on this device/i, 'line_stopped_here'],
+  [/a stop that this device sent again was refused: (?<why>.+)\. Look at your lines/i, 'stop_refused'],
   [/ended because it could not be trusted: (?<why>.+)\./i, 'untrusted'],
   // Acting for somebody.
   [/the (?:end of the )?delegation does not verify: (?<why>.+)/i, 'not_delegated'],

@@ -4,6 +4,7 @@
 use crate::{
     context::Context,
     mls::{GroupError, Leaf},
+    view::AlertLevel,
 };
 use telcon_identity::{
     IdentityError, LoggedDelegation, LoggedDevice, LoggedEntry, LoggedLine, LoggedRing, TrustStore, VerifiedDevice,
@@ -61,6 +62,13 @@ pub(crate) struct Problem {
     pub(crate) refusal: Refusal,
     /// A sentence for the person.
     pub(crate) text: String,
+}
+
+impl Problem {
+    /// How the sentence is shown: what crossed accuses nobody.
+    pub(crate) fn level(&self) -> AlertLevel {
+        if self.refusal.has_crossed() { AlertLevel::Amber } else { AlertLevel::Red }
+    }
 }
 
 /// Verifies a leaf and admits it to the call of `ring`, which was rung for the principal of `on_behalf` and over `line`: its

@@ -86,7 +86,10 @@ impl Call {
             _ => Ok(()),
         };
         let refusal = result.err()?;
-        let text = format!("The call was ended because it could not be trusted: {refusal}.");
+        let text = match refusal.has_crossed() {
+            true => format!("The call was ended: {refusal}."),
+            false => format!("The call was ended because it could not be trusted: {refusal}."),
+        };
         context.out.push_back(Output::Send(ClientMessage::HangUp { call: self.id, failed: true }));
         self.give_up(text.clone(), context);
         Some(Problem { refusal, text })

@@ -360,12 +360,37 @@ impl Engine {
             Ok(statement) if next.state == LineState::Live => self.send(ClientMessage::SignLine { statement }),
             Ok(statement) => {
                 // Durable before it is sent: the server may lose it, and this device must not ring over what its person stopped.
-                self.state.lines.stopped(&next);
+                self.state.lines.stopped(&next, self.pings_sent);
                 self.out.push_back(Output::Persist);
                 self.send(ClientMessage::StopLine { statement });
+                // Its answer says that the office has handled the stop.
+                self.ping(now_ms);
                 self.stop_calls_over(&next);
             }
             Err(why) => self.alert(AlertLevel::Amber, format!("The line was not changed: {why}.")),
+        }
+    }
+
+    /// After signing in, before the first ping: sends the stops again that the office did not answer. They are signed again, because a
+    /// version counts only if its date agrees with its entry in the log; if the office has the first, it refuses the second.
+    pub(super) fn send_stops_again(&mut self, now_ms: u64) {
+        for stop in self.state.lines.unanswered() {
+            let stop = Line { at_ms: now_ms, ..stop };
+            match self.sign_and_verify(&stop) {
+                Ok((statement, _)) => {
+                    self.state.lines.stopped(&stop, self.pings_sent);
+                    self.send(ClientMessage::StopLine { statement });
+                }
+                Err(error) => self.alert(AlertLevel::Amber, format!("The line was not changed: {error}.")),
+            }
+        }
+    }
+
+    /// The office answered a ping.
+    pub(super) fn on_ping_answered(&mut self) {
+        self.pings_answered += 1;
+        if self.state.lines.pings_answered(self.pings_answered) {
+            self.out.push_back(Output::Persist);
         }
     }
 

@@ -141,6 +141,9 @@ pub struct Engine {
     /// The call whose end the message in progress reports.
     reported_over: Option<CallId>,
     next_ping_ms: Option<u64>,
+    /// Pings since the sign-in, and how many of them the office has answered; it answers in order.
+    pings_sent: u64,
+    pings_answered: u64,
     keepalive: KeepAlive,
     caught_up: bool,
     log_forked: bool,
@@ -200,6 +203,8 @@ impl Engine {
             codes: codes::Codes::default(),
             reported_over: None,
             next_ping_ms: None,
+            pings_sent: 0,
+            pings_answered: 0,
             keepalive: KeepAlive::default(),
             caught_up: false,
             log_forked: false,
@@ -467,6 +472,7 @@ impl Engine {
     }
 
     fn send(&mut self, message: ClientMessage) {
+        self.pings_sent += u64::from(matches!(message, ClientMessage::Ping { .. }));
         self.out.push_back(Output::Send(message));
     }
 
@@ -680,6 +686,10 @@ impl Engine {
             may_ring_over(line.as_deref(), caller, needs_line(self.device.office().rings(), caller, to.role))
         {
             return self.alert(AlertLevel::Amber, why);
+        }
+        // The office's list may not show it yet.
+        if line.as_ref().is_some_and(|line| self.state.lines.is_stopped(&line.over)) {
+            return self.alert(AlertLevel::Amber, "You stopped this line on this device.");
         }
         let lowest = line.as_ref().map_or(self.mode, |line| line.terms.mode);
         let mode = mode.unwrap_or(lowest).max(lowest).max(self.mode).max(self.device.office().floor());

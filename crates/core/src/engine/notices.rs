@@ -26,7 +26,7 @@ impl Engine {
         let own = notice.members.iter().filter(|member| mine(&member.card)).map(|member| member.device);
         let own_devices: Vec<_> = own.collect();
         let can_continue = live && party && !own_devices.is_empty() && !own_devices.contains(&me.device());
-        // A ring rings once: what is repeated with another change of the call does not begin anew.
+        // A notice is repeated with every change of the call: the same request does not ring again.
         let asked_me = notice.asked.iter().find(|asked| asked.principal == me.card().person).filter(|_| live);
         let asked_ms = self.asked.get(&notice.call).copied();
         let asks_until_ms = asked_me.map(|asked| match asked_ms {

@@ -99,6 +99,7 @@ impl Engine {
                 key_missing,
                 ..
             } => {
+                (self.pings_sent, self.pings_answered) = (0, 0);
                 self.recovered_ms = recovered_ms;
                 self.shift_token = None;
                 self.shift = shift.filter(|_| self.device.me().card().place).map(shown_shift);
@@ -123,6 +124,7 @@ impl Engine {
                 self.state.claims.iter_mut().for_each(|claim| claim.since_ms = self.clock.uptime_ms);
                 self.freshness = Freshness::at_sign_in(self.state.log.as_ref().map_or(0, |head| head.size));
                 self.restart_comparisons();
+                self.send_stops_again(now_ms);
                 self.ping(now_ms);
                 self.rejoin_call(in_call);
                 self.await_rings_again();
@@ -144,6 +146,9 @@ impl Engine {
                 self.phase = ConnectionState::Offline;
                 (self.shift_token, self.shift) = (Some(token), None);
                 self.notices.clear();
+                self.asked.clear();
+                self.doubted_lines.clear();
+                self.shown_challenge = None;
                 self.people.clear();
                 self.people_more = false;
                 self.silenced.clear();
@@ -177,6 +182,7 @@ impl Engine {
             ServerMessage::Assigned { call } => self.out.push_back(Output::Event(Event::Assigned { call })),
             ServerMessage::Checkpoint { checkpoint, from_size, consistency } => {
                 // The answer to the ping after signing in: everything that the office sends at sign-in came before it.
+                self.on_ping_answered();
                 self.caught_up = self.phase == ConnectionState::Ready;
                 self.end_unconfirmed_rings();
                 self.on_checkpoint(&checkpoint, from_size, &consistency, now_ms);
@@ -249,7 +255,7 @@ impl Engine {
                     if problem.refusal.is_hostile() {
                         self.report(ReportedAlert::ProofInvalid, concerned);
                     }
-                    self.alert(AlertLevel::Red, problem.text);
+                    self.alert(problem.level(), problem.text);
                 } else {
                     self.record_log_claims(relied_on, now_ms);
                 }
@@ -319,6 +325,11 @@ impl Engine {
             && self.call.as_mut().is_some_and(|call| Some(call.id) == id && call.ask_again_later(self.clock))
         {
             return;
+        }
+        if id.is_none() && code == RefusalCode::NotAllowed && !self.caught_up && self.state.lines.awaits_answer() {
+            // Until the first ping is answered, only they were sent.
+            text = format!("A stop that this device sent again was refused: {text}. Look at your lines.");
+            return self.alert(AlertLevel::Amber, text);
         }
         let ours = self.call.as_ref().is_some_and(|call| Some(call.id) == id && call.ends_when_refused(code));
         if ours && code == RefusalCode::NoSuchCall {

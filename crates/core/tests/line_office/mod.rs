@@ -98,7 +98,7 @@ impl Office {
         &self.authority
     }
 
-    fn append(&mut self, entry: &Entry) -> u64 {
+    pub fn append(&mut self, entry: &Entry) -> u64 {
         self.log.append(&[serde_json::to_vec(entry).unwrap()], NOW).unwrap().first_index
     }
 
@@ -172,7 +172,18 @@ impl Office {
     /// Signs in a device that is in a call, according to the office.
     pub fn sign_in_to(&self, engine: &mut Engine, now_ms: u64, people: &[Contact], in_call: Option<CallId>) {
         engine.connected(now_ms);
-        let signed_in = ServerMessage::SignedIn {
+        engine.handle(now_ms, self.signed_in(engine, people, in_call, false));
+    }
+
+    /// What the office answers to a sign-in. `key_missing` is whether it lacks the key that documents are sealed to.
+    pub fn signed_in(
+        &self,
+        engine: &Engine,
+        people: &[Contact],
+        in_call: Option<CallId>,
+        key_missing: bool,
+    ) -> ServerMessage {
+        ServerMessage::SignedIn {
             you: engine.device().me().card().clone(),
             people: people.to_vec(),
             people_more: false,
@@ -184,9 +195,20 @@ impl Office {
             shift: None,
             checkpoint: self.log.checkpoint().note().to_owned(),
             recovered_ms: None,
-            key_missing: false,
-        };
-        engine.handle(now_ms, signed_in);
+            key_missing,
+        }
+    }
+
+    /// The office answers the pings among these messages of a device.
+    pub fn answer_pings(&self, engine: &mut Engine, sent: &[ClientMessage], now_ms: u64) {
+        for message in sent {
+            let ClientMessage::Ping { log_size } = message else { continue };
+            let newest = self.log.checkpoint();
+            let consistency = self.log.consistency_proof(*log_size, newest.size()).unwrap();
+            let consistency = consistency.iter().map(|hash| Blob(hash.0.to_vec())).collect();
+            let checkpoint = newest.note().to_owned();
+            engine.handle(now_ms, ServerMessage::Checkpoint { checkpoint, from_size: *log_size, consistency });
+        }
     }
 
     /// The office tells a device whom it can ring.
@@ -265,10 +287,13 @@ impl Office {
         (holder, line)
     }
 
+    pub fn verify(&self, statement: &str) -> VerifiedLine {
+        telcon_identity::Office::pin(&self.info, None).unwrap().verify_line(statement).unwrap()
+    }
+
     /// The office logs a version that a device signed.
     pub fn log_line(&mut self, statement: &str) -> VerifiedLine {
-        let office = telcon_identity::Office::pin(&self.info, None).unwrap();
-        let line = office.verify_line(statement).unwrap();
+        let line = self.verify(statement);
         let Line { line: id, version, state, .. } = *line.content();
         let index = self.append(&Entry::LineSigned {
             time_ms: NOW,

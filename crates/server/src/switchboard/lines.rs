@@ -192,6 +192,7 @@ impl Switchboard {
     /// A device signs the next version of a line, which the driver verified, unless `new` says why not.
     pub fn sign_line(&mut self, session: SessionId, new: Result<NewLine, String>, now_ms: u64) -> Effects {
         match new.and_then(|new| self.may_sign_line(session, &new, now_ms).map(|()| new)) {
+            Ok(new) if self.is_stopped_so(&new) => {}
             Ok(new) => {
                 let (id, state) = (new.content.line, new.content.state);
                 let (version, statement) = version(new, now_ms);
@@ -213,6 +214,21 @@ impl Switchboard {
             Err(text) => self.context.refuse(session, None, RefusalCode::NotAllowed, &text),
         }
         self.finish(now_ms)
+    }
+
+    /// Whether a line is stopped as this version says, by the same device, or has ended: a device sends a stop again whose answer it did
+    /// not get, with another date.
+    fn is_stopped_so(&self, new: &NewLine) -> bool {
+        let content = &new.content;
+        let same = |held: &LineVersion| {
+            let of = &held.content;
+            held.by == new.by
+                && (of.version, of.state, of.previous) == (content.version, content.state, content.previous)
+        };
+        match self.context.lines.rows.get(&content.line) {
+            Some(held) => content.state != LineState::Live && held.pending.iter().chain(&held.current).any(same),
+            None => content.state == LineState::Ended,
+        }
     }
 
     fn may_sign_line(&self, session: SessionId, new: &NewLine, now_ms: u64) -> Result<(), String> {
@@ -237,6 +253,7 @@ impl Switchboard {
             }
         }
         match self.context.lines.rows.get(&content.line) {
+            _ if self.is_stopped_so(new) => Ok(()),
             Some(held) => {
                 if held.pending.is_some() {
                     return Err(

@@ -97,6 +97,10 @@ export const told = {
   call_over: 'This call has ended, or cannot be joined.',
   old_ring: 'An earlier call was repeated. It was not shown.',
   ring_crossed: 'A call came over a line that had just been stopped or changed. It did not ring here.',
+  call_crossed: 'The line was stopped or changed at this moment, and the call was ended.',
+  line_stopped_here: 'You stopped this line on this device. Look at your lines to use it again.',
+  stop_refused: (why: string) =>
+    `You stopped a line while your office could not be reached, and it was not stopped: ${why}. Look at your lines.`,
   unverified_ring: (why: string) =>
     `A call could not be verified and was not shown: ${why}. Tell your security officer.`,
   too_many: 'Too many calls in a short time. Wait a minute, then try again.',

@@ -111,6 +111,10 @@ export const told: Text['told'] = {
   call_over: 'Cet appel est terminé, ou ne peut être rejoint.',
   old_ring: 'Un appel antérieur s’est répété. Il n’a pas été présenté.',
   ring_crossed: 'Un appel est arrivé par une ligne qui venait d’être arrêtée ou modifiée. Il n’a pas sonné ici.',
+  call_crossed: 'La ligne a été arrêtée ou modifiée à cet instant, et il a été mis fin à l’appel.',
+  line_stopped_here: 'Vous avez arrêté cette ligne sur cet appareil. Consultez vos lignes pour la réutiliser.',
+  stop_refused: (why) =>
+    `Vous avez arrêté une ligne alors que votre cabinet était injoignable, et elle n’a pas été arrêtée (${why}). Consultez vos lignes.`,
   unverified_ring: (why) =>
     `Un appel n’a pu être vérifié et n’a pas été présenté (${why}). Prévenez votre responsable de la sécurité.`,
   too_many: 'Trop d’appels en peu de temps. Patientez une minute, puis réessayez.',
