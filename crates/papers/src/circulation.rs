@@ -230,7 +230,7 @@ impl Content for Circulation {
         unique("copies", self.copies.iter().map(|copy| copy.number))?;
         unique("copies", self.copies.iter().map(|copy| copy.reader))?;
         self.copies.iter().try_for_each(|copy| {
-            ensure(copy.number > 0, "number", Reason::OutOfRange)?;
+            ensure((1..=MAX_COPIES as u32).contains(&copy.number), "number", Reason::OutOfRange)?;
             short("name", &copy.name)?;
             ensure(copy.choices.len() == self.alternatives.len(), "choices", Reason::Contradiction)?;
             let exists =

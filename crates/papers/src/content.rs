@@ -1,7 +1,7 @@
 //! What all papers have in common: a version, limits, and strict JSON.
 //!
-//! The JSON is the content of a sealed document. Whoever opens one got it from a device of a reader, through a server that cannot
-//! read it: it is still input from outside, so that nothing is used before [`Content::check`] passed.
+//! The JSON is the content of a sealed document. It was written by another device and came through a server that cannot read it, so it
+//! is input from outside: nothing is used before [`Content::check`] passed.
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 

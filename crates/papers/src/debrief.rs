@@ -1,11 +1,12 @@
-//! What is remembered of a call that nobody wrote down: after a direct call, or after one that went over something else.
+//! A debrief: what is remembered of a call without notes, after a direct call or one outside of Telcon.
 
 use crate::action::Action;
 use crate::content::*;
 use serde::{Deserialize, Serialize};
 use telcon_proto::{CallId, PersonId};
 
-/// How long a record of a call outside of the office's system may take to be in it, days: 44 USC 2209 and 2911.
+/// Days until a record of a call outside of the office's system has to be in it: the deadline that 44 U.S.C. 2209(a) and 2911(a) set for
+/// messages sent from other accounts.
 pub const OUTSIDE_DEADLINE_DAYS: u64 = 20;
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
@@ -18,11 +19,11 @@ pub enum DebriefOf {
         /// The call.
         call: CallId,
     },
-    /// A call that went over something else: an *open call*.
+    /// A call outside of Telcon: an *open call*.
     Outside(OutsideCall),
 }
 
-/// A call that went over something else.
+/// A call outside of Telcon.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OutsideCall {

@@ -108,7 +108,7 @@ pub struct Turn {
     pub origin: Origin,
     /// Whether a person signed them off. What a person wrote is.
     pub confirmed: bool,
-    /// Whether a note-taker marked the moment as sensitive: whoever marks the portion is told.
+    /// Whether a note-taker marked the moment as sensitive: shown to the person who marks the portion.
     pub sensitive: bool,
     /// The mark.
     pub mark: Option<Mark>,
@@ -290,7 +290,22 @@ impl Memorandum {
         self.subject.mark.iter().chain(turns).chain(decisions).chain(&self.actions_mark)
     }
 
-    /// The banner: the highest portion. None while no portion is marked.
+    /// Whether each portion has a mark, and each mark is one of the scheme. Until then, the banner may still rise.
+    pub fn is_fully_marked(&self) -> bool {
+        let is_mark = |blocker: &Blocker| {
+            matches!(
+                blocker,
+                Blocker::SubjectUnmarked
+                    | Blocker::TurnUnmarked(_)
+                    | Blocker::DecisionUnmarked(_)
+                    | Blocker::ActionsUnmarked
+                    | Blocker::MarkUnknown { .. }
+            )
+        };
+        !self.blockers().iter().any(is_mark)
+    }
+
+    /// The banner: the highest portion that is marked. None while no portion is.
     pub fn banner(&self) -> Option<Banner> {
         self.scheme.banner(self.marks())
     }
@@ -343,17 +358,20 @@ impl Memorandum {
         format!("({})", parts.join(&self.scheme.separator))
     }
 
-    /// Portions whose mark is lower in `later`, or gone with its turn: what a reviewer of the later version has to see.
+    /// Turns whose mark is lower in `later`, has fewer caveats, or is gone with its turn: what a reviewer of the later version has to see.
+    /// All marked turns if the scheme is another one: levels of two schemes cannot be compared.
     pub fn lowered(&self, later: &Self) -> Vec<ItemId> {
         let rank = |memo: &Self, mark: &Option<Mark>| mark.as_ref().and_then(|mark| memo.scheme.rank(mark));
         let lower = |turn: &&Turn| {
             let now = later.turns.iter().find(|known| known.id == turn.id);
             let before = rank(self, &turn.mark);
             before.is_some()
-                && now.is_none_or(|now| {
-                    let caveats = |turn: &Turn| turn.mark.as_ref().map(|mark| mark.caveats.clone()).unwrap_or_default();
-                    rank(later, &now.mark) < before || !caveats(now).is_superset(&caveats(turn))
-                })
+                && (self.scheme != later.scheme
+                    || now.is_none_or(|now| {
+                        let caveats =
+                            |turn: &Turn| turn.mark.as_ref().map(|mark| mark.caveats.clone()).unwrap_or_default();
+                        rank(later, &now.mark) < before || !caveats(now).is_superset(&caveats(turn))
+                    }))
         };
         self.turns.iter().filter(lower).map(|turn| turn.id).collect()
     }

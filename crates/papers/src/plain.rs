@@ -67,6 +67,8 @@ pub struct Sheet {
 const UNMARKED: &str = "(?)";
 /// The banner of a draft in which nothing is marked.
 const NO_BANNER: &str = "NOT YET MARKED";
+/// Behind the banner of a draft in which a portion has no mark, or an unknown one: it may be higher than the banner.
+const BANNER_MAY_RISE: &str = " (NOT YET FULLY MARKED)";
 
 fn names(people: &[Attendee]) -> String {
     let name = |attendee: &Attendee| match attendee.organisation.is_empty() {
@@ -164,8 +166,9 @@ pub fn sheet(
         |copy| format!("Copy {copy} · record {}", printable(&colophon.record)),
     );
     let id = format!("{}/{}/{}", colophon.record, colophon.digest, copy.unwrap_or(0)).into_bytes();
+    let more = if memo.is_fully_marked() { "" } else { BANNER_MAY_RISE };
     Sheet {
-        banner: memo.banner().map_or_else(|| NO_BANNER.to_owned(), |banner| printable(&banner.text)),
+        banner: memo.banner().map_or_else(|| NO_BANNER.to_owned(), |banner| printable(&banner.text) + more),
         blocks,
         footer,
         title: format!("Memorandum: {}", printable(&memo.subject.text)),

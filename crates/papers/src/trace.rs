@@ -4,11 +4,12 @@
 //! anybody: whoever has access to a reader's screen, print or voice may have passed a text on, and a text of two copies, or one that
 //! was retyped from memory, fits none.
 //!
-//! **Model.** A portion of which copies have different wordings contributes to a leaked text at most one passage, retyped with
+//! **Model.** Local alignment (Smith and Waterman, 1981), scored by log-odds as in Durbin et al., *Biological Sequence Analysis* (1998),
+//! chapter 2. The probabilities are estimates, not fitted to leaks. A portion of which copies have different wordings contributes to a leaked text at most one passage, retyped with
 //! errors: words are kept, replaced, left out or put in with fixed probabilities ([`KEPT`] …). The likelihood of the best local
 //! alignment is compared with that of the same words drawn from a background of word frequencies. *None of them* is half a text that
-//! has nothing to do with the memorandum, and half one whose wordings were drawn at random: another copy, or a mix of copies. Line
-//! breaks, where the leak has them, count with at most the evidence that the number of layouts allows.
+//! has nothing to do with the memorandum, and half one whose wordings were drawn at random: another copy, or a mix of copies. Before the
+//! text is seen, *none of them* has probability 1/2, and the copies share the other half equally. Line breaks, where the leak has them, count with at most the evidence that the number of layouts allows.
 
 use crate::circulation::{Alternatives, Circulation, Copy, LayoutMarks};
 use crate::memorandum::{Memorandum, Turn};
@@ -101,7 +102,9 @@ pub struct Fit {
     pub log_likelihood: f64,
     /// Probability that the text comes from this copy, among all copies and none of them.
     pub probability: f64,
-    /// Probability that a copy whose wordings were drawn at random would fit at least as well.
+    /// Probability that one copy whose wordings were drawn at random would fit at least as well: the exact distribution over wordings,
+    /// in steps of 0.05 nats, times one over the likelihood ratio of the line breaks, which bounds their chance (Markov's inequality).
+    /// The best of many copies has more chances.
     pub chance: f64,
 }
 
@@ -414,7 +417,7 @@ fn layout(material: &Material, leaked: &str, lines: Lines) -> Vec<f64> {
     sums.into_iter().map(|sum| log_sum(0.5f64.ln(), 0.5f64.ln() + sum)).collect()
 }
 
-/// The distribution of scores of copies whose wordings are drawn at random.
+/// The distribution of scores of copies whose wordings are drawn at random: the convolution of the portions' distributions.
 struct Chances(BTreeMap<i64, f64>);
 
 fn steps(score: f64) -> i64 {

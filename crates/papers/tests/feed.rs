@@ -1,4 +1,4 @@
-//! Feeds of strangers.
+//! Calendar feeds from outside the office.
 
 mod support;
 
@@ -44,6 +44,36 @@ fn conflicts_are_found_by_the_clock_of_each_event() {
         assert_eq!(free(&feed, AT), Conflict::Busy, "{event_lines}");
         assert_eq!(free(&feed, AT - 12 * 3_600_000), Conflict::Free, "{event_lines}");
         assert_eq!(feed.not_understood, 0);
+    }
+}
+
+#[test]
+fn the_last_occurrence_before_an_until_in_utc_is_found_in_summer_time() {
+    // Since winter; the last is on 5 June at nine in New York, exactly when the rule ends.
+    for (until, expected) in [("20260605T130000Z", Conflict::Busy), ("20260605T125959Z", Conflict::Free)] {
+        let series = "DTSTART;TZID=America/New_York:20260227T090000\nDURATION:PT60M\nRRULE:FREQ=WEEKLY;UNTIL=";
+        let feed = read(&event(&format!("{series}{until}"))).unwrap();
+        // A week after 13:28 UTC on 29 May.
+        assert_eq!(free(&feed, AT + 7 * DAY), expected, "{until}");
+        assert_eq!(free(&feed, AT + 14 * DAY), Conflict::Free);
+    }
+}
+
+#[test]
+fn a_call_in_the_hour_that_clocks_show_twice_keeps_its_moment() {
+    let zone = Zone::named("America/New_York").unwrap();
+    let office = "office.example".parse().unwrap();
+    // 1 November 2026: 05:30 and 06:30 UTC are both 01:30 in New York.
+    for start_ms in [1_793_511_000_000, 1_793_514_600_000] {
+        let mut schedule = Schedule::new(item(1), "Private call", vec![place("Ours", "America/New_York", "")]);
+        schedule.offer(item(2), Side::Ours, vec![Slot { start_ms, length_min: 20 }], 1).unwrap();
+        schedule.pick(Side::Theirs, 0, 2).unwrap();
+        let file =
+            Invitation { schedule: &schedule, office: &office, organizer: None, attendees: vec![], zones: vec![&zone] };
+        let file = invitation(&file).unwrap();
+        assert!(!file.contains("METHOD"), "a request needs an organizer: {file}");
+        let feed = Feed::read(file.as_bytes(), (start_ms - DAY, start_ms + DAY), &Utc, &zones).unwrap();
+        assert_eq!(feed.busy, [Busy { start_ms, end_ms: start_ms + 20 * 60_000 }]);
     }
 }
 

@@ -1,4 +1,4 @@
-//! Other people's programs read what we write: PyPI `icalendar`, npm `ical.js`, PyPI `python-docx`.
+//! Third-party programs read what we write: PyPI `icalendar`, npm `ical.js`, PyPI `python-docx`.
 //!
 //! Needs `TELCON_INTEROP`: a directory with `node_modules/ical.js` and `venv/bin/python` with the other two.
 

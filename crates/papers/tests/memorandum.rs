@@ -126,6 +126,22 @@ fn a_portion_whose_mark_was_lowered_between_review_and_approval_is_named() {
     caveat.turns[1].mark.as_mut().unwrap().caveats.insert("NF".into());
     assert_eq!(caveat.lowered(&reviewed), [reviewed.turns[1].id]);
     assert_eq!(reviewed.lowered(&caveat), []);
+    let mut other = reviewed.clone();
+    other.scheme = telcon_papers::marking::Scheme::named("uk").unwrap();
+    assert_eq!(reviewed.lowered(&other).len(), reviewed.turns.len(), "levels of two schemes cannot be compared");
+}
+
+#[test]
+fn the_banner_of_a_partly_marked_draft_says_that_it_may_rise() {
+    let banner = |memo: &Memorandum| telcon_papers::plain::sheet(memo, &colophon(), None, 0, &|_| None).banner;
+    let mut memo = finished();
+    let whole = banner(&memo);
+    assert!(!whole.contains("NOT YET"), "{whole}");
+    for mark in [None, Some(Mark::level("NS"))] {
+        memo.turns[2].mark = mark;
+        assert!(banner(&memo).ends_with(" (NOT YET FULLY MARKED)"), "{}", banner(&memo));
+    }
+    assert_eq!(banner(&draft(&Notes::default(), &transcript())), "NOT YET MARKED");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The fonts, and text shaped with them.
 
 use rustybuzz::{Direction, Face, UnicodeBuffer};
+use subsetter::{GlyphRemapper, subset};
 use unicode_bidi::{BidiInfo, Level};
 
 /// Font files (OFL 1.1, see `fonts/README.md`), in the order in which a character is looked for.
@@ -18,6 +19,7 @@ pub(crate) const NAMES: [&str; 5] =
 
 /// Shown in place of a character that no font has: PDF/A forbids the font's own box (ISO 19005-2, 6.2.11.8).
 const SUBSTITUTES: [char; 3] = ['\u{fffd}', '\u{25a1}', '?'];
+
 /// Between ideographs a line may break.
 fn is_ideograph(c: char) -> bool {
     matches!(c, '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}' | '\u{f900}'..='\u{faff}')
@@ -100,8 +102,18 @@ impl Fonts {
         &self.faces[font]
     }
 
-    pub(crate) fn file(font: usize) -> &'static [u8] {
-        FILES[font]
+    /// A font file of these glyphs alone, and the parts of glyphs that they are made of; and for each glyph identifier of the whole
+    /// font its number in that file, 0 if it is not there.
+    pub(crate) fn subset(font: usize, glyphs: impl Iterator<Item = u16>) -> (Vec<u8>, Vec<u16>) {
+        let mut remapper = GlyphRemapper::new();
+        let mut numbers = vec![0];
+        for id in glyphs {
+            let at = usize::from(id);
+            numbers.resize(numbers.len().max(at + 1), 0);
+            numbers[at] = remapper.remap(id);
+        }
+        let file = subset(FILES[font], 0, &remapper).expect("invariant: the built-in fonts are valid");
+        (file, numbers)
     }
 
     /// The font for a character, and whether it has it. Marks and joiners stay with what they follow, if it can show them.

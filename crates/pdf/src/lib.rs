@@ -1,13 +1,13 @@
 //! PDF for printing and filing: an opened record (the same content as `record.html`), a memorandum and its copies, a brief, an
 //! invitation's page.
 //!
-//! Every file is PDF/A-2a (ISO 19005-2): tagged, all fonts embedded, text that can be copied. Fonts for Latin, Greek, Cyrillic,
-//! Arabic, Hebrew, the ideographs of GB 2312 and the more frequent ones of Big5, and kana are embedded; text is shaped (joined
+//! Every file is PDF/A-2a (ISO 19005-2): tagged, with the glyphs that it uses embedded, and text that can be copied. Fonts for Latin, Greek, Cyrillic,
+//! Arabic, Hebrew, the ideographs of GB 2312 and the more frequent ones of Big5, and kana are compiled in; text is shaped (joined
 //! letters, marks) and reordered for reading from right to left. Characters of other scripts are shown as a substitute, keep their
 //! text for copying, and the document says so. The same input always gives the same bytes: there is no time and no randomness in
 //! the file.
 //!
-//! `typst` would give the same, with 380 crates and many minutes of compiling; this has five small ones.
+//! `typst` would give the same, with 380 crates and many minutes of compiling.
 
 mod archival;
 mod brief;

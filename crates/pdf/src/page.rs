@@ -445,8 +445,10 @@ fn write_font(
     reference: Ref,
     new: &mut impl FnMut() -> Ref,
 ) {
-    let (cid, descriptor, cmap, file) = (new(), new(), new(), new());
-    let name = Name(NAMES[font].as_bytes());
+    let (cid, descriptor, cmap, file, numbers) = (new(), new(), new(), new(), new());
+    let (subset, glyph_numbers) = Fonts::subset(font, used.keys().copied());
+    let name = subset_name(font, used.keys().copied());
+    let name = Name(name.as_bytes());
     let system = SystemInfo { registry: Str(b"Adobe"), ordering: Str(b"Identity"), supplement: 0 };
     let mut type0 = pdf.type0_font(reference);
     type0.base_font(name).encoding_predefined(Name(b"Identity-H")).descendant_font(cid).to_unicode(cmap);
@@ -455,7 +457,8 @@ fn write_font(
     let scale = 1000.0 / face.units_per_em() as f32;
     let mut cid_font = pdf.cid_font(cid);
     cid_font.subtype(CidFontType::Type2).base_font(name).system_info(system).font_descriptor(descriptor);
-    cid_font.default_width(0.0).cid_to_gid_map_predefined(Name(b"Identity"));
+    // Pages name glyphs by their identifiers in the whole font.
+    cid_font.default_width(0.0).cid_to_gid_map_stream(numbers);
     let mut widths = cid_font.widths();
     for id in used.keys().copied().chain([0]).collect::<BTreeSet<u16>>() {
         let units = face.glyph_hor_advance(rustybuzz::ttf_parser::GlyphId(id)).unwrap_or(0);
@@ -483,10 +486,22 @@ fn write_font(
     }
     let unicode = unicode.finish();
     pdf.cmap(cmap, unicode.as_slice());
-    let data = Fonts::file(font);
-    let packed = deflate(data);
+    let glyph_numbers: Vec<u8> = glyph_numbers.into_iter().flat_map(u16::to_be_bytes).collect();
+    pdf.stream(numbers, &deflate(&glyph_numbers)).filter(Filter::FlateDecode);
+    let packed = deflate(&subset);
     let mut stream = pdf.stream(file, &packed);
-    stream.filter(Filter::FlateDecode).pair(Name(b"Length1"), data.len() as i32);
+    stream.filter(Filter::FlateDecode).pair(Name(b"Length1"), subset.len() as i32);
+}
+
+/// The name of a subset: six letters that follow from its glyphs, in front of the font's name (ISO 32000-1, section 9.6.4).
+fn subset_name(font: usize, glyphs: impl Iterator<Item = u16>) -> String {
+    let mut digest = glyphs.fold(0u64, |digest, id| digest.wrapping_mul(0x0100_0000_01b3) ^ u64::from(id));
+    let tag = (0..6).map(|_| {
+        let letter = char::from(b'A' + (digest % 26) as u8);
+        digest /= 26;
+        letter
+    });
+    tag.chain("+".chars()).chain(NAMES[font].chars()).collect()
 }
 
 fn deflate(bytes: &[u8]) -> Vec<u8> {

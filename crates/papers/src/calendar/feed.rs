@@ -1,7 +1,7 @@
 //! A calendar feed, read on a device for the times at which its owner is busy.
 //!
-//! A feed is written by others. Its size, lines, nesting, events and recurrences have limits; what is beyond them is refused or
-//! reported, and nothing in it is shown but times: not titles, not people.
+//! A feed comes from outside the office. Its size, lines, nesting, events and recurrences have limits; what exceeds them is refused or
+//! reported. Only times are taken from it: no titles, no people.
 
 use super::line::{ContentLine, parse};
 use super::recurrence::{BUDGET, NotExpanded, Rule};
@@ -64,11 +64,11 @@ pub struct Feed {
 /// Whether an offered time fits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Conflict {
-    /// Nothing is in the calendar then.
+    /// No event overlaps it.
     Free,
-    /// Nothing that was understood.
+    /// No event that was understood overlaps it, and some were not understood.
     Unsure,
-    /// Something is.
+    /// An event overlaps it.
     Busy,
 }
 
@@ -222,7 +222,10 @@ impl Reading<'_> {
         let length = match (&event.end, event.length) {
             (Some(end), _) => self.moment(end.written.seconds, end)?.checked_sub(first)? / 1000,
             (None, Some(length)) => length,
-            (None, None) if start.written.is_date => 86_400,
+            // A day: 23 or 25 hours where clocks change.
+            (None, None) if start.written.is_date => {
+                self.moment(start.written.seconds + 86_400, start)?.checked_sub(first)? / 1000
+            }
             (None, None) => 0,
         };
         if !(0..=MAX_LENGTH_S).contains(&length) {
@@ -244,7 +247,7 @@ impl Reading<'_> {
         // A day to either side, because the window is in UTC and the rule by a clock.
         let shift = start.written.seconds - first / 1000;
         let window = (from / 1000 + shift - length - 86_400, to / 1000 + shift + 86_400);
-        let (starts, whole) = rule.starts(start.written.seconds, window, shift, &mut self.budget);
+        let (starts, whole) = rule.starts(start.written.seconds, window, &mut self.budget);
         // Exceptions are paid for as occurrences are.
         self.budget = self.budget.checked_sub((event.exceptions.len() + replaced.len()) as u32)?;
         let mut excluded = std::collections::BTreeSet::new();
@@ -257,6 +260,9 @@ impl Reading<'_> {
         }
         for seconds in starts {
             let at = self.moment(seconds, start)?;
+            if rule.until_utc().is_some_and(|until| at > until * 1000) {
+                break;
+            }
             if !excluded.contains(&at) && !excluded_days.contains(&seconds.div_euclid(86_400)) {
                 add(at);
             }

@@ -1,11 +1,11 @@
 //! The event of a planned call, as a calendar takes it (iTIP, RFC 5546).
 
 use super::line::{quoted, text, write};
-use crate::clock::{Shown, ZoneClock};
+use crate::clock::{Shown, ZoneClock, moment};
 use crate::schedule::{Schedule, Standing};
 use telcon_proto::OfficeName;
 
-/// Somebody whom a calendar names.
+/// A person or desk that the event names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Party {
     /// As shown: `Office of the President`.
@@ -14,16 +14,7 @@ pub struct Party {
     pub address: String,
 }
 
-/// What an `.ics` file does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Method {
-    /// Invites, or moves an event that is known.
-    Request,
-    /// Cancels.
-    Cancel,
-}
-
-/// What a file needs beside the schedule.
+/// A schedule, and what its `.ics` file needs beside it.
 pub struct Invitation<'a> {
     /// The schedule, confirmed or cancelled.
     pub schedule: &'a Schedule,
@@ -31,7 +22,7 @@ pub struct Invitation<'a> {
     pub office: &'a OfficeName,
     /// Who invites: the desk, not the principal. None: no people are named at all.
     pub organizer: Option<Party>,
-    /// Who is invited. Needs an organizer.
+    /// Who is invited. Needs an organizer. Without attendees the file is an event to import, and no message that can be answered.
     pub attendees: Vec<Party>,
     /// The clocks of the places, ours first. The event is in the first one's time; a calendar gets the rules of all.
     pub zones: Vec<&'a dyn ZoneClock>,
@@ -44,9 +35,9 @@ const MAX_CHANGES: usize = 8;
 /// The file for where the schedule stands; none while it is open. Byte for byte the same for the same schedule.
 pub fn invitation(invitation: &Invitation<'_>) -> Option<String> {
     let schedule = invitation.schedule;
-    let (method, slot) = match schedule.standing {
-        Standing::Confirmed { slot } => (Method::Request, slot),
-        Standing::Cancelled { slot } => (Method::Cancel, slot),
+    let (is_cancelled, slot) = match schedule.standing {
+        Standing::Confirmed { slot } => (false, slot),
+        Standing::Cancelled { slot } => (true, slot),
         Standing::Offering => return None,
     };
     let mut out = String::new();
@@ -55,7 +46,10 @@ pub fn invitation(invitation: &Invitation<'_>) -> Option<String> {
     line("VERSION", "2.0");
     line("PRODID", "-//Telcon//Planned calls//EN");
     line("CALSCALE", "GREGORIAN");
-    line("METHOD", if method == Method::Cancel { "CANCEL" } else { "REQUEST" });
+    // Both methods demand an organizer and attendees (RFC 5546, sections 3.2.2 and 3.2.5).
+    if invitation.organizer.is_some() && !invitation.attendees.is_empty() {
+        line("METHOD", if is_cancelled { "CANCEL" } else { "REQUEST" });
+    }
     let mut written: Vec<&str> = Vec::new();
     for zone in &invitation.zones {
         if zone.name() != "UTC" && !written.contains(&zone.name()) {
@@ -68,7 +62,13 @@ pub fn invitation(invitation: &Invitation<'_>) -> Option<String> {
     line("SEQUENCE", &schedule.sequence.to_string());
     line("DTSTAMP", &utc(schedule.changed_ms));
     line("LAST-MODIFIED", &utc(schedule.changed_ms));
-    match invitation.zones.first().filter(|zone| zone.name() != "UTC") {
+    // When clocks are set back, a local time means the first of two moments (RFC 5545, section 3.3.5): the second one is written in UTC.
+    let is_unambiguous = |zone: &dyn ZoneClock| {
+        [slot.start_ms, slot.end_ms()]
+            .iter()
+            .all(|at_ms| moment(zone, &Shown::of(zone, *at_ms)) == i64::try_from(at_ms / 1000 * 1000).ok())
+    };
+    match invitation.zones.first().filter(|zone| zone.name() != "UTC" && is_unambiguous(**zone)) {
         Some(zone) => {
             let id = format!(";TZID={}", zone.name());
             line(&format!("DTSTART{id}"), &Shown::of(*zone, slot.start_ms).basic());
@@ -80,14 +80,14 @@ pub fn invitation(invitation: &Invitation<'_>) -> Option<String> {
         }
     }
     let title = text(&schedule.title);
-    line("SUMMARY", &if method == Method::Cancel { format!("Cancelled: {title}") } else { title });
-    line("STATUS", if method == Method::Cancel { "CANCELLED" } else { "CONFIRMED" });
+    line("SUMMARY", &if is_cancelled { format!("Cancelled: {title}") } else { title });
+    line("STATUS", if is_cancelled { "CANCELLED" } else { "CONFIRMED" });
     line("CLASS", "PRIVATE");
-    line("TRANSP", if method == Method::Cancel { "TRANSPARENT" } else { "OPAQUE" });
+    line("TRANSP", if is_cancelled { "TRANSPARENT" } else { "OPAQUE" });
     if let Some(organizer) = &invitation.organizer {
         line(&format!("ORGANIZER;CN={}", quoted(&organizer.name)), &address(organizer));
         for attendee in &invitation.attendees {
-            let status = if method == Method::Cancel { "" } else { ";PARTSTAT=NEEDS-ACTION;RSVP=TRUE" };
+            let status = if is_cancelled { "" } else { ";PARTSTAT=NEEDS-ACTION;RSVP=TRUE" };
             line(&format!("ATTENDEE;CN={};ROLE=REQ-PARTICIPANT{status}", quoted(&attendee.name)), &address(attendee));
         }
     }

@@ -16,7 +16,7 @@ pub(super) struct Rule {
     count: Option<u32>,
     /// The last moment, seconds by the clock of the event (or UTC's if `until_is_utc`).
     until: Option<i64>,
-    pub(super) until_is_utc: bool,
+    until_is_utc: bool,
     /// Weekdays, Monday 0, with their number in the month (0: each).
     days: Vec<(i8, u8)>,
     month_days: Vec<i8>,
@@ -97,18 +97,23 @@ impl Rule {
         fits.then_some(Self { frequency, interval, count, until, until_is_utc, days, month_days }).ok_or(NotExpanded)
     }
 
-    /// Starts within `[from, to)` (seconds by the event's clock) of an event that first starts at `start`. `until` is given by the
-    /// same clock. `budget` is lowered by each step; none is left: what was found so far, and an error.
+    /// The last moment at which an occurrence may start, seconds since the Unix epoch, if the rule gives it in UTC.
+    pub(super) fn until_utc(&self) -> Option<i64> {
+        self.until.filter(|_| self.until_is_utc)
+    }
+
+    /// Starts within `[from, to)` (seconds by the event's clock) of an event that first starts at `start`. Starts of up to a day
+    /// after [`Rule::until_utc`] may be among them: only the caller knows the zone's offset then. `budget` is lowered by each step;
+    /// when none is left: what was found so far, and an error.
     pub(super) fn starts(
         &self,
         start: i64,
         (from, to): (i64, i64),
-        until_shift: i64,
         budget: &mut u32,
     ) -> (Vec<i64>, Result<(), NotExpanded>) {
         const DAY: i64 = 86_400;
         let (first_day, of_day) = (start.div_euclid(DAY), start.rem_euclid(DAY));
-        let until = self.until.map_or(i64::MAX, |until| until + if self.until_is_utc { until_shift } else { 0 });
+        let until = self.until.map_or(i64::MAX, |until| until + if self.until_is_utc { DAY } else { 0 });
         let (mut found, mut counted) = (Vec::new(), 0u32);
         let mut period = 0;
         // Without a count, periods before the window need not be visited.
@@ -237,7 +242,7 @@ mod tests {
     fn starts(rule: &str, start: &str, days: i64) -> Vec<String> {
         let start = super::super::written::time(start).unwrap().seconds;
         let rule = Rule::parse(rule).unwrap();
-        let (found, whole) = rule.starts(start, (start, start + days * 86_400), 0, &mut 10_000);
+        let (found, whole) = rule.starts(start, (start, start + days * 86_400), &mut 10_000);
         assert_eq!(whole, Ok(()));
         found.into_iter().map(|at| Shown::at(at * 1000, 0).basic()[..8].to_owned()).collect()
     }
@@ -277,10 +282,10 @@ mod tests {
         let rule = Rule::parse("FREQ=DAILY").unwrap();
         let (start, now) = (super::super::written::time("19700101T090000").unwrap().seconds, 1_800_000_000);
         let mut budget = 100;
-        let (found, whole) = rule.starts(start, (now, now + 3 * 86_400), 0, &mut budget);
+        let (found, whole) = rule.starts(start, (now, now + 3 * 86_400), &mut budget);
         assert_eq!((found.len(), whole), (3, Ok(())));
         // With a count, each has to be counted: the budget ends it.
         let rule = Rule::parse("FREQ=DAILY;COUNT=4000000000").unwrap();
-        assert_eq!(rule.starts(start, (now, now + 1), 0, &mut 1000).1, Err(NotExpanded));
+        assert_eq!(rule.starts(start, (now, now + 1), &mut 1000).1, Err(NotExpanded));
     }
 }
