@@ -11,7 +11,6 @@ use crate::{
     error::{Flaw, Result},
     jws,
     key::DeviceKey,
-    name::{card_name, check_zone},
     office::Office,
 };
 use sha2::{Digest as _, Sha256};
@@ -103,22 +102,9 @@ impl Office {
         }
         let (device, payload) = self.verify_signed(jws, HOLDER_ATTESTATION_TYP)?;
         let content: HolderAttestation = serde_json::from_slice(&payload).map_err(|_| Flaw::Payload)?;
-        let offices = [&content.office, &content.principal.office, &content.holder.office];
-        if offices.iter().any(|office| *office != self.domain()) {
-            return Err(Flaw::OtherOffice.into());
-        }
-        if !allows(content.principal.role, Action::GiveLines) || !allows(content.holder.role, Action::HoldLines) {
-            return Err(Flaw::LineRole.into());
-        }
+        self.check_given(&content.office, &content.principal, &content.holder, &content.terms)?;
         if !allows(device.card().role, Action::ActForPrincipal) {
             return Err(Flaw::DelegationRole.into());
-        }
-        for card in [&content.principal, &content.holder] {
-            card_name(card, &[0; 16])?;
-        }
-        let zone = content.terms.hours.as_ref().is_none_or(|hours| check_zone(&hours.zone).is_ok());
-        if !zone || !content.terms.is_well_formed() || content.terms.mode < self.floor() {
-            return Err(Flaw::LineTerms.into());
         }
         device.check_time(content.at_ms)?;
         Ok(VerifiedAttestation { content, device })

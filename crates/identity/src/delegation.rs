@@ -19,6 +19,7 @@ use telcon_proto::{
     delegation::{Act, Delegation, DelegationEnd, OnBehalf, ProvenDelegation},
     entry::Entry,
     limits::MAX_DELEGATION_MS,
+    message::Logged,
     policy::{Action, allows},
 };
 
@@ -157,6 +158,35 @@ impl VerifiedDelegationEnd {
     }
 }
 
+/// What proves that a statement is in the log: its entry, the device that signed it, and the delegation under which it did.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Basis {
+    pub(crate) signed: LoggedEntry,
+    pub(crate) device: LoggedDevice,
+    pub(crate) delegation: Option<LoggedDelegation>,
+}
+
+impl Basis {
+    /// All entries of it, the statement's own first.
+    pub(crate) fn entries(&self) -> Vec<&LoggedEntry> {
+        let delegation = self.delegation.iter().flat_map(LoggedDelegation::entries);
+        [&self.signed, self.device.entry()].into_iter().chain(delegation).collect()
+    }
+
+    /// The delegation, without its proofs.
+    pub(crate) fn under(&self) -> Option<&VerifiedDelegation> {
+        self.delegation.as_ref().map(LoggedDelegation::delegation)
+    }
+
+    /// Checks that the statement's date, by which its delegation was judged and which the signer chose, is within `max_ms` of its entry's.
+    ///
+    /// # Errors
+    /// [`Flaw::EntryTime`].
+    pub(crate) fn check_date(&self, at_ms: u64, max_ms: u64) -> Result<()> {
+        if self.signed.time_ms().abs_diff(at_ms) > max_ms { Err(Flaw::EntryTime.into()) } else { Ok(()) }
+    }
+}
+
 impl Office {
     /// Verifies a delegation in everything but the present time: signature and chain of a device of a principal of this office, whose
     /// certificate was valid when it was signed; a delegate of this office who may act for principals; a term that is allowed.
@@ -208,6 +238,25 @@ impl Office {
             return Err(Flaw::OtherEntry.into());
         }
         Ok(LoggedDelegation { delegation, given, device })
+    }
+
+    /// Verifies what proves that a statement of `signer` is in the log. Whether the entry is that of the statement, and the delegation
+    /// the one that it names, is for the caller.
+    ///
+    /// # Errors
+    /// Those of [`Office::verify_logged`], [`Office::verify_device_logged`] and [`Office::verify_delegation_logged`].
+    pub(crate) fn verify_basis(
+        &self,
+        signer: &VerifiedDevice,
+        signed: &Logged,
+        device: &Logged,
+        delegation: Option<&ProvenDelegation>,
+    ) -> Result<Basis> {
+        Ok(Basis {
+            delegation: delegation.map(|under| self.verify_delegation_logged(under)).transpose()?,
+            device: self.verify_device_logged(signer.clone(), device)?,
+            signed: self.verify_logged(signed)?,
+        })
     }
 
     /// Verifies the end of a delegation: by a device of this office, certificate valid when it was signed. Whether it is a device of

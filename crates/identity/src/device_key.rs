@@ -35,7 +35,7 @@ pub struct VerifiedDeviceKey {
 }
 
 impl VerifiedDeviceKey {
-    /// The signed payload. Whether the recipient is a valid key is for whoever seals to it: this crate encrypts nothing.
+    /// The signed payload. Whether the recipient is a valid key is checked when something is sealed to it: this crate encrypts nothing.
     pub fn content(&self) -> &DeviceKeyStatement {
         &self.content
     }

@@ -5,11 +5,11 @@
 
 use crate::{
     chain::VerifiedDevice,
-    delegation::{LoggedDelegation, VerifiedDelegation},
+    delegation::{Basis, LoggedDelegation, VerifiedDelegation},
     error::{Flaw, Result},
     jws,
     key::DeviceKey,
-    logged::{LoggedDevice, LoggedEntry},
+    logged::LoggedEntry,
     office::Office,
 };
 use sha2::{Digest as _, Sha256};
@@ -100,7 +100,7 @@ impl VerifiedVersion {
         if !may_follow(old.state, new.state) {
             return Err(Flaw::DocumentState.into());
         }
-        // Nobody writes on what they could not read: a server cannot make a reader of whom it likes.
+        // Only a reader of a version writes the next one: otherwise a server could add readers through an author of its choice.
         if old.readers.binary_search(&new.author.person).is_err() {
             return Err(Flaw::DocumentAuthor.into());
         }
@@ -134,9 +134,7 @@ fn check_digest(bytes: &[u8], signed: Digest) -> Result<()> {
 #[derive(Clone, Debug, PartialEq)]
 pub struct LoggedDocumentVersion {
     version: VerifiedVersion,
-    signed: LoggedEntry,
-    device: LoggedDevice,
-    delegation: Option<LoggedDelegation>,
+    basis: Basis,
 }
 
 impl LoggedDocumentVersion {
@@ -152,12 +150,12 @@ impl LoggedDocumentVersion {
 
     /// Its entry.
     pub fn entry(&self) -> &LoggedEntry {
-        &self.signed
+        &self.basis.signed
     }
 
     /// The delegation under which it was signed.
     pub fn delegation(&self) -> Option<&LoggedDelegation> {
-        self.delegation.as_ref()
+        self.basis.delegation.as_ref()
     }
 
     /// Which version of its document it is, to be remembered.
@@ -167,8 +165,7 @@ impl LoggedDocumentVersion {
 
     /// The entries that prove it.
     pub fn entries(&self) -> Vec<&LoggedEntry> {
-        let delegation = self.delegation.iter().flat_map(LoggedDelegation::entries);
-        [&self.signed, self.device.entry()].into_iter().chain(delegation).collect()
+        self.basis.entries()
     }
 }
 
@@ -223,10 +220,9 @@ impl Office {
     /// [`Flaw::EntryTime`], [`Flaw::RevokedSigner`].
     pub fn verify_version_logged(&self, proven: &ProvenVersion) -> Result<LoggedDocumentVersion> {
         let version = self.verify_version(&proven.statement)?;
-        let delegation = proven.delegation.as_deref().map(|under| self.verify_delegation_logged(under)).transpose()?;
-        version.check_delegation(delegation.as_ref().map(LoggedDelegation::delegation))?;
-        let device = self.verify_device_logged(version.device.clone(), &proven.device)?;
-        let signed = self.verify_logged(&proven.signed)?;
+        let basis = self.verify_basis(&version.device, &proven.signed, &proven.device, proven.delegation.as_deref())?;
+        version.check_delegation(basis.under())?;
+        let signed = &basis.signed;
         let Some(Entry::DocumentVersion { document, version: number, statement_sha256, .. }) = signed.entry() else {
             return Err(Flaw::LogEntry.into());
         };
@@ -236,10 +232,8 @@ impl Office {
         if !same {
             return Err(Flaw::OtherEntry.into());
         }
-        if signed.time_ms().abs_diff(version.content.at_ms) > DOCUMENT_MAX_DELAY_MS {
-            return Err(Flaw::EntryTime.into());
-        }
-        if signed.index() <= device.entry().index() {
+        basis.check_date(version.content.at_ms, DOCUMENT_MAX_DELAY_MS)?;
+        if signed.index() <= basis.device.entry().index() {
             return Err(Flaw::DocumentOrder.into());
         }
         if let Some(revoked) = &proven.revoked {
@@ -253,7 +247,7 @@ impl Office {
                 return Err(Flaw::RevokedSigner.into());
             }
         }
-        Ok(LoggedDocumentVersion { version, signed, device, delegation })
+        Ok(LoggedDocumentVersion { version, basis })
     }
 
     /// Verifies the versions of a document that a server shows, in their order: from the first one, or from the one that the device knows.
@@ -278,7 +272,7 @@ impl Office {
             match (verified.last(), known) {
                 (Some(before), _) => {
                     before.version.check_next(&next.version)?;
-                    if before.signed.index() >= next.signed.index() {
+                    if before.entry().index() >= next.entry().index() {
                         return Err(Flaw::DocumentOrder.into());
                     }
                 }

@@ -7,11 +7,11 @@ use crate::{
     VerifiedRequest,
     certificate::{Certificate, Fields, Span, key_id, serial},
     chain::VerifiedDevice,
-    delegation::{LoggedDelegation, VerifiedDelegation},
+    delegation::{Basis, VerifiedDelegation},
     error::{Flaw, Misuse, Result, Validity},
     jws,
     key::DeviceKey,
-    logged::{LoggedDevice, LoggedEntry},
+    logged::LoggedEntry,
     name::{card_name, check_zone},
     office::Office,
     ring::VerifiedRing,
@@ -19,11 +19,11 @@ use crate::{
 };
 use sha2::{Digest as _, Sha256};
 use telcon_proto::{
-    Card, Digest, LineId, Role,
+    Card, Digest, LineId, OfficeName, Role,
     delegation::Act,
     entry::Entry,
     limits::{MAX_LINE_STATEMENT_CHARS, MAX_LINE_VERSIONS},
-    line::{Line, LineState, LocalMinute, OverLine, ProvenLine, Reach, Rings},
+    line::{Line, LineState, LineTerms, LocalMinute, OverLine, ProvenLine, Reach, Rings},
     policy::{Action, allows},
 };
 use x509_cert::ext::pkix::{BasicConstraints, KeyUsages};
@@ -250,9 +250,7 @@ pub fn needs_line(rings: Rings, caller: Role, callee: Role) -> bool {
 #[derive(Clone, Debug, PartialEq)]
 pub struct LoggedLine {
     line: VerifiedLine,
-    signed: LoggedEntry,
-    device: LoggedDevice,
-    delegation: Option<LoggedDelegation>,
+    basis: Basis,
 }
 
 impl LoggedLine {
@@ -268,13 +266,12 @@ impl LoggedLine {
 
     /// Its entry.
     pub fn entry(&self) -> &LoggedEntry {
-        &self.signed
+        &self.basis.signed
     }
 
     /// The entries that prove it.
     pub fn entries(&self) -> Vec<&LoggedEntry> {
-        let delegation = self.delegation.iter().flat_map(LoggedDelegation::entries);
-        [&self.signed, self.device.entry()].into_iter().chain(delegation).collect()
+        self.basis.entries()
     }
 }
 
@@ -293,22 +290,7 @@ impl Office {
         }
         let (device, payload) = self.verify_signed(jws, LINE_TYP)?;
         let content: Line = serde_json::from_slice(&payload).map_err(|_| Flaw::Payload)?;
-        if [&content.office, &content.principal.office, &content.holder.office]
-            .iter()
-            .any(|office| *office != self.domain())
-        {
-            return Err(Flaw::OtherOffice.into());
-        }
-        if !allows(content.principal.role, Action::GiveLines) || !allows(content.holder.role, Action::HoldLines) {
-            return Err(Flaw::LineRole.into());
-        }
-        for card in [&content.principal, &content.holder] {
-            card_name(card, &[0; 16])?;
-        }
-        let zone = content.terms.hours.as_ref().is_none_or(|hours| check_zone(&hours.zone).is_ok());
-        if !zone || !content.terms.is_well_formed() || content.terms.mode < self.floor() {
-            return Err(Flaw::LineTerms.into());
-        }
+        self.check_given(&content.office, &content.principal, &content.holder, &content.terms)?;
         let first = content.version == 1;
         // The last versions are for stopping: a line can always be ended.
         let last = match content.state {
@@ -338,6 +320,33 @@ impl Office {
         Ok(VerifiedLine { content, device, sha256: Sha256::digest(jws).into() })
     }
 
+    /// What every statement about a line has to say: an office, a principal, a holder and terms that a line of this office may have.
+    ///
+    /// # Errors
+    /// [`Flaw::OtherOffice`], [`Flaw::LineRole`], [`Flaw::LineTerms`]; [`Misuse`] of a card.
+    pub(crate) fn check_given(
+        &self,
+        office: &OfficeName,
+        principal: &Card,
+        holder: &Card,
+        terms: &LineTerms,
+    ) -> Result<()> {
+        if [office, &principal.office, &holder.office].iter().any(|office| *office != self.domain()) {
+            return Err(Flaw::OtherOffice.into());
+        }
+        if !allows(principal.role, Action::GiveLines) || !allows(holder.role, Action::HoldLines) {
+            return Err(Flaw::LineRole.into());
+        }
+        for card in [principal, holder] {
+            card_name(card, &[0; 16])?;
+        }
+        let zone = terms.hours.as_ref().is_none_or(|hours| check_zone(&hours.zone).is_ok());
+        if !zone || !terms.is_well_formed() || terms.mode < self.floor() {
+            return Err(Flaw::LineTerms.into());
+        }
+        Ok(())
+    }
+
     /// Verifies a version of a line, and that it, the device that signed it and the delegation that it names are in the log.
     ///
     /// # Errors
@@ -346,11 +355,10 @@ impl Office {
     /// [`Flaw::EntryTime`].
     pub fn verify_line_logged(&self, proven: &ProvenLine) -> Result<LoggedLine> {
         let line = self.verify_line(&proven.statement)?;
-        let delegation = proven.delegation.as_deref().map(|under| self.verify_delegation_logged(under)).transpose()?;
-        line.check_delegation(delegation.as_ref().map(LoggedDelegation::delegation))?;
-        let device = self.verify_device_logged(line.device.clone(), &proven.device)?;
-        let signed = self.verify_logged(&proven.signed)?;
-        let Some(Entry::LineSigned { line: id, version, state, by, statement_sha256, .. }) = signed.entry() else {
+        let basis = self.verify_basis(&line.device, &proven.signed, &proven.device, proven.delegation.as_deref())?;
+        line.check_delegation(basis.under())?;
+        let Some(Entry::LineSigned { line: id, version, state, by, statement_sha256, .. }) = basis.signed.entry()
+        else {
             return Err(Flaw::LogEntry.into());
         };
         let same = *id == line.content.line
@@ -361,11 +369,8 @@ impl Office {
         if !same {
             return Err(Flaw::OtherEntry.into());
         }
-        // The signer chooses the date, by which the delegation was judged: the entry has to agree, so that a term bounds what is signed.
-        if signed.time_ms().abs_diff(line.content.at_ms) > LINE_MAX_DELAY_MS {
-            return Err(Flaw::EntryTime.into());
-        }
-        Ok(LoggedLine { line, signed, device, delegation })
+        basis.check_date(line.content.at_ms, LINE_MAX_DELAY_MS)?;
+        Ok(LoggedLine { line, basis })
     }
 
     /// Verifies the chain that a principal's device issued for the device that asked with its invitation: exactly the key and device

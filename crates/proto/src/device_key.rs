@@ -1,7 +1,7 @@
 //! Encryption keys of devices: what documents are sealed to.
 //!
-//! A device states its key once, signed with its signing key; the digest of the statement is in the log. Whoever seals something verifies
-//! the device's certificates, the statement and both log entries: a server cannot put a key of its own in their place.
+//! A device states its key once, signed with its signing key; the digest of the statement is in the log. Before it seals something, a
+//! device verifies the other's certificates, the statement and both log entries: a server cannot put a key of its own in their place.
 
 use crate::{DeviceId, OfficeName, PersonId, message::Logged};
 use serde::{Deserialize, Serialize};

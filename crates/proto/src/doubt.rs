@@ -3,7 +3,8 @@
 use crate::{Card, LineId};
 use serde::{Deserialize, Serialize};
 
-/// A line that is not frozen, of a holder of whom another line is: somebody else doubted that they are who they say.
+/// A line that is not frozen, while another line of the same holder is: the giver of that one, or a security officer, doubted the
+/// holder's identity.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct DoubtedLine {

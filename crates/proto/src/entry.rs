@@ -164,7 +164,7 @@ pub enum Entry {
         by: DeviceId,
         /// Until when a device may ask with it, milliseconds since 1970 UTC.
         expires_ms: u64,
-        /// Whether it is a principal's, or a delegate's for one, and whoever is approved with it holds their line of the same identifier.
+        /// Whether it offers a line, of the same identifier, made by a principal or by a delegate for one.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         line: bool,
         /// The delegation under which a delegate offers that line for a principal.

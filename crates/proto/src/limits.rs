@@ -91,7 +91,7 @@ pub const MAX_LINES_LISTED: usize = 50;
 pub const MAX_DOCUMENT_BYTES: usize = 4 << 20;
 /// Readers of one document: a broad circulation gets a copy each.
 pub const MAX_DOCUMENT_READERS: usize = 100;
-/// Versions of one document: whoever has written that many begins another.
+/// Versions of one document: after that many, another document is begun.
 pub const MAX_DOCUMENT_VERSIONS: u32 = 1000;
 /// Statements of a document in one answer, each of some 20 kB with its certificates, and up to 100 in the CNSA 2.0 profile.
 pub const MAX_VERSIONS_LISTED: usize = 50;

@@ -24,31 +24,31 @@ impl DoNotDisturb {
     }
 }
 
-/// When, and in which order, a principal is reached. Its default: always, and at the same time as whoever may answer for them.
+/// When, and in which order, a principal is reached. The default: always, and at the same time as the people who may answer for them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ReachSettings {
-    /// Rings go to whoever may answer for the principal, and not to the principal.
+    /// Rings go to the people who may answer for the principal, and not to the principal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub do_not_disturb: Option<DoNotDisturb>,
-    /// So it is in these hours as well.
+    /// The same, every week in these hours.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quiet_hours: Option<Hours>,
-    /// Who rings the principal all the same, each once.
+    /// People whose rings reach the principal nevertheless; nobody twice.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub exceptions: Vec<PersonId>,
-    /// A ring group: it rings at the principal's devices first, and after this many seconds at those of whoever may answer for them as
-    /// well. At both at once, without.
+    /// A ring group: it rings at the principal's devices first, and after this many seconds also at those of the people
+    /// who may answer for them. None: at all of them at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub desk_after_s: Option<u16>,
-    /// Who rings while the principal is in a call, each once. Others hear that the principal is busy.
+    /// People who may ring while the principal is in a call; nobody twice. Others hear that the principal is busy.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub call_waiting: Vec<PersonId>,
 }
 
 impl ReachSettings {
-    /// Whether hours and numbers are within their limits. Whether the zone exists is for whoever has a list of zones.
+    /// Whether hours and numbers are within their limits. Whether the zone exists is checked where there is a list of zones.
     pub fn is_well_formed(&self) -> bool {
         let once = |people: &[PersonId]| people.iter().enumerate().all(|(at, one)| !people[..at].contains(one));
         self.quiet_hours.as_ref().is_none_or(Hours::is_well_formed)
