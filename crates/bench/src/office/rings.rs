@@ -47,7 +47,7 @@ pub(super) struct Pairs {
     callees: Vec<u32>,
     /// Devices in a call.
     busy: Vec<bool>,
-    /// Callers who ring one person over a line, and no other.
+    /// Of a caller who rings over a line: the only callee, and the line.
     lines: HashMap<u32, (u32, OverLine)>,
     state: u64,
 }
@@ -60,7 +60,7 @@ impl Pairs {
         Self { callers, callees, busy: vec![false; devices], lines: HashMap::new(), state: 1 }
     }
 
-    /// Holders of lines, who ring whoever gave them theirs.
+    /// Holders of lines, each of whom rings the giver of their line.
     pub(super) fn over_lines(lines: &HashMap<u32, (u32, OverLine)>, devices: usize) -> Self {
         let mut callers: Vec<u32> = lines.keys().copied().collect();
         // The same order in every run.

@@ -139,7 +139,7 @@ struct Stage<'a> {
     server: Server<'a>,
     fleet: Fleet,
     roles: Vec<Role>,
-    /// By the device of its holder: the device of whoever gave it, and the line.
+    /// By the device of a line's holder: the device of its giver, and the line.
     lines: HashMap<u32, (u32, OverLine)>,
     /// Memory of the server without devices.
     memory_before: u64,
@@ -378,7 +378,7 @@ async fn by_live_calls(
     Ok(())
 }
 
-/// The number of the device of whoever gives this counterpart their line: the first of a block.
+/// The device of the principal who gives this counterpart a line: the first of a block of devices.
 const fn giver(holder: u32) -> u32 {
     holder - holder % (LINES_PER_PRINCIPAL + 1)
 }

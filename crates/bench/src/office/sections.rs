@@ -116,8 +116,8 @@ hundred is a principal's, the others are counterparts'; in the office with live 
   device.
 - **Live calls** are set up with real signalling (ring, answer, commit), and opaque MLS messages of the usual sizes: the
   server cannot read them. The rings are between other devices of the same office.
-- **Lines**: an office whose charter demands lines. A principal gives a line to each of a thousand counterparts, and a
-  counterpart rings nobody but whoever gave theirs, over it: the server checks the line and delivers it with its proofs.
+- **Lines**: an office whose charter demands lines. A principal gives a line to each of a thousand counterparts, who ring
+  that principal over it: the server checks the line and delivers it with its proofs.
 - **Restart**: the server is killed (SIGKILL) and started again; all devices reconnect at once, with the backoff of the
   clients. The time is from the start of the process until the last device is signed in. Lost log entries are those that
   were served before the crash and are missing afterwards.
