@@ -1,5 +1,5 @@
-// Generates src/engine/contract.ts from docs/api/page.schema.json, which `cargo xtask contract` generates from the Rust
-// types. With --check it fails where the file differs, and writes nothing.
+// Generates the page's types from schemas in docs/api, which `cargo xtask contract` generates from the Rust types. With --check it fails
+// where a file differs, and writes nothing.
 
 import { compile } from 'json-schema-to-typescript';
 import { readFile, writeFile } from 'node:fs/promises';
@@ -7,27 +7,40 @@ import { fileURLToPath } from 'node:url';
 import { format, resolveConfig } from 'prettier';
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
-const target = here('src/engine/contract.ts');
-const schema = JSON.parse(await readFile(here('../docs/api/page.schema.json'), 'utf8'));
+const CONTRACTS = [
+  {
+    schema: 'page.schema.json',
+    target: 'src/engine/contract.ts',
+    about: `// What the page exchanges with the engine (crate telcon-wasm) and reads from the office's HTTP API.
+// Nothing here decides anything; the engine has verified whatever these types call verified.`,
+  },
+  {
+    schema: 'papers.schema.json',
+    target: 'src/papers/contents.ts',
+    about: '// What is written about a call: the contents of sealed documents, as the crate telcon-papers checks them.',
+  },
+];
+for (const contract of CONTRACTS) await generate(contract);
 
-const banner = `// Generated from the Rust types by \`cargo xtask contract --write\`. Do not edit.
-// What the page exchanges with the engine (crate telcon-wasm) and reads from the office's HTTP API.
-// Nothing here decides anything; the engine has verified whatever these types call verified.`;
-const constants = Object.entries(schema['x-constants'])
-  .map(([name, value]) => `export const ${name} = ${JSON.stringify(value)};`)
-  .join('\n');
-const types = await compile(without_absent_nulls(untitled(schema)), 'Contract', {
-  additionalProperties: false,
-  bannerComment: `${banner}\n\n${constants}\n`,
-  format: false,
-});
-const text = await format(types, { ...(await resolveConfig(target)), filepath: target });
-
-if (!process.argv.includes('--check')) {
-  await writeFile(target, text);
-} else if ((await readFile(target, 'utf8').catch(() => '')) !== text) {
-  console.error('web/src/engine/contract.ts is out of date. Run `cargo xtask contract --write`.');
-  process.exit(1);
+async function generate({ schema: name, target: path, about }) {
+  const target = here(path);
+  const schema = JSON.parse(await readFile(here(`../docs/api/${name}`), 'utf8'));
+  const banner = `// Generated from the Rust types by \`cargo xtask contract --write\`. Do not edit.\n${about}`;
+  const constants = Object.entries(schema['x-constants'])
+    .map(([name, value]) => `export const ${name} = ${JSON.stringify(value)};`)
+    .join('\n');
+  const types = await compile(without_absent_nulls(untitled(schema)), 'Contract', {
+    additionalProperties: false,
+    bannerComment: `${banner}\n\n${constants}\n`,
+    format: false,
+  });
+  const text = await format(types, { ...(await resolveConfig(target)), filepath: target });
+  if (!process.argv.includes('--check')) {
+    await writeFile(target, text);
+  } else if ((await readFile(target, 'utf8').catch(() => '')) !== text) {
+    console.error(`web/${path} is out of date. Run \`cargo xtask contract --write\`.`);
+    process.exitCode = 1;
+  }
 }
 
 /** Numbers without their Rust formats, which have no meaning in TypeScript. */

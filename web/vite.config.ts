@@ -46,7 +46,12 @@ export default defineConfig(({ mode, command }) => {
   return {
     plugins: [svelte(), ...(screenshots ? [] : [push_worker])],
     resolve: {
-      alias: { 'telcon-wasm': fake ? here('./src/fake/engine.ts') : engine },
+      alias: {
+        'telcon-wasm': fake ? here('./src/fake/engine.ts') : engine,
+        // They do the same with any engine.
+        'telcon-papers': here('./src/wasm/telcon_papers_wasm.js'),
+        'telcon-pdf': here('./src/wasm/telcon_pdf_wasm.js'),
+      },
       ...(mode === 'test' ? { conditions: ['browser'] } : {}),
     },
     worker: { format: 'es' as const },
@@ -62,6 +67,6 @@ export default defineConfig(({ mode, command }) => {
       rollupOptions: { input: here(screenshots ? './screenshots.html' : './index.html') },
     },
     server: { proxy: { '/api': office, '/ws': { ...office, ws: true } } },
-    test: { include: ['src/**/*.test.ts'], environment: 'node' },
+    test: { include: ['src/**/*.test.ts'], environment: 'node', setupFiles: ['./vitest.setup.mjs'] },
   };
 });

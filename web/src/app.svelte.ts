@@ -21,6 +21,7 @@ import * as protection_memory from './engine/protection_memory';
 import type { ProtectionOffice } from './engine/protection_office';
 import { Delegations } from './delegations.svelte';
 import * as current_page from './engine/current_page';
+import { Documents } from './documents.svelte';
 import { forget_link, has_link, opened_link, put_back_link } from './link';
 import { Lines } from './lines.svelte';
 import { keep_storage } from './page_guard';
@@ -74,6 +75,7 @@ export class App {
   readonly office_alerts: OfficeAlerts;
   readonly delegations: Delegations;
   readonly lines: Lines;
+  readonly documents: Documents;
   readonly own_devices: OwnDevices;
   /** A call was to continue here, and stays where it is: there is no microphone. */
   move_refused = $state<'denied' | 'missing' | null>(null);
@@ -174,6 +176,7 @@ export class App {
       const person = this.view?.you?.person;
       return list.status === 'ready' && person !== undefined ? offering(list.value, person, this.now) : [];
     };
+    this.documents = new Documents(host, () => this.view?.token ?? null);
     this.sso = new OfficeSignIn(office);
     this.shift = new Shift(host, office);
   }

@@ -1,3 +1,4 @@
+import { FakeDocuments } from './fake/documents';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { App } from './app.svelte';
 import type { Alerts } from './engine/alerts';
@@ -14,7 +15,7 @@ import { sso_over_http } from './engine/sso_office';
 import type { Records } from './engine/records';
 import { ALERTS, alerted } from './fake/alerts';
 import { DEVICES } from './fake/devices';
-import { minister } from './fake/people';
+import { minister, president } from './fake/people';
 import { page_storage } from './fake/storage';
 import { forget_link, opened_link } from './link';
 import { CALL, NOW, call, desk, incoming, live, record_line, view } from './fake/views';
@@ -35,6 +36,7 @@ function app_with_host() {
     request_appointment: vi.fn(),
     protection: vi.fn<Host['protection']>(async () => ({ protectors: [], begun: false, proof: null })),
     erase,
+    documents: new FakeDocuments(president).handle,
     enrol: vi.fn(),
     check,
     request_microphone: vi.fn(),

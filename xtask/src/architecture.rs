@@ -22,12 +22,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("telcon-server", &["telcon-proto", "telcon-identity", "telcon-log", "telcon-relay"]),
     ("telcon-client", &["telcon-core", "telcon-record"]),
     ("telcon-wasm", &["telcon-core"]),
+    ("telcon-papers-wasm", &["telcon-papers"]),
+    ("telcon-pdf-wasm", &["telcon-pdf"]),
     // It measures the relay and the log directly, and enrols a fleet of devices with its own authority. The server
     // under test is another process, so it does not depend on `telcon-server`.
     ("telcon-bench", &["telcon-proto", "telcon-identity", "telcon-log", "telcon-relay"]),
     // Development only: the engines of both sides in one process. Nothing may use it.
     ("telcon-sim", &["telcon-core", "telcon-identity", "telcon-log", "telcon-proto", "telcon-relay", "telcon-server"]),
-    ("telcon", &["telcon-server", "telcon-client", "telcon-record", "telcon-pdf", "telcon-bench"]),
+    ("telcon", &["telcon-server", "telcon-client", "telcon-record", "telcon-papers", "telcon-pdf", "telcon-bench"]),
     ("xtask", &[]),
 ];
 

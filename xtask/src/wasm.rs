@@ -20,9 +20,18 @@ const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
 /// Environment variable that overrides which Rust is used: `rustup` or `debian`.
 const CHOICE: &str = "TELCON_WASM_RUST";
 
-/// Builds the module and its JavaScript into `web/src/wasm` if the inputs have changed. Returns that directory.
+/// The crates that become modules, by the names of those: the call engine; papers and PDF files, which the page loads when they are needed.
+const MODULES: &[(&str, &str)] = &[
+    ("telcon-wasm", "telcon_wasm"),
+    ("telcon-papers-wasm", "telcon_papers_wasm"),
+    ("telcon-pdf-wasm", "telcon_pdf_wasm"),
+];
+
+/// Builds the modules and their JavaScript into `web/src/wasm` if the inputs have changed. Returns that directory.
 pub fn build() -> Result<PathBuf> {
-    let mut command = cargo(&["build", "--locked", "--release", "--package", "telcon-wasm"])?;
+    let packages = MODULES.iter().flat_map(|(package, _)| ["--package", package]);
+    let arguments: Vec<_> = ["build", "--locked", "--release"].into_iter().chain(packages).collect();
+    let mut command = cargo(&arguments)?;
     // Optimised for size: the page waits for this download first.
     command
         .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "s")
@@ -32,21 +41,22 @@ pub fn build() -> Result<PathBuf> {
         .env("CARGO_PROFILE_RELEASE_DEBUG", "false")
         .env("CARGO_PROFILE_RELEASE_STRIP", "debuginfo");
     process::run(&mut command)?;
-    let module = target_dir().join(TARGET).join("release/telcon_wasm.wasm");
-    ensure!(
-        module.exists(),
-        "telcon-wasm made no module: its Cargo.toml needs [lib] crate-type = [\"cdylib\", \"rlib\"]"
-    );
-
     let out = process::root().join("web/src/wasm");
-    let (script, wasm) = (out.join("telcon_wasm.js"), out.join("telcon_wasm_bg.wasm"));
     let version = bindgen_version()?;
-    // What [`bind`] sets: a change of it has to write the module anew.
-    let inputs = stamp::Inputs::default().value(&version).value("remove_name_section").path(&module, &[])?;
-    let written = stamp::unless_done(&stamp::place("wasm"), inputs, &[&script, &wasm], || bind(&module, &out))?;
-    if written {
-        let size = std::fs::metadata(&wasm)?.len();
-        println!("web/src/wasm: {} KiB, wasm-bindgen {version}", size / 1024);
+    for (package, name) in MODULES {
+        let module = target_dir().join(TARGET).join(format!("release/{name}.wasm"));
+        ensure!(
+            module.exists(),
+            "{package} made no module: its Cargo.toml needs [lib] crate-type = [\"cdylib\", \"rlib\"]"
+        );
+        let (script, wasm) = (out.join(format!("{name}.js")), out.join(format!("{name}_bg.wasm")));
+        // What [`bind`] sets: a change of it has to write the module anew.
+        let inputs = stamp::Inputs::default().value(&version).value("remove_name_section").path(&module, &[])?;
+        let written = stamp::unless_done(&stamp::place(name), inputs, &[&script, &wasm], || bind(&module, &out))?;
+        if written {
+            let size = std::fs::metadata(&wasm)?.len();
+            println!("web/src/wasm/{name}: {} KiB, wasm-bindgen {version}", size / 1024);
+        }
     }
     Ok(out)
 }

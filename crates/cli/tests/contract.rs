@@ -10,8 +10,12 @@ use serde_json::{Map, Value, json};
 use std::{collections::BTreeMap, fs, path::PathBuf};
 use telcon_core::{
     UserCommand,
-    page::{PageAsking, PageEnrolment, PageOutput},
+    page::{PageAsking, PageDraft, PageEnrolment, PageOutput, PageVersion},
     proof::Report,
+};
+use telcon_papers::{
+    action::Action, brief::Brief, circulation::Circulation, debrief::Debrief, memorandum::Memorandum, notes::Notes,
+    profile::Profile, readout::ReadoutFile, request::Request, schedule::Schedule,
 };
 use telcon_proto::{
     delegation::{Delegation, DelegationEnd, DelegationList},
@@ -161,6 +165,7 @@ fn documents() -> BTreeMap<&'static str, Value> {
         ),
         ("seal.schema.json", here().read::<Seal>().document("Seal", "Seal", "`seal.json` of a sealed record.")),
         ("page.schema.json", page()),
+        ("papers.schema.json", papers()),
         ("openapi.json", openapi()),
     ])
 }
@@ -169,6 +174,12 @@ fn documents() -> BTreeMap<&'static str, Value> {
 fn page() -> Value {
     let types = Definitions::below(IN_DOCUMENT)
         .read::<UserCommand>()
+        .read::<PageDraft>()
+        .written::<PageVersion>()
+        .written::<DocumentList>()
+        .written::<DocumentKept>()
+        .written::<PersonKeys>()
+        .written::<ProvenDocument>()
         .written::<PageOutput>()
         .written::<PageEnrolment>()
         .written::<PageAsking>()
@@ -203,6 +214,38 @@ fn page() -> Value {
         .read::<sso::SsoFinish>()
         .read::<sso::SsoUnlink>()
         .written::<http::ApiError>();
+    let constants = json!({
+        "API_PREFIX": http::API_PREFIX,
+        "CONFIRMATION_MAX_AGE_MS": limits::CONFIRMATION_MAX_AGE_MS,
+        "LOCKER_ID_BYTES": protection::LOCKER_ID_BYTES,
+        "MAX_PIN_CHARS": protection::MAX_PIN_CHARS,
+        "MIN_PIN_CHARS": protection::MIN_PIN_CHARS,
+        "IDLE_LOCK_MINUTES": telcon_proto::device_policy::IDLE_LOCK_MINUTES,
+        "NEED_CONFIRMATION": message::ClientMessage::NEED_CONFIRMATION,
+        "RECEIVE_SLOTS": limits::RECEIVE_SLOTS,
+        "SALT_BYTES": protection::SALT_BYTES,
+    });
+    by_name(types, constants)
+}
+
+/// What is written about a call, as the page reads and writes it: the contents of sealed documents.
+fn papers() -> Value {
+    let types = Definitions::below(IN_DOCUMENT)
+        .written::<Request>()
+        .written::<Schedule>()
+        .written::<Brief>()
+        .written::<Profile>()
+        .written::<Notes>()
+        .written::<Memorandum>()
+        .written::<Circulation>()
+        .written::<Debrief>()
+        .written::<ReadoutFile>()
+        .written::<Action>();
+    by_name(types, json!({}))
+}
+
+/// A schema that has all these types, and constants, for a program that generates its own types.
+fn by_name(types: Definitions, constants: Value) -> Value {
     let properties: Map<String, Value> =
         types.all.keys().map(|name| (name.clone(), json!({ "$ref": format!("#{IN_DOCUMENT}/{name}") }))).collect();
     json!({
@@ -212,17 +255,7 @@ fn page() -> Value {
         "type": "object",
         "properties": properties,
         "$defs": types.all,
-        "x-constants": {
-            "API_PREFIX": http::API_PREFIX,
-            "CONFIRMATION_MAX_AGE_MS": limits::CONFIRMATION_MAX_AGE_MS,
-            "LOCKER_ID_BYTES": protection::LOCKER_ID_BYTES,
-            "MAX_PIN_CHARS": protection::MAX_PIN_CHARS,
-            "MIN_PIN_CHARS": protection::MIN_PIN_CHARS,
-            "IDLE_LOCK_MINUTES": telcon_proto::device_policy::IDLE_LOCK_MINUTES,
-            "NEED_CONFIRMATION": message::ClientMessage::NEED_CONFIRMATION,
-            "RECEIVE_SLOTS": limits::RECEIVE_SLOTS,
-            "SALT_BYTES": protection::SALT_BYTES,
-        },
+        "x-constants": constants,
     })
 }
 

@@ -200,17 +200,31 @@ pub fn read(
     unframed(&plaintext)
 }
 
+/// Seals what is not sent yet for this device alone.
+pub(crate) fn seal_unsent(device: &Device, content: &[u8]) -> Result<Vec<u8>, DocumentError> {
+    Ok(seal(content, &[device.encryption().recipient()])?)
+}
+
+/// Opens what [`seal_unsent`] returned.
+pub(crate) fn open_unsent(device: &Device, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, DocumentError> {
+    open(sealed, std::slice::from_ref(device.encryption()), MAX_HEADER_BYTES).map_err(not_opened)
+}
+
+fn not_opened(error: OpenError) -> DocumentError {
+    match error {
+        OpenError::OtherKey => DocumentError::NotForThisDevice,
+        OpenError::Header(what) => DocumentError::Damaged(what.to_owned()),
+        OpenError::Damaged(what) => DocumentError::Damaged(what),
+    }
+}
+
 fn open_framed(
     device: &Device,
     version: &LoggedDocumentVersion,
     ciphertext: &[u8],
 ) -> Result<Zeroizing<Vec<u8>>, DocumentError> {
     let opened = open(ciphertext, std::slice::from_ref(device.encryption()), MAX_HEADER_BYTES);
-    let plaintext = opened.map_err(|error| match error {
-        OpenError::OtherKey => DocumentError::NotForThisDevice,
-        OpenError::Header(what) => DocumentError::Damaged(what.to_owned()),
-        OpenError::Damaged(what) => DocumentError::Damaged(what),
-    })?;
+    let plaintext = opened.map_err(not_opened)?;
     version.version().check_content(&plaintext)?;
     Ok(plaintext)
 }

@@ -3,16 +3,21 @@
 
 use crate::{
     AskingDevice, DeviceError, DeviceState, Engine, Output,
+    document::Draft,
     short_code::{CodeError, Purpose, TypedCode, UnconfirmedCode},
     view::View,
 };
 use chacha20::{ChaCha20Rng, rand_core::SeedableRng as _};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use telcon_identity::LoggedDocumentVersion;
 use telcon_proto::{
-    CallId, OfficeName,
+    CallId, Digest, DocumentId, OfficeName, PersonId,
+    delegation::OnBehalf,
+    document::{About, DocumentKind, DocumentState, DocumentVersion},
     http::{AskRequest, EnrolRequest, ErasureReport, OfficeInfo},
     short_code::{CodeConfirm, CodeStart, CodeStarted, SealedText, ShortCode},
 };
+use zeroize::Zeroizing;
 
 /// An output of the engine, for the page to carry out in order.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -170,5 +175,67 @@ impl EnteredCode {
             return Err(CodeError::Malformed);
         }
         Ok(fragment.as_str().to_owned())
+    }
+}
+
+/// What a person writes on a page: [`crate::document::Draft`] without its content, which crosses as bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct PageDraft {
+    /// The document; one of the engine's new identifiers for a new one.
+    pub document: DocumentId,
+    /// What it is.
+    pub kind: DocumentKind,
+    /// What it is about.
+    #[serde(default)]
+    pub about: Option<About>,
+    /// What this version claims to be.
+    pub state: DocumentState,
+    /// When its readers are to be reminded, milliseconds since 1970 UTC.
+    #[serde(default)]
+    pub due_ms: Option<u64>,
+    /// Who may read it, beside its author.
+    pub readers: Vec<PersonId>,
+    /// The delegation under which it is written for a principal.
+    #[serde(default)]
+    pub on_behalf: Option<OnBehalf>,
+    /// Recipients (age) of custodians, for what belongs to a record.
+    #[serde(default)]
+    pub custodians: Vec<String>,
+}
+
+impl PageDraft {
+    /// With its content, and the recipients of custodians.
+    pub fn with_content(self, content: &[u8]) -> (Draft, Vec<String>) {
+        let Self { document, kind, about, state, due_ms, readers, on_behalf, custodians } = self;
+        let content = Zeroizing::new(content.to_vec());
+        (Draft { document, kind, about, state, due_ms, readers, on_behalf, content }, custodians)
+    }
+}
+
+/// A verified version of a document, as a page sees it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct PageVersion {
+    /// What its author signed.
+    pub signed: DocumentVersion,
+    /// SHA-256 of the statement, which the log has.
+    pub statement_sha256: Digest,
+    /// Index of its log entry.
+    pub log_index: u64,
+    /// When the log had it, milliseconds since 1970 UTC by the office's clock.
+    pub logged_ms: u64,
+}
+
+impl PageVersion {
+    /// Of a version that the engine verified.
+    pub fn new(version: &LoggedDocumentVersion) -> Self {
+        Self {
+            signed: version.content().clone(),
+            statement_sha256: version.version().sha256(),
+            log_index: version.entry().index(),
+            logged_ms: version.entry().time_ms(),
+        }
     }
 }

@@ -213,6 +213,12 @@ fn a_server_that_goes_back_or_withholds_what_was_seen_is_refused() {
             let refused = engine.see_document(&office.show(document, shown), NOW).unwrap_err();
             assert_eq!(refused, Flaw::DocumentRollback.into());
         }
+        // From the first version on, up to the one that is known; from another one nothing is proven.
+        assert_eq!(engine.see_document(&office.show(document, 0..3), NOW).unwrap().len(), 3);
+        assert_eq!(engine.see_document(&office.show(document, 1..3), NOW), Err(Flaw::DocumentVersion.into()));
+        let mut page = office.show(document, 0..3);
+        page.versions.pop();
+        assert_eq!(engine.see_document(&page, NOW), Err(Flaw::DocumentVersion.into()), "a page that ends before it");
         assert_eq!(engine.see_document(&office.show(document, 2..3), NOW).unwrap().len(), 1);
     }
 }

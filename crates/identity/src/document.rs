@@ -250,7 +250,8 @@ impl Office {
         Ok(LoggedDocumentVersion { version, basis })
     }
 
-    /// Verifies the versions of a document that a server shows, in their order: from the first one, or from the one that the device knows.
+    /// Verifies the versions of a document that a server shows, in their order: from the first one, or from the one that the device knows;
+    /// in either case up to that one at least.
     /// Returns them; the last is the newest that is shown.
     ///
     /// # Errors
@@ -276,16 +277,21 @@ impl Office {
                         return Err(Flaw::DocumentOrder.into());
                     }
                 }
-                (None, None) if next.content().version == 1 => {}
-                (None, Some(known)) if next.content().version == known.version => {
-                    if next.version.sha256() != known.statement_sha256 {
-                        return Err(Flaw::DocumentFork.into());
-                    }
-                }
+                (None, _) if next.content().version == 1 => {}
+                (None, Some(known)) if next.content().version == known.version => {}
                 (None, _) => return Err(Flaw::DocumentVersion.into()),
+            }
+            let same_number = known.filter(|known| known.version == next.content().version);
+            if same_number.is_some_and(|known| known.statement_sha256 != next.version.sha256()) {
+                return Err(Flaw::DocumentFork.into());
             }
             verified.push(next);
         }
-        if verified.is_empty() { Err(Flaw::DocumentVersion.into()) } else { Ok(verified) }
+        // Versions before the known one are bound to it by the ones in between.
+        let last = verified.last().ok_or(Flaw::DocumentVersion)?.content().version;
+        if known.is_some_and(|known| last < known.version) {
+            return Err(Flaw::DocumentVersion.into());
+        }
+        Ok(verified)
     }
 }

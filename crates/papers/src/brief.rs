@@ -7,6 +7,7 @@ use telcon_proto::{ItemId, PersonId};
 
 /// When a talking point is said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum When {
     /// Say it.
@@ -19,6 +20,7 @@ pub enum When {
 
 /// A talking point.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Point {
     /// Identifies it: ticks and comments name it.
@@ -31,6 +33,7 @@ pub struct Point {
 
 /// A remark on a brief or memorandum.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Comment {
     /// Identifies it.
@@ -59,6 +62,7 @@ pub(crate) fn comments(comments: &[Comment], exists: impl Fn(ItemId) -> bool) ->
 
 /// A brief.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Brief {
     /// [`Content::VERSION`].

@@ -20,6 +20,7 @@ the office can work out how well it fits each copy. That is a probability, and n
 
 /// Wordings of a portion that the author approved as equal in meaning.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Alternatives {
     /// The turn.
@@ -30,6 +31,7 @@ pub struct Alternatives {
 
 /// The secret from which a copy's layout follows.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct LayoutKey(Digest);
 
@@ -78,6 +80,7 @@ fn hash(parts: &[&[u8]]) -> [u8; 32] {
 
 /// What a reader may do beside reading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Printing {
     /// Read in the page.
@@ -88,6 +91,7 @@ pub enum Printing {
 
 /// One reader's copy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Copy {
     /// On every page. From 1.
@@ -117,6 +121,7 @@ impl Copy {
 
 /// A circulation of one approved version of a memorandum.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Circulation {
     /// [`Content::VERSION`].

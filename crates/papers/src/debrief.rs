@@ -12,6 +12,7 @@ const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
 /// Which call a debrief is about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "of", rename_all = "snake_case", deny_unknown_fields)]
 pub enum DebriefOf {
     /// A direct call over Telcon.
@@ -25,6 +26,7 @@ pub enum DebriefOf {
 
 /// A call outside of Telcon.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct OutsideCall {
     /// When it was, milliseconds since the Unix epoch.
@@ -80,6 +82,7 @@ impl OutsideCall {
 
 /// How a debrief came about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum DebriefSource {
     /// Spoken, and transcribed by the office's machine.
@@ -90,6 +93,7 @@ pub enum DebriefSource {
 
 /// A debrief.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Debrief {
     /// [`Content::VERSION`].

@@ -12,6 +12,7 @@ pub const MAX_LEVELS: usize = 16;
 
 /// One level of a scheme, or one caveat.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Wording {
     /// In front of a portion, without parentheses: `C`.
@@ -22,6 +23,7 @@ pub struct Wording {
 
 /// A marking scheme.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Scheme {
     /// `us`, `uk`, `eu`, `nato`, `private`, or an office's own name.
@@ -40,6 +42,7 @@ pub struct Scheme {
 
 /// A portion's mark: which level of the scheme, and which caveats, by their portion wording.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Mark {
     /// [`Wording::portion`] of a level.

@@ -26,6 +26,7 @@ unable to hear.";
 
 /// Somebody who took part.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Attendee {
     /// Name or title.
@@ -40,6 +41,7 @@ pub struct Attendee {
 
 /// Where a name in a memorandum comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum AttendeeSource {
     /// From the verified group of the call.
@@ -50,6 +52,7 @@ pub enum AttendeeSource {
 
 /// A text with its mark.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Portion {
     /// Its mark; none until somebody marked it.
@@ -60,6 +63,7 @@ pub struct Portion {
 
 /// How sure a run of words is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum RunKind {
     /// Words.
@@ -72,6 +76,7 @@ pub enum RunKind {
 
 /// Words of a turn that are equally sure.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Run {
     /// How sure.
@@ -82,6 +87,7 @@ pub struct Run {
 
 /// Who wrote a turn's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Origin {
     /// Speech recognition.
@@ -92,6 +98,7 @@ pub enum Origin {
 
 /// What one speaker said at a time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Turn {
     /// Identifies it: comments and copies name it.
@@ -150,6 +157,7 @@ impl Turn {
 
 /// A call's date and times at one place, as its clocks showed them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PlaceTime {
     /// The place.
@@ -174,6 +182,7 @@ impl PlaceTime {
 
 /// Why and until when a memorandum is classified.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ClassificationBlock {
     /// By whom, name and position.
@@ -186,6 +195,7 @@ pub struct ClassificationBlock {
 
 /// On what a classification rests.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "basis", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Basis {
     /// An original decision, with its reason: `1.4(b)`.
@@ -202,6 +212,7 @@ pub enum Basis {
 
 /// A memorandum.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Memorandum {
     /// [`Content::VERSION`].

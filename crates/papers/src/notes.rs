@@ -14,6 +14,7 @@ pub const MAX_NOTES: usize = 16_384;
 
 /// What a moment of a call is.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "mark", rename_all = "snake_case", deny_unknown_fields)]
 pub enum NoteMark {
     /// Nothing in particular.
@@ -37,6 +38,7 @@ pub enum NoteMark {
 
 /// Which of two edits is the later one: a logical clock (Lamport), then the device, so that it is the same everywhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Edit {
     /// Greater than every clock that its device had seen in these notes.
@@ -49,6 +51,7 @@ pub struct Edit {
 
 /// One note. Its fields are ordered by what decides between two states of it: the edit first.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Note {
     /// The edit that made it what it is.
@@ -98,6 +101,7 @@ pub struct Draft {
 /// assert_eq!(here.shown().count(), 2);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Notes {
     /// [`Content::VERSION`].

@@ -13,6 +13,7 @@ pub const MAX_PROMISES: usize = 1_000;
 
 /// A call of the past, in a line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PastCall {
     /// The call.
@@ -25,6 +26,7 @@ pub struct PastCall {
 
 /// What an office knows of a counterpart.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Profile {
     /// [`Content::VERSION`].

@@ -10,6 +10,7 @@ pub const MAX_ENQUIRIES: usize = 500;
 
 /// What is published. It is signed as it stands ([`Readout::payload`]); nothing in it is secret, and nothing names a record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Readout {
     /// [`Content::VERSION`].
@@ -35,6 +36,7 @@ pub struct Readout {
 
 /// The type of a readout's payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ReadoutType {
     /// A readout.
@@ -43,6 +45,7 @@ pub enum ReadoutType {
 
 /// What a readout says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "says", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Says {
     /// These paragraphs.
@@ -56,6 +59,7 @@ pub enum Says {
 
 /// Which readout another one corrects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Corrects {
     /// Its identifier.
@@ -139,6 +143,7 @@ impl Content for Readout {
 
 /// A question from outside about a call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Enquiry {
     /// Identifies it.
@@ -155,6 +160,7 @@ pub struct Enquiry {
 
 /// What an office keeps about the readout of a call; not published.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ReadoutFile {
     /// [`Content::VERSION`].
@@ -173,6 +179,7 @@ pub struct ReadoutFile {
 
 /// That a draft was shown to the other side.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ShownTo {
     /// When, milliseconds since the Unix epoch.
@@ -183,6 +190,7 @@ pub struct ShownTo {
 
 /// An approval.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Approved {
     /// By whom.

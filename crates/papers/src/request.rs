@@ -12,6 +12,7 @@ pub const MAX_EXCHANGES: usize = 64;
 
 /// How a request came in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "door", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Door {
     /// The holder of a line, or their office, asked over it.
@@ -30,6 +31,7 @@ pub enum Door {
 
 /// How a request reached the desk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum DeskMedium {
     /// On paper.
@@ -44,6 +46,7 @@ pub enum DeskMedium {
 
 /// Whether it is known that the request comes from them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "verified", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Verification {
     /// Nobody knows yet.
@@ -79,6 +82,7 @@ impl Verification {
 
 /// How soon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Urgency {
     /// At some time.
@@ -93,6 +97,7 @@ pub enum Urgency {
 
 /// What was decided about a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub struct Decision {
     /// What.
@@ -107,6 +112,7 @@ pub struct Decision {
 
 /// What a principal, or somebody for them, can say to a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// It is to be scheduled.
@@ -121,6 +127,7 @@ pub enum Verdict {
 
 /// A message about a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Exchange {
     /// Identifies it.
@@ -137,6 +144,7 @@ pub struct Exchange {
 
 /// What a message about a request is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ExchangeKind {
     /// A question to them.
@@ -149,6 +157,7 @@ pub enum ExchangeKind {
 
 /// A request for a call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Request {
     /// [`Content::VERSION`].

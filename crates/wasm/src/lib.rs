@@ -1,14 +1,20 @@
 //! The call engine for browsers: `wasm-bindgen` bindings without logic. JSON and bytes go in and out; every decision is
 //! `telcon-core`'s, and so are the types of the JSON (`telcon_core::page`).
 
+mod documents;
 mod zones;
 
+use std::collections::BTreeMap;
 use telcon_core::{
     AskingDevice, DeviceState, Engine, UserCommand,
     device::Anchor,
     page::{self, PageAsking, PageEnrolment, PageOutput},
 };
-use telcon_proto::http::{ErasureReport, OfficeInfo, RecordProof};
+use telcon_identity::LoggedDocumentVersion;
+use telcon_proto::{
+    DocumentId,
+    http::{ErasureReport, OfficeInfo, RecordProof},
+};
 use wasm_bindgen::prelude::*;
 
 fn fail(error: impl std::fmt::Display) -> JsError {
@@ -23,6 +29,8 @@ fn seed(bytes: &[u8]) -> Result<[u8; 32], JsError> {
 #[wasm_bindgen]
 pub struct Telcon {
     engine: Engine,
+    /// Verified versions of documents that the page reads, by number.
+    documents: BTreeMap<DocumentId, BTreeMap<u32, LoggedDocumentVersion>>,
 }
 
 #[wasm_bindgen]
@@ -34,7 +42,7 @@ impl Telcon {
         let state = DeviceState::parse(state).map_err(fail)?;
         let mut engine = Engine::new(state, seed(seed_bytes)?, now_ms as u64).map_err(fail)?;
         engine.set_zones(zones::local_minute);
-        Ok(Self { engine })
+        Ok(Self { engine, documents: BTreeMap::new() })
     }
 
     /// Makes a device from a link's fragment; returns JSON of a `PageEnrolment`.

@@ -25,6 +25,24 @@ export const RECEIVE_SLOTS = 7;
 export const SALT_BYTES = 32;
 
 /**
+ * What a document is about.
+ */
+export type About =
+  | {
+      call: CallId;
+    }
+  | {
+      document: DocumentId;
+    };
+/**
+ * One call. Opaque: it reveals no participant and may be logged.
+ */
+export type CallId = string;
+/**
+ * One sealed document. Opaque: the log names it.
+ */
+export type DocumentId = string;
+/**
  * What a delegate may do for the principal.
  */
 export type Act = 'ring' | 'answer' | 'lines';
@@ -53,10 +71,6 @@ export type AlertKind =
  * Severity of an alert.
  */
 export type AlertLevel = 'red' | 'amber';
-/**
- * One call. Opaque: it reveals no participant and may be logged.
- */
-export type CallId = string;
 /**
  * One enrolled device. Opaque: it may be logged.
  */
@@ -170,6 +184,20 @@ export type Digest = string;
  * The role of this device in a call.
  */
 export type Direction = 'out' | 'in' | 'listen';
+/**
+ * What a document is.
+ */
+export type DocumentKind =
+  'request' | 'brief' | 'profile' | 'notes' | 'memorandum' | 'copy' | 'debrief' | 'readout' | 'actions';
+/**
+ * One person. It must not be logged: it has no `Display`, and its `Debug` shows nothing.
+ */
+export type PersonId = string;
+/**
+ * What a version claims to be. Which of them a kind has, and who may claim it: `document_policy`.
+ */
+export type DocumentState =
+  'draft' | 'reviewed' | 'approved' | 'declined' | 'published' | 'recalled' | 'closed' | 'destroyed';
 /**
  * How a fork was found.
  */
@@ -301,10 +329,6 @@ export type PageOutput =
   | {
       type: 'reconnect';
     };
-/**
- * One person. It must not be logged: it has no `Display`, and its `Debug` shows nothing.
- */
-export type PersonId = string;
 /**
  * Why a person needs it, as the first registrar states it.
  */
@@ -449,7 +473,7 @@ export type UserCommand =
        * In which ways.
        */
       acts: Act[];
-      delegate: Card27;
+      delegate: Card29;
       /**
        * Until when.
        */
@@ -774,6 +798,7 @@ export type UserCommand =
  * All types of this file, by name.
  */
 export interface Contract {
+  About?: About;
   Act?: Act;
   ActsFor?: ActsFor;
   ActsForView?: ActsForView;
@@ -815,6 +840,13 @@ export interface Contract {
   Digest?: Digest;
   Direction?: Direction;
   DoNotDisturb?: DoNotDisturb;
+  DocumentId?: DocumentId;
+  DocumentKept?: DocumentKept;
+  DocumentKind?: DocumentKind;
+  DocumentList?: DocumentList;
+  DocumentOpening?: DocumentOpening;
+  DocumentState?: DocumentState;
+  DocumentVersion?: DocumentVersion;
   DoubtedLine?: DoubtedLine;
   Ended?: Ended;
   EnrolRequest?: EnrolRequest;
@@ -838,6 +870,7 @@ export interface Contract {
   LineView?: LineView;
   ListedDelegation?: ListedDelegation;
   ListedDevice?: ListedDevice;
+  ListedDocument?: ListedDocument;
   ListedLine?: ListedLine;
   LockerAnswer?: LockerAnswer;
   LogComparison?: LogComparison;
@@ -862,14 +895,21 @@ export interface Contract {
   OpenLocker?: OpenLocker;
   Orders?: Orders;
   PageAsking?: PageAsking;
+  PageDraft?: PageDraft;
   PageEnrolment?: PageEnrolment;
   PageOutput?: PageOutput;
+  PageVersion?: PageVersion;
   PasskeyAnswer?: PasskeyAnswer;
   PasskeyOptions?: PasskeyOptions;
   PersonId?: PersonId;
+  PersonKeys?: PersonKeys;
   PersonsReach?: PersonsReach;
   ProgramVersion?: ProgramVersion;
   ProtectionPolicy?: ProtectionPolicy;
+  ProvenDelegation?: ProvenDelegation;
+  ProvenDeviceKey?: ProvenDeviceKey;
+  ProvenDocument?: ProvenDocument;
+  ProvenVersion?: ProvenVersion;
   PushMessage?: PushMessage;
   PushSettings?: PushSettings;
   PushSubscription?: PushSubscription;
@@ -1137,7 +1177,7 @@ export interface Alert {
  */
 export interface LogFork {
   /**
-   * The call in which the other checkpoint came.
+   * One call. Opaque: it reveals no participant and may be logged.
    */
   call: string;
   /**
@@ -2383,19 +2423,69 @@ export interface DoNotDisturb {
   until_ms?: number;
 }
 /**
- * A line that is not frozen, of a holder of whom another line is: somebody else doubted that they are who they say.
+ * The answer to an upload: the version is in the log.
  */
-export interface DoubtedLine {
-  holder: Card13;
+export interface DocumentKept {
   /**
-   * The line that is not frozen.
+   * Index of its log entry.
    */
-  line: string;
-  principal: Card14;
+  log_index: number;
+}
+/**
+ * `GET /api/v1/documents`: those that the bearer's person may read, newest first.
+ */
+export interface DocumentList {
   /**
-   * Since when another one is frozen, milliseconds since 1970 UTC, by the switchboard's clock: the latest.
+   * Documents, at most `MAX_DOCUMENTS_LISTED`.
    */
-  since_ms: number;
+  documents: ListedDocument[];
+  /**
+   * Whether there are more: ask again with the parameter `before`, the last one's `log_index`.
+   */
+  more: boolean;
+}
+/**
+ * A document in a list: what the server knows of it.
+ */
+export interface ListedDocument {
+  about?: About;
+  author: Card13;
+  /**
+   * When it was logged, milliseconds since 1970 UTC by the server's clock.
+   */
+  changed_ms: number;
+  /**
+   * One sealed document. Opaque: the log names it.
+   */
+  document: string;
+  /**
+   * When its readers are to be reminded.
+   */
+  due_ms?: number;
+  /**
+   * What it is.
+   */
+  kind: 'request' | 'brief' | 'profile' | 'notes' | 'memorandum' | 'copy' | 'debrief' | 'readout' | 'actions';
+  /**
+   * Index of its log entry: the list is in their order, newest first.
+   */
+  log_index: number;
+  /**
+   * Who may read it.
+   */
+  readers: PersonId[];
+  /**
+   * What that claims to be.
+   */
+  state: 'draft' | 'reviewed' | 'approved' | 'declined' | 'published' | 'recalled' | 'closed' | 'destroyed';
+  /**
+   * SHA-256 of that version's statement.
+   */
+  statement_sha256: string;
+  /**
+   * The number of its newest version.
+   */
+  version: number;
 }
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
@@ -2440,9 +2530,195 @@ export interface Card13 {
   zone: string;
 }
 /**
+ * An opening of a copy.
+ */
+export interface DocumentOpening {
+  /**
+   * When, milliseconds since 1970 UTC by the server's clock.
+   */
+  at_ms: number;
+  /**
+   * One enrolled device. Opaque: it may be logged.
+   */
+  device: string;
+  /**
+   * Index of the log entry.
+   */
+  log_index: number;
+  /**
+   * One person. It must not be logged: it has no `Display`, and its `Debug` shows nothing.
+   */
+  person: string;
+  /**
+   * Which version.
+   */
+  version: number;
+}
+/**
+ * Payload of `telcon-document+jws`: one version of a document.
+ */
+export interface DocumentVersion {
+  about?: About;
+  /**
+   * When it was signed, by the author's clock.
+   */
+  at_ms: number;
+  author: Card14;
+  /**
+   * SHA-256 of the sealed file.
+   */
+  ciphertext_sha256: string;
+  /**
+   * SHA-256 of what is sealed, which begins with 32 random bytes: the digest tells nobody anything, and binds a file that is sealed again for another device to this version.
+   */
+  content_sha256: string;
+  /**
+   * One sealed document. Opaque: the log names it.
+   */
+  document: string;
+  /**
+   * When the office's server is to remind its readers, milliseconds since 1970 UTC.
+   */
+  due_ms?: number;
+  /**
+   * What it is; the same in every version.
+   */
+  kind: 'request' | 'brief' | 'profile' | 'notes' | 'memorandum' | 'copy' | 'debrief' | 'readout' | 'actions';
+  /**
+   * The office of all who read and write it.
+   */
+  office: string;
+  on_behalf?: OnBehalf;
+  previous?: Digest;
+  /**
+   * Who may read it, sorted, each once; the author among them.
+   */
+  readers: PersonId[];
+  /**
+   * What this version claims to be.
+   */
+  state: 'draft' | 'reviewed' | 'approved' | 'declined' | 'published' | 'recalled' | 'closed' | 'destroyed';
+  /**
+   * From 1, by one each.
+   */
+  version: number;
+}
+/**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
 export interface Card14 {
+  /**
+   * The name or title to show, such as "The President of Norland".
+   */
+  name: string;
+  /**
+   * The office whose authority certified the person.
+   */
+  office: string;
+  /**
+   * Their own organisation, such as "Chancellery of Norland".
+   */
+  organisation: string;
+  /**
+   * The person.
+   */
+  person: string;
+  /**
+   * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
+   */
+  place?: boolean;
+  /**
+   * Their role in that office.
+   */
+  role:
+    | 'principal'
+    | 'scheduler'
+    | 'duty_officer'
+    | 'note_taker'
+    | 'interpreter'
+    | 'counterpart'
+    | 'security_officer'
+    | 'records_officer'
+    | 'auditor';
+  /**
+   * IANA time zone of where they work, such as `Europe/Oslo`.
+   */
+  zone: string;
+}
+/**
+ * In a ring: on whose behalf it is, by the delegation that allows it.
+ */
+export interface OnBehalf {
+  /**
+   * The delegation.
+   */
+  delegation: string;
+  /**
+   * SHA-256 of its statement.
+   */
+  statement_sha256: string;
+}
+/**
+ * A line that is not frozen, while another line of the same holder is: the giver of that one, or a security officer, doubted the holder's identity.
+ */
+export interface DoubtedLine {
+  holder: Card15;
+  /**
+   * The line that is not frozen.
+   */
+  line: string;
+  principal: Card16;
+  /**
+   * Since when another one is frozen, milliseconds since 1970 UTC, by the switchboard's clock: the latest.
+   */
+  since_ms: number;
+}
+/**
+ * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
+ */
+export interface Card15 {
+  /**
+   * The name or title to show, such as "The President of Norland".
+   */
+  name: string;
+  /**
+   * The office whose authority certified the person.
+   */
+  office: string;
+  /**
+   * Their own organisation, such as "Chancellery of Norland".
+   */
+  organisation: string;
+  /**
+   * The person.
+   */
+  person: string;
+  /**
+   * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
+   */
+  place?: boolean;
+  /**
+   * Their role in that office.
+   */
+  role:
+    | 'principal'
+    | 'scheduler'
+    | 'duty_officer'
+    | 'note_taker'
+    | 'interpreter'
+    | 'counterpart'
+    | 'security_officer'
+    | 'records_officer'
+    | 'auditor';
+  /**
+   * IANA time zone of where they work, such as `Europe/Oslo`.
+   */
+  zone: string;
+}
+/**
+ * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
+ */
+export interface Card16 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -2554,7 +2830,7 @@ export interface InvitationView {
    * How many security officers have to approve the device that asks: one or two, by the office's charter; two of a recovery.
    */
   approvals_needed: number;
-  card: Card15;
+  card: Card17;
   /**
    * Until when a device may ask with it, or, once one has asked, until when it waits.
    */
@@ -2603,7 +2879,7 @@ export interface InvitationView {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card15 {
+export interface Card17 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -2676,13 +2952,13 @@ export interface OfferedForView {
    * When the delegate's device attested that the code of the device that asked was compared, milliseconds since 1970 UTC, by the office's account. The principal's devices verify the attestation, and show the code only then.
    */
   attested_ms: number | null;
-  delegate: Card16;
-  principal: Card17;
+  delegate: Card18;
+  principal: Card19;
 }
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card16 {
+export interface Card18 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -2724,7 +3000,7 @@ export interface Card16 {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card17 {
+export interface Card19 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -2798,7 +3074,7 @@ export interface Line {
    */
   at_ms: number;
   device?: DeviceId;
-  holder: Card18;
+  holder: Card20;
   /**
    * The line; drawn at random by the giver's device. The invitation to take it has the same identifier.
    */
@@ -2809,7 +3085,7 @@ export interface Line {
   office: string;
   on_behalf?: OnBehalf;
   previous?: Digest;
-  principal: Card19;
+  principal: Card21;
   /**
    * Whether it is in use.
    */
@@ -2823,7 +3099,7 @@ export interface Line {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card18 {
+export interface Card20 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -2863,22 +3139,9 @@ export interface Card18 {
   zone: string;
 }
 /**
- * In a ring: on whose behalf it is, by the delegation that allows it.
- */
-export interface OnBehalf {
-  /**
-   * The delegation.
-   */
-  delegation: string;
-  /**
-   * SHA-256 of its statement.
-   */
-  statement_sha256: string;
-}
-/**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card19 {
+export interface Card21 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -3003,7 +3266,7 @@ export interface Line1 {
    */
   at_ms: number;
   device?: DeviceId;
-  holder: Card18;
+  holder: Card20;
   /**
    * The line; drawn at random by the giver's device. The invitation to take it has the same identifier.
    */
@@ -3014,7 +3277,7 @@ export interface Line1 {
   office: string;
   on_behalf?: OnBehalf;
   previous?: Digest;
-  principal: Card19;
+  principal: Card21;
   /**
    * Whether it is in use.
    */
@@ -3143,7 +3406,7 @@ export interface NoticeView {
    * Whether somebody acts in it for this device's person, who may take it over now.
    */
   can_take_over: boolean;
-  from: Card20;
+  from: Card22;
   /**
    * Log entry of its sealed record.
    */
@@ -3197,12 +3460,12 @@ export interface NoticeView {
         how: 'hung_up' | 'declined' | 'cancelled' | 'missed' | 'busy' | 'failed' | 'interrupted' | 'revoked';
         is: 'ended';
       };
-  to: Card21;
+  to: Card23;
 }
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card20 {
+export interface Card22 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -3244,7 +3507,7 @@ export interface Card20 {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card21 {
+export interface Card23 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -3394,6 +3657,37 @@ export interface AskRequest1 {
    * Compact JWS, type `telcon-device-request+jws`.
    */
   request: string;
+}
+/**
+ * What a person writes on a page: `Draft` without its content, which crosses as bytes.
+ */
+export interface PageDraft {
+  about?: About;
+  /**
+   * Recipients (age) of custodians, for what belongs to a record.
+   */
+  custodians?: string[];
+  /**
+   * One sealed document. Opaque: the log names it.
+   */
+  document: string;
+  /**
+   * When its readers are to be reminded, milliseconds since 1970 UTC.
+   */
+  due_ms?: number;
+  /**
+   * What it is.
+   */
+  kind: 'request' | 'brief' | 'profile' | 'notes' | 'memorandum' | 'copy' | 'debrief' | 'readout' | 'actions';
+  on_behalf?: OnBehalf;
+  /**
+   * Who may read it, beside its author.
+   */
+  readers: PersonId[];
+  /**
+   * What this version claims to be.
+   */
+  state: 'draft' | 'reviewed' | 'approved' | 'declined' | 'published' | 'recalled' | 'closed' | 'destroyed';
 }
 /**
  * A device that was created from an enrolment link and is not enrolled yet.
@@ -3575,7 +3869,7 @@ export interface PersonsReach {
    * The people whom the settings name, as far as they have a device.
    */
   people?: Card5[];
-  principal: Card22;
+  principal: Card24;
   set_by?: Card5;
   /**
    * When, milliseconds since 1970 UTC; none if they were never set.
@@ -3586,7 +3880,7 @@ export interface PersonsReach {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card22 {
+export interface Card24 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -3630,16 +3924,16 @@ export interface Card22 {
  */
 export interface ReachSettings {
   /**
-   * Who rings while the principal is in a call, each once. Others hear that the principal is busy.
+   * People who may ring while the principal is in a call; nobody twice. Others hear that the principal is busy.
    */
   call_waiting?: PersonId[];
   /**
-   * A ring group: it rings at the principal's devices first, and after this many seconds at those of whoever may answer for them as well. At both at once, without.
+   * A ring group: it rings at the principal's devices first, and after this many seconds also at those of the people who may answer for them. None: at all of them at once.
    */
   desk_after_s?: number;
   do_not_disturb?: DoNotDisturb;
   /**
-   * Who rings the principal all the same, each once.
+   * People whose rings reach the principal nevertheless; nobody twice.
    */
   exceptions?: PersonId[];
   quiet_hours?: Hours;
@@ -3656,7 +3950,7 @@ export interface RecoveryView {
    * Whether this device's person may confirm it: it is verified, somebody else's, about somebody else, and not confirmed.
    */
   can_confirm: boolean;
-  card: Card23;
+  card: Card25;
   /**
    * The security officer who confirmed it, verified.
    */
@@ -3693,7 +3987,7 @@ export interface RecoveryView {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card23 {
+export interface Card25 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -3814,6 +4108,73 @@ export interface ErasureReport1 {
   jws: string;
 }
 /**
+ * A verified version of a document, as a page sees it.
+ */
+export interface PageVersion {
+  /**
+   * Index of its log entry.
+   */
+  log_index: number;
+  /**
+   * When the log had it, milliseconds since 1970 UTC by the office's clock.
+   */
+  logged_ms: number;
+  signed: DocumentVersion1;
+  /**
+   * SHA-256 as 64 lowercase hexadecimal digits.
+   */
+  statement_sha256: string;
+}
+/**
+ * What its author signed.
+ */
+export interface DocumentVersion1 {
+  about?: About;
+  /**
+   * When it was signed, by the author's clock.
+   */
+  at_ms: number;
+  author: Card14;
+  /**
+   * SHA-256 of the sealed file.
+   */
+  ciphertext_sha256: string;
+  /**
+   * SHA-256 of what is sealed, which begins with 32 random bytes: the digest tells nobody anything, and binds a file that is sealed again for another device to this version.
+   */
+  content_sha256: string;
+  /**
+   * One sealed document. Opaque: the log names it.
+   */
+  document: string;
+  /**
+   * When the office's server is to remind its readers, milliseconds since 1970 UTC.
+   */
+  due_ms?: number;
+  /**
+   * What it is; the same in every version.
+   */
+  kind: 'request' | 'brief' | 'profile' | 'notes' | 'memorandum' | 'copy' | 'debrief' | 'readout' | 'actions';
+  /**
+   * The office of all who read and write it.
+   */
+  office: string;
+  on_behalf?: OnBehalf;
+  previous?: Digest;
+  /**
+   * Who may read it, sorted, each once; the author among them.
+   */
+  readers: PersonId[];
+  /**
+   * What this version claims to be.
+   */
+  state: 'draft' | 'reviewed' | 'approved' | 'declined' | 'published' | 'recalled' | 'closed' | 'destroyed';
+  /**
+   * From 1, by one each.
+   */
+  version: number;
+}
+/**
  * `POST /api/v1/passkeys` and `POST /api/v1/passkeys/assertion`: what the authenticator answered.
  */
 export interface PasskeyAnswer {
@@ -3844,6 +4205,74 @@ export interface PasskeyOptions {
   };
 }
 /**
+ * `GET /api/v1/people/{person}/keys`.
+ */
+export interface PersonKeys {
+  /**
+   * The keys of their devices that are not revoked, at most `MAX_KEYS_LISTED`.
+   */
+  keys: ProvenDeviceKey[];
+  /**
+   * One person. It must not be logged: it has no `Display`, and its `Debug` shows nothing.
+   */
+  person: string;
+}
+/**
+ * A device's encryption key with the proofs that it, and the device, are in the log.
+ */
+export interface ProvenDeviceKey {
+  device: Logged1;
+  signed: Logged2;
+  /**
+   * The statement, a compact JWS of type `telcon-device-key+jws`.
+   */
+  statement: string;
+}
+/**
+ * Proof that the certificate of the device is in the log.
+ */
+export interface Logged1 {
+  /**
+   * The signed checkpoint of the tree that the proof leads to.
+   */
+  checkpoint: string;
+  /**
+   * Bytes as standard base64 (RFC 4648, section 4).
+   */
+  entry: string;
+  /**
+   * Its index.
+   */
+  index: number;
+  office?: OfficeName;
+  /**
+   * RFC 6962 inclusion proof, base64 hashes, from the leaf upwards.
+   */
+  proof: Blob[];
+}
+/**
+ * Proof that the log has it.
+ */
+export interface Logged2 {
+  /**
+   * The signed checkpoint of the tree that the proof leads to.
+   */
+  checkpoint: string;
+  /**
+   * Bytes as standard base64 (RFC 4648, section 4).
+   */
+  entry: string;
+  /**
+   * Its index.
+   */
+  index: number;
+  office?: OfficeName;
+  /**
+   * RFC 6962 inclusion proof, base64 hashes, from the leaf upwards.
+   */
+  proof: Blob[];
+}
+/**
  * `GET /api/v1/protection`: what the office wants of devices in browsers.
  */
 export interface ProtectionPolicy {
@@ -3868,6 +4297,139 @@ export interface DevicePolicy1 {
    * `DEVICE_POLICY_VERSION`.
    */
   version: number;
+}
+/**
+ * A delegation with the proofs that it, and the device that signed it, are in the log.
+ */
+export interface ProvenDelegation {
+  device: Logged3;
+  given: Logged4;
+  /**
+   * The statement, a compact JWS of type `telcon-delegation+jws`.
+   */
+  statement: string;
+}
+/**
+ * Proof that the certificate of the signing device is in the log.
+ */
+export interface Logged3 {
+  /**
+   * The signed checkpoint of the tree that the proof leads to.
+   */
+  checkpoint: string;
+  /**
+   * Bytes as standard base64 (RFC 4648, section 4).
+   */
+  entry: string;
+  /**
+   * Its index.
+   */
+  index: number;
+  office?: OfficeName;
+  /**
+   * RFC 6962 inclusion proof, base64 hashes, from the leaf upwards.
+   */
+  proof: Blob[];
+}
+/**
+ * Proof that the log has it.
+ */
+export interface Logged4 {
+  /**
+   * The signed checkpoint of the tree that the proof leads to.
+   */
+  checkpoint: string;
+  /**
+   * Bytes as standard base64 (RFC 4648, section 4).
+   */
+  entry: string;
+  /**
+   * Its index.
+   */
+  index: number;
+  office?: OfficeName;
+  /**
+   * RFC 6962 inclusion proof, base64 hashes, from the leaf upwards.
+   */
+  proof: Blob[];
+}
+/**
+ * `GET /api/v1/documents/{document}`.
+ */
+export interface ProvenDocument {
+  /**
+   * One sealed document. Opaque: the log names it.
+   */
+  document: string;
+  /**
+   * The number of the newest one.
+   */
+  newest: number;
+  /**
+   * When it was opened, if it is a copy, newest first.
+   */
+  opened?: DocumentOpening[];
+  /**
+   * Its versions in order, from the one that was asked for, at most `MAX_VERSIONS_LISTED`.
+   */
+  versions: ProvenVersion[];
+}
+/**
+ * A version with the proofs that it, and the device that signed it, are in the log.
+ */
+export interface ProvenVersion {
+  delegation?: ProvenDelegation;
+  device: Logged5;
+  revoked?: Logged;
+  signed: Logged6;
+  /**
+   * The statement, a compact JWS of type `telcon-document+jws`.
+   */
+  statement: string;
+}
+/**
+ * Proof that the certificate of the signing device is in the log.
+ */
+export interface Logged5 {
+  /**
+   * The signed checkpoint of the tree that the proof leads to.
+   */
+  checkpoint: string;
+  /**
+   * Bytes as standard base64 (RFC 4648, section 4).
+   */
+  entry: string;
+  /**
+   * Its index.
+   */
+  index: number;
+  office?: OfficeName;
+  /**
+   * RFC 6962 inclusion proof, base64 hashes, from the leaf upwards.
+   */
+  proof: Blob[];
+}
+/**
+ * An entry of the log with the proof that it is in the tree of a signed checkpoint.
+ */
+export interface Logged6 {
+  /**
+   * The signed checkpoint of the tree that the proof leads to.
+   */
+  checkpoint: string;
+  /**
+   * Bytes as standard base64 (RFC 4648, section 4).
+   */
+  entry: string;
+  /**
+   * Its index.
+   */
+  index: number;
+  office?: OfficeName;
+  /**
+   * RFC 6962 inclusion proof, base64 hashes, from the leaf upwards.
+   */
+  proof: Blob[];
 }
 /**
  * `GET /api/v1/push`: Web Push of the office, and of the bearer's device.
@@ -3897,20 +4459,20 @@ export interface PushSubscription {
   p256dh: string;
 }
 /**
- * When, and in which order, a principal is reached. Its default: always, and at the same time as whoever may answer for them.
+ * When, and in which order, a principal is reached. The default: always, and at the same time as the people who may answer for them.
  */
 export interface ReachSettings1 {
   /**
-   * Who rings while the principal is in a call, each once. Others hear that the principal is busy.
+   * People who may ring while the principal is in a call; nobody twice. Others hear that the principal is busy.
    */
   call_waiting?: PersonId[];
   /**
-   * A ring group: it rings at the principal's devices first, and after this many seconds at those of whoever may answer for them as well. At both at once, without.
+   * A ring group: it rings at the principal's devices first, and after this many seconds also at those of the people who may answer for them. None: at all of them at once.
    */
   desk_after_s?: number;
   do_not_disturb?: DoNotDisturb;
   /**
-   * Who rings the principal all the same, each once.
+   * People whose rings reach the principal nevertheless; nobody twice.
    */
   exceptions?: PersonId[];
   quiet_hours?: Hours;
@@ -3932,7 +4494,7 @@ export interface RecordLine {
    * When it ended.
    */
   ended_ms?: number;
-  from: Card24;
+  from: Card26;
   how?: Ended;
   /**
    * Whether there is no record, and the log has a *record missing* entry.
@@ -3955,12 +4517,12 @@ export interface RecordLine {
    * Number of its sealed records in the archive: one per note-taker that recorded some of it.
    */
   records: number;
-  to: Card25;
+  to: Card27;
 }
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card24 {
+export interface Card26 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -4002,7 +4564,7 @@ export interface Card24 {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card25 {
+export interface Card27 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -4087,13 +4649,13 @@ export interface SealedText1 {
  * Answer to `POST /api/v1/shifts`: the shift has begun. The device connects again, and is signed in.
  */
 export interface ShiftBegun {
-  logged: Logged1;
+  logged: Logged7;
   on_shift: OnShift1;
 }
 /**
- * Proof that its beginning is in the log.
+ * An entry of the log with the proof that it is in the tree of a signed checkpoint.
  */
-export interface Logged1 {
+export interface Logged7 {
   /**
    * The signed checkpoint of the tree that the proof leads to.
    */
@@ -4200,7 +4762,7 @@ export interface WorkedShift {
    */
   from_ms: number;
   how?: ShiftEnd;
-  place: Card26;
+  place: Card28;
   /**
    * Which.
    */
@@ -4213,7 +4775,7 @@ export interface WorkedShift {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card26 {
+export interface Card28 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -4286,7 +4848,7 @@ export interface SsoUnlink {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card27 {
+export interface Card29 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -4402,16 +4964,16 @@ export interface LineList1 {
  */
 export interface ReachSettings2 {
   /**
-   * Who rings while the principal is in a call, each once. Others hear that the principal is busy.
+   * People who may ring while the principal is in a call; nobody twice. Others hear that the principal is busy.
    */
   call_waiting?: PersonId[];
   /**
-   * A ring group: it rings at the principal's devices first, and after this many seconds at those of whoever may answer for them as well. At both at once, without.
+   * A ring group: it rings at the principal's devices first, and after this many seconds also at those of the people who may answer for them. None: at all of them at once.
    */
   desk_after_s?: number;
   do_not_disturb?: DoNotDisturb;
   /**
-   * Who rings the principal all the same, each once.
+   * People whose rings reach the principal nevertheless; nobody twice.
    */
   exceptions?: PersonId[];
   quiet_hours?: Hours;

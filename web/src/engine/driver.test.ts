@@ -32,6 +32,16 @@ function pair() {
     has_output: () => outputs.length > 0,
     check_record: () => '{"ok":true,"checks":[]}',
     appointment_request: () => 'request',
+    new_document: () => '0'.repeat(32),
+    known_document: () => undefined,
+    see_document: () => '[]',
+    forget_document: () => undefined,
+    open_document: () => new Uint8Array(),
+    write_document: () => '{}',
+    seal_document_again: () => undefined,
+    device_of_key: () => '',
+    seal_unsent: (content: Uint8Array) => content,
+    open_unsent: (sealed: Uint8Array) => sealed,
     next_wakeup_ms() {
       return this.wakeup;
     },

@@ -97,6 +97,19 @@ export class Driver {
     return this.engine.appointment_request(this.environment.now());
   }
 
+  /** Runs something in the engine, and what it put out. Throws what the engine refuses; after a trap it runs nothing more. */
+  in_engine<T>(work: (engine: Engine, now_ms: number) => T): T {
+    if (this.#stopped) throw { code: 'not_enrolled' } satisfies Problem;
+    try {
+      return work(this.engine, this.environment.now());
+    } catch (error) {
+      if (error instanceof WebAssembly.RuntimeError) this.#fail(error);
+      throw error;
+    } finally {
+      this.#run(() => undefined);
+    }
+  }
+
   #frame(work: () => Uint8Array | undefined): Uint8Array | undefined {
     if (this.#stopped) return undefined;
     try {

@@ -21,4 +21,27 @@ export interface Engine {
   next_wakeup_ms(): number | undefined;
   /** A text with which the holder of the office's authority appoints this device as a registrar. */
   appointment_request(now_ms: number): string;
+  /** An identifier for a new document. */
+  new_document(): string;
+  /** The number of the newest version that this device has seen. */
+  known_document(document: string): number | undefined;
+  /** Takes a `ProvenDocument`, returns `PageVersion[]`. */
+  see_document(proven_json: string, now_ms: number): string;
+  forget_document(document: string): void;
+  open_document(document: string, version: number, sealed: Uint8Array): Uint8Array;
+  /** Takes a `PageDraft`, its content and `PersonKeys[]`; returns a `DocumentUpload`. `follows`: 0 for a new document. */
+  write_document(draft_json: string, content: Uint8Array, keys_json: string, follows: number, now_ms: number): string;
+  /** Takes a `ProvenDeviceKey`; nothing if its device needs none. */
+  seal_document_again(
+    document: string,
+    version: number,
+    sealed: Uint8Array,
+    key_json: string,
+    now_ms: number,
+  ): Uint8Array | undefined;
+  /** The device of a `ProvenDeviceKey`. */
+  device_of_key(key_json: string): string;
+  /** Seals for this device alone. */
+  seal_unsent(content: Uint8Array): Uint8Array;
+  open_unsent(sealed: Uint8Array): Uint8Array;
 }

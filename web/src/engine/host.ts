@@ -1,6 +1,7 @@
 // The page's side of the engine: one worker, commands out, events in.
 
 import type { Card, UserCommand, Report, RevocationView, View } from './contract';
+import type { DocumentAnswer, DocumentAnswers, DocumentRequest } from './documents';
 import { Media } from './media';
 import type { Asking } from './asking';
 import type { FromWorker, ToWorker } from './messages';
@@ -62,6 +63,8 @@ export interface Host {
   protection(request: ProtectionRequest): Promise<ProtectionAnswer>;
   /** Erases keys and state; the page has to be loaded anew then. Rejects with a `Problem`. */
   erase(): Promise<void>;
+  /** Has the worker read or write documents. Rejects with a `Problem`. */
+  documents<R extends DocumentRequest>(request: R, token: string): Promise<DocumentAnswers[R['is']]>;
   enrol(fragment: string): void;
   check(proof: string): Promise<Report>;
   /** Called from the gesture that rings or answers: requests the microphone early, so that nobody waits for it later. */
@@ -96,6 +99,7 @@ export function start_host(worker: Worker, events: HostEvents): Host {
   const checks = new Map<number, Answer<Report>>();
   const appointments = new Map<number, Answer<string>>();
   const protections = new Map<number, Answer<ProtectionAnswer>>();
+  const documents = new Map<number, Answer<DocumentAnswer>>();
   const erasures = new Map<number, Answer<void>>();
   let next_id = 0;
 
@@ -160,6 +164,11 @@ export function start_host(worker: Worker, events: HostEvents): Host {
         if (data.text !== null) return answer?.resolve(data.text);
         return answer?.reject(data.problem ?? { code: 'unknown' });
       }
+      case 'documents': {
+        const answer = documents.get(data.id);
+        documents.delete(data.id);
+        return data.problem ? answer?.reject(data.problem) : answer?.resolve(data.answer);
+      }
       case 'revoked':
         return events.revoked(data.revocation);
       case 'erased':
@@ -208,6 +217,13 @@ export function start_host(worker: Worker, events: HostEvents): Host {
       return new Promise((resolve, reject) => {
         erasures.set(id, { resolve, reject });
         post({ type: 'erase', id });
+      });
+    },
+    documents(request, token) {
+      const id = next_id++;
+      return new Promise((resolve, reject) => {
+        documents.set(id, { resolve: resolve as (answer: DocumentAnswer) => void, reject });
+        post({ type: 'documents', id, request, token });
       });
     },
     enrol: (fragment) => post({ type: 'enrol', fragment }),

@@ -1,6 +1,7 @@
 // Messages between the page and the worker that owns the engine.
 
 import type { Card, UserCommand, Report, RevocationView, View } from './contract';
+import type { DocumentAnswer, DocumentRequest } from './documents';
 import type { Asking } from './asking';
 import type { Problem } from './problem';
 import type { Proof, Protected, ProtectionRequest } from './protection';
@@ -21,6 +22,8 @@ export type ToWorker =
   | { type: 'protection'; id: number; request: ProtectionRequest }
   /** Erase this device here: keys and state. Answered by `erased_here`; nothing can be done afterwards but a reload. */
   | { type: 'erase'; id: number }
+  /** About documents. Answered by `documents`. */
+  | { type: 'documents'; id: number; request: DocumentRequest; token: string }
   /** The network changed: reconnect without waiting for the backoff. */
   | { type: 'connect_now' };
 
@@ -48,6 +51,7 @@ export type FromWorker =
   /** Whether media is expected and none arrives. */
   | { type: 'media_timed_out'; timed_out: boolean }
   | { type: 'record_checked'; id: number; report: Report | null; problem: Problem | null }
+  | { type: 'documents'; id: number; answer: DocumentAnswer; problem: Problem | null }
   | { type: 'appointment_requested'; id: number; text: string | null; problem: Problem | null }
   /** This device is revoked, as was verified while its keys are locked. If it was ordered to erase itself, it did. */
   | { type: 'revoked'; revocation: RevocationView }

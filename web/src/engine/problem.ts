@@ -39,6 +39,8 @@ export type ProblemCode =
   | 'sso_refused'
   | 'no_own_passkey'
   | 'outdated'
+  | 'document_changed'
+  | 'document_incomplete'
   | 'unknown';
 
 /**

@@ -43,6 +43,22 @@ declare module 'telcon-wasm' {
     check_record(proof_json: string, now_ms: number): string;
     next_wakeup_ms(): number | undefined;
     appointment_request(now_ms: number): string;
+    new_document(): string;
+    known_document(document: string): number | undefined;
+    see_document(proven_json: string, now_ms: number): string;
+    forget_document(document: string): void;
+    open_document(document: string, version: number, sealed: Uint8Array): Uint8Array;
+    write_document(draft_json: string, content: Uint8Array, keys_json: string, follows: number, now_ms: number): string;
+    seal_document_again(
+      document: string,
+      version: number,
+      sealed: Uint8Array,
+      key_json: string,
+      now_ms: number,
+    ): Uint8Array | undefined;
+    device_of_key(key_json: string): string;
+    seal_unsent(content: Uint8Array): Uint8Array;
+    open_unsent(sealed: Uint8Array): Uint8Array;
     free(): void;
   }
 

@@ -3,10 +3,12 @@
 import init, { EnteredCode, Telcon } from 'telcon-wasm';
 import { AskingDevice } from './asking';
 import type { Card, ErasureReport, PageAsking, RevocationView } from './contract';
+import { DocumentWork, type DocumentRequest } from './documents';
 import { Driver } from './driver';
 import { enrol, office_info, type Fetch } from './enrol';
 import { link_of_code } from './entered_code';
 import { frame_transform } from './frame_transform';
+import { indexed_storage } from './key_storage';
 import { KeyStore } from './key_store';
 import type { FromWorker, ToWorker, TransformOptions } from './messages';
 import { MediaKeepAlive } from './media_keepalive';
@@ -24,6 +26,8 @@ const SEED_BYTES = 32;
 const ASK_TIMEOUT_MS = 10_000;
 /** The same for a step of a code: the server waits up to ten seconds for the device that shows it. */
 const CODE_TIMEOUT_MS = 15_000;
+/** The same for a document: four megabytes over a slow connection. */
+const DOCUMENT_TIMEOUT_MS = 60_000;
 const key_store = new KeyStore();
 let driver: Driver | undefined;
 let socket: Socket | undefined;
@@ -286,6 +290,8 @@ self.onmessage = async ({ data }: MessageEvent<ToWorker>) => {
         return post({ type: 'protection', id, how: how_protected(), proof: null, problem: problem_of(error) });
       }
     }
+    case 'documents':
+      return post(await about_documents(data.id, data.request, data.token));
     case 'check_record':
       return post(check(data.id, data.proof));
     case 'request_appointment':
@@ -351,6 +357,23 @@ function check(id: number, proof: string): FromWorker {
     return { type: 'record_checked', id, report: driver.check(proof), problem: null };
   } catch (error) {
     return { type: 'record_checked', id, report: null, problem: problem_of(error) };
+  }
+}
+
+const documents = new DocumentWork(
+  (work) => {
+    if (!driver) throw { code: 'not_enrolled' } satisfies Problem;
+    return driver.in_engine(work);
+  },
+  limited(DOCUMENT_TIMEOUT_MS),
+  indexed_storage(),
+);
+
+async function about_documents(id: number, request: DocumentRequest, token: string): Promise<FromWorker> {
+  try {
+    return { type: 'documents', id, answer: await documents.handle(request, token), problem: null };
+  } catch (error) {
+    return { type: 'documents', id, answer: null, problem: problem_of(error) };
   }
 }
 

@@ -1,5 +1,6 @@
 // The development page: one scene by name, `?scene=name`; without a name, the list of names.
 
+import { FakeDocuments } from '../fake/documents';
 import '../styles/paper.css';
 import { mount, tick, unmount } from 'svelte';
 import Root from '../App.svelte';
@@ -8,6 +9,7 @@ import type { Host } from '../engine/host';
 import { protection_over_http } from '../engine/protection_office';
 import { shifts_over_http } from '../engine/shift_office';
 import { sso_over_http } from '../engine/sso_office';
+import { president } from '../fake/people';
 import { NOW } from '../fake/views';
 import { set_locale, type Locale } from '../text/state.svelte';
 import { scenes } from './scenes';
@@ -21,6 +23,7 @@ const host: Host = {
   request_appointment: () => Promise.reject('not here'),
   protection: () => Promise.reject('not here'),
   erase: () => Promise.reject('not here'),
+  documents: new FakeDocuments(president).handle,
   enrol: nothing,
   check: () => Promise.reject('not here'),
   request_microphone: nothing,

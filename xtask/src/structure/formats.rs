@@ -16,6 +16,7 @@ const READERS: &[(&str, &str)] = &[
     ("crates/core/src/io.rs", "commands of a screen to the engine in the same process"),
     ("crates/core/src/known_documents.rs", "a part of a device's state"),
     ("crates/core/src/lines.rs", "a part of a device's state"),
+    ("crates/core/src/page.rs", "what a page writes, to the engine in the same process"),
     ("crates/core/src/peer_log.rs", "a part of a device's state, with a version of its own"),
     ("crates/identity/src/document.rs", "the newest version seen of a document, as part of a device's state"),
     ("crates/identity/src/jws.rs", "the JOSE header of RFC 7515"),

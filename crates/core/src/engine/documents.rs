@@ -96,6 +96,22 @@ impl Engine {
         Ok(upload)
     }
 
+    /// Seals something for this device alone: what a person has written and not sent.
+    ///
+    /// # Errors
+    /// [`DocumentError::Sealing`].
+    pub fn seal_unsent(&self, content: &[u8]) -> Result<Vec<u8>, DocumentError> {
+        document::seal_unsent(&self.device, content)
+    }
+
+    /// Opens what [`Engine::seal_unsent`] returned.
+    ///
+    /// # Errors
+    /// [`DocumentError`].
+    pub fn open_unsent(&self, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, DocumentError> {
+        document::open_unsent(&self.device, sealed)
+    }
+
     /// Opens the sealed file of a version that [`Engine::see_document`] returned.
     ///
     /// # Errors

@@ -65,6 +65,10 @@ export const problems: Text['problems'] = {
     'Personne ne s’est identifié. Si votre clé d’accès n’est pas sur cet appareil, choisissez votre téléphone ou une clé de sécurité quand votre navigateur le demande. Si vous n’en avez pas, protégez d’abord l’un de vos appareils avec une clé d’accès, dans ses réglages.',
   outdated:
     'Cette page est plus ancienne que ne le permet votre cabinet, et la recharger n’a rien changé. Fermez tous ses onglets et rouvrez-la. Si cela ne suffit pas, prévenez votre cabinet.',
+  document_changed:
+    'Quelqu’un d’autre a modifié ce document entre-temps. Consultez sa version, puis enregistrez de nouveau la vôtre.',
+  document_incomplete:
+    'Le serveur du cabinet n’a pas présenté toutes les versions de ce document. Réessayez ; si cela ne suffit pas, prévenez votre responsable de la sécurité.',
   unknown: 'Une erreur s’est produite sur cet appareil. Rechargez la page, puis réessayez.',
   ask_office: 'Demandez à votre cabinet comment procéder.',
 };

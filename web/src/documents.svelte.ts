@@ -1,0 +1,165 @@
+// What the page does with sealed documents: reading those of a kind, writing versions, keeping what is not sent.
+
+import type { DocumentKind, ListedDocument, PageVersion } from './engine/contract';
+import type { NewVersion, Openings, WrittenDocument } from './engine/documents';
+import type { Host } from './engine/host';
+import { problem_of, type Problem } from './engine/problem';
+import { papers } from './papers';
+
+/** The paper that a document of each kind contains, by its name in the module of papers. */
+export type PaperName =
+  | 'request'
+  | 'schedule'
+  | 'brief'
+  | 'profile'
+  | 'notes'
+  | 'memorandum'
+  | 'circulation'
+  | 'debrief'
+  | 'readout'
+  | 'action';
+
+/** A document that was read, verified and opened on this device. */
+export interface OpenDocument<T> {
+  document: string;
+  /** All of its versions, oldest first. */
+  versions: PageVersion[];
+  /** The one that `content` is of. */
+  version: PageVersion;
+  content: T;
+  opened: Openings;
+}
+
+/** A document that is listed, and could not be read. */
+export interface Unread {
+  listed: ListedDocument;
+  problem: Problem;
+}
+
+export interface Listed<T> {
+  documents: OpenDocument<T>[];
+  unread: Unread[];
+}
+
+/** Documents that are read at once. */
+const READ_AT_ONCE = 6;
+
+export class Documents {
+  /** What was opened, by document: read again only where the list has a newer version. */
+  readonly #opened = new Map<string, OpenDocument<unknown>>();
+
+  constructor(
+    private readonly host: () => Host,
+    private readonly token: () => string | null,
+  ) {}
+
+  #token(): string {
+    const token = this.token();
+    if (token === null) throw { code: 'office_unreachable' } satisfies Problem;
+    return token;
+  }
+
+  /** The list of the office's server, newest first: all of a kind that this person may read. */
+  async listed(kind: DocumentKind): Promise<ListedDocument[]> {
+    const all: ListedDocument[] = [];
+    for (;;) {
+      const before = all.at(-1)?.log_index;
+      const page = await this.host().documents(
+        { is: 'list', kind, ...(before !== undefined && { before }) },
+        this.#token(),
+      );
+      all.push(...page.documents);
+      if (!page.more || page.documents.length === 0) return all;
+    }
+  }
+
+  /**
+   * All documents of a kind that this person may read and `wanted` wants, opened, newest first. What does not verify or open is in
+   * `unread` and hides nothing else. Rejects with a `Problem` where the list cannot be read.
+   */
+  async all<T>(
+    kind: DocumentKind,
+    paper: PaperName,
+    wanted: (one: ListedDocument) => boolean = () => true,
+  ): Promise<Listed<T>> {
+    const list = (await this.listed(kind)).filter(wanted);
+    const read = new Map<string, OpenDocument<T>>();
+    const unread: Unread[] = [];
+    const waiting = [...list];
+    const reader = async (): Promise<void> => {
+      for (let one = waiting.shift(); one !== undefined; one = waiting.shift()) {
+        const known = this.#opened.get(one.document);
+        if (known?.version.statement_sha256 === one.statement_sha256) {
+          read.set(one.document, known as OpenDocument<T>);
+          continue;
+        }
+        try {
+          read.set(one.document, await this.open<T>(one.document, paper));
+        } catch (error) {
+          unread.push({ listed: one, problem: problem_of(error) });
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: READ_AT_ONCE }, reader));
+    return { documents: list.flatMap((one) => read.get(one.document) ?? []), unread };
+  }
+
+  /** A document, in its newest version or in this one. Rejects with a `Problem`. */
+  async open<T>(document: string, paper: PaperName, version?: number): Promise<OpenDocument<T>> {
+    const request = { is: 'read', document, ...(version !== undefined && { version }) } as const;
+    const read = await this.host().documents(request, this.#token());
+    const content = JSON.parse((await papers()).check(paper, read.content)) as T;
+    const opened = { ...read, content };
+    if (version === undefined) this.#opened.set(document, opened);
+    return opened;
+  }
+
+  /**
+   * Writes a version. `follows`: the one that its author read; none for a new document. Rejects with a `Problem`, `document_changed` if
+   * somebody else was faster: then it is read again, and what was written is kept by the caller.
+   */
+  async write(draft: NewVersion, paper: PaperName, content: object, follows?: PageVersion): Promise<WrittenDocument> {
+    const json = (await papers()).check(paper, JSON.stringify(content));
+    return this.host().documents(
+      { is: 'write', draft, content: json, follows: follows?.signed.version ?? 0 },
+      this.#token(),
+    );
+  }
+
+  /** The next version of a document that was read: same kind, subject and readers unless `change` says otherwise. */
+  follow<T extends object>(
+    read: OpenDocument<T>,
+    paper: PaperName,
+    content: T,
+    change: Partial<NewVersion> & Pick<NewVersion, 'state'>,
+  ): Promise<WrittenDocument> {
+    const { signed } = read.version;
+    const draft: NewVersion = {
+      document: read.document,
+      kind: signed.kind,
+      readers: signed.readers,
+      ...(signed.about && { about: signed.about }),
+      ...change,
+    };
+    return this.write(draft, paper, content, read.version);
+  }
+
+  /** Keeps what a person has written and not sent, for this device alone; `null` deletes it. */
+  async keep_unsent(name: string, content: object | null): Promise<void> {
+    const text = content === null ? null : JSON.stringify(content);
+    await this.host().documents({ is: 'keep_unsent', name, content: text }, '');
+  }
+
+  /** What was kept under this name; none if nothing was, or it is of another device. */
+  async unsent<T>(name: string): Promise<T | null> {
+    const text = await this.host()
+      .documents({ is: 'unsent', name }, '')
+      .catch(() => null);
+    return text === null ? null : (JSON.parse(text) as T);
+  }
+
+  /** Forgets what was read: nobody is signed in any more. */
+  forget(): void {
+    this.#opened.clear();
+  }
+}

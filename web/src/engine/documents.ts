@@ -1,0 +1,237 @@
+// Documents in the worker: what the engine seals and verifies, carried to and from the office's HTTP API.
+
+import {
+  API_PREFIX,
+  type DocumentKept,
+  type DocumentKind,
+  type DocumentList,
+  type PageDraft,
+  type PageVersion,
+  type PersonKeys,
+  type ProvenDocument,
+} from './contract';
+import type { Engine } from './engine';
+import { refusal, type Fetch } from './enrol';
+import type { Storage } from './key_storage';
+import type { Problem } from './problem';
+
+/** What a person writes; without `document` it is a new one. */
+export type NewVersion = Omit<PageDraft, 'document'> & { document?: string };
+
+/** What the page asks the worker for. Contents are text: JSON of a paper. */
+export type DocumentRequest =
+  /** A page of the list, newest first; `before`: the `log_index` of the last one that is known. */
+  | { is: 'list'; kind?: DocumentKind; before?: number }
+  /** All versions, verified; and the content of the newest, or of this one. */
+  | { is: 'read'; document: string; version?: number }
+  /** `follows`: the version that the author read, 0 for a new document. Refused with `document_changed` if there is a newer one. */
+  | { is: 'write'; draft: NewVersion; content: string; follows: number }
+  /** Seals the newest version again for devices of its readers whose keys are newer. */
+  | { is: 'seal_again'; document: string }
+  /** Keeps what is not sent yet, sealed for this device; `null` deletes it. */
+  | { is: 'keep_unsent'; name: string; content: string | null }
+  | { is: 'unsent'; name: string };
+
+/** When a copy was opened, of the server's list. */
+export type Openings = NonNullable<ProvenDocument['opened']>;
+
+/** A version that was read. */
+export interface ReadDocument {
+  document: string;
+  /** All versions that were shown, verified, oldest first. */
+  versions: PageVersion[];
+  /** The one that was opened. */
+  version: PageVersion;
+  content: string;
+  opened: Openings;
+}
+
+export interface WrittenDocument {
+  document: string;
+  version: number;
+  log_index: number;
+}
+
+/** What each request is answered with. */
+export interface DocumentAnswers {
+  list: DocumentList;
+  read: ReadDocument;
+  write: WrittenDocument;
+  /** For how many devices. */
+  seal_again: number;
+  keep_unsent: null;
+  unsent: string | null;
+}
+
+export type DocumentAnswer = DocumentAnswers[DocumentRequest['is']];
+
+/** Runs something in the engine, and then what it put out. Throws what the engine refuses. */
+export type InEngine = <T>(work: (engine: Engine, now_ms: number) => T) => T;
+
+const UNSENT = 'unsent:';
+/** Content, JSON of papers, is UTF-8. */
+const encode = (text: string) => new TextEncoder().encode(text);
+const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+
+export class DocumentWork {
+  constructor(
+    private readonly in_engine: InEngine,
+    /** `fetch` of the office with a time limit. */
+    private readonly fetch_office: Fetch,
+    private readonly storage: Storage,
+  ) {}
+
+  /** Throws a `Problem`, or a sentence of the engine. `token`: the bearer token of this device's session. */
+  handle(request: DocumentRequest, token: string): Promise<DocumentAnswer> {
+    switch (request.is) {
+      case 'list':
+        return this.#list(token, request.kind, request.before);
+      case 'read':
+        return this.#read(token, request.document, request.version);
+      case 'write':
+        return this.#write(token, request.draft, request.content, request.follows);
+      case 'seal_again':
+        return this.#seal_again(token, request.document);
+      case 'keep_unsent':
+        return this.#keep_unsent(request.name, request.content);
+      case 'unsent':
+        return this.#unsent(request.name);
+    }
+  }
+
+  async #ask(token: string, path: string, init: RequestInit = {}): Promise<Response> {
+    const headers = { ...(init.headers as Record<string, string>), authorization: `Bearer ${token}` };
+    let answer: Response;
+    try {
+      answer = await this.fetch_office(`${API_PREFIX}${path}`, {
+        cache: 'no-store',
+        credentials: 'omit',
+        ...init,
+        headers,
+      });
+    } catch {
+      throw { code: 'office_unreachable' } satisfies Problem;
+    }
+    if (answer.status === 409) throw { code: 'document_changed' } satisfies Problem;
+    if (!answer.ok) throw await refusal(answer);
+    return answer;
+  }
+
+  async #list(token: string, kind?: DocumentKind, before?: number): Promise<DocumentList> {
+    const query = new URLSearchParams();
+    if (kind !== undefined) query.set('kind', kind);
+    if (before !== undefined) query.set('before', String(before));
+    return (await this.#ask(token, `/documents?${query}`)).json() as Promise<DocumentList>;
+  }
+
+  /** Versions from this one on, verified; pages overlap by one, so that each continues the one before. */
+  async #see(token: string, document: string, from: number): Promise<{ versions: PageVersion[]; opened: Openings }> {
+    const versions: PageVersion[] = [];
+    for (let next = from; ;) {
+      const text = await (await this.#ask(token, `/documents/${document}?from=${next}`)).text();
+      const page = JSON.parse(this.in_engine((engine, now_ms) => engine.see_document(text, now_ms))) as PageVersion[];
+      versions.push(...page.slice(versions.length > 0 ? 1 : 0));
+      const last = versions.at(-1)?.signed.version ?? 0;
+      const proven = JSON.parse(text) as ProvenDocument;
+      if (last >= proven.newest) return { versions, opened: proven.opened ?? [] };
+      if (last <= next) throw { code: 'document_incomplete' } satisfies Problem;
+      next = last;
+    }
+  }
+
+  async #read(token: string, document: string, wanted?: number): Promise<ReadDocument> {
+    const known = this.in_engine((engine) => engine.known_document(document)) ?? 1;
+    // From the first, so that what became of it can be shown; a long chain from the newest one that is known.
+    const from = known > LONG_CHAIN ? known : 1;
+    const { versions, opened } = await this.#see(token, document, from);
+    const version = wanted === undefined ? versions.at(-1) : versions.find((one) => one.signed.version === wanted);
+    if (version === undefined) throw { code: 'document_incomplete' } satisfies Problem;
+    const content = decode(await this.#open(token, document, version.signed.version));
+    return { document, versions, version, content, opened };
+  }
+
+  async #sealed(token: string, document: string, version: number): Promise<Uint8Array> {
+    const answer = await this.#ask(token, `/documents/${document}/${version}`);
+    return new Uint8Array(await answer.arrayBuffer());
+  }
+
+  async #open(token: string, document: string, version: number): Promise<Uint8Array> {
+    const sealed = await this.#sealed(token, document, version);
+    return this.in_engine((engine) => engine.open_document(document, version, sealed));
+  }
+
+  async #keys(token: string, readers: string[]): Promise<PersonKeys[]> {
+    const keys = readers.map(async (person) => (await this.#ask(token, `/people/${person}/keys`)).json());
+    return Promise.all(keys) as Promise<PersonKeys[]>;
+  }
+
+  async #write(token: string, draft: NewVersion, content: string, follows: number): Promise<WrittenDocument> {
+    const document = draft.document ?? this.in_engine((engine) => engine.new_document());
+    if (follows > 0) {
+      const known = this.in_engine((engine) => engine.known_document(document)) ?? 1;
+      const { versions } = await this.#see(token, document, known > LONG_CHAIN ? known : 1);
+      if (versions.at(-1)?.signed.version !== follows) throw { code: 'document_changed' } satisfies Problem;
+    }
+    const keys = JSON.stringify(await this.#keys(token, draft.readers));
+    const text = JSON.stringify({ ...draft, document });
+    const upload = this.in_engine((engine, now_ms) =>
+      engine.write_document(text, encode(content), keys, follows, now_ms),
+    );
+    const version = follows + 1;
+    const answer = await this.#ask(token, `/documents/${document}/${version}`, {
+      method: 'PUT',
+      headers: { 'content-type': 'application/json' },
+      body: upload,
+    });
+    const { log_index } = (await answer.json()) as DocumentKept;
+    // Seen from now on: a server that withholds what was written here is noticed.
+    await this.#see(token, document, follows > 0 ? follows : 1);
+    return { document, version, log_index };
+  }
+
+  async #seal_again(token: string, document: string): Promise<number> {
+    const { version } = await this.#read_statement(token, document);
+    const { signed } = version;
+    const sealed = await this.#sealed(token, document, signed.version);
+    let again = 0;
+    for (const { keys } of await this.#keys(token, signed.readers)) {
+      for (const key of keys) {
+        const text = JSON.stringify(key);
+        const device = this.in_engine((engine) => engine.device_of_key(text));
+        const body = this.in_engine((engine, now_ms) =>
+          engine.seal_document_again(document, signed.version, sealed, text, now_ms),
+        );
+        if (body === undefined) continue;
+        await this.#ask(token, `/documents/${document}/${signed.version}/seals/${device}`, {
+          method: 'PUT',
+          headers: { 'content-type': 'application/octet-stream' },
+          body: body as BufferSource,
+        });
+        again++;
+      }
+    }
+    return again;
+  }
+
+  async #read_statement(token: string, document: string): Promise<{ version: PageVersion }> {
+    const known = this.in_engine((engine) => engine.known_document(document)) ?? 1;
+    const { versions } = await this.#see(token, document, known);
+    const version = versions.at(-1);
+    if (version === undefined) throw { code: 'document_incomplete' } satisfies Problem;
+    return { version };
+  }
+
+  async #keep_unsent(name: string, content: string | null): Promise<null> {
+    const sealed = content === null ? undefined : this.in_engine((engine) => engine.seal_unsent(encode(content)));
+    await this.storage.put({ [UNSENT + name]: sealed });
+    return null;
+  }
+
+  async #unsent(name: string): Promise<string | null> {
+    const sealed = (await this.storage.get(UNSENT + name)) as Uint8Array | undefined;
+    return sealed === undefined ? null : decode(this.in_engine((engine) => engine.open_unsent(sealed)));
+  }
+}
+
+/** Versions that one answer of the office has at most. */
+const LONG_CHAIN = 50;

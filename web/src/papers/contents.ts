@@ -1,0 +1,1590 @@
+// Generated from the Rust types by `cargo xtask contract --write`. Do not edit.
+// What is written about a call: the contents of sealed documents, as the crate telcon-papers checks them.
+
+/**
+ * One call. Opaque: it reveals no participant and may be logged.
+ */
+export type CallId = string;
+/**
+ * One person. It must not be logged: it has no `Display`, and its `Debug` shows nothing.
+ */
+export type PersonId = string;
+/**
+ * Where an action stands.
+ */
+export type ActionState = 'open' | 'done' | 'dropped';
+/**
+ * Where a name in a memorandum comes from.
+ */
+export type AttendeeSource = 'call' | 'typed';
+/**
+ * On what a classification rests.
+ */
+export type Basis =
+  | {
+      basis: 'original';
+      /**
+       * The reason.
+       */
+      reason: string;
+    }
+  | {
+      basis: 'derived';
+      /**
+       * The source.
+       */
+      from: string;
+    };
+/**
+ * One item of what is written about a call: a note, a turn, a promise. It stays inside of sealed documents.
+ */
+export type ItemId = string;
+/**
+ * Which call a debrief is about.
+ */
+export type DebriefOf =
+  | {
+      /**
+       * One call. Opaque: it reveals no participant and may be logged.
+       */
+      call: string;
+      of: 'call';
+    }
+  | {
+      /**
+       * When it was, milliseconds since the Unix epoch.
+       */
+      at_ms: number;
+      /**
+       * How long, minutes; none if nobody remembers.
+       */
+      length_min: number | null;
+      of: 'outside';
+      /**
+       * Over what: `my own telephone`.
+       */
+      over: string;
+      /**
+       * When it was reported, milliseconds since the Unix epoch.
+       */
+      reported_ms: number;
+      /**
+       * With whom.
+       */
+      with: string[];
+      /**
+       * How exact that is, minutes to either side: people remember `around noon`.
+       */
+      within_min: number;
+    };
+/**
+ * How a debrief came about.
+ */
+export type DebriefSource = 'spoken' | 'written';
+/**
+ * How a request reached the desk.
+ */
+export type DeskMedium = 'letter' | 'mail' | 'telephone' | 'in_person';
+/**
+ * One enrolled device. Opaque: it may be logged.
+ */
+export type DeviceId = string;
+/**
+ * SHA-256 as 64 lowercase hexadecimal digits.
+ */
+export type Digest = string;
+/**
+ * How a request came in.
+ */
+export type Door =
+  | {
+      door: 'line';
+      /**
+       * The line.
+       */
+      line: string;
+    }
+  | {
+      door: 'principal';
+    }
+  | {
+      /**
+       * By which.
+       */
+      by: 'letter' | 'mail' | 'telephone' | 'in_person';
+      door: 'desk';
+    };
+/**
+ * What a message about a request is.
+ */
+export type ExchangeKind = 'asked_back' | 'answered' | 'forwarded';
+/**
+ * The secret from which a copy's layout follows.
+ */
+export type LayoutKey = string;
+/**
+ * One line that a principal gave. Opaque: it may be logged.
+ */
+export type LineId = string;
+/**
+ * What a moment of a call is.
+ */
+export type NoteMark =
+  | {
+      mark: 'plain';
+    }
+  | {
+      mark: 'decision';
+    }
+  | {
+      mark: 'action';
+      /**
+       * By which side.
+       */
+      side: 'ours' | 'theirs';
+      /**
+       * Until when, milliseconds since the Unix epoch.
+       */
+      until_ms: number | null;
+      /**
+       * By whom.
+       */
+      who: string;
+    }
+  | {
+      mark: 'quote';
+    }
+  | {
+      mark: 'sensitive';
+    };
+/**
+ * Name of an office: a domain in lower-case ASCII labels.
+ */
+export type OfficeName = string;
+/**
+ * Who wrote a turn's words.
+ */
+export type Origin = 'machine' | 'person';
+/**
+ * What a reader may do beside reading.
+ */
+export type Printing = 'no' | 'marked';
+/**
+ * What a readout says.
+ */
+export type Says =
+  | {
+      /**
+       * In order.
+       */
+      paragraphs: string[];
+      says: 'text';
+    }
+  | {
+      says: 'no_comment';
+    };
+/**
+ * The type of a readout's payload.
+ */
+export type ReadoutType = 'telcon_readout';
+/**
+ * How sure a run of words is.
+ */
+export type RunKind = 'plain' | 'uncertain' | 'remark';
+/**
+ * Which side has to act.
+ */
+export type Side = 'ours' | 'theirs';
+/**
+ * Where a schedule stands.
+ */
+export type Standing =
+  | {
+      state: 'offering';
+    }
+  | {
+      slot: Slot1;
+      state: 'confirmed';
+    }
+  | {
+      slot: Slot2;
+      state: 'cancelled';
+    };
+/**
+ * How soon.
+ */
+export type Urgency = 'when_possible' | 'this_week' | 'today' | 'now';
+/**
+ * What a principal, or somebody for them, can say to a request.
+ */
+export type Verdict = 'yes' | 'not_now' | 'my_office_will_call' | 'declined';
+/**
+ * Whether it is known that the request comes from them.
+ */
+export type Verification =
+  | {
+      verified: 'unverified';
+    }
+  | {
+      verified: 'by_signature';
+    }
+  | {
+      /**
+       * When, milliseconds since the Unix epoch.
+       */
+      at_ms: number;
+      /**
+       * One person. It must not be logged: it has no `Display`, and its `Debug` shows nothing.
+       */
+      by: string;
+      /**
+       * One call. Opaque: it reveals no participant and may be logged.
+       */
+      call: string;
+      verified: 'by_call_back';
+    }
+  | {
+      /**
+       * When, milliseconds since the Unix epoch.
+       */
+      at_ms: number;
+      /**
+       * One person. It must not be logged: it has no `Display`, and its `Debug` shows nothing.
+       */
+      by: string;
+      /**
+       * One call. Opaque: it reveals no participant and may be logged.
+       */
+      call: string;
+      verified: 'denied';
+    };
+/**
+ * When a talking point is said.
+ */
+export type When = 'say' | 'if_asked' | 'avoid';
+
+/**
+ * All types of this file, by name.
+ */
+export interface Contract {
+  Action?: Action;
+  ActionState?: ActionState;
+  Alternatives?: Alternatives;
+  Approved?: Approved;
+  Attendee?: Attendee;
+  AttendeeSource?: AttendeeSource;
+  Basis?: Basis;
+  Brief?: Brief;
+  CallId?: CallId;
+  Circulation?: Circulation;
+  ClassificationBlock?: ClassificationBlock;
+  Comment?: Comment;
+  Copy?: Copy;
+  Corrects?: Corrects;
+  Debrief?: Debrief;
+  DebriefOf?: DebriefOf;
+  DebriefSource?: DebriefSource;
+  Decision?: Decision;
+  DeskMedium?: DeskMedium;
+  DeviceId?: DeviceId;
+  Digest?: Digest;
+  Door?: Door;
+  Edit?: Edit;
+  Enquiry?: Enquiry;
+  Exchange?: Exchange;
+  ExchangeKind?: ExchangeKind;
+  ItemId?: ItemId;
+  LayoutKey?: LayoutKey;
+  LineId?: LineId;
+  Mark?: Mark;
+  Memorandum?: Memorandum;
+  Note?: Note;
+  NoteMark?: NoteMark;
+  Notes?: Notes;
+  OfficeName?: OfficeName;
+  Origin?: Origin;
+  PastCall?: PastCall;
+  PersonId?: PersonId;
+  Place?: Place1;
+  PlaceTime?: PlaceTime;
+  Point?: Point;
+  Portion?: Portion;
+  Printing?: Printing;
+  Profile?: Profile;
+  Readout?: Readout;
+  ReadoutFile?: ReadoutFile;
+  ReadoutType?: ReadoutType;
+  Reminder?: Reminder;
+  Request?: Request;
+  Round?: Round;
+  Run?: Run;
+  RunKind?: RunKind;
+  Says?: Says;
+  Schedule?: Schedule;
+  Scheme?: Scheme1;
+  ShownTo?: ShownTo;
+  Side?: Side;
+  Slot?: Slot;
+  Standing?: Standing;
+  Turn?: Turn;
+  Urgency?: Urgency;
+  Verdict?: Verdict;
+  Verification?: Verification;
+  When?: When;
+  Wording?: Wording;
+}
+/**
+ * One promise.
+ */
+export interface Action {
+  /**
+   * The call in which it was promised; none for one that was told of outside of a call.
+   */
+  call: CallId | null;
+  /**
+   * Until when, milliseconds since the Unix epoch; none if nothing was said.
+   */
+  due_ms: number | null;
+  /**
+   * Identifies it across the notes, the memorandum, the profile and the next brief.
+   */
+  id: string;
+  /**
+   * The person in this office, if it is one.
+   */
+  person: PersonId | null;
+  /**
+   * When to remind, milliseconds since the Unix epoch.
+   */
+  remind_ms: number | null;
+  /**
+   * Who promised.
+   */
+  side: 'ours' | 'theirs';
+  /**
+   * Where it stands.
+   */
+  state: 'open' | 'done' | 'dropped';
+  /**
+   * `VERSION`.
+   */
+  version: number;
+  /**
+   * What.
+   */
+  what: string;
+  /**
+   * Who sees to it, by name or title.
+   */
+  who: string;
+}
+/**
+ * Wordings of a portion that the author approved as equal in meaning.
+ */
+export interface Alternatives {
+  /**
+   * The turn.
+   */
+  portion: string;
+  /**
+   * The wordings; the first is the memorandum's own, which the record copy has.
+   */
+  wordings: string[];
+}
+/**
+ * An approval.
+ */
+export interface Approved {
+  /**
+   * When, milliseconds since the Unix epoch.
+   */
+  at_ms: number;
+  /**
+   * One person. It must not be logged: it has no `Display`, and its `Debug` shows nothing.
+   */
+  by: string;
+}
+/**
+ * Somebody who took part.
+ */
+export interface Attendee {
+  /**
+   * Name or title.
+   */
+  name: string;
+  /**
+   * Their organisation.
+   */
+  organisation: string;
+  /**
+   * The person, if known to this office.
+   */
+  person: PersonId | null;
+  /**
+   * Where the name comes from.
+   */
+  source: 'call' | 'typed';
+}
+/**
+ * A brief.
+ */
+export interface Brief {
+  /**
+   * Background on the other leader and the matter.
+   */
+  background: string[];
+  /**
+   * Remarks of those who draft it; not shown to the principal.
+   */
+  comments: Comment[];
+  /**
+   * With whom.
+   */
+  counterpart: string;
+  /**
+   * How far the principal may go.
+   */
+  limits: string[];
+  /**
+   * Talking points, in the order in which they are shown.
+   */
+  points: Point[];
+  /**
+   * What was promised last time, ours and theirs, put there from the profile.
+   */
+  promised: string[];
+  /**
+   * What the call is for, in a sentence or two.
+   */
+  purpose: string;
+  /**
+   * Name of the template that it was made from; empty if none.
+   */
+  template: string;
+  /**
+   * What they want.
+   */
+  they_want: string[];
+  /**
+   * Points that were raised, with the time: milliseconds since the Unix epoch.
+   */
+  ticks: {
+    /**
+     * This interface was referenced by `undefined`'s JSON-Schema definition
+     * via the `patternProperty` "^[0-9a-f]{32}$".
+     */
+    [k: string]: number;
+  };
+  /**
+   * `VERSION`.
+   */
+  version: number;
+  /**
+   * What we want.
+   */
+  we_want: string[];
+}
+/**
+ * A remark on a brief or memorandum.
+ */
+export interface Comment {
+  /**
+   * What it is about; none: the whole.
+   */
+  about: ItemId | null;
+  /**
+   * When, milliseconds since the Unix epoch.
+   */
+  at_ms: number;
+  /**
+   * One person. It must not be logged: it has no `Display`, and its `Debug` shows nothing.
+   */
+  by: string;
+  /**
+   * One item of what is written about a call: a note, a turn, a promise. It stays inside of sealed documents.
+   */
+  id: string;
+  /**
+   * Who settled it; none while it is open.
+   */
+  settled_by: PersonId | null;
+  /**
+   * What.
+   */
+  text: string;
+}
+/**
+ * A talking point.
+ */
+export interface Point {
+  /**
+   * One item of what is written about a call: a note, a turn, a promise. It stays inside of sealed documents.
+   */
+  id: string;
+  /**
+   * What.
+   */
+  text: string;
+  /**
+   * When it is said.
+   */
+  when: 'say' | 'if_asked' | 'avoid';
+}
+/**
+ * A circulation of one approved version of a memorandum.
+ */
+export interface Circulation {
+  /**
+   * Wordings that copies may have.
+   */
+  alternatives: Alternatives[];
+  /**
+   * The copies.
+   */
+  copies: Copy[];
+  /**
+   * SHA-256 of the memorandum's content.
+   */
+  memorandum: string;
+  /**
+   * Its version.
+   */
+  memorandum_version: number;
+  /**
+   * What readers are told: `POLICY`, or the office's own words.
+   */
+  policy: string;
+  /**
+   * `VERSION`.
+   */
+  version: number;
+}
+/**
+ * One reader's copy.
+ */
+export interface Copy {
+  /**
+   * Which wording of each of `alternatives` it has.
+   */
+  choices: number[];
+  /**
+   * Until when it may be opened, milliseconds since the Unix epoch; none: until it is recalled.
+   */
+  expires_ms: number | null;
+  /**
+   * The secret of its layout.
+   */
+  layout_key: string;
+  /**
+   * The reader's name or title.
+   */
+  name: string;
+  /**
+   * On every page. From 1.
+   */
+  number: number;
+  /**
+   * What the reader may do.
+   */
+  printing: 'no' | 'marked';
+  /**
+   * One person. It must not be logged: it has no `Display`, and its `Debug` shows nothing.
+   */
+  reader: string;
+  /**
+   * When it was recalled.
+   */
+  recalled_ms: number | null;
+}
+/**
+ * Why and until when a memorandum is classified.
+ */
+export interface ClassificationBlock {
+  /**
+   * Whether the decision is one's own, or follows from a source.
+   */
+  basis:
+    | {
+        basis: 'original';
+        /**
+         * The reason.
+         */
+        reason: string;
+      }
+    | {
+        basis: 'derived';
+        /**
+         * The source.
+         */
+        from: string;
+      };
+  /**
+   * By whom, name and position.
+   */
+  by: string;
+  /**
+   * `25 years`, a date or an event.
+   */
+  declassify_on: string;
+}
+/**
+ * Which readout another one corrects.
+ */
+export interface Corrects {
+  /**
+   * SHA-256 of its payload.
+   */
+  digest: string;
+  /**
+   * One item of what is written about a call: a note, a turn, a promise. It stays inside of sealed documents.
+   */
+  id: string;
+}
+/**
+ * A debrief.
+ */
+export interface Debrief {
+  /**
+   * What was promised.
+   */
+  actions: Action[];
+  /**
+   * When, milliseconds since the Unix epoch.
+   */
+  at_ms: number;
+  /**
+   * One person. It must not be logged: it has no `Display`, and its `Debug` shows nothing.
+   */
+  by: string;
+  /**
+   * The call.
+   */
+  call:
+    | {
+        /**
+         * One call. Opaque: it reveals no participant and may be logged.
+         */
+        call: string;
+        of: 'call';
+      }
+    | {
+        /**
+         * When it was, milliseconds since the Unix epoch.
+         */
+        at_ms: number;
+        /**
+         * How long, minutes; none if nobody remembers.
+         */
+        length_min: number | null;
+        of: 'outside';
+        /**
+         * Over what: `my own telephone`.
+         */
+        over: string;
+        /**
+         * When it was reported, milliseconds since the Unix epoch.
+         */
+        reported_ms: number;
+        /**
+         * With whom.
+         */
+        with: string[];
+        /**
+         * How exact that is, minutes to either side: people remember `around noon`.
+         */
+        within_min: number;
+      };
+  /**
+   * What is remembered, paragraph by paragraph.
+   */
+  remembered: string[];
+  /**
+   * How it was taken.
+   */
+  source: 'spoken' | 'written';
+  /**
+   * `VERSION`.
+   */
+  version: number;
+}
+/**
+ * What was decided about a request.
+ */
+export interface Decision {
+  /**
+   * When, milliseconds since the Unix epoch.
+   */
+  at_ms: number;
+  /**
+   * One person. It must not be logged: it has no `Display`, and its `Debug` shows nothing.
+   */
+  by: string;
+  /**
+   * Why, or with which wish; may be empty, but for a refusal.
+   */
+  reason: string;
+  /**
+   * What.
+   */
+  verdict: 'yes' | 'not_now' | 'my_office_will_call' | 'declined';
+}
+/**
+ * Which of two edits is the later one: a logical clock (Lamport), then the device, so that it is the same everywhere.
+ */
+export interface Edit {
+  /**
+   * One person. It must not be logged: it has no `Display`, and its `Debug` shows nothing.
+   */
+  by: string;
+  /**
+   * Greater than every clock that its device had seen in these notes.
+   */
+  clock: number;
+  /**
+   * The device on which it was made.
+   */
+  device: string;
+}
+/**
+ * A question from outside about a call.
+ */
+export interface Enquiry {
+  /**
+   * What was answered, and when; none while nobody did.
+   */
+  answered_ms: number | null;
+  /**
+   * When, milliseconds since the Unix epoch.
+   */
+  at_ms: number;
+  /**
+   * Who asks.
+   */
+  from: string;
+  /**
+   * One item of what is written about a call: a note, a turn, a promise. It stays inside of sealed documents.
+   */
+  id: string;
+  /**
+   * What.
+   */
+  question: string;
+}
+/**
+ * A message about a request.
+ */
+export interface Exchange {
+  /**
+   * When, milliseconds since the Unix epoch.
+   */
+  at_ms: number;
+  /**
+   * One person. It must not be logged: it has no `Display`, and its `Debug` shows nothing.
+   */
+  by: string;
+  /**
+   * One item of what is written about a call: a note, a turn, a promise. It stays inside of sealed documents.
+   */
+  id: string;
+  /**
+   * What it is.
+   */
+  kind: 'asked_back' | 'answered' | 'forwarded';
+  /**
+   * What.
+   */
+  text: string;
+}
+/**
+ * A portion's mark: which level of the scheme, and which caveats, by their portion wording.
+ */
+export interface Mark {
+  /**
+   * `portion` of caveats, each once.
+   */
+  caveats?: string[];
+  /**
+   * `portion` of a level.
+   */
+  level: string;
+}
+/**
+ * A memorandum.
+ */
+export interface Memorandum {
+  /**
+   * What was promised; the mark of the section.
+   */
+  actions: Action[];
+  /**
+   * The mark of the list of actions; needed if there are any.
+   */
+  actions_mark: Mark | null;
+  /**
+   * When the call was answered, milliseconds since the Unix epoch.
+   */
+  answered_ms: number;
+  /**
+   * One call. Opaque: it reveals no participant and may be logged.
+   */
+  call: string;
+  /**
+   * `CAUTION`, or the office's own.
+   */
+  caution: string;
+  /**
+   * The classification block, where the scheme demands one.
+   */
+  classification: ClassificationBlock | null;
+  /**
+   * Remarks of those who work on it; not printed.
+   */
+  comments: Comment[];
+  /**
+   * The office's number for it; may be empty.
+   */
+  control: string;
+  /**
+   * What was decided.
+   */
+  decisions: Portion[];
+  /**
+   * Who gets it, in the order of copy numbers.
+   */
+  distribution: string[];
+  /**
+   * When its first draft was made, milliseconds since the Unix epoch.
+   */
+  drafted_ms: number;
+  /**
+   * When it ended.
+   */
+  ended_ms: number;
+  /**
+   * Who interpreted.
+   */
+  interpreters: Attendee[];
+  /**
+   * `OFFICE OF THE PRESIDENT`.
+   */
+  letterhead: string;
+  /**
+   * Who listened without writing.
+   */
+  listeners: Attendee[];
+  /**
+   * Who wrote.
+   */
+  note_takers: Attendee[];
+  /**
+   * Who spoke.
+   */
+  participants: Attendee[];
+  scheme: Scheme;
+  subject: Portion1;
+  /**
+   * Date, time and place, ours first.
+   */
+  times: PlaceTime[];
+  /**
+   * What was said.
+   */
+  turns: Turn[];
+  /**
+   * `VERSION`.
+   */
+  version: number;
+}
+/**
+ * A text with its mark.
+ */
+export interface Portion {
+  /**
+   * Its mark; none until somebody marked it.
+   */
+  mark: Mark | null;
+  /**
+   * The text.
+   */
+  text: string;
+}
+/**
+ * The scheme of its marks.
+ */
+export interface Scheme {
+  /**
+   * From this level on (index), a memorandum needs a classification block; none if the scheme has no such block.
+   */
+  block_from: number | null;
+  /**
+   * Restrictions that add to a level: `NOFORN`.
+   */
+  caveats: Wording[];
+  /**
+   * `us`, `uk`, `eu`, `nato`, `private`, or an office's own name.
+   */
+  id: string;
+  /**
+   * From the lowest to the highest.
+   */
+  levels: Wording[];
+  /**
+   * In words: `United States`.
+   */
+  name: string;
+  /**
+   * Between a level and caveats: `//`.
+   */
+  separator: string;
+}
+/**
+ * One level of a scheme, or one caveat.
+ */
+export interface Wording {
+  /**
+   * At the top and bottom of a page: `CONFIDENTIAL`.
+   */
+  banner: string;
+  /**
+   * In front of a portion, without parentheses: `C`.
+   */
+  portion: string;
+}
+/**
+ * A text with its mark.
+ */
+export interface Portion1 {
+  /**
+   * Its mark; none until somebody marked it.
+   */
+  mark: Mark | null;
+  /**
+   * The text.
+   */
+  text: string;
+}
+/**
+ * A call's date and times at one place, as its clocks showed them.
+ */
+export interface PlaceTime {
+  /**
+   * `29 May 2026`.
+   */
+  date: string;
+  /**
+   * `09:28`.
+   */
+  from: string;
+  place: Place;
+  /**
+   * `09:40`, with the date before it if it is another one.
+   */
+  to: string;
+  /**
+   * `EDT`, or `UTC-04:00`.
+   */
+  zone: string;
+}
+/**
+ * The place.
+ */
+export interface Place {
+  /**
+   * Whose: `The President`.
+   */
+  of: string;
+  /**
+   * Where: `Oval Office`; may be empty.
+   */
+  place: string;
+  /**
+   * IANA zone.
+   */
+  zone: string;
+}
+/**
+ * What one speaker said at a time.
+ */
+export interface Turn {
+  /**
+   * Milliseconds after the call was answered.
+   */
+  at_ms: number;
+  /**
+   * Whether a person signed them off. What a person wrote is.
+   */
+  confirmed: boolean;
+  /**
+   * One item of what is written about a call: a note, a turn, a promise. It stays inside of sealed documents.
+   */
+  id: string;
+  /**
+   * How long, milliseconds.
+   */
+  length_ms: number;
+  /**
+   * The mark.
+   */
+  mark: Mark | null;
+  /**
+   * Who wrote them.
+   */
+  origin: 'machine' | 'person';
+  /**
+   * The words.
+   */
+  runs: Run[];
+  /**
+   * Whether a note-taker marked the moment as sensitive: shown to the person who marks the portion.
+   */
+  sensitive: boolean;
+  /**
+   * Who speaks; empty for a remark about the time.
+   */
+  speaker: string;
+}
+/**
+ * Words of a turn that are equally sure.
+ */
+export interface Run {
+  /**
+   * How sure.
+   */
+  kind: 'plain' | 'uncertain' | 'remark';
+  /**
+   * The words, or the remark without its brackets.
+   */
+  text: string;
+}
+/**
+ * One note. Its fields are ordered by what decides between two states of it: the edit first.
+ *
+ * This interface was referenced by `undefined`'s JSON-Schema definition
+ * via the `patternProperty` "^[0-9a-f]{32}$".
+ */
+export interface Note {
+  /**
+   * The moment of the call, milliseconds after it was answered.
+   */
+  at_ms: number;
+  /**
+   * One person. It must not be logged: it has no `Display`, and its `Debug` shows nothing.
+   */
+  author: string;
+  edit: Edit1;
+  /**
+   * What the moment is.
+   */
+  kind:
+    | {
+        mark: 'plain';
+      }
+    | {
+        mark: 'decision';
+      }
+    | {
+        mark: 'action';
+        /**
+         * By which side.
+         */
+        side: 'ours' | 'theirs';
+        /**
+         * Until when, milliseconds since the Unix epoch.
+         */
+        until_ms: number | null;
+        /**
+         * By whom.
+         */
+        who: string;
+      }
+    | {
+        mark: 'quote';
+      }
+    | {
+        mark: 'sensitive';
+      };
+  /**
+   * Whether it was removed. It stays, so that another device's older state does not bring it back.
+   */
+  removed: boolean;
+  /**
+   * Who was speaking; empty if nobody in particular.
+   */
+  speaker: string;
+  /**
+   * What.
+   */
+  text: string;
+}
+/**
+ * The edit that made it what it is.
+ */
+export interface Edit1 {
+  /**
+   * One person. It must not be logged: it has no `Display`, and its `Debug` shows nothing.
+   */
+  by: string;
+  /**
+   * Greater than every clock that its device had seen in these notes.
+   */
+  clock: number;
+  /**
+   * The device on which it was made.
+   */
+  device: string;
+}
+/**
+ * The notes of a call.
+ *
+ * ``` use telcon_papers::notes::{Draft, Notes, NoteMark}; use telcon_proto::{DeviceId, ItemId, PersonId};
+ *
+ * let (ann, phone) = (PersonId::from_bytes([1; 16]), DeviceId::from_bytes([1; 16])); let (ben, desk) = (PersonId::from_bytes([2; 16]), DeviceId::from_bytes([2; 16])); let draft = |text: &str| Draft { at_ms: 0, speaker: String::new(), text: text.into(), kind: NoteMark::Plain }; let (mut here, mut there) = (Notes::default(), Notes::default()); here.write(ItemId::from_bytes([1; 16]), draft("Joint patrols."), phone, ann); there.write(ItemId::from_bytes([2; 16]), draft("Three years."), desk, ben); here.merge(&there); there.merge(&here); assert_eq!(here, there); assert_eq!(here.shown().count(), 2); ```
+ */
+export interface Notes {
+  /**
+   * Each note's state.
+   */
+  notes: {
+    [k: string]: Note;
+  };
+  /**
+   * `VERSION`.
+   */
+  version: number;
+}
+/**
+ * A call of the past, in a line.
+ */
+export interface PastCall {
+  /**
+   * When, milliseconds since the Unix epoch.
+   */
+  at_ms: number;
+  /**
+   * One call. Opaque: it reveals no participant and may be logged.
+   */
+  call: string;
+  /**
+   * About what.
+   */
+  subject: string;
+}
+/**
+ * One place of a call, and its clocks.
+ */
+export interface Place1 {
+  /**
+   * Whose: `The President`.
+   */
+  of: string;
+  /**
+   * Where: `Oval Office`; may be empty.
+   */
+  place: string;
+  /**
+   * IANA zone.
+   */
+  zone: string;
+}
+/**
+ * What an office knows of a counterpart.
+ */
+export interface Profile {
+  /**
+   * What to know about them.
+   */
+  background: string[];
+  /**
+   * Calls, oldest first.
+   */
+  calls: PastCall[];
+  /**
+   * Languages, BCP 47 tags, the preferred one first.
+   */
+  languages: string[];
+  /**
+   * Name or title.
+   */
+  name: string;
+  /**
+   * How the principal addresses them.
+   */
+  name_to_use: string;
+  /**
+   * What was promised on either side.
+   */
+  promises: Action[];
+  /**
+   * `VERSION`.
+   */
+  version: number;
+}
+/**
+ * What is published. It is signed as it stands (`payload`); nothing in it is secret, and nothing names a record.
+ */
+export interface Readout {
+  /**
+   * The readout that it corrects, and the digest of that one's payload. The first stays published.
+   */
+  corrects: Corrects | null;
+  /**
+   * One item of what is written about a call: a note, a turn, a promise. It stays inside of sealed documents.
+   */
+  id: string;
+  /**
+   * Language, a BCP 47 tag.
+   */
+  language: string;
+  /**
+   * Whose it is.
+   */
+  office: string;
+  /**
+   * When it was published, milliseconds since the Unix epoch.
+   */
+  published_ms: number;
+  /**
+   * What is said.
+   */
+  says:
+    | {
+        /**
+         * In order.
+         */
+        paragraphs: string[];
+        says: 'text';
+      }
+    | {
+        says: 'no_comment';
+      };
+  /**
+   * The headline.
+   */
+  title: string;
+  /**
+   * Always `readout`: a signature over another kind of document cannot be shown as one over this.
+   */
+  type: 'telcon_readout';
+  /**
+   * `VERSION`.
+   */
+  version: number;
+}
+/**
+ * What an office keeps about the readout of a call; not published.
+ */
+export interface ReadoutFile {
+  /**
+   * Who approved it, and when.
+   */
+  approved: Approved | null;
+  /**
+   * The draft; none before it is begun.
+   */
+  draft: Says | null;
+  /**
+   * Questions from outside.
+   */
+  enquiries: Enquiry[];
+  /**
+   * What was published, oldest first: the readout, then corrections.
+   */
+  published: Readout[];
+  /**
+   * When it was shown to the other side, and what they said; none if it was not.
+   */
+  shown_to_them: ShownTo | null;
+  /**
+   * `VERSION`.
+   */
+  version: number;
+}
+/**
+ * That a draft was shown to the other side.
+ */
+export interface ShownTo {
+  /**
+   * What they said; empty while they have not.
+   */
+  answer: string;
+  /**
+   * When, milliseconds since the Unix epoch.
+   */
+  at_ms: number;
+}
+/**
+ * A reminder.
+ */
+export interface Reminder {
+  /**
+   * Minutes before the start.
+   */
+  before_min: number;
+  /**
+   * One person. It must not be logged: it has no `Display`, and its `Debug` shows nothing.
+   */
+  person: string;
+}
+/**
+ * A request for a call.
+ */
+export interface Request {
+  /**
+   * Who would like to speak, or with whom the principal would: name or title.
+   */
+  counterpart: string;
+  /**
+   * What was decided; none while it waits.
+   */
+  decision: Decision | null;
+  /**
+   * How it came in.
+   */
+  door:
+    | {
+        door: 'line';
+        /**
+         * The line.
+         */
+        line: string;
+      }
+    | {
+        door: 'principal';
+      }
+    | {
+        /**
+         * By which.
+         */
+        by: 'letter' | 'mail' | 'telephone' | 'in_person';
+        door: 'desk';
+      };
+  /**
+   * Questions, answers and forwards, oldest first.
+   */
+  exchanges: Exchange[];
+  /**
+   * Languages, BCP 47 tags, the preferred one first. More than one: an interpreter may be needed.
+   */
+  languages: string[];
+  /**
+   * How long, minutes.
+   */
+  length_min: number;
+  /**
+   * Their office or organisation.
+   */
+  organisation: string;
+  /**
+   * Who else is to be in the call.
+   */
+  others: string[];
+  /**
+   * One person. It must not be logged: it has no `Display`, and its `Debug` shows nothing.
+   */
+  principal: string;
+  /**
+   * When it would suit them.
+   */
+  proposed: Slot[];
+  /**
+   * When it came in, milliseconds since the Unix epoch.
+   */
+  received_ms: number;
+  /**
+   * About what.
+   */
+  subject: string;
+  /**
+   * How soon.
+   */
+  urgency: 'when_possible' | 'this_week' | 'today' | 'now';
+  /**
+   * Whether it is known to be theirs.
+   */
+  verification:
+    | {
+        verified: 'unverified';
+      }
+    | {
+        verified: 'by_signature';
+      }
+    | {
+        /**
+         * When, milliseconds since the Unix epoch.
+         */
+        at_ms: number;
+        /**
+         * One person. It must not be logged: it has no `Display`, and its `Debug` shows nothing.
+         */
+        by: string;
+        /**
+         * One call. Opaque: it reveals no participant and may be logged.
+         */
+        call: string;
+        verified: 'by_call_back';
+      }
+    | {
+        /**
+         * When, milliseconds since the Unix epoch.
+         */
+        at_ms: number;
+        /**
+         * One person. It must not be logged: it has no `Display`, and its `Debug` shows nothing.
+         */
+        by: string;
+        /**
+         * One call. Opaque: it reveals no participant and may be logged.
+         */
+        call: string;
+        verified: 'denied';
+      };
+  /**
+   * `VERSION`.
+   */
+  version: number;
+}
+/**
+ * A time that a call could have.
+ */
+export interface Slot {
+  /**
+   * How long, minutes.
+   */
+  length_min: number;
+  /**
+   * Its start, milliseconds since the Unix epoch.
+   */
+  start_ms: number;
+}
+/**
+ * One round: times that a side offered.
+ */
+export interface Round {
+  /**
+   * When, milliseconds since the Unix epoch.
+   */
+  at_ms: number;
+  /**
+   * One item of what is written about a call: a note, a turn, a promise. It stays inside of sealed documents.
+   */
+  id: string;
+  /**
+   * The other side's choice among them; none while it waits, or if it made a counter-offer.
+   */
+  picked: number | null;
+  /**
+   * Which side offers.
+   */
+  side: 'ours' | 'theirs';
+  /**
+   * The times, at most `MAX_OFFERS`.
+   */
+  slots: Slot[];
+}
+/**
+ * The schedule of one planned call.
+ */
+export interface Schedule {
+  /**
+   * When it was confirmed, moved or cancelled, milliseconds since the Unix epoch; 0 while offers are open.
+   */
+  changed_ms: number;
+  /**
+   * The places, ours first.
+   */
+  places: Place1[];
+  /**
+   * Reminders.
+   */
+  reminders: Reminder[];
+  /**
+   * Offers, oldest first.
+   */
+  rounds: Round[];
+  /**
+   * RFC 5545, section 3.8.7.4: grows with each change that calendars have to learn.
+   */
+  sequence: number;
+  /**
+   * Where it stands.
+   */
+  standing:
+    | {
+        state: 'offering';
+      }
+    | {
+        slot: Slot1;
+        state: 'confirmed';
+      }
+    | {
+        slot: Slot2;
+        state: 'cancelled';
+      };
+  /**
+   * The title in calendars: `Private call`, or what the office wants.
+   */
+  title: string;
+  /**
+   * One item of what is written about a call: a note, a turn, a promise. It stays inside of sealed documents.
+   */
+  uid: string;
+  /**
+   * `VERSION`.
+   */
+  version: number;
+}
+/**
+ * A time that a call could have.
+ */
+export interface Slot1 {
+  /**
+   * How long, minutes.
+   */
+  length_min: number;
+  /**
+   * Its start, milliseconds since the Unix epoch.
+   */
+  start_ms: number;
+}
+/**
+ * A time that a call could have.
+ */
+export interface Slot2 {
+  /**
+   * How long, minutes.
+   */
+  length_min: number;
+  /**
+   * Its start, milliseconds since the Unix epoch.
+   */
+  start_ms: number;
+}
+/**
+ * A marking scheme.
+ */
+export interface Scheme1 {
+  /**
+   * From this level on (index), a memorandum needs a classification block; none if the scheme has no such block.
+   */
+  block_from: number | null;
+  /**
+   * Restrictions that add to a level: `NOFORN`.
+   */
+  caveats: Wording[];
+  /**
+   * `us`, `uk`, `eu`, `nato`, `private`, or an office's own name.
+   */
+  id: string;
+  /**
+   * From the lowest to the highest.
+   */
+  levels: Wording[];
+  /**
+   * In words: `United States`.
+   */
+  name: string;
+  /**
+   * Between a level and caveats: `//`.
+   */
+  separator: string;
+}
