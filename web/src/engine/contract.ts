@@ -188,7 +188,7 @@ export type Direction = 'out' | 'in' | 'listen';
  * What a document is.
  */
 export type DocumentKind =
-  'request' | 'brief' | 'profile' | 'notes' | 'memorandum' | 'copy' | 'debrief' | 'readout' | 'actions';
+  'request' | 'brief' | 'profile' | 'notes' | 'memorandum' | 'copy' | 'debrief' | 'readout' | 'actions' | 'schedule';
 /**
  * One person. It must not be logged: it has no `Display`, and its `Debug` shows nothing.
  */
@@ -2465,7 +2465,8 @@ export interface ListedDocument {
   /**
    * What it is.
    */
-  kind: 'request' | 'brief' | 'profile' | 'notes' | 'memorandum' | 'copy' | 'debrief' | 'readout' | 'actions';
+  kind:
+    'request' | 'brief' | 'profile' | 'notes' | 'memorandum' | 'copy' | 'debrief' | 'readout' | 'actions' | 'schedule';
   /**
    * Index of its log entry: the list is in their order, newest first.
    */
@@ -2583,7 +2584,8 @@ export interface DocumentVersion {
   /**
    * What it is; the same in every version.
    */
-  kind: 'request' | 'brief' | 'profile' | 'notes' | 'memorandum' | 'copy' | 'debrief' | 'readout' | 'actions';
+  kind:
+    'request' | 'brief' | 'profile' | 'notes' | 'memorandum' | 'copy' | 'debrief' | 'readout' | 'actions' | 'schedule';
   /**
    * The office of all who read and write it.
    */
@@ -3678,7 +3680,8 @@ export interface PageDraft {
   /**
    * What it is.
    */
-  kind: 'request' | 'brief' | 'profile' | 'notes' | 'memorandum' | 'copy' | 'debrief' | 'readout' | 'actions';
+  kind:
+    'request' | 'brief' | 'profile' | 'notes' | 'memorandum' | 'copy' | 'debrief' | 'readout' | 'actions' | 'schedule';
   on_behalf?: OnBehalf;
   /**
    * Who may read it, beside its author.
@@ -4154,7 +4157,8 @@ export interface DocumentVersion1 {
   /**
    * What it is; the same in every version.
    */
-  kind: 'request' | 'brief' | 'profile' | 'notes' | 'memorandum' | 'copy' | 'debrief' | 'readout' | 'actions';
+  kind:
+    'request' | 'brief' | 'profile' | 'notes' | 'memorandum' | 'copy' | 'debrief' | 'readout' | 'actions' | 'schedule';
   /**
    * The office of all who read and write it.
    */
