@@ -4,16 +4,16 @@ mod common;
 
 use common::{Answer, Client, Device, Office, now_ms};
 use telcon_identity::{
-    Ask, CharterTerms, DeviceKey, attest_holder, certify_holder, request_sha256, sign_delegation, sign_line, sign_ring,
-    verify_request,
+    Ask, CharterTerms, DeviceKey, attest_holder, certify_holder, request_sha256, sign_delegation, sign_delegation_end,
+    sign_line, sign_ring, verify_request,
 };
 use telcon_proto::{
     AlertKind, Blob, CallId, Card, ClientMessage as C, DelegationId, DeviceId, Digest, Ended, InvitationId, LineId,
     PersonId, RecordMode, Role, ServerMessage as S, SuiteName, WIRE_VERSION,
     attestation::HolderAttestation,
     contact::Contact,
-    delegation::{Act, Delegation, OnBehalf},
-    entry::Entry,
+    delegation::{Act, Delegation, DelegationEnd, OnBehalf},
+    entry::{Entry, InvitationClosed},
     http::{AskRequest, Asked, EnrolRequest, Registrars},
     line::{Hours, Line, LineList, LineState, LineTerms, OverLine, ProvenLine, Reach, Rings, Weekday},
     message::{DeclineReply, OpenInvitation, RefusalCode, Ring},
@@ -1037,4 +1037,47 @@ async fn a_line_that_the_desk_offered_is_attested_by_the_desk_and_bound_by_the_p
         _ => None,
     });
     assert_eq!(under, Some((desk.device.id, Some(desk.under.delegation))));
+}
+
+#[tokio::test]
+async fn what_was_offered_under_a_delegation_is_closed_when_it_ends_unless_the_desk_has_said_who_took_it() {
+    let office = over_lines().await;
+    let mut giver = Giver::new(&office).await;
+    let mut desk = Desk::new(&office, &mut giver, 1, vec![Act::Lines]).await;
+    let mut ends = Desk::new(&office, &mut giver, 2, vec![Act::Lines]).await;
+    let [kept, attested, closed_with_it] = [7, 8, 9].map(|n| InvitationId::from_bytes([n; 16]));
+    for invitation in [kept, attested, closed_with_it] {
+        let by = if invitation == kept { &mut desk } else { &mut ends };
+        let card = Card { name: format!("Guest {}", invitation.as_bytes()[0]), ..office.card(Role::Counterpart) };
+        let offer = by.offer(&office, invitation, &card);
+        by.client.send(&offer).await;
+        assert_eq!(changed(&mut giver.client).await.invitation, invitation);
+        let (_, jws) = request(&office, invitation, invitation.as_bytes()[0], card);
+        assert!(matches!(send(&office, &jws).await.json(), Asked::Waiting { .. }));
+        let asked = changed(&mut giver.client).await;
+        if invitation == attested {
+            let attest = by.attest(&asked, |_| {});
+            by.client.send(&attest).await;
+            assert_eq!(changed(&mut giver.client).await.invitation, attested);
+        }
+    }
+    let end =
+        DelegationEnd { office: office.anchor.domain().clone(), delegation: ends.under.delegation, at_ms: now_ms() };
+    let statement = sign_delegation_end(&giver.device.key, &giver.device.chain, &end);
+    giver.client.send(&C::EndDelegation { statement }).await;
+    assert_eq!(closed(&mut giver.client).await, closed_with_it);
+    assert_eq!(closed(&mut ends.client).await, closed_with_it, "it is not on their screen any more");
+    // The other two can be answered.
+    for invitation in [kept, attested] {
+        giver.client.send(&C::CloseInvitation { invitation }).await;
+        assert_eq!(closed(&mut giver.client).await, invitation);
+    }
+    let how = |id| {
+        office.log_entries().into_iter().find_map(|entry| match entry {
+            Entry::InvitationClosed { invitation, how, by, .. } if invitation == id => Some((how, by.is_some())),
+            _ => None,
+        })
+    };
+    assert_eq!(how(closed_with_it), Some((InvitationClosed::Expired, false)));
+    assert_eq!(how(kept), Some((InvitationClosed::Refused, true)));
 }

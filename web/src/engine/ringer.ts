@@ -1,13 +1,18 @@
 // Ring tones, synthesised here, that stop with the ring; and system notifications of rings.
 
-export type Tone = 'none' | 'in' | 'out';
+/** `waiting`: somebody rings during a call. */
+export type Tone = 'none' | 'in' | 'out' | 'waiting';
+
+type Sound = Exclude<Tone, 'none'>;
 
 /** Period of the ring tone, seconds: tone and pause. */
-const PERIOD_S = { in: 3, out: 5 };
-/** A fifth for an incoming ring, a ringback tone for an outgoing one. */
-const FREQUENCIES_HZ = { in: [523.25, 783.99], out: [425] };
+const PERIOD_S: Record<Sound, number> = { in: 3, out: 5, waiting: 6 };
+/** A fifth for an incoming ring, a ringback tone for an outgoing one, two short beeps beside a conversation. */
+const FREQUENCIES_HZ: Record<Sound, number[]> = { in: [523.25, 783.99], out: [425], waiting: [425, 425] };
 /** Peak gain, 0 to 1. */
-const GAIN = { in: 0.12, out: 0.03 };
+const GAIN: Record<Sound, number> = { in: 0.12, out: 0.03, waiting: 0.02 };
+/** How long a note sounds, seconds. */
+const NOTE_S: Record<Sound, number> = { in: 1.1, out: 1.1, waiting: 0.15 };
 /** How long a browser may take to start sound before it counts as blocked, milliseconds. */
 const START_TIMEOUT_MS = 500;
 
@@ -99,7 +104,7 @@ export class Ringer {
     if (this.#tone === 'none') void this.#context?.suspend();
   }
 
-  #play_once(tone: 'in' | 'out'): void {
+  #play_once(tone: Sound): void {
     const context = this.#context as AudioContext | undefined;
     if (!context) return;
     // The browser may have suspended it meanwhile.
@@ -111,10 +116,10 @@ export class Ringer {
       const at = start + i * 0.22;
       volume.gain.setValueAtTime(0, at);
       volume.gain.linearRampToValueAtTime(GAIN[tone], at + 0.03);
-      volume.gain.exponentialRampToValueAtTime(0.0005, at + 1.1);
+      volume.gain.exponentialRampToValueAtTime(0.0005, at + NOTE_S[tone]);
       oscillator.connect(volume).connect(context.destination);
       oscillator.start(at);
-      oscillator.stop(at + 1.2);
+      oscillator.stop(at + NOTE_S[tone] + 0.1);
     });
   }
 }

@@ -12,9 +12,10 @@ use crate::store::{AttestationRow, InvitationRow, OfferedForRow, Write};
 use std::collections::BTreeSet;
 use telcon_identity::CLOCK_TOLERANCE_S;
 use telcon_proto::{
-    DeviceId, InvitationId, PersonId,
+    DelegationId, DeviceId, InvitationId, PersonId,
     attestation::{Attested, OfferedFor},
     delegation::{Act, OnBehalf},
+    entry::InvitationClosed,
     message::RefusalCode,
 };
 
@@ -51,6 +52,19 @@ impl Switchboard {
             Err(text) => self.context.refuse(session, None, RefusalCode::NotAllowed, &text),
         }
         self.finish(now_ms)
+    }
+
+    /// A delegation counts no more: lines that were offered under it are closed. Where the delegate has said already who took one, the
+    /// principal decides.
+    pub(super) fn close_offers_under(&mut self, delegation: DelegationId, principal: PersonId, now_ms: u64) {
+        let waits = |id: &InvitationId| {
+            let row = self.invitations.open.get(id).filter(|row| row.attestation.is_none());
+            row.and_then(|row| row.offered_for.as_ref()).is_some_and(|for_| for_.on_behalf.delegation == delegation)
+        };
+        let ids: Vec<_> = self.invitations.offered_by(principal).filter(waits).collect();
+        for id in ids {
+            self.close(id, InvitationClosed::Expired, None, now_ms);
+        }
     }
 
     fn may_attest(&self, session: SessionId, new: &NewAttestation, now_ms: u64) -> Result<(), String> {

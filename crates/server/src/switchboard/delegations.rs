@@ -239,8 +239,8 @@ impl Switchboard {
         }
     }
 
-    /// A delegation counts no more: calls under it end that nobody has taken over, up to this stage of theirs, and rings for its
-    /// principal stop at the delegate.
+    /// A delegation counts no more: calls under it end that nobody has taken over, up to this stage of theirs, rings for its principal stop
+    /// at the delegate, and what it offered is closed.
     fn lapse(&mut self, id: DelegationId, up_to: Stage, now_ms: u64) {
         let Some(held) = self.context.delegations.rows.get(&id) else { return };
         let (principal, delegate) = (held.row.principal, held.row.delegate.person);
@@ -260,6 +260,7 @@ impl Switchboard {
                 }
             }
         }
+        self.close_offers_under(id, principal, now_ms);
         self.refresh_contacts(delegate);
     }
 
