@@ -1,6 +1,6 @@
 // State of the page: the engine's view, the current route, and pending requests.
 
-import type { Card, DeclineReply, HoldWord, ReachSettings, RecordLine, RevocationView, View } from './engine/contract';
+import type { Card, DeclineReply, HoldWord, ReachSettings, RecordLine, RevocationView, RoomSaid, View } from './engine/contract';
 import { forget_favourites, load_favourites, save_favourites } from './engine/favourites';
 import type { Host, HostEvents } from './engine/host';
 import { load_call, save_call } from './engine/call_memory';
@@ -473,9 +473,9 @@ export class App {
   }
 
   /** Rings for a principal, under their delegation. */
-  ring_for(person: string, statement: string): void {
+  ring_for(person: string, statement: string, prepare = false): void {
     this.host().request_microphone();
-    this.host().command({ type: 'ring_for', person, statement });
+    this.host().command({ type: 'ring_for', person, statement, prepare });
   }
 
   /** Takes over a call in which somebody acts for this person. */
@@ -516,6 +516,21 @@ export class App {
   /** Asks the principal for whom this person acts in the call to it. */
   hand_over(): void {
     this.host().command({ type: 'hand_over' });
+  }
+
+  /** Opens the call's green room, with nothing stated. */
+  open_room(): void {
+    this.state_in_room({});
+  }
+
+  /** States what this person's side brings to the call. */
+  state_in_room(said: RoomSaid): void {
+    this.host().command({ type: 'green_room', ...said });
+  }
+
+  /** Speaks in a prepared call without waiting for the other principal. */
+  speak_now(): void {
+    this.host().command({ type: 'speak_now' });
   }
 
   /** `call`: the ring that the person saw. One that ended in this moment is not replaced by another. */

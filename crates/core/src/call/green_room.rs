@@ -247,14 +247,19 @@ impl GreenRoom {
         let revision = before.map_or(now_ms, |before| now_ms.max(before.revision.saturating_add(1)));
         let other = self.statements[1 - side].as_ref().map_or(0, |other| other.terms_revision);
         let minutes = u64::from(said.more_minutes.min(MAX_ROOM_MINUTES));
+        let ready = said.ready && minutes == 0;
+        let more_until_ms = match minutes {
+            0 => before.and_then(|before| before.more_until_ms),
+            minutes => Some(now_ms + minutes * 60_000),
+        };
         let mut statement = Statement {
             revision,
             terms_revision: revision,
             terms: said.terms.limited(),
             mode: said.agrees_mode.then_some(mode),
             heard: said.heard,
-            ready_for: (said.ready && minutes == 0).then_some(other),
-            more_until_ms: (minutes > 0).then_some(now_ms + minutes * 60_000),
+            ready_for: ready.then_some(other),
+            more_until_ms: more_until_ms.filter(|_| !ready),
         };
         if let Some(same) = before.filter(|before| before.content() == statement.content()) {
             statement.terms_revision = same.terms_revision;
