@@ -37,7 +37,9 @@ const sounds = () => Date.now() - (window.heard_at.at(-1) ?? 0) < 100;
 const waits = () => window.telcon.view?.call?.green_room?.waits === true;
 const connected = () => (window.telcon.view?.call?.green_room?.connected_ms ?? null) !== null;
 const first_heard = (page, after) =>
-  page.waitForFunction((at) => window.heard_at.find((one) => one > at) ?? false, after, { polling: 10 }).then((found) => found.jsonValue());
+  page
+    .waitForFunction((at) => window.heard_at.find((one) => one > at) ?? false, after, { polling: 10 })
+    .then((found) => found.jsonValue());
 
 test('two aides agree in the green room', async () => {
   await let_act(president, 'Duty officer', ['ring for you']);

@@ -1,6 +1,15 @@
 // State of the page: the engine's view, the current route, and pending requests.
 
-import type { Card, DeclineReply, HoldWord, ReachSettings, RecordLine, RevocationView, RoomSaid, View } from './engine/contract';
+import type {
+  Card,
+  DeclineReply,
+  HoldWord,
+  ReachSettings,
+  RecordLine,
+  RevocationView,
+  RoomSaid,
+  View,
+} from './engine/contract';
 import { forget_favourites, load_favourites, save_favourites } from './engine/favourites';
 import type { Host, HostEvents } from './engine/host';
 import { load_call, save_call } from './engine/call_memory';

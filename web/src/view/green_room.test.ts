@@ -7,8 +7,14 @@ import { room } from '../screenshots/green_room';
 import { green_room, lines_of, MAX_ROOM_LINES } from './green_room';
 
 const members = [member(officer, 6, { you: true, speaks: true }), member(minister, 2)];
-const at = (more: Parameters<typeof room>[0], now = NOW) =>
-  green_room(desk({ call: live({ acts_for: [acts_for()], members, green_room: room(more) }) }), now, 'UTC');
+const at = (more: Parameters<typeof room>[0], now = NOW) => {
+  const speaks = members.map((one) => ({ ...one, speaks: !one.you || (more?.connected_ms ?? null) === null }));
+  return green_room(
+    desk({ call: live({ acts_for: [acts_for()], members: speaks, green_room: room(more) }) }),
+    now,
+    'UTC',
+  );
+};
 const panel = (more: Parameters<typeof room>[0], now = NOW) => {
   const state = at(more, now);
   if (state.is !== 'open') throw new Error(state.is);

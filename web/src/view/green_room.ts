@@ -13,6 +13,9 @@ export const MORE_MINUTES = 2;
 const LISTS = ['present', 'listening', 'interpreters'] as const;
 export type RoomList = (typeof LISTS)[number];
 
+/** What a side states, whole. */
+export type OwnSaid = Required<RoomSaid>;
+
 /** One side's column. */
 export interface RoomColumn {
   title: string;
@@ -32,7 +35,7 @@ export interface RoomPanel {
   /** Whether that is late, or changed: to be noticed. */
   urgent: boolean;
   /** What this person's side states; null for those who state nothing. */
-  own: RoomSaid | null;
+  own: OwnSaid | null;
   /** Whether this side pressed Ready, and it counts. */
   ready: boolean;
   can_be_ready: boolean;
@@ -162,7 +165,7 @@ function next_step(
 const waiting = (side: RoomSideView): boolean => side.by !== null && side.here;
 
 /** What a side states, as a command states it. */
-const said = ({ terms, agrees_mode, heard, ready }: RoomSideView): RoomSaid => ({
+const said = ({ terms, agrees_mode, heard, ready }: RoomSideView): OwnSaid => ({
   terms,
   agrees_mode,
   heard,
@@ -178,4 +181,4 @@ export const lines_of = (text: string): string[] =>
     .filter((line) => line !== '')
     .slice(0, MAX_ROOM_LINES);
 
-export const text_of = (terms: RoomTerms, list: RoomList): string => (terms[list] ?? []).join('\n');
+export const text_of = (terms: RoomTerms, list: RoomList): string => terms[list].join('\n');

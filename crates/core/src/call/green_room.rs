@@ -39,16 +39,12 @@ pub enum Aides {
 #[serde(deny_unknown_fields)]
 pub struct RoomTerms {
     /// Who will be in the room beside the principal, a line each: at most [`MAX_ROOM_LINES`] of [`MAX_ROOM_LINE_CHARS`].
-    #[serde(default)]
     pub present: Vec<String>,
     /// Who will listen.
-    #[serde(default)]
     pub listening: Vec<String>,
     /// Interpreters.
-    #[serde(default)]
     pub interpreters: Vec<String>,
     /// What the side's aides do after the hand-over.
-    #[serde(default)]
     pub aides: Aides,
 }
 
