@@ -1,15 +1,6 @@
 // State of the page: the engine's view, the current route, and pending requests.
 
-import type {
-  Card,
-  DeclineReply,
-  HoldWord,
-  ReachSettings,
-  RecordLine,
-  RevocationView,
-  RoomSaid,
-  View,
-} from './engine/contract';
+import type { Card, DeclineReply, HoldWord, ReachSettings, RecordLine, RevocationView, View } from './engine/contract';
 import { forget_favourites, load_favourites, save_favourites } from './engine/favourites';
 import type { Host, HostEvents } from './engine/host';
 import { load_call, save_call } from './engine/call_memory';
@@ -51,6 +42,7 @@ import { current_locale, type Locale } from './text/state.svelte';
 import { local_zone } from './view/clock';
 import { for_lines, offering } from './view/delegations';
 import { device_label } from './view/device_label';
+import type { RoomSaid } from './view/green_room';
 import { failed, needs_reading, type Loadable } from './view/loadable';
 import { is_pending } from './view/records';
 import { remember, resume, type RememberedCall, type ShownView } from './view/resume';

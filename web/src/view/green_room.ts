@@ -1,6 +1,6 @@
 // View models of a call's green room: what the sides agree on, and what is to be done next.
 
-import type { CallView, GreenRoomView, RoomSaid, RoomSideView, RoomTerms, View } from '../engine/contract';
+import type { CallView, GreenRoomView, RoomSideView, RoomTerms, UserCommand, View } from '../engine/contract';
 import { t } from '../text';
 import { time_to_the_second } from './clock';
 
@@ -13,7 +13,9 @@ export const MORE_MINUTES = 2;
 const LISTS = ['present', 'listening', 'interpreters'] as const;
 export type RoomList = (typeof LISTS)[number];
 
-/** What a side states, whole. */
+/** What a person states for their side; what is not given is empty. */
+export type RoomSaid = Omit<Extract<UserCommand, { type: 'green_room' }>, 'type'>;
+/** The same, whole. */
 export type OwnSaid = Required<RoomSaid>;
 
 /** One side's column. */
