@@ -242,6 +242,13 @@ fn a_principal_who_waits_may_leave_or_speak_and_is_asked_again() {
     assert_eq!([world.state(AIDE_A), world.state(AIDE_B)], [CallState::Live; 2], "the aides keep the call");
     assert!(world.hears(AIDE_B, AIDE_A) && world.hears(AIDE_A, AIDE_B), "{:?}", world.problems());
     assert!(!room(&world, AIDE_B).caller.here);
+    // The server knows it after a restart too.
+    world.restart_server();
+    for node in [A, B, AIDE_A, AIDE_B] {
+        world.connect(node);
+    }
+    world.settle();
+    assert!(world.hears(AIDE_B, AIDE_A) && world.hears(AIDE_A, AIDE_B), "{:?}", world.problems());
     world.command(A, UserCommand::Dismiss);
     world.command(AIDE_A, UserCommand::HandOver);
     world.settle();
