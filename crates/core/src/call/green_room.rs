@@ -215,10 +215,14 @@ impl GreenRoom {
         self.known == Known::Yes
     }
 
-    /// Whether it is open, and the principals are not connected: until then, who acts for a principal who waits goes on speaking to
-    /// the other side.
-    pub(super) fn is_preparing(&self) -> bool {
+    fn is_preparing(&self) -> bool {
         self.is_open() && self.connected_ms.is_none()
+    }
+
+    /// Whether who acts for a principal who waits goes on speaking to the other side. Not once both principals are members: a delegate
+    /// whose device joins again then would be heard by them.
+    pub(super) fn has_aides_speak(&self) -> bool {
+        self.is_preparing() && self.together_since_ms.is_none()
     }
 
     /// Whether this device's person may open it: before any principal has joined.

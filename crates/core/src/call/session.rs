@@ -173,9 +173,9 @@ impl Session {
 
     /// Whether a person is heard in this call: by their role, or because they act for a party that has not taken over.
     ///
-    /// In a green room they are heard until both principals are connected: the principal who waits is not.
+    /// In a green room they are heard until both principals are there: the principal who waits is not.
     pub(super) fn speaks(&self, card: &Card) -> bool {
-        self.is_party(card) || self.room.is_preparing() && self.acting().any(|(known, ..)| known.delegate() == card)
+        self.is_party(card) || self.room.has_aides_speak() && self.acting().any(|(known, ..)| known.delegate() == card)
     }
 
     /// Whether a person is a party of this call, or acts for one that has not taken over: they end it for all.

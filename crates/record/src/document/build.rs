@@ -365,7 +365,8 @@ fn lines(contents: &Contents, answered_ms: Option<u64>, zones: &[(Zone, String)]
             let text = format!("Was not in the call for {}.", duration(to_ms.saturating_sub(from_ms)));
             mark(from_ms, to_ms, name, text)
         }));
-        let connected = contents.events_named("principals_connected").filter_map(|event| number(event, "at_ms"));
+        // A note-taker that joins again sees them connected again.
+        let connected = contents.events_named("principals_connected").filter_map(|event| number(event, "at_ms")).min();
         lines.extend(connected.map(|at_ms| mark(at_ms, at_ms, String::new(), CONNECTED.to_owned())));
     }
     lines.sort_by_key(|line| (line.start_ms, line.end_ms));
