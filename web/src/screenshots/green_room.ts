@@ -3,7 +3,7 @@
 import type { GreenRoomView, RoomSideView, View } from '../engine/contract';
 import { acts_for } from '../fake/delegations';
 import { minister, officer, president, writer } from '../fake/people';
-import { NOW, desk, device, live, member, notice, view } from '../fake/views';
+import { NOW, call, desk, device, live, member, notice, view } from '../fake/views';
 import type { Scene } from './scenes';
 
 const aide = { ...officer, person: 'ad'.repeat(16), name: 'Estmark desk', organisation: 'Office of the Prime Minister' };
@@ -113,5 +113,19 @@ export const green_room_scenes: Record<string, Scene> = {
     }),
   ),
   'green-room-waits': principal_waits(waiting),
+  'green-room-stepped-out': shows(
+    view({
+      notices: [notice({ from: officer, acts_for: acting })],
+      call: call({ state: 'ended', ended: 'stepped_out', other: minister, started_ms: NOW - 60_000, acts_for: acting }),
+    }),
+  ),
+  // Their own phone rang as well when their aide answered.
+  'green-room-asked': shows(
+    view({
+      you: { ...minister, device: device(2) },
+      notices: [notice({ from: officer, acts_for: acting, asked: true, asks_until_ms: NOW + 30_000, can_take_over: true })],
+      call: call({ direction: 'in', state: 'ended', ended: 'taken_elsewhere', other: officer, from: officer, to: minister }),
+    }),
+  ),
   'green-room-waits-late': principal_waits({ ...waiting, late_at_ms: NOW - 1 }),
 };

@@ -176,6 +176,8 @@ fn both_principals_are_connected_at_the_same_moment() {
     world.settle();
     world.reload(B);
     world.settle();
+    assert!(world.hear_silence(B, A), "its leg is up");
+    world.settle();
     assert!(world.hears(A, B) && world.hears(B, A), "{:?}", world.view(B).green_room);
     assert!(world.problems().is_empty(), "{:?}", world.problems());
 }
