@@ -5,14 +5,14 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { launch, page_errors, until } from './helpers/chromium.mjs';
 import { let_act } from './helpers/delegation.mjs';
-import { enrolled } from './helpers/enrolled.mjs';
+import { enrolled, enrolled_with } from './helpers/enrolled.mjs';
 import { hopping_tone, note_sound } from './helpers/hopping_tone.mjs';
 import { Office } from './helpers/office.mjs';
 
 /** Most that the two principals' first heard frames may differ, milliseconds. */
 const BUDGET_MS = 150;
 
-let office, browser, president, minister, ours, theirs;
+let office, browser, president, minister, car, ours, theirs;
 
 before(async () => {
   office = await Office.make();
@@ -23,6 +23,9 @@ before(async () => {
   const enrol = (name, role) => enrolled(browser, office, name, role, note_sound);
   president = await enrol('The President');
   minister = await enrol('The Prime Minister of Estmark');
+  const { view } = await until(minister, () => window.telcon.view?.you);
+  const again = await office.invite_again(view.you.person, 'The Prime Minister of Estmark', 'principal');
+  car = await enrolled_with(browser, office, again, 'People', note_sound);
   ours = await enrol('Duty officer', 'duty-officer');
   theirs = await enrol('Estmark desk', 'duty-officer');
 });
@@ -98,13 +101,12 @@ test('a principal who drops is brought back with one press', async () => {
   await minister.reload();
   await Promise.all([until(minister, live), until(president, sounds)]);
   await until(minister, sounds);
-  // Their page is gone for good: the desk calls them back.
-  await minister.goto('about:blank');
+  // Their phone is gone: the desk calls them back, on whatever device.
+  await minister.close();
   await theirs.getByRole('button', { name: 'Call the Prime Minister of Estmark back to it' }).click();
-  await minister.goto(office.origin);
-  await until(minister, sounds);
-  await until(president, sounds);
+  await car.getByRole('button', { name: 'Continue here' }).click();
+  await Promise.all([until(car, sounds), until(president, sounds)]);
   await president.getByRole('button', { name: /End call/ }).click();
-  await until(minister, () => window.telcon.view?.call?.state === 'ended');
+  await until(car, () => window.telcon.view?.call?.state === 'ended');
   assert.deepEqual(page_errors, []);
 });

@@ -3,7 +3,8 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { launch, page_errors, person, until } from './helpers/chromium.mjs';
+import { launch, page_errors, until } from './helpers/chromium.mjs';
+import { enrolled_with } from './helpers/enrolled.mjs';
 import { hopping_tone, longest_silence, note_sound } from './helpers/hopping_tone.mjs';
 import { Office } from './helpers/office.mjs';
 
@@ -12,14 +13,7 @@ const BUDGET_MS = 500;
 
 let office, browser, phone, desk, minister, officer;
 
-async function enrolled(link, title) {
-  const { page } = await person(browser, office.origin);
-  await page.addInitScript(note_sound);
-  await page.goto(link);
-  await page.getByRole('button', { name: 'Enrol this browser' }).click();
-  await page.getByRole('heading', { name: title }).waitFor();
-  return page;
-}
+const enrolled = (link, title) => enrolled_with(browser, office, link, title, note_sound);
 
 before(async () => {
   office = await Office.make();
