@@ -57,8 +57,16 @@ export const room = (more: Partial<GreenRoomView> = {}): GreenRoomView => ({
 
 const acting = [acts_for(), acts_for({ principal: minister, delegate: aide, act: 'answer' })];
 const members = [member(officer, 6, { you: true, speaks: true }), member(aide, 7, { speaks: true }), member(writer, 3)];
-const prepared = (green_room: GreenRoomView | null) =>
-  live({ other: minister, from: officer, to: minister, acts_for: acting, members, green_room });
+const connected_members = [
+  member(president, 1),
+  member(minister, 2),
+  ...members.map((one) => ({ ...one, speaks: false })),
+];
+const prepared = (green_room: GreenRoomView | null) => {
+  const over = (green_room?.connected_ms ?? null) !== null;
+  const acts = acting.map((one) => ({ ...one, taken_over: over }));
+  return live({ other: minister, from: officer, to: minister, acts_for: acts, members: over ? connected_members : members, green_room });
+};
 const at_desk = (green_room: GreenRoomView | null): Scene =>
   shows(desk({ call: prepared(green_room), notices: [notice({ from: officer, acts_for: acting })] }));
 const principal_waits = (green_room: GreenRoomView): Scene =>
