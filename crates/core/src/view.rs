@@ -1,7 +1,7 @@
 //! View models: what a screen shows, as plain data. The engine makes them, screens only render them.
 
 use crate::{
-    call::{green_room::GreenRoomView, hold::HoldView, message::Caption},
+    call::{green_room::view::GreenRoomView, hold::HoldView, message::Caption},
     mls::phrase::Phrase,
     peer_log::LogFork,
 };

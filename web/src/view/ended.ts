@@ -173,7 +173,8 @@ function record(view: ShownView, call: ShownCall, local_zone: string): EndedReco
       : // This device lost its keys, and the call ended before it could rejoin.
         { ...logged, ...texts.later, small: '' };
   }
-  if (call.ended === 'stepped_out' || continues(view, call)) return { ...logged, shape: 'wait', ...t().moves.ended.goes_on };
+  if (call.ended === 'stepped_out' || continues(view, call))
+    return { ...logged, shape: 'wait', ...t().moves.ended.goes_on };
   if (was_attempt(call)) return { ...logged, ...texts.attempt };
   if (call.mode === 'log_only') return { ...logged, ...texts.log_only };
   if (kept !== null && partial) {

@@ -25,7 +25,7 @@ export interface RoomColumn {
   by: string;
   lists: { name: RoomList; label: string; said: string }[];
   aides: string | null;
-  checks: { label: string; done: boolean; said: string }[];
+  checks: { done: boolean; said: string }[];
   /** That it needs more time. */
   more: string | null;
 }
@@ -111,9 +111,8 @@ function column(side: RoomSideView, title: string, mode: string, now: number): R
   const texts = t().green_room;
   const by = side.by ? texts.by(side.by.name) : texts.in_person;
   const done = (label: string, is: boolean, other: string = texts.open_check) => ({
-    label,
     done: is,
-    said: is ? texts.done : other,
+    said: texts.check(label, is ? texts.done : other),
   });
   return {
     title,

@@ -4,6 +4,8 @@
 //! certificate signed it. The principals' devices join as members that neither send nor play sound, until a principal of each side is
 //! a member and receives; every device decides that by itself from the verified members.
 
+pub mod view;
+
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use telcon_proto::{
@@ -18,6 +20,9 @@ pub(super) const PADDED_BYTES: usize = 8 * 1024;
 /// How long two principals who are members wait for the word that the other one receives, milliseconds: a leg that fails, or an older
 /// program, must not keep them apart.
 const TOGETHER_MS: u64 = 3_000;
+/// How far ahead of this device's clock the other side may say that this one's last revision is, milliseconds. More is a mistake, or
+/// would use up the numbers.
+const MAX_AHEAD_MS: u64 = 3_600_000;
 /// How long a principal waits before the screens say that the other one does not come, milliseconds.
 const LATE_MS: u64 = 120_000;
 
@@ -86,6 +91,9 @@ pub struct Statement {
     ready_for: Option<u64>,
     /// Until when it asked the others to wait, milliseconds since 1970 UTC by the sender's clock.
     more_until_ms: Option<u64>,
+    /// The newest revision of the other side that the sender knows; zero for none. A device that was reloaded, or whose clock is slow,
+    /// learns from it what its next one has to exceed.
+    seen: u64,
 }
 
 /// One side of the call, from its ring, its delegations and its members.
@@ -149,6 +157,8 @@ pub enum RoomEvent {
 pub(super) struct GreenRoom {
     known: Known,
     statements: [Option<Statement>; 2],
+    /// The newest revision of each side, by what the other one has seen.
+    seen: [u64; 2],
     /// Principals' devices that said that they receive.
     in_place: BTreeSet<DeviceId>,
     /// Since when both principals are members, by engine uptime.
@@ -244,8 +254,10 @@ impl GreenRoom {
             return None;
         }
         let before = self.statements[side].as_ref();
-        let revision = before.map_or(now_ms, |before| now_ms.max(before.revision.saturating_add(1)));
-        let other = self.statements[1 - side].as_ref().map_or(0, |other| other.terms_revision);
+        let newest = before.map_or(0, |before| before.revision).max(self.seen[side]);
+        let revision = now_ms.max(newest.saturating_add(1));
+        let other = self.statements[1 - side].as_ref();
+        let (other, seen) = other.map_or((0, 0), |other| (other.terms_revision, other.revision));
         let minutes = u64::from(said.more_minutes.min(MAX_ROOM_MINUTES));
         let ready = said.ready && minutes == 0;
         let more_until_ms = match minutes {
@@ -260,6 +272,7 @@ impl GreenRoom {
             heard: said.heard,
             ready_for: ready.then_some(other),
             more_until_ms: more_until_ms.filter(|_| !ready),
+            seen,
         };
         if let Some(same) = before.filter(|before| before.content() == statement.content()) {
             statement.terms_revision = same.terms_revision;
@@ -284,6 +297,9 @@ impl GreenRoom {
             self.ignored = self.ignored.saturating_add(1);
             return Change::Nothing;
         };
+        if statement.seen <= now_ms + MAX_AHEAD_MS {
+            self.seen[1 - side] = self.seen[1 - side].max(statement.seen);
+        }
         // A conversation that has begun is not made a green room by the other side: the principal would fall silent.
         let begun = self.known == Known::No
             && parties.iter().any(RoomParty::took_over)
@@ -318,9 +334,10 @@ impl GreenRoom {
         self.speaks_now = true;
     }
 
-    /// This device's own statement, for members who may not know it.
-    pub(super) fn statement(&self, side: usize) -> Option<&Statement> {
-        self.statements[side].as_ref()
+    /// What this device's side stated, for members who may not know it.
+    pub(super) fn statement(&self, side: usize) -> Option<Statement> {
+        let seen = self.statements[1 - side].as_ref().map_or(0, |other| other.revision);
+        self.statements[side].clone().map(|statement| Statement { seen, ..statement })
     }
 
     /// Whether those who join have to be told that there is none: a principal would wait otherwise.
@@ -393,100 +410,4 @@ impl GreenRoom {
         let leave = |statement: &Statement| statement.terms.aides == Aides::Leave;
         self.connected_ms.is_some() && self.statements[side].as_ref().is_some_and(leave)
     }
-
-    /// What a screen shows. None without a green room; a principal who waits to be told has one.
-    pub(super) fn view(&self, seat: Option<Seat>, parties: &[RoomParty; 2], mode: RecordMode) -> Option<GreenRoomView> {
-        let waits = self.waits(seat, parties);
-        if !self.is_open() && !waits {
-            return None;
-        }
-        let side = |of: usize| {
-            let (party, statement) = (&parties[of], self.statements[of].as_ref());
-            let pressed = statement.is_some_and(|statement| statement.ready_for.is_some());
-            let ready = self.is_ready(of, mode);
-            RoomSideView {
-                principal: party.principal.clone(),
-                by: party.delegate.clone(),
-                here: party.is_here(),
-                stated: statement.is_some(),
-                terms: statement.map(|statement| statement.terms.clone()).unwrap_or_default(),
-                agrees_mode: statement.is_some_and(|statement| statement.mode == Some(mode)),
-                heard: statement.is_some_and(|statement| statement.heard),
-                ready,
-                outdated: pressed && !ready,
-                more_until_ms: statement.and_then(|statement| statement.more_until_ms),
-            }
-        };
-        let preparing = self.connected_ms.is_none();
-        let waiting_since_ms = self.here_since_ms.iter().flatten().min().copied();
-        Some(GreenRoomView {
-            own: seat.map(|seat| if seat.side == 0 { RoomSide::Caller } else { RoomSide::Callee }),
-            may_state: seat.is_some_and(|seat| !seat.in_person || parties[seat.side].delegate.is_none()) && preparing,
-            caller: side(0),
-            callee: side(1),
-            waits,
-            connected_ms: self.connected_ms,
-            late_at_ms: waiting_since_ms.filter(|_| preparing).map(|since_ms| since_ms + LATE_MS),
-            ignored: self.ignored,
-        })
-    }
-}
-
-/// One of the two sides.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum RoomSide {
-    /// Who rang, or for whom.
-    Caller,
-    /// Who was rung.
-    Callee,
-}
-
-/// One side of a green room, as it stated it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct RoomSideView {
-    /// The party.
-    pub principal: Option<Card>,
-    /// Who acts for them; none where the party is there in person.
-    pub by: Option<Card>,
-    /// Whether the party is in the call.
-    pub here: bool,
-    /// Whether the side stated anything.
-    pub stated: bool,
-    /// What it brings.
-    pub terms: RoomTerms,
-    /// It agrees to the record mode.
-    pub agrees_mode: bool,
-    /// It heard the other side.
-    pub heard: bool,
-    /// It is ready with what the other side states now.
-    pub ready: bool,
-    /// It was ready, and the other side changed something since.
-    pub outdated: bool,
-    /// Until when it needs more time, milliseconds since 1970 UTC by its own clock.
-    pub more_until_ms: Option<u64>,
-}
-
-/// The green room of a call.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct GreenRoomView {
-    /// The side of this device's person; none for other members.
-    pub own: Option<RoomSide>,
-    /// Whether this device's person states what their side brings.
-    pub may_state: bool,
-    /// Who rang, or for whom.
-    pub caller: RoomSideView,
-    /// Who was rung.
-    pub callee: RoomSideView,
-    /// Whether this device waits: it neither sends nor plays sound.
-    pub waits: bool,
-    /// When both principals were connected, milliseconds since 1970 UTC.
-    pub connected_ms: Option<u64>,
-    /// When one principal will have waited too long for the other one, milliseconds since 1970 UTC.
-    pub late_at_ms: Option<u64>,
-    /// Messages of members who speak for no side. They changed nothing: the senders' programs are wrong.
-    pub ignored: u32,
 }

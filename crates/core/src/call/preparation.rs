@@ -2,7 +2,7 @@
 
 use super::{
     Call,
-    green_room::{Change, GreenRoomView, RoomEvent, RoomParty, RoomSaid, Seat, Statement},
+    green_room::{Change, RoomEvent, RoomParty, RoomSaid, Seat, Statement, view::GreenRoomView},
     message::GroupMessage,
     phase::Phase,
     session::Session,
@@ -81,7 +81,7 @@ impl Session {
         let me = context.device.me();
         let parties = self.room_parties(me);
         let Some(seat) = Self::seat(&parties, me.card()) else { return };
-        if let Some(statement) = self.room.statement(seat.side).cloned() {
+        if let Some(statement) = self.room.statement(seat.side) {
             self.send(&GroupMessage::GreenRoom { statement: Some(Box::new(statement)) }, context.out);
         } else if !seat.in_person && self.room.denies(&parties) {
             self.send(&GroupMessage::GreenRoom { statement: None }, context.out);

@@ -36,6 +36,7 @@ export const green_room = {
     mode: (mode: string) => `Agreed: ${mode}`,
     ready: 'Ready',
   },
+  check: (what: string, state: string) => `${what}: ${state}`,
   done: 'yes',
   open_check: 'not yet',
   again: 'Changed since: ready again?',

@@ -37,6 +37,7 @@ export const green_room: (typeof en)['green_room'] = {
     mode: (mode) => `D’accord : ${mode}`,
     ready: 'Prêt',
   },
+  check: (what, state) => `${what} : ${state}`,
   done: 'oui',
   open_check: 'pas encore',
   again: 'Modifié depuis : toujours prêt ?',

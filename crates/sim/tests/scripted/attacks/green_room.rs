@@ -8,7 +8,7 @@ use telcon_sim::script::Scenario;
 
 /// A statement that says everything that can be said.
 const READY: &str = r#"{"say":"green_room","statement":{"revision":99999999999999,"terms_revision":99999999999999,
-    "terms":{"present":["Nobody"],"listening":[],"interpreters":[],"aides":"stay"},"mode":"memo","heard":true,"ready_for":READY_FOR,"more_until_ms":null}}"#;
+    "terms":{"present":["Nobody"],"listening":[],"interpreters":[],"aides":"stay"},"mode":"memo","heard":true,"ready_for":READY_FOR,"more_until_ms":null,"seen":18446744073709551615}}"#;
 
 fn ready_for(revision: u64) -> Vec<u8> {
     READY.replace("READY_FOR", &revision.to_string()).into_bytes()

@@ -2,7 +2,7 @@
 
 use telcon_core::{
     Event, UserCommand,
-    call::green_room::{Aides, GreenRoomView, RoomEvent, RoomSaid, RoomTerms},
+    call::green_room::{Aides, RoomEvent, RoomSaid, RoomTerms, view::GreenRoomView},
     io::NewDelegate,
     media::silence::silence,
     view::CallState,
@@ -367,5 +367,76 @@ fn connections_that_break_at_any_step_leave_the_principals_connected() {
         }
         world.settle();
         assert!(world.hears(A, B) && world.hears(B, A), "step {steps}: {:?} {:?}", world.problems(), room(&world, A));
+    }
+}
+
+fn waits_here(world: &Scenario, node: usize) -> bool {
+    world.screen_of(node).call.and_then(|call| call.green_room).is_some_and(|room| room.waits)
+}
+
+/// What happens next, drawn from the seed: people press, pages reload, connections break.
+fn happens(world: &mut Scenario, call: CallId, drawn: u32) {
+    let node = [A, B, AIDE_A, AIDE_B][drawn as usize / 16 % 4];
+    let over = world.screen_of(node).call.is_none_or(|call| call.state == CallState::Ended);
+    match (node, drawn % 8) {
+        (_, 0) => {
+            world.disconnect(node);
+            world.connect(node);
+        }
+        (_, 1) => world.reload(node),
+        (A | B, 2 | 3) if over => {
+            world.command(node, UserCommand::Dismiss);
+            world.command(node, UserCommand::Listen { call });
+        }
+        // Who waits leaves; who is connected would end the call.
+        (A | B, 4) if waits_here(world, node) => {
+            world.command(node, UserCommand::HangUp);
+        }
+        (AIDE_A | AIDE_B, 2 | 3) => world.command(node, UserCommand::GreenRoom(Box::new(said(drawn & 8 == 0)))),
+        (AIDE_A | AIDE_B, 4) => world.command(node, UserCommand::HandOver),
+        _ => {}
+    }
+}
+
+/// Whether a principal's sound was heard by somebody, who was not to hear it yet.
+fn heard_too_early(world: &mut Scenario, node: usize) -> bool {
+    if world.screen_of(node).call.is_none_or(|call| call.state != CallState::Live) {
+        return false;
+    }
+    let both = [A, B].iter().all(|principal| {
+        let card = world.card(*principal);
+        world.view(node).members.iter().any(|member| member.card.is_same_person(&card))
+    });
+    let connected = world.view(node).green_room.is_some_and(|room| room.connected_ms.is_some());
+    let Some(frame) = world.speak(node, &[0x78; 80]) else { return false };
+    let listeners = [A, B, AIDE_A, AIDE_B].into_iter().filter(|listener| *listener != node);
+    let sound = listeners.into_iter().any(|listener| {
+        let opened = world.screen_of(listener).call.is_some().then(|| world.hear(listener, &frame).ok()).flatten();
+        opened.is_some_and(|opened| opened.packet != silence(80))
+    });
+    sound && !both && !connected
+}
+
+#[test]
+fn whatever_happens_no_principal_is_heard_before_both_are_there() {
+    for seed in 0..60_u32 {
+        let (mut world, call) = aides_in(1_000 + u64::from(seed));
+        world.slow_network();
+        let mut drawn = seed.wrapping_mul(2_654_435_761) | 1;
+        for _ in 0..60 {
+            // xorshift (Marsaglia, 2003)
+            drawn ^= drawn << 13;
+            drawn ^= drawn >> 17;
+            drawn ^= drawn << 5;
+            happens(&mut world, call, drawn >> 8);
+            for _ in 0..drawn % 7 {
+                world.step();
+            }
+            for node in [A, B] {
+                assert!(!heard_too_early(&mut world, node), "seed {seed}: {:?}", world.view(node).green_room);
+            }
+        }
+        world.settle();
+        assert!(world.problems().is_empty(), "seed {seed}: {:?}", world.problems());
     }
 }
