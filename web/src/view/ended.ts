@@ -123,6 +123,10 @@ function ended_text(call: ShownCall, you?: string): { title: string; sentence: s
       return { title: texts.failed.title, sentence: call.problem ? told(call.problem) : texts.failed.sentence };
     case 'interrupted':
       return texts.interrupted;
+    case 'stepped_out': {
+      const { title, sentence, sentence_plain } = t().green_room.stepped_out;
+      return { title, sentence: call.other ? sentence(name) : sentence_plain };
+    }
     case 'revoked':
       return texts.revoked;
     case 'taken_elsewhere':
@@ -169,7 +173,8 @@ function record(view: ShownView, call: ShownCall, local_zone: string): EndedReco
       : // This device lost its keys, and the call ended before it could rejoin.
         { ...logged, ...texts.later, small: '' };
   }
-  if (continues(view, call)) return { ...logged, shape: 'wait', ...t().moves.ended.goes_on };
+  if (call.ended === 'stepped_out' || continues(view, call))
+    return { ...logged, shape: 'wait', ...t().moves.ended.goes_on };
   if (was_attempt(call)) return { ...logged, ...texts.attempt };
   if (call.mode === 'log_only') return { ...logged, ...texts.log_only };
   if (kept !== null && partial) {
