@@ -1,4 +1,4 @@
-//! Sealed documents: requests, briefs, profiles, notes, memoranda, copies, debriefs, readouts, actions.
+//! Sealed documents: requests, schedules, briefs, profiles, notes, memoranda, copies, debriefs, readouts, actions.
 //!
 //! A document is a chain of versions. A version is an age file sealed to the devices of its readers, and a statement by the device of its
 //! author, which names the digest of the statement before, of the sealed file and of its content, the readers, and the state that it
@@ -36,11 +36,13 @@ pub enum DocumentKind {
     Readout,
     /// What was promised, by whom, until when.
     Actions,
+    /// Times that were offered for a call, and the one that was agreed.
+    Schedule,
 }
 
 impl DocumentKind {
     /// All kinds.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Request,
         Self::Brief,
         Self::Profile,
@@ -50,6 +52,7 @@ impl DocumentKind {
         Self::Debrief,
         Self::Readout,
         Self::Actions,
+        Self::Schedule,
     ];
 
     /// The word on the wire and in the store.
@@ -64,6 +67,7 @@ impl DocumentKind {
             Self::Debrief => "debrief",
             Self::Readout => "readout",
             Self::Actions => "actions",
+            Self::Schedule => "schedule",
         }
     }
 }
@@ -77,7 +81,7 @@ pub enum DocumentState {
     Draft,
     /// Somebody who may has read it and agrees.
     Reviewed,
-    /// It holds. Of a copy: it is issued.
+    /// It holds. Of a copy: it is issued. Of a schedule: the time is agreed.
     Approved,
     /// Of a request: no.
     Declined,

@@ -11,7 +11,7 @@ use crate::{
     Role,
     document::{DocumentKind, DocumentState},
 };
-use DocumentKind::{Actions, Brief, Copy, Debrief, Memorandum, Notes, Profile, Readout, Request};
+use DocumentKind::{Actions, Brief, Copy, Debrief, Memorandum, Notes, Profile, Readout, Request, Schedule};
 use DocumentState::{Approved, Closed, Declined, Destroyed, Draft, Published, Recalled, Reviewed};
 use Role::{Counterpart, DutyOfficer, Interpreter, NoteTaker, Principal, RecordsOfficer, Scheduler};
 
@@ -50,6 +50,10 @@ pub const TABLE: &[(DocumentKind, DocumentState, &[Role])] = &[
     (Readout, Recalled, &[Principal, Scheduler]),
     (Actions, Draft, DESK),
     (Actions, Closed, DESK),
+    // The other side picks a time or offers others, which is a draft; the office confirms what was picked.
+    (Schedule, Draft, &[Principal, Counterpart, Scheduler, DutyOfficer]),
+    (Schedule, Approved, DESK),
+    (Schedule, Closed, &[Principal, Counterpart, Scheduler, DutyOfficer]),
 ];
 
 /// Whether people of this role may claim the state in their own right.
@@ -106,9 +110,9 @@ mod tests {
         let approves = |role| -> Vec<_> {
             DocumentKind::ALL.into_iter().filter(|kind| may_claim(role, *kind, Approved)).collect()
         };
-        assert_eq!(approves(Principal), [Request, Brief, Memorandum, Copy, Debrief, Readout]);
-        assert_eq!(approves(Scheduler), [Brief, Memorandum, Copy]);
-        assert_eq!(approves(DutyOfficer), [Copy]);
+        assert_eq!(approves(Principal), [Request, Brief, Memorandum, Copy, Debrief, Readout, Schedule]);
+        assert_eq!(approves(Scheduler), [Brief, Memorandum, Copy, Schedule]);
+        assert_eq!(approves(DutyOfficer), [Copy, Schedule]);
         assert_eq!(approves(RecordsOfficer), [Copy]);
         for role in [Counterpart, NoteTaker, Interpreter, Role::SecurityOfficer, Role::Auditor] {
             assert_eq!(approves(role), [], "{role:?}");

@@ -2383,7 +2383,7 @@ export interface DoNotDisturb {
   until_ms?: number;
 }
 /**
- * A line that is not frozen, of a holder of whom another line is: somebody else doubted that they are who they say.
+ * A line that is not frozen, while another line of the same holder is: the giver of that one, or a security officer, doubted the holder's identity.
  */
 export interface DoubtedLine {
   holder: Card13;
@@ -3630,16 +3630,16 @@ export interface Card22 {
  */
 export interface ReachSettings {
   /**
-   * Who rings while the principal is in a call, each once. Others hear that the principal is busy.
+   * People who may ring while the principal is in a call; nobody twice. Others hear that the principal is busy.
    */
   call_waiting?: PersonId[];
   /**
-   * A ring group: it rings at the principal's devices first, and after this many seconds at those of whoever may answer for them as well. At both at once, without.
+   * A ring group: it rings at the principal's devices first, and after this many seconds also at those of the people who may answer for them. None: at all of them at once.
    */
   desk_after_s?: number;
   do_not_disturb?: DoNotDisturb;
   /**
-   * Who rings the principal all the same, each once.
+   * People whose rings reach the principal nevertheless; nobody twice.
    */
   exceptions?: PersonId[];
   quiet_hours?: Hours;
@@ -3897,20 +3897,20 @@ export interface PushSubscription {
   p256dh: string;
 }
 /**
- * When, and in which order, a principal is reached. Its default: always, and at the same time as whoever may answer for them.
+ * When, and in which order, a principal is reached. The default: always, and at the same time as the people who may answer for them.
  */
 export interface ReachSettings1 {
   /**
-   * Who rings while the principal is in a call, each once. Others hear that the principal is busy.
+   * People who may ring while the principal is in a call; nobody twice. Others hear that the principal is busy.
    */
   call_waiting?: PersonId[];
   /**
-   * A ring group: it rings at the principal's devices first, and after this many seconds at those of whoever may answer for them as well. At both at once, without.
+   * A ring group: it rings at the principal's devices first, and after this many seconds also at those of the people who may answer for them. None: at all of them at once.
    */
   desk_after_s?: number;
   do_not_disturb?: DoNotDisturb;
   /**
-   * Who rings the principal all the same, each once.
+   * People whose rings reach the principal nevertheless; nobody twice.
    */
   exceptions?: PersonId[];
   quiet_hours?: Hours;
@@ -4402,16 +4402,16 @@ export interface LineList1 {
  */
 export interface ReachSettings2 {
   /**
-   * Who rings while the principal is in a call, each once. Others hear that the principal is busy.
+   * People who may ring while the principal is in a call; nobody twice. Others hear that the principal is busy.
    */
   call_waiting?: PersonId[];
   /**
-   * A ring group: it rings at the principal's devices first, and after this many seconds at those of whoever may answer for them as well. At both at once, without.
+   * A ring group: it rings at the principal's devices first, and after this many seconds also at those of the people who may answer for them. None: at all of them at once.
    */
   desk_after_s?: number;
   do_not_disturb?: DoNotDisturb;
   /**
-   * Who rings the principal all the same, each once.
+   * People whose rings reach the principal nevertheless; nobody twice.
    */
   exceptions?: PersonId[];
   quiet_hours?: Hours;
