@@ -20,7 +20,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("telcon-pdf", &["telcon-record", "telcon-papers"]),
     ("telcon-relay", &["telcon-proto"]),
     ("telcon-server", &["telcon-proto", "telcon-identity", "telcon-log", "telcon-relay"]),
-    ("telcon-client", &["telcon-core", "telcon-record"]),
+    ("telcon-client", &["telcon-core", "telcon-record", "telcon-papers"]),
     ("telcon-wasm", &["telcon-core"]),
     // It measures the relay and the log directly, and enrols a fleet of devices with its own authority. The server
     // under test is another process, so it does not depend on `telcon-server`.

@@ -10,7 +10,9 @@ use telcon_identity::LoggedDocumentVersion;
 use telcon_proto::{
     DocumentId, PersonId,
     device_key::PersonKeys,
-    document::{DocumentKept, DocumentKind, DocumentList, DocumentVersion, ListedDocument, ProvenDocument},
+    document::{
+        DocumentKept, DocumentKind, DocumentList, DocumentOpening, DocumentVersion, ListedDocument, ProvenDocument,
+    },
     http::API_PREFIX,
 };
 use zeroize::Zeroizing;
@@ -31,6 +33,11 @@ impl<'a> Documents<'a> {
     /// Over this endpoint, at the server that it is connected to.
     pub fn new(endpoint: &'a Endpoint, server: String) -> Self {
         Self { endpoint, server }
+    }
+
+    /// The person of the endpoint.
+    pub(crate) async fn own(&self) -> Result<PersonId, ClientError> {
+        self.endpoint.with_engine(|engine, _| engine.device().me().card().person).await
     }
 
     async fn token(&self) -> Result<String, ClientError> {
@@ -70,6 +77,28 @@ impl<'a> Documents<'a> {
     pub async fn see(&self, document: DocumentId) -> Result<Vec<LoggedDocumentVersion>, ClientError> {
         let known = self.endpoint.with_engine(move |engine, _| engine.known_document(&document)).await?;
         self.see_from(document, known.map_or(1, |known| known.version)).await
+    }
+
+    /// All versions of a document, verified: who claimed what, when.
+    ///
+    /// # Errors
+    /// Those of [`Documents::see`].
+    pub async fn history(&self, document: DocumentId) -> Result<Vec<LoggedDocumentVersion>, ClientError> {
+        // First what this device knows is continued, so that its versions are those that it has seen.
+        let seen = self.see(document).await?;
+        match seen.first() {
+            Some(first) if first.content().version > 1 => self.see_from(document, 1).await,
+            _ => Ok(seen),
+        }
+    }
+
+    /// Who opened a copy, newest first, as the server says; an auditor compares it with the log.
+    ///
+    /// # Errors
+    /// When the server refuses, or there is no answer.
+    pub async fn openings(&self, copy: DocumentId) -> Result<Vec<DocumentOpening>, ClientError> {
+        let proven: ProvenDocument = self.get(format!("/documents/{copy}")).await?;
+        Ok(proven.opened)
     }
 
     async fn see_from(&self, document: DocumentId, mut from: u32) -> Result<Vec<LoggedDocumentVersion>, ClientError> {
@@ -129,7 +158,7 @@ impl<'a> Documents<'a> {
     pub async fn write(&self, draft: Draft, is_new: bool, custodians: Vec<String>) -> Result<(u32, u64), ClientError> {
         let document = draft.document;
         let before = if is_new { None } else { self.see(document).await?.pop() };
-        let own = self.endpoint.with_engine(|engine, _| engine.device().me().card().person).await?;
+        let own = self.own().await?;
         let mut readers = draft.readers.clone();
         if !readers.contains(&own) {
             readers.push(own);
@@ -174,5 +203,22 @@ impl<'a> Documents<'a> {
             sealed_again += 1;
         }
         Ok(sealed_again)
+    }
+
+    /// Seals the newest versions of all documents that this person reads again for new devices of their readers, which then read on. What
+    /// cannot be opened here, because this device came later itself, is left to others. Returns for how many devices it sealed.
+    ///
+    /// # Errors
+    /// As of [`Documents::read`], but for documents that were not sealed to this device.
+    pub async fn seal_all_again(&self) -> Result<usize, ClientError> {
+        let mut sealed = 0;
+        for listed in self.list(None).await? {
+            match self.seal_again(listed.document).await {
+                Ok(again) => sealed += again,
+                Err(ClientError::Document(DocumentError::NotForThisDevice)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(sealed)
     }
 }
