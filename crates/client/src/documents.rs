@@ -5,7 +5,10 @@ use crate::{
     error::ClientError,
     http::{get_bytes, get_json, put},
 };
-use telcon_core::document::{DocumentError, Draft};
+use telcon_core::{
+    Engine,
+    document::{DocumentError, Draft},
+};
 use telcon_identity::LoggedDocumentVersion;
 use telcon_proto::{
     DocumentId, PersonId,
@@ -79,16 +82,29 @@ impl<'a> Documents<'a> {
         self.see_from(document, known.map_or(1, |known| known.version)).await
     }
 
-    /// All versions of a document, verified: who claimed what, when.
+    /// All versions of a document from the first, verified: who claimed what, when. The newest is the one that this device has seen.
     ///
     /// # Errors
     /// Those of [`Documents::see`].
     pub async fn history(&self, document: DocumentId) -> Result<Vec<LoggedDocumentVersion>, ClientError> {
-        // First what this device knows is continued, so that its versions are those that it has seen.
-        let seen = self.see(document).await?;
-        match seen.first() {
-            Some(first) if first.content().version > 1 => self.see_from(document, 1).await,
-            _ => Ok(seen),
+        let newest = self.see(document).await?.pop().ok_or(DocumentError::NotTheNewest)?;
+        let mut history: Vec<LoggedDocumentVersion> = Vec::new();
+        loop {
+            let before = history.pop();
+            let (from, head) = before.as_ref().map_or((1, None), |last| (last.content().version, Some(last.head())));
+            let proven: ProvenDocument = self.get(format!("/documents/{document}?from={from}")).await?;
+            let verify = move |engine: &mut Engine, _| {
+                engine.device().office().verify_document(document, head.as_ref(), &proven.versions)
+            };
+            let page = self.endpoint.with_engine(verify).await?.map_err(DocumentError::from)?;
+            let had = history.len() + usize::from(before.is_some());
+            history.extend(page);
+            match history.last() {
+                Some(last) if last.head() == newest.head() => return Ok(history),
+                // Neither is it that version, nor does the page lead on to it.
+                Some(last) if last.content().version < newest.content().version && history.len() > had => {}
+                _ => return Err(DocumentError::NotTheNewest.into()),
+            }
         }
     }
 
@@ -165,7 +181,7 @@ impl<'a> Documents<'a> {
         }
         let keys = self.keys(&readers).await?;
         let version = before.as_ref().map_or(0, |before| before.content().version) + 1;
-        let write = move |engine: &mut telcon_core::Engine, now_ms: u64| {
+        let write = move |engine: &mut Engine, now_ms: u64| {
             engine.write_document(draft, before.as_ref(), &keys, &custodians, now_ms)
         };
         let upload = self.endpoint.with_engine(write).await??;
@@ -191,7 +207,7 @@ impl<'a> Documents<'a> {
         let mut sealed_again = 0;
         for key in self.keys(&newest.content().readers).await?.into_iter().flat_map(|keys| keys.keys) {
             let (version, ciphertext) = (newest.clone(), ciphertext.clone());
-            let seal = move |engine: &mut telcon_core::Engine, now_ms: u64| {
+            let seal = move |engine: &mut Engine, now_ms: u64| {
                 let device = engine.device().office().verify_device_key_logged(&key)?.key().device().device();
                 Ok::<_, DocumentError>((device, engine.seal_again(&version, &ciphertext, &key, now_ms)?))
             };
