@@ -42,6 +42,7 @@ import { current_locale, type Locale } from './text/state.svelte';
 import { local_zone } from './view/clock';
 import { for_lines, offering } from './view/delegations';
 import { device_label } from './view/device_label';
+import type { RoomSaid } from './view/green_room';
 import { failed, needs_reading, type Loadable } from './view/loadable';
 import { is_pending } from './view/records';
 import { remember, resume, type RememberedCall, type ShownView } from './view/resume';
@@ -473,9 +474,9 @@ export class App {
   }
 
   /** Rings for a principal, under their delegation. */
-  ring_for(person: string, statement: string): void {
+  ring_for(person: string, statement: string, prepare = false): void {
     this.host().request_microphone();
-    this.host().command({ type: 'ring_for', person, statement });
+    this.host().command({ type: 'ring_for', person, statement, prepare });
   }
 
   /** Takes over a call in which somebody acts for this person. */
@@ -516,6 +517,21 @@ export class App {
   /** Asks the principal for whom this person acts in the call to it. */
   hand_over(): void {
     this.host().command({ type: 'hand_over' });
+  }
+
+  /** Opens the call's green room, with nothing stated. */
+  open_room(): void {
+    this.state_in_room({});
+  }
+
+  /** States what this person's side brings to the call. */
+  state_in_room(said: RoomSaid): void {
+    this.host().command({ type: 'green_room', ...said });
+  }
+
+  /** Speaks in a prepared call without waiting for the other principal. */
+  speak_now(): void {
+    this.host().command({ type: 'speak_now' });
   }
 
   /** `call`: the ring that the person saw. One that ended in this moment is not replaced by another. */

@@ -319,6 +319,11 @@ impl MediaSink for NoteTaker {
                     session.on_hold(by, said.as_ref(), now_ms);
                 }
             }
+            Event::GreenRoom { call, what } => {
+                if let Some(session) = self.session.as_mut().filter(|session| session.call == *call) {
+                    session.on_green_room(what, now_ms);
+                }
+            }
             Event::Assigned { .. } => {}
             Event::LogFork(fork) => {
                 if let Some(session) = self.session.as_mut().filter(|session| session.call == fork.call) {

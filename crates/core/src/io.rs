@@ -1,6 +1,12 @@
 //! What goes into the engine and what comes out of it.
 
-use crate::{call::hold::HoldWord, peer_log::LogFork};
+use crate::{
+    call::{
+        green_room::{RoomEvent, RoomSaid},
+        hold::HoldWord,
+    },
+    peer_log::LogFork,
+};
 use serde::Deserialize;
 use telcon_proto::{
     CallId, Card, ClientMessage, DelegationId, DeviceId, InvitationId, LineId, PersonId, RecordMode, RecoveryId, Role,
@@ -34,6 +40,9 @@ pub enum UserCommand {
         mode: Option<RecordMode>,
         /// The principal's delegation, as the office listed it.
         statement: String,
+        /// Whether the call is prepared before the principals join it: a green room opens once it is answered.
+        #[serde(default)]
+        prepare: bool,
     },
     /// Let somebody of the staff act for this person.
     Delegate(NewDelegate),
@@ -235,6 +244,11 @@ pub enum UserCommand {
     Resume,
     /// Ask the principal for whom this person acts, or acted, in the call to it: their devices ring.
     HandOver,
+    /// State what this person's side brings to the call, which opens its green room. When both sides are ready, those who act for
+    /// somebody ask them to the call by themselves.
+    GreenRoom(Box<RoomSaid>),
+    /// Speak in a call that was prepared without waiting for the other principal.
+    SpeakNow,
     /// The media leg failed.
     MediaFailed,
     /// Clear an ended call from the screen.
@@ -386,6 +400,13 @@ pub enum Event {
         by: Card,
         /// The word to the others, and what was added to it; none when the hold is over.
         said: Option<(HoldWord, String)>,
+    },
+    /// The call is being prepared, or its principals are connected.
+    GreenRoom {
+        /// The call.
+        call: CallId,
+        /// What happened.
+        what: RoomEvent,
     },
     /// The office assigned this note-taker to a call: leave any other, and listen to this one.
     Assigned {

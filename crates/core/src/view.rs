@@ -1,7 +1,7 @@
 //! View models: what a screen shows, as plain data. The engine makes them, screens only render them.
 
 use crate::{
-    call::{hold::HoldView, message::Caption},
+    call::{green_room::GreenRoomView, hold::HoldView, message::Caption},
     mls::phrase::Phrase,
     peer_log::LogFork,
 };
@@ -229,7 +229,8 @@ pub struct CallView {
     pub direction: Direction,
     /// Its state.
     pub state: CallState,
-    /// How it ended: a name of [`telcon_proto::Ended`], `taken_elsewhere`, or `continued` on another device of this person.
+    /// How it ended: a name of [`telcon_proto::Ended`], `taken_elsewhere`, `continued` on another device of this person, or
+    /// `stepped_out` before the other principal came: the office goes on with it.
     #[cfg_attr(feature = "schema", schemars(schema_with = "ended_schema"))]
     pub ended: Option<&'static str>,
     /// Who hung up: this person, or the party whose device said so to all members. A server's word alone names nobody.
@@ -277,6 +278,8 @@ pub struct CallView {
     pub continued_on: Option<DeviceId>,
     /// Who holds the call. While somebody does, no device sends sound.
     pub holds: Vec<HoldView>,
+    /// Its green room: what the two sides agree on before the principals join.
+    pub green_room: Option<GreenRoomView>,
     /// While it rings: no device of the callee is connected, and the office, as it states, notifies them.
     pub notified: bool,
     /// The epoch.
@@ -316,7 +319,7 @@ pub enum LogComparison {
 #[cfg(feature = "schema")]
 fn ended_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
     let logged = generator.subschema_for::<telcon_proto::Ended>();
-    schemars::json_schema!({ "anyOf": [logged, { "const": "taken_elsewhere" }, { "const": "continued" }, { "type": "null" }] })
+    schemars::json_schema!({ "anyOf": [logged, { "const": "taken_elsewhere" }, { "const": "continued" }, { "const": "stepped_out" }, { "type": "null" }] })
 }
 
 /// Who acts in a call for one of its parties.

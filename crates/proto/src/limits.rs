@@ -18,6 +18,12 @@ pub const MAX_NAME_CHARS: usize = 64;
 pub const MAX_SHIFT_MS: u64 = 12 * 60 * 60 * 1000;
 /// Longest free words with which a call is held, characters: one line on a phone's screen, or two.
 pub const MAX_HOLD_CHARS: usize = 120;
+/// Most lines of each list in a call's green room (who is present, who listens, interpreters): a delegation, not an audience.
+pub const MAX_ROOM_LINES: usize = 8;
+/// Longest of these lines, characters: a name with its title.
+pub const MAX_ROOM_LINE_CHARS: usize = 60;
+/// Most minutes that a side asks the other one to wait in a green room.
+pub const MAX_ROOM_MINUTES: u8 = 30;
 /// Most devices of one person. A person has a phone, a desk and a car; more than this is a mistake or an attack.
 pub const MAX_DEVICES_PER_PERSON: usize = 8;
 /// Timeout of an unanswered ring, milliseconds. Long enough for an aide to carry the phone into a room.

@@ -385,7 +385,10 @@ impl World {
                 }
             }
             // Its alert fails the run where the office is honest.
-            EngineEvent::LogFork(_) | EngineEvent::OnShift { .. } | EngineEvent::Held { .. } => {}
+            EngineEvent::LogFork(_)
+            | EngineEvent::OnShift { .. }
+            | EngineEvent::Held { .. }
+            | EngineEvent::GreenRoom { .. } => {}
             EngineEvent::Assigned { call } => self.devices[d].assigned = Some(call),
             EngineEvent::Live { call } => {
                 if let Some(session) = self.devices[d].session.as_mut().filter(|session| session.call == call) {

@@ -29,6 +29,10 @@ export const SALT_BYTES = 32;
  */
 export type Act = 'ring' | 'answer' | 'lines';
 /**
+ * What becomes of a side's aides once the principals are connected.
+ */
+export type Aides = 'stay' | 'leave';
+/**
  * What an alert is about.
  */
 export type AlertKind =
@@ -105,6 +109,10 @@ export type CallState = 'opening' | 'ringing' | 'answering' | 'live' | 'reconnec
  * How a call ended.
  */
 export type Ended = 'hung_up' | 'declined' | 'cancelled' | 'missed' | 'busy' | 'failed' | 'interrupted' | 'revoked';
+/**
+ * One of the two sides.
+ */
+export type RoomSide = 'caller' | 'callee';
 /**
  * What a person who is rung has the caller told.
  */
@@ -439,6 +447,10 @@ export type UserCommand =
        */
       person: string;
       /**
+       * Whether the call is prepared before the principals join it: a green room opens once it is answered.
+       */
+      prepare?: boolean;
+      /**
        * The principal's delegation, as the office listed it.
        */
       statement: string;
@@ -764,6 +776,29 @@ export type UserCommand =
       type: 'hand_over';
     }
   | {
+      /**
+       * It agrees to the call's record mode.
+       */
+      agrees_mode?: boolean;
+      /**
+       * It heard the other side.
+       */
+      heard?: boolean;
+      /**
+       * It needs this many minutes more, at most `MAX_ROOM_MINUTES`. Readiness ends that.
+       */
+      more_minutes?: number;
+      /**
+       * It is ready, with what the other side stated until now.
+       */
+      ready?: boolean;
+      terms?: RoomTerms2;
+      type: 'green_room';
+    }
+  | {
+      type: 'speak_now';
+    }
+  | {
       type: 'media_failed';
     }
   | {
@@ -778,6 +813,7 @@ export interface Contract {
   ActsFor?: ActsFor;
   ActsForView?: ActsForView;
   AddedDevice?: AddedDevice;
+  Aides?: Aides;
   Alert?: Alert;
   AlertKind?: AlertKind;
   AlertLevel?: AlertLevel;
@@ -821,6 +857,7 @@ export interface Contract {
   ErasureReport?: ErasureReport;
   FailedSignIns?: FailedSignIns;
   ForkFinding?: ForkFinding;
+  GreenRoomView?: GreenRoomView;
   HoldView?: HoldView;
   HoldWord?: HoldWord;
   Hours?: Hours;
@@ -886,6 +923,9 @@ export interface Contract {
   RequestView?: RequestView;
   RevocationView?: RevocationView;
   Role?: Role;
+  RoomSide?: RoomSide;
+  RoomSideView?: RoomSideView2;
+  RoomTerms?: RoomTerms1;
   SealedText?: SealedText1;
   ShiftBegun?: ShiftBegun;
   ShiftEnd?: ShiftEnd;
@@ -1344,9 +1384,9 @@ export interface CallView {
    */
   diverted: boolean;
   /**
-   * How it ended: a name of `Ended`, `taken_elsewhere`, or `continued` on another device of this person.
+   * How it ended: a name of `Ended`, `taken_elsewhere`, `continued` on another device of this person, or `stepped_out` before the other principal came: the office goes on with it.
    */
-  ended: Ended | 'taken_elsewhere' | 'continued' | null;
+  ended: Ended | 'taken_elsewhere' | 'continued' | 'stepped_out' | null;
   /**
    * The epoch.
    */
@@ -1355,6 +1395,10 @@ export interface CallView {
    * The caller.
    */
   from: Card5 | null;
+  /**
+   * Its green room: what the two sides agree on before the principals join.
+   */
+  green_room: GreenRoomView | null;
   /**
    * Who holds the call. While somebody does, no device sends sound.
    */
@@ -1537,6 +1581,142 @@ export interface Card5 {
    * IANA time zone of where they work, such as `Europe/Oslo`.
    */
   zone: string;
+}
+/**
+ * The green room of a call.
+ */
+export interface GreenRoomView {
+  callee: RoomSideView;
+  caller: RoomSideView1;
+  /**
+   * When both principals were connected, milliseconds since 1970 UTC.
+   */
+  connected_ms: number | null;
+  /**
+   * Messages of members who speak for no side. They changed nothing: the senders' programs are wrong.
+   */
+  ignored: number;
+  /**
+   * When one principal will have waited too long for the other one, milliseconds since 1970 UTC.
+   */
+  late_at_ms: number | null;
+  /**
+   * Whether this device's person states what their side brings.
+   */
+  may_state: boolean;
+  /**
+   * The side of this device's person; none for other members.
+   */
+  own: RoomSide | null;
+  /**
+   * Whether this device waits: it neither sends nor plays sound.
+   */
+  waits: boolean;
+}
+/**
+ * Who was rung.
+ */
+export interface RoomSideView {
+  /**
+   * It agrees to the record mode.
+   */
+  agrees_mode: boolean;
+  /**
+   * Who acts for them; none where the party is there in person.
+   */
+  by: Card5 | null;
+  /**
+   * It heard the other side.
+   */
+  heard: boolean;
+  /**
+   * Whether the party is in the call.
+   */
+  here: boolean;
+  /**
+   * Until when it needs more time, milliseconds since 1970 UTC by its own clock.
+   */
+  more_until_ms: number | null;
+  /**
+   * It was ready, and the other side changed something since.
+   */
+  outdated: boolean;
+  /**
+   * The party.
+   */
+  principal: Card5 | null;
+  /**
+   * It is ready with what the other side states now.
+   */
+  ready: boolean;
+  /**
+   * Whether the side stated anything.
+   */
+  stated: boolean;
+  terms: RoomTerms;
+}
+/**
+ * What it brings.
+ */
+export interface RoomTerms {
+  /**
+   * What the side's aides do after the hand-over.
+   */
+  aides: 'stay' | 'leave';
+  /**
+   * Interpreters.
+   */
+  interpreters: string[];
+  /**
+   * Who will listen.
+   */
+  listening: string[];
+  /**
+   * Who will be in the room beside the principal, a line each: at most `MAX_ROOM_LINES` of `MAX_ROOM_LINE_CHARS`.
+   */
+  present: string[];
+}
+/**
+ * Who rang, or for whom.
+ */
+export interface RoomSideView1 {
+  /**
+   * It agrees to the record mode.
+   */
+  agrees_mode: boolean;
+  /**
+   * Who acts for them; none where the party is there in person.
+   */
+  by: Card5 | null;
+  /**
+   * It heard the other side.
+   */
+  heard: boolean;
+  /**
+   * Whether the party is in the call.
+   */
+  here: boolean;
+  /**
+   * Until when it needs more time, milliseconds since 1970 UTC by its own clock.
+   */
+  more_until_ms: number | null;
+  /**
+   * It was ready, and the other side changed something since.
+   */
+  outdated: boolean;
+  /**
+   * The party.
+   */
+  principal: Card5 | null;
+  /**
+   * It is ready with what the other side states now.
+   */
+  ready: boolean;
+  /**
+   * Whether the side stated anything.
+   */
+  stated: boolean;
+  terms: RoomTerms;
 }
 /**
  * Somebody holds a call.
@@ -4067,6 +4247,69 @@ export interface Report {
   people: Card5[];
 }
 /**
+ * One side of a green room, as it stated it.
+ */
+export interface RoomSideView2 {
+  /**
+   * It agrees to the record mode.
+   */
+  agrees_mode: boolean;
+  /**
+   * Who acts for them; none where the party is there in person.
+   */
+  by: Card5 | null;
+  /**
+   * It heard the other side.
+   */
+  heard: boolean;
+  /**
+   * Whether the party is in the call.
+   */
+  here: boolean;
+  /**
+   * Until when it needs more time, milliseconds since 1970 UTC by its own clock.
+   */
+  more_until_ms: number | null;
+  /**
+   * It was ready, and the other side changed something since.
+   */
+  outdated: boolean;
+  /**
+   * The party.
+   */
+  principal: Card5 | null;
+  /**
+   * It is ready with what the other side states now.
+   */
+  ready: boolean;
+  /**
+   * Whether the side stated anything.
+   */
+  stated: boolean;
+  terms: RoomTerms;
+}
+/**
+ * What one side brings to the call, in its own words.
+ */
+export interface RoomTerms1 {
+  /**
+   * What the side's aides do after the hand-over.
+   */
+  aides: 'stay' | 'leave';
+  /**
+   * Interpreters.
+   */
+  interpreters: string[];
+  /**
+   * Who will listen.
+   */
+  listening: string[];
+  /**
+   * Who will be in the room beside the principal, a line each: at most `MAX_ROOM_LINES` of `MAX_ROOM_LINE_CHARS`.
+   */
+  present: string[];
+}
+/**
  * The text that a code carries, for the device that typed it.
  */
 export interface SealedText1 {
@@ -4415,6 +4658,27 @@ export interface ReachSettings2 {
    */
   exceptions?: PersonId[];
   quiet_hours?: Hours;
+}
+/**
+ * What it brings.
+ */
+export interface RoomTerms2 {
+  /**
+   * What the side's aides do after the hand-over.
+   */
+  aides: 'stay' | 'leave';
+  /**
+   * Interpreters.
+   */
+  interpreters: string[];
+  /**
+   * Who will listen.
+   */
+  listening: string[];
+  /**
+   * Who will be in the room beside the principal, a line each: at most `MAX_ROOM_LINES` of `MAX_ROOM_LINE_CHARS`.
+   */
+  present: string[];
 }
 /**
  * Everything a screen shows.

@@ -1,5 +1,5 @@
 import type { CallView } from './contract';
 
 /** Whether this device sends silence for now, whatever its person chose. */
-export const kept_back = (call: Pick<CallView, 'arriving' | 'holds'> | null): boolean =>
-  call !== null && (call.arriving || call.holds.length > 0);
+export const kept_back = (call: Pick<CallView, 'arriving' | 'holds' | 'green_room'> | null): boolean =>
+  call !== null && (call.arriving || (call.green_room?.waits ?? false) || call.holds.length > 0);

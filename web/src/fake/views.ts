@@ -88,6 +88,7 @@ export function call(more: Partial<CallView> = {}): CallView {
     arriving: false,
     continued_on: null,
     holds: [],
+    green_room: null,
     notified: false,
     epoch: null,
     opened_index: 90_412,

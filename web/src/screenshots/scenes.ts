@@ -5,6 +5,7 @@ import type { Card, RecordLine, Report, View } from '../engine/contract';
 import type { Problem } from '../engine/problem';
 import { acting_scenes } from './acting';
 import { alert_scenes } from './alerts';
+import { green_room_scenes } from './green_room';
 import { line_scenes } from './lines';
 import { move_scenes } from './moves';
 import { device_scenes } from './devices';
@@ -290,6 +291,7 @@ export const scenes: Record<string, Scene> = {
   'desk-log-broken': at_desk(desk({ notices: recent, log: { size: 90_512, checked_ms: NOW, ok: false, problem: 'The log does not continue' }, alerts: [{ level: 'red', text: 'The office’s log does not continue what this device saw before: it was rewritten. Tell your security officer; make no calls.' }] })),
 
   ...acting_scenes,
+  ...green_room_scenes,
   ...move_scenes,
   ...line_scenes,
   ...reach_scenes,

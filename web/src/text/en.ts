@@ -9,6 +9,7 @@ import { common } from './en/common';
 import { desk } from './en/desk';
 import { devices } from './en/devices';
 import { enrol } from './en/enrol';
+import { green_room } from './en/green_room';
 import { lines } from './en/lines';
 import { moves } from './en/moves';
 import { people } from './en/people';
@@ -38,6 +39,7 @@ export const en = {
   desk,
   devices,
   enrol,
+  green_room,
   lines,
   moves,
   people,

@@ -10,6 +10,7 @@ import { common } from './fr/common';
 import { desk } from './fr/desk';
 import { devices } from './fr/devices';
 import { enrol } from './fr/enrol';
+import { green_room } from './fr/green_room';
 import { lines } from './fr/lines';
 import { moves } from './fr/moves';
 import { people } from './fr/people';
@@ -37,6 +38,7 @@ export const fr: Text = {
   desk,
   devices,
   enrol,
+  green_room,
   lines,
   moves,
   people,

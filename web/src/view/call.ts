@@ -8,6 +8,7 @@ import { t } from '../text';
 import { capitalise, format_number } from '../text/format';
 import { duration } from './clock';
 import { acts_lines } from './delegations';
+import { green_room, type RoomState } from './green_room';
 import { further_rings, type FurtherRing } from './ring';
 import type { Level, Shape } from './labels';
 import { NO_LABELS, hand_over, holds, own_device, type DeviceLabels, type HandOver, type Held } from './moves';
@@ -51,6 +52,7 @@ export interface CallScreen {
   holds: Held[];
   can_hold: boolean;
   hand_over: HandOver | null;
+  room: RoomState;
   alarms: CallAlarm[];
   /** Who waits: they ring while this call is on. */
   waiting: FurtherRing[];
@@ -77,6 +79,7 @@ export function call_screen(
   now: number,
   media: MediaState,
   labels: DeviceLabels = NO_LABELS,
+  zone = 'UTC',
 ): CallScreen | null {
   const { call } = view;
   if (!call || call.state === 'ended' || call.direction === 'listen') return null;
@@ -101,6 +104,7 @@ export function call_screen(
     holds: holds(call),
     can_hold: call.state === 'live' && call.speaks && !call.arriving && !call.holds.some((one) => one.own),
     hand_over: hand_over(view),
+    room: green_room(view, now, zone),
     alarms: alarms(view, call, now, media, name, labels),
     waiting: further_rings(view),
     has_office: view.you !== null && gives_lines(view.you.role),
@@ -113,6 +117,9 @@ export function call_screen(
     ],
   };
 }
+
+/** Principals who wait for each other send no sound, and the green room says so. */
+const preparing = (call: CallView): boolean => call.green_room !== null && call.green_room.connected_ms === null;
 
 function mode(view: View, call: CallView, now: number): CallScreen['mode'] {
   const words = t().call;
@@ -157,7 +164,7 @@ function alarms(
   const away = view.phase === 'ready' && there?.reachable === false;
   const others = call.members.filter((m) => !m.you && m.speaks);
   // While the call is held nobody sends sound, and everybody sees why.
-  const all_muted = others.length > 0 && others.every((m) => m.muted) && call.holds.length === 0;
+  const all_muted = others.length > 0 && others.every((m) => m.muted) && call.holds.length === 0 && !preparing(call);
   if (call.state === 'live' && media_timed_out && away) {
     raise('unreachable', { title: texts.away.title(name), sentence: texts.away.sentence });
   } else if (call.state === 'live' && all_muted) {

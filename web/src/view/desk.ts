@@ -8,6 +8,7 @@ import { told } from '../text/told';
 import { duration, time_to_the_second } from './clock';
 import { acts_notice } from './delegations';
 import { health, type Health } from './health';
+import { green_room, type RoomState } from './green_room';
 import { hand_over, type HandOver } from './moves';
 import { both_names, names_of, type Level, type Shape } from './labels';
 import type { Loadable } from './loadable';
@@ -70,6 +71,7 @@ export interface DeskScreen {
   offline: string | null;
   /** Asking the principal for whom this person acted back to the call that it listens to. */
   hand_over: HandOver | null;
+  room: RoomState;
   /** Why this device left the call it listened to. */
   left_reason: string | null;
 }
@@ -105,6 +107,7 @@ export function desk_screen(
     recent: recent_rows(view, list.status === 'ready' ? list.value : [], now, local_zone),
     offline: view.phase === 'offline' ? texts.desk.not_connected : null,
     hand_over: joined ? hand_over(view) : null,
+    room: joined ? green_room(view, now, local_zone) : { is: 'none' },
     left_reason: view.call?.state === 'ended' && view.call.problem !== null ? told(view.call.problem) : null,
   };
 }

@@ -123,6 +123,10 @@ function ended_text(call: ShownCall, you?: string): { title: string; sentence: s
       return { title: texts.failed.title, sentence: call.problem ? told(call.problem) : texts.failed.sentence };
     case 'interrupted':
       return texts.interrupted;
+    case 'stepped_out': {
+      const { title, sentence, sentence_plain } = t().green_room.stepped_out;
+      return { title, sentence: call.other ? sentence(name) : sentence_plain };
+    }
     case 'revoked':
       return texts.revoked;
     case 'taken_elsewhere':

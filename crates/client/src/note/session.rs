@@ -10,7 +10,7 @@ use crate::attendance::{Attendance, Gap, MAX_GAP_MS};
 use std::collections::BTreeMap;
 use telcon_core::{
     Engine,
-    call::{captions::Caption, hold::HoldWord},
+    call::{captions::Caption, green_room::RoomEvent, hold::HoldWord},
 };
 use telcon_proto::{
     Blob, CallId, Card, DeviceId, RecordMode, delegation::ActsFor, line::Line, participant::RecordParticipant,
@@ -212,6 +212,16 @@ impl RecordingSession {
                 serde_json::json!({ "at_ms": now_ms, "what": "held", "person": person, "word": word, "text": text })
             }
             None => serde_json::json!({ "at_ms": now_ms, "what": "resumed", "person": person }),
+        });
+    }
+
+    /// The call is being prepared, or its principals are connected: each happens once.
+    pub(super) fn on_green_room(&mut self, what: &RoomEvent, now_ms: u64) {
+        self.files.push_event(match what {
+            RoomEvent::Opened => serde_json::json!({ "at_ms": now_ms, "what": "green_room_opened" }),
+            RoomEvent::Connected { agreed: [caller, callee] } => serde_json::json!({
+                "at_ms": now_ms, "what": "principals_connected", "caller": caller, "callee": callee,
+            }),
         });
     }
 

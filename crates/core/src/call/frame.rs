@@ -1,6 +1,6 @@
 //! Received audio frames.
 
-use crate::media::repacketize::repacketize;
+use crate::media::{repacketize::repacketize, silence::silence};
 use telcon_proto::DeviceId;
 
 /// An opened frame, with its sender.
@@ -23,6 +23,13 @@ pub struct ReceivedFrame {
 }
 
 impl ReceivedFrame {
+    /// Puts silence of the same length in place of its sound: what it carried is not to be played here.
+    pub(crate) fn silence(&mut self) {
+        for packet in self.earlier.iter_mut().map(|(_, packet)| packet).chain([&mut self.packet]) {
+            *packet = silence(packet.len());
+        }
+    }
+
     /// The packet to play where the player takes exactly one packet per frame: a browser.
     pub fn into_single_packet(self) -> Vec<u8> {
         let mut packets: Vec<&[u8]> = self.earlier.iter().map(|(_, packet)| &packet[..]).collect();

@@ -201,7 +201,7 @@ impl Call {
     fn on_application(&mut self, context: &mut Context<'_>, message: &Blob) {
         let Some(session) = self.phase.session_mut() else { return };
         let since_ms = session.on_group_message(context, message);
-        let continued_on = session.continued_on.take();
+        let (continued_on, leaves) = (session.continued_on.take(), session.leaves_room(context.device.me()));
         if let (Some(since_ms), Phase::Live(Live { session, started_ms: Some(started), .. })) =
             (since_ms, &mut *self.phase)
         {
@@ -210,6 +210,8 @@ impl Call {
         }
         if let Some(other) = continued_on {
             self.leave_to(other, context);
+        } else if leaves {
+            self.step_out(context);
         }
     }
 
@@ -279,8 +281,12 @@ impl Call {
         if !was_started && self.started_ms().is_some() {
             context.out.push_back(Output::Event(Event::Live { call: self.id }));
         }
+        self.open_prepared(context);
         if let Some(session) = self.phase.session_mut() {
             session.announce(context);
+            if session.leaves_room(context.device.me()) {
+                self.step_out(context);
+            }
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! Application messages of a call: heartbeats of note-takers, captions. The server sees when one is sent and how long it is, so
 //! neither depends on what is said.
 
-use super::hold::HoldWord;
+use super::{green_room::Statement, hold::HoldWord};
 use serde::{Deserialize, Serialize};
 use telcon_proto::{Blob, DeviceId, OfficeName};
 
@@ -57,6 +57,14 @@ pub enum GroupMessage {
     },
     /// The sender's person does not hold the call any more.
     Resume,
+    /// What the sender's side states in the call's green room; without it, that the sender, who acts for a party, knows of no green
+    /// room. Repeated for those who join. Padded to one length. Older programs ignore it.
+    GreenRoom {
+        /// The statement.
+        statement: Option<Box<Statement>>,
+    },
+    /// The sender, a principal who joined a call that was prepared, receives sound. Repeated for those who join.
+    InPlace,
     /// The newest checkpoint of the sender's office's log that the sender verified. Older programs ignore it.
     Checkpoint {
         /// [`super::checkpoints::CHECKPOINT_MESSAGE_VERSION`]; readers ignore others.

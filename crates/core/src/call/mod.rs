@@ -6,11 +6,13 @@ pub mod captions;
 pub mod checkpoints;
 mod frame;
 mod glare;
+pub mod green_room;
 mod group;
 mod handle;
 pub mod hold;
 pub(crate) mod message;
 mod phase;
+mod preparation;
 mod presence;
 mod ring;
 mod session;
@@ -90,6 +92,8 @@ pub(crate) struct Call {
     on_shift: BTreeMap<DeviceId, OnShift>,
     /// The device on which this device's person continues it.
     continued_on: Option<DeviceId>,
+    /// A green room opens once it is answered.
+    prepares: bool,
     phase: Current,
 }
 
@@ -237,6 +241,7 @@ impl Call {
             invalid_checkpoints: 0,
             on_shift: BTreeMap::new(),
             continued_on: None,
+            prepares: false,
             phase: Current::new(phase),
         }
     }
@@ -426,19 +431,19 @@ impl Call {
 
     /// Whether this device's sound is kept back: the packets that it sends are silence.
     fn is_kept_back(&self) -> bool {
-        self.phase.session().is_some_and(|session| session.arriving || session.holds.any())
+        self.phase.session().is_some_and(|session| session.arriving || session.waits_in_room || session.holds.any())
     }
 
     /// A frame was opened: the media leg is up. If the person continues the call here, their other device stops now, and this one
     /// begins to be heard. Returns whether it did.
     pub(crate) fn on_leg_receives(&mut self, context: &mut Context<'_>) -> bool {
         let Phase::Live(live) = &mut *self.phase else { return false };
-        live.session.arrive(context)
+        live.session.take_place(context) | live.session.arrive(context)
     }
 
     /// Whether [`Call::on_leg_receives`] has something to do.
     pub(crate) fn awaits_leg(&self) -> bool {
-        matches!(&*self.phase, Phase::Live(live) if live.session.arriving)
+        matches!(&*self.phase, Phase::Live(live) if live.session.arriving || !live.session.receives)
     }
 
     /// This device's person continues on another of their devices: the call is over here, and goes on.
@@ -489,8 +494,12 @@ impl Call {
             context.out.push_back(Output::Send(ClientMessage::Leave { call: self.id }));
             return self.conclude("continued", None, None, context);
         }
-        if self.speaks()
-            && let Some(session) = self.phase.session_mut()
+        if self.waits_in_room() {
+            return self.step_out(context);
+        }
+        let me = self.me.card();
+        if let Some(session) = self.phase.session_mut()
+            && session.is_party(me)
         {
             session.send(&GroupMessage::HangUp, context.out);
         }
@@ -677,7 +686,11 @@ impl Call {
             session.membership.keys.open(frame)?;
         let device = session.membership.leaf_owner(epoch, leaf).ok_or(OpenError::NotAMember)?;
         let mute_changed = session.membership.on_frame(device, (epoch, counter), muted);
-        let frame = ReceivedFrame { device, stream: (epoch, leaf), counter, packet, duplicate, earlier, aggregated };
+        let mut frame =
+            ReceivedFrame { device, stream: (epoch, leaf), counter, packet, duplicate, earlier, aggregated };
+        if session.waits_in_room {
+            frame.silence();
+        }
         Ok((frame, mute_changed))
     }
 
@@ -712,7 +725,8 @@ impl Call {
         };
         let ask_again = self.ask_again_ms().map(wall_ms);
         let continues = session.and_then(|session| session.continue_due_ms()).map(wall_ms);
-        [expiry, heartbeat, captions, checkpoint, lost, rekey, ask_again, continues, self.placing_deadline_ms()]
+        let room = session.and_then(|session| session.room.due_ms()).map(wall_ms);
+        [expiry, heartbeat, captions, checkpoint, lost, rekey, ask_again, continues, room, self.placing_deadline_ms()]
             .into_iter()
             .flatten()
             .min()
@@ -742,11 +756,15 @@ impl Call {
         session.send_captions(context);
         session.continue_again(context);
         session.send_checkpoint(context);
+        let connected = session.room.due_ms().is_some_and(|at| context.clock.uptime_ms >= at);
+        if connected {
+            session.settle_room(context);
+        }
         let speaks = session.speaks(self.me.card());
         // While this device is disconnected it receives no heartbeats.
         let Phase::Live(live) = &mut *self.phase else { return false };
         if !live.connected {
-            return false;
+            return connected;
         }
         let rekeyed = if speaks { live.session.rekey(context) } else { Ok(()) };
         let lost = live.session.presence.expire(context.clock.uptime_ms);
@@ -755,7 +773,7 @@ impl Call {
             self.give_up(format!("This device could not make new keys for the call: {refusal}."), context);
             return true;
         }
-        lost
+        lost || connected
     }
 
     /// Until when the office may prove the opening of a ring: later it could not be verified any more.

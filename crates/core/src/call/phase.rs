@@ -6,6 +6,7 @@ use super::{
     admission::{self, Refusal},
     blob,
     glare::Glare,
+    green_room::GreenRoom,
     ring::OpenedRing,
     session::Session,
 };
@@ -250,7 +251,9 @@ impl Phase {
 impl SentRing {
     /// The office proved the opening: it rings.
     pub(super) fn opened(self, ring: OpenedRing) -> Ringing {
-        Ringing::Outgoing(Box::new(Session::new(ring, self.group, 0, vec![self.shown], BTreeMap::new())))
+        let mut session = Session::new(ring, self.group, 0, vec![self.shown], BTreeMap::new());
+        session.room = GreenRoom::none_yet();
+        Ringing::Outgoing(Box::new(session))
     }
 }
 
@@ -340,6 +343,9 @@ impl AwaitingWelcome {
         }
         let mut session = Session::new(ring, group, welcome.seq, shown, verified);
         session.answers = self.answering.clone();
+        if self.answered() {
+            session.room = GreenRoom::none_yet();
+        }
         let cards: Vec<Card> =
             session.membership.verified.values().map(|known| known.device().card().clone()).collect();
         cards.iter().try_for_each(|card| session.note_answer(context, card))?;

@@ -3,6 +3,7 @@
 use super::{
     captions::CaptionState,
     checkpoints::{CHECKPOINT_MESSAGE_VERSION, CheckpointExchange},
+    green_room::{GreenRoom, PADDED_BYTES},
     group::Membership,
     hold::Holds,
     message::GroupMessage,
@@ -63,6 +64,12 @@ pub(super) struct Session {
     since_epoch: u64,
     /// Who holds the call.
     pub(super) holds: Holds,
+    /// Its green room.
+    pub(super) room: GreenRoom,
+    /// Whether this device waits in it: it neither sends nor plays sound.
+    pub(super) waits_in_room: bool,
+    /// Whether this device has received sound.
+    pub(super) receives: bool,
     /// Another device of this person said that they continue on it.
     pub(super) continued_on: Option<DeviceId>,
     /// The party's device that announced the end of the call to all members.
@@ -94,6 +101,9 @@ impl Session {
             continue_due_ms: None,
             since_epoch,
             holds: Holds::default(),
+            room: GreenRoom::default(),
+            waits_in_room: false,
+            receives: false,
             continued_on: None,
             hang_up_signed_by: None,
         }
@@ -162,7 +172,14 @@ impl Session {
     }
 
     /// Whether a person is heard in this call: by their role, or because they act for a party that has not taken over.
+    ///
+    /// In a green room they are heard until both principals are there: the principal who waits is not.
     pub(super) fn speaks(&self, card: &Card) -> bool {
+        self.is_party(card) || self.room.has_aides_speak() && self.acting().any(|(known, ..)| known.delegate() == card)
+    }
+
+    /// Whether a person is a party of this call, or acts for one that has not taken over: they end it for all.
+    pub(super) fn is_party(&self, card: &Card) -> bool {
         card.role.speaks() || self.acting().any(|(delegation, _, taken)| !taken && delegation.delegate() == card)
     }
 
@@ -196,6 +213,7 @@ impl Session {
         let taken: Vec<_> =
             self.acting().filter(|(known, ..)| present(known.principal())).map(|(known, ..)| known.id()).collect();
         self.taken_over.extend(taken);
+        self.settle_room(context);
         let speakers = members.iter().filter(|(_, card)| self.speaks(card)).map(|(device, _)| *device).collect();
         let mut holds = std::mem::take(&mut self.holds);
         let over = holds.end_unless(|by| self.speaks(by) && present(by));
@@ -225,6 +243,7 @@ impl Session {
             self.send(&GroupMessage::ReadCaptions { key }, context.out);
         }
         self.announce_hold(context);
+        self.announce_room(context);
         if self.continues && self.own_other_devices(context.device.me()).next().is_some() {
             self.continue_due_ms.get_or_insert(context.clock.uptime_ms + CONTINUE_INTERVAL_MS);
         }
@@ -266,7 +285,10 @@ impl Session {
         if self.membership.is_empty() {
             return false;
         }
-        let Ok(json) = serde_json::to_vec(message) else { return false };
+        let Ok(mut json) = serde_json::to_vec(message) else { return false };
+        if matches!(message, GroupMessage::GreenRoom { .. }) {
+            json.resize(json.len().max(PADDED_BYTES), b' ');
+        }
         let Ok(message) = self.membership.group.encrypt(&json) else { return false };
         out.push_back(Output::Send(ClientMessage::Application { call: self.call(), message: Blob(message) }));
         true
@@ -336,7 +358,7 @@ impl Session {
         match message {
             GroupMessage::HangUp => {
                 // Who acts for a party ends the call as that party could.
-                let ends = may(Action::EndForAll) || card.is_some_and(|card| self.speaks(&card));
+                let ends = may(Action::EndForAll) || card.is_some_and(|card| self.is_party(&card));
                 self.hang_up_signed_by = Some(from).filter(|_| ends);
             }
             // Signed by that device, whose certificate has this person's words: neither the server nor another member can say it.
@@ -360,6 +382,11 @@ impl Session {
                 if let Some(by) = card.filter(|card| self.holds.resume(card)) {
                     context.out.push_back(Output::Event(Event::Held { call: self.call(), by, said: None }));
                 }
+            }
+            GroupMessage::GreenRoom { statement } => self.on_room_statement(context, card.as_ref(), statement),
+            GroupMessage::InPlace => {
+                self.room.on_in_place(from);
+                self.settle_room(context);
             }
             GroupMessage::Heartbeat { uptime_ms } => {
                 self.presence.on_heartbeat(from, uptime_ms, context.clock.uptime_ms);

@@ -27,6 +27,7 @@ impl Call {
                 epoch: None,
                 arriving: false,
                 holds: Vec::new(),
+                green_room: None,
                 ..(*ended.view).clone()
             },
             _ => self.view_of_phase(),
@@ -105,6 +106,7 @@ impl Call {
             arriving: self.arrives(),
             continued_on: None,
             holds: session.map(|session| session.holds.views(self.me.card())).unwrap_or_default(),
+            green_room: session.and_then(|session| session.room_view(&self.me)),
             notified: self.notified && self.phase.state() == CallState::Ringing,
             epoch: match &*self.phase {
                 Phase::Placing(Placing::Sent(sent)) => Some(sent.group.epoch()),

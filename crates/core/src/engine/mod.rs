@@ -499,7 +499,12 @@ impl Engine {
         self.advance_clock(now_ms);
         match command {
             UserCommand::Ring { person, mode } => self.ring(now_ms, person, mode, None),
-            UserCommand::RingFor { person, mode, statement } => self.ring_for(now_ms, person, mode, &statement),
+            UserCommand::RingFor { person, mode, statement, prepare } => {
+                self.ring_for(now_ms, person, mode, &statement);
+                if prepare {
+                    self.with_call(|call, _| call.prepare());
+                }
+            }
             UserCommand::Answer { call } => self.answer(call, Present::Stays),
             UserCommand::AnswerInstead { call } => self.answer(Some(call), Present::Ends),
             UserCommand::Decline { call, reply } => self.decline(call, reply),
@@ -574,6 +579,8 @@ impl Engine {
             UserCommand::Hold { word, text } => self.with_call(|call, context| call.hold(word, &text, context)),
             UserCommand::Resume => self.with_call(Call::resume_hold),
             UserCommand::HandOver => self.with_call(Call::hand_over),
+            UserCommand::GreenRoom(said) => self.with_call(|call, context| call.state_in_room(&said, context)),
+            UserCommand::SpeakNow => self.with_call(Call::speak_now),
             UserCommand::MediaFailed => self.with_call(|call, context| call.open_leg(context)),
             UserCommand::Dismiss => self.call = self.call.take().filter(|call| !call.is_over()),
         }

@@ -14,6 +14,9 @@ use crate::transcript::{NO_AUDIO, NO_TRANSCRIPT, NO_TRANSCRIPT_YET, Segment};
 /// Shortest loss of single packets that is worth a sentence, packets: a second of sound.
 const LOST_PACKETS_SHOWN: u64 = 50;
 
+/// Between what those who prepared a call said, and the call.
+const CONNECTED: &str = "The principals were connected. Until then the call was prepared.";
+
 /// What is known of a record beside its content.
 pub(crate) struct Facts<'a> {
     pub(crate) call: &'a str,
@@ -353,8 +356,48 @@ fn lines(contents: &Contents, answered_ms: Option<u64>, zones: &[(Zone, String)]
         let (clocks, speaker) = (clocks(start_ms), String::new());
         Some(DocumentLine { start_ms, end_ms, clocks, kind: LineKind::Gap, speaker, text })
     }));
+    if let Some(answered_ms) = answered_ms {
+        let mark = |from_ms: u64, to_ms: u64, speaker: String, text: String| {
+            let [start_ms, end_ms] = [from_ms, to_ms].map(|ms| ms.saturating_sub(answered_ms));
+            DocumentLine { start_ms, end_ms, clocks: clocks(start_ms), kind: LineKind::Gap, speaker, text }
+        };
+        lines.extend(absences(contents).into_iter().map(|(name, from_ms, to_ms)| {
+            let text = format!("Was not in the call for {}.", duration(to_ms.saturating_sub(from_ms)));
+            mark(from_ms, to_ms, name, text)
+        }));
+        // A note-taker that joins again sees them connected again.
+        let connected = contents.events_named("principals_connected").filter_map(|event| number(event, "at_ms")).min();
+        lines.extend(connected.map(|at_ms| mark(at_ms, at_ms, String::new(), CONNECTED.to_owned())));
+    }
     lines.sort_by_key(|line| (line.start_ms, line.end_ms));
     lines
+}
+
+/// Times in which a speaker who had been in the call, and came back, was on no device in it: name, from and until when, milliseconds
+/// since 1970 UTC. From the note-taker's epochs.
+fn absences(contents: &Contents) -> Vec<(String, u64, u64)> {
+    let mut found = Vec::new();
+    let mut left: BTreeMap<&str, Option<u64>> = BTreeMap::new();
+    for event in contents.events_named("epoch") {
+        let (Some(at_ms), Some(members)) = (number(event, "at_ms"), event.get("members").and_then(Value::as_array))
+        else {
+            continue;
+        };
+        let members = members.iter().filter_map(|device| contents.participants.get(device.as_str()?));
+        let here: BTreeMap<&str, &RecordPerson> =
+            members.filter(|card| card.role.speaks()).map(|card| (card.person.as_str(), card)).collect();
+        for (person, since) in &mut left {
+            if !here.contains_key(person) {
+                since.get_or_insert(at_ms);
+            }
+        }
+        for (person, card) in here {
+            if let Some(since_ms) = left.insert(person, None).flatten() {
+                found.push((shown(&card.name), since_ms, at_ms));
+            }
+        }
+    }
+    found
 }
 
 #[cfg(test)]
@@ -408,6 +451,31 @@ mod tests {
         let document = build(&contents, &facts);
         let desk = document.parties.iter().find(|person| person.name == "Duty officer").expect("a party");
         assert_eq!(desk.role, "Duty officer, rang on behalf of The President");
+    }
+
+    #[test]
+    fn a_speaker_who_dropped_and_came_back_is_an_interruption_and_so_is_the_preparation_an_end() {
+        let mut contents = contents();
+        let second = person("The President", Role::Principal, "America/New_York");
+        contents.participants.insert("d4".into(), second);
+        let epoch = |s: u64, members: &[&str]| json!({ "at_ms": 1_795_995_128_487u64 + 1_000 * s, "what": "epoch", "members": members });
+        contents.events.extend([
+            json!({ "at_ms": 1_795_995_129_487u64, "what": "principals_connected" }),
+            epoch(2, &["d1", "d2", "d3"]),
+            // The note-taker comes and goes without being missed, and so does a speaker who does not come back.
+            epoch(5, &["d1", "d2"]),
+            epoch(10, &["d2", "d3"]),
+            epoch(20, &["d2", "d3"]),
+            epoch(31, &["d2", "d3", "d4"]),
+            epoch(40, &["d4", "d3"]),
+        ]);
+        let facts = Facts { call: "c", partial: false, reason: "", bag_info: &[], audio: &BTreeMap::new() };
+        let transcript = build(&contents, &facts).transcript;
+        let away: Vec<_> = transcript.iter().filter(|line| line.text.starts_with("Was not in the call")).collect();
+        let [line] = &away[..] else { panic!("{away:?}") };
+        assert_eq!((line.speaker.as_str(), line.start_ms, line.end_ms), ("The President", 10_000, 31_000));
+        assert_eq!(line.text, "Was not in the call for 21 s.");
+        assert!(transcript.iter().any(|line| line.text == CONNECTED && line.start_ms == 1_000));
     }
 
     fn contents() -> Contents {

@@ -106,6 +106,22 @@ impl Call {
         }
     }
 
+    /// A principal who took the call over goes back out of it: who acts for them has it again, if they are still there. Returns whether
+    /// they are.
+    fn give_back(&mut self, device: &DeviceId) -> bool {
+        let own = [Some(self.row.from_device), self.row.answerer];
+        let here = own.map(|own| own.is_some_and(|own| self.is_member(&own) && self.present.contains_key(&own)));
+        let sides = [&mut self.rang, &mut self.answered].into_iter().zip(here);
+        let mut back = false;
+        for (acting, here) in sides {
+            if let Some(acting) = acting.as_mut().filter(|acting| here && acting.taken_by == Some(*device)) {
+                acting.taken_by = None;
+                back = true;
+            }
+        }
+        back
+    }
+
     /// Whether the device is in the call, or on its way into it.
     pub fn concerns(&self, device: &DeviceId) -> bool {
         self.takes_part(device) || self.is_waiting(device)
@@ -146,10 +162,15 @@ impl Call {
 }
 
 impl Switchboard {
-    /// A device leaves a call that its person continues on another one. From the last one it is the end of the call.
+    /// A device leaves a call that its person continues on another one, or that goes back to who acts for them. From the last one it is
+    /// the end of the call.
     pub(super) fn leave_to_other_device(&mut self, session: SessionId, from: DeviceId, id: CallId, now_ms: u64) {
+        let goes_on = self
+            .calls
+            .known_mut(&id)
+            .is_some_and(|call| call.is_principals(&from) && (call.has_other_device(&from) || call.give_back(&from)));
         match self.calls.known_mut(&id) {
-            Some(call) if call.is_principals(&from) && call.has_other_device(&from) => {
+            Some(call) if goes_on => {
                 call.stop_waiting(&from, &mut self.context);
                 call.leave(from, &mut self.context);
                 call.notify_staff();

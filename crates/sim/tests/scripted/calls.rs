@@ -2,6 +2,7 @@
 
 mod captions;
 mod connections;
+pub(crate) mod green_room;
 pub(crate) mod moves;
 mod note_takers;
 

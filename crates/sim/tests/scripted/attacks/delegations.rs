@@ -49,7 +49,7 @@ fn give(world: &mut Scenario, acts: &[Act], lasts_ms: u64) -> String {
 
 fn ring_for(world: &mut Scenario, statement: &str) {
     let person = world.card(CALLEE).person;
-    world.command(DESK, UserCommand::RingFor { person, mode: None, statement: statement.to_owned() });
+    world.command(DESK, UserCommand::RingFor { person, mode: None, statement: statement.to_owned(), prepare: false });
     world.settle();
 }
 
@@ -297,7 +297,7 @@ fn the_end_of_a_delegation_ends_the_desks_call_and_its_right_to_ring() {
     assert_eq!([world.view(DESK).ended, world.view(CALLEE).ended], [Some("revoked"); 2]);
     assert!(world.screen_of(DESK).people.is_empty(), "and nobody is listed any more");
     let person = world.card(CALLEE).person;
-    world.command(DESK, UserCommand::RingFor { person, mode: None, statement: statement.clone() });
+    world.command(DESK, UserCommand::RingFor { person, mode: None, statement: statement.clone(), prepare: false });
     world.settle();
     let desk = world.view(DESK);
     assert!(desk.state == CallState::Ended || world.screen_of(DESK).call.is_none());
@@ -337,7 +337,7 @@ fn a_revoked_device_takes_its_delegations_with_it() {
     assert_eq!([world.view(DESK).ended, world.view(CALLEE).ended], [Some("revoked"); 2]);
     world.command(DESK, UserCommand::Dismiss);
     let person = world.card(CALLEE).person;
-    world.command(DESK, UserCommand::RingFor { person, mode: None, statement });
+    world.command(DESK, UserCommand::RingFor { person, mode: None, statement, prepare: false });
     world.settle();
     assert!(world.screen_of(CALLEE).call.is_none_or(|call| call.state == CallState::Ended));
 }

@@ -6,6 +6,7 @@ mod delegations;
 mod forced_join;
 mod fork;
 mod gossip;
+mod green_room;
 mod listeners;
 mod moves;
 mod office;
