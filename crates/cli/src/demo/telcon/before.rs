@@ -103,7 +103,7 @@ struct Plan<'a> {
 }
 
 impl Plan<'_> {
-    async fn begin(&self) -> anyhow::Result<()> {
+    async fn begin(&self, slots: Vec<Slot>) -> anyhow::Result<()> {
         let place = |of: &Person, place: &str| Place {
             of: of.card.name.clone(),
             zone: of.card.zone.clone(),
@@ -111,9 +111,7 @@ impl Plan<'_> {
         };
         let places = vec![place(&self.cast.president, "Oval Office"), place(&self.cast.counterpart, "")];
         let mut schedule = Schedule::new(item()?, "Private call", places);
-        let now = now_ms();
-        let slots = (1..=5).map(|day| slot(now + day * DAY_MS)).collect();
-        schedule.offer(item()?, Side::Ours, slots, now)?;
+        schedule.offer(item()?, Side::Ours, slots, now_ms())?;
         let written = self.cast.chief.documents();
         written.write_paper((&self.paper, true), DocumentState::Draft, &schedule, None, &[]).await?;
         Ok(())
@@ -164,7 +162,7 @@ pub(super) async fn schedule(
     let plan = Plan { cast, paper: told.paper(DocumentKind::Schedule, about, &readers)? };
     report
         .step("the desk offers five times, and the counterpart picks one", async {
-            plan.begin().await?;
+            plan.begin((1..=5).map(|day| slot(now_ms() + day * DAY_MS)).collect()).await?;
             let pick = |schedule: &mut Schedule| Ok(schedule.pick(Side::Theirs, 1, now_ms())?);
             plan.change(Side::Theirs, DocumentState::Draft, pick).await
         })
@@ -199,7 +197,7 @@ pub(super) async fn schedule(
     let today = Plan { cast, paper: told.paper(DocumentKind::Schedule, about, &readers)? };
     report
         .step("both sides agree on a call today", async {
-            today.begin().await?;
+            today.begin(vec![slot(now_ms()), slot(now_ms() + 60 * MINUTE_MS)]).await?;
             let pick = |schedule: &mut Schedule| Ok(schedule.pick(Side::Theirs, 0, now_ms())?);
             today.change(Side::Theirs, DocumentState::Draft, pick).await?;
             today.change(Side::Ours, DocumentState::Approved, |_| Ok(())).await

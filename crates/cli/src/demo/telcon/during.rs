@@ -1,8 +1,12 @@
 //! The call: put through by the desk, with two note-takers at their notes.
 
-use super::{Cast, Told, delegation, item};
+use super::{
+    Cast, Told, delegation,
+    first_heard::{FirstHeard, hum},
+    item,
+};
 use crate::demo::{
-    SEALING_TIMEOUT,
+    SEALING_TIMEOUT, STEP_TIMEOUT,
     shared::{Report, live, over},
     state, until,
 };
@@ -10,6 +14,7 @@ use anyhow::{Context as _, ensure};
 use telcon_client::{audio::frame::SILENCE, endpoint::Endpoint, note::delivery::DeliveredRecord, papers::Paper};
 use telcon_core::{
     UserCommand,
+    call::green_room::{GreenRoomView, RoomSaid, RoomTerms},
     view::{CallState, MemberView, View},
 };
 use telcon_papers::{
@@ -24,6 +29,8 @@ use tokio::time::timeout;
 
 /// Largest difference between the first frames that the two principals hear, milliseconds.
 const MAX_BRIDGED_MS: u64 = 150;
+/// Frames of a sound check: a second.
+const SOUND_CHECK_FRAMES: usize = 50;
 
 /// What is known of a call after its end.
 pub(super) struct Call {
@@ -81,6 +88,40 @@ fn has(view: &View, devices: &[DeviceId]) -> bool {
     devices.iter().all(|device| members.contains(device))
 }
 
+fn room(view: &View) -> Option<&GreenRoomView> {
+    view.call.as_ref()?.green_room.as_ref()
+}
+
+/// When a device heard a speaker first.
+async fn first(heard: &FirstHeard, speaker: DeviceId, listener: &Endpoint) -> anyhow::Result<u64> {
+    let mut frames = listener.stats().frames_received();
+    loop {
+        if let Some(at_ms) = heard.of(speaker) {
+            return Ok(at_ms);
+        }
+        // Frames arrive all the time, silence too.
+        frames += 1;
+        timeout(STEP_TIMEOUT, listener.until_received(frames)).await??;
+    }
+}
+
+/// The same of a speaker who hums until then.
+async fn heard_humming(
+    heard: &FirstHeard,
+    (speaker, from): (DeviceId, &Endpoint),
+    listener: &Endpoint,
+) -> anyhow::Result<u64> {
+    let hums = async {
+        loop {
+            from.send_audio(vec![hum(); 5]).await?;
+        }
+    };
+    tokio::select! {
+        failed = hums => failed,
+        first = first(heard, speaker, listener) => first,
+    }
+}
+
 /// The call, from the desk's ring to its sealed record.
 pub(super) async fn call(cast: &mut Cast<'_>, report: &mut Report, told: &mut Told) -> anyhow::Result<Call> {
     let (president, counterpart) = (&cast.president.endpoint, &cast.counterpart.endpoint);
@@ -90,7 +131,7 @@ pub(super) async fn call(cast: &mut Cast<'_>, report: &mut Report, told: &mut To
         .step("the desk puts the call through, and the note-taker is on both screens", async {
             let (person, statement) = (cast.counterpart.id(), delegation(cast).await?);
             let chief = &cast.chief.endpoint;
-            chief.command(UserCommand::RingFor { person, mode: None, statement });
+            chief.command(UserCommand::RingFor { person, mode: None, statement, prepare: true });
             live(chief).await?;
             live(counterpart).await?;
             until(counterpart, "the note-taker", |view| has(view, &[machine])).await?;
@@ -107,28 +148,42 @@ pub(super) async fn call(cast: &mut Cast<'_>, report: &mut Report, told: &mut To
             until(counterpart, "the duty officer on the other side's screen", |view| has(view, &[listener])).await
         })
         .await?;
-    let bridged_ms = report
-        .step("the desk hands over to the President, and both hear each other", async {
-            cast.chief.endpoint.command(UserCommand::HandOver);
+    report
+        .step("green room: both sides check the sound, state what they bring, and are ready", async {
+            let chief = &cast.chief.endpoint;
+            let _ = chief.send_audio(vec![hum(); SOUND_CHECK_FRAMES]);
+            let _ = counterpart.send_audio(vec![hum(); SOUND_CHECK_FRAMES]);
+            first(&cast.heard[1], own(chief)?, counterpart).await?;
+            timeout(STEP_TIMEOUT, chief.until_received(1)).await??;
+            let present = vec![cast.chief.card.name.clone(), cast.duty.card.name.clone()];
+            let terms = RoomTerms { present, ..RoomTerms::default() };
+            let ours = RoomSaid { terms, agrees_mode: true, heard: true, ..RoomSaid::default() };
+            let theirs = RoomSaid { terms: RoomTerms::default(), ..ours.clone() };
+            for (endpoint, said) in [(chief, &ours), (counterpart, &theirs)] {
+                endpoint.command(UserCommand::GreenRoom(Box::new(said.clone())));
+            }
+            // Readiness is for what the other side has stated.
+            until(chief, "what the other side states", |view| room(view).is_some_and(|room| room.callee.heard)).await?;
+            until(counterpart, "what our side states", |view| room(view).is_some_and(|room| room.caller.heard)).await?;
+            for (endpoint, said) in [(chief, ours), (counterpart, theirs)] {
+                endpoint.command(UserCommand::GreenRoom(Box::new(RoomSaid { ready: true, ..said })));
+            }
+            // The desk's device asks the President by itself then.
             let asks = |view: &View| view.notices.iter().any(|notice| notice.asks_until_ms.is_some());
-            until(president, "the desk's ring", asks).await?;
+            until(president, "the ring to the prepared call", asks).await
+        })
+        .await?;
+    let bridged_ms = report
+        .step("the President comes in, and both principals are connected", async {
             president.command(UserCommand::Listen { call: id });
             until(president, "the call", |view| has(view, &speakers)).await?;
-            until(counterpart, "the President in the call", |view| has(view, &speakers)).await?;
-            let [here, there] = &cast.heard;
-            // Frames are sent all the time, silence too.
-            let first = async |heard: &super::FirstHeard, from, endpoint: &Endpoint| {
-                let mut frames = endpoint.stats().frames_received();
-                loop {
-                    if let Some(at_ms) = heard.of(from) {
-                        return anyhow::Ok(at_ms);
-                    }
-                    frames += 1;
-                    timeout(crate::demo::STEP_TIMEOUT, endpoint.until_received(frames)).await??;
-                }
-            };
-            let here = first(here, speakers[1], president).await?;
-            let there = first(there, speakers[0], counterpart).await?;
+            let (here, there) = tokio::try_join!(
+                heard_humming(&cast.heard[0], (speakers[1], counterpart), president),
+                heard_humming(&cast.heard[1], (speakers[0], president), counterpart),
+            )?;
+            let connected = |view: &View| room(view).is_some_and(|room| room.connected_ms.is_some());
+            until(president, "the principals to be connected", connected).await?;
+            until(counterpart, "the principals to be connected", connected).await?;
             Ok(here.abs_diff(there))
         })
         .await?;
@@ -140,7 +195,9 @@ pub(super) async fn call(cast: &mut Cast<'_>, report: &mut Report, told: &mut To
         })
         .await?;
     let view = until(president, "the participants", |view| has(view, &speakers)).await?;
-    let members = view.call.context("there is no call")?.members;
+    let mut members = view.call.context("there is no call")?.members;
+    // Ours first.
+    members.sort_by_key(|member| member.device != speakers[0]);
     let (notes, quotes) = report
         .step("both speak, and two people take notes", async {
             let [say_a, say_b] = cast.say.clone();
