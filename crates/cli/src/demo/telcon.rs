@@ -85,8 +85,8 @@ struct Cast<'a> {
     counterpart: Person,
     line: LineId,
     note_taker: RunningNoteTaker,
-    /// When the two principals heard each other first.
-    heard: [FirstHeard; 2],
+    /// When the President, the counterpart and the Chief of Staff heard the others first.
+    heard: [FirstHeard; 3],
     /// What they say.
     say: [Vec<Frame>; 2],
     /// To whom an approved memorandum is sealed beside its readers.
@@ -174,16 +174,17 @@ async fn gather<'a>(args: &DemoArgs, data: &'a Path, out: &'a Path, server: &'a 
         enrol(data, server, &card, file).await?;
         cards.push(card);
     }
-    let heard = [FirstHeard::default(), FirstHeard::default()];
+    let heard: [FirstHeard; 3] = Default::default();
+    let hearing = |at: usize, file: &str| anyhow::Ok(heard[at].over(WavSink::new(&data.join("heard").join(file))?));
     let mut people = Vec::new();
     // All but the note-taker, which is another program.
     for (card, (.., file)) in cards.into_iter().zip(PEOPLE).filter(|(card, _)| card.role != Role::NoteTaker) {
-        let endpoint = if people.is_empty() {
-            let sink = heard[0].over(WavSink::new(&data.join("heard").join(file))?);
-            endpoint_with(data, server, file, false, sink)?
-        } else {
-            endpoint_with(data, server, file, false, Box::new(NullSink))?
+        let sink = match file {
+            "president" => hearing(0, file)?,
+            "chief-of-staff" => hearing(2, file)?,
+            _ => Box::new(NullSink),
         };
+        let endpoint = endpoint_with(data, server, file, false, sink)?;
         until(&endpoint, "everybody to sign in", |view| view.token.is_some()).await?;
         people.push(Person { card, endpoint, server: server.to_owned() });
     }
@@ -192,8 +193,8 @@ async fn gather<'a>(args: &DemoArgs, data: &'a Path, out: &'a Path, server: &'a 
     let giver = LineGiver { endpoint: &president.endpoint, server };
     let (name, organisation, zone) = COUNTERPART;
     let given = giver.give(name, organisation, zone, RecordMode::from(args.record_mode)).await?;
-    let sink = heard[1].over(WavSink::new(&data.join("heard").join(COUNTERPARTS_FILE))?);
-    let holder = bind_line(&giver, &given, data, president.id(), (COUNTERPARTS_FILE, sink)).await?;
+    let device = (COUNTERPARTS_FILE, hearing(1, COUNTERPARTS_FILE)?);
+    let holder = bind_line(&giver, &given, data, president.id(), device).await?;
     let line = LineId::of_offer(given.invitation);
     let card = giver.line(line).await?.line.holder;
     let note_taker = start_note_taker(&NoteArgs {
@@ -234,13 +235,14 @@ async fn gather<'a>(args: &DemoArgs, data: &'a Path, out: &'a Path, server: &'a 
 const DELEGATION_MS: u64 = 24 * 60 * 60_000;
 
 async fn delegate(cast: &Cast<'_>) -> anyhow::Result<()> {
+    let before = cast.chief.endpoint.view().borrow().delegations_changed;
     cast.president.endpoint.command(UserCommand::Delegate(NewDelegate {
         delegate: cast.chief.card.clone(),
         acts: Act::ALL.to_vec(),
         not_before_ms: None,
         not_after_ms: now_ms() + DELEGATION_MS,
     }));
-    until(&cast.chief.endpoint, "the delegation", |view| view.delegations_changed > 0).await?;
+    until(&cast.chief.endpoint, "the delegation", |view| view.delegations_changed != before).await?;
     delegation(cast).await.map(drop)
 }
 

@@ -154,7 +154,7 @@ pub(super) async fn call(cast: &mut Cast<'_>, report: &mut Report, told: &mut To
             let _ = chief.send_audio(vec![hum(); SOUND_CHECK_FRAMES]);
             let _ = counterpart.send_audio(vec![hum(); SOUND_CHECK_FRAMES]);
             first(&cast.heard[1], own(chief)?, counterpart).await?;
-            timeout(STEP_TIMEOUT, chief.until_received(1)).await??;
+            first(&cast.heard[2], speakers[1], chief).await?;
             let present = vec![cast.chief.card.name.clone(), cast.duty.card.name.clone()];
             let terms = RoomTerms { present, ..RoomTerms::default() };
             let ours = RoomSaid { terms, agrees_mode: true, heard: true, ..RoomSaid::default() };
@@ -176,7 +176,7 @@ pub(super) async fn call(cast: &mut Cast<'_>, report: &mut Report, told: &mut To
     let bridged_ms = report
         .step("the President comes in, and both principals are connected", async {
             president.command(UserCommand::Listen { call: id });
-            until(president, "the call", |view| has(view, &speakers)).await?;
+            // Both make a sound before they are connected: it is heard from the moment on in which they are.
             let (here, there) = tokio::try_join!(
                 heard_humming(&cast.heard[0], (speakers[1], counterpart), president),
                 heard_humming(&cast.heard[1], (speakers[0], president), counterpart),
