@@ -20,7 +20,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("telcon-pdf", &["telcon-record", "telcon-papers"]),
     ("telcon-relay", &["telcon-proto"]),
     ("telcon-server", &["telcon-proto", "telcon-identity", "telcon-log", "telcon-relay"]),
-    ("telcon-client", &["telcon-core", "telcon-record"]),
+    ("telcon-client", &["telcon-core", "telcon-record", "telcon-papers"]),
     ("telcon-wasm", &["telcon-core"]),
     ("telcon-papers-wasm", &["telcon-papers"]),
     ("telcon-pdf-wasm", &["telcon-pdf"]),

@@ -1,6 +1,8 @@
 //! `telcon demo`: a complete office on one machine, and one recorded and verified call, step by step.
 
 mod lines;
+mod shared;
+mod telcon;
 
 use crate::{
     archive,
@@ -24,7 +26,7 @@ use std::{
 };
 use telcon_client::{
     audio::frame::Frame,
-    endpoint::{Endpoint, EndpointConfig, ReceiveStats, Stats, now_ms},
+    endpoint::{Endpoint, EndpointConfig, MediaSink, ReceiveStats, Stats, now_ms},
     note::delivery::DeliveredRecord,
 };
 use telcon_core::{
@@ -58,6 +60,8 @@ pub enum Scenario {
     Call,
     /// Lines: giving, binding, ringing, pausing and ending one, and what is refused. Needs --once.
     Lines,
+    /// A planned call: request, schedule, brief, call, memorandum, circulation, readout. Needs --once and --out.
+    Telcon,
 }
 
 /// Arguments of `telcon demo`.
@@ -75,6 +79,9 @@ pub struct DemoArgs {
     /// Write a report to this file, as JSON; on failure, an object with `error`.
     #[arg(long)]
     pub json: Option<PathBuf>,
+    /// Directory for what a planned call leaves: calendar files, brief, memorandum, copies, readout.
+    #[arg(long)]
+    pub out: Option<PathBuf>,
     /// WAV file that A sends; a fixture by default.
     #[arg(long)]
     pub say_a: Option<PathBuf>,
@@ -176,7 +183,7 @@ fn step(text: impl AsRef<str>) {
 
 /// `telcon demo`.
 pub async fn run(args: DemoArgs) -> anyhow::Result<()> {
-    // The scenario of lines writes the report of a failure itself, with what came before it.
+    // The other scenarios write the report of a failure themselves, with what came before it.
     let report = args.json.clone().filter(|_| args.scenario == Scenario::Call);
     let done = demonstrate(args).await;
     if let (Err(error), Some(path)) = (&done, report) {
@@ -190,8 +197,10 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<()> {
 }
 
 async fn demonstrate(args: DemoArgs) -> anyhow::Result<()> {
-    if args.scenario == Scenario::Lines {
-        return lines::run(&args).await;
+    match args.scenario {
+        Scenario::Call => {}
+        Scenario::Lines => return lines::run(&args).await,
+        Scenario::Telcon => return telcon::run(&args).await,
     }
     serve::check_page(args.web.as_deref())?;
     // Arguments are checked before an office is created.
@@ -329,11 +338,21 @@ fn speech_or_fixture(path: Option<&Path>, fixture: &[u8], data: &Path, name: &st
 }
 
 fn endpoint(data: &Path, server: &str, who: &str, auto_answer: bool) -> anyhow::Result<Endpoint> {
+    let sink = WavSink::new(&data.join("heard").join(who))?;
+    endpoint_with(data, server, who, auto_answer, Box::new(sink))
+}
+
+fn endpoint_with(
+    data: &Path,
+    server: &str,
+    who: &str,
+    auto_answer: bool,
+    sink: Box<dyn MediaSink>,
+) -> anyhow::Result<Endpoint> {
     let path = data.join(format!("devices/{who}.json"));
     let config =
         EndpointConfig { server: server.to_owned(), state: device::open(&path)?, auto_answer, auto_join: false };
-    let sink = WavSink::new(&data.join("heard").join(who))?;
-    Ok(Endpoint::start(config, Box::new(sink), device::persister(path))?)
+    Ok(Endpoint::start(config, sink, device::persister(path))?)
 }
 
 async fn until(endpoint: &Endpoint, what: &str, predicate: impl FnMut(&View) -> bool) -> anyhow::Result<View> {

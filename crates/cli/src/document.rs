@@ -56,7 +56,7 @@ pub struct PutArgs {
     /// The document to write the next version of; a new one without.
     #[arg(long)]
     document: Option<DocumentId>,
-    /// What it is: request, brief, profile, notes, memorandum, copy, debrief, readout or actions.
+    /// What it is: request, schedule, brief, profile, notes, memorandum, copy, debrief, readout or actions.
     #[arg(long, value_parser = kind)]
     kind: DocumentKind,
     /// What this version claims to be: draft, reviewed, approved, declined, published, recalled, closed or destroyed.

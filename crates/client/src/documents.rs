@@ -5,12 +5,17 @@ use crate::{
     error::ClientError,
     http::{get_bytes, get_json, put},
 };
-use telcon_core::document::{DocumentError, Draft};
+use telcon_core::{
+    Engine,
+    document::{DocumentError, Draft},
+};
 use telcon_identity::LoggedDocumentVersion;
 use telcon_proto::{
     DocumentId, PersonId,
     device_key::PersonKeys,
-    document::{DocumentKept, DocumentKind, DocumentList, DocumentVersion, ListedDocument, ProvenDocument},
+    document::{
+        DocumentKept, DocumentKind, DocumentList, DocumentOpening, DocumentVersion, ListedDocument, ProvenDocument,
+    },
     http::API_PREFIX,
 };
 use zeroize::Zeroizing;
@@ -31,6 +36,11 @@ impl<'a> Documents<'a> {
     /// Over this endpoint, at the server that it is connected to.
     pub fn new(endpoint: &'a Endpoint, server: String) -> Self {
         Self { endpoint, server }
+    }
+
+    /// The person of the endpoint.
+    pub(crate) async fn own(&self) -> Result<PersonId, ClientError> {
+        self.endpoint.with_engine(|engine, _| engine.device().me().card().person).await
     }
 
     async fn token(&self) -> Result<String, ClientError> {
@@ -70,6 +80,41 @@ impl<'a> Documents<'a> {
     pub async fn see(&self, document: DocumentId) -> Result<Vec<LoggedDocumentVersion>, ClientError> {
         let known = self.endpoint.with_engine(move |engine, _| engine.known_document(&document)).await?;
         self.see_from(document, known.map_or(1, |known| known.version)).await
+    }
+
+    /// All versions of a document from the first, verified: who claimed what, when. The newest is the one that this device has seen.
+    ///
+    /// # Errors
+    /// Those of [`Documents::see`].
+    pub async fn history(&self, document: DocumentId) -> Result<Vec<LoggedDocumentVersion>, ClientError> {
+        let newest = self.see(document).await?.pop().ok_or(DocumentError::NotTheNewest)?;
+        let mut history: Vec<LoggedDocumentVersion> = Vec::new();
+        loop {
+            let before = history.pop();
+            let (from, head) = before.as_ref().map_or((1, None), |last| (last.content().version, Some(last.head())));
+            let proven: ProvenDocument = self.get(format!("/documents/{document}?from={from}")).await?;
+            let verify = move |engine: &mut Engine, _| {
+                engine.device().office().verify_document(document, head.as_ref(), &proven.versions)
+            };
+            let page = self.endpoint.with_engine(verify).await?.map_err(DocumentError::from)?;
+            let had = history.len() + usize::from(before.is_some());
+            history.extend(page);
+            match history.last() {
+                Some(last) if last.head() == newest.head() => return Ok(history),
+                // Neither is it that version, nor does the page lead on to it.
+                Some(last) if last.content().version < newest.content().version && history.len() > had => {}
+                _ => return Err(DocumentError::NotTheNewest.into()),
+            }
+        }
+    }
+
+    /// Who opened a copy, newest first, as the server says; an auditor compares it with the log.
+    ///
+    /// # Errors
+    /// When the server refuses, or there is no answer.
+    pub async fn openings(&self, copy: DocumentId) -> Result<Vec<DocumentOpening>, ClientError> {
+        let proven: ProvenDocument = self.get(format!("/documents/{copy}")).await?;
+        Ok(proven.opened)
     }
 
     async fn see_from(&self, document: DocumentId, mut from: u32) -> Result<Vec<LoggedDocumentVersion>, ClientError> {
@@ -129,14 +174,14 @@ impl<'a> Documents<'a> {
     pub async fn write(&self, draft: Draft, is_new: bool, custodians: Vec<String>) -> Result<(u32, u64), ClientError> {
         let document = draft.document;
         let before = if is_new { None } else { self.see(document).await?.pop() };
-        let own = self.endpoint.with_engine(|engine, _| engine.device().me().card().person).await?;
+        let own = self.own().await?;
         let mut readers = draft.readers.clone();
         if !readers.contains(&own) {
             readers.push(own);
         }
         let keys = self.keys(&readers).await?;
         let version = before.as_ref().map_or(0, |before| before.content().version) + 1;
-        let write = move |engine: &mut telcon_core::Engine, now_ms: u64| {
+        let write = move |engine: &mut Engine, now_ms: u64| {
             engine.write_document(draft, before.as_ref(), &keys, &custodians, now_ms)
         };
         let upload = self.endpoint.with_engine(write).await??;
@@ -162,7 +207,7 @@ impl<'a> Documents<'a> {
         let mut sealed_again = 0;
         for key in self.keys(&newest.content().readers).await?.into_iter().flat_map(|keys| keys.keys) {
             let (version, ciphertext) = (newest.clone(), ciphertext.clone());
-            let seal = move |engine: &mut telcon_core::Engine, now_ms: u64| {
+            let seal = move |engine: &mut Engine, now_ms: u64| {
                 let device = engine.device().office().verify_device_key_logged(&key)?.key().device().device();
                 Ok::<_, DocumentError>((device, engine.seal_again(&version, &ciphertext, &key, now_ms)?))
             };
@@ -174,5 +219,22 @@ impl<'a> Documents<'a> {
             sealed_again += 1;
         }
         Ok(sealed_again)
+    }
+
+    /// Seals the newest versions of all documents that this person reads again for new devices of their readers, which then read on. What
+    /// cannot be opened here, because this device came later itself, is left to others. Returns for how many devices it sealed.
+    ///
+    /// # Errors
+    /// As of [`Documents::read`], but for documents that were not sealed to this device.
+    pub async fn seal_all_again(&self) -> Result<usize, ClientError> {
+        let mut sealed = 0;
+        for listed in self.list(None).await? {
+            match self.seal_again(listed.document).await {
+                Ok(again) => sealed += again,
+                Err(ClientError::Document(DocumentError::NotForThisDevice)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(sealed)
     }
 }

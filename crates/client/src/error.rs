@@ -75,6 +75,24 @@ pub enum ClientError {
     /// A document.
     #[error(transparent)]
     Document(#[from] DocumentError),
+    /// What a document has to say is not what its kind may have.
+    #[error(transparent)]
+    Content(#[from] telcon_papers::ContentError),
+    /// Somebody wrote another version than the one that is to be reviewed or approved.
+    #[error("version {newest} of this document was written since: read it first")]
+    WrittenSince {
+        /// The newest version.
+        newest: u32,
+    },
+    /// A memorandum that cannot be approved yet.
+    #[error("the memorandum cannot be approved yet: {blockers} things stand in the way")]
+    NotReady {
+        /// How many.
+        blockers: usize,
+    },
+    /// The person who reviewed a version would approve it themselves.
+    #[error("who reviewed a memorandum does not approve it: somebody else does")]
+    OwnReview,
     /// The audio codec.
     #[error(transparent)]
     Opus(#[from] OpusError),

@@ -20,6 +20,7 @@ pub mod error;
 pub mod http;
 pub mod log_files;
 pub mod note;
+pub mod papers;
 pub mod socket;
 mod tls;
 pub mod transcription;

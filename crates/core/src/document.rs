@@ -13,7 +13,7 @@ use telcon_proto::{
     document::{About, DocumentKind, DocumentState, DocumentUpload, DocumentVersion, ProvenDocument},
     limits::MAX_DOCUMENT_BYTES,
 };
-use telcon_sealing::{KeyError, OpenError, Recipient, SealError, open, seal};
+use telcon_sealing::{Identity, KeyError, OpenError, Recipient, SealError, open, seal};
 use zeroize::Zeroizing;
 
 /// Sealed content is padded to a multiple of this, bytes.
@@ -196,8 +196,7 @@ pub fn read(
     version: &LoggedDocumentVersion,
     ciphertext: &[u8],
 ) -> Result<Zeroizing<Vec<u8>>, DocumentError> {
-    let plaintext = open_framed(device, version, ciphertext)?;
-    unframed(&plaintext)
+    read_as(std::slice::from_ref(device.encryption()), version, ciphertext)
 }
 
 /// Seals what is not sent yet for this device alone.
@@ -218,12 +217,24 @@ fn not_opened(error: OpenError) -> DocumentError {
     }
 }
 
-fn open_framed(
-    device: &Device,
+/// The same with other keys: a custodian's, of a version that was sealed to custodians.
+///
+/// # Errors
+/// [`DocumentError`].
+pub fn read_as(
+    identities: &[Identity],
     version: &LoggedDocumentVersion,
     ciphertext: &[u8],
 ) -> Result<Zeroizing<Vec<u8>>, DocumentError> {
-    let opened = open(ciphertext, std::slice::from_ref(device.encryption()), MAX_HEADER_BYTES);
+    unframed(&open_framed(identities, version, ciphertext)?)
+}
+
+fn open_framed(
+    identities: &[Identity],
+    version: &LoggedDocumentVersion,
+    ciphertext: &[u8],
+) -> Result<Zeroizing<Vec<u8>>, DocumentError> {
+    let opened = open(ciphertext, identities, MAX_HEADER_BYTES);
     let plaintext = opened.map_err(not_opened)?;
     version.version().check_content(&plaintext)?;
     Ok(plaintext)
@@ -248,7 +259,7 @@ pub fn seal_again(
     if version.content().readers.binary_search(&key.person()).is_err() {
         return Err(IdentityError::from(Flaw::OtherDevice).into());
     }
-    let plaintext = open_framed(device, version, ciphertext)?;
+    let plaintext = open_framed(std::slice::from_ref(device.encryption()), version, ciphertext)?;
     Ok(seal(&plaintext, &[Recipient::parse(&key.key().content().recipient)?])?)
 }
 

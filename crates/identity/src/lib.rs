@@ -48,6 +48,7 @@ mod logged;
 mod look;
 mod name;
 mod office;
+mod readout;
 mod recovery;
 mod registrar;
 mod rights;
@@ -84,6 +85,7 @@ pub use line::{LINE_TYP, LoggedLine, VerifiedLine, ZoneClock, certify_holder, ne
 pub use logged::{LoggedDevice, LoggedEntry, LoggedRing};
 pub use look::Look;
 pub use office::{Office, VerifiedRevocation};
+pub use readout::{READOUT_TYP, sign_readout};
 pub use recovery::{
     RECOVERY_CONFIRMATION_TYP, RECOVERY_TYP, VerifiedConfirmation, VerifiedRecovery, claimed_recovery_id,
 };

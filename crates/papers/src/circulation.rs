@@ -1,7 +1,8 @@
 //! Circulation: named readers, each with a copy of their own.
 
 use crate::content::*;
-use crate::memorandum::Memorandum;
+use crate::memorandum::{Colophon, Memorandum, Run, RunKind};
+use crate::plain::{self, Sheet};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use telcon_proto::{Digest, ItemId, PersonId, hex};
@@ -206,6 +207,31 @@ impl Circulation {
         })
     }
 
+    /// What each reader gets, to be sealed to that reader: their own wordings and no others, and no comments.
+    pub fn issue<'a>(&'a self, memo: &'a Memorandum, colophon: &'a Colophon) -> impl Iterator<Item = IssuedCopy> + 'a {
+        self.copies.iter().map(move |copy| {
+            let mut memorandum = Memorandum { comments: Vec::new(), ..memo.clone() };
+            for turn in &mut memorandum.turns {
+                if let Some(text) = self.wording(copy, turn.id) {
+                    turn.runs = vec![Run { kind: RunKind::Plain, text: text.to_owned() }];
+                }
+            }
+            IssuedCopy {
+                version: IssuedCopy::VERSION,
+                policy: self.policy.clone(),
+                copy: IssuedTo {
+                    number: copy.number,
+                    reader: copy.reader,
+                    layout_key: copy.layout_key,
+                    printing: copy.printing,
+                    expires_ms: copy.expires_ms,
+                },
+                memorandum,
+                colophon: colophon.clone(),
+            }
+        })
+    }
+
     /// The digest of a memorandum's content, for [`Circulation::memorandum`].
     pub fn digest_of(json: &[u8]) -> Digest {
         Digest::from_bytes(hash(&[json]))
@@ -214,6 +240,62 @@ impl Circulation {
     /// A digest as it is printed.
     pub fn digest_text(&self) -> String {
         hex(self.memorandum.as_bytes())
+    }
+}
+
+/// Whose copy it is, and what they may do with it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IssuedTo {
+    /// [`Copy::number`].
+    pub number: u32,
+    /// The reader.
+    pub reader: PersonId,
+    /// The secret of its layout: the reader's device lays it out, and shows it to nobody.
+    pub layout_key: LayoutKey,
+    /// What the reader may do.
+    pub printing: Printing,
+    /// Until when it may be opened, milliseconds since the Unix epoch; none: until it is recalled.
+    pub expires_ms: Option<u64>,
+}
+
+/// A reader's copy as that reader gets it: the content of a document of kind *copy*.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IssuedCopy {
+    /// [`Content::VERSION`].
+    pub version: u32,
+    /// What the reader is told before it is shown.
+    pub policy: String,
+    /// Whose it is.
+    pub copy: IssuedTo,
+    /// The memorandum in the copy's wordings.
+    pub memorandum: Memorandum,
+    /// Where it comes from.
+    pub colophon: Colophon,
+}
+
+impl IssuedCopy {
+    /// The paragraphs to lay out with the copy's layout key.
+    pub fn sheet(&self, zone_offset_seconds: i32) -> Sheet {
+        plain::sheet(&self.memorandum, &self.colophon, Some(self.copy.number), zone_offset_seconds, &|_| None)
+    }
+
+    /// Whether it may be shown at a time.
+    pub fn is_open(&self, now_ms: u64) -> bool {
+        self.copy.expires_ms.is_none_or(|expires| now_ms < expires)
+    }
+}
+
+impl Content for IssuedCopy {
+    const MAX_BYTES: usize = Memorandum::MAX_BYTES + 64 * 1024;
+
+    fn check(&self) -> Result<(), Invalid> {
+        required("policy", &self.policy, MAX_PARAGRAPH_CHARS)?;
+        ensure((1..=MAX_COPIES as u32).contains(&self.copy.number), "number", Reason::OutOfRange)?;
+        self.copy.expires_ms.map_or(Ok(()), |ms| time("expires_ms", ms))?;
+        self.colophon.check()?;
+        self.memorandum.check()
     }
 }
 

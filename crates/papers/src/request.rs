@@ -193,6 +193,17 @@ pub struct Request {
 }
 
 impl Request {
+    /// How far a request is known to be theirs, from who signed its first version: what its author claims counts for nothing.
+    /// `holder` gives the holder of a line in use, as this device verified it.
+    pub fn verified_by(&self, author: PersonId, holder: impl Fn(LineId) -> Option<PersonId>) -> Verification {
+        let is_theirs = match self.door {
+            Door::Line { line } => holder(line) == Some(author),
+            Door::Principal => author == self.principal,
+            Door::Desk { .. } => false,
+        };
+        if is_theirs { Verification::BySignature } else { Verification::Unverified }
+    }
+
     /// Whether two requests seem to be the same wish: same principal, same counterpart by name, within 14 days, and one of them
     /// asks for nothing that the other does not name. They are shown together; a person decides.
     pub fn resembles(&self, other: &Self) -> bool {

@@ -196,6 +196,28 @@ impl Schedule {
         Ok(slot)
     }
 
+    /// Whether a version may follow another one, if its author is of this side: each side adds its own offers, picks among the other's,
+    /// and may cancel. Everything else, such as the title in calendars and the offers of the other side, is the office's or stays.
+    pub fn may_follow(&self, before: &Self, side: Side) -> bool {
+        if side == Side::Ours {
+            return self.uid == before.uid && self.sequence >= before.sequence;
+        }
+        let mut allowed = vec![before.clone()];
+        let newest = before.rounds.len().checked_sub(1).and_then(|at| self.rounds.get(at));
+        if let Some(picked) = newest.and_then(|round| round.picked) {
+            let mut next = before.clone();
+            allowed.extend(next.pick(side, picked, self.changed_ms).ok().map(|_| next));
+        }
+        if let Some(round) = self.rounds.get(before.rounds.len()).filter(|round| round.side == side) {
+            let mut next = before.clone();
+            let offered = next.offer(round.id, side, round.slots.clone(), round.at_ms);
+            allowed.extend(offered.ok().map(|()| next));
+        }
+        let mut cancelled = before.clone();
+        allowed.extend(cancelled.cancel(self.changed_ms).ok().map(|()| cancelled));
+        allowed.contains(self)
+    }
+
     /// Cancels a confirmed call.
     pub fn cancel(&mut self, now_ms: u64) -> Result<(), ScheduleError> {
         let Standing::Confirmed { slot } = self.standing else { return Err(ScheduleError::Standing) };

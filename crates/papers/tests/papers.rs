@@ -338,3 +338,71 @@ fn a_readout_is_a_page_without_anything_active_and_bytes_to_sign() {
     file.published.swap(0, 1);
     assert!(file.to_json().is_err(), "a correction of what was not published");
 }
+
+#[test]
+fn a_request_is_theirs_if_the_holder_of_its_line_signed_it() {
+    let request = request();
+    let holder = |line| (line == LineId::from_bytes([3; 16])).then(|| person(9));
+    assert_eq!(request.verified_by(person(9), holder), Verification::BySignature);
+    assert_eq!(request.verified_by(person(8), holder), Verification::Unverified);
+    assert_eq!(request.verified_by(person(9), |_| None), Verification::Unverified, "the line is not in use");
+    let typed = Request { door: Door::Desk { by: DeskMedium::Letter }, ..request.clone() };
+    assert_eq!(typed.verified_by(person(9), holder), Verification::Unverified);
+    let own = Request { door: Door::Principal, ..request };
+    assert_eq!(own.verified_by(own.principal, holder), Verification::BySignature);
+}
+
+#[test]
+fn the_other_side_changes_its_own_part_of_a_schedule_alone() {
+    let slot = |day: u64| Slot { start_ms: AT + day * DAY, length_min: 20 };
+    let mut offered = Schedule::new(item(5), "Private call", vec![place("The President", "America/New_York", "")]);
+    offered.offer(item(1), Side::Ours, vec![slot(1), slot(2)], AT).unwrap();
+    let change = |act: &dyn Fn(&mut Schedule)| {
+        let mut next = offered.clone();
+        act(&mut next);
+        (next.may_follow(&offered, Side::Theirs), next.may_follow(&offered, Side::Ours))
+    };
+    let offer = |side| move |next: &mut Schedule| next.offer(item(2), side, vec![slot(3)], AT + 1).unwrap();
+    assert_eq!(change(&|next| assert!(next.pick(Side::Theirs, 1, AT + 1).is_ok())), (true, true));
+    assert_eq!(change(&offer(Side::Theirs)), (true, true));
+    let forged: [&dyn Fn(&mut Schedule); 5] = [
+        &|next| next.title = "Surrender".into(),
+        &|next| next.rounds[0].slots[0] = slot(4),
+        &|next| next.rounds.clear(),
+        &offer(Side::Ours),
+        &|next| next.standing = Standing::Confirmed { slot: slot(2) },
+    ];
+    for (number, forge) in forged.into_iter().enumerate() {
+        assert!(!change(forge).0, "{number}");
+    }
+    assert!(!change(&|next| next.uid = item(6)).1, "another event");
+}
+
+#[test]
+fn an_issued_copy_has_its_own_wordings_and_nobody_else_s() {
+    let mut memo = draft(&Notes::default(), &transcript());
+    let text = "Between ourselves".into();
+    memo.comments.push(Comment { id: item(1), about: None, by: person(1), at_ms: AT, text, settled_by: None });
+    let alternatives = memo.turns.iter().map(|turn| Alternatives {
+        portion: turn.id,
+        wordings: vec![turn.text(), format!("Other words of {}", turn.id.to_hex())],
+    });
+    let mut circulation = Circulation { alternatives: alternatives.collect(), ..circulation(0, 2) };
+    for n in 1..=3 {
+        circulation.add(reader(n), [n; 32]);
+    }
+    circulation.fits(&memo).unwrap();
+    let issued: Vec<_> = circulation.issue(&memo, &colophon()).collect();
+    assert_eq!(issued.len(), 3);
+    for (copy, issued) in circulation.copies.iter().zip(&issued) {
+        round_trip(issued);
+        assert_eq!((issued.copy.number, issued.copy.reader), (copy.number, copy.reader));
+        // As the author's device lays it out.
+        assert_eq!(issued.sheet(0), copy_sheet(&memo, &colophon(), (&circulation, copy), 0));
+        assert!(issued.memorandum.comments.is_empty());
+        let json = String::from_utf8(issued.to_json().unwrap()).unwrap();
+        for (alternatives, choice) in circulation.alternatives.iter().zip(&copy.choices) {
+            assert_eq!(json.contains(&alternatives.wordings[1]), *choice == 1);
+        }
+    }
+}

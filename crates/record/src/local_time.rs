@@ -75,9 +75,19 @@ impl LocalTime {
         format!("{:02}:{:02}:{:02}", self.0.hour(), self.0.minute(), self.0.second())
     }
 
+    /// Seconds east of UTC.
+    pub fn offset_seconds(&self) -> i32 {
+        self.0.local_time_type().ut_offset()
+    }
+
+    /// `EST`; some zones have digits in its place.
+    pub fn letters(&self) -> String {
+        self.0.local_time_type().time_zone_designation().to_owned()
+    }
+
     /// `UTC−05:00`.
     pub fn offset(&self) -> String {
-        let seconds = self.0.local_time_type().ut_offset();
+        let seconds = self.offset_seconds();
         let (sign, size) = (if seconds < 0 { '\u{2212}' } else { '+' }, seconds.unsigned_abs());
         format!("UTC{sign}{:02}:{:02}", size / 3600, size / 60 % 60)
     }
