@@ -54,6 +54,7 @@ export const plans = {
     send: 'Send',
     wish_send: 'Tell my office',
     keep: 'Enter',
+    kept: 'Kept on this device until you send it.',
     sending: 'Sending…',
     not_sent: 'Not sent',
     missing: 'Write what it is about.',

@@ -55,6 +55,7 @@ export const plans: Text['plans'] = {
     send: 'Envoyer',
     wish_send: 'Dire à mon bureau',
     keep: 'Saisir',
+    kept: 'Conservé sur cet appareil jusqu’à l’envoi.',
     sending: 'Envoi…',
     not_sent: 'Non envoyée',
     missing: 'Écrivez le sujet.',
