@@ -149,6 +149,9 @@ export function plan_card(plan: Plan, plans: readonly Plan[], view: View, page: 
   const on_offer = live && last?.picked === null;
   const theirs_to_choose = last?.side === 'ours';
   const slot = schedule ? agreed_slot(schedule.content) : null;
+  // One that was cancelled has to be taken out of calendars.
+  const standing = schedule?.content.standing;
+  const calendar_slot = standing && standing.state !== 'offering' && (live || state === 'closed') ? standing.slot : null;
   const may_plan = desk && content !== null && plan.is_proven && ['approved', 'office_calls'].includes(plan.stands ?? '');
   const calls_back = desk && open && content?.door.door === 'desk' && !plan.is_proven && content.verification.verified !== 'denied';
   const rings = content !== null && (is_principal || page.under(content.principal, 'ring') !== undefined);
@@ -176,7 +179,7 @@ export function plan_card(plan: Plan, plans: readonly Plan[], view: View, page: 
     proposed: schedule ? [] : (content?.proposed ?? []).map((one, i) => slot_row(one, i, places, zone, plan.conflicts[i])),
     offered:
       on_offer && last ? newest_slots(schedule.content).map((one, i) => slot_row(one, i, places, zone, plan.conflicts[i])) : [],
-    agreed: slot && (live || state === 'closed') && !plan.is_forged ? slot_row(slot, 0, places, zone) : null,
+    agreed: calendar_slot && !plan.is_forged ? slot_row(calendar_slot, 0, places, zone) : null,
     alike: alike(plan, plans, view),
     is_forged: plan.is_forged,
     answers_for: under?.principal.name ?? null,
