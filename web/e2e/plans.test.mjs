@@ -65,7 +65,10 @@ test('the holder of a line asks for a call, and what they typed survives a reloa
   await holder.getByText('Kept on this device until you send it.').waitFor();
   await holder.reload();
   await holder.getByRole('button', { name: 'Ask the President for a call' }).click();
-  await holder.waitForFunction((words) => [...document.querySelectorAll('dialog input')].some((one) => one.value === words), SUBJECT);
+  await holder.waitForFunction(
+    (words) => [...document.querySelectorAll('dialog input')].some((one) => one.value === words),
+    SUBJECT,
+  );
   await friction.tap(holder.getByRole('button', { name: 'Send' }));
   await holder.getByRole('dialog').waitFor({ state: 'detached' });
   friction.end('a call is asked for (with a reload)', { taps: 2, ms: 45_000 });
@@ -107,9 +110,18 @@ test('the desk offers times, they choose, the desk confirms, and both have it in
   await planned.getByRole('button', { name: 'Offer', exact: true }).click();
   const offered = card(holder, SUBJECT);
   await offered.getByText('Choose a time').waitFor();
-  await offered.getByText(/^The President: /).first().waitFor();
-  await offered.getByText(new RegExp(`^${NAME}: `)).first().waitFor();
-  await offered.getByRole('button', { name: /^Choose/ }).nth(1).click();
+  await offered
+    .getByText(/^The President: /)
+    .first()
+    .waitFor();
+  await offered
+    .getByText(new RegExp(`^${NAME}: `))
+    .first()
+    .waitFor();
+  await offered
+    .getByRole('button', { name: /^Choose/ })
+    .nth(1)
+    .click();
   await planned.getByText('They chose: confirm it').waitFor();
   await planned.getByRole('button', { name: 'Confirm' }).click();
   await offered.getByText('Confirmed', { exact: true }).waitFor();
@@ -182,7 +194,15 @@ test('a letter stays unverified until the desk has called back over the line tha
 test('the principal’s own calendar is compared on their device, and is kept there', async () => {
   await plans(president);
   const day = local(6, 10).slice(0, 10).replaceAll('-', '');
-  const lines = ['BEGIN:VCALENDAR', 'VERSION:2.0', 'PRODID:x', 'BEGIN:VEVENT', 'UID:x', `DTSTART:${day}T000000`, `DTEND:${day}T235900`];
+  const lines = [
+    'BEGIN:VCALENDAR',
+    'VERSION:2.0',
+    'PRODID:x',
+    'BEGIN:VEVENT',
+    'UID:x',
+    `DTSTART:${day}T000000`,
+    `DTEND:${day}T235900`,
+  ];
   await president.getByLabel('Compare with my calendar').setInputFiles({
     name: 'mine.ics',
     mimeType: 'text/calendar',
@@ -199,7 +219,9 @@ test('the principal’s own calendar is compared on their device, and is kept th
 });
 
 test('nothing that people wrote is on the server', async () => {
-  const files = (await readdir(join(office.dir, 'server'), { recursive: true, withFileTypes: true })).filter((one) => one.isFile());
+  const files = (await readdir(join(office.dir, 'server'), { recursive: true, withFileTypes: true })).filter((one) =>
+    one.isFile(),
+  );
   assert.ok(files.length > 0);
   for (const one of files) {
     const bytes = await readFile(join(one.parentPath, one.name));

@@ -50,7 +50,16 @@ export interface Plans {
 /** What the person writes into a new request. */
 export type NewRequest = Pick<
   Request,
-  'principal' | 'counterpart' | 'organisation' | 'person' | 'door' | 'subject' | 'urgency' | 'length_min' | 'languages' | 'others'
+  | 'principal'
+  | 'counterpart'
+  | 'organisation'
+  | 'person'
+  | 'door'
+  | 'subject'
+  | 'urgency'
+  | 'length_min'
+  | 'languages'
+  | 'others'
 > & {
   /** Local times of this device, as fields have them. */
   times: string[];
@@ -196,7 +205,10 @@ export class PlannedCalls {
     return !(await papers()).is_their_step(after ?? '', earlier ?? '');
   }
 
-  async #conflicts(request: OpenDocument<Request> | null, schedule: OpenDocument<Schedule> | null): Promise<Conflict[]> {
+  async #conflicts(
+    request: OpenDocument<Request> | null,
+    schedule: OpenDocument<Schedule> | null,
+  ): Promise<Conflict[]> {
     const slots = schedule ? newest_slots(schedule.content) : (request?.content.proposed ?? []);
     if (!this.calendar || slots.length === 0) return [];
     try {
@@ -208,7 +220,9 @@ export class PlannedCalls {
   }
 
   async #compare(plans: Plan[]): Promise<void> {
-    const open = plans.filter((one) => one.request && one.stands !== 'declined' && one.stands !== 'closed').slice(0, COMPARED);
+    const open = plans
+      .filter((one) => one.request && one.stands !== 'declined' && one.stands !== 'closed')
+      .slice(0, COMPARED);
     if (open.length < 2) return;
     const { requests_resemble } = await papers();
     const texts = open.map((one) => JSON.stringify(one.request?.content));
@@ -254,7 +268,9 @@ export class PlannedCalls {
     const you = this.around.view()?.you;
     return this.delegations.find(
       (one) =>
-        one.principal.person === principal && one.delegate.person === you?.person && counts(one, act, this.around.now()),
+        one.principal.person === principal &&
+        one.delegate.person === you?.person &&
+        counts(one, act, this.around.now()),
     );
   }
 
@@ -335,7 +351,11 @@ export class PlannedCalls {
     return { on_behalf: { delegation: under.delegation, statement_sha256: statement_sha256(under.statement) } };
   }
 
-  async #newest<T>(document: string, paper: 'request' | 'schedule', seen: PageVersion | null): Promise<OpenDocument<T>> {
+  async #newest<T>(
+    document: string,
+    paper: 'request' | 'schedule',
+    seen: PageVersion | null,
+  ): Promise<OpenDocument<T>> {
     const read = await this.#documents.open<T>(document, paper);
     if (seen && seen.statement_sha256 !== read.version.statement_sha256) {
       void this.load();
@@ -418,7 +438,13 @@ export class PlannedCalls {
   // Schedules.
 
   /** Offers times for a call: the first ones, or others. `remind_min`: when its readers are reminded, before it begins. */
-  async offer(plan: Plan, places: Schedule['places'], slots: Slot[], person: string | null, remind_min: number): Promise<boolean> {
+  async offer(
+    plan: Plan,
+    places: Schedule['places'],
+    slots: Slot[],
+    person: string | null,
+    remind_min: number,
+  ): Promise<boolean> {
     const step: ScheduleStep = { step: 'offer', slots };
     const { request, schedule } = plan;
     if (schedule && schedule.version.signed.state !== 'closed') return this.schedule_step(plan, step);

@@ -90,7 +90,13 @@ const moment = (ms: number, zone: string): string =>
     timeZoneName: 'short',
   })?.format(ms) ?? '';
 
-export function slot_row(slot: Slot, choice: number, places: Schedule['places'], zone: string, conflict?: Conflict): SlotRow {
+export function slot_row(
+  slot: Slot,
+  choice: number,
+  places: Schedule['places'],
+  zone: string,
+  conflict?: Conflict,
+): SlotRow {
   const { offer } = t().plans;
   return {
     choice,
@@ -114,8 +120,8 @@ function places_of(plan: Plan, view: View, page: PlansPage, zone: string): Sched
   const ours =
     you?.person === request.principal
       ? you
-      : (page.under(request.principal, 'answer') ?? page.under(request.principal, 'ring'))?.principal ??
-        view.people.find((one) => one.person === request.principal);
+      : ((page.under(request.principal, 'answer') ?? page.under(request.principal, 'ring'))?.principal ??
+        view.people.find((one) => one.person === request.principal));
   const theirs = first?.role === 'counterpart' ? first : view.people.find((one) => one.person === request.person);
   return [
     { of: ours?.name ?? view.office?.name ?? t().app, zone: ours?.zone ?? zone, place: '' },
@@ -151,9 +157,12 @@ export function plan_card(plan: Plan, plans: readonly Plan[], view: View, page: 
   const slot = schedule ? agreed_slot(schedule.content) : null;
   // One that was cancelled has to be taken out of calendars.
   const standing = schedule?.content.standing;
-  const calendar_slot = standing && standing.state !== 'offering' && (live || state === 'closed') ? standing.slot : null;
-  const may_plan = desk && content !== null && plan.is_proven && ['approved', 'office_calls'].includes(plan.stands ?? '');
-  const calls_back = desk && open && content?.door.door === 'desk' && !plan.is_proven && content.verification.verified !== 'denied';
+  const calendar_slot =
+    standing && standing.state !== 'offering' && (live || state === 'closed') ? standing.slot : null;
+  const may_plan =
+    desk && content !== null && plan.is_proven && ['approved', 'office_calls'].includes(plan.stands ?? '');
+  const calls_back =
+    desk && open && content?.door.door === 'desk' && !plan.is_proven && content.verification.verified !== 'denied';
   const rings = content !== null && (is_principal || page.under(content.principal, 'ring') !== undefined);
   const has_line = person !== null && view.people.some((one) => one.person === person);
 
@@ -175,10 +184,18 @@ export function plan_card(plan: Plan, plans: readonly Plan[], view: View, page: 
     stands: stands(plan, is_theirs),
     // Of a draft, what stands in the content is not claimed by anybody who may decide.
     reason: content?.decision && request?.version.signed.state !== 'draft' ? content.decision.reason || null : null,
-    said: (content?.exchanges ?? []).map((one) => ({ id: one.id, who: texts.said[one.kind](name(one.by)), text: one.text })),
-    proposed: schedule ? [] : (content?.proposed ?? []).map((one, i) => slot_row(one, i, places, zone, plan.conflicts[i])),
+    said: (content?.exchanges ?? []).map((one) => ({
+      id: one.id,
+      who: texts.said[one.kind](name(one.by)),
+      text: one.text,
+    })),
+    proposed: schedule
+      ? []
+      : (content?.proposed ?? []).map((one, i) => slot_row(one, i, places, zone, plan.conflicts[i])),
     offered:
-      on_offer && last ? newest_slots(schedule.content).map((one, i) => slot_row(one, i, places, zone, plan.conflicts[i])) : [],
+      on_offer && last
+        ? newest_slots(schedule.content).map((one, i) => slot_row(one, i, places, zone, plan.conflicts[i]))
+        : [],
     agreed: calendar_slot && !plan.is_forged ? slot_row(calendar_slot, 0, places, zone) : null,
     alike: alike(plan, plans, view),
     is_forged: plan.is_forged,
@@ -189,19 +206,37 @@ export function plan_card(plan: Plan, plans: readonly Plan[], view: View, page: 
       ask_back: ready && open && desk && person !== null,
       answer: ready && open && is_theirs && plan.stands === 'asked',
       forward: ready && open && desk,
-      close: ready && plan.stands !== 'declined' && plan.stands !== 'closed' && !schedule && request !== null && (is_theirs || desk),
+      close:
+        ready &&
+        plan.stands !== 'declined' &&
+        plan.stands !== 'closed' &&
+        !schedule &&
+        request !== null &&
+        (is_theirs || desk),
       call_back: ready && calls_back && rings && has_line ? person : null,
-      offer: ready && !plan.is_forged && (live ? !(on_offer && (last?.side === 'theirs') === is_theirs) : may_plan && state !== 'closed'),
+      offer:
+        ready &&
+        !plan.is_forged &&
+        (live ? !(on_offer && (last?.side === 'theirs') === is_theirs) : may_plan && state !== 'closed'),
       pick: ready && on_offer && !plan.is_forged && theirs_to_choose === is_theirs,
       pick_for_them: ready && on_offer && desk && theirs_to_choose && !reads(schedule, person),
       confirm: ready && desk && !plan.is_forged && state === 'draft' && slot !== null && !on_offer,
       cancel: ready && live,
     },
-    no_call_back: !calls_back ? null : !has_line ? texts.call_back.no_line : !rings ? texts.call_back.no_delegation : null,
+    no_call_back: !calls_back
+      ? null
+      : !has_line
+        ? texts.call_back.no_line
+        : !rings
+          ? texts.call_back.no_delegation
+          : null,
     section: section(plan),
     places,
     person,
-    length_min: content?.length_min ?? newest_slots(schedule?.content ?? ({ rounds: [] } as unknown as Schedule))[0]?.length_min ?? 20,
+    length_min:
+      content?.length_min ??
+      newest_slots(schedule?.content ?? ({ rounds: [] } as unknown as Schedule))[0]?.length_min ??
+      20,
   };
 }
 
@@ -216,7 +251,8 @@ function who_of(plan: Plan, view: View): string {
   const role = view.you?.role;
   const is_theirs = role !== undefined && holds_lines(role);
   if (plan.request && !is_theirs) return author_of(plan)?.name ?? plan.request.content.counterpart;
-  if (plan.request) return view.people.find((one) => one.person === plan.request?.content.principal)?.name ?? view.office?.name ?? '';
+  if (plan.request)
+    return view.people.find((one) => one.person === plan.request?.content.principal)?.name ?? view.office?.name ?? '';
   return plan.schedule?.content.places[is_theirs ? 0 : 1]?.of ?? view.office?.name ?? '';
 }
 
@@ -274,7 +310,8 @@ function stands(plan: Plan, is_theirs: boolean): PlanCard['stands'] {
     if (state === 'closed') return { words: texts.cancelled, level: 'quiet', shape: 'no' };
     if (state === 'approved') return { words: texts.confirmed, level: 'seal', shape: 'seal' };
     if (last?.picked === null && slot) return { words: texts.moving, level: 'amber', shape: 'wait' };
-    if (last?.picked === null) return { words: mine ? texts.offered_them : texts.offered_you, level: 'amber', shape: 'wait' };
+    if (last?.picked === null)
+      return { words: mine ? texts.offered_them : texts.offered_you, level: 'amber', shape: 'wait' };
     return { words: is_theirs ? texts.picked_you : texts.picked, level: 'amber', shape: 'wait' };
   }
   const where = plan.stands ?? 'closed';
@@ -314,7 +351,9 @@ export function plans_screen(plans: readonly Plan[], view: View, page: PlansPage
     title: texts[name],
     cards: cards.filter((card) => card.section === name),
   }));
-  sections[2]?.cards.sort((a, b) => (a.agreed?.start_ms ?? 0) - (b.agreed?.start_ms ?? 0) || compare_names(a.who, b.who));
+  sections[2]?.cards.sort(
+    (a, b) => (a.agreed?.start_ms ?? 0) - (b.agreed?.start_ms ?? 0) || compare_names(a.who, b.who),
+  );
   return { sections: sections.filter((one) => one.cards.length > 0), nothing: cards.length === 0 };
 }
 
@@ -336,15 +375,23 @@ export const waiting_cards = (screen: PlansScreen): PlanCard[] =>
   );
 
 /** Calls that begin soon, of which this person is to be reminded. */
-export function reminders(plans: readonly Plan[], view: View, now: number, zone: string): { id: string; words: string }[] {
+export function reminders(
+  plans: readonly Plan[],
+  view: View,
+  now: number,
+  zone: string,
+): { id: string; words: string }[] {
   return plans.flatMap((plan) => {
     const { schedule } = plan;
-    const slot = schedule && schedule.version.signed.state !== 'closed' && !plan.is_forged ? agreed_slot(schedule.content) : null;
+    const slot =
+      schedule && schedule.version.signed.state !== 'closed' && !plan.is_forged ? agreed_slot(schedule.content) : null;
     const mine = schedule?.content.reminders.find((one) => one.person === view.you?.person);
     if (!slot || !mine) return [];
     const begins = slot.start_ms - mine.before_min * 60_000;
     if (now < begins || now >= slot.start_ms + slot.length_min * 60_000) return [];
-    return [{ id: `${plan.id} ${slot.start_ms}`, words: t().plans.due(who_of(plan, view), time(slot.start_ms, zone) ?? '') }];
+    return [
+      { id: `${plan.id} ${slot.start_ms}`, words: t().plans.due(who_of(plan, view), time(slot.start_ms, zone) ?? '') },
+    ];
   });
 }
 

@@ -10,7 +10,9 @@ export const plans = {
   not_refreshed: (why: string) => `The list could not be updated. ${why}`,
   nothing: { title: 'No planned calls', sentence: 'Requests for calls are shown here.' },
   unread: (n: number, count: string) =>
-    n === 1 ? 'One document could not be opened on this device.' : `${count} documents could not be opened on this device.`,
+    n === 1
+      ? 'One document could not be opened on this device.'
+      : `${count} documents could not be opened on this device.`,
   inbox: 'Waiting for an answer',
   planned: 'Being planned',
   agreed: 'Agreed',

@@ -11,7 +11,9 @@ export const plans: Text['plans'] = {
   not_refreshed: (why) => `La liste n’a pas pu être actualisée. ${why}`,
   nothing: { title: 'Aucun appel prévu', sentence: 'Les demandes d’appel s’affichent ici.' },
   unread: (n, count) =>
-    n === 1 ? 'Un document n’a pas pu être ouvert sur cet appareil.' : `${count} documents n’ont pas pu être ouverts sur cet appareil.`,
+    n === 1
+      ? 'Un document n’a pas pu être ouvert sur cet appareil.'
+      : `${count} documents n’ont pas pu être ouverts sur cet appareil.`,
   inbox: 'En attente de réponse',
   planned: 'En préparation',
   agreed: 'Convenus',
@@ -40,7 +42,12 @@ export const plans: Text['plans'] = {
     subject: 'À quel sujet',
     subject_optional: 'À quel sujet (facultatif)',
     urgency: 'Quand',
-    urgencies: { when_possible: 'Dès que possible', this_week: 'Cette semaine', today: 'Aujourd’hui', now: 'Maintenant' },
+    urgencies: {
+      when_possible: 'Dès que possible',
+      this_week: 'Cette semaine',
+      today: 'Aujourd’hui',
+      now: 'Maintenant',
+    },
     length: 'Durée',
     minutes: (n) => `${n} minutes`,
     more: 'Horaires, langues, autres personnes',
@@ -165,7 +172,8 @@ export const plans: Text['plans'] = {
     give_up: 'Retirer la proposition',
     calendar_file: 'Ajouter au calendrier',
     calendar_cancel: 'Retirer du calendrier',
-    forged: 'Leur réponse modifie ce que votre bureau avait proposé. Ne vous y fiez pas : proposez à nouveau, ou appelez-les.',
+    forged:
+      'Leur réponse modifie ce que votre bureau avait proposé. Ne vous y fiez pas : proposez à nouveau, ou appelez-les.',
     asks_you: (name) => `Un appel avec ${mid(name)}`,
   },
   calendar: {
