@@ -15,8 +15,8 @@ export interface SlotRow {
   start_ms: number;
   /** The time in this person's clock, for labels. */
   yours: string;
-  /** The clocks of all places, each with its name. */
-  clocks: string[];
+  /** What the clocks of all places show. */
+  clocks: { of: string; time: string }[];
   conflict: Conflict | null;
 }
 
@@ -104,8 +104,8 @@ export function slot_row(
     yours: moment(slot.start_ms, zone),
     clocks:
       places.length > 0
-        ? places.map((place) => offer.at(place.of, moment(slot.start_ms, place.zone)))
-        : [offer.at(offer.you, moment(slot.start_ms, zone))],
+        ? places.map((place) => ({ of: place.of, time: moment(slot.start_ms, place.zone) }))
+        : [{ of: offer.you, time: moment(slot.start_ms, zone) }],
     conflict: conflict ?? null,
   };
 }

@@ -18,7 +18,7 @@ export const plans = {
   agreed: 'Agreed',
   over: 'Done',
   enter: 'Enter a request',
-  alike: (names: string) => `This seems to be the same wish as the one from ${names}.`,
+  alike: (names: string) => `Another request seems to be the same wish: ${names}.`,
   waits: (name: string) => `${name} would like to speak with you`,
   changed: 'This changed meanwhile. Read it again.',
   row: {
@@ -150,7 +150,6 @@ export const plans = {
     move: 'Move it',
     title: 'Offer up to five times',
     time: (n: string) => `Time ${n}`,
-    at: (place: string, time: string) => `${place}: ${time}`,
     remind: 'Remind',
     minutes_before: (n: string) => `${n} minutes before`,
     hours_before: (n: string) => (n === '1' ? 'One hour before' : `${n} hours before`),

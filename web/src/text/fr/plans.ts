@@ -1,7 +1,7 @@
 // Requests for calls, and their schedules.
 
 import type { Text } from '..';
-import { mid, of } from './names';
+import { mid } from './names';
 
 export const plans: Text['plans'] = {
   loading: { title: 'Chargement des appels prévus…', sentence: 'Ils sont ouverts sur cet appareil.' },
@@ -19,7 +19,7 @@ export const plans: Text['plans'] = {
   agreed: 'Convenus',
   over: 'Terminés',
   enter: 'Saisir une demande',
-  alike: (names) => `Semble être le même souhait que la demande ${of(names)}.`,
+  alike: (names) => `Une autre demande semble être le même souhait : ${names}.`,
   waits: (name) => `${name} souhaite vous parler`,
   changed: 'Ceci a changé entre-temps. Relisez.',
   row: {
@@ -156,7 +156,6 @@ export const plans: Text['plans'] = {
     move: 'Déplacer',
     title: 'Proposez jusqu’à cinq horaires',
     time: (n) => `Horaire ${n}`,
-    at: (place, time) => `${place} : ${time}`,
     remind: 'Rappel',
     minutes_before: (n) => `${n} minutes avant`,
     hours_before: (n) => (n === '1' ? 'Une heure avant' : `${n} heures avant`),
