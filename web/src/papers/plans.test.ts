@@ -189,6 +189,12 @@ describe('a schedule', () => {
     await theirs.plans.schedule_step(first(theirs.all()), { step: 'pick', choice: 1 });
     expect(theirs.written.at(-1)).toMatchObject({ state: 'draft' });
     expect(theirs.card().can.confirm).toBe(false);
+    const desk = await page(officer, [approved, scheduled('b1', picked(), { about })]);
+    expect([desk.card().can.confirm, desk.card().can.pick]).toEqual([true, false]);
+    await desk.plans.schedule_step(first(desk.all()), { step: 'confirm' });
+    expect(desk.written.at(-1)).toMatchObject({ state: 'approved', due_ms: slot(26).start_ms - 15 * 60_000 });
+    await desk.plans.schedule_step(first(desk.all()), { step: 'cancel' });
+    expect([desk.card().section, desk.card().can.offer]).toEqual(['over', true]);
   });
 
   it('of which their version changes what was offered is not relied on', async () => {

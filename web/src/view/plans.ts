@@ -169,7 +169,7 @@ export function plan_card(plan: Plan, plans: readonly Plan[], view: View, page: 
   return {
     id: plan.id,
     who,
-    where: content ? (author_of(plan)?.organisation ?? content.organisation) : '',
+    where: where_of(plan, is_theirs),
     subject: content?.subject ?? '',
     facts: content
       ? [
@@ -214,10 +214,7 @@ export function plan_card(plan: Plan, plans: readonly Plan[], view: View, page: 
         request !== null &&
         (is_theirs || desk),
       call_back: ready && calls_back && rings && has_line ? person : null,
-      offer:
-        ready &&
-        !plan.is_forged &&
-        (live ? !(on_offer && (last?.side === 'theirs') === is_theirs) : may_plan && state !== 'closed'),
+      offer: ready && (live ? !plan.is_forged && !(on_offer && (last?.side === 'theirs') === is_theirs) : may_plan),
       pick: ready && on_offer && !plan.is_forged && theirs_to_choose === is_theirs,
       pick_for_them: ready && on_offer && desk && theirs_to_choose && !reads(schedule, person),
       confirm: ready && desk && !plan.is_forged && state === 'draft' && slot !== null && !on_offer,
@@ -255,6 +252,10 @@ function who_of(plan: Plan, view: View): string {
     return view.people.find((one) => one.person === plan.request?.content.principal)?.name ?? view.office?.name ?? '';
   return plan.schedule?.content.places[is_theirs ? 0 : 1]?.of ?? view.office?.name ?? '';
 }
+
+/** The other side's organisation; the holder of a line knows whom they ask. */
+const where_of = (plan: Plan, is_theirs: boolean): string =>
+  is_theirs || !plan.request ? '' : (author_of(plan)?.organisation ?? plan.request.content.organisation);
 
 /** Whether the other side reads the schedule: then they choose for themselves. */
 const reads = (schedule: Plan['schedule'], person: string | null): boolean =>
@@ -306,6 +307,7 @@ function stands(plan: Plan, is_theirs: boolean): PlanCard['stands'] {
     const { state } = schedule.version.signed;
     const last = schedule.content.rounds.at(-1);
     const slot = agreed_slot(schedule.content);
+    if (plan.is_forged) return { words: texts.forged, level: 'red', shape: 'alert' };
     const mine = (last?.side === 'theirs') === is_theirs;
     if (state === 'closed') return { words: texts.cancelled, level: 'quiet', shape: 'no' };
     if (state === 'approved') return { words: texts.confirmed, level: 'seal', shape: 'seal' };

@@ -91,6 +91,7 @@ export const plans = {
     confirmed: 'Confirmed',
     moving: 'Another time is offered',
     cancelled: 'Cancelled',
+    forged: 'Not what was offered',
   },
   facts: {
     length: (minutes: string) => `${minutes} min`,
@@ -165,7 +166,8 @@ export const plans = {
     give_up: 'Take the offer back',
     calendar_file: 'Add to calendar',
     calendar_cancel: 'Take out of the calendar',
-    forged: 'Their answer changes what your office had offered. Do not rely on it: offer times again, or call them.',
+    forged:
+      'Their answer changes what your office had offered. Do not rely on it: take the offer back and offer times again, or call them.',
     asks_you: (name: string) => `A call with ${mid(name)}`,
   },
   calendar: {

@@ -97,6 +97,7 @@ export const plans: Text['plans'] = {
     confirmed: 'Confirmé',
     moving: 'Un autre horaire est proposé',
     cancelled: 'Annulé',
+    forged: 'Autre que proposé',
   },
   facts: {
     length: (minutes) => `${minutes} min`,
@@ -172,7 +173,7 @@ export const plans: Text['plans'] = {
     calendar_file: 'Ajouter au calendrier',
     calendar_cancel: 'Retirer du calendrier',
     forged:
-      'Leur réponse modifie ce que votre bureau avait proposé. Ne vous y fiez pas : proposez à nouveau, ou appelez-les.',
+      'Leur réponse modifie ce que votre bureau avait proposé. Ne vous y fiez pas : retirez la proposition et proposez à nouveau, ou appelez-les.',
     asks_you: (name) => `Un appel avec ${mid(name)}`,
   },
   calendar: {
