@@ -121,7 +121,8 @@ export class PlannedCalls {
   /** Reminders that the person has read, by document and time. */
   reminded = $state.raw<ReadonlySet<string>>(new Set());
   readonly #reads = new NumberedReads();
-  #restored = false;
+  /** What was kept on this device is read once, before the first list. */
+  #restoring: Promise<void> | null = null;
 
   constructor(private readonly around: Around) {}
 
@@ -149,7 +150,7 @@ export class PlannedCalls {
   }
 
   async #read(): Promise<Plans> {
-    await this.#restore();
+    await (this.#restoring ??= this.#restore());
     const role = this.around.view()?.you?.role;
     if (role && (delegates(role) || acts_for_others(role)))
       this.delegations = await this.around.read_delegations().catch(() => this.delegations);
@@ -483,8 +484,6 @@ export class PlannedCalls {
   // This person's own calendar, which stays on this device.
 
   async #restore(): Promise<void> {
-    if (this.#restored) return;
-    this.#restored = true;
     this.calendar = await this.#documents.unsent<OwnCalendar>('calendar');
     this.calling ??= await this.#documents.unsent<CallBack>('call-back');
   }
@@ -511,7 +510,7 @@ export class PlannedCalls {
     this.list = { status: 'loading' };
     this.calendar = null;
     this.calling = null;
-    this.#restored = false;
+    this.#restoring = null;
   }
 }
 
