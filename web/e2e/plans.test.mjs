@@ -58,13 +58,13 @@ after(async () => {
 
 test('the holder of a line asks for a call, and what they typed survives a reload', async () => {
   friction.begin();
-  await friction.tap(holder.getByRole('button', { name: 'Ask the President for a call' }));
+  await friction.tap(holder.getByRole('button', { name: 'Ask for a call: The President' }));
   await holder.getByLabel('About what').pressSequentially(SUBJECT, { delay: 20 });
   await holder.getByText('Times, languages, who else').click();
   await holder.getByLabel('Time 1 that suits you').fill(local(2, 15));
   await holder.getByText('Kept on this device until you send it.').waitFor();
   await holder.reload();
-  await holder.getByRole('button', { name: 'Ask the President for a call' }).click();
+  await holder.getByRole('button', { name: 'Ask for a call: The President' }).click();
   await holder.waitForFunction(
     (words) => [...document.querySelectorAll('dialog input')].some((one) => one.value === words),
     SUBJECT,
@@ -152,7 +152,7 @@ test('the desk offers times, they choose, the desk confirms, and both have it in
 test('the principal has a call planned from the list', async () => {
   await home(president, 'People');
   friction.begin();
-  await friction.tap(president.getByRole('button', { name: `Have a call planned with the President of Norland` }));
+  await friction.tap(president.getByRole('button', { name: `Plan a call: ${NAME}` }));
   await president.getByLabel('About what (if you like)').fill(WISH);
   await friction.tap(president.getByRole('button', { name: 'Tell my office' }));
   await card(desk, WISH).getByText('The President wants this call').waitFor();

@@ -23,9 +23,9 @@ export const plans = {
   changed: 'This changed meanwhile. Read it again.',
   row: {
     ask: 'Ask for a call',
-    ask_of: (name: string) => `Ask ${mid(name)} for a call`,
+    ask_of: (name: string) => `Ask for a call: ${name}`,
     wish: 'Plan a call',
-    wish_of: (name: string) => `Have a call planned with ${mid(name)}`,
+    wish_of: (name: string) => `Plan a call: ${name}`,
   },
   form: {
     ask: (name: string) => `Ask ${mid(name)} for a call`,
@@ -160,7 +160,7 @@ export const plans = {
     choose: 'Choose',
     choose_of: (time: string) => `Choose ${time}`,
     they_chose: 'They chose this',
-    they_chose_of: (time: string) => `They chose ${time}`,
+    they_chose_of: (time: string) => `They chose this: ${time}`,
     confirm: 'Confirm',
     cancel: 'Cancel the call',
     give_up: 'Take the offer back',

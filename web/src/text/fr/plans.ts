@@ -24,9 +24,9 @@ export const plans: Text['plans'] = {
   changed: 'Ceci a changé entre-temps. Relisez.',
   row: {
     ask: 'Demander un appel',
-    ask_of: (name) => `Demander un appel à ${mid(name)}`,
+    ask_of: (name) => `Demander un appel : ${name}`,
     wish: 'Prévoir un appel',
-    wish_of: (name) => `Faire prévoir un appel avec ${mid(name)}`,
+    wish_of: (name) => `Prévoir un appel : ${name}`,
   },
   form: {
     ask: (name) => `Demander un appel à ${mid(name)}`,
@@ -166,7 +166,7 @@ export const plans: Text['plans'] = {
     choose: 'Choisir',
     choose_of: (time) => `Choisir ${time}`,
     they_chose: 'Ils ont choisi celui-ci',
-    they_chose_of: (time) => `Ils ont choisi ${time}`,
+    they_chose_of: (time) => `Ils ont choisi celui-ci : ${time}`,
     confirm: 'Confirmer',
     cancel: 'Annuler l’appel',
     give_up: 'Retirer la proposition',
