@@ -22,6 +22,7 @@ import type { ProtectionOffice } from './engine/protection_office';
 import { Delegations } from './delegations.svelte';
 import * as current_page from './engine/current_page';
 import { Documents } from './documents.svelte';
+import { PlannedCalls } from './papers/plans.svelte';
 import { forget_link, has_link, opened_link, put_back_link } from './link';
 import { Lines } from './lines.svelte';
 import { keep_storage } from './page_guard';
@@ -77,6 +78,7 @@ export class App {
   readonly delegations: Delegations;
   readonly lines: Lines;
   readonly documents: Documents;
+  readonly plans: PlannedCalls;
   readonly own_devices: OwnDevices;
   /** A call was to continue here, and stays where it is: there is no microphone. */
   move_refused = $state<'denied' | 'missing' | null>(null);
@@ -178,6 +180,18 @@ export class App {
       return list.status === 'ready' && person !== undefined ? offering(list.value, person, this.now) : [];
     };
     this.documents = new Documents(host, () => this.view?.token ?? null);
+    this.plans = new PlannedCalls({
+      view: () => this.view,
+      documents: this.documents,
+      read_delegations: async () => {
+        await this.delegations.load(this.view?.token);
+        const { list } = this.delegations;
+        return list.status === 'ready' ? list.value.delegations : [];
+      },
+      ring: (person, under) => (under === null ? this.ring(person) : this.ring_for(person, under)),
+      zone,
+      now: () => this.now,
+    });
     this.sso = new OfficeSignIn(office);
     this.shift = new Shift(host, office);
   }
@@ -380,6 +394,7 @@ export class App {
     void this.own_devices.read(named.filter(Boolean), view.token);
     this.registrar.update(before, view);
     this.lines.update(before, view);
+    this.plans.update(before, view);
     // A view before sign-in has no call yet, and must not make the page forget it.
     if (view.call || view.caught_up) {
       const remembered = remember(view.call, this.#remembered);
@@ -710,6 +725,7 @@ export class App {
     if (this.office_alerts.list.status === 'failed') this.office_alerts.list = { status: 'loading' };
     if (this.delegations.list.status === 'failed') this.delegations.list = { status: 'loading' };
     if (this.lines.list.status === 'failed') this.lines.list = { status: 'loading' };
+    if (this.plans.list.status === 'failed') this.plans.list = { status: 'loading' };
     this.#refresh();
   }
 
@@ -720,6 +736,7 @@ export class App {
     if (place === 'alerts') void this.office_alerts.load(this.view?.token);
     if (place === 'acting') void this.delegations.load(this.view?.token);
     if (place === 'lines') void this.lines.load(this.view?.token);
+    if (this.#shows_plans() && this.view?.token && needs_reading(this.plans.list)) void this.plans.load();
     // Under which delegation somebody changes a principal's lines.
     if ((place === 'lines' || place === 'give') && this.view?.you && acts_for_others(this.view.you.role))
       void this.delegations.load(this.view.token);
@@ -731,6 +748,12 @@ export class App {
   #shows_calls(): boolean {
     const place = this.#place();
     return place === 'calls' || (place === 'desk' && this.view !== null && lists_calls(this.view));
+  }
+
+  /** Whether the screen shows planned calls. */
+  #shows_plans(): boolean {
+    const place = this.#place();
+    return place === 'papers' || place === 'paper' || place === 'people';
   }
 
   /** What the route leads to, whatever covers it. */

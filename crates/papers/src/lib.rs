@@ -24,6 +24,7 @@ pub mod profile;
 pub mod readout;
 pub mod request;
 pub mod schedule;
+pub mod steps;
 pub mod trace;
 
 pub use content::{Content, ContentError, Invalid, Reason};

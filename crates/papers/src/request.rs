@@ -170,9 +170,11 @@ pub struct Request {
     pub principal: PersonId,
     /// Who would like to speak, or with whom the principal would: name or title.
     pub counterpart: String,
+    /// The counterpart, if they hold a line.
+    pub person: Option<PersonId>,
     /// Their office or organisation.
     pub organisation: String,
-    /// About what.
+    /// About what; may be empty if the principal wants to talk to them.
     pub subject: String,
     /// How soon.
     pub urgency: Urgency,
@@ -250,7 +252,10 @@ impl Content for Request {
         time("received_ms", self.received_ms)?;
         short("counterpart", &self.counterpart)?;
         optional("organisation", &self.organisation, MAX_SHORT_CHARS)?;
-        required("subject", &self.subject, MAX_PARAGRAPH_CHARS)?;
+        match self.door {
+            Door::Principal => optional("subject", &self.subject, MAX_PARAGRAPH_CHARS)?,
+            _ => required("subject", &self.subject, MAX_PARAGRAPH_CHARS)?,
+        }
         ensure((1..=MAX_LENGTH_MIN).contains(&self.length_min), "length_min", Reason::OutOfRange)?;
         count("proposed", &self.proposed, MAX_PROPOSED)?;
         self.proposed.iter().try_for_each(Slot::check)?;

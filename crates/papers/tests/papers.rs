@@ -28,6 +28,7 @@ fn request() -> Request {
         received_ms: AT,
         principal: person(1),
         counterpart: "The President of Norland".into(),
+        person: None,
         organisation: "Office of the President".into(),
         subject: "The fisheries agreement".into(),
         urgency: Urgency::ThisWeek,

@@ -3,6 +3,7 @@
 import type { Card, DocumentKind, DocumentState, ListedDocument, PageVersion } from '../engine/contract';
 import type { DocumentAnswer, DocumentRequest, NewVersion, Openings } from '../engine/documents';
 import type { Host } from '../engine/host';
+import type { OpenDocument } from '../documents.svelte';
 import type { Problem } from '../engine/problem';
 import { OFFICE } from './people';
 import { NOW } from './views';
@@ -46,6 +47,14 @@ export class FakeDocuments {
       }
       if (one.opened) this.#get(one.document).opened = one.opened;
     }
+  }
+
+  /** A document as the page has it after it was read, for scenes. */
+  opened<T>(document: string): OpenDocument<T> {
+    const { versions, contents, opened } = this.#get(document);
+    const version = versions.at(-1);
+    if (!version) throw new Error('invariant: a document has a version');
+    return { document, versions, version, content: JSON.parse(contents.at(-1) ?? '') as T, opened };
   }
 
   /** In place of `Host.documents`. */

@@ -1379,6 +1379,10 @@ export interface Request {
    */
   others: string[];
   /**
+   * The counterpart, if they hold a line.
+   */
+  person: PersonId | null;
+  /**
    * One person. It must not be logged: it has no `Display`, and its `Debug` shows nothing.
    */
   principal: string;
@@ -1391,7 +1395,7 @@ export interface Request {
    */
   received_ms: number;
   /**
-   * About what.
+   * About what; may be empty if the principal wants to talk to them.
    */
   subject: string;
   /**

@@ -7,6 +7,18 @@ declare module 'telcon-papers' {
   /** Checks a paper of this name (`request`, `schedule`, …) and returns it as it is written. */
   export function check(paper: string, json: string): string;
   export function requests_resemble(one_json: string, other_json: string): boolean;
+  // Arguments and answers of these are JSON of the types in plans.ts.
+  export function request_step(request: string, step: string, known: string, by: string): string;
+  export function request_stands(request: string, known: string): string;
+  export function new_schedule(uid: string, title: string, places: string, step: string, by: string): string;
+  export function schedule_step(schedule: string, step: string, state: string, by: string): string;
+  /** Whether a version by the other side is one step after the version before. */
+  export function is_their_step(after: string, before: string): boolean;
+  export function calendar_file(schedule: string, office: string): string | undefined;
+  export function calendar_conflicts(calendar: Uint8Array, slots: string, zone: string): string;
+  /** When a zone's clocks show `2026-12-01T15:30`. */
+  export function moment_in(zone: string, local: string): number | undefined;
+  export function statement_sha256(statement: string): string;
 }
 
 declare module 'telcon-pdf' {

@@ -10,6 +10,7 @@ import { line_scenes } from './lines';
 import { move_scenes } from './moves';
 import { device_scenes } from './devices';
 import { ASK_CODE, guard } from '../fake/devices';
+import { plan_scenes } from './plans';
 import { protection_scenes } from './protection';
 import { reach_scenes } from './reach';
 import { role_scenes } from './roles';
@@ -297,6 +298,7 @@ export const scenes: Record<string, Scene> = {
   ...reach_scenes,
   ...device_scenes,
   ...alert_scenes,
+  ...plan_scenes,
   ...protection_scenes,
   ...role_scenes,
   ...shift_scenes,

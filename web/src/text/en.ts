@@ -14,6 +14,7 @@ import { lines } from './en/lines';
 import { moves } from './en/moves';
 import { papers } from './en/papers';
 import { people } from './en/people';
+import { plans } from './en/plans';
 import { problems } from './en/problems';
 import { protection } from './en/protection';
 import { push } from './en/push';
@@ -45,6 +46,7 @@ export const en = {
   moves,
   papers,
   people,
+  plans,
   problems,
   protection,
   push,

@@ -15,6 +15,7 @@ import { lines } from './fr/lines';
 import { moves } from './fr/moves';
 import { papers } from './fr/papers';
 import { people } from './fr/people';
+import { plans } from './fr/plans';
 import { problems } from './fr/problems';
 import { protection } from './fr/protection';
 import { push } from './fr/push';
@@ -44,6 +45,7 @@ export const fr: Text = {
   moves,
   papers,
   people,
+  plans,
   problems,
   protection,
   push,
