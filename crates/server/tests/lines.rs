@@ -1078,6 +1078,11 @@ async fn what_was_offered_under_a_delegation_is_closed_when_it_ends_unless_the_d
             _ => None,
         })
     };
+    // The log is written beside what devices are told.
+    while how(kept).is_none() {
+        giver.client.send(&C::Ping { log_size: 0 }).await;
+        giver.client.until(|message| matches!(message, S::Checkpoint { .. }).then_some(())).await;
+    }
     assert_eq!(how(closed_with_it), Some((InvitationClosed::Expired, false)));
     assert_eq!(how(kept), Some((InvitationClosed::Refused, true)));
 }

@@ -46,6 +46,7 @@ pub(super) async fn request(cast: &Cast<'_>, report: &mut Report, told: &mut Tol
         door: Door::Line { line: cast.line },
         received_ms: now,
         principal: president.id(),
+        person: Some(counterpart.card.person),
         counterpart: counterpart.card.name.clone(),
         organisation: counterpart.card.organisation.clone(),
         subject: SUBJECT.to_owned(),

@@ -14,7 +14,7 @@ use anyhow::{Context as _, ensure};
 use telcon_client::{audio::frame::SILENCE, endpoint::Endpoint, note::delivery::DeliveredRecord, papers::Paper};
 use telcon_core::{
     UserCommand,
-    call::green_room::{GreenRoomView, RoomSaid, RoomTerms},
+    call::green_room::{RoomSaid, RoomTerms, view::GreenRoomView},
     view::{CallState, MemberView, View},
 };
 use telcon_papers::{
