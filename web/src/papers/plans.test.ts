@@ -30,17 +30,20 @@ async function page(you: Card, documents: FakeDocument[], more: Partial<View> = 
   const host = { documents: handle } as Host;
   const shown = view({ you: { ...you, device: device(1) }, people: [{ ...norland, reachable: true }], ...more });
   const rung: [string, string | null][] = [];
-  const plans = new PlannedCalls({
-    view: () => shown,
-    documents: new Documents(
-      () => host,
-      () => 'token',
-    ),
-    read_delegations: () => Promise.resolve([delegation]),
-    ring: (person, under) => rung.push([person, under]),
-    zone: 'Europe/Lisbon',
-    now: () => NOW,
-  });
+  /** The page after it was loaded again. */
+  const made = () =>
+    new PlannedCalls({
+      view: () => shown,
+      documents: new Documents(
+        () => host,
+        () => 'token',
+      ),
+      read_delegations: () => Promise.resolve([delegation]),
+      ring: (person, under) => rung.push([person, under]),
+      zone: 'Europe/Lisbon',
+      now: () => NOW,
+    });
+  const plans = made();
   await plans.load();
   const all = (): Plan[] => (plans.list.status === 'ready' ? plans.list.value.plans : []);
   const card = (i = 0) => {
@@ -48,7 +51,7 @@ async function page(you: Card, documents: FakeDocument[], more: Partial<View> = 
     if (!plan) throw new Error('there is no such plan');
     return plan_card(plan, all(), shown, plans, 'Europe/Lisbon');
   };
-  return { plans, all, card, written, rung, shown, fake };
+  return { plans, all, card, written, rung, shown, fake, made };
 }
 
 const first = (all: Plan[]): Plan => {
@@ -242,7 +245,7 @@ describe('a schedule', () => {
 
   it('is compared with a calendar that is kept on this device, and a file that is none is refused', async () => {
     const about = { document: 'a1'.repeat(16) };
-    const { plans, card } = await page(president, [approved, scheduled('b1', schedule(), { about })]);
+    const { plans, card, made } = await page(president, [approved, scheduled('b1', schedule(), { about })]);
     await plans.use_calendar({ name: 'x.ics', text: 'no calendar' });
     expect([plans.calendar, plans.calendar_problem === null]).toEqual([null, false]);
     const day = new Date(slot(26).start_ms).toISOString().slice(0, 10).replaceAll('-', '');
@@ -257,6 +260,11 @@ describe('a schedule', () => {
     ].join('\r\n');
     await plans.use_calendar({ name: 'mine.ics', text });
     expect(card().offered.map((one) => one.conflict)).toEqual(['busy', 'free']);
+    // Two reads at once, as after a sign-in: neither goes without the calendar.
+    const again = made();
+    await Promise.all([again.load(), again.load()]);
+    const known = again.list.status === 'ready' ? again.list.value.plans.map((one) => one.conflicts) : [];
+    expect(known).toEqual([['busy', 'free']]);
     await plans.use_calendar(null);
     expect(card().offered.map((one) => one.conflict)).toEqual([null, null]);
   });
