@@ -23,24 +23,30 @@ const delegation: ListedDelegation = {
 async function page(you: Card, documents: FakeDocument[], more: Partial<View> = {}) {
   const fake = new FakeDocuments(you, documents);
   const written: NewVersion[] = [];
+  /** What is kept on the device is read once this is resolved. */
+  const storage = { opened: Promise.resolve() };
   const handle: Host['documents'] = async (asked, token) => {
     if (asked.is === 'write') written.push(asked.draft);
+    if (asked.is === 'unsent') await storage.opened;
     return fake.handle(asked, token);
   };
   const host = { documents: handle } as Host;
   const shown = view({ you: { ...you, device: device(1) }, people: [{ ...norland, reachable: true }], ...more });
   const rung: [string, string | null][] = [];
-  const plans = new PlannedCalls({
-    view: () => shown,
-    documents: new Documents(
-      () => host,
-      () => 'token',
-    ),
-    read_delegations: () => Promise.resolve([delegation]),
-    ring: (person, under) => rung.push([person, under]),
-    zone: 'Europe/Lisbon',
-    now: () => NOW,
-  });
+  /** The page after it was loaded again. */
+  const made = () =>
+    new PlannedCalls({
+      view: () => shown,
+      documents: new Documents(
+        () => host,
+        () => 'token',
+      ),
+      read_delegations: () => Promise.resolve([delegation]),
+      ring: (person, under) => rung.push([person, under]),
+      zone: 'Europe/Lisbon',
+      now: () => NOW,
+    });
+  const plans = made();
   await plans.load();
   const all = (): Plan[] => (plans.list.status === 'ready' ? plans.list.value.plans : []);
   const card = (i = 0) => {
@@ -48,7 +54,7 @@ async function page(you: Card, documents: FakeDocument[], more: Partial<View> = 
     if (!plan) throw new Error('there is no such plan');
     return plan_card(plan, all(), shown, plans, 'Europe/Lisbon');
   };
-  return { plans, all, card, written, rung, shown, fake };
+  return { plans, all, card, written, rung, shown, fake, made, storage };
 }
 
 const first = (all: Plan[]): Plan => {
@@ -242,7 +248,7 @@ describe('a schedule', () => {
 
   it('is compared with a calendar that is kept on this device, and a file that is none is refused', async () => {
     const about = { document: 'a1'.repeat(16) };
-    const { plans, card } = await page(president, [approved, scheduled('b1', schedule(), { about })]);
+    const { plans, card, made, storage } = await page(president, [approved, scheduled('b1', schedule(), { about })]);
     await plans.use_calendar({ name: 'x.ics', text: 'no calendar' });
     expect([plans.calendar, plans.calendar_problem === null]).toEqual([null, false]);
     const day = new Date(slot(26).start_ms).toISOString().slice(0, 10).replaceAll('-', '');
@@ -257,6 +263,17 @@ describe('a schedule', () => {
     ].join('\r\n');
     await plans.use_calendar({ name: 'mine.ics', text });
     expect(card().offered.map((one) => one.conflict)).toEqual(['busy', 'free']);
+    // Two reads at once, as after a sign-in: neither goes without the calendar.
+    const again = made();
+    let open = (): void => undefined;
+    storage.opened = new Promise((resolve) => (open = resolve));
+    const reads = [again.load(), again.load()];
+    // One that does not wait for the storage is done by then.
+    await new Promise((resolve) => setTimeout(resolve));
+    open();
+    await Promise.all(reads);
+    const known = again.list.status === 'ready' ? again.list.value.plans.map((one) => one.conflicts) : [];
+    expect(known).toEqual([['busy', 'free']]);
     await plans.use_calendar(null);
     expect(card().offered.map((one) => one.conflict)).toEqual([null, null]);
   });
