@@ -1,5 +1,5 @@
 //! Readouts: what an office says in public about a call, signed by the device of somebody who may publish it. The payload is public, and
-//! the certificates are in the header: whoever has the authority's certificate checks it with stock tools.
+//! the certificates are in the header: stock tools check it with the authority's certificate alone.
 
 use crate::{
     chain::VerifiedDevice,

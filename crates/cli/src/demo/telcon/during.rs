@@ -32,6 +32,9 @@ const MAX_BRIDGED_MS: u64 = 150;
 /// Frames of a sound check: a second.
 const SOUND_CHECK_FRAMES: usize = 50;
 
+/// Notes word for word: each with its wording and another one of the same meaning.
+type Quotes = Vec<(ItemId, [&'static str; 2])>;
+
 /// What is known of a call after its end.
 pub(super) struct Call {
     pub(super) call: CallId,
@@ -40,7 +43,7 @@ pub(super) struct Call {
     /// Notes of each note-taker.
     pub(super) notes: Vec<Paper>,
     /// What the President said word for word: the author may give other wordings for copies.
-    pub(super) quotes: Vec<(ItemId, [&'static str; 2])>,
+    pub(super) quotes: Quotes,
     pub(super) record: DeliveredRecord,
     /// The devices of the two who spoke.
     pub(super) speakers: [DeviceId; 2],
@@ -225,11 +228,7 @@ pub(super) async fn call(cast: &mut Cast<'_>, report: &mut Report, told: &mut To
 }
 
 /// Two people write notes, each in a document of their own that the other and the note-taker read.
-async fn take_notes(
-    cast: &Cast<'_>,
-    told: &mut Told,
-    call: CallId,
-) -> anyhow::Result<(Vec<Paper>, Vec<(ItemId, [&'static str; 2])>)> {
+async fn take_notes(cast: &Cast<'_>, told: &mut Told, call: CallId) -> anyhow::Result<(Vec<Paper>, Quotes)> {
     let machine = cast.note_taker.uploader.endpoint.with_engine(|engine, _| engine.device().me().card().person).await?;
     let [president, counterpart] = [&cast.president, &cast.counterpart].map(|person| person.card.name.clone());
     let mut quotes = Vec::new();

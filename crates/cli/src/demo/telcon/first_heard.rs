@@ -58,7 +58,7 @@ impl MediaSink for Noting {
     }
 
     fn on_frame(&mut self, from: DeviceId, frame: &Frame, origin: Origin, now_ms: u64) {
-        // Whoever waits for the other principal is sent silence, and a device that waits plays it.
+        // A device that waits for the other principal plays silence in place of what arrives.
         if origin == Origin::Decoded && frame.iter().any(|sample| sample.unsigned_abs() > AUDIBLE) {
             self.first.0.lock().unwrap_or_else(PoisonError::into_inner).entry(from).or_insert(now_ms);
         }
