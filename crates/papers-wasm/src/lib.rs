@@ -1,6 +1,7 @@
 //! What is written about a call, for browsers: `wasm-bindgen` bindings without logic. JSON goes in and out; every decision is
 //! `telcon-papers`', and so are the types of the JSON.
 
+mod memoranda;
 mod zones;
 
 use serde::{Serialize, de::DeserializeOwned};
@@ -25,13 +26,11 @@ pub(crate) fn written(paper: &impl Content) -> Result<String, JsError> {
 }
 
 /// Reads JSON of an argument that is no paper.
-#[allow(dead_code, reason = "for bindings with arguments of several fields")]
 pub(crate) fn argument<T: DeserializeOwned>(json: &str) -> Result<T, JsError> {
     serde_json::from_str(json).map_err(fail)
 }
 
 /// JSON of an answer that is no paper.
-#[allow(dead_code, reason = "for bindings with answers of several fields")]
 pub(crate) fn answer(value: &impl Serialize) -> Result<String, JsError> {
     serde_json::to_string(value).map_err(fail)
 }

@@ -27,7 +27,6 @@ pub(crate) struct BrowserZone {
 
 impl BrowserZone {
     /// None for a zone that the browser does not know: it throws then.
-    #[allow(dead_code, reason = "for calendars and memoranda")]
     pub(crate) fn new(name: &str) -> Option<Self> {
         let format = |shown: &str| {
             let options = serde_json::json!({ "timeZone": name, "timeZoneName": shown });
