@@ -45,6 +45,17 @@ pub struct Report {
     /// All participants, each once, from the certificates of their devices. A server can omit participants here; the sealed
     /// record has the list that the note-taker's device saw.
     pub people: Vec<Card>,
+    /// Recipients (age) of the custodians to whom its records are sealed, as their note-takers signed it: what is added to the record is
+    /// sealed to them, too. None unless all checks passed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub custodians: Vec<String>,
+}
+
+/// The custodians that the seals name. The digest that a note-taker signed covers them.
+fn custodians(proof: &RecordProof) -> Vec<String> {
+    let seals = proof.records.iter().filter_map(|record| Seal::parse(record.seal.as_bytes(), crate::document::sha256).ok());
+    let named: BTreeSet<String> = seals.flat_map(|seal| seal.custodians).collect();
+    named.into_iter().collect()
 }
 
 fn check(title: &'static str, result: Result<String, String>) -> Check {
@@ -291,6 +302,9 @@ impl Engine {
         let mut report = check_record(self.device().trust(), proof, self.zones());
         report.checks.push(check("Its log continues what this device has seen", log));
         report.ok = report.checks.iter().all(|check| check.ok);
+        if !report.ok {
+            report.custodians.clear();
+        }
         report
     }
 }
@@ -355,5 +369,6 @@ pub fn check_record(trust: &TrustStore, proof: &RecordProof, zones: Zones) -> Re
             people.push(card.clone());
         }
     }
-    Report { ok: checks.iter().all(|check| check.ok), checks, partial, missing: why, people }
+    let ok = checks.iter().all(|check| check.ok);
+    Report { ok, checks, partial, missing: why, people, custodians: if ok { custodians(proof) } else { Vec::new() } }
 }

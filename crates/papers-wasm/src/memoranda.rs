@@ -99,7 +99,7 @@ pub fn confirm_turns(memo: &str, turns: &str) -> Result<String, JsError> {
 /// A person replaces a turn's words. JSON of the memorandum.
 #[wasm_bindgen]
 pub fn rewrite_turn(memo: &str, turn: &str, text: &str) -> Result<String, JsError> {
-    let (mut memo, id) = (read::<Memorandum>(memo)?, argument::<ItemId>(turn)?);
+    let (mut memo, id) = (read::<Memorandum>(memo)?, id_of::<ItemId>(turn)?);
     memo.turns.iter_mut().filter(|turn| turn.id == id).for_each(|turn| turn.rewrite(text));
     written(&memo)
 }
@@ -184,8 +184,7 @@ pub fn memorandum_docx(memo: &str, colophon: &str, offset_seconds: i32) -> Resul
 #[wasm_bindgen]
 pub fn write_note(notes: &str, id: &str, draft: &str, device: &str, person: &str) -> Result<String, JsError> {
     let mut notes: Notes = read(notes)?;
-    let (device, person) = (DeviceId::parse(device).ok_or_else(|| fail("a device's identifier"))?, id_of_person(person)?);
-    notes.write(item(id)?, argument::<Draft>(draft)?, device, person);
+    notes.write(id_of(id)?, argument::<Draft>(draft)?, id_of(device)?, id_of(person)?);
     written(&notes)
 }
 
@@ -193,17 +192,12 @@ pub fn write_note(notes: &str, id: &str, draft: &str, device: &str, person: &str
 #[wasm_bindgen]
 pub fn remove_note(notes: &str, id: &str, device: &str, person: &str) -> Result<String, JsError> {
     let mut notes: Notes = read(notes)?;
-    let (device, person) = (DeviceId::parse(device).ok_or_else(|| fail("a device's identifier"))?, id_of_person(person)?);
-    notes.remove(item(id)?, device, person);
+    notes.remove(id_of(id)?, id_of(device)?, id_of(person)?);
     written(&notes)
 }
 
-fn item(id: &str) -> Result<ItemId, JsError> {
-    ItemId::parse(id).ok_or_else(|| fail("a note's identifier is malformed"))
-}
-
-fn id_of_person(person: &str) -> Result<PersonId, JsError> {
-    PersonId::parse(person).ok_or_else(|| fail("a person's identifier is malformed"))
+fn id_of<T: std::str::FromStr>(id: &str) -> Result<T, JsError> {
+    id.parse().map_err(|_| fail("an identifier is malformed"))
 }
 
 /// Merges a JSON list of `Notes`.

@@ -191,7 +191,7 @@ pub fn join(base: &Memorandum, ours: &Memorandum, theirs: &Memorandum) -> Joined
     for id in ids {
         let (was, mine, other) = (turn(base, id), turn(ours, id), turn(theirs, id));
         let speaker = mine.as_ref().or(other.as_ref()).map(|turn| turn.speaker.clone()).unwrap_or_default();
-        memo.turns.extend(pick(&was, &mine, &other, || both.push(Part::Turn { id, speaker })));
+        memo.turns.extend(pick(&was, &mine, &other, || both.push(Part::Turn { id, speaker: speaker.clone() })));
     }
     memo.turns.sort_by_key(|turn| turn.at_ms);
     memo.decisions =

@@ -10,6 +10,7 @@ import { desk } from './en/desk';
 import { devices } from './en/devices';
 import { enrol } from './en/enrol';
 import { lines } from './en/lines';
+import { memoranda } from './en/memoranda';
 import { moves } from './en/moves';
 import { papers } from './en/papers';
 import { people } from './en/people';
@@ -40,6 +41,7 @@ export const en = {
   devices,
   enrol,
   lines,
+  memoranda,
   moves,
   papers,
   people,

@@ -11,6 +11,7 @@ import { desk } from './fr/desk';
 import { devices } from './fr/devices';
 import { enrol } from './fr/enrol';
 import { lines } from './fr/lines';
+import { memoranda } from './fr/memoranda';
 import { moves } from './fr/moves';
 import { papers } from './fr/papers';
 import { people } from './fr/people';
@@ -39,6 +40,7 @@ export const fr: Text = {
   devices,
   enrol,
   lines,
+  memoranda,
   moves,
   papers,
   people,
