@@ -17,7 +17,7 @@ use telcon_papers::{
     plain::{Sheet, sheet, text},
 };
 use telcon_proto::{
-    CallId, Card, DeviceId, ItemId, PersonId, Role,
+    CallId, Card, ItemId, PersonId, Role,
     document::{DocumentKind, DocumentState},
     document_policy,
     http::RecordLine,
