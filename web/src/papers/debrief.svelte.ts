@@ -78,7 +78,10 @@ export function debrief_of(form: DebriefForm, call: string | null, by: string, n
     by,
     source: 'written',
     at_ms: now_ms,
-    remembered: form.remembered.split(/\n\s*\n/).map((text) => text.trim()).filter(Boolean),
+    remembered: form.remembered
+      .split(/\n\s*\n/)
+      .map((text) => text.trim())
+      .filter(Boolean),
     actions: [...lines(form.ours).map(promise('ours', '')), ...lines(form.theirs).map(promise('theirs', they))],
   };
 }
@@ -124,7 +127,12 @@ export class DebriefWork {
       const others = line ? named(line) : [];
       const they = line && others.find((card) => card.person !== you.person);
       const form = $state.snapshot(this.form);
-      const content = debrief_of(they ? { ...form, with: they.name } : form, line?.call ?? null, you.person, Date.now());
+      const content = debrief_of(
+        they ? { ...form, with: they.name } : form,
+        line?.call ?? null,
+        you.person,
+        Date.now(),
+      );
       const draft = {
         kind: 'debrief',
         ...(line && { about: { call: line.call } }),

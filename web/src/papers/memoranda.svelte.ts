@@ -169,4 +169,3 @@ function verified_people({ report }: CheckedRecord): Card[] {
   if (!report.ok) throw { code: 'record_unproven' } satisfies Problem;
   return report.people;
 }
-

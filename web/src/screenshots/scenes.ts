@@ -6,6 +6,7 @@ import type { Problem } from '../engine/problem';
 import { acting_scenes } from './acting';
 import { alert_scenes } from './alerts';
 import { line_scenes } from './lines';
+import { memorandum_scenes } from './memoranda';
 import { move_scenes } from './moves';
 import { device_scenes } from './devices';
 import { ASK_CODE, guard } from '../fake/devices';
@@ -290,6 +291,7 @@ export const scenes: Record<string, Scene> = {
   'desk-log-broken': at_desk(desk({ notices: recent, log: { size: 90_512, checked_ms: NOW, ok: false, problem: 'The log does not continue' }, alerts: [{ level: 'red', text: 'The office’s log does not continue what this device saw before: it was rewritten. Tell your security officer; make no calls.' }] })),
 
   ...acting_scenes,
+  ...memorandum_scenes,
   ...move_scenes,
   ...line_scenes,
   ...reach_scenes,

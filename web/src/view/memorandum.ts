@@ -54,7 +54,10 @@ export function memorandum_screen(work: MemorandumWork, view: View, zone: string
     signed: signed(version, zone),
     banner: banner === null ? texts.not_marked : may_rise ? texts.may_rise(banner) : banner,
     may_rise,
-    until: state === 'approved' || over || assessment.age.age === 'young' ? null : until(assessment.age, assessment.until_ms, zone),
+    until:
+      state === 'approved' || over || assessment.age.age === 'young'
+        ? null
+        : until(assessment.age, assessment.until_ms, zone),
     open,
     blockers: blockers(assessment.blockers),
     unmarked: assessment.blockers.some(({ blocker }) => blocker.endsWith('_unmarked')),
@@ -89,10 +92,12 @@ function signatures(state: MemoState, edited: boolean, complete: boolean, role: 
   const { one } = t().memoranda;
   const found: MemorandumScreen['signatures'] = [];
   const reviewed = state === 'reviewed' && !edited;
-  if (reviewed && complete && APPROVES.includes(role)) found.push({ state: 'approved', label: one.approve, main: true });
+  if (reviewed && complete && APPROVES.includes(role))
+    found.push({ state: 'approved', label: one.approve, main: true });
   // A change after approval is a draft of its own version before it can be reviewed again.
   const may_review = state === 'draft' || (state === 'reviewed' && edited);
-  if (may_review && complete && REVIEWS.includes(role)) found.push({ state: 'reviewed', label: one.review, main: true });
+  if (may_review && complete && REVIEWS.includes(role))
+    found.push({ state: 'reviewed', label: one.review, main: true });
   if (edited && state !== 'destroyed' && DRAFTS.includes(role))
     found.push({ state: 'draft', label: one.save, main: found.length === 0 });
   return found;

@@ -16,10 +16,16 @@ export const memoranda = {
   failed: 'The list could not be loaded',
   stale: 'Offline. This list may be out of date; it is refreshed when the connection is back.',
   not_refreshed: (why: string) => `This list may be out of date: it could not be loaded again. ${why}`,
-  no_connection: { title: 'No connection', sentence: 'Memoranda are kept at your office, sealed. They are loaded when the connection is back.' },
+  no_connection: {
+    title: 'No connection',
+    sentence: 'Memoranda are kept at your office, sealed. They are loaded when the connection is back.',
+  },
   empty: { title: 'No calls yet', sentence: 'After a call, its memorandum is written here.' },
   unread: (n: number, count: string) =>
-    plural(n, { one: 'One document could not be opened on this device.', other: `${count} documents could not be opened on this device.` }),
+    plural(n, {
+      one: 'One document could not be opened on this device.',
+      other: `${count} documents could not be opened on this device.`,
+    }),
   calls: 'Calls',
   actions: 'Work',
   draft_it: 'Draft memorandum',
@@ -32,18 +38,23 @@ export const memoranda = {
   notes: (n: number, count: string) => plural(n, { one: 'notes of one person', other: `notes of ${count} people` }),
   scheme: 'Marking scheme of new memoranda',
   ending: (n: number, count: string, day: string) =>
-    plural(n, { one: `One day left to finish this draft: until ${day}.`, other: `${count} days left to finish this draft: until ${day}.` }),
+    plural(n, {
+      one: `One day left to finish this draft: until ${day}.`,
+      other: `${count} days left to finish this draft: until ${day}.`,
+    }),
   over: (day: string) => `This draft was to be finished by ${day}. Finish it now, or destroy it.`,
   finish: 'Finish it',
   destroy: 'Destroy draft',
-  destroy_sure: 'The draft is closed for good, and the log keeps that you destroyed it. Earlier versions stay sealed at the office.',
+  destroy_sure:
+    'The draft is closed for good, and the log keeps that you destroyed it. Earlier versions stay sealed at the office.',
   outside: {
     title: 'Calls outside of Telcon',
     report: 'I used another phone',
     report_hint: 'Report a call that did not go over Telcon.',
     at: (day: string, over: string) => `${day} · ${over}`,
     met: 'In the record in time',
-    late: (n: number, count: string) => plural(n, { one: 'In the record, one day late', other: `In the record, ${count} days late` }),
+    late: (n: number, count: string) =>
+      plural(n, { one: 'In the record, one day late', other: `In the record, ${count} days late` }),
     days_left: (n: number, count: string) =>
       plural(n, { one: 'One day left to approve', other: `${count} days left to approve` }),
     overdue: (n: number, count: string) => plural(n, { one: 'One day overdue', other: `${count} days overdue` }),
@@ -54,7 +65,10 @@ export const memoranda = {
     outside_title: 'A call outside of Telcon',
     when: 'When',
     within: 'How exact is that?',
-    exact: { 5: 'To the minute', 30: 'Within half an hour', 180: 'Within three hours', 720: 'That day' } as Record<number, string>,
+    exact: { 5: 'To the minute', 30: 'Within half an hour', 180: 'Within three hours', 720: 'That day' } as Record<
+      number,
+      string
+    >,
     length: 'How long, minutes (if you remember)',
     with: 'With whom',
     over: 'Over what',
@@ -81,7 +95,10 @@ export const memoranda = {
     heading: 'Memorandum of telephone conversation',
     failed: 'The memorandum could not be opened',
     loading: { title: 'One moment', sentence: 'The memorandum is being loaded and opened on this device.' },
-    no_connection: { title: 'No connection', sentence: 'The memorandum is kept at your office, sealed. It is loaded when the connection is back.' },
+    no_connection: {
+      title: 'No connection',
+      sentence: 'The memorandum is kept at your office, sealed. It is loaded when the connection is back.',
+    },
     not_refreshed: (why: string) => `This may be out of date: it could not be loaded again. ${why}`,
     not_marked: 'Not marked yet',
     may_rise: (banner: string) => `${banner} so far`,
@@ -105,7 +122,8 @@ export const memoranda = {
     words_of: (name: string) => `Words of ${name}`,
     confirm: 'Sign off',
     confirm_of: (name: string, at: string) => `Sign off the words of ${name} at ${at}`,
-    confirm_all: (n: number, count: string) => plural(n, { one: 'Sign off the other one', other: `Sign off all ${count}` }),
+    confirm_all: (n: number, count: string) =>
+      plural(n, { one: 'Sign off the other one', other: `Sign off all ${count}` }),
     rewrite: 'Correct',
     rewrite_of: (name: string, at: string) => `Correct the words of ${name} at ${at}`,
     done: 'Done',
@@ -120,18 +138,23 @@ export const memoranda = {
     none_left: 'Nothing stands in the way of approval.',
     blocker: {
       subject_unmarked: 'The subject has no mark.',
-      turns_unmarked: (n: number, count: string) => plural(n, { one: 'One turn has no mark.', other: `${count} turns have no mark.` }),
+      turns_unmarked: (n: number, count: string) =>
+        plural(n, { one: 'One turn has no mark.', other: `${count} turns have no mark.` }),
       decisions_unmarked: (n: number, count: string) =>
         plural(n, { one: 'One decision has no mark.', other: `${count} decisions have no mark.` }),
       actions_unmarked: 'The list of actions has no mark.',
       mark_unknown: (mark: string) => `The mark ${mark} is not one of this scheme.`,
       unconfirmed: (n: number, count: string) =>
-        plural(n, { one: 'One turn has machine words that nobody signed off.', other: `${count} turns have machine words that nobody signed off.` }),
+        plural(n, {
+          one: 'One turn has machine words that nobody signed off.',
+          other: `${count} turns have machine words that nobody signed off.`,
+        }),
       no_participants: 'Nobody took part.',
       no_times: 'Date and time are missing.',
       no_turns: 'Nothing was said.',
       no_classification_block: 'The classification block is missing.',
-      comments_open: (n: number, count: string) => plural(n, { one: 'One comment is open.', other: `${count} comments are open.` }),
+      comments_open: (n: number, count: string) =>
+        plural(n, { one: 'One comment is open.', other: `${count} comments are open.` }),
     },
     go_to: 'Show',
     save: 'Sign a draft version',
@@ -144,10 +167,14 @@ export const memoranda = {
     change_again: 'A change makes it a draft again, as a new version.',
     reviews: {
       same: (version: string) => `Version ${version} was approved as it was reviewed. Verified by this device.`,
-      missing: (version: string) => `Version ${version} claims to be approved, and was not reviewed before. Do not rely on it.`,
-      changed: (version: string) => `Version ${version} is not what was reviewed: it was changed between review and approval. Do not rely on it.`,
-      lowered: (n: number, count: string) => plural(n, { one: 'A mark was lowered.', other: `${count} marks were lowered.` }),
-      incomplete: (version: string) => `Version ${version} claims to be approved, and is not complete. Do not rely on it.`,
+      missing: (version: string) =>
+        `Version ${version} claims to be approved, and was not reviewed before. Do not rely on it.`,
+      changed: (version: string) =>
+        `Version ${version} is not what was reviewed: it was changed between review and approval. Do not rely on it.`,
+      lowered: (n: number, count: string) =>
+        plural(n, { one: 'A mark was lowered.', other: `${count} marks were lowered.` }),
+      incomplete: (version: string) =>
+        `Version ${version} claims to be approved, and is not complete. Do not rely on it.`,
       unknown: (version: string) => `This device cannot open the review of version ${version}, and cannot compare it.`,
     },
     refused: {

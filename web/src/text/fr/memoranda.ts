@@ -54,7 +54,8 @@ export const memoranda: Text['memoranda'] = {
     report_hint: 'Déclarer un appel qui n’est pas passé par Telcon.',
     at: (day, over) => `${day} · ${over}`,
     met: 'Enregistré à temps',
-    late: (n, count) => plural(n, { one: 'Enregistré avec un jour de retard', other: `Enregistré avec ${count} jours de retard` }),
+    late: (n, count) =>
+      plural(n, { one: 'Enregistré avec un jour de retard', other: `Enregistré avec ${count} jours de retard` }),
     days_left: (n, count) =>
       plural(n, { one: 'Il reste un jour pour approuver', other: `Il reste ${count} jours pour approuver` }),
     overdue: (n, count) => plural(n, { one: 'Un jour de retard', other: `${count} jours de retard` }),
@@ -166,7 +167,8 @@ export const memoranda: Text['memoranda'] = {
       missing: (version) => `La version ${version} se dit approuvée, et n’a pas été relue avant. Ne vous y fiez pas.`,
       changed: (version) =>
         `La version ${version} n’est pas ce qui a été relu : elle a été modifiée entre la relecture et l’approbation. Ne vous y fiez pas.`,
-      lowered: (n, count) => plural(n, { one: 'Une marque a été abaissée.', other: `${count} marques ont été abaissées.` }),
+      lowered: (n, count) =>
+        plural(n, { one: 'Une marque a été abaissée.', other: `${count} marques ont été abaissées.` }),
       incomplete: (version) => `La version ${version} se dit approuvée, et n’est pas complète. Ne vous y fiez pas.`,
       unknown: (version) => `Cet appareil ne peut pas ouvrir la relecture de la version ${version}, ni la comparer.`,
     },
