@@ -8,6 +8,7 @@ import { papers } from '.';
 import { readers } from './colleagues';
 import type { Draft, Note, Notes } from './contents';
 import { new_item } from './identifiers';
+import { writes_notes } from './roles';
 import { Unsent } from './unsent';
 
 export interface Heard {
@@ -34,10 +35,6 @@ export const notes_name = (call: string): string => `notes.${call}`;
 /** How long notes wait until they are written as a document, milliseconds. */
 const WRITE_AFTER_MS = 20_000;
 const NONE: Notes = { version: 1, notes: {} };
-
-/** Roles that write notes, by the table of documents. */
-export const takes_notes = (view: View): boolean =>
-  view.you !== null && ['principal', 'scheduler', 'duty_officer', 'note_taker', 'interpreter'].includes(view.you.role);
 
 export class CallNotes {
   /** The call whose notes these are; none outside of calls. */
@@ -66,7 +63,10 @@ export class CallNotes {
   update(view: View): void {
     const { call } = view;
     this.#view = view;
-    const lives = call && (call.state === 'live' || call.state === 'reconnecting') && takes_notes(view) ? call : null;
+    const lives =
+      call && (call.state === 'live' || call.state === 'reconnecting') && view.you && writes_notes(view.you.role)
+        ? call
+        : null;
     if (lives && lives.call !== this.call) this.#begin(lives.call);
     if (lives) this.#listen(lives);
     else if (this.call !== null) this.#end();

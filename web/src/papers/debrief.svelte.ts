@@ -7,6 +7,7 @@ import { problem_of, type Problem } from '../engine/problem';
 import { known_people, named, readers } from './colleagues';
 import type { Action, Debrief, DebriefOf } from './contents';
 import { new_item } from './identifiers';
+import { approves_debriefs } from './roles';
 import { Unsent } from './unsent';
 
 /** What the form has, as it was typed. */
@@ -142,7 +143,7 @@ export class DebriefWork {
       const { document } = await app.documents.write(draft, 'debrief', content);
       this.#kept.keep(null);
       await this.#kept.flush();
-      if (you.role === 'principal') await approve_debrief(app, document);
+      if (approves_debriefs(you.role)) await approve_debrief(app, document);
       return document;
     } catch (error) {
       this.problem = problem_of(error);

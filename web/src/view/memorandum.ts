@@ -3,6 +3,7 @@
 import type { PageVersion, Role, View } from '../engine/contract';
 import type { Approval, Blocker } from '../papers/contents';
 import type { MemorandumWork } from '../papers/memorandum.svelte';
+import { approves_memoranda, drafts_memoranda, reviews_memoranda } from '../papers/roles';
 import { t } from '../text';
 import { format_number } from '../text/format';
 import { date_time } from './clock';
@@ -31,11 +32,6 @@ export interface MemorandumScreen {
   versions: { number: number; title: string; signed: string; before: number | null }[];
 }
 
-// As the table of documents says; devices and servers refuse every other claim.
-const DRAFTS: readonly Role[] = ['principal', 'scheduler', 'duty_officer', 'note_taker'];
-const REVIEWS: readonly Role[] = ['principal', 'scheduler', 'duty_officer'];
-const APPROVES: readonly Role[] = ['principal', 'scheduler'];
-
 export function memorandum_screen(work: MemorandumWork, view: View, zone: string): MemorandumScreen | null {
   const { read, content, assessment, edited } = work;
   const role = view.you?.role;
@@ -45,7 +41,7 @@ export function memorandum_screen(work: MemorandumWork, view: View, zone: string
   const state = version.signed.state as MemoState;
   const { banner, may_rise } = assessment;
   const over = state === 'destroyed';
-  const open = DRAFTS.includes(role) && !over;
+  const open = drafts_memoranda(role) && !over;
   const complete = assessment.blockers.length === 0;
   const { basis } = content.classification ?? {};
   return {
@@ -92,23 +88,23 @@ function signatures(state: MemoState, edited: boolean, complete: boolean, role: 
   const { one } = t().memoranda;
   const found: MemorandumScreen['signatures'] = [];
   const reviewed = state === 'reviewed' && !edited;
-  if (reviewed && complete && APPROVES.includes(role))
+  if (reviewed && complete && approves_memoranda(role))
     found.push({ state: 'approved', label: one.approve, main: true });
   // A change after approval is a draft of its own version before it can be reviewed again.
   const may_review = state === 'draft' || (state === 'reviewed' && edited);
-  if (may_review && complete && REVIEWS.includes(role))
+  if (may_review && complete && reviews_memoranda(role))
     found.push({ state: 'reviewed', label: one.review, main: true });
-  if (edited && state !== 'destroyed' && DRAFTS.includes(role))
+  if (edited && state !== 'destroyed' && drafts_memoranda(role))
     found.push({ state: 'draft', label: one.save, main: found.length === 0 });
   return found;
 }
 
 function hint(state: MemoState, edited: boolean, complete: boolean, role: Role): string | null {
   const { one } = t().memoranda;
-  if (state === 'approved') return DRAFTS.includes(role) ? one.change_again : null;
+  if (state === 'approved') return drafts_memoranda(role) ? one.change_again : null;
   if (!complete) return null;
-  if (state === 'draft' || edited) return REVIEWS.includes(role) ? one.none_left : one.wait_review;
-  return state === 'reviewed' ? (APPROVES.includes(role) ? one.approve_hint : one.wait_approve) : null;
+  if (state === 'draft' || edited) return reviews_memoranda(role) ? one.none_left : one.wait_review;
+  return state === 'reviewed' ? (approves_memoranda(role) ? one.approve_hint : one.wait_approve) : null;
 }
 
 /** One sentence for each kind of blocker, with the first turn that it is about. */
