@@ -51,10 +51,11 @@ pub struct Report {
     pub custodians: Vec<String>,
 }
 
-/// The custodians that the seals name. The digest that a note-taker signed covers them.
-fn custodians(proof: &RecordProof) -> Vec<String> {
-    let seals = proof.records.iter().filter_map(|record| Seal::parse(record.seal.as_bytes(), crate::document::sha256).ok());
-    let named: BTreeSet<String> = seals.flat_map(|seal| seal.custodians).collect();
+/// The custodians that seals name. The digest that a note-taker signed, and the log has, covers them: a seal whose digest is of another
+/// list names nobody.
+fn custodians<'a>(seals: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+    let whole = seals.into_iter().filter_map(|seal| Seal::parse(seal.as_bytes(), crate::document::sha256).ok());
+    let named: BTreeSet<String> = whole.flat_map(|seal| seal.custodians).collect();
     named.into_iter().collect()
 }
 
@@ -370,5 +371,29 @@ pub fn check_record(trust: &TrustStore, proof: &RecordProof, zones: Zones) -> Re
         }
     }
     let ok = checks.iter().all(|check| check.ok);
-    Report { ok, checks, partial, missing: why, people, custodians: if ok { custodians(proof) } else { Vec::new() } }
+    let seals = proof.records.iter().map(|record| record.seal.as_str());
+    Report { ok, checks, partial, missing: why, people, custodians: if ok { custodians(seals) } else { Vec::new() } }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use telcon_proto::{
+        CallId, Digest,
+        seal::{PartDigest, part_name},
+    };
+
+    #[test]
+    fn a_server_cannot_add_itself_to_the_custodians_of_a_record() {
+        let part = PartDigest { name: part_name(0), sha256: Digest::from_bytes([1; 32]), bytes: 4 };
+        let named = vec!["age1pq1x".to_owned(), "age1pq1y".to_owned()];
+        let sha256 = crate::document::sha256;
+        let seal = Seal::unsigned(CallId::from_bytes([7; 16]), vec![part], named.clone(), false, sha256);
+        let text = |seal: &Seal| String::from_utf8(seal.to_json()).unwrap();
+        assert_eq!(custodians([text(&seal).as_str()]), named);
+        let mut more = seal.clone();
+        more.custodians.push("age1pq1z".to_owned());
+        assert_eq!(custodians([text(&more).as_str(), text(&seal).as_str()]), named);
+        assert!(custodians([text(&more).as_str()]).is_empty());
+    }
 }

@@ -150,9 +150,8 @@ pub fn changes(before: &Memorandum, after: &Memorandum) -> Vec<Change> {
     for number in 0..before.decisions.len().max(after.decisions.len()) {
         let (was, now) = (before.decisions.get(number), after.decisions.get(number));
         if was != now {
-            let lowered = was.is_some_and(|was| {
-                is_lower(before, after, (&was.mark, &now.and_then(|now| now.mark.clone())))
-            });
+            let lowered =
+                was.is_some_and(|was| is_lower(before, after, (&was.mark, &now.and_then(|now| now.mark.clone()))));
             let sides = (was.map(|was| of_portion(&before.scheme, was)), now.map(|now| of_portion(&after.scheme, now)));
             found.push(change(Part::Decision { number }, sides.0, sides.1, lowered));
         }

@@ -32,8 +32,12 @@ fn attendee(card: &Card) -> Attendee {
 /// Sorts the people of a call. `people`: from the certificates of its devices; `writers`: the authors of its notes.
 pub fn parties(line: &RecordLine, people: &[Card], writers: &BTreeSet<PersonId>) -> Parties {
     let mut parties = Parties::default();
-    let rang_or_answered =
-        |card: &Card| [Some(&line.from), Some(&line.to), line.answered_by.as_ref()].into_iter().flatten().any(|one| one.is_same_person(card));
+    let rang_or_answered = |card: &Card| {
+        [Some(&line.from), Some(&line.to), line.answered_by.as_ref()]
+            .into_iter()
+            .flatten()
+            .any(|one| one.is_same_person(card))
+    };
     // Caller and callee first, in this order.
     let mut ordered: Vec<&Card> = people.iter().collect();
     ordered.sort_by_key(|card| (!card.is_same_person(&line.from), !rang_or_answered(card)));

@@ -54,7 +54,10 @@ fn a_mark_lowered_between_review_and_approval_is_found() {
     assert_eq!(review_of(&chain[..2], &lowered), Review::Changed { lowered: vec![memo.turns[1].id] });
     let found = changes(&memo, &lowered);
     assert_eq!(found.len(), 1);
-    assert!(found[0].lowered && found[0].part == Part::Turn { id: memo.turns[1].id, speaker: memo.turns[1].speaker.clone() });
+    assert!(
+        found[0].lowered
+            && found[0].part == Part::Turn { id: memo.turns[1].id, speaker: memo.turns[1].speaker.clone() }
+    );
 }
 
 fn review_of(chain: &[Step], memo: &Memorandum) -> Review {
@@ -171,7 +174,14 @@ fn line() -> RecordLine {
 fn people_of_a_call_come_from_its_record() {
     let aide = card(3, Role::DutyOfficer, "America/New_York");
     let other = card(4, Role::DutyOfficer, "America/New_York");
-    let people = [aide.clone(), other, line().to, line().from, card(5, Role::Interpreter, "UTC"), card(6, Role::NoteTaker, "UTC")];
+    let people = [
+        aide.clone(),
+        other,
+        line().to,
+        line().from,
+        card(5, Role::Interpreter, "UTC"),
+        card(6, Role::NoteTaker, "UTC"),
+    ];
     let found = parties(&line(), &people, &[aide.person].into());
     let names = |list: &[Attendee]| list.iter().map(|one| one.name.clone()).collect::<Vec<_>>();
     assert_eq!(names(&found.participants), ["Person 1", "Person 2"]);
@@ -199,7 +209,8 @@ fn a_debrief_is_due_of_a_call_that_left_nothing() {
 
 #[test]
 fn captions_become_a_transcript_of_the_call() {
-    let heard = |start_ms: u64, text: &str| Heard { start_ms, speaker: "a".into(), name: "A".into(), text: text.into() };
+    let heard =
+        |start_ms: u64, text: &str| Heard { start_ms, speaker: "a".into(), name: "A".into(), text: text.into() };
     let transcript = Transcript::of_captions(&[heard(AT + 1_000, "Good [morning?]"), heard(AT - 5, "Early")], AT);
     assert_eq!((transcript.segments[0].start_ms, transcript.segments[1].start_ms), (1_000, 0));
     assert!(transcript.segments[0].end_ms > 1_000);

@@ -220,8 +220,10 @@ export class MemorandumWork {
       return null;
     }
     const { line, report } = await this.app.checked_record(content.call);
-    if (line.records > 0 && !report.ok) throw { code: 'record_unproven' } satisfies Problem;
-    return report.custodians ?? [];
+    const { custodians = [] } = report;
+    // What is approved belongs to the record: without its custodians it would not be in it.
+    if (line.records > 0 && custodians.length === 0) throw { code: 'record_unproven' } satisfies Problem;
+    return custodians;
   }
 
   /** Shows two versions side by side. */
