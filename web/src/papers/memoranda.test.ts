@@ -83,12 +83,27 @@ describe('notes of a call', () => {
   });
 
   it('of two people are shown together, and at the end of the call they are written', async () => {
-    const note: Notes = { version: 1, notes: {} };
-    const colleague = new CallNotes(page(president, documents).documents);
-    colleague.update(view({ you: { ...president, device: device(1) }, call: live({ started_ms: NOW }) }));
-    await colleague.write({ at_ms: 1_000, speaker: '', text: 'From the principal.', kind: { mark: 'quote' } });
-    await colleague.save();
-    expect(note.notes).toEqual({});
+    const edit = { clock: 1, device: device(1), by: president.person };
+    const kind = { mark: 'quote' } as const;
+    const theirs: Notes['notes'][string] = {
+      edit,
+      removed: false,
+      author: president.person,
+      at_ms: 1_000,
+      speaker: '',
+      text: 'From the principal.',
+      kind,
+    };
+    documents = new FakeDocuments(officer, [
+      {
+        document: 'a1'.repeat(16),
+        kind: 'notes',
+        author: president,
+        readers: [officer.person],
+        about: { call: CALL },
+        content: { version: 1, notes: { ['b1'.repeat(16)]: theirs } },
+      },
+    ]);
     const notes = new CallNotes(page(officer, documents).documents);
     notes.update(in_call);
     await notes.write({ at_ms: 2_000, speaker: '', text: 'From the desk.', kind: { mark: 'plain' } });
