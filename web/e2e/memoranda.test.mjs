@@ -100,7 +100,7 @@ test('notes of a call become a memorandum that is reviewed and approved', async 
   assert.ok(files[0].subarray(0, 5).toString() === '%PDF-' && files[0].equals(files[1]));
 
   // What was approved and is changed is a draft again.
-  await desk.getByLabel('Comment').fill('The spring is missing.');
+  await desk.getByRole('textbox', { name: 'Comment' }).fill('The spring is missing.');
   await desk.getByRole('button', { name: 'Add comment' }).click();
   await desk.getByRole('button', { name: 'Sign a draft version' }).click();
   await desk
