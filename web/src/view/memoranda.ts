@@ -96,7 +96,8 @@ export function badge(state: MemoState): MemoRow['badge'] {
     none: ['quiet', undefined],
     draft: ['quiet', 'paper'],
     reviewed: ['amber', 'paper'],
-    approved: ['seal', 'seal'],
+    // Whether the approval follows its review is verified when it is opened.
+    approved: ['quiet', 'seal'],
     destroyed: ['quiet', 'no'],
     debrief_due: ['amber', 'wait'],
     debrief: ['quiet', 'paper'],

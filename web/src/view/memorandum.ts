@@ -7,12 +7,14 @@ import { approves_memoranda, drafts_memoranda, reviews_memoranda } from '../pape
 import { t } from '../text';
 import { format_number } from '../text/format';
 import { date_time } from './clock';
-import { until, type MemoState } from './memoranda';
+import type { Level, Shape } from './labels';
+import { badge, until, type MemoState } from './memoranda';
 
 export interface MemorandumScreen {
   state: MemoState;
   /** `Version 3 · Reviewed`. */
   version: string;
+  look: { level: Level; shape: Shape | undefined };
   signed: string;
   banner: string;
   may_rise: boolean;
@@ -47,6 +49,10 @@ export function memorandum_screen(work: MemorandumWork, view: View, zone: string
   return {
     state,
     version: title(version),
+    look: look(
+      state,
+      work.approvals.find((one) => one.version === version.signed.version),
+    ),
     signed: signed(version, zone),
     banner: banner === null ? texts.not_marked : may_rise ? texts.may_rise(banner) : banner,
     may_rise,
@@ -82,6 +88,12 @@ const title = ({ signed: { version, state } }: PageVersion): string => {
 
 const signed = ({ signed: { author }, logged_ms }: PageVersion, zone: string): string =>
   t().memoranda.one.signed(author.name, date_time(logged_ms, zone) ?? '');
+
+/** An approval is green once this device has compared it with its review, and red where they differ. */
+function look(state: MemoState, approval: Approval | undefined): MemorandumScreen['look'] {
+  if (state !== 'approved' || !approval || approval.review.review === 'unknown') return badge(state);
+  return approval.review.review === 'same' ? { level: 'seal', shape: 'seal' } : { level: 'red', shape: 'alert' };
+}
 
 /** What this person can sign now; the one that leads on is the main one. */
 function signatures(state: MemoState, edited: boolean, complete: boolean, role: Role): MemorandumScreen['signatures'] {
