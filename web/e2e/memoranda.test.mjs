@@ -69,7 +69,7 @@ test('notes of a call become a memorandum that is reviewed and approved', async 
 
   friction.begin();
   await memoranda(desk);
-  await friction.tap(desk.getByRole('button', { name: /^Draft the memorandum/ }));
+  await friction.tap(desk.getByRole('button', { name: /^Draft memorandum: / }));
   await desk.getByRole('heading', { name: 'Memorandum of telephone conversation' }).waitFor({ timeout: 60_000 });
   for (const text of ['Joint patrols for three years.', 'They send a list of inspectors.', 'We answer in a week.'])
     assert.ok((await desk.getByText(text).count()) > 0, text);
@@ -83,7 +83,7 @@ test('notes of a call become a memorandum that is reviewed and approved', async 
 
   friction.begin();
   await memoranda(president);
-  await friction.tap(president.getByRole('button', { name: /^Open the memorandum/ }));
+  await friction.tap(president.getByRole('button', { name: /^Open memorandum: / }));
   await friction.tap(president.getByRole('button', { name: 'Approve' }));
   await president.getByText('was approved as it was reviewed. Verified by this device.').waitFor();
   friction.end('memorandum: approved', { taps: 2 });

@@ -29,10 +29,9 @@ export const memoranda = {
   draft_it: 'Draft memorandum',
   drafting: 'Drafting…',
   open: 'Open memorandum',
-  open_of: (name: string) => `Open the memorandum of the call with ${name}`,
-  draft_of: (name: string) => `Draft the memorandum of the call with ${name}`,
+  /** What a button does, with the call that it is about. */
+  of: (action: string, name: string) => `${action}: ${name}`,
   write_debrief: 'Write debrief',
-  debrief_of: (name: string) => `Write the debrief of the call with ${name}`,
   notes: (n: number, count: string) => plural(n, { one: 'notes of one person', other: `notes of ${count} people` }),
   scheme: 'Marking scheme of new memoranda',
   ending: (n: number, count: string, day: string) =>
@@ -59,7 +58,6 @@ export const memoranda = {
     approve: 'Approve',
     read: 'Read and approve',
     open: 'Open',
-    open_of: (name: string) => `Open the report of the call with ${name}`,
   },
   debrief: {
     title: (name: string) => `Debrief of the call with ${name}`,
@@ -69,6 +67,7 @@ export const memoranda = {
       title: 'No connection',
       sentence: 'The debrief is kept at your office, sealed. It is loaded when the connection is back.',
     },
+    heading: 'Debrief',
     outside_title: 'A call outside of Telcon',
     when: 'When',
     within: 'How exact is that?',

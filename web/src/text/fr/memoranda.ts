@@ -30,10 +30,8 @@ export const memoranda: Text['memoranda'] = {
   draft_it: 'Rédiger le compte rendu',
   drafting: 'Rédaction…',
   open: 'Ouvrir le compte rendu',
-  open_of: (name) => `Ouvrir le compte rendu de l’appel avec ${name}`,
-  draft_of: (name) => `Rédiger le compte rendu de l’appel avec ${name}`,
+  of: (action, name) => `${action} : ${name}`,
   write_debrief: 'Écrire la restitution',
-  debrief_of: (name) => `Écrire la restitution de l’appel avec ${name}`,
   notes: (n, count) => plural(n, { one: 'notes d’une personne', other: `notes de ${count} personnes` }),
   scheme: 'Régime de marquage des nouveaux comptes rendus',
   ending: (n, count, day) =>
@@ -60,7 +58,6 @@ export const memoranda: Text['memoranda'] = {
     approve: 'Approuver',
     read: 'Lire et approuver',
     open: 'Ouvrir',
-    open_of: (name) => `Ouvrir la déclaration de l’appel avec ${name}`,
   },
   debrief: {
     title: (name) => `Restitution de l’appel avec ${name}`,
@@ -70,6 +67,7 @@ export const memoranda: Text['memoranda'] = {
       title: 'Pas de connexion',
       sentence: 'La restitution est conservée scellée à votre bureau. Elle sera chargée au retour de la connexion.',
     },
+    heading: 'Restitution',
     outside_title: 'Un appel hors de Telcon',
     when: 'Quand',
     within: 'Avec quelle précision ?',
