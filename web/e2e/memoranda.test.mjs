@@ -72,7 +72,7 @@ test('notes of a call become a memorandum that is reviewed and approved', async 
   await friction.tap(desk.getByRole('button', { name: /^Draft memorandum: / }));
   await desk.getByRole('heading', { name: 'Memorandum of telephone conversation' }).waitFor({ timeout: 60_000 });
   for (const text of ['Joint patrols for three years.', 'They send a list of inspectors.', 'We answer in a week.'])
-    assert.ok((await desk.getByText(text).count()) > 0, text);
+    await desk.getByText(text).first().waitFor();
   assert.ok((await desk.getByText(OTHER).count()) > 0, 'the participants are those of the record');
   assert.equal(await desk.getByRole('button', { name: 'Sign as reviewed' }).count(), 0, 'nothing is marked yet');
   await desk.getByLabel('Mark', { exact: true }).selectOption('P');

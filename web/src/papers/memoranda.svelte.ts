@@ -39,12 +39,26 @@ export class Memoranda {
   problem = $state.raw<Problem | null>(null);
   schemes = $state.raw<Scheme[]>([]);
   scheme = $state('private');
-  #reads = 0;
+  #loading: Promise<void> | null = null;
+  #again = false;
 
   constructor(private readonly app: App) {}
 
-  async load(): Promise<void> {
-    const read = ++this.#reads;
+  /** Reads everything again. One read at a time: what changes meanwhile is read by one that follows. */
+  load(): Promise<void> {
+    this.#again = true;
+    this.#loading ??= this.#load_all().finally(() => (this.#loading = null));
+    return this.#loading;
+  }
+
+  async #load_all(): Promise<void> {
+    while (this.#again) {
+      this.#again = false;
+      await this.#load();
+    }
+  }
+
+  async #load(): Promise<void> {
     const { documents } = this.app;
     try {
       const module = await papers();
@@ -70,7 +84,6 @@ export class Memoranda {
         const countdown = module.debrief_countdown(JSON.stringify(one.content), filed?.logged_ms, this.app.now);
         return { ...one, countdown: JSON.parse(countdown) as Countdown | null };
       };
-      if (read !== this.#reads) return;
       this.list = {
         status: 'ready',
         value: {
@@ -82,7 +95,7 @@ export class Memoranda {
         },
       };
     } catch (error) {
-      if (read === this.#reads) this.list = failed(this.list, problem_of(error));
+      this.list = failed(this.list, problem_of(error));
     }
   }
 
