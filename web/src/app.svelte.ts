@@ -39,6 +39,7 @@ import { SignIns } from './sign_ins.svelte';
 import { Sound } from './sound.svelte';
 import { OfficeSignIn } from './sso.svelte';
 import { catch_return } from './sso_return';
+import { CallNotes } from './papers/call_notes.svelte';
 import { choose_locale } from './text';
 import { current_locale, type Locale } from './text/state.svelte';
 import { local_zone } from './view/clock';
@@ -79,6 +80,7 @@ export class App {
   readonly lines: Lines;
   readonly documents: Documents;
   readonly plans: PlannedCalls;
+  readonly call_notes: CallNotes;
   readonly own_devices: OwnDevices;
   /** A call was to continue here, and stays where it is: there is no microphone. */
   move_refused = $state<'denied' | 'missing' | null>(null);
@@ -192,6 +194,7 @@ export class App {
       zone,
       now: () => this.now,
     });
+    this.call_notes = new CallNotes(this.documents);
     this.sso = new OfficeSignIn(office);
     this.shift = new Shift(host, office);
   }
@@ -426,6 +429,7 @@ export class App {
     if (rung(view) !== null && rung(view) !== rung(before)) void this.push.close_rings();
     // The office may have been restarted with other rules.
     if (signed_in_again && before !== null) void this.protection.read_policy();
+    this.call_notes.update(view);
     if (ended_now) this.#offer_protection();
     const alerts_changed = before !== null && before.office_alerts?.changes !== view.office_alerts?.changes;
     if (alerts_changed && this.#place() === 'alerts') void this.office_alerts.load(view.token);
@@ -747,7 +751,8 @@ export class App {
   /** Whether the screen shows the list of calls. */
   #shows_calls(): boolean {
     const place = this.#place();
-    return place === 'calls' || (place === 'desk' && this.view !== null && lists_calls(this.view));
+    if (place === 'calls') return true;
+    return (place === 'desk' || place === 'papers') && this.view !== null && lists_calls(this.view);
   }
 
   /** Whether the screen shows planned calls. */
@@ -836,6 +841,17 @@ export class App {
     }
   }
 
+  /** The record of a call, with the checks that this device made of its proof. Rejects with a `Problem`. */
+  checked_record(call: string): Promise<CheckedRecord> {
+    const token = this.view?.token;
+    if (!token) return Promise.reject({ code: 'office_unreachable' } satisfies Problem);
+    return checked_record(
+      () => this.view?.log?.size ?? 0,
+      (size) => this.office.proof(token, call, size),
+      (proof) => this.host().check(proof),
+    );
+  }
+
   async #load_record(call: string): Promise<void> {
     const token = this.view?.token;
     const wanted = () => this.route.at === 'record' && this.route.call === call;
@@ -843,12 +859,7 @@ export class App {
     // Without a log to continue, a proof would be held to nothing.
     if (!token || !this.view?.log) return;
     try {
-      const log_size = () => this.view?.log?.size ?? 0;
-      const value = await checked_record(
-        log_size,
-        (size) => this.office.proof(token, call, size),
-        (proof) => this.host().check(proof),
-      );
+      const value = await this.checked_record(call);
       if (wanted()) this.record = { status: 'ready', value };
     } catch (error) {
       if (wanted()) this.record = failed(this.record, problem_of(error));

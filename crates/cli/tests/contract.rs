@@ -14,8 +14,18 @@ use telcon_core::{
     proof::Report,
 };
 use telcon_papers::{
-    action::Action, brief::Brief, circulation::Circulation, debrief::Debrief, memorandum::Memorandum, notes::Notes,
-    profile::Profile, readout::ReadoutFile, request::Request, schedule::Schedule,
+    action::Action,
+    approval::{Approval, Assessment},
+    brief::Brief,
+    changes::Change,
+    circulation::Circulation,
+    debrief::{Countdown, Debrief},
+    memorandum::{Colophon, Memorandum},
+    notes::{Draft, Notes},
+    profile::Profile,
+    readout::ReadoutFile,
+    request::Request,
+    schedule::Schedule,
 };
 use telcon_proto::{
     delegation::{Delegation, DelegationEnd, DelegationList},
@@ -240,7 +250,13 @@ fn papers() -> Value {
         .written::<Circulation>()
         .written::<Debrief>()
         .written::<ReadoutFile>()
-        .written::<Action>();
+        .written::<Action>()
+        .written::<Approval>()
+        .written::<Assessment>()
+        .written::<Change>()
+        .written::<Colophon>()
+        .written::<Countdown>()
+        .written::<Draft>();
     by_name(types, json!({}))
 }
 

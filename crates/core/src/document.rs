@@ -285,7 +285,7 @@ fn unframed(framed: &[u8]) -> Result<Zeroizing<Vec<u8>>, DocumentError> {
     Ok(Zeroizing::new(content.to_vec()))
 }
 
-fn sha256(bytes: &[u8]) -> Digest {
+pub(crate) fn sha256(bytes: &[u8]) -> Digest {
     use sha2::{Digest as _, Sha256};
     Digest::from_bytes(Sha256::digest(bytes).into())
 }

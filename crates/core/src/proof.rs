@@ -45,6 +45,18 @@ pub struct Report {
     /// All participants, each once, from the certificates of their devices. A server can omit participants here; the sealed
     /// record has the list that the note-taker's device saw.
     pub people: Vec<Card>,
+    /// Recipients (age) of the custodians to whom its records are sealed, as their note-takers signed it: what is added to the record is
+    /// sealed to them, too. None unless all checks passed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub custodians: Vec<String>,
+}
+
+/// The custodians that seals name. The digest that a note-taker signed, and the log has, covers them: a seal whose digest is of another
+/// list names nobody.
+fn custodians<'a>(seals: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+    let whole = seals.into_iter().filter_map(|seal| Seal::parse(seal.as_bytes(), crate::document::sha256).ok());
+    let named: BTreeSet<String> = whole.flat_map(|seal| seal.custodians).collect();
+    named.into_iter().collect()
 }
 
 fn check(title: &'static str, result: Result<String, String>) -> Check {
@@ -291,6 +303,9 @@ impl Engine {
         let mut report = check_record(self.device().trust(), proof, self.zones());
         report.checks.push(check("Its log continues what this device has seen", log));
         report.ok = report.checks.iter().all(|check| check.ok);
+        if !report.ok {
+            report.custodians.clear();
+        }
         report
     }
 }
@@ -355,5 +370,30 @@ pub fn check_record(trust: &TrustStore, proof: &RecordProof, zones: Zones) -> Re
             people.push(card.clone());
         }
     }
-    Report { ok: checks.iter().all(|check| check.ok), checks, partial, missing: why, people }
+    let ok = checks.iter().all(|check| check.ok);
+    let seals = proof.records.iter().map(|record| record.seal.as_str());
+    Report { ok, checks, partial, missing: why, people, custodians: if ok { custodians(seals) } else { Vec::new() } }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use telcon_proto::{
+        CallId, Digest,
+        seal::{PartDigest, part_name},
+    };
+
+    #[test]
+    fn a_server_cannot_add_itself_to_the_custodians_of_a_record() {
+        let part = PartDigest { name: part_name(0), sha256: Digest::from_bytes([1; 32]), bytes: 4 };
+        let named = vec!["age1pq1x".to_owned(), "age1pq1y".to_owned()];
+        let sha256 = crate::document::sha256;
+        let seal = Seal::unsigned(CallId::from_bytes([7; 16]), vec![part], named.clone(), false, sha256);
+        let text = |seal: &Seal| String::from_utf8(seal.to_json()).unwrap();
+        assert_eq!(custodians([text(&seal).as_str()]), named);
+        let mut more = seal.clone();
+        more.custodians.push("age1pq1z".to_owned());
+        assert_eq!(custodians([text(&more).as_str(), text(&seal).as_str()]), named);
+        assert!(custodians([text(&more).as_str()]).is_empty());
+    }
 }

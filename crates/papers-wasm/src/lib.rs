@@ -2,6 +2,7 @@
 //! `telcon-papers`', and so are the types of the JSON.
 
 mod plans;
+mod memoranda;
 mod zones;
 
 use serde::{Serialize, de::DeserializeOwned};

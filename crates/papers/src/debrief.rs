@@ -3,7 +3,7 @@
 use crate::action::Action;
 use crate::content::*;
 use serde::{Deserialize, Serialize};
-use telcon_proto::{CallId, PersonId};
+use telcon_proto::{CallId, PersonId, RecordMode, http::RecordLine};
 
 /// Days until a record of a call outside of the office's system has to be in it: the deadline that 44 U.S.C. 2209(a) and 2911(a) set for
 /// messages sent from other accounts.
@@ -44,7 +44,9 @@ pub struct OutsideCall {
 }
 
 /// How the duty to record an outside call stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(tag = "stands", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Countdown {
     /// It was in the record in time.
     Met,
@@ -54,7 +56,10 @@ pub enum Countdown {
         days: u64,
     },
     /// It is not in the record yet.
-    DaysLeft(u64),
+    DaysLeft {
+        /// Whole days until the deadline.
+        days: u64,
+    },
     /// It is not in the record, and should be.
     Overdue {
         /// Whole days after the deadline.
@@ -74,7 +79,7 @@ impl OutsideCall {
         match filed_ms {
             Some(filed) if filed <= deadline => Countdown::Met,
             Some(filed) => Countdown::Late { days: (filed - deadline) / DAY_MS },
-            None if now_ms <= deadline => Countdown::DaysLeft((deadline - now_ms) / DAY_MS),
+            None if now_ms <= deadline => Countdown::DaysLeft { days: (deadline - now_ms) / DAY_MS },
             None => Countdown::Overdue { days: (now_ms - deadline) / DAY_MS },
         }
     }
@@ -110,6 +115,14 @@ pub struct Debrief {
     pub remembered: Vec<String>,
     /// What was promised.
     pub actions: Vec<Action>,
+}
+
+/// Whether a debrief of a call is due: people spoke, nothing of it is kept, and nobody has written anything down. `is_written`: there are
+/// notes, a memorandum or a debrief of it.
+pub fn is_due(line: &RecordLine, is_written: bool) -> bool {
+    let is_over = line.answered_ms.is_some() && line.ended_ms.is_some();
+    let has_no_record = line.records == 0 && (line.mode == RecordMode::LogOnly || line.missing);
+    is_over && has_no_record && !is_written
 }
 
 impl Content for Debrief {

@@ -6,6 +6,7 @@
 use crate::action::{Action, ActionState, Side};
 use crate::clock::{Shown, ZoneClock, zone_text};
 use crate::content::{Content, MAX_ITEMS, MAX_PARAGRAPH_CHARS, MAX_SHORT_CHARS};
+use crate::debrief::Debrief;
 use crate::marking::Scheme;
 use crate::memorandum::*;
 use crate::notes::{NoteMark, Notes};
@@ -57,6 +58,61 @@ impl Transcript {
         }
         serde_json::from_slice(json).map_err(|error| TranscriptError(error.to_string()))
     }
+}
+
+/// A final line of the captions that a page showed during a call.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Heard {
+    /// When it began, milliseconds since the Unix epoch.
+    pub start_ms: u64,
+    /// The speaker's identifier.
+    pub speaker: String,
+    /// The speaker's name.
+    pub name: String,
+    /// The words, as in a [`Segment`].
+    pub text: String,
+}
+
+/// How long a character takes to say, milliseconds: 150 words a minute. Captions say when a line began, and not when it ended.
+const CHARACTER_MS: u64 = 65;
+
+impl Transcript {
+    /// The transcript of a call that was answered at `answered_ms`, from its captions.
+    pub fn of_captions(lines: &[Heard], answered_ms: u64) -> Self {
+        let segment = |line: &Heard| {
+            let start_ms = line.start_ms.saturating_sub(answered_ms);
+            let length_ms = CHARACTER_MS.saturating_mul(line.text.chars().count() as u64);
+            Segment {
+                start_ms,
+                end_ms: start_ms.saturating_add(length_ms),
+                speaker: line.speaker.clone(),
+                name: line.name.clone(),
+                text: line.text.clone(),
+            }
+        };
+        Self { segments: lines.iter().map(segment).collect() }
+    }
+}
+
+/// Adds what is remembered of a call to its draft, each paragraph as a turn of the person who remembers it.
+pub fn add_debrief(memo: &mut Memorandum, debrief: &Debrief, speaker: &str, mut id: impl FnMut() -> ItemId) {
+    let end_ms = memo.ended_ms.saturating_sub(memo.answered_ms);
+    let remembered = debrief.remembered.iter().filter(|text| !text.trim().is_empty());
+    memo.turns.extend(remembered.map(|text| Turn {
+        id: id(),
+        at_ms: end_ms,
+        length_ms: 0,
+        speaker: cut(speaker, MAX_SHORT_CHARS),
+        runs: vec![Run { kind: RunKind::Plain, text: text.clone() }],
+        origin: Origin::Person,
+        confirmed: true,
+        sensitive: false,
+        mark: None,
+    }));
+    memo.turns.truncate(MAX_TURNS);
+    let known: std::collections::BTreeSet<_> = memo.actions.iter().map(|action| action.id).collect();
+    memo.actions.extend(debrief.actions.iter().filter(|action| !known.contains(&action.id)).cloned());
+    memo.actions.truncate(MAX_ITEMS);
 }
 
 /// What a draft is made of, beside notes and transcript.

@@ -8,8 +8,10 @@
 //! the caller. The crate runs natively and in a browser.
 
 pub mod action;
+pub mod approval;
 pub mod brief;
 pub mod calendar;
+pub mod changes;
 pub mod circulation;
 pub mod clock;
 pub mod content;
@@ -19,6 +21,7 @@ pub mod draft;
 pub mod marking;
 pub mod memorandum;
 pub mod notes;
+pub mod parties;
 pub mod plain;
 pub mod profile;
 pub mod readout;

@@ -262,7 +262,9 @@ pub struct Memorandum {
 }
 
 /// Why a memorandum cannot be approved yet.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(tag = "blocker", content = "of", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Blocker {
     /// The subject has no mark.
     SubjectUnmarked,
@@ -457,6 +459,7 @@ impl Content for Memorandum {
 
 /// Where a memorandum comes from, printed at its end. Known only after it was sealed and logged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Colophon {
     /// The record's identifier.

@@ -71,7 +71,9 @@ pub struct Note {
 }
 
 /// What a note-taker writes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
 pub struct Draft {
     /// The moment of the call, milliseconds after it was answered.
     pub at_ms: u64,

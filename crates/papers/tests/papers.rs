@@ -202,8 +202,8 @@ fn the_law_s_twenty_days_count_from_the_call() {
         with: vec!["The President of Norland".into()],
         reported_ms: AT + 19 * DAY,
     };
-    assert_eq!(outside.countdown(None, AT + 19 * DAY), Countdown::DaysLeft(1));
-    assert_eq!(outside.countdown(None, AT + 20 * DAY), Countdown::DaysLeft(0));
+    assert_eq!(outside.countdown(None, AT + 19 * DAY), Countdown::DaysLeft { days: 1 });
+    assert_eq!(outside.countdown(None, AT + 20 * DAY), Countdown::DaysLeft { days: 0 });
     assert_eq!(outside.countdown(None, AT + 20 * DAY + 1), Countdown::Overdue { days: 0 });
     assert_eq!(outside.countdown(Some(AT + 20 * DAY), AT + 90 * DAY), Countdown::Met);
     assert_eq!(outside.countdown(Some(AT + 25 * DAY), AT + 90 * DAY), Countdown::Late { days: 5 });

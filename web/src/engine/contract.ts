@@ -4795,6 +4795,7 @@ export interface Report {
    * The checks in order.
    */
   checks: Check[];
+  custodians?: string[];
   /**
    * Reason of the *record missing* log entry, if there is one.
    */

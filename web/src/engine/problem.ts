@@ -41,6 +41,7 @@ export type ProblemCode =
   | 'outdated'
   | 'document_changed'
   | 'document_incomplete'
+  | 'record_unproven'
   | 'unknown';
 
 /**

@@ -1592,3 +1592,72 @@ export interface Scheme1 {
    */
   separator: string;
 }
+export type Review =
+  | { review: 'same' }
+  | { review: 'missing' }
+  | { review: 'changed'; lowered: ItemId[] }
+  | { review: 'incomplete' }
+  | { review: 'unknown' };
+export interface Approval {
+  version: number;
+  review: Review;
+}
+export type DraftAge = { age: 'young' } | { age: 'ending'; days: number } | { age: 'over' };
+export type Blocker =
+  | { blocker: 'subject_unmarked' }
+  | { blocker: 'turn_unmarked'; of: ItemId }
+  | { blocker: 'decision_unmarked'; of: number }
+  | { blocker: 'actions_unmarked' }
+  | { blocker: 'mark_unknown'; of: { turn: string | null; mark: string } }
+  | { blocker: 'unconfirmed'; of: ItemId }
+  | { blocker: 'no_participants' }
+  | { blocker: 'no_times' }
+  | { blocker: 'no_turns' }
+  | { blocker: 'no_classification_block' }
+  | { blocker: 'comment_open'; of: ItemId };
+export interface Assessment {
+  banner: string | null;
+  may_rise: boolean;
+  blockers: Blocker[];
+  until_ms: number;
+  age: DraftAge;
+}
+export type Part =
+  | { part: 'subject' }
+  | { part: 'turn'; id: string; speaker: string }
+  | { part: 'decision'; number: number }
+  | { part: 'actions' }
+  | { part: 'frame' }
+  | { part: 'comments' };
+export interface ChangedSide {
+  mark: string;
+  same_before: string;
+  differs: string;
+  same_after: string;
+  unconfirmed: boolean;
+}
+export interface Change {
+  part: Part;
+  before: ChangedSide | null;
+  after: ChangedSide | null;
+  lowered: boolean;
+}
+export interface Colophon {
+  record: string;
+  document_version: number;
+  state: string;
+  digest: string;
+  log_index: number | null;
+  checkpoint: string;
+}
+export type Countdown =
+  | { stands: 'met' }
+  | { stands: 'late'; days: number }
+  | { stands: 'days_left'; days: number }
+  | { stands: 'overdue'; days: number };
+export interface Draft {
+  at_ms: number;
+  speaker: string;
+  text: string;
+  kind: NoteMark;
+}

@@ -19,6 +19,28 @@ declare module 'telcon-papers' {
   /** When a zone's clocks show `2026-12-01T15:30`. */
   export function moment_in(zone: string, local: string): number | undefined;
   export function statement_sha256(statement: string): string;
+  // Memoranda, notes and debriefs: crates/papers-wasm/src/memoranda.rs says what each argument is.
+  export function schemes(): string;
+  export function draft_memorandum(sources: string, notes: string, seed: Uint8Array): string;
+  export function assess_memorandum(memo: string, now_ms: number): string;
+  export function confirm_turns(memo: string, turns: string): string;
+  export function rewrite_turn(memo: string, turn: string, text: string): string;
+  export function turn_texts(memo: string): string;
+  export function memorandum_changes(before: string, after: string): string;
+  export function join_memoranda(base: string, ours: string, theirs: string): string;
+  export function memorandum_approvals(chain: string): string;
+  export function memorandum_review(before: string, memo: string): string;
+  export function destroyed_memorandum(memo: string): string;
+  export function memorandum_offset(memo: string): number;
+  export function memorandum_text(memo: string, colophon: string, offset_seconds: number): string;
+  export function memorandum_docx(memo: string, colophon: string, offset_seconds: number): Uint8Array;
+  export function write_note(notes: string, id: string, draft: string, device: string, person: string): string;
+  export function remove_note(notes: string, id: string, device: string, person: string): string;
+  export function merge_notes(all: string): string;
+  export function shown_notes(notes: string): string;
+  export function debriefs_due(lines: string, written: string): string;
+  export function debrief_countdown(debrief: string, filed_ms: number | undefined, now_ms: number): string;
+  export function may_claim(role: string, kind: string, state: string): boolean;
 }
 
 declare module 'telcon-pdf' {
@@ -27,4 +49,5 @@ declare module 'telcon-pdf' {
   }): Promise<unknown>;
   /** `id` identifies the version: the same gives the same file. */
   export function brief_pdf(brief_json: string, banner: string, id: string): Uint8Array;
+  export function memorandum_pdf(memo: string, colophon: string, offset_seconds: number): Uint8Array;
 }

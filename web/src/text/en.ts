@@ -11,6 +11,7 @@ import { devices } from './en/devices';
 import { enrol } from './en/enrol';
 import { green_room } from './en/green_room';
 import { lines } from './en/lines';
+import { memoranda } from './en/memoranda';
 import { moves } from './en/moves';
 import { papers } from './en/papers';
 import { people } from './en/people';
@@ -43,6 +44,7 @@ export const en = {
   enrol,
   green_room,
   lines,
+  memoranda,
   moves,
   papers,
   people,

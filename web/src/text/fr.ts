@@ -12,6 +12,7 @@ import { devices } from './fr/devices';
 import { enrol } from './fr/enrol';
 import { green_room } from './fr/green_room';
 import { lines } from './fr/lines';
+import { memoranda } from './fr/memoranda';
 import { moves } from './fr/moves';
 import { papers } from './fr/papers';
 import { people } from './fr/people';
@@ -42,6 +43,7 @@ export const fr: Text = {
   enrol,
   green_room,
   lines,
+  memoranda,
   moves,
   papers,
   people,

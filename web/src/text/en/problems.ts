@@ -58,6 +58,8 @@ export const problems = {
     'Nobody signed in. If your passkey is not on this device, choose your phone or a security key when your browser asks. If you have no passkey, protect a device of your own with one first, in its settings.',
   outdated:
     'This page is older than your office allows, and loading it again did not help. Close all of its tabs and open it again. If that does not help, tell your office.',
+  record_unproven:
+    'The record of this call could not be verified, so nothing is written from it. Open the record to see which check failed.',
   document_changed: 'Somebody else changed this document meanwhile. Look at their version, then save yours again.',
   document_incomplete:
     'The office’s server did not show all versions of this document. Try again; if that does not help, tell your security officer.',

@@ -65,6 +65,8 @@ export const problems: Text['problems'] = {
     'Personne ne s’est identifié. Si votre clé d’accès n’est pas sur cet appareil, choisissez votre téléphone ou une clé de sécurité quand votre navigateur le demande. Si vous n’en avez pas, protégez d’abord l’un de vos appareils avec une clé d’accès, dans ses réglages.',
   outdated:
     'Cette page est plus ancienne que ne le permet votre cabinet, et la recharger n’a rien changé. Fermez tous ses onglets et rouvrez-la. Si cela ne suffit pas, prévenez votre cabinet.',
+  record_unproven:
+    'L’enregistrement de cet appel n’a pas pu être vérifié : rien n’est rédigé à partir de lui. Ouvrez-le pour voir quelle vérification a échoué.',
   document_changed:
     'Quelqu’un d’autre a modifié ce document entre-temps. Consultez sa version, puis enregistrez de nouveau la vôtre.',
   document_incomplete:
