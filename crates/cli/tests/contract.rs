@@ -14,8 +14,18 @@ use telcon_core::{
     proof::Report,
 };
 use telcon_papers::{
-    action::Action, brief::Brief, circulation::Circulation, debrief::Debrief, memorandum::Memorandum, notes::Notes,
-    profile::Profile, readout::ReadoutFile, request::Request, schedule::Schedule,
+    action::Action,
+    brief::Brief,
+    circulation::{Circulation, IssuedCopy},
+    debrief::Debrief,
+    memorandum::Memorandum,
+    notes::Notes,
+    plain::Sheet,
+    profile::Profile,
+    readout::ReadoutFile,
+    request::Request,
+    schedule::Schedule,
+    trace::Trace,
 };
 use telcon_proto::{
     delegation::{Delegation, DelegationEnd, DelegationList},
@@ -25,6 +35,7 @@ use telcon_proto::{
     http, limits,
     line::LineList,
     message, node, protection, push,
+    readout::{ReadoutPublished, ReadoutUpload},
     seal::Seal,
     shift, short_code, sso,
 };
@@ -178,6 +189,7 @@ fn page() -> Value {
         .written::<PageVersion>()
         .written::<DocumentList>()
         .written::<DocumentKept>()
+        .written::<ReadoutPublished>()
         .written::<PersonKeys>()
         .written::<ProvenDocument>()
         .written::<PageOutput>()
@@ -238,8 +250,11 @@ fn papers() -> Value {
         .written::<Notes>()
         .written::<Memorandum>()
         .written::<Circulation>()
+        .written::<IssuedCopy>()
         .written::<Debrief>()
         .written::<ReadoutFile>()
+        .written::<Sheet>()
+        .written::<Trace>()
         .written::<Action>();
     by_name(types, json!({}))
 }
@@ -286,7 +301,9 @@ fn openapi() -> Value {
         .written::<DelegationList>()
         .written::<LineList>()
         .read::<DocumentUpload>()
+        .read::<ReadoutUpload>()
         .written::<DocumentKept>()
+        .written::<ReadoutPublished>()
         .written::<DocumentList>()
         .written::<ProvenDocument>()
         .written::<PersonKeys>()

@@ -48,6 +48,7 @@ mod logged;
 mod look;
 mod name;
 mod office;
+mod readout;
 mod recovery;
 mod registrar;
 mod rights;
@@ -79,11 +80,13 @@ pub use document::{
 };
 pub use error::{Flaw, IdentityError, Mismatch, Misuse, Result, Validity};
 pub use invitation::{Invitation, MAX_FRAGMENT_CHARS};
+pub use jws::MAX_JWS_CHARS;
 pub use key::{DeviceKey, SEED_BYTES, verify_signature};
 pub use line::{LINE_TYP, LoggedLine, VerifiedLine, ZoneClock, certify_holder, needs_line, sign_line};
 pub use logged::{LoggedDevice, LoggedEntry, LoggedRing};
 pub use look::Look;
 pub use office::{Office, VerifiedRevocation};
+pub use readout::{READOUT_TYP, sign_readout};
 pub use recovery::{
     RECOVERY_CONFIRMATION_TYP, RECOVERY_TYP, VerifiedConfirmation, VerifiedRecovery, claimed_recovery_id,
 };

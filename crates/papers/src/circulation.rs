@@ -1,10 +1,11 @@
 //! Circulation: named readers, each with a copy of their own.
 
 use crate::content::*;
-use crate::memorandum::Memorandum;
+use crate::memorandum::{Colophon, Memorandum, Run, RunKind};
+use crate::plain::{self, Sheet};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
-use telcon_proto::{Digest, ItemId, PersonId, hex};
+use telcon_proto::{Digest, DocumentId, ItemId, PersonId, hex};
 
 /// Most copies of a memorandum.
 pub const MAX_COPIES: usize = 250;
@@ -96,6 +97,8 @@ pub enum Printing {
 pub struct Copy {
     /// On every page. From 1.
     pub number: u32,
+    /// The document that it is issued as: known before it is, so that issuing goes on where it was interrupted.
+    pub document: DocumentId,
     /// The reader.
     pub reader: PersonId,
     /// The reader's name or title.
@@ -130,6 +133,9 @@ pub struct Circulation {
     pub memorandum: Digest,
     /// Its version.
     pub memorandum_version: u32,
+    /// The name under which its readers are offered again: *small clutch*. Empty: they are not.
+    #[serde(default)]
+    pub group: String,
     /// What readers are told: [`POLICY`], or the office's own words.
     pub policy: String,
     /// Wordings that copies may have.
@@ -139,7 +145,9 @@ pub struct Circulation {
 }
 
 /// A reader who is to get a copy.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
 pub struct Reader {
     /// The person.
     pub person: PersonId,
@@ -152,6 +160,38 @@ pub struct Reader {
 }
 
 impl Circulation {
+    /// Of a memorandum's version, without copies.
+    ///
+    /// # Errors
+    /// If the memorandum is not within its limits, or the alternatives are not about it.
+    pub fn of(
+        memo: &Memorandum,
+        memorandum_version: u32,
+        alternatives: Vec<Alternatives>,
+        group: String,
+    ) -> Result<Self, ContentError> {
+        let circulation = Self {
+            version: Self::VERSION,
+            memorandum: Self::digest_of(&memo.to_json()?),
+            memorandum_version,
+            group,
+            policy: POLICY.to_owned(),
+            alternatives,
+            copies: Vec::new(),
+        };
+        circulation.check()?;
+        circulation.fits(memo)?;
+        Ok(circulation)
+    }
+
+    /// Recalls a reader's copy. False if there is none of this number, or it is recalled already.
+    pub fn recall(&mut self, number: u32, now_ms: u64) -> bool {
+        let open = |copy: &&mut Copy| copy.number == number && copy.recalled_ms.is_none();
+        let Some(copy) = self.copies.iter_mut().find(open) else { return false };
+        copy.recalled_ms = Some(now_ms);
+        true
+    }
+
     /// Adds a copy for a reader. Its wordings differ as much as possible from those of all other copies, and from the record copy's:
     /// a text of several copies, or one whose marks were taken out, then fits none of them. `random` is drawn by the caller.
     pub fn add(&mut self, reader: Reader, random: [u8; 32]) -> &Copy {
@@ -176,9 +216,12 @@ impl Circulation {
         // The first of those that are equally good.
         let choices = (0..CANDIDATES).map(candidate).rev().max_by_key(distance).unwrap_or_default();
         let layout_key = LayoutKey::from_bytes(hash(&[b"telcon copy key 1", &random]));
+        let [id @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] = hash(&[b"telcon copy document 1", &random]);
+        let document = DocumentId::from_bytes(id);
         let Reader { person, name, printing, expires_ms } = reader;
         self.copies.push(Copy {
             number,
+            document,
             reader: person,
             name,
             choices,
@@ -206,6 +249,31 @@ impl Circulation {
         })
     }
 
+    /// What each reader gets, to be sealed to that reader: their own wordings and no others, and no comments.
+    pub fn issue<'a>(&'a self, memo: &'a Memorandum, colophon: &'a Colophon) -> impl Iterator<Item = IssuedCopy> + 'a {
+        self.copies.iter().map(move |copy| {
+            let mut memorandum = Memorandum { comments: Vec::new(), ..memo.clone() };
+            for turn in &mut memorandum.turns {
+                if let Some(text) = self.wording(copy, turn.id) {
+                    turn.runs = vec![Run { kind: RunKind::Plain, text: text.to_owned() }];
+                }
+            }
+            IssuedCopy {
+                version: IssuedCopy::VERSION,
+                policy: self.policy.clone(),
+                copy: IssuedTo {
+                    number: copy.number,
+                    reader: copy.reader,
+                    layout_key: copy.layout_key,
+                    printing: copy.printing,
+                    expires_ms: copy.expires_ms,
+                },
+                memorandum,
+                colophon: colophon.clone(),
+            }
+        })
+    }
+
     /// The digest of a memorandum's content, for [`Circulation::memorandum`].
     pub fn digest_of(json: &[u8]) -> Digest {
         Digest::from_bytes(hash(&[json]))
@@ -217,11 +285,70 @@ impl Circulation {
     }
 }
 
+/// Whose copy it is, and what they may do with it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct IssuedTo {
+    /// [`Copy::number`].
+    pub number: u32,
+    /// The reader.
+    pub reader: PersonId,
+    /// The secret of its layout: the reader's device lays it out, and shows it to nobody.
+    pub layout_key: LayoutKey,
+    /// What the reader may do.
+    pub printing: Printing,
+    /// Until when it may be opened, milliseconds since the Unix epoch; none: until it is recalled.
+    pub expires_ms: Option<u64>,
+}
+
+/// A reader's copy as that reader gets it: the content of a document of kind *copy*.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct IssuedCopy {
+    /// [`Content::VERSION`].
+    pub version: u32,
+    /// What the reader is told before it is shown.
+    pub policy: String,
+    /// Whose it is.
+    pub copy: IssuedTo,
+    /// The memorandum in the copy's wordings.
+    pub memorandum: Memorandum,
+    /// Where it comes from.
+    pub colophon: Colophon,
+}
+
+impl IssuedCopy {
+    /// The paragraphs to lay out with the copy's layout key.
+    pub fn sheet(&self, zone_offset_seconds: i32) -> Sheet {
+        plain::sheet(&self.memorandum, &self.colophon, Some(self.copy.number), zone_offset_seconds, &|_| None)
+    }
+
+    /// Whether it may be shown at a time.
+    pub fn is_open(&self, now_ms: u64) -> bool {
+        self.copy.expires_ms.is_none_or(|expires| now_ms < expires)
+    }
+}
+
+impl Content for IssuedCopy {
+    const MAX_BYTES: usize = Memorandum::MAX_BYTES + 64 * 1024;
+
+    fn check(&self) -> Result<(), Invalid> {
+        required("policy", &self.policy, MAX_PARAGRAPH_CHARS)?;
+        ensure((1..=MAX_COPIES as u32).contains(&self.copy.number), "number", Reason::OutOfRange)?;
+        self.copy.expires_ms.map_or(Ok(()), |ms| time("expires_ms", ms))?;
+        self.colophon.check()?;
+        self.memorandum.check()
+    }
+}
+
 impl Content for Circulation {
     const MAX_BYTES: usize = 4 * 1024 * 1024;
 
     fn check(&self) -> Result<(), Invalid> {
         required("policy", &self.policy, MAX_PARAGRAPH_CHARS)?;
+        optional("group", &self.group, MAX_SHORT_CHARS)?;
         count("alternatives", &self.alternatives, MAX_ITEMS)?;
         unique("alternatives", self.alternatives.iter().map(|alternatives| alternatives.portion))?;
         for alternatives in &self.alternatives {
@@ -234,6 +361,7 @@ impl Content for Circulation {
         count("copies", &self.copies, MAX_COPIES)?;
         unique("copies", self.copies.iter().map(|copy| copy.number))?;
         unique("copies", self.copies.iter().map(|copy| copy.reader))?;
+        unique("copies", self.copies.iter().map(|copy| copy.document))?;
         self.copies.iter().try_for_each(|copy| {
             ensure((1..=MAX_COPIES as u32).contains(&copy.number), "number", Reason::OutOfRange)?;
             short("name", &copy.name)?;

@@ -456,7 +456,9 @@ impl Content for Memorandum {
 }
 
 /// Where a memorandum comes from, printed at its end. Known only after it was sealed and logged.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
 pub struct Colophon {
     /// The record's identifier.
     pub record: String,
@@ -470,4 +472,13 @@ pub struct Colophon {
     pub log_index: Option<u64>,
     /// Size and root of the checkpoint by which it was proven; empty before.
     pub checkpoint: String,
+}
+
+impl Colophon {
+    pub(crate) fn check(&self) -> Result<(), Invalid> {
+        short("record", &self.record)?;
+        short("state", &self.state)?;
+        short("digest", &self.digest)?;
+        optional("checkpoint", &self.checkpoint, MAX_SHORT_CHARS)
+    }
 }

@@ -1,9 +1,11 @@
 //! PDF files, for browsers: `wasm-bindgen` bindings without logic. JSON of papers goes in, bytes come out.
 
+mod copies;
+
 use telcon_papers::{Content, brief::Brief};
 use wasm_bindgen::prelude::*;
 
-fn fail(error: impl std::fmt::Display) -> JsError {
+pub(crate) fn fail(error: impl std::fmt::Display) -> JsError {
     JsError::new(&error.to_string())
 }
 

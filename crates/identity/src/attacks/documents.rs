@@ -5,6 +5,7 @@ use crate::{
     delegation::sign_delegation,
     device_key::sign_device_key,
     document::{DOCUMENT_MAX_DELAY_MS, DocumentHead, LoggedDocumentVersion, sign_document},
+    readout::sign_readout,
 };
 use sha2::{Digest as _, Sha256};
 use telcon_proto::{
@@ -444,5 +445,30 @@ fn a_key_counts_for_the_device_that_signed_it_and_that_the_log_has() {
             let bad = DeviceKeyStatement { recipient: recipient.into(), ..key_statement(&desk.principal.0) };
             refused(office.verify_device_key(&statement(&bad, &desk.principal.0)), Flaw::DeviceKeyForm);
         }
+    }
+}
+
+#[test]
+fn a_readout_is_signed_by_somebody_who_may_publish_and_is_nothing_else() {
+    for suite in SUITES {
+        let desk = Desk::new(suite);
+        let payload = br#"{"version":1,"type":"telcon_readout"}"#;
+        let sign = |role: Role| {
+            let (device, _) = desk.by(role);
+            sign_readout(&device.key, &device.chain, payload)
+        };
+        let office = &desk.world.office;
+        let (device, read) = office.verify_readout(&sign(Role::Scheduler)).unwrap();
+        assert_eq!((device.card().role, &read[..]), (Role::Scheduler, &payload[..]));
+        assert_eq!(office.verify_readout(&sign(Role::NoteTaker)).unwrap_err(), Flaw::DocumentClaim.into());
+        // A signed version of a document is no readout, and a readout no version.
+        let (device, _) = desk.by(Role::Scheduler);
+        let version = sign_document(&device.key, &device.chain, &desk.first());
+        assert_eq!(office.verify_readout(&version).unwrap_err(), Flaw::JwsType.into());
+        assert_eq!(office.verify_version(&sign(Role::Scheduler)).unwrap_err(), Flaw::JwsType.into());
+        // Other words under the same signature.
+        let text = sign(Role::Scheduler);
+        let [header, _, signature] = text.split('.').collect::<Vec<_>>()[..] else { panic!("{text}") };
+        assert_eq!(office.verify_readout(&format!("{header}.e30.{signature}")).unwrap_err(), Flaw::Signature.into());
     }
 }
