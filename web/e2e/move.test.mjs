@@ -3,7 +3,8 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { launch, page_errors, person, until } from './helpers/chromium.mjs';
+import { launch, page_errors, until } from './helpers/chromium.mjs';
+import { enrolled_by } from './helpers/enrolled.mjs';
 import { hopping_tone, longest_silence, note_sound } from './helpers/hopping_tone.mjs';
 import { Office } from './helpers/office.mjs';
 
@@ -12,14 +13,7 @@ const BUDGET_MS = 500;
 
 let office, browser, phone, desk, minister, officer;
 
-async function enrolled(link, title) {
-  const { page } = await person(browser, office.origin);
-  await page.addInitScript(note_sound);
-  await page.goto(link);
-  await page.getByRole('button', { name: 'Enrol this browser' }).click();
-  await page.getByRole('heading', { name: title }).waitFor();
-  return page;
-}
+const enrolled = (link, role = 'principal') => enrolled_by(browser, office, link, role, [note_sound]);
 
 before(async () => {
   office = await Office.make();
@@ -27,11 +21,11 @@ before(async () => {
   const microphone = join(office.dir, 'tone.wav');
   await hopping_tone(microphone);
   browser = await launch({ microphone, args: ['--autoplay-policy=no-user-gesture-required'] });
-  phone = await enrolled(await office.invite('The President', 'principal'), 'People');
+  phone = await enrolled(await office.invite('The President', 'principal'));
   const { view } = await until(phone, () => window.telcon.view?.you);
-  desk = await enrolled(await office.invite_again(view.you.person, 'The President', 'principal'), 'People');
-  minister = await enrolled(await office.invite('The Prime Minister of Estmark', 'principal'), 'People');
-  officer = await enrolled(await office.invite('Duty officer', 'duty-officer'), 'Desk');
+  desk = await enrolled(await office.invite_again(view.you.person, 'The President', 'principal'));
+  minister = await enrolled(await office.invite('The Prime Minister of Estmark', 'principal'));
+  officer = await enrolled(await office.invite('Duty officer', 'duty-officer'), 'duty-officer');
 });
 after(async () => {
   await browser?.close();

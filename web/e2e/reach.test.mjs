@@ -4,7 +4,8 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { launch, page_errors, person, until } from './helpers/chromium.mjs';
+import { launch, page_errors, until } from './helpers/chromium.mjs';
+import { enrolled } from './helpers/enrolled.mjs';
 import { Office } from './helpers/office.mjs';
 import { root } from './helpers/screenshots.mjs';
 
@@ -12,23 +13,13 @@ const fixture = (name) => join(root, '../crates/client/fixtures', name);
 
 let office, browser, president, minister, norland, desk;
 
-/** Enrols a person in a browser of their own. */
-async function enrolled(name, role, title) {
-  const link = await office.invite(name, role);
-  const { page } = await person(browser, office.origin);
-  await page.goto(link);
-  await page.getByRole('button', { name: 'Enrol this browser' }).click();
-  await page.getByRole('heading', { name: title }).waitFor();
-  return page;
-}
-
 before(async () => {
   office = await Office.make();
   browser = await launch({ microphone: fixture('a.wav') });
-  president = await enrolled('The President', 'principal', 'People');
-  minister = await enrolled('The Prime Minister of Estmark', 'principal', 'People');
-  norland = await enrolled('The President of Norland', 'principal', 'People');
-  desk = await enrolled('Duty officer', 'duty-officer', 'Desk');
+  president = await enrolled(browser, office, 'The President');
+  minister = await enrolled(browser, office, 'The Prime Minister of Estmark');
+  norland = await enrolled(browser, office, 'The President of Norland');
+  desk = await enrolled(browser, office, 'Duty officer', 'duty-officer');
   await president.getByRole('button', { name: 'Acting' }).click();
   await president.getByLabel('Who').selectOption({ label: 'Duty officer, Office of the President' });
   await president.getByRole('checkbox', { name: /answer/i }).check();

@@ -5,8 +5,10 @@ use crate::{
     store::{DeviceRow, DocumentStanding, LostDevice},
     switchboard::{DelegationEnding, NewDelegation, NewDeviceKey, NewDocument, NewLine, RefusedRing, VerifiedRing},
 };
-use telcon_identity::{IdentityError, Mismatch, Office, Validity};
-use telcon_proto::{Blob, DelegationId, DeviceId, DocumentId, LineId, ServerMessage, message::RefusalCode};
+use telcon_identity::{IdentityError, Mismatch, Office, Validity, VerifiedDelegation};
+use telcon_proto::{
+    Blob, DelegationId, DeviceId, DocumentId, LineId, ServerMessage, delegation::OnBehalf, message::RefusalCode,
+};
 
 /// Why a device does not sign in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -134,19 +136,36 @@ pub fn verify_first_line(office: &Office, statement: String) -> Result<NewLine, 
     Ok(NewLine { content, by, sha256, statement, follows: None, exists: false })
 }
 
-/// What is known of a line and a delegation when a version of the line is verified.
-pub trait LineHistory {
-    /// The newest statement of a line that is in the log.
-    ///
-    /// # Errors
-    /// Why it is not known, as a sentence for who sends the next one.
-    fn newest_line(&self, line: &LineId) -> Result<Option<String>, String>;
-
+/// What is known of a delegation when a statement is verified that names it.
+pub trait DelegationHistory {
     /// The statement of a delegation that is in the log.
     ///
     /// # Errors
     /// Why it is not known.
     fn delegation(&self, delegation: &DelegationId) -> Result<Option<String>, String>;
+
+    /// The delegation that a statement names, verified. None if it names none, or one that is not known.
+    ///
+    /// # Errors
+    /// Why it is not known, or the sentence of `unverified` for one that does not verify.
+    fn named(
+        &self,
+        office: &Office,
+        on_behalf: Option<&OnBehalf>,
+        unverified: impl Fn(IdentityError) -> String,
+    ) -> Result<Option<VerifiedDelegation>, String> {
+        let statement = on_behalf.map(|under| self.delegation(&under.delegation)).transpose()?.flatten();
+        statement.map(|statement| office.verify_delegation(&statement)).transpose().map_err(unverified)
+    }
+}
+
+/// What is known of a line when a version of it is verified.
+pub trait LineHistory: DelegationHistory {
+    /// The newest statement of a line that is in the log.
+    ///
+    /// # Errors
+    /// Why it is not known, as a sentence for who sends the next one.
+    fn newest_line(&self, line: &LineId) -> Result<Option<String>, String>;
 }
 
 /// Verifies a version of a line: its signature and content, the delegation that it names, and, where the version is known that it
@@ -155,16 +174,11 @@ pub trait LineHistory {
 ///
 /// # Errors
 /// Why not, as a sentence for its sender.
-pub fn verify_line(office: &Office, statement: String, history: &dyn LineHistory) -> Result<NewLine, String> {
+pub fn verify_line(office: &Office, statement: String, history: &impl LineHistory) -> Result<NewLine, String> {
     let unverified = |error: IdentityError| format!("this version of the line does not verify: {error}");
     let verified = office.verify_line(&statement).map_err(unverified)?;
     let content = verified.content().clone();
-    let delegation = match content.on_behalf {
-        Some(under) => history.delegation(&under.delegation)?,
-        None => None,
-    };
-    let delegation =
-        delegation.map(|statement| office.verify_delegation(&statement)).transpose().map_err(unverified)?;
+    let delegation = history.named(office, content.on_behalf.as_ref(), unverified)?;
     verified.check_delegation(delegation.as_ref()).map_err(unverified)?;
     let mut follows = None;
     if content.version > 1
@@ -190,19 +204,13 @@ pub fn verify_device_key(office: &Office, statement: String) -> Result<NewDevice
     Ok(NewDeviceKey { device: verified.device().device(), sha256: verified.sha256(), statement })
 }
 
-/// What is known of a document and a delegation when a version of the document is verified.
-pub trait DocumentHistory {
+/// What is known of a document when a version of it is verified.
+pub trait DocumentHistory: DelegationHistory {
     /// The newest statement of a document that is stored.
     ///
     /// # Errors
     /// Why it is not known, as a sentence for who sends the next one.
     fn newest_version(&self, document: &DocumentId) -> Result<Option<String>, String>;
-
-    /// The statement of a delegation that is in the log.
-    ///
-    /// # Errors
-    /// Why it is not known.
-    fn delegation(&self, delegation: &DelegationId) -> Result<Option<String>, String>;
 }
 
 /// Verifies a version of a document: its signature and content, that it is for this sealed file, the delegation that it names, and, where
@@ -214,18 +222,13 @@ pub fn verify_document(
     office: &Office,
     statement: String,
     ciphertext: &[u8],
-    history: &dyn DocumentHistory,
+    history: &impl DocumentHistory,
 ) -> Result<NewDocument, String> {
     let unverified = |error: IdentityError| format!("this version of the document does not verify: {error}");
     let verified = office.verify_version(&statement).map_err(unverified)?;
     verified.check_ciphertext(ciphertext).map_err(unverified)?;
     let content = verified.content().clone();
-    let delegation = match content.on_behalf {
-        Some(under) => history.delegation(&under.delegation)?,
-        None => None,
-    };
-    let delegation =
-        delegation.map(|statement| office.verify_delegation(&statement)).transpose().map_err(unverified)?;
+    let delegation = history.named(office, content.on_behalf.as_ref(), unverified)?;
     verified.check_delegation(delegation.as_ref()).map_err(unverified)?;
     let mut follows = None;
     if content.version > 1

@@ -5,7 +5,6 @@ mod common;
 
 use common::{Client, Device, Office, now_ms};
 use telcon_identity::{Ask, Registrar, verify_request};
-use telcon_log::DiskReader;
 use telcon_proto::{
     AlertKind, Blob, CallId, Card, ClientMessage as C, DeviceId, InvitationId, OfficeAlert, RecordMode, Role,
     ServerMessage as S,
@@ -67,14 +66,8 @@ async fn list(office: &Office, client: &Client, query: &str) -> (u16, Option<Ale
 
 /// The alerts that the log states, newest first.
 fn logged(office: &Office) -> Vec<OfficeAlert> {
-    let archive = office.dir.path().join("server/archive");
-    let tree = DiskReader::new(archive.join("log"));
-    let text = std::fs::read_to_string(archive.join("log/checkpoint")).unwrap();
-    let signed = office.anchor.log_key().verify_checkpoint(&text).unwrap();
-    let entries = telcon_log::tree::Tree::new(&tree, signed.size);
-    let entries = entries.entries(0..signed.size).unwrap().map(Result::unwrap);
-    let mut alerts: Vec<_> =
-        entries.filter_map(|(index, bytes)| OfficeAlert::of_entry(index, &ReadEntry::parse(&bytes).known()?)).collect();
+    let alert = |(index, bytes): (u64, Vec<u8>)| OfficeAlert::of_entry(index, &ReadEntry::parse(&bytes).known()?);
+    let mut alerts: Vec<_> = office.log_bytes().into_iter().filter_map(alert).collect();
     alerts.reverse();
     alerts
 }

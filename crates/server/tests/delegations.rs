@@ -5,11 +5,10 @@ mod common;
 use common::{Client, Device, Office, now_ms};
 use std::collections::BTreeSet;
 use telcon_identity::{sign_delegation, sign_delegation_end, sign_ring};
-use telcon_log::DiskReader;
 use telcon_proto::{
     CallId, ClientMessage as C, DelegationId, PersonId, RecordMode, Role, ServerMessage as S, WIRE_VERSION,
     delegation::{Act, Delegation, DelegationEnd, DelegationList, OnBehalf},
-    entry::{Entry, ReadEntry},
+    entry::Entry,
     message::{RefusalCode, Ring},
 };
 
@@ -91,16 +90,6 @@ async fn list(office: &Office, client: &Client) -> (u16, Option<DelegationList>)
     (answer.status, (answer.status == 200).then(|| answer.json()))
 }
 
-fn entries(office: &Office) -> Vec<Entry> {
-    let archive = office.dir.path().join("server/archive");
-    let tree = DiskReader::new(archive.join("log"));
-    let text = std::fs::read_to_string(archive.join("log/checkpoint")).unwrap();
-    let signed = office.anchor.log_key().verify_checkpoint(&text).unwrap();
-    let entries = telcon_log::tree::Tree::new(&tree, signed.size);
-    let entries = entries.entries(0..signed.size).unwrap();
-    entries.filter_map(|entry| ReadEntry::parse(&entry.unwrap().1).known()).collect()
-}
-
 #[tokio::test]
 async fn a_delegation_is_told_to_those_concerned_and_a_ring_under_it_carries_its_proofs() {
     let office = Office::start().await;
@@ -155,9 +144,9 @@ async fn a_delegation_is_told_to_those_concerned_and_a_ring_under_it_carries_its
         })
         .await;
     assert_eq!((&notice.acts_for[0].principal, notice.acts_for[0].act), (&principal.card, Act::Ring));
-    let kinds: BTreeSet<_> = entries(&office).iter().map(Entry::kind).collect();
+    let kinds: BTreeSet<_> = office.log_entries().iter().map(Entry::kind).collect();
     assert!(kinds.contains("delegation_given"));
-    let named = entries(&office).into_iter().find_map(|entry| match entry {
+    let named = office.log_entries().into_iter().find_map(|entry| match entry {
         Entry::CallOpened { delegation, .. } => delegation,
         _ => None,
     });
@@ -249,7 +238,7 @@ async fn an_ended_delegation_stays_ended_after_a_restart() {
     let (_, Some(listed)) = list(&office, &of_principal).await else { panic!("a list") };
     assert!(listed.delegations[0].ended_ms.is_some());
     let ended: Vec<_> =
-        entries(&office).into_iter().filter(|entry| matches!(entry, Entry::DelegationEnded { .. })).collect();
+        office.log_entries().into_iter().filter(|entry| matches!(entry, Entry::DelegationEnded { .. })).collect();
     assert!(
         matches!(&ended[..], [Entry::DelegationEnded { by: Some(by), statement_sha256: Some(_), .. }] if *by == officer.id)
     );

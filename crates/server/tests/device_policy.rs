@@ -3,12 +3,11 @@
 mod common;
 
 use common::{Client, DOMAIN, Device, Office, now_ms};
-use telcon_log::DiskReader;
 use telcon_proto::{
     AlertKind, ClientMessage as C, Digest, PersonId, Role, ServerMessage as S, WIRE_VERSION,
     alert::ReportedAlert,
     device_policy::DevicePolicy,
-    entry::{Entry, ReadEntry},
+    entry::Entry,
     http::{ApiError, DeviceList},
     message::RefusalCode,
     protection::ProtectionPolicy,
@@ -170,17 +169,11 @@ async fn a_person_gets_no_more_devices_than_the_office_says() {
 
 /// The digests of rules that are in the log.
 fn digests(office: &Office) -> Vec<Digest> {
-    let archive = office.dir.path().join("server/archive");
-    let tree = DiskReader::new(archive.join("log"));
-    // A new office has published no checkpoint.
-    let Ok(text) = std::fs::read_to_string(archive.join("log/checkpoint")) else { return Vec::new() };
-    let signed = office.anchor.log_key().verify_checkpoint(&text).unwrap();
-    let entries = telcon_log::tree::Tree::new(&tree, signed.size);
-    let changed = |bytes: &[u8]| match ReadEntry::parse(bytes).known() {
-        Some(Entry::DevicePolicyChanged { policy_sha256, .. }) => Some(policy_sha256),
+    let changed = |entry| match entry {
+        Entry::DevicePolicyChanged { policy_sha256, .. } => Some(policy_sha256),
         _ => None,
     };
-    entries.entries(0..signed.size).unwrap().filter_map(|entry| changed(&entry.unwrap().1)).collect()
+    office.log_entries().into_iter().filter_map(changed).collect()
 }
 
 #[tokio::test]

@@ -6,14 +6,13 @@ mod common;
 use common::{Answer, Client, Device, Office, now_ms};
 use sha2::{Digest as _, Sha256};
 use telcon_identity::{DocumentHead, sign_device_key, sign_document};
-use telcon_log::DiskReader;
 use telcon_proto::{
     Blob, ClientMessage as C, Digest, DocumentId, PersonId, Role, ServerMessage as S,
     device_key::{DeviceKeyStatement, PersonKeys},
     document::{
         DocumentKept, DocumentKind, DocumentList, DocumentState, DocumentUpload, DocumentVersion, ProvenDocument,
     },
-    entry::{Entry, ReadEntry},
+    entry::Entry,
 };
 
 const DOCUMENT: DocumentId = DocumentId::from_bytes([0xdc; 16]);
@@ -88,17 +87,6 @@ async fn changed(client: &mut Client) -> u32 {
     client.until(changed).await
 }
 
-/// Everything that the log has.
-fn entries(office: &Office) -> Vec<Entry> {
-    let archive = office.dir.path().join("server/archive");
-    let tree = DiskReader::new(archive.join("log"));
-    let text = std::fs::read_to_string(archive.join("log/checkpoint")).unwrap();
-    let signed = office.anchor.log_key().verify_checkpoint(&text).unwrap();
-    let tree = telcon_log::tree::Tree::new(&tree, signed.size);
-    let entries = tree.entries(0..signed.size).unwrap();
-    entries.filter_map(|entry| ReadEntry::parse(&entry.unwrap().1).known()).collect()
-}
-
 #[tokio::test]
 async fn a_device_states_its_key_once_and_others_get_it_with_proofs() {
     let mut office = Office::start().await;
@@ -138,7 +126,7 @@ async fn a_device_states_its_key_once_and_others_get_it_with_proofs() {
     assert_eq!((verified.person(), &*verified.key().content().recipient), (principal.person(), "age1pq1qqqqqq"));
     drop(client);
     office.stop().await;
-    let stated = entries(&office).into_iter().filter(|entry| matches!(entry, Entry::DeviceKey { .. })).count();
+    let stated = office.log_entries().into_iter().filter(|entry| matches!(entry, Entry::DeviceKey { .. })).count();
     assert_eq!(stated, 1);
     office.run().await;
     let client = Client::sign_in(office.addr(), &principal).await;
@@ -193,7 +181,8 @@ async fn a_document_is_written_listed_and_read_by_its_readers_and_by_nobody_else
     assert_eq!(none, DocumentList::default());
     drop((writes, reads, snoops));
     office.stop().await;
-    let logged: Vec<_> = entries(&office)
+    let logged: Vec<_> = office
+        .log_entries()
         .into_iter()
         .filter_map(|entry| if let Entry::DocumentVersion { version, .. } = entry { Some(version) } else { None })
         .collect();
@@ -229,7 +218,8 @@ async fn an_upload_is_taken_once_and_of_two_that_follow_the_same_version_the_fir
     office.stop().await;
     let dir = office.dir.path().join(format!("server/archive/documents/{DOCUMENT}"));
     assert_eq!(std::fs::read_dir(dir).unwrap().count(), 2);
-    let logged = entries(&office).into_iter().filter(|entry| matches!(entry, Entry::DocumentVersion { .. })).count();
+    let logged =
+        office.log_entries().into_iter().filter(|entry| matches!(entry, Entry::DocumentVersion { .. })).count();
     assert_eq!(logged, 2);
 }
 
@@ -282,7 +272,8 @@ async fn a_copy_is_given_out_once_the_log_says_that_it_is_opened() {
     assert_eq!((opened.person, opened.device, opened.version), (reader.person(), reader.id, 1));
     drop((a, r));
     office.stop().await;
-    let logged: Vec<_> = entries(&office)
+    let logged: Vec<_> = office
+        .log_entries()
         .into_iter()
         .filter_map(|entry| if let Entry::DocumentOpened { device, .. } = entry { Some(device) } else { None })
         .collect();

@@ -7,14 +7,13 @@ use telcon_identity::{
     Ask, CharterTerms, DeviceKey, attest_holder, certify_holder, request_sha256, sign_delegation, sign_line, sign_ring,
     verify_request,
 };
-use telcon_log::DiskReader;
 use telcon_proto::{
     AlertKind, Blob, CallId, Card, ClientMessage as C, DelegationId, DeviceId, Digest, Ended, InvitationId, LineId,
     PersonId, RecordMode, Role, ServerMessage as S, SuiteName, WIRE_VERSION,
     attestation::HolderAttestation,
     contact::Contact,
     delegation::{Act, Delegation, OnBehalf},
-    entry::{Entry, ReadEntry},
+    entry::Entry,
     http::{AskRequest, Asked, EnrolRequest, Registrars},
     line::{Hours, Line, LineList, LineState, LineTerms, OverLine, ProvenLine, Reach, Rings, Weekday},
     message::{DeclineReply, OpenInvitation, RefusalCode, Ring},
@@ -299,16 +298,6 @@ async fn list(office: &Office, client: &Client) -> LineList {
     answer.json()
 }
 
-fn log(office: &Office) -> Vec<Entry> {
-    let archive = office.dir.path().join("server/archive");
-    let tree = DiskReader::new(archive.join("log"));
-    let text = std::fs::read_to_string(archive.join("log/checkpoint")).unwrap();
-    let signed = office.anchor.log_key().verify_checkpoint(&text).unwrap();
-    let entries = telcon_log::tree::Tree::new(&tree, signed.size);
-    let entries = entries.entries(0..signed.size).unwrap();
-    entries.filter_map(|entry| ReadEntry::parse(&entry.unwrap().1).known()).collect()
-}
-
 #[tokio::test]
 async fn a_line_is_given_rung_over_paused_and_ended_in_a_call() {
     let mut office = over_lines().await;
@@ -379,7 +368,7 @@ async fn a_line_is_given_rung_over_paused_and_ended_in_a_call() {
     holder.client.until(gone).await;
     assert!(holder.rings(&office, principal, 5).await.1.contains("has ended"));
     office.stop().await;
-    let log = log(&office);
+    let log = office.log_entries();
     let versions: Vec<_> = log
         .iter()
         .filter_map(|entry| match entry {
@@ -1043,7 +1032,7 @@ async fn a_line_that_the_desk_offered_is_attested_by_the_desk_and_bound_by_the_p
     let listed = list(&office, &desk.client).await;
     assert_eq!(listed.lines.len(), 1, "the desk sees what was bound");
     // The log says under which delegation it was offered.
-    let under = log(&office).into_iter().find_map(|entry| match entry {
+    let under = office.log_entries().into_iter().find_map(|entry| match entry {
         Entry::InvitationMade { by, delegation, line: true, .. } => Some((by, delegation)),
         _ => None,
     });

@@ -8,10 +8,9 @@ mod two;
 
 use common::{Answer, Client, Device, Office, now_ms};
 use telcon_identity::{Ask, Registrar, read_request, verify_request};
-use telcon_log::DiskReader;
 use telcon_proto::{
     Blob, Card, ClientMessage as C, DeviceId, Digest, InvitationId, Role, ServerMessage as S, SuiteName,
-    entry::{Entry, InvitationClosed, ReadEntry},
+    entry::{Entry, InvitationClosed},
     http::{AppointRequest, AskRequest, Asked, DeviceList, ListedDevice, RevokeRequest},
     message::{OpenInvitation, RefusalCode},
 };
@@ -129,17 +128,6 @@ async fn invite(client: &mut Client, n: u8, card: &Card) -> InvitationId {
     invitation
 }
 
-/// All entries of the office's log.
-fn log(office: &Office) -> Vec<Entry> {
-    let archive = office.dir.path().join("server/archive");
-    let tree = DiskReader::new(archive.join("log"));
-    let text = std::fs::read_to_string(archive.join("log/checkpoint")).unwrap();
-    let signed = office.anchor.log_key().verify_checkpoint(&text).unwrap();
-    let entries = telcon_log::tree::Tree::new(&tree, signed.size);
-    let entries = entries.entries(0..signed.size).unwrap();
-    entries.filter_map(|entry| ReadEntry::parse(&entry.unwrap().1).known()).collect()
-}
-
 async fn devices(office: &Office, client: &Client) -> Vec<ListedDevice> {
     let answer = office.http("GET", "/api/v1/devices", &[("authorization", &client.bearer())], b"").await;
     assert_eq!(answer.status, 200, "{}", answer.text());
@@ -182,7 +170,7 @@ async fn a_registrar_invites_and_approves_a_device_which_then_signs_in() {
     assert_eq!(devices(&office, &theirs).await.iter().map(|d| d.device).collect::<Vec<_>>(), [device.id]);
 
     office.stop().await;
-    let kinds: Vec<&str> = log(&office).iter().map(Entry::kind).collect();
+    let kinds: Vec<&str> = office.log_entries().iter().map(Entry::kind).collect();
     let expected = [
         "device_enrolled",
         "registrar_appointed",
@@ -193,7 +181,7 @@ async fn a_registrar_invites_and_approves_a_device_which_then_signs_in() {
     ];
     assert_eq!(kinds, expected);
     assert!(matches!(
-        log(&office)[5],
+        office.log_entries()[5],
         Entry::InvitationClosed { how: InvitationClosed::Approved, by, device: asked, .. }
             if by == Some(officer.device.id) && asked == Some(device.id)
     ));
@@ -265,7 +253,7 @@ async fn an_invitation_with_the_id_of_an_earlier_one_is_refused_and_disturbs_nob
     assert_eq!(client.until(sentence).await, expected, "after a restart");
     office.stop().await;
     let of_it = |entry: &&Entry| matches!(entry, Entry::InvitationMade { invitation: made, .. } if *made == invitation);
-    assert_eq!(log(&office).iter().filter(of_it).count(), 1);
+    assert_eq!(office.log_entries().iter().filter(of_it).count(), 1);
 }
 
 #[tokio::test]
@@ -368,7 +356,8 @@ async fn withdrawn_refused_and_unknown_links_enrol_nothing_and_are_in_the_log() 
     assert_eq!(send(&office, &request(&office, InvitationId::from_bytes([7; 16]), 52).1).await.status, 404);
     assert_eq!(send(&office, "no.jws.here").await.status, 422);
     office.stop().await;
-    let ends: Vec<_> = log(&office)
+    let ends: Vec<_> = office
+        .log_entries()
         .iter()
         .filter_map(|entry| match entry {
             Entry::InvitationClosed { how, device, .. } => Some((*how, *device)),
@@ -483,7 +472,7 @@ async fn a_registrar_revokes_a_device_of_its_roles_and_no_other() {
 
     // It is told again with the registrar's certificate, also after a restart; the log has the signature alone.
     office.stop().await;
-    let revocation = log(&office).into_iter().find_map(|entry| match entry {
+    let revocation = office.log_entries().into_iter().find_map(|entry| match entry {
         Entry::DeviceRevoked { device, jws, .. } if device == principal.id => jws,
         _ => None,
     });

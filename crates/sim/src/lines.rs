@@ -22,7 +22,7 @@ use telcon_proto::{
     line::{LineState, LineTerms, OverLine, Reach, Rings},
 };
 use telcon_server::{
-    sign_in::LineHistory,
+    sign_in::{DelegationHistory, LineHistory},
     store::{SignedLine, Store as _},
     switchboard::{DeviceAsked, Refusal, RefusalKind, Reply, SessionId},
 };
@@ -35,13 +35,15 @@ const FIRST_GUEST: usize = 100;
 /// The newest version of the one line that a statement is about, for its verification.
 struct Newest(Option<String>);
 
+impl DelegationHistory for Newest {
+    fn delegation(&self, _: &DelegationId) -> Result<Option<String>, String> {
+        Ok(None)
+    }
+}
+
 impl LineHistory for Newest {
     fn newest_line(&self, _: &LineId) -> Result<Option<String>, String> {
         Ok(self.0.clone())
-    }
-
-    fn delegation(&self, _: &DelegationId) -> Result<Option<String>, String> {
-        Ok(None)
     }
 }
 

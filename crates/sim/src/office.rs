@@ -108,7 +108,7 @@ impl Office {
     ///
     /// # Errors
     /// Why it refuses, for its sender.
-    pub fn new_line(&self, statement: String, stops: bool, history: &dyn LineHistory) -> Result<NewLine, String> {
+    pub fn new_line(&self, statement: String, stops: bool, history: &impl LineHistory) -> Result<NewLine, String> {
         let new = sign_in::verify_line(&self.pinned, statement, history)?;
         match stops == (new.content.state == LineState::Live) {
             true => Err("it came with the wrong message".to_owned()),

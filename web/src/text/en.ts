@@ -11,6 +11,7 @@ import { devices } from './en/devices';
 import { enrol } from './en/enrol';
 import { lines } from './en/lines';
 import { moves } from './en/moves';
+import { papers } from './en/papers';
 import { people } from './en/people';
 import { problems } from './en/problems';
 import { protection } from './en/protection';
@@ -40,6 +41,7 @@ export const en = {
   enrol,
   lines,
   moves,
+  papers,
   people,
   problems,
   protection,

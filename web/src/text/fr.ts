@@ -12,6 +12,7 @@ import { devices } from './fr/devices';
 import { enrol } from './fr/enrol';
 import { lines } from './fr/lines';
 import { moves } from './fr/moves';
+import { papers } from './fr/papers';
 import { people } from './fr/people';
 import { problems } from './fr/problems';
 import { protection } from './fr/protection';
@@ -39,6 +40,7 @@ export const fr: Text = {
   enrol,
   lines,
   moves,
+  papers,
   people,
   problems,
   protection,

@@ -24,7 +24,8 @@ export type Shape =
   | 'forward'
   | 'lock'
   | 'no'
-  | 'line';
+  | 'line'
+  | 'paper';
 
 /** Severity of a badge. */
 export type Level = 'seal' | 'amber' | 'red' | 'quiet';

@@ -1,6 +1,6 @@
 // Which screen is shown. A ring covers everything, a call covers the lists.
 
-import type { Alert, InvitationView, RevocationView, View } from '../engine/contract';
+import type { Alert, DocumentKind, InvitationView, RevocationView, View } from '../engine/contract';
 import type { Asking } from '../engine/asking';
 import type { Problem } from '../engine/problem';
 import {
@@ -18,6 +18,7 @@ import { t } from '../text';
 import { format_number } from '../text/format';
 import { unseen_alerts } from './alerts';
 import { awaits_answer, taken_line } from './lines';
+import { is_document_kind, is_papers_tab, papers_tabs, type PapersTab } from './papers';
 import type { ShownView } from './resume';
 import { may_still_ring } from './ring';
 
@@ -34,13 +35,18 @@ export type Route =
   | { at: 'reach'; person?: string }
   /** A principal gives a line; `offer` shows its link. */
   | { at: 'give' }
-  | { at: 'offer'; invitation: string };
+  | { at: 'offer'; invitation: string }
+  /** What is written about calls; the first tab that this person has, without one. */
+  | { at: 'papers'; tab?: PapersTab }
+  /** One document. */
+  | { at: 'paper'; kind: DocumentKind; document: string };
 
 /** Home screens: each role has one. */
 export type Home = 'people' | 'desk' | 'calls' | 'devices';
 
 /** Screens that a route leads to. */
-export type Place = Home | 'record' | 'my_devices' | 'alerts' | 'acting' | 'lines' | 'reach' | 'give' | 'offer';
+export type Place =
+  Home | 'record' | 'my_devices' | 'alerts' | 'acting' | 'lines' | 'reach' | 'give' | 'offer' | 'papers' | 'paper';
 
 /** What decides the screen before the engine's view does: while it is `on` or `protect`, the view decides. */
 export type AppState =
@@ -163,6 +169,9 @@ export function place_of(view: View, route: Route): Place {
       return view.you && sees_lines(view.you.role) ? 'lines' : home;
     case 'reach':
       return view.reach.length > 0 ? 'reach' : home;
+    case 'papers':
+    case 'paper':
+      return view.you && papers_tabs(view.you.role).length > 0 ? route.at : home;
     case 'give':
     case 'offer':
       return view.you && (gives_lines(view.you.role) || acts_for_others(view.you.role)) ? route.at : home;
@@ -195,6 +204,10 @@ export function route_of(fragment: string): Route {
   if (offer) return { at: 'offer', invitation: offer };
   const reach = /^reach=([0-9a-f]{32})$/.exec(fragment)?.[1];
   if (reach) return { at: 'reach', person: reach };
+  const paper = /^paper=([a-z]+)\.([0-9a-f]{32})$/.exec(fragment);
+  if (paper && is_document_kind(paper[1])) return { at: 'paper', kind: paper[1], document: paper[2] ?? '' };
+  const tab = /^papers=([a-z]+)$/.exec(fragment)?.[1];
+  if (is_papers_tab(tab)) return { at: 'papers', tab };
   switch (fragment) {
     case 'calls':
     case 'devices':
@@ -203,6 +216,7 @@ export function route_of(fragment: string): Route {
     case 'lines':
     case 'reach':
     case 'give':
+    case 'papers':
       return { at: fragment };
     case 'my-devices':
       return { at: 'my_devices' };
@@ -221,6 +235,10 @@ export function fragment_of(route: Route): string {
       return `offer=${route.invitation}`;
     case 'reach':
       return route.person === undefined ? 'reach' : `reach=${route.person}`;
+    case 'papers':
+      return route.tab === undefined ? 'papers' : `papers=${route.tab}`;
+    case 'paper':
+      return `paper=${route.kind}.${route.document}`;
     case 'my_devices':
       return 'my-devices';
     default:

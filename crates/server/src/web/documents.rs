@@ -8,7 +8,7 @@ use super::{
 use crate::{
     archive::SealedDocuments,
     hub::Input,
-    sign_in::{self, DocumentHistory},
+    sign_in::{self, DelegationHistory, DocumentHistory},
     store::{DocumentsOf, Queries, SealedVersion, StoredVersion},
     switchboard::{NewDeviceKey, RefusalKind, Reply},
 };
@@ -40,13 +40,15 @@ pub(super) async fn verify_key(app: Arc<App>, statement: String) -> Result<NewDe
 /// What the store has of documents and delegations.
 struct Before<'a>(&'a dyn Queries);
 
+impl DelegationHistory for Before<'_> {
+    fn delegation(&self, delegation: &DelegationId) -> Result<Option<String>, String> {
+        self.0.delegation_statement(delegation).map_err(|_| UNAVAILABLE.to_owned())
+    }
+}
+
 impl DocumentHistory for Before<'_> {
     fn newest_version(&self, document: &DocumentId) -> Result<Option<String>, String> {
         self.0.newest_document(document).map_err(|_| UNAVAILABLE.to_owned())
-    }
-
-    fn delegation(&self, delegation: &DelegationId) -> Result<Option<String>, String> {
-        self.0.delegation_statement(delegation).map_err(|_| UNAVAILABLE.to_owned())
     }
 }
 

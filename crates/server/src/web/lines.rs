@@ -68,14 +68,16 @@ pub(super) async fn verify_attestation(
 /// What the store has of lines and delegations.
 struct Before<'a>(&'a dyn Queries);
 
+impl sign_in::DelegationHistory for Before<'_> {
+    fn delegation(&self, delegation: &DelegationId) -> Result<Option<String>, String> {
+        self.0.delegation_statement(delegation).map_err(|_| UNAVAILABLE.to_owned())
+    }
+}
+
 impl sign_in::LineHistory for Before<'_> {
     fn newest_line(&self, line: &LineId) -> Result<Option<String>, String> {
         let newest = self.0.newest_line(line).map_err(|_| UNAVAILABLE.to_owned())?;
         Ok(newest.map(|(statement, _)| statement))
-    }
-
-    fn delegation(&self, delegation: &DelegationId) -> Result<Option<String>, String> {
-        self.0.delegation_statement(delegation).map_err(|_| UNAVAILABLE.to_owned())
     }
 }
 

@@ -14,8 +14,10 @@ use std::{
 use telcon_identity::{
     Authority, CharterTerms, DeviceKey, Invitation, InviteSpec, Office as Anchor, sign_in, sign_ring,
 };
+use telcon_log::{DiskReader, tree::Tree};
 use telcon_proto::{
     Blob, CallId, Card, ClientMessage, DeviceId, PersonId, RecordMode, Role, ServerMessage, SuiteName, WIRE_VERSION,
+    entry::{Entry, ReadEntry},
     http::{EnrolRequest, Enrolled, OfficeInfo},
     message::Ring,
 };
@@ -91,6 +93,21 @@ impl Answer {
 }
 
 impl Office {
+    /// Everything that the log has, as an auditor reads it from disk: indices and bytes. Nothing before its first checkpoint.
+    pub fn log_bytes(&self) -> Vec<(u64, Vec<u8>)> {
+        let archive = self.dir.path().join("server/archive");
+        let Ok(text) = std::fs::read_to_string(archive.join("log/checkpoint")) else { return Vec::new() };
+        let signed = self.anchor.log_key().verify_checkpoint(&text).unwrap();
+        let files = DiskReader::new(archive.join("log"));
+        let tree = Tree::new(&files, signed.size);
+        tree.entries(0..signed.size).unwrap().map(Result::unwrap).collect()
+    }
+
+    /// Its entries that this version knows.
+    pub fn log_entries(&self) -> Vec<Entry> {
+        self.log_bytes().iter().filter_map(|(_, bytes)| ReadEntry::parse(bytes).known()).collect()
+    }
+
     pub async fn start() -> Self {
         Self::start_with(RecordMode::LogOnly, SuiteName::Hybrid).await
     }

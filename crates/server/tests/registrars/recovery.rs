@@ -138,7 +138,7 @@ async fn two_registrars_recover_a_person_whose_old_device_reports_that_it_erased
         assert_eq!(verified.registrars(), [two.device.id, one.device.id]);
         Client::sign_in(office.addr(), &device).await;
         office.stop().await;
-        let kinds: Vec<String> = log(&office).iter().map(|entry| entry.kind().to_owned()).collect();
+        let kinds: Vec<String> = office.log_entries().iter().map(|entry| entry.kind().to_owned()).collect();
         for kind in ["recovery_opened", "recovery_confirmed", "recovery_closed"] {
             assert_eq!(kinds.iter().filter(|other| *other == kind).count(), 1, "{kind}");
         }

@@ -99,7 +99,7 @@ async fn two_registrars_approve_a_device_which_then_signs_in() {
 
         // The log has both certificates, and the archive all four.
         office.stop().await;
-        let entries = log(&office);
+        let entries = office.log_entries();
         let enrolled = entries.iter().find_map(|entry| match entry {
             Entry::DeviceEnrolled { device: id, cert_sha256, second_cert_sha256, .. } if *id == device.id => {
                 Some((*cert_sha256.as_bytes(), second_cert_sha256.map(|digest| *digest.as_bytes())))
@@ -160,7 +160,7 @@ async fn one_registrar_where_two_are_needed_enrols_nothing() {
     assert_eq!(devices(&office, &client).await.len(), 2);
     office.stop().await;
     let of_it = |entry: &&Entry| matches!(entry, Entry::DeviceEnrolled { device: id, .. } if *id == device.id);
-    assert_eq!(log(&office).iter().filter(of_it).count(), 0);
+    assert_eq!(office.log_entries().iter().filter(of_it).count(), 0);
 }
 
 #[tokio::test]

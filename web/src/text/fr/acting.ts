@@ -56,7 +56,7 @@ export const acting: Text['acting'] = {
     person: (name, principal) => `Appeler ${mid(name)} pour ${mid(principal)}`,
     nobody: 'Personne ne peut être appelé en ce moment.',
   },
-  nav: 'Délégations',
+  nav: 'Mandats',
   take: 'Prendre l’appel',
   rang_for_you: (delegate, other) => `${capitalise(mid(delegate))} appelle ${mid(other)} pour vous.`,
   answered_for_you: (delegate, other) => `${capitalise(mid(delegate))} a répondu pour vous à l’appel ${of(other)}.`,
