@@ -16,7 +16,7 @@ use telcon_core::{
 use telcon_papers::{
     action::Action,
     brief::Brief,
-    circulation::{Circulation, IssuedCopy},
+    circulation::{Circulation, IssuedCopy, Reader},
     debrief::Debrief,
     memorandum::Memorandum,
     notes::Notes,
@@ -251,6 +251,7 @@ fn papers() -> Value {
         .written::<Memorandum>()
         .written::<Circulation>()
         .written::<IssuedCopy>()
+        .written::<Reader>()
         .written::<Debrief>()
         .written::<ReadoutFile>()
         .written::<Sheet>()

@@ -5,14 +5,15 @@ mod common;
 
 use common::{Answer, Client, Device, Office, now_ms};
 use sha2::{Digest as _, Sha256};
-use telcon_identity::{DocumentHead, sign_device_key, sign_document};
+use telcon_identity::{DocumentHead, sign_device_key, sign_document, sign_readout};
 use telcon_proto::{
-    Blob, ClientMessage as C, Digest, DocumentId, PersonId, Role, ServerMessage as S,
+    Blob, ClientMessage as C, Digest, DocumentId, ItemId, PersonId, Role, ServerMessage as S,
     device_key::{DeviceKeyStatement, PersonKeys},
     document::{
         DocumentKept, DocumentKind, DocumentList, DocumentState, DocumentUpload, DocumentVersion, ProvenDocument,
     },
     entry::Entry,
+    readout::{Readout, ReadoutPublished, ReadoutType, ReadoutUpload, Says},
 };
 
 const DOCUMENT: DocumentId = DocumentId::from_bytes([0xdc; 16]);

@@ -1,13 +1,12 @@
 // Circulating a memorandum: the registry first, with every copy that is planned, then the copies. What was interrupted goes on from the
 // registry: no number is issued twice.
 
-import type { Card } from '../engine/contract';
 import type { Documents, OpenDocument } from '../documents.svelte';
 import { papers } from '.';
 import type { Alternatives, Circulation, Colophon, IssuedCopy, Memorandum, Printing, Reader } from './contents';
 
 export interface Plan {
-  readers: Card[];
+  readers: { person: string; name: string }[];
   printing: Printing;
   expires_ms: number | null;
   /** The name under which these readers are offered again; may be empty. */

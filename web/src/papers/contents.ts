@@ -36,6 +36,47 @@ export type Basis =
       from: string;
     };
 /**
+ * One paragraph of a memorandum, ready to show.
+ */
+export type Block =
+  | {
+      letterhead: string;
+    }
+  | {
+      title: string;
+    }
+  | {
+      heading: string;
+    }
+  | {
+      field: {
+        label: string;
+        value: string;
+      };
+    }
+  | {
+      turn: {
+        clock: string;
+        is_unconfirmed: boolean;
+        mark: string;
+        /**
+         * Identifies it: comments and copies name it.
+         */
+        portion: string;
+        speaker: string;
+        words: [unknown, unknown][];
+      };
+    }
+  | {
+      item: {
+        mark: string;
+        text: string;
+      };
+    }
+  | {
+      small: string;
+    };
+/**
  * One item of what is written about a call: a note, a turn, a promise. It stays inside of sealed documents.
  */
 export type ItemId = string;
@@ -93,6 +134,10 @@ export type DeviceId = string;
  * SHA-256 as 64 lowercase hexadecimal digits.
  */
 export type Digest = string;
+/**
+ * One document: its versions have the same. Opaque: it may be logged.
+ */
+export type DocumentId = string;
 /**
  * How a request came in.
  */
@@ -274,10 +319,12 @@ export interface Contract {
   Attendee?: Attendee;
   AttendeeSource?: AttendeeSource;
   Basis?: Basis;
+  Block?: Block;
   Brief?: Brief;
   CallId?: CallId;
   Circulation?: Circulation;
   ClassificationBlock?: ClassificationBlock;
+  Colophon?: Colophon;
   Comment?: Comment;
   Copy?: Copy;
   Corrects?: Corrects;
@@ -288,11 +335,15 @@ export interface Contract {
   DeskMedium?: DeskMedium;
   DeviceId?: DeviceId;
   Digest?: Digest;
+  DocumentId?: DocumentId;
   Door?: Door;
   Edit?: Edit;
   Enquiry?: Enquiry;
   Exchange?: Exchange;
   ExchangeKind?: ExchangeKind;
+  Fit?: Fit;
+  IssuedCopy?: IssuedCopy;
+  IssuedTo?: IssuedTo;
   ItemId?: ItemId;
   LayoutKey?: LayoutKey;
   LineId?: LineId;
@@ -311,6 +362,7 @@ export interface Contract {
   Portion?: Portion;
   Printing?: Printing;
   Profile?: Profile;
+  Reader?: Reader;
   Readout?: Readout;
   ReadoutFile?: ReadoutFile;
   ReadoutType?: ReadoutType;
@@ -322,10 +374,12 @@ export interface Contract {
   Says?: Says;
   Schedule?: Schedule;
   Scheme?: Scheme1;
+  Sheet?: Sheet;
   ShownTo?: ShownTo;
   Side?: Side;
   Slot?: Slot;
   Standing?: Standing;
+  Trace?: Trace;
   Turn?: Turn;
   Urgency?: Urgency;
   Verdict?: Verdict;
@@ -543,6 +597,10 @@ export interface Circulation {
    */
   copies: Copy[];
   /**
+   * The name under which its readers are offered again: *small clutch*. Empty: they are not.
+   */
+  group: string;
+  /**
    * SHA-256 of the memorandum's content.
    */
   memorandum: string;
@@ -567,6 +625,10 @@ export interface Copy {
    * Which wording of each of `alternatives` it has.
    */
   choices: number[];
+  /**
+   * The document that it is issued as: known before it is, so that issuing goes on where it was interrupted.
+   */
+  document: string;
   /**
    * Until when it may be opened, milliseconds since the Unix epoch; none: until it is recalled.
    */
@@ -626,6 +688,17 @@ export interface ClassificationBlock {
    * `25 years`, a date or an event.
    */
   declassify_on: string;
+}
+/**
+ * Where a memorandum comes from, printed at its end.
+ */
+export interface Colophon {
+  checkpoint: string;
+  digest: string;
+  document_version: number;
+  log_index: number | null;
+  record: string;
+  state: string;
 }
 /**
  * Which readout another one corrects.
@@ -796,17 +869,48 @@ export interface Exchange {
   text: string;
 }
 /**
- * A portion's mark: which level of the scheme, and which caveats, by their portion wording.
+ * How a copy fits.
  */
-export interface Mark {
+export interface Fit {
+  chance: number;
+  log_likelihood: number;
+  number: number;
+  probability: number;
+}
+/**
+ * A reader's copy as that reader gets it.
+ */
+export interface IssuedCopy {
+  colophon: Colophon;
+  copy: IssuedTo;
+  memorandum: Memorandum;
+  policy: string;
+  version: number;
+}
+/**
+ * Whose copy it is, and what they may do with it.
+ */
+export interface IssuedTo {
   /**
-   * `portion` of caveats, each once.
+   * Until when it may be opened, milliseconds since the Unix epoch; none: until it is recalled.
    */
-  caveats?: string[];
+  expires_ms: number | null;
   /**
-   * `portion` of a level.
+   * The secret of its layout.
    */
-  level: string;
+  layout_key: string;
+  /**
+   * On every page. From 1.
+   */
+  number: number;
+  /**
+   * What the reader may do.
+   */
+  printing: 'no' | 'marked';
+  /**
+   * One person. It must not be logged: it has no `Display`, and its `Debug` shows nothing.
+   */
+  reader: string;
 }
 /**
  * A memorandum.
@@ -894,6 +998,19 @@ export interface Memorandum {
    * `VERSION`.
    */
   version: number;
+}
+/**
+ * A portion's mark: which level of the scheme, and which caveats, by their portion wording.
+ */
+export interface Mark {
+  /**
+   * `portion` of caveats, each once.
+   */
+  caveats?: string[];
+  /**
+   * `portion` of a level.
+   */
+  level: string;
 }
 /**
  * A text with its mark.
@@ -1048,7 +1165,7 @@ export interface Turn {
  */
 export interface Run {
   /**
-   * How sure.
+   * How sure a run of words is.
    */
   kind: 'plain' | 'uncertain' | 'remark';
   /**
@@ -1218,6 +1335,24 @@ export interface Profile {
    * `VERSION`.
    */
   version: number;
+}
+/**
+ * A reader who is to get a copy.
+ */
+export interface Reader {
+  /**
+   * Until when it may be opened, milliseconds since the Unix epoch; none: until it is recalled.
+   */
+  expires_ms: number | null;
+  name: string;
+  /**
+   * One person. It must not be logged: it has no `Display`, and its `Debug` shows nothing.
+   */
+  person: string;
+  /**
+   * What the reader may do.
+   */
+  printing: 'no' | 'marked';
 }
 /**
  * What is published. It is signed as it stands (`payload`); nothing in it is secret, and nothing names a record.
@@ -1587,4 +1722,22 @@ export interface Scheme1 {
    * Between a level and caveats: `//`.
    */
   separator: string;
+}
+/**
+ * A laid out memorandum.
+ */
+export interface Sheet {
+  banner: string;
+  blocks: Block[];
+  footer: string;
+  title: string;
+}
+/**
+ * The result.
+ */
+export interface Trace {
+  fits: Fit[];
+  none: number;
+  telling: number;
+  words: number;
 }
