@@ -3,7 +3,7 @@
 
 import type { Documents, OpenDocument } from '../documents.svelte';
 import { papers } from '.';
-import type { Alternatives, Circulation, Colophon, IssuedCopy, Memorandum, Printing, Reader } from './contents';
+import type { Alternatives, Circulation, Colophon, IssuedCopy, Memorandum, Printing, Reader, Turn } from './contents';
 
 export interface Plan {
   readers: { person: string; name: string }[];
@@ -17,6 +17,13 @@ export interface Plan {
 }
 
 export type Registry = OpenDocument<Circulation>;
+
+/** The words of a turn as `Turn::text` has them: the first wording of a passage is the memorandum's own. */
+export const turn_text = (turn: Turn): string =>
+  turn.runs.reduce((text, run) => {
+    const space = text === '' || /\s$/u.test(text) ? '' : ' ';
+    return text + space + (run.kind === 'remark' ? `[${run.text}]` : run.text);
+  }, '');
 
 /** The newest circulation of a memorandum, or the circulation of this identifier. */
 export async function circulation_of(documents: Documents, id: string): Promise<Registry | null> {
@@ -138,7 +145,13 @@ export async function recall_copy(
       ),
     ) as IssuedCopy[];
     const { about } = newest.signed;
-    const draft = { document: copy.document, kind: 'copy', state: 'recalled', readers: [], ...(about && { about }) } as const;
+    const draft = {
+      document: copy.document,
+      kind: 'copy',
+      state: 'recalled',
+      readers: [],
+      ...(about && { about }),
+    } as const;
     await documents.write({ ...draft, readers: [newest.signed.author.person] }, 'copy', all[at] as IssuedCopy, newest);
   }
   return documents.open<Circulation>(registry.document, 'circulation');

@@ -20,7 +20,14 @@ function memorandum(): Memorandum {
   return {
     version: 1,
     call: 'cc'.repeat(16),
-    scheme: { name: 'private', levels: [{ name: 'PRIVATE', portion: 'P' }], caveats: [], separator: '//', block_from: null } as never,
+    scheme: {
+      id: 'private',
+      name: 'Private',
+      levels: [{ portion: 'P', banner: 'PRIVATE' }],
+      caveats: [],
+      separator: '//',
+      block_from: null,
+    },
     letterhead: 'OFFICE OF THE PRESIDENT',
     control: '',
     drafted_ms: NOW,
@@ -33,7 +40,17 @@ function memorandum(): Memorandum {
     ended_ms: NOW + 60_000,
     times: [],
     turns: [
-      { id: TURN, at_ms: 0, length_ms: 1000, speaker: 'The President', runs: [{ kind: 'plain', text: WORDS }], origin: 'person', confirmed: true, sensitive: false, mark },
+      {
+        id: TURN,
+        at_ms: 0,
+        length_ms: 1000,
+        speaker: 'The President',
+        runs: [{ kind: 'plain', text: WORDS }],
+        origin: 'person',
+        confirmed: true,
+        sensitive: false,
+        mark,
+      },
     ],
     decisions: [],
     actions: [],
@@ -47,7 +64,14 @@ function memorandum(): Memorandum {
 
 async function office() {
   const fake = new FakeDocuments(secretary, [
-    { document: MEMO, kind: 'memorandum', author: secretary, readers: [secretary.person], content: memorandum(), states: ['draft', 'approved'] },
+    {
+      document: MEMO,
+      kind: 'memorandum',
+      author: secretary,
+      readers: [secretary.person],
+      content: memorandum(),
+      states: ['draft', 'approved'],
+    },
   ]);
   const host = { documents: fake.handle } as Host;
   const documents = new Documents(
@@ -84,7 +108,12 @@ describe('a circulation', () => {
     const copies = await documents.listed('copy');
     expect(copies.map((copy) => copy.readers.length)).toEqual([2, 2]);
     // Further readers get further numbers.
-    const more = await plan_copies(documents, memo, { ...plan, readers: [president, { person: 'ee'.repeat(16), name: 'X' }] }, found);
+    const more = await plan_copies(
+      documents,
+      memo,
+      { ...plan, readers: [president, { person: 'ee'.repeat(16), name: 'X' }] },
+      found,
+    );
     expect(more.content.copies.map((copy) => copy.number)).toEqual([1, 2, 3]);
   });
 
@@ -94,7 +123,9 @@ describe('a circulation', () => {
     await issue_copies(documents, memo, registry);
     const after = await recall_copy(documents, memo, registry, 1, NOW);
     expect(after.content.copies.map((copy) => copy.recalled_ms)).toEqual([NOW, null]);
-    const recalled = (await documents.listed('copy')).find((copy) => copy.document === registry.content.copies[0]?.document);
+    const recalled = (await documents.listed('copy')).find(
+      (copy) => copy.document === registry.content.copies[0]?.document,
+    );
     expect([recalled?.state, recalled?.readers]).toEqual(['recalled', [secretary.person]]);
     expect(await not_issued(documents, after)).toEqual([]);
   });
@@ -127,24 +158,43 @@ describe('a readout', () => {
   it('is published as it was approved, and a correction leaves the first in place', async () => {
     const { fake, documents } = await office();
     const about = { office: 'office.example', language: 'en', title: 'Call with Norland', now_ms: NOW };
-    const { document } = await documents.write({ kind: 'readout', state: 'draft', readers: [] }, 'readout', new_readout());
+    const { document } = await documents.write(
+      { kind: 'readout', state: 'draft', readers: [] },
+      'readout',
+      new_readout(),
+    );
     const open = () => documents.open<ReadoutFile>(document, 'readout');
     const says = { says: 'text', paragraphs: ['They spoke.'] } as const;
-    await documents.follow(await open(), 'readout', with_draft((await open()).content, { ...says, paragraphs: ['They spoke.'] }), { state: 'draft' });
+    await documents.follow(
+      await open(),
+      'readout',
+      with_draft((await open()).content, { ...says, paragraphs: ['They spoke.'] }),
+      { state: 'draft' },
+    );
     await expect(publish_next(documents, await open(), about)).rejects.toThrow('approved is empty');
     const approve = async () => {
       const one = await open();
-      await documents.follow(one, 'readout', { ...one.content, approved: { by: president.person, at_ms: NOW } }, { state: 'approved' });
+      await documents.follow(
+        one,
+        'readout',
+        { ...one.content, approved: { by: president.person, at_ms: NOW } },
+        { state: 'approved' },
+      );
     };
     await approve();
     await publish_next(documents, await open(), about);
     expect(fake.published.size).toBe(1);
-    await documents.follow(await open(), 'readout', with_draft((await open()).content, { says: 'no_comment' }), { state: 'draft' });
+    await documents.follow(await open(), 'readout', with_draft((await open()).content, { says: 'no_comment' }), {
+      state: 'draft',
+    });
     await approve();
     await publish_next(documents, await open(), { ...about, title: 'Corrected' });
     const [first, second] = (await open()).content.published;
     expect([first?.corrects, second?.corrects?.id]).toEqual([null, first?.id]);
     expect(fake.published.size).toBe(2);
-    expect(JSON.parse(fake.published.get(second?.id ?? '') ?? '')).toMatchObject({ type: 'telcon_readout', title: 'Corrected' });
+    expect(JSON.parse(fake.published.get(second?.id ?? '') ?? '')).toMatchObject({
+      type: 'telcon_readout',
+      title: 'Corrected',
+    });
   });
 });

@@ -37,7 +37,10 @@ export const circulation = {
     send: (n: number, count: string) => plural(n, { one: 'Give 1 copy out', other: `Give ${count} copies out` }),
     sending: (done: string, of: string) => `${done} of ${of} copies are given out…`,
     resume: (n: number, count: string) =>
-      plural(n, { one: '1 copy is planned and not given out yet.', other: `${count} copies are planned and not given out yet.` }),
+      plural(n, {
+        one: '1 copy is planned and not given out yet.',
+        other: `${count} copies are planned and not given out yet.`,
+      }),
     go_on: 'Give them out now',
     copies: 'Copies',
     opened: (time: string) => `opened ${time}`,
@@ -56,8 +59,10 @@ export const circulation = {
     fits: 'How well it fits',
     chance: 'As good by chance',
     none: 'None of them alone',
-    words: (n: number, count: string) => plural(n, { one: '1 word was compared.', other: `${count} words were compared.` }),
-    limits: 'These are probabilities, not a culprit: anyone with access to a reader’s screen, print or voice may have passed the text on.',
+    words: (n: number, count: string) =>
+      plural(n, { one: '1 word was compared.', other: `${count} words were compared.` }),
+    limits:
+      'These are probabilities, not a culprit: anyone with access to a reader’s screen, print or voice may have passed the text on.',
   },
   readout: {
     write: 'Write a readout',
@@ -77,13 +82,20 @@ export const circulation = {
     corrects: 'Corrects the one before, which stays published',
     shown: 'Shown to the other side',
     their_answer: 'What they said',
-    states: { draft: 'Draft', reviewed: 'Reviewed', approved: 'Approved', published: 'Published', recalled: 'Recalled' },
+    states: {
+      draft: 'Draft',
+      reviewed: 'Reviewed',
+      approved: 'Approved',
+      published: 'Published',
+      recalled: 'Recalled',
+    },
     enquiries: 'Questions from outside',
     ask_from: 'Who asks',
     ask_question: 'What they ask',
     ask_add: 'Add the question',
     answered: 'Answered',
-    unanswered: (n: number, count: string) => plural(n, { one: '1 question is unanswered', other: `${count} questions are unanswered` }),
+    unanswered: (n: number, count: string) =>
+      plural(n, { one: '1 question is unanswered', other: `${count} questions are unanswered` }),
     by: 'Approved by a principal, it can be published',
     empty: 'What the office says in public about calls is written here.',
   },

@@ -38,7 +38,10 @@ export const circulation: Text['circulation'] = {
     send: (n, count) => plural(n, { one: 'Remettre 1 exemplaire', other: `Remettre ${count} exemplaires` }),
     sending: (done, of) => `${done} exemplaires sur ${of} sont remis…`,
     resume: (n, count) =>
-      plural(n, { one: '1 exemplaire est prévu et pas encore remis.', other: `${count} exemplaires sont prévus et pas encore remis.` }),
+      plural(n, {
+        one: '1 exemplaire est prévu et pas encore remis.',
+        other: `${count} exemplaires sont prévus et pas encore remis.`,
+      }),
     go_on: 'Les remettre maintenant',
     copies: 'Exemplaires',
     opened: (time) => `ouvert ${time}`,
@@ -58,7 +61,8 @@ export const circulation: Text['circulation'] = {
     chance: 'Aussi bien par hasard',
     none: 'Aucun d’eux seul',
     words: (n, count) => plural(n, { one: '1 mot a été comparé.', other: `${count} mots ont été comparés.` }),
-    limits: 'Ce sont des probabilités, pas un coupable : toute personne ayant accès à l’écran, au papier ou à la voix d’un lecteur a pu transmettre le texte.',
+    limits:
+      'Ce sont des probabilités, pas un coupable : toute personne ayant accès à l’écran, au papier ou à la voix d’un lecteur a pu transmettre le texte.',
   },
   readout: {
     write: 'Écrire un communiqué',
@@ -84,7 +88,8 @@ export const circulation: Text['circulation'] = {
     ask_question: 'Ce qui est demandé',
     ask_add: 'Ajouter la question',
     answered: 'Répondu',
-    unanswered: (n, count) => plural(n, { one: '1 question est sans réponse', other: `${count} questions sont sans réponse` }),
+    unanswered: (n, count) =>
+      plural(n, { one: '1 question est sans réponse', other: `${count} questions sont sans réponse` }),
     by: 'Approuvé par un dirigeant, il peut être publié',
     empty: 'Ce que votre service dit en public des appels s’écrit ici.',
   },
