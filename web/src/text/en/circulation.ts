@@ -78,7 +78,7 @@ export const circulation = {
     correct: 'Write a correction',
     published: (time: string) => `Published ${time}`,
     page: 'Public page',
-    signature: 'Signature',
+    signature: 'Signed text',
     corrects: 'Corrects the one before, which stays published',
     shown: 'Shown to the other side',
     their_answer: 'What they said',
