@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { Documents } from '../documents.svelte';
 import type { Host } from '../engine/host';
 import { FakeDocuments } from '../fake/documents';
+import { memorandum, OTHER, TURN, WORDS } from '../fake/memorandum';
 import { minister, president, secretary } from '../fake/people';
 import { NOW } from '../fake/views';
 import { papers, pdf } from '.';
@@ -11,57 +12,6 @@ import { new_readout, publish_next, with_draft } from './readouts.svelte';
 import type { ReadoutFile } from './contents';
 
 const MEMO = 'aa'.repeat(16);
-const TURN = '11'.repeat(16);
-const WORDS = 'The convoys sail again on Thursday after inspection in the harbour of the capital';
-const OTHER = 'Convoys will leave once more on Thursday when the harbour has inspected each of them';
-const mark = { level: 'PRIVATE', caveats: [] };
-
-function memorandum(): Memorandum {
-  return {
-    version: 1,
-    call: 'cc'.repeat(16),
-    scheme: {
-      id: 'private',
-      name: 'Private',
-      levels: [{ portion: 'P', banner: 'PRIVATE' }],
-      caveats: [],
-      separator: '//',
-      block_from: null,
-    },
-    letterhead: 'OFFICE OF THE PRESIDENT',
-    control: '',
-    drafted_ms: NOW,
-    subject: { mark, text: 'Grain' },
-    participants: [],
-    interpreters: [],
-    note_takers: [],
-    listeners: [],
-    answered_ms: NOW,
-    ended_ms: NOW + 60_000,
-    times: [],
-    turns: [
-      {
-        id: TURN,
-        at_ms: 0,
-        length_ms: 1000,
-        speaker: 'The President',
-        runs: [{ kind: 'plain', text: WORDS }],
-        origin: 'person',
-        confirmed: true,
-        sensitive: false,
-        mark,
-      },
-    ],
-    decisions: [],
-    actions: [],
-    actions_mark: null,
-    caution: 'Not verbatim.',
-    classification: null,
-    distribution: [],
-    comments: [],
-  };
-}
-
 async function office() {
   const fake = new FakeDocuments(secretary, [
     {

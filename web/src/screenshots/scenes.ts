@@ -10,6 +10,7 @@ import { move_scenes } from './moves';
 import { device_scenes } from './devices';
 import { ASK_CODE, guard } from '../fake/devices';
 import { protection_scenes } from './protection';
+import { circulation_scenes } from './circulation';
 import { reach_scenes } from './reach';
 import { role_scenes } from './roles';
 import { shift_scenes } from './shifts';
@@ -292,6 +293,7 @@ export const scenes: Record<string, Scene> = {
   ...acting_scenes,
   ...move_scenes,
   ...line_scenes,
+  ...circulation_scenes,
   ...reach_scenes,
   ...device_scenes,
   ...alert_scenes,
