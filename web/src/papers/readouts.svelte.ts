@@ -51,3 +51,9 @@ export async function publish_next(
 export async function publish(documents: Documents, document: string, readout: Readout): Promise<void> {
   await documents.publish(document, readout.id, (await papers()).readout_payload(JSON.stringify(readout)));
 }
+
+/** Whether everybody can read it; without an answer of the office, that is assumed. */
+export async function is_public({ id }: Readout): Promise<boolean> {
+  const answer = await fetch(`/readouts/${id}.jws`, { method: 'HEAD' }).catch(() => null);
+  return answer?.status !== 404;
+}
