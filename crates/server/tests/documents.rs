@@ -324,7 +324,8 @@ async fn a_recalled_copy_is_kept_from_its_reader_by_the_server() {
         ..next(&copy, &statement, &author, b"recalled")
     };
     keep(&office, &a, &author, &recalled, b"recalled").await;
-    for path in [format!("documents/{DOCUMENT}/1"), format!("documents/{DOCUMENT}/2"), format!("documents/{DOCUMENT}")] {
+    for path in [format!("documents/{DOCUMENT}/1"), format!("documents/{DOCUMENT}/2"), format!("documents/{DOCUMENT}")]
+    {
         assert_eq!(get(&office, &r, &path).await.status, 404, "{path}");
     }
 }
@@ -369,7 +370,8 @@ async fn a_readout_is_public_once_its_document_says_so_and_what_is_published_sta
         DocumentVersion { state: DocumentState::Approved, ..next(&draft, &first_statement, &principal, b"2") };
     let second_statement = keep(&office, &p, &principal, &approved, b"2").await;
     assert_eq!(publish(&d, signed(&desk, &readout)).await.status, 403, "approved and not published");
-    let published = DocumentVersion { state: DocumentState::Published, ..next(&approved, &second_statement, &desk, b"3") };
+    let published =
+        DocumentVersion { state: DocumentState::Published, ..next(&approved, &second_statement, &desk, b"3") };
     keep(&office, &d, &desk, &published, b"3").await;
     assert_eq!(office.http("GET", &page, &[], b"").await.status, 404, "nothing is public yet");
     // Somebody who may not; somebody else's signature; another office's; other words under the signature.
