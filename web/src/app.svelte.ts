@@ -65,6 +65,9 @@ import {
 /** Whether system notifications of rings are shown: `default` is not asked yet. */
 export type Notifications = NotificationPermission | 'unsupported';
 
+/** How long documents are left alone after one changed, before they are sealed again for newer devices, milliseconds. */
+const SEAL_AGAIN_MS = 5_000;
+
 export class App {
   state = $state.raw<AppState>({ status: 'starting' });
   view = $state.raw<ShownView | null>(null);
@@ -125,6 +128,7 @@ export class App {
   more_records = $state(false);
   readonly #record_reads = new NumberedReads();
   #search_timer: ReturnType<typeof setTimeout> | undefined;
+  #seal_timer: ReturnType<typeof setTimeout> | undefined;
 
   readonly timings: { answer_ms: number | null; first_audio_ms: number | null } = {
     answer_ms: null,
@@ -378,6 +382,11 @@ export class App {
     else if (revocation && before === null) void this.push.forget();
   }
 
+  #seal_again(): void {
+    clearTimeout(this.#seal_timer);
+    this.#seal_timer = setTimeout(() => void this.documents.seal_again().catch(() => undefined), SEAL_AGAIN_MS);
+  }
+
   #show(shown: View): void {
     const before = this.view;
     const view = resume(shown, this.#remembered);
@@ -431,6 +440,9 @@ export class App {
     if (signed_in_again && before !== null) void this.protection.read_policy();
     this.call_notes.update(view);
     if (ended_now) this.#offer_protection();
+    // A reader's newer device reads on once another one has sealed what they read again for it.
+    const documents_changed = before !== null && before.documents_changed !== view.documents_changed;
+    if (view.token !== null && !this.fixed && (signed_in_again || documents_changed)) this.#seal_again();
     const alerts_changed = before !== null && before.office_alerts?.changes !== view.office_alerts?.changes;
     if (alerts_changed && this.#place() === 'alerts') void this.office_alerts.load(view.token);
     if (signed_in_again || (ended_now && view.token !== null)) this.reload();

@@ -1,7 +1,7 @@
 // What the page does with sealed documents: reading those of a kind, writing versions, keeping what is not sent.
 
 import type { DocumentKind, ListedDocument, PageVersion } from './engine/contract';
-import type { NewVersion, Openings, WrittenDocument } from './engine/documents';
+import type { DocumentAnswers, NewVersion, Openings, WrittenDocument } from './engine/documents';
 import type { Host } from './engine/host';
 import { problem_of, type Problem } from './engine/problem';
 import { papers } from './papers';
@@ -15,6 +15,7 @@ export type PaperName =
   | 'notes'
   | 'memorandum'
   | 'circulation'
+  | 'copy'
   | 'debrief'
   | 'readout'
   | 'action';
@@ -41,6 +42,8 @@ export interface Listed<T> {
   unread: Unread[];
 }
 
+/** Documents that are looked at for devices with newer keys, the newest first. */
+const SEALED_AGAIN = 100;
 /** Documents that are read at once. */
 const READ_AT_ONCE = 6;
 
@@ -142,6 +145,31 @@ export class Documents {
       ...change,
     };
     return this.write(draft, paper, content, read.version);
+  }
+
+  /** All versions, verified, and who opened it; opens nothing. Rejects with a `Problem`. */
+  history(document: string): Promise<DocumentAnswers['history']> {
+    return this.host().documents({ is: 'history', document }, this.#token());
+  }
+
+  /** Publishes a readout: from then on everybody can read it. Rejects with a `Problem`. */
+  publish(document: string, readout: string, payload: string): Promise<DocumentAnswers['publish']> {
+    return this.host().documents({ is: 'publish', document, readout, payload }, this.#token());
+  }
+
+  /**
+   * Seals the newest documents again for devices of their readers that have newer keys, which read on then. What was sealed to none of this
+   * person's devices before is left to other readers. Copies of others are not opened by it: only what the person reads is listed.
+   */
+  async seal_again(most = SEALED_AGAIN): Promise<number> {
+    let again = 0;
+    const page = await this.host().documents({ is: 'list' }, this.#token());
+    for (const { document } of page.documents.slice(0, most)) {
+      again += await this.host()
+        .documents({ is: 'seal_again', document }, this.#token())
+        .catch(() => 0);
+    }
+    return again;
   }
 
   /** Keeps what a person has written and not sent, for this device alone; `null` deletes it. */

@@ -1,4 +1,5 @@
 import './styles/paper.css';
+import './styles/papers.css';
 import { mount } from 'svelte';
 import Root from './App.svelte';
 import { App } from './app.svelte';

@@ -25,6 +25,7 @@ mod relay;
 mod secret;
 mod serve;
 mod store;
+mod trace;
 #[cfg(test)]
 mod usage_tests;
 
@@ -82,6 +83,8 @@ enum Command {
     Revoke(office::RevokeArgs),
     /// Ring or answer from a terminal, with audio files.
     Call(call::CallArgs),
+    /// Say how well a leaked text fits each copy of a memorandum in circulation: probabilities, never a culprit.
+    Trace(trace::TraceArgs),
     /// Write, list and read sealed documents from a terminal.
     #[command(subcommand)]
     Document(document::DocumentCommand),
@@ -157,6 +160,7 @@ fn main() -> ExitCode {
             Command::Devices(args) => tokio::task::block_in_place(|| office::devices(&args)),
             Command::Revoke(args) => office::revoke(args),
             Command::Call(args) => call::call(args).await,
+            Command::Trace(args) => trace::run(&args),
             Command::Document(command) => document::run(command).await,
             Command::Note(args) => note::note(args).await,
             Command::Archive(command) => return archive::run(command),

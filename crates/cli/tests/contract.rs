@@ -18,14 +18,16 @@ use telcon_papers::{
     approval::{Approval, Assessment},
     brief::Brief,
     changes::Change,
-    circulation::Circulation,
+    circulation::{Circulation, IssuedCopy, Reader},
     debrief::{Countdown, Debrief},
     memorandum::{Colophon, Memorandum},
     notes::{Draft, Notes},
+    plain::Sheet,
     profile::Profile,
     readout::ReadoutFile,
     request::Request,
     schedule::Schedule,
+    trace::Trace,
 };
 use telcon_proto::{
     delegation::{Delegation, DelegationEnd, DelegationList},
@@ -35,6 +37,7 @@ use telcon_proto::{
     http, limits,
     line::LineList,
     message, node, protection, push,
+    readout::{ReadoutPublished, ReadoutUpload},
     seal::Seal,
     shift, short_code, sso,
 };
@@ -188,6 +191,7 @@ fn page() -> Value {
         .written::<PageVersion>()
         .written::<DocumentList>()
         .written::<DocumentKept>()
+        .written::<ReadoutPublished>()
         .written::<PersonKeys>()
         .written::<ProvenDocument>()
         .written::<PageOutput>()
@@ -248,8 +252,12 @@ fn papers() -> Value {
         .written::<Notes>()
         .written::<Memorandum>()
         .written::<Circulation>()
+        .written::<IssuedCopy>()
+        .written::<Reader>()
         .written::<Debrief>()
         .written::<ReadoutFile>()
+        .written::<Sheet>()
+        .written::<Trace>()
         .written::<Action>()
         .written::<Approval>()
         .written::<Assessment>()
@@ -302,7 +310,9 @@ fn openapi() -> Value {
         .written::<DelegationList>()
         .written::<LineList>()
         .read::<DocumentUpload>()
+        .read::<ReadoutUpload>()
         .written::<DocumentKept>()
+        .written::<ReadoutPublished>()
         .written::<DocumentList>()
         .written::<ProvenDocument>()
         .written::<PersonKeys>()

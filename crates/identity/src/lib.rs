@@ -80,6 +80,7 @@ pub use document::{
 };
 pub use error::{Flaw, IdentityError, Mismatch, Misuse, Result, Validity};
 pub use invitation::{Invitation, MAX_FRAGMENT_CHARS};
+pub use jws::MAX_JWS_CHARS;
 pub use key::{DeviceKey, SEED_BYTES, verify_signature};
 pub use line::{LINE_TYP, LoggedLine, VerifiedLine, ZoneClock, certify_holder, needs_line, sign_line};
 pub use logged::{LoggedDevice, LoggedEntry, LoggedRing};

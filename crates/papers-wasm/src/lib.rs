@@ -3,12 +3,13 @@
 
 mod plans;
 mod memoranda;
+mod circulation;
 mod zones;
 
 use serde::{Serialize, de::DeserializeOwned};
 use telcon_papers::{
-    Content, action::Action, brief::Brief, circulation::Circulation, debrief::Debrief, memorandum::Memorandum,
-    notes::Notes, profile::Profile, readout::ReadoutFile, request::Request, schedule::Schedule,
+    Content, action::Action, brief::Brief, circulation::Circulation, circulation::IssuedCopy, debrief::Debrief,
+    memorandum::Memorandum, notes::Notes, profile::Profile, readout::ReadoutFile, request::Request, schedule::Schedule,
 };
 use wasm_bindgen::prelude::*;
 
@@ -40,7 +41,7 @@ fn checked<T: Content>(json: &str) -> Result<String, JsError> {
     written(&read::<T>(json)?)
 }
 
-/// Checks a paper of this name (`request`, `schedule`, `brief`, `profile`, `notes`, `memorandum`, `circulation`, `debrief`,
+/// Checks a paper of this name (`request`, `schedule`, `brief`, `profile`, `notes`, `memorandum`, `circulation`, `copy`, `debrief`,
 /// `readout`, `action`) and returns it as it is written. Throws a sentence that names the field.
 #[wasm_bindgen]
 pub fn check(paper: &str, json: &str) -> Result<String, JsError> {
@@ -52,6 +53,7 @@ pub fn check(paper: &str, json: &str) -> Result<String, JsError> {
         "notes" => checked::<Notes>(json),
         "memorandum" => checked::<Memorandum>(json),
         "circulation" => checked::<Circulation>(json),
+        "copy" => checked::<IssuedCopy>(json),
         "debrief" => checked::<Debrief>(json),
         "readout" => checked::<ReadoutFile>(json),
         "action" => checked::<Action>(json),

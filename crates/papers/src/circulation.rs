@@ -5,7 +5,7 @@ use crate::memorandum::{Colophon, Memorandum, Run, RunKind};
 use crate::plain::{self, Sheet};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
-use telcon_proto::{Digest, ItemId, PersonId, hex};
+use telcon_proto::{Digest, DocumentId, ItemId, PersonId, hex};
 
 /// Most copies of a memorandum.
 pub const MAX_COPIES: usize = 250;
@@ -97,6 +97,8 @@ pub enum Printing {
 pub struct Copy {
     /// On every page. From 1.
     pub number: u32,
+    /// The document that it is issued as: known before it is, so that issuing goes on where it was interrupted.
+    pub document: DocumentId,
     /// The reader.
     pub reader: PersonId,
     /// The reader's name or title.
@@ -131,6 +133,9 @@ pub struct Circulation {
     pub memorandum: Digest,
     /// Its version.
     pub memorandum_version: u32,
+    /// The name under which its readers are offered again: *small clutch*. Empty: they are not.
+    #[serde(default)]
+    pub group: String,
     /// What readers are told: [`POLICY`], or the office's own words.
     pub policy: String,
     /// Wordings that copies may have.
@@ -140,7 +145,9 @@ pub struct Circulation {
 }
 
 /// A reader who is to get a copy.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
 pub struct Reader {
     /// The person.
     pub person: PersonId,
@@ -153,6 +160,38 @@ pub struct Reader {
 }
 
 impl Circulation {
+    /// Of a memorandum's version, without copies.
+    ///
+    /// # Errors
+    /// If the memorandum is not within its limits, or the alternatives are not about it.
+    pub fn of(
+        memo: &Memorandum,
+        memorandum_version: u32,
+        alternatives: Vec<Alternatives>,
+        group: String,
+    ) -> Result<Self, ContentError> {
+        let circulation = Self {
+            version: Self::VERSION,
+            memorandum: Self::digest_of(&memo.to_json()?),
+            memorandum_version,
+            group,
+            policy: POLICY.to_owned(),
+            alternatives,
+            copies: Vec::new(),
+        };
+        circulation.check()?;
+        circulation.fits(memo)?;
+        Ok(circulation)
+    }
+
+    /// Recalls a reader's copy. False if there is none of this number, or it is recalled already.
+    pub fn recall(&mut self, number: u32, now_ms: u64) -> bool {
+        let open = |copy: &&mut Copy| copy.number == number && copy.recalled_ms.is_none();
+        let Some(copy) = self.copies.iter_mut().find(open) else { return false };
+        copy.recalled_ms = Some(now_ms);
+        true
+    }
+
     /// Adds a copy for a reader. Its wordings differ as much as possible from those of all other copies, and from the record copy's:
     /// a text of several copies, or one whose marks were taken out, then fits none of them. `random` is drawn by the caller.
     pub fn add(&mut self, reader: Reader, random: [u8; 32]) -> &Copy {
@@ -177,9 +216,12 @@ impl Circulation {
         // The first of those that are equally good.
         let choices = (0..CANDIDATES).map(candidate).rev().max_by_key(distance).unwrap_or_default();
         let layout_key = LayoutKey::from_bytes(hash(&[b"telcon copy key 1", &random]));
+        let [id @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] = hash(&[b"telcon copy document 1", &random]);
+        let document = DocumentId::from_bytes(id);
         let Reader { person, name, printing, expires_ms } = reader;
         self.copies.push(Copy {
             number,
+            document,
             reader: person,
             name,
             choices,
@@ -245,6 +287,7 @@ impl Circulation {
 
 /// Whose copy it is, and what they may do with it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct IssuedTo {
     /// [`Copy::number`].
@@ -261,6 +304,7 @@ pub struct IssuedTo {
 
 /// A reader's copy as that reader gets it: the content of a document of kind *copy*.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct IssuedCopy {
     /// [`Content::VERSION`].
@@ -304,6 +348,7 @@ impl Content for Circulation {
 
     fn check(&self) -> Result<(), Invalid> {
         required("policy", &self.policy, MAX_PARAGRAPH_CHARS)?;
+        optional("group", &self.group, MAX_SHORT_CHARS)?;
         count("alternatives", &self.alternatives, MAX_ITEMS)?;
         unique("alternatives", self.alternatives.iter().map(|alternatives| alternatives.portion))?;
         for alternatives in &self.alternatives {
@@ -316,6 +361,7 @@ impl Content for Circulation {
         count("copies", &self.copies, MAX_COPIES)?;
         unique("copies", self.copies.iter().map(|copy| copy.number))?;
         unique("copies", self.copies.iter().map(|copy| copy.reader))?;
+        unique("copies", self.copies.iter().map(|copy| copy.document))?;
         self.copies.iter().try_for_each(|copy| {
             ensure((1..=MAX_COPIES as u32).contains(&copy.number), "number", Reason::OutOfRange)?;
             short("name", &copy.name)?;

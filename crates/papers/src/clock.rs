@@ -1,5 +1,8 @@
 //! Clocks of zones. The rules of zones are an argument: native programs have the compiled-in database, a browser its own.
 
+use telcon_proto::civil::MONTHS;
+pub(crate) use telcon_proto::civil::civil;
+
 /// The clock of one IANA zone.
 pub trait ZoneClock {
     /// Its IANA name.
@@ -47,20 +50,6 @@ pub struct Shown {
     pub second: u8,
 }
 
-const MONTHS: [&str; 12] = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-];
 const DAY_S: i64 = 86_400;
 
 impl Shown {
@@ -157,19 +146,6 @@ pub(crate) fn days_from_civil(year: i64, month: u8, day: u8) -> i64 {
     let shifted = (i64::from(month) + 9) % 12;
     let of_year = (153 * shifted + 2) / 5 + i64::from(day) - 1;
     era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
-}
-
-/// The inverse.
-pub(crate) fn civil(days: i64) -> (i64, u8, u8) {
-    let days = days + 719_468;
-    let (era, of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
-    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted = (5 * of_year + 2) / 153;
-    let day = (of_year - (153 * shifted + 2) / 5 + 1) as u8;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 } as u8;
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    (year, month, day)
 }
 
 #[cfg(test)]

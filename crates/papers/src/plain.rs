@@ -4,10 +4,13 @@ use crate::action::Side;
 use crate::circulation::{Circulation, Copy};
 use crate::clock::Shown;
 use crate::memorandum::{Attendee, Basis, Colophon, Memorandum, Origin, RunKind, TITLE};
+use serde::Serialize;
 use telcon_proto::printable::printable;
 
 /// One paragraph of a memorandum, ready to show: text of others has passed [`printable`].
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
 pub enum Block {
     /// The letterhead.
     Letterhead(String),
@@ -49,7 +52,8 @@ pub enum Block {
 }
 
 /// A laid out memorandum.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Sheet {
     /// At the top and bottom of each page; of a draft without any mark, that it is one.
     pub banner: String,
@@ -60,6 +64,7 @@ pub struct Sheet {
     /// The document's title.
     pub title: String,
     /// Identifies the file: the same memorandum gives the same bytes.
+    #[serde(skip)]
     pub id: Vec<u8>,
 }
 

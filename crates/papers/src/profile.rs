@@ -51,6 +51,11 @@ impl Profile {
         self.calls.retain(|known| known.call != call.call);
         let at = self.calls.partition_point(|known| (known.at_ms, known.call) <= (call.at_ms, call.call));
         self.calls.insert(at, call);
+        self.promise(actions);
+    }
+
+    /// Adds what was promised: the next brief has it while it is open. Of an action that is known, what is newly given replaces the known one.
+    pub fn promise(&mut self, actions: &[Action]) {
         for action in actions {
             match self.promises.iter_mut().find(|known| known.id == action.id) {
                 Some(known) => *known = action.clone(),

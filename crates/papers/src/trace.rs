@@ -13,6 +13,7 @@
 
 use crate::circulation::{Alternatives, Circulation, Copy, LayoutMarks};
 use crate::memorandum::{Memorandum, Turn};
+use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Longest leaked text, words: four pages. Of a longer one, the beginning is used.
@@ -93,8 +94,22 @@ impl Material {
     }
 }
 
+impl Material {
+    /// As [`Material::of`], for somebody who may trace and not read the memorandum: the wordings alone.
+    pub fn of_wordings(circulation: &Circulation) -> Self {
+        let portion = |alternatives: &Alternatives| TracedPortion { wordings: alternatives.wordings.clone() };
+        let copy = |copy: &Copy| TracedCopy { number: copy.number, choices: copy.choices.clone(), lines: Vec::new() };
+        Self {
+            portions: circulation.alternatives.iter().map(portion).collect(),
+            common: Vec::new(),
+            copies: circulation.copies.iter().map(copy).collect(),
+        }
+    }
+}
+
 /// How a copy fits.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Fit {
     /// The copy's number.
     pub number: u32,
@@ -109,7 +124,8 @@ pub struct Fit {
 }
 
 /// The result.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Trace {
     /// Each copy, the best first.
     pub fits: Vec<Fit>,

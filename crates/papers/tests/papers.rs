@@ -230,6 +230,7 @@ fn circulation(portions: u8, wordings: usize) -> Circulation {
         version: 1,
         memorandum: Digest::from_bytes([1; 32]),
         memorandum_version: 3,
+        group: String::new(),
         policy: POLICY.into(),
         alternatives: alternatives.collect(),
         copies: vec![],

@@ -13,6 +13,7 @@ mod archival;
 mod brief;
 mod font;
 mod invitation;
+mod leak;
 mod memorandum;
 mod page;
 #[cfg(feature = "record")]
@@ -20,6 +21,7 @@ mod record;
 
 pub use brief::brief_pdf;
 pub use invitation::{InvitationSheet, invitation_pdf};
+pub use leak::trace_leak;
 pub use memorandum::{memorandum_pdf, turn_lines};
 #[cfg(feature = "record")]
 pub use record::record_pdf;

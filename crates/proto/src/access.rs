@@ -134,6 +134,7 @@ pub const REQUESTS: &[(&str, &str, Access)] = &[
     ("PUT", "/api/v1/documents/{document}/{version}", WRITES_DOCUMENTS),
     ("PUT", "/api/v1/documents/{document}/{version}/seals/{device}", SIGNED_IN),
     ("GET", "/api/v1/people/{person}/keys", SIGNED_IN),
+    ("PUT", "/api/v1/readouts/{readout}", WRITES_DOCUMENTS),
     ("GET", "/api/v1/sign-ins", Access::Device(Rule::Any(&[Action::SeeOwnDevices]))),
     ("GET", "/api/v1/alerts", Access::Device(Rule::Any(&[Action::SeeAlerts]))),
     ("GET", "/api/v1/push", Access::Device(NOTIFIED)),
@@ -160,6 +161,7 @@ pub const REQUESTS: &[(&str, &str, Access)] = &[
     ("PUT", "/api/v1/calls/{call}/record/{part}", WRITES),
     ("POST", "/api/v1/calls/{call}/record", WRITES),
     ("GET", "/log/{path}", Access::Everybody),
+    ("GET", "/readouts/{readout}", Access::Everybody),
     ("GET", "/ws", Access::Everybody),
     ("GET", "/relays", Access::Relay),
 ];

@@ -1,4 +1,4 @@
-//! Sealed documents: requests, schedules, briefs, profiles, notes, memoranda, copies, debriefs, readouts, actions.
+//! Sealed documents: requests, schedules, briefs, profiles, notes, memoranda, circulations, copies, debriefs, readouts, actions.
 //!
 //! A document is a chain of versions. A version is an age file sealed to the devices of its readers, and a statement by the device of its
 //! author, which names the digest of the statement before, of the sealed file and of its content, the readers, and the state that it
@@ -38,11 +38,13 @@ pub enum DocumentKind {
     Actions,
     /// Times that were offered for a call, and the one that was agreed.
     Schedule,
+    /// Who got which copy of a memorandum, for its author and those who may trace a copy.
+    Circulation,
 }
 
 impl DocumentKind {
     /// All kinds.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Request,
         Self::Brief,
         Self::Profile,
@@ -53,6 +55,7 @@ impl DocumentKind {
         Self::Readout,
         Self::Actions,
         Self::Schedule,
+        Self::Circulation,
     ];
 
     /// The word on the wire and in the store.
@@ -68,6 +71,7 @@ impl DocumentKind {
             Self::Readout => "readout",
             Self::Actions => "actions",
             Self::Schedule => "schedule",
+            Self::Circulation => "circulation",
         }
     }
 }

@@ -11,12 +11,16 @@ use crate::{
     Role,
     document::{DocumentKind, DocumentState},
 };
-use DocumentKind::{Actions, Brief, Copy, Debrief, Memorandum, Notes, Profile, Readout, Request, Schedule};
+use DocumentKind::{
+    Actions, Brief, Circulation, Copy, Debrief, Memorandum, Notes, Profile, Readout, Request, Schedule,
+};
 use DocumentState::{Approved, Closed, Declined, Destroyed, Draft, Published, Recalled, Reviewed};
 use Role::{Counterpart, DutyOfficer, Interpreter, NoteTaker, Principal, RecordsOfficer, Scheduler};
 
 /// The desk and the principal whom it works for.
 const DESK: &[Role] = &[Principal, Scheduler, DutyOfficer];
+/// Those who give copies to readers, and recall them.
+const ISSUERS: &[Role] = &[Principal, Scheduler, DutyOfficer, RecordsOfficer];
 
 /// Every claim that exists, and the roles that may make it. What a principal alone may claim, a delegate claims for them under a delegation
 /// to answer.
@@ -38,8 +42,8 @@ pub const TABLE: &[(DocumentKind, DocumentState, &[Role])] = &[
     (Memorandum, Reviewed, DESK),
     (Memorandum, Approved, &[Principal, Scheduler]),
     (Memorandum, Destroyed, &[Principal, Scheduler, RecordsOfficer]),
-    (Copy, Approved, &[Principal, Scheduler, DutyOfficer, RecordsOfficer]),
-    (Copy, Recalled, &[Principal, Scheduler, DutyOfficer, RecordsOfficer]),
+    (Copy, Approved, ISSUERS),
+    (Copy, Recalled, ISSUERS),
     (Debrief, Draft, DESK),
     (Debrief, Reviewed, DESK),
     (Debrief, Approved, &[Principal]),
@@ -54,6 +58,9 @@ pub const TABLE: &[(DocumentKind, DocumentState, &[Role])] = &[
     (Schedule, Draft, &[Principal, Counterpart, Scheduler, DutyOfficer]),
     (Schedule, Approved, DESK),
     (Schedule, Closed, &[Principal, Counterpart, Scheduler, DutyOfficer]),
+    // The registry of the copies: a draft as long as copies may be added or recalled.
+    (Circulation, Draft, ISSUERS),
+    (Circulation, Closed, ISSUERS),
 ];
 
 /// Whether people of this role may claim the state in their own right.

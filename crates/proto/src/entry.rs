@@ -20,8 +20,8 @@
 //! ```
 
 use crate::{
-    CallId, DelegationId, DeviceId, Digest, DocumentId, Ended, InvitationId, LineId, PersonId, RecordMode, RecoveryId,
-    ShiftId, SuiteName, line::LineState, recovery::RecoveryEnd, shift::ShiftEnd,
+    CallId, DelegationId, DeviceId, Digest, DocumentId, Ended, InvitationId, ItemId, LineId, PersonId, RecordMode,
+    RecoveryId, ShiftId, SuiteName, line::LineState, recovery::RecoveryEnd, shift::ShiftEnd,
 };
 use serde::{Deserialize, Serialize};
 
@@ -342,6 +342,15 @@ pub enum Entry {
         /// The device.
         device: DeviceId,
     },
+    /// A readout was published: its server serves it to everybody ([`crate::readout`]).
+    ReadoutPublished {
+        /// When.
+        time_ms: u64,
+        /// The readout.
+        readout: ItemId,
+        /// SHA-256 of the signed text, a compact JWS.
+        statement_sha256: Digest,
+    },
     /// Custodians opened a record of the call.
     ArchiveOpened {
         /// When.
@@ -395,7 +404,7 @@ impl InvitationClosed {
 }
 
 /// The `type` words of [`Entry`].
-pub const KINDS: [&str; 24] = [
+pub const KINDS: [&str; 25] = [
     "device_enrolled",
     "device_revoked",
     "call_opened",
@@ -420,6 +429,7 @@ pub const KINDS: [&str; 24] = [
     "device_key",
     "document_version",
     "document_opened",
+    "readout_published",
 ];
 
 impl Entry {
@@ -450,6 +460,7 @@ impl Entry {
             Self::DeviceKey { .. } => KINDS[21],
             Self::DocumentVersion { .. } => KINDS[22],
             Self::DocumentOpened { .. } => KINDS[23],
+            Self::ReadoutPublished { .. } => KINDS[24],
         }
     }
 
@@ -479,6 +490,7 @@ impl Entry {
             | Self::DeviceKey { time_ms, .. }
             | Self::DocumentVersion { time_ms, .. }
             | Self::DocumentOpened { time_ms, .. }
+            | Self::ReadoutPublished { time_ms, .. }
             | Self::ArchiveOpened { time_ms, .. } => *time_ms,
         }
     }
@@ -503,6 +515,7 @@ impl Entry {
             | Self::DeviceKey { .. }
             | Self::DocumentVersion { .. }
             | Self::DocumentOpened { .. }
+            | Self::ReadoutPublished { .. }
             // The call that an alert names need not exist.
             | Self::AlertRaised { .. } => None,
             Self::CallOpened { call, .. }
@@ -632,6 +645,7 @@ mod tests {
     const RECOVERY: RecoveryId = RecoveryId::from_bytes([1; 16]);
     const DELEGATION: DelegationId = DelegationId::from_bytes([1; 16]);
     const DOCUMENT: DocumentId = DocumentId::from_bytes([1; 16]);
+    const READOUT: ItemId = ItemId::from_bytes([1; 16]);
     const LINE: LineId = LineId::from_bytes([1; 16]);
     const SHIFT: ShiftId = ShiftId::from_bytes([1; 16]);
     const DIGEST: Digest = Digest::from_bytes([0xab; 32]);
@@ -854,6 +868,10 @@ mod tests {
             (
                 Entry::DocumentOpened { time_ms: 1, document: DOCUMENT, version: 3, device: DEVICE },
                 format!(r#"{{"type":"document_opened","time_ms":1,"document":"{ID}","version":3,"device":"{ID}"}}"#),
+            ),
+            (
+                Entry::ReadoutPublished { time_ms: 1, readout: READOUT, statement_sha256: DIGEST },
+                format!(r#"{{"type":"readout_published","time_ms":1,"readout":"{ID}","statement_sha256":"{digest}"}}"#),
             ),
             (
                 Entry::DelegationEnded { time_ms: 1, delegation: DELEGATION, by: None, statement_sha256: None },

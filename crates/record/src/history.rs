@@ -9,7 +9,7 @@ use telcon_proto::entry::{ArchivedRecord, Entry, InvitationClosed, LoggedSignatu
 use telcon_proto::line::LineState;
 use telcon_proto::recovery::{RecoveryConfirmation, RecoveryEnd};
 use telcon_proto::{
-    CallId, DelegationId, DocumentId, Ended, InvitationId, LineId, OfficeAlert, RecordMode, RecoveryId, ShiftId,
+    CallId, DelegationId, DocumentId, Ended, InvitationId, ItemId, LineId, OfficeAlert, RecordMode, RecoveryId, ShiftId,
 };
 
 /// Most problems that are listed. A log can be made of contradictions; the rest are one more problem.
@@ -232,6 +232,7 @@ pub(crate) struct History {
     lines: BTreeMap<LineId, (u32, LineState)>,
     /// Newest versions of documents.
     documents: BTreeMap<DocumentId, (u32, Digest)>,
+    readouts: BTreeMap<ItemId, Digest>,
     /// Shifts, and whether they have ended.
     shifts: BTreeMap<ShiftId, bool>,
     problems: Vec<Problem>,
@@ -473,6 +474,14 @@ impl History {
                 if self.documents.get(&document).is_none_or(|(newest, _)| version > *newest) {
                     let text =
                         format!("entry {index}: version {version} of document {document} was opened and never signed");
+                    self.problem(ProblemKind::Device, None, text);
+                }
+            }
+            Entry::ReadoutPublished { readout, statement_sha256, .. } => {
+                // The same again says nothing new: the server was killed before it knew that the log had it.
+                if self.readouts.insert(readout, statement_sha256).is_some_and(|before| before != statement_sha256) {
+                    let readout = readout.to_hex();
+                    let text = format!("entry {index}: readout {readout} was published again with another signed text");
                     self.problem(ProblemKind::Device, None, text);
                 }
             }

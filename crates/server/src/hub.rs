@@ -27,7 +27,9 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use telcon_proto::{CallId, ClientMessage, DeviceId, DocumentId, InvitationId, LineId, ServerMessage, push::PushAbout};
+use telcon_proto::{
+    CallId, ClientMessage, DeviceId, Digest, DocumentId, InvitationId, ItemId, LineId, ServerMessage, push::PushAbout,
+};
 use tokio::{
     runtime::Handle,
     sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
@@ -102,6 +104,8 @@ pub enum Input {
     PutDocument(Box<NewDocument>, oneshot::Sender<Answer>),
     /// A reader's device is about to get this version of a copy.
     OpenCopy(DocumentId, u32, DeviceId, oneshot::Sender<Answer>),
+    /// A readout, which was verified and is stored, is to be published.
+    PublishReadout(ItemId, Digest, oneshot::Sender<Answer>),
     /// A delegate's device says who took a line: as it was verified, or why it does not verify.
     AttestHolder(SessionId, Box<Result<NewAttestation, String>>),
     /// A person begins a shift at a device of a place, with a passkey that was verified.
@@ -421,6 +425,10 @@ impl Hub {
             Input::OpenCopy(document, version, device, reply) => {
                 let request = self.request(reply);
                 self.board.open_copy(request, document, version, device, now)
+            }
+            Input::PublishReadout(readout, sha256, reply) => {
+                let request = self.request(reply);
+                self.board.publish_readout(request, readout, sha256, now)
             }
             Input::AttestHolder(session, new) => self.board.attest_holder(session, *new, now),
             Input::Ping(session, from_size) => return batch.steps.push(Step::Checkpoint(session, from_size)),

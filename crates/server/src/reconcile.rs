@@ -252,7 +252,11 @@ impl Reconciliation<'_> {
                     Write::DelegationEndLogged(delegation, index),
                 ]);
             }
-            Entry::ArchiveOpened { .. } | Entry::AlertRaised { .. } | Entry::DevicePolicyChanged { .. } => {}
+            Entry::ArchiveOpened { .. }
+            | Entry::AlertRaised { .. }
+            | Entry::DevicePolicyChanged { .. }
+            // Beside its signed text, in the object store.
+            | Entry::ReadoutPublished { .. } => {}
             Entry::RecordArchived { call, time_ms, .. } | Entry::RecordSealed { call, time_ms, .. } => {
                 let Some((device, digest, partial)) = record else { return Ok(()) };
                 let row = RecordRow { call, device, digest, kept_ms: time_ms, log_index: index, partial };

@@ -1,7 +1,9 @@
 //! Assembly of the server: `telcon serve` as a library.
 
 use crate::{
-    archive::{ArchivedDevices, Certificates, LogEvent, LogWriter, RecordStore, SealedDocuments, now_ms},
+    archive::{
+        ArchivedDevices, Certificates, LogEvent, LogWriter, PublishedReadouts, RecordStore, SealedDocuments, now_ms,
+    },
     device_policy::log_device_policy,
     hub::{self, Hub, HubHandle, Input, Parts},
     limits::{INCOMING_KEPT_MS, MAX_ARCHIVING, MAX_CONFIGURATION_BYTES, RECORD_DUE_MS},
@@ -232,14 +234,15 @@ impl Server {
         let (relay, relay_task) = telcon_relay::net::start(config.media, relay_config).await.map_err(no_media)?;
         media_addrs.iter_mut().filter(|at| at.port() == 0).for_each(|at| at.set_port(relay.port()));
 
-        let (records, documents, certificates, pending, reader) = blocking(move || {
+        let (records, documents, readouts, certificates, pending, reader) = blocking(move || {
             let records = RecordStore::new(objects.clone());
             if records.needs_scan()? {
                 records.scan(&reader.record_names()?)?;
             }
             let pending = records.pending()?;
             let documents = SealedDocuments::new(objects.clone());
-            Ok((records, documents, Certificates::new(objects), pending, reader))
+            let readouts = PublishedReadouts::new(objects.clone());
+            Ok((records, documents, readouts, Certificates::new(objects), pending, reader))
         })
         .await?;
 
@@ -293,6 +296,7 @@ impl Server {
             prover,
             records,
             documents,
+            readouts,
             certificates,
             office: pinned,
             info: info.clone(),

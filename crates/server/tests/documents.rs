@@ -5,14 +5,15 @@ mod common;
 
 use common::{Answer, Client, Device, Office, now_ms};
 use sha2::{Digest as _, Sha256};
-use telcon_identity::{DocumentHead, sign_device_key, sign_document};
+use telcon_identity::{DocumentHead, sign_device_key, sign_document, sign_readout};
 use telcon_proto::{
-    Blob, ClientMessage as C, Digest, DocumentId, PersonId, Role, ServerMessage as S,
+    Blob, ClientMessage as C, Digest, DocumentId, ItemId, PersonId, Role, ServerMessage as S,
     device_key::{DeviceKeyStatement, PersonKeys},
     document::{
         DocumentKept, DocumentKind, DocumentList, DocumentState, DocumentUpload, DocumentVersion, ProvenDocument,
     },
     entry::Entry,
+    readout::{Readout, ReadoutPublished, ReadoutType, ReadoutUpload, Says},
 };
 
 const DOCUMENT: DocumentId = DocumentId::from_bytes([0xdc; 16]);
@@ -303,4 +304,108 @@ async fn what_is_sealed_again_for_a_readers_device_is_given_to_that_device_alone
         let client = Client::sign_in(office.addr(), device).await;
         assert_eq!(get(&office, &client, &format!("documents/{DOCUMENT}/1")).await.body, expected);
     }
+}
+
+#[tokio::test]
+async fn a_recalled_copy_is_kept_from_its_reader_by_the_server() {
+    let mut office = Office::start().await;
+    let (author, reader) = (office.person(Role::Scheduler).await, office.person(Role::Principal).await);
+    let (a, r) = (Client::sign_in(office.addr(), &author).await, Client::sign_in(office.addr(), &reader).await);
+    let copy = DocumentVersion {
+        kind: DocumentKind::Copy,
+        state: DocumentState::Approved,
+        ..first(&office, &author, readers(&[&author, &reader]), b"sealed copy")
+    };
+    let statement = keep(&office, &a, &author, &copy, b"sealed copy").await;
+    assert_eq!(get(&office, &r, &format!("documents/{DOCUMENT}/1")).await.status, 200);
+    let recalled = DocumentVersion {
+        state: DocumentState::Recalled,
+        readers: readers(&[&author]),
+        ..next(&copy, &statement, &author, b"recalled")
+    };
+    keep(&office, &a, &author, &recalled, b"recalled").await;
+    for path in [format!("documents/{DOCUMENT}/1"), format!("documents/{DOCUMENT}/2"), format!("documents/{DOCUMENT}")]
+    {
+        assert_eq!(get(&office, &r, &path).await.status, 404, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_readout_is_public_once_its_document_says_so_and_what_is_published_stays() {
+    let mut office = Office::start().await;
+    let principal = office.person(Role::Principal).await;
+    let (desk, notes) = (office.person(Role::Scheduler).await, office.person(Role::NoteTaker).await);
+    let p = Client::sign_in(office.addr(), &principal).await;
+    let (d, n) = (Client::sign_in(office.addr(), &desk).await, Client::sign_in(office.addr(), &notes).await);
+    let id = ItemId::from_bytes([7; 16]);
+    let readout = Readout {
+        version: 1,
+        kind: ReadoutType::TelconReadout,
+        id,
+        office: office.anchor.domain().clone(),
+        published_ms: now_ms(),
+        language: "en".into(),
+        title: "Call with <script>alert(1)</script> Norland".into(),
+        says: Says::Text { paragraphs: vec!["They spoke about fish.".into()] },
+        corrects: None,
+    };
+    let signed = |by: &Device, readout: &Readout| sign_readout(&by.key, &by.chain, &readout.payload().unwrap());
+    let publish = |client: &Client, jws: String| {
+        let bearer = format!("Bearer {}", client.token);
+        let body = serde_json::to_vec(&ReadoutUpload { document: DOCUMENT, jws }).unwrap();
+        let (office, path) = (&office, format!("/api/v1/readouts/{}", id.to_hex()));
+        async move {
+            let headers = [("authorization", &*bearer), ("content-type", "application/json")];
+            office.http("PUT", &path, &headers, &body).await
+        }
+    };
+    let page = format!("/readouts/{}", id.to_hex());
+    assert_eq!(publish(&d, signed(&desk, &readout)).await.status, 404, "of no document");
+    // Draft, approved by the principal, published by the desk.
+    let kind = DocumentKind::Readout;
+    let draft = DocumentVersion { kind, ..first(&office, &desk, readers(&[&desk, &principal]), b"1") };
+    let first_statement = keep(&office, &d, &desk, &draft, b"1").await;
+    assert_eq!(publish(&d, signed(&desk, &readout)).await.status, 403, "a draft");
+    let approved =
+        DocumentVersion { state: DocumentState::Approved, ..next(&draft, &first_statement, &principal, b"2") };
+    let second_statement = keep(&office, &p, &principal, &approved, b"2").await;
+    assert_eq!(publish(&d, signed(&desk, &readout)).await.status, 403, "approved and not published");
+    let published =
+        DocumentVersion { state: DocumentState::Published, ..next(&approved, &second_statement, &desk, b"3") };
+    keep(&office, &d, &desk, &published, b"3").await;
+    assert_eq!(office.http("GET", &page, &[], b"").await.status, 404, "nothing is public yet");
+    // Somebody who may not; somebody else's signature; another office's; other words under the signature.
+    assert_eq!(publish(&n, signed(&notes, &readout)).await.status, 404);
+    assert_eq!(publish(&d, signed(&principal, &readout)).await.status, 422);
+    let foreign = Readout { office: "elsewhere.example".parse().unwrap(), ..readout.clone() };
+    assert_eq!(publish(&d, signed(&desk, &foreign)).await.status, 422);
+    let other = Readout { id: ItemId::from_bytes([8; 16]), ..readout.clone() };
+    assert_eq!(publish(&d, signed(&desk, &other)).await.status, 422);
+    let jws = signed(&desk, &readout);
+    let answer = publish(&d, jws.clone()).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let ReadoutPublished { log_index } = answer.json();
+    // The same again, and by another person who may, is the same; other words are not.
+    assert_eq!(publish(&d, jws.clone()).await.json::<ReadoutPublished>().log_index, log_index);
+    assert_eq!(publish(&p, signed(&principal, &readout)).await.json::<ReadoutPublished>().log_index, log_index);
+    let changed = Readout { title: "Something else".into(), ..readout.clone() };
+    assert_eq!(publish(&d, signed(&desk, &changed)).await.status, 409);
+    let shown = office.http("GET", &page, &[], b"").await;
+    assert_eq!(shown.status, 200);
+    assert!(shown.text().contains("They spoke about fish.") && !shown.text().contains("<script"), "{}", shown.text());
+    assert!(shown.text().contains(&format!("entry {log_index}")));
+    let text = office.http("GET", &format!("{page}.jws"), &[], b"").await;
+    assert_eq!(text.text(), jws);
+    assert_eq!(office.http("GET", "/readouts/nonsense", &[], b"").await.status, 400);
+    drop((p, d, n));
+    office.stop().await;
+    let logged: Vec<_> = office
+        .log_entries()
+        .into_iter()
+        .filter_map(|entry| match entry {
+            Entry::ReadoutPublished { readout, statement_sha256, .. } => Some((readout, statement_sha256)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(logged, [(id, sha256(jws.as_bytes()))]);
 }

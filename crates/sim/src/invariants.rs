@@ -467,6 +467,8 @@ impl World {
                 Entry::DocumentVersion { document, version, .. } => format!("document {document:?} {version}"),
                 // A copy may be opened as often as somebody likes.
                 Entry::DocumentOpened { .. } => continue,
+                // Published again after the server was killed before it answered.
+                Entry::ReadoutPublished { .. } => continue,
                 Entry::ArchiveOpened { .. } | Entry::DevicePolicyChanged { .. } => continue,
             };
             if !once.insert(key.clone()) {

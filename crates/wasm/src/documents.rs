@@ -97,6 +97,11 @@ impl Telcon {
         Ok(verified.key().device().device().to_string())
     }
 
+    /// Signs the payload of a readout (JSON as the module of papers writes it): returns the signed text that is published.
+    pub fn sign_readout(&self, payload: &str) -> Result<String, JsError> {
+        self.engine.sign_readout(payload.as_bytes()).map_err(fail)
+    }
+
     /// Seals something for this device alone: what a person has written and not sent, to be stored by the browser.
     pub fn seal_unsent(&self, content: &[u8]) -> Result<Vec<u8>, JsError> {
         self.engine.seal_unsent(content).map_err(fail)

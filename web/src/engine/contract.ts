@@ -196,7 +196,17 @@ export type Direction = 'out' | 'in' | 'listen';
  * What a document is.
  */
 export type DocumentKind =
-  'request' | 'brief' | 'profile' | 'notes' | 'memorandum' | 'copy' | 'debrief' | 'readout' | 'actions' | 'schedule';
+  | 'request'
+  | 'brief'
+  | 'profile'
+  | 'notes'
+  | 'memorandum'
+  | 'copy'
+  | 'debrief'
+  | 'readout'
+  | 'actions'
+  | 'schedule'
+  | 'circulation';
 /**
  * One person. It must not be logged: it has no `Display`, and its `Debug` shows nothing.
  */
@@ -952,6 +962,7 @@ export interface Contract {
   PushSubscription?: PushSubscription;
   Reach?: Reach;
   ReachSettings?: ReachSettings1;
+  ReadoutPublished?: ReadoutPublished;
   RecordLine?: RecordLine;
   RecordMode?: RecordMode;
   RecoveryId?: RecoveryId;
@@ -2646,7 +2657,17 @@ export interface ListedDocument {
    * What it is.
    */
   kind:
-    'request' | 'brief' | 'profile' | 'notes' | 'memorandum' | 'copy' | 'debrief' | 'readout' | 'actions' | 'schedule';
+    | 'request'
+    | 'brief'
+    | 'profile'
+    | 'notes'
+    | 'memorandum'
+    | 'copy'
+    | 'debrief'
+    | 'readout'
+    | 'actions'
+    | 'schedule'
+    | 'circulation';
   /**
    * Index of its log entry: the list is in their order, newest first.
    */
@@ -2765,7 +2786,17 @@ export interface DocumentVersion {
    * What it is; the same in every version.
    */
   kind:
-    'request' | 'brief' | 'profile' | 'notes' | 'memorandum' | 'copy' | 'debrief' | 'readout' | 'actions' | 'schedule';
+    | 'request'
+    | 'brief'
+    | 'profile'
+    | 'notes'
+    | 'memorandum'
+    | 'copy'
+    | 'debrief'
+    | 'readout'
+    | 'actions'
+    | 'schedule'
+    | 'circulation';
   /**
    * The office of all who read and write it.
    */
@@ -3861,7 +3892,17 @@ export interface PageDraft {
    * What it is.
    */
   kind:
-    'request' | 'brief' | 'profile' | 'notes' | 'memorandum' | 'copy' | 'debrief' | 'readout' | 'actions' | 'schedule';
+    | 'request'
+    | 'brief'
+    | 'profile'
+    | 'notes'
+    | 'memorandum'
+    | 'copy'
+    | 'debrief'
+    | 'readout'
+    | 'actions'
+    | 'schedule'
+    | 'circulation';
   on_behalf?: OnBehalf;
   /**
    * Who may read it, beside its author.
@@ -4338,7 +4379,17 @@ export interface DocumentVersion1 {
    * What it is; the same in every version.
    */
   kind:
-    'request' | 'brief' | 'profile' | 'notes' | 'memorandum' | 'copy' | 'debrief' | 'readout' | 'actions' | 'schedule';
+    | 'request'
+    | 'brief'
+    | 'profile'
+    | 'notes'
+    | 'memorandum'
+    | 'copy'
+    | 'debrief'
+    | 'readout'
+    | 'actions'
+    | 'schedule'
+    | 'circulation';
   /**
    * The office of all who read and write it.
    */
@@ -4660,6 +4711,15 @@ export interface ReachSettings1 {
    */
   exceptions?: PersonId[];
   quiet_hours?: Hours;
+}
+/**
+ * The answer to it: everybody can read it.
+ */
+export interface ReadoutPublished {
+  /**
+   * Index of its log entry.
+   */
+  log_index: number;
 }
 /**
  * One line of `GET /api/v1/records`.

@@ -9,6 +9,7 @@ import {
   type PageVersion,
   type PersonKeys,
   type ProvenDocument,
+  type ReadoutPublished,
 } from './contract';
 import type { Engine } from './engine';
 import { refusal, type Fetch } from './enrol';
@@ -28,6 +29,10 @@ export type DocumentRequest =
   | { is: 'write'; draft: NewVersion; content: string; follows: number }
   /** Seals the newest version again for devices of its readers whose keys are newer. */
   | { is: 'seal_again'; document: string }
+  /** All versions, verified, and who opened it; opens nothing, so that nothing is logged. */
+  | { is: 'history'; document: string }
+  /** Signs the payload of a readout and publishes it; `document` is the one that it is written in, which claims that it is published. */
+  | { is: 'publish'; document: string; readout: string; payload: string }
   /** Keeps what is not sent yet, sealed for this device; `null` deletes it. */
   | { is: 'keep_unsent'; name: string; content: string | null }
   | { is: 'unsent'; name: string };
@@ -59,6 +64,8 @@ export interface DocumentAnswers {
   write: WrittenDocument;
   /** For how many devices. */
   seal_again: number;
+  history: { versions: PageVersion[]; opened: Openings };
+  publish: ReadoutPublished;
   keep_unsent: null;
   unsent: string | null;
 }
@@ -92,6 +99,10 @@ export class DocumentWork {
         return this.#write(token, request.draft, request.content, request.follows);
       case 'seal_again':
         return this.#seal_again(token, request.document);
+      case 'history':
+        return this.#see(token, request.document, 1);
+      case 'publish':
+        return this.#publish(token, request);
       case 'keep_unsent':
         return this.#keep_unsent(request.name, request.content);
       case 'unsent':
@@ -192,9 +203,14 @@ export class DocumentWork {
   async #seal_again(token: string, document: string): Promise<number> {
     const { version } = await this.#read_statement(token, document);
     const { signed } = version;
+    const newer = (await this.#keys(token, signed.readers)).map(({ keys }) =>
+      keys.filter((key) => key.signed.index > version.log_index),
+    );
+    // A copy is not fetched for nothing: that it was opened is logged.
+    if (newer.every((keys) => keys.length === 0)) return 0;
     const sealed = await this.#sealed(token, document, signed.version);
     let again = 0;
-    for (const { keys } of await this.#keys(token, signed.readers)) {
+    for (const keys of newer) {
       for (const key of keys) {
         const text = JSON.stringify(key);
         const device = this.in_engine((engine) => engine.device_of_key(text));
@@ -211,6 +227,19 @@ export class DocumentWork {
       }
     }
     return again;
+  }
+
+  async #publish(
+    token: string,
+    { document, readout, payload }: { document: string; readout: string; payload: string },
+  ): Promise<ReadoutPublished> {
+    const jws = this.in_engine((engine) => engine.sign_readout(payload));
+    const answer = await this.#ask(token, `/readouts/${readout}`, {
+      method: 'PUT',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ document, jws }),
+    });
+    return (await answer.json()) as ReadoutPublished;
   }
 
   async #read_statement(token: string, document: string): Promise<{ version: PageVersion }> {

@@ -40,6 +40,7 @@ function pair() {
     write_document: () => '{}',
     seal_document_again: () => undefined,
     device_of_key: () => '',
+    sign_readout: (payload: string) => payload,
     seal_unsent: (content: Uint8Array) => content,
     open_unsent: (sealed: Uint8Array) => sealed,
     next_wakeup_ms() {

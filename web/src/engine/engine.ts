@@ -41,6 +41,8 @@ export interface Engine {
   ): Uint8Array | undefined;
   /** The device of a `ProvenDeviceKey`. */
   device_of_key(key_json: string): string;
+  /** Signs the payload of a readout: returns what is published. */
+  sign_readout(payload: string): string;
   /** Seals for this device alone. */
   seal_unsent(content: Uint8Array): Uint8Array;
   open_unsent(sealed: Uint8Array): Uint8Array;

@@ -57,6 +57,7 @@ declare module 'telcon-wasm' {
       now_ms: number,
     ): Uint8Array | undefined;
     device_of_key(key_json: string): string;
+    sign_readout(payload: string): string;
     seal_unsent(content: Uint8Array): Uint8Array;
     open_unsent(sealed: Uint8Array): Uint8Array;
     free(): void;

@@ -32,6 +32,8 @@ const hex = (n: number, digits: number) => n.toString(16).padStart(digits, '0');
 export class FakeDocuments {
   readonly #stored = new Map<string, Stored>();
   readonly #unsent = new Map<string, string>();
+  /** Readouts that everybody may read: payloads by identifier. */
+  readonly published = new Map<string, string>();
   #next = 1;
   /** If set, every request is refused with it. */
   problem: Problem | null = null;
@@ -133,6 +135,13 @@ export class FakeDocuments {
       }
       case 'seal_again':
         return 0;
+      case 'history': {
+        const { versions, opened } = this.#get(request.document);
+        return { versions, opened };
+      }
+      case 'publish':
+        this.published.set(request.readout, request.payload);
+        return { log_index: this.#next++ };
       case 'keep_unsent':
         if (request.content === null) this.#unsent.delete(request.name);
         else this.#unsent.set(request.name, request.content);

@@ -147,6 +147,9 @@ export class Telcon implements Engine {
     return this.see_document();
   }
 
+  sign_readout(payload: string): string {
+    return payload;
+  }
   seal_unsent(content: Uint8Array): Uint8Array {
     return content;
   }

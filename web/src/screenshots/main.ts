@@ -2,6 +2,7 @@
 
 import { FakeDocuments } from '../fake/documents';
 import '../styles/paper.css';
+import '../styles/papers.css';
 import { mount, tick, unmount } from 'svelte';
 import Root from '../App.svelte';
 import { App } from '../app.svelte';

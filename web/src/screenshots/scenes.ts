@@ -13,6 +13,7 @@ import { device_scenes } from './devices';
 import { ASK_CODE, guard } from '../fake/devices';
 import { plan_scenes } from './plans';
 import { protection_scenes } from './protection';
+import { circulation_scenes } from './circulation';
 import { reach_scenes } from './reach';
 import { role_scenes } from './roles';
 import { shift_scenes } from './shifts';
@@ -297,6 +298,7 @@ export const scenes: Record<string, Scene> = {
   ...memorandum_scenes,
   ...move_scenes,
   ...line_scenes,
+  ...circulation_scenes,
   ...reach_scenes,
   ...device_scenes,
   ...alert_scenes,

@@ -4,6 +4,7 @@ import { acting } from './en/acting';
 import { alerts } from './en/alerts';
 import { asking } from './en/asking';
 import { call } from './en/call';
+import { circulation } from './en/circulation';
 import { codes } from './en/codes';
 import { common } from './en/common';
 import { desk } from './en/desk';
@@ -38,6 +39,7 @@ export const en = {
   alerts,
   asking,
   call,
+  circulation,
   codes,
   desk,
   devices,

@@ -21,6 +21,10 @@ export const format_decimal = (n: number): string =>
     n,
   );
 
+/** `1.2 %`, of a share from 0 to 1. */
+export const format_percent = (share: number): string =>
+  cached('percent', (tag) => new Intl.NumberFormat(tag, { style: 'percent', maximumFractionDigits: 2 })).format(share);
+
 /** `a, b and c`. */
 export const join_list = (items: string[]): string => cached('list', (tag) => new Intl.ListFormat(tag)).format(items);
 

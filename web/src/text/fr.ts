@@ -5,6 +5,7 @@ import { acting } from './fr/acting';
 import { alerts } from './fr/alerts';
 import { asking } from './fr/asking';
 import { call } from './fr/call';
+import { circulation } from './fr/circulation';
 import { codes } from './fr/codes';
 import { common } from './fr/common';
 import { desk } from './fr/desk';
@@ -37,6 +38,7 @@ export const fr: Text = {
   alerts,
   asking,
   call,
+  circulation,
   codes,
   desk,
   devices,

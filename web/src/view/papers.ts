@@ -19,6 +19,7 @@ const KINDS: Record<DocumentKind, true> = {
   debrief: true,
   readout: true,
   actions: true,
+  circulation: true,
 };
 
 export const is_document_kind = (name: string | undefined): name is DocumentKind =>
@@ -51,6 +52,7 @@ export const tab_of_kind = (kind: DocumentKind): PapersTab => {
     case 'debrief':
     case 'memorandum':
       return 'memoranda';
+    case 'circulation':
     case 'copy':
       return 'copies';
     case 'readout':

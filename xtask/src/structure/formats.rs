@@ -32,7 +32,7 @@ const READERS: &[(&str, &str)] = &[
     ("crates/papers/src/memorandum.rs", "the content of a sealed document: servers must not know it"),
     ("crates/papers/src/notes.rs", "the content of a sealed document: servers must not know it"),
     ("crates/papers/src/profile.rs", "the content of a sealed document: servers must not know it"),
-    ("crates/papers/src/readout.rs", "what an office publishes and keeps about it: servers do not read it"),
+    ("crates/papers/src/readout.rs", "the content of a sealed document: servers must not know it"),
     ("crates/papers/src/request.rs", "the content of a sealed document: servers must not know it"),
     ("crates/papers/src/schedule.rs", "the content of a sealed document: servers must not know it"),
     ("crates/record/src/bag.rs", "part of the journal, which only this crate reads"),

@@ -6,13 +6,14 @@ use crate::{
     io::Output,
 };
 use chacha20::rand_core::Rng as _;
-use telcon_identity::{DocumentHead, IdentityError, LoggedDocumentVersion};
+use telcon_identity::{DocumentHead, Flaw, IdentityError, LoggedDocumentVersion, sign_readout};
 use telcon_proto::{
     ClientMessage, DocumentId,
     alert::ReportedAlert,
     device_key::{PersonKeys, ProvenDeviceKey},
     document::{DocumentUpload, ProvenDocument},
     message::Logged,
+    readout::Readout,
 };
 use zeroize::Zeroizing;
 
@@ -94,6 +95,21 @@ impl Engine {
         let proofs = keys.iter().flat_map(|keys| &keys.keys).flat_map(|key| [&key.signed, &key.device]);
         self.rely_on(proofs, now_ms);
         Ok(upload)
+    }
+
+    /// Signs what the office says in public of a call: the payload of a [`Readout`].
+    ///
+    /// # Errors
+    /// If it is not a readout of this office, or its person may not publish.
+    pub fn sign_readout(&self, payload: &[u8]) -> Result<String, IdentityError> {
+        let readout = Readout::from_payload(payload).map_err(|_| Flaw::Payload)?;
+        if readout.office != *self.device.office().domain() {
+            return Err(Flaw::OtherOffice.into());
+        }
+        let jws = sign_readout(self.device.key(), self.device.chain(), payload);
+        // What the others would refuse is not sent.
+        self.device.office().verify_readout(&jws)?;
+        Ok(jws)
     }
 
     /// Seals something for this device alone: what a person has written and not sent.

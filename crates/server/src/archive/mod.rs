@@ -17,12 +17,14 @@ mod cache;
 mod certificates;
 mod documents;
 mod proofs;
+mod readouts;
 mod records;
 mod writer;
 
 pub use certificates::{ArchivedDevices, Certificates};
 pub use documents::SealedDocuments;
 pub use proofs::{ProofError, Prover};
+pub use readouts::{PublishedReadout, PublishedReadouts};
 pub use records::{Claim, PartUpload, RecordError, RecordStore, parse_seal};
 pub use writer::{Appender, LogEvent, LogWriter};
 

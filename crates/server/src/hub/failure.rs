@@ -59,6 +59,7 @@ pub(super) fn refuse(input: Input, failure: &'static str) {
         | Input::Subscribe(_, _, reply)
         | Input::PutDocument(_, reply)
         | Input::OpenCopy(_, _, _, reply)
+        | Input::PublishReadout(_, _, reply)
         | Input::Approve(_, _, _, reply) => drop(reply.send(Err(refusal()))),
         Input::Recall(_, _, reply) => drop(reply),
         Input::MaySeal(_, _, reply) => drop(reply.send(Err(refusal()))),

@@ -19,7 +19,7 @@ use crate::{
 use std::collections::BTreeSet;
 use telcon_identity::CLOCK_TOLERANCE_S;
 use telcon_proto::{
-    DeviceId, Digest, DocumentId, PersonId, ServerMessage, entry::Entry, limits::MAX_DOCUMENT_READERS,
+    DeviceId, Digest, DocumentId, ItemId, PersonId, ServerMessage, entry::Entry, limits::MAX_DOCUMENT_READERS,
     message::RefusalCode,
 };
 
@@ -246,6 +246,18 @@ impl Switchboard {
                 Err(Refusal::new(RefusalKind::Unavailable, text))
             }
         };
+        self.context.output(Output::Reply(request, reply));
+    }
+
+    /// A readout, whose signed text is stored, is published once the log has its digest. The driver verified that it may be.
+    pub fn publish_readout(&mut self, request: RequestId, readout: ItemId, sha256: Digest, now_ms: u64) -> Effects {
+        let entry = Entry::ReadoutPublished { time_ms: now_ms, readout, statement_sha256: sha256 };
+        self.context.append(PendingAppend::ReadoutPublished(request), entry);
+        self.finish(now_ms)
+    }
+
+    pub(super) fn readout_logged(&mut self, request: RequestId, index: Option<u64>) {
+        let reply = index.map(Reply::Logged).ok_or_else(|| Refusal::new(RefusalKind::Unavailable, LOG_FAILED));
         self.context.output(Output::Reply(request, reply));
     }
 

@@ -520,6 +520,7 @@ impl Switchboard {
             PendingAppend::DocumentSigned(id) => self.document_logged(id, index, now_ms),
             PendingAppend::DeviceKey(id) => self.key_logged(id, index, now_ms),
             PendingAppend::DocumentOpened(opening, request) => self.copy_opened(opening, request, index),
+            PendingAppend::ReadoutPublished(request) => self.readout_logged(request, index),
             PendingAppend::ShiftStarted(id) => self.shift_logged(id, index, now_ms),
             PendingAppend::ShiftEnded(id) => self.shift_end_logged(id, index, now_ms),
             PendingAppend::Opened(call) => self.opened(call, index, now_ms),

@@ -183,6 +183,8 @@ pub enum PendingAppend {
     DeviceKey(DeviceId),
     /// A copy, of this document and version, was opened on this device at this time, requested by this request.
     DocumentOpened((DocumentId, u32, DeviceId, u64), RequestId),
+    /// A readout is published, requested by this request.
+    ReadoutPublished(RequestId),
     /// A shift began.
     ShiftStarted(ShiftId),
     /// A shift ended.

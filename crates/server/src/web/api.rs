@@ -7,8 +7,8 @@
 use super::{
     App, alerts, codes, delegations, devices, documents, erasures,
     error::{HttpError, NOTHING_HERE},
-    lines, lockers, log_files, office, passkeys, protection, push, records, registrars, relays, shifts, socket, sso,
-    turn,
+    lines, lockers, log_files, office, passkeys, protection, push, readouts, records, registrars, relays, shifts,
+    socket, sso, turn,
 };
 use crate::limits::MAX_JSON_BODY_BYTES;
 use axum::{
@@ -19,6 +19,7 @@ use axum::{
     routing::{any, post, put},
 };
 use std::{borrow::Cow, sync::Arc};
+use telcon_identity::MAX_JWS_CHARS;
 use telcon_proto::{
     http::API_PREFIX,
     limits::{MAX_DOCUMENT_BYTES, MAX_RECORD_PART_BYTES, MAX_SEAL_BYTES},
@@ -53,6 +54,9 @@ const LEGACY_PATHS: &[&str] = &[
 
 /// Body of an uploaded document: its sealed file in base64, and the statement.
 const MAX_DOCUMENT_UPLOAD_BYTES: usize = MAX_DOCUMENT_BYTES / 3 * 4 + 128 * 1024;
+
+/// Body of a published readout: the signed text.
+const MAX_READOUT_BYTES: usize = MAX_JWS_CHARS + 1024;
 
 /// The route of the log's files, and how the description writes it.
 const LOG_ROUTE: &str = "/log/{*path}";
@@ -115,6 +119,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(documents::get, documents::put).layer(DefaultBodyLimit::max(MAX_DOCUMENT_UPLOAD_BYTES)))
         .routes(routes!(documents::put_seal).layer(DefaultBodyLimit::max(MAX_DOCUMENT_BYTES)))
         .routes(routes!(documents::keys))
+        .routes(routes!(readouts::publish).layer(DefaultBodyLimit::max(MAX_READOUT_BYTES)))
         .routes(routes!(registrars::list_sign_ins))
         .routes(routes!(alerts::list))
         .routes(routes!(push::read))
@@ -144,6 +149,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(socket::upgrade))
         .routes(routes!(relays::upgrade))
         .routes(routes!(log_files::file))
+        .routes(routes!(readouts::get))
 }
 
 /// Routes whose body may take long to arrive: they limit pauses instead.

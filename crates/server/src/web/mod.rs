@@ -21,6 +21,7 @@ mod passkeys;
 mod protection;
 mod proxies;
 mod push;
+mod readouts;
 mod record_reader;
 mod records;
 mod recoveries;
@@ -56,7 +57,7 @@ pub use tokens::{Bearer, Tokens};
 pub use turn::{MAX_TURN_SECRET_BYTES, MAX_TURN_URLS, Turn, TurnError};
 
 use crate::{
-    archive::{Certificates, Prover, RecordStore, SealedDocuments},
+    archive::{Certificates, Prover, PublishedReadouts, RecordStore, SealedDocuments},
     hub::HubHandle,
     limits::{MAX_JSON_BODY_BYTES, MAX_UNSIGNED_FROM_ONE_ADDRESS, SIGN_IN_GRACE_MS, UNSIGNED_IPV6_PREFIX},
     media::RelayInput,
@@ -103,6 +104,8 @@ pub struct App {
     pub records: RecordStore,
     /// Sealed files of documents.
     pub documents: SealedDocuments,
+    /// What the office published.
+    pub readouts: PublishedReadouts,
     /// Certificates of devices.
     pub certificates: Certificates,
     /// The office's trust anchor, to verify against.

@@ -33,6 +33,10 @@ const HEADERS: [(HeaderName, &str); 8] = [
 pub(super) async fn headers(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     for (name, value) in HEADERS {
+        // A published readout has a stricter one.
+        if name == header::CONTENT_SECURITY_POLICY && response.headers().contains_key(&name) {
+            continue;
+        }
         response.headers_mut().insert(name, HeaderValue::from_static(value));
     }
     if !response.headers().contains_key(header::CACHE_CONTROL) {
