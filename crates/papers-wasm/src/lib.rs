@@ -1,9 +1,9 @@
 //! What is written about a call, for browsers: `wasm-bindgen` bindings without logic. JSON goes in and out; every decision is
 //! `telcon-papers`', and so are the types of the JSON.
 
-mod plans;
-mod memoranda;
 mod circulation;
+mod memoranda;
+mod plans;
 mod zones;
 
 use serde::{Serialize, de::DeserializeOwned};

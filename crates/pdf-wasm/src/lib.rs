@@ -1,7 +1,7 @@
 //! PDF files, for browsers: `wasm-bindgen` bindings without logic. JSON of papers goes in, bytes come out.
 
-mod memoranda;
 mod copies;
+mod memoranda;
 
 use telcon_papers::{Content, brief::Brief};
 use wasm_bindgen::prelude::*;

@@ -306,6 +306,7 @@ pub(super) async fn circulate(
     let Cast { chief, minister, duty, .. } = cast;
     let Finished { paper, memo, colophon, offset_seconds, alternatives } = finished;
     let mut circulation = Circulation {
+        group: "small clutch".to_owned(),
         version: 1,
         memorandum: Circulation::digest_of(&memo.to_json()?),
         memorandum_version: colophon.document_version,
