@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Files outside of `proto` that may read a serialized format, and why it is not in `proto`. Entries without a use fail.
 const READERS: &[(&str, &str)] = &[
     ("crates/client/src/note/pending.rs", "pending sound in the spool, which only this file reads and writes"),
+    ("crates/core/src/call/green_room.rs", "end-to-end encrypted between members: servers must not know it"),
     ("crates/core/src/call/hold.rs", "end-to-end encrypted between members: servers must not know it"),
     ("crates/core/src/call/message.rs", "end-to-end encrypted between members: servers must not know it"),
     ("crates/core/src/challenge.rs", "a part of a device's state"),
