@@ -7,7 +7,7 @@ import { FakeDocuments, type FakeDocument } from '../fake/documents';
 import { memorandum, OTHER, TURN, WORDS } from '../fake/memorandum';
 import { governor, minister, president, secretary } from '../fake/people';
 import { NOW, view } from '../fake/views';
-import type { Action, Circulation, ReadoutFile } from '../papers/contents';
+import type { Action, Circulation, IssuedCopy, ReadoutFile } from '../papers/contents';
 import type { Route } from '../view/screen';
 import type { Scene } from './scenes';
 
@@ -36,13 +36,29 @@ const circulation: Circulation = {
     recalled_ms: at === 2 ? NOW - 3_600_000 : null,
   })),
 };
+const issued = (number: number, reader: string): IssuedCopy => ({
+  version: 1,
+  policy: circulation.policy,
+  copy: { number, reader, layout_key: `${number}e`.repeat(32), printing: 'marked', expires_ms: null },
+  memorandum: memorandum(),
+  colophon: {
+    record: 'cc'.repeat(16),
+    document_version: 2,
+    state: 'approved',
+    digest: 'dd'.repeat(32),
+    log_index: 801,
+    checkpoint: '',
+  },
+});
+const policy_read = (fake: FakeDocuments) =>
+  void fake.handle({ is: 'keep_unsent', name: 'copies.policy', content: '{}' }, '');
 const DEVICE = '9d'.repeat(16);
 const copies: FakeDocument[] = READERS.map(({ person }, at) => ({
   document: copy_id(at + 1),
   kind: 'copy',
   author: secretary,
   readers: [person],
-  content: {},
+  content: issued(at + 1, person),
   states: at === 2 ? ['approved', 'recalled'] : ['approved'],
   at_ms: NOW - DAY,
   opened: at === 0 ? [{ version: 1, person, device: DEVICE, at_ms: NOW - 7_200_000, log_index: 812 }] : [],
@@ -59,7 +75,7 @@ const registry: FakeDocument = {
   document: 'ac'.repeat(16),
   kind: 'circulation',
   author: secretary,
-  readers: [],
+  readers: [president.person],
   content: circulation,
   about: { document: MEMO },
 };
@@ -139,11 +155,12 @@ export const circulation_scenes: Record<string, Scene> = {
   'copies-none': at(president, { at: 'papers', tab: 'copies' }, []),
   'copies-failed': at(president, { at: 'papers', tab: 'copies' }, [], (fake) => (fake.problem = { code: 'office_unreachable' })),
   'copy-policy': at(president, { at: 'paper', kind: 'copy', document: copy_id(1) }, copies),
+  'copy': at(president, { at: 'paper', kind: 'copy', document: copy_id(1) }, copies, policy_read),
   'circulate': at(secretary, { at: 'paper', kind: 'circulation', document: MEMO }, [memo]),
   'circulate-copies': at(secretary, { at: 'paper', kind: 'circulation', document: MEMO }, [memo, registry, ...copies]),
   'circulate-interrupted': at(secretary, { at: 'paper', kind: 'circulation', document: MEMO }, [memo, registry, ...copies.slice(1)]),
-  'trace': at(secretary, { at: 'papers', tab: 'trace' }, [memo, registry]),
-  'trace-none': at(secretary, { at: 'papers', tab: 'trace' }, []),
+  'trace': at(president, { at: 'papers', tab: 'trace' }, [memo, registry]),
+  'trace-none': at(president, { at: 'papers', tab: 'trace' }, []),
   'readouts': at(president, { at: 'papers', tab: 'readouts' }, [readout(published, ['draft', 'approved', 'published'])]),
   'readout-draft': at(president, { at: 'paper', kind: 'readout', document: READOUT }, [readout({ ...file, approved: null }, ['draft'])]),
   'readout-approved': at(president, { at: 'paper', kind: 'readout', document: READOUT }, [readout(file, ['draft', 'approved'])]),
