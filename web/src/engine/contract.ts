@@ -4855,6 +4855,9 @@ export interface Report {
    * The checks in order.
    */
   checks: Check[];
+  /**
+   * Recipients (age) of the custodians to whom its records are sealed, as their note-takers signed it: what is added to the record is sealed to them, too. None unless all checks passed.
+   */
   custodians?: string[];
   /**
    * Reason of the *record missing* log entry, if there is one.

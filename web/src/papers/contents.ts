@@ -14,6 +14,61 @@ export type PersonId = string;
  */
 export type ActionState = 'open' | 'done' | 'dropped';
 /**
+ * One item of what is written about a call: a note, a turn, a promise. It stays inside of sealed documents.
+ */
+export type ItemId = string;
+/**
+ * Why a memorandum cannot be approved yet.
+ */
+export type Blocker =
+  | {
+      blocker: 'subject_unmarked';
+    }
+  | {
+      blocker: 'turn_unmarked';
+      of: ItemId;
+    }
+  | {
+      blocker: 'decision_unmarked';
+      of: number;
+    }
+  | {
+      blocker: 'actions_unmarked';
+    }
+  | {
+      blocker: 'mark_unknown';
+      of: {
+        /**
+         * The mark as it would be printed.
+         */
+        mark: string;
+        /**
+         * The turn; none for the subject, a decision or the actions.
+         */
+        turn: ItemId | null;
+      };
+    }
+  | {
+      blocker: 'unconfirmed';
+      of: ItemId;
+    }
+  | {
+      blocker: 'no_participants';
+    }
+  | {
+      blocker: 'no_times';
+    }
+  | {
+      blocker: 'no_turns';
+    }
+  | {
+      blocker: 'no_classification_block';
+    }
+  | {
+      blocker: 'comment_open';
+      of: ItemId;
+    };
+/**
  * Where a name in a memorandum comes from.
  */
 export type AttendeeSource = 'call' | 'typed';
@@ -36,9 +91,101 @@ export type Basis =
       from: string;
     };
 /**
- * One item of what is written about a call: a note, a turn, a promise. It stays inside of sealed documents.
+ * One paragraph of a memorandum, ready to show: text of others has passed `printable`.
  */
-export type ItemId = string;
+export type Block =
+  | {
+      letterhead: string;
+    }
+  | {
+      title: string;
+    }
+  | {
+      heading: string;
+    }
+  | {
+      field: {
+        /**
+         * `SUBJECT`.
+         */
+        label: string;
+        /**
+         * The value.
+         */
+        value: string;
+      };
+    }
+  | {
+      turn: {
+        /**
+         * `09:35:02`, by the first place's clock.
+         */
+        clock: string;
+        /**
+         * Whether the words are the machine's and nobody signed them off.
+         */
+        is_unconfirmed: boolean;
+        /**
+         * `(C)`, or `(?)` without a mark.
+         */
+        mark: string;
+        /**
+         * One item of what is written about a call: a note, a turn, a promise. It stays inside of sealed documents.
+         */
+        portion: string;
+        /**
+         * Who speaks.
+         */
+        speaker: string;
+        /**
+         * The words, with how sure each run is.
+         */
+        words: [unknown, unknown][];
+      };
+    }
+  | {
+      item: {
+        /**
+         * As of a turn.
+         */
+        mark: string;
+        /**
+         * The text.
+         */
+        text: string;
+      };
+    }
+  | {
+      small: string;
+    };
+/**
+ * How the duty to record an outside call stands.
+ */
+export type Countdown =
+  | {
+      stands: 'met';
+    }
+  | {
+      /**
+       * Whole days after it.
+       */
+      days: number;
+      stands: 'late';
+    }
+  | {
+      /**
+       * Whole days until the deadline.
+       */
+      days: number;
+      stands: 'days_left';
+    }
+  | {
+      /**
+       * Whole days after the deadline.
+       */
+      days: number;
+      stands: 'overdue';
+    };
 /**
  * Which call a debrief is about.
  */
@@ -94,6 +241,10 @@ export type DeviceId = string;
  */
 export type Digest = string;
 /**
+ * One sealed document. Opaque: the log names it.
+ */
+export type DocumentId = string;
+/**
  * How a request came in.
  */
 export type Door =
@@ -113,6 +264,23 @@ export type Door =
        */
       by: 'letter' | 'mail' | 'telephone' | 'in_person';
       door: 'desk';
+    };
+/**
+ * How old a draft is, against `DRAFT_DAYS`.
+ */
+export type DraftAge =
+  | {
+      age: 'young';
+    }
+  | {
+      age: 'ending';
+      /**
+       * How many, whole ones.
+       */
+      days: number;
+    }
+  | {
+      age: 'over';
     };
 /**
  * What a message about a request is.
@@ -166,6 +334,40 @@ export type OfficeName = string;
  */
 export type Origin = 'machine' | 'person';
 /**
+ * Which part of a memorandum.
+ */
+export type Part =
+  | {
+      part: 'subject';
+    }
+  | {
+      /**
+       * One item of what is written about a call: a note, a turn, a promise. It stays inside of sealed documents.
+       */
+      id: string;
+      part: 'turn';
+      /**
+       * Who speaks.
+       */
+      speaker: string;
+    }
+  | {
+      /**
+       * Its place in the list, from 0.
+       */
+      number: number;
+      part: 'decision';
+    }
+  | {
+      part: 'actions';
+    }
+  | {
+      part: 'frame';
+    }
+  | {
+      part: 'comments';
+    };
+/**
  * What a reader may do beside reading.
  */
 export type Printing = 'no' | 'marked';
@@ -187,6 +389,29 @@ export type Says =
  * The type of a readout's payload.
  */
 export type ReadoutType = 'telcon_readout';
+/**
+ * What became of the review of an approved version.
+ */
+export type Review =
+  | {
+      review: 'same';
+    }
+  | {
+      review: 'missing';
+    }
+  | {
+      /**
+       * Turns whose mark was lowered since.
+       */
+      lowered: ItemId[];
+      review: 'changed';
+    }
+  | {
+      review: 'incomplete';
+    }
+  | {
+      review: 'unknown';
+    };
 /**
  * How sure a run of words is.
  */
@@ -270,17 +495,25 @@ export interface Contract {
   Action?: Action;
   ActionState?: ActionState;
   Alternatives?: Alternatives;
+  Approval?: Approval;
   Approved?: Approved;
+  Assessment?: Assessment;
   Attendee?: Attendee;
   AttendeeSource?: AttendeeSource;
   Basis?: Basis;
+  Block?: Block;
+  Blocker?: Blocker;
   Brief?: Brief;
   CallId?: CallId;
+  Change?: Change;
+  ChangedSide?: ChangedSide;
   Circulation?: Circulation;
   ClassificationBlock?: ClassificationBlock;
+  Colophon?: Colophon;
   Comment?: Comment;
   Copy?: Copy;
   Corrects?: Corrects;
+  Countdown?: Countdown;
   Debrief?: Debrief;
   DebriefOf?: DebriefOf;
   DebriefSource?: DebriefSource;
@@ -288,21 +521,28 @@ export interface Contract {
   DeskMedium?: DeskMedium;
   DeviceId?: DeviceId;
   Digest?: Digest;
+  DocumentId?: DocumentId;
   Door?: Door;
+  Draft?: Draft;
+  DraftAge?: DraftAge;
   Edit?: Edit;
   Enquiry?: Enquiry;
   Exchange?: Exchange;
   ExchangeKind?: ExchangeKind;
+  Fit?: Fit;
+  IssuedCopy?: IssuedCopy;
+  IssuedTo?: IssuedTo1;
   ItemId?: ItemId;
   LayoutKey?: LayoutKey;
   LineId?: LineId;
   Mark?: Mark;
-  Memorandum?: Memorandum;
+  Memorandum?: Memorandum1;
   Note?: Note;
   NoteMark?: NoteMark;
   Notes?: Notes;
   OfficeName?: OfficeName;
   Origin?: Origin;
+  Part?: Part;
   PastCall?: PastCall;
   PersonId?: PersonId;
   Place?: Place1;
@@ -311,21 +551,25 @@ export interface Contract {
   Portion?: Portion;
   Printing?: Printing;
   Profile?: Profile;
+  Reader?: Reader;
   Readout?: Readout;
   ReadoutFile?: ReadoutFile;
   ReadoutType?: ReadoutType;
   Reminder?: Reminder;
   Request?: Request;
+  Review?: Review;
   Round?: Round;
   Run?: Run;
   RunKind?: RunKind;
   Says?: Says;
   Schedule?: Schedule;
   Scheme?: Scheme1;
+  Sheet?: Sheet;
   ShownTo?: ShownTo;
   Side?: Side;
   Slot?: Slot;
   Standing?: Standing;
+  Trace?: Trace;
   Turn?: Turn;
   Urgency?: Urgency;
   Verdict?: Verdict;
@@ -392,6 +636,38 @@ export interface Alternatives {
   wordings: string[];
 }
 /**
+ * An approved version, and what became of its review.
+ */
+export interface Approval {
+  /**
+   * Its review.
+   */
+  review:
+    | {
+        review: 'same';
+      }
+    | {
+        review: 'missing';
+      }
+    | {
+        /**
+         * Turns whose mark was lowered since.
+         */
+        lowered: ItemId[];
+        review: 'changed';
+      }
+    | {
+        review: 'incomplete';
+      }
+    | {
+        review: 'unknown';
+      };
+  /**
+   * The number of the approved version.
+   */
+  version: number;
+}
+/**
  * An approval.
  */
 export interface Approved {
@@ -403,6 +679,44 @@ export interface Approved {
    * One person. It must not be logged: it has no `Display`, and its `Debug` shows nothing.
    */
   by: string;
+}
+/**
+ * What a page shows of a memorandum while it is worked on.
+ */
+export interface Assessment {
+  /**
+   * How old the draft is.
+   */
+  age:
+    | {
+        age: 'young';
+      }
+    | {
+        age: 'ending';
+        /**
+         * How many, whole ones.
+         */
+        days: number;
+      }
+    | {
+        age: 'over';
+      };
+  /**
+   * The banner; none while no portion is marked.
+   */
+  banner: string | null;
+  /**
+   * What stands in the way of approval.
+   */
+  blockers: Blocker[];
+  /**
+   * Whether the banner may still rise, because a portion has no valid mark.
+   */
+  may_rise: boolean;
+  /**
+   * Until when a draft has to be finished or destroyed, milliseconds since the Unix epoch.
+   */
+  until_ms: number;
 }
 /**
  * Somebody who took part.
@@ -531,6 +845,82 @@ export interface Point {
   when: 'say' | 'if_asked' | 'avoid';
 }
 /**
+ * A part that is not the same in two versions.
+ */
+export interface Change {
+  /**
+   * In the later version; none if the part was removed.
+   */
+  after: ChangedSide | null;
+  /**
+   * In the earlier version; none if the part is new.
+   */
+  before: ChangedSide | null;
+  /**
+   * Whether its mark is lower, has fewer caveats, or is gone.
+   */
+  lowered: boolean;
+  /**
+   * Which.
+   */
+  part:
+    | {
+        part: 'subject';
+      }
+    | {
+        /**
+         * One item of what is written about a call: a note, a turn, a promise. It stays inside of sealed documents.
+         */
+        id: string;
+        part: 'turn';
+        /**
+         * Who speaks.
+         */
+        speaker: string;
+      }
+    | {
+        /**
+         * Its place in the list, from 0.
+         */
+        number: number;
+        part: 'decision';
+      }
+    | {
+        part: 'actions';
+      }
+    | {
+        part: 'frame';
+      }
+    | {
+        part: 'comments';
+      };
+}
+/**
+ * One side of a change.
+ */
+export interface ChangedSide {
+  /**
+   * Words that only this side has.
+   */
+  differs: string;
+  /**
+   * `(C)`; empty without a mark.
+   */
+  mark: string;
+  /**
+   * Words at the end that both sides have.
+   */
+  same_after: string;
+  /**
+   * Words at the beginning that both sides have.
+   */
+  same_before: string;
+  /**
+   * Whether they are words of the machine that nobody signed off.
+   */
+  unconfirmed: boolean;
+}
+/**
  * A circulation of one approved version of a memorandum.
  */
 export interface Circulation {
@@ -542,6 +932,10 @@ export interface Circulation {
    * The copies.
    */
   copies: Copy[];
+  /**
+   * The name under which its readers are offered again: *small clutch*. Empty: they are not.
+   */
+  group: string;
   /**
    * SHA-256 of the memorandum's content.
    */
@@ -567,6 +961,10 @@ export interface Copy {
    * Which wording of each of `alternatives` it has.
    */
   choices: number[];
+  /**
+   * The document that it is issued as: known before it is, so that issuing goes on where it was interrupted.
+   */
+  document: string;
   /**
    * Until when it may be opened, milliseconds since the Unix epoch; none: until it is recalled.
    */
@@ -626,6 +1024,35 @@ export interface ClassificationBlock {
    * `25 years`, a date or an event.
    */
   declassify_on: string;
+}
+/**
+ * Where a memorandum comes from, printed at its end. Known only after it was sealed and logged.
+ */
+export interface Colophon {
+  /**
+   * Size and root of the checkpoint by which it was proven; empty before.
+   */
+  checkpoint: string;
+  /**
+   * The digest of the content, hexadecimal.
+   */
+  digest: string;
+  /**
+   * The version of the document.
+   */
+  document_version: number;
+  /**
+   * Its index in the log; none before it is logged.
+   */
+  log_index: number | null;
+  /**
+   * The record's identifier.
+   */
+  record: string;
+  /**
+   * `draft`, `reviewed`, `approved`.
+   */
+  state: string;
 }
 /**
  * Which readout another one corrects.
@@ -729,6 +1156,54 @@ export interface Decision {
   verdict: 'yes' | 'not_now' | 'my_office_will_call' | 'declined';
 }
 /**
+ * What a note-taker writes.
+ */
+export interface Draft {
+  /**
+   * The moment of the call, milliseconds after it was answered.
+   */
+  at_ms: number;
+  /**
+   * What the moment is.
+   */
+  kind:
+    | {
+        mark: 'plain';
+      }
+    | {
+        mark: 'decision';
+      }
+    | {
+        mark: 'action';
+        /**
+         * By which side.
+         */
+        side: 'ours' | 'theirs';
+        /**
+         * Until when, milliseconds since the Unix epoch.
+         */
+        until_ms: number | null;
+        /**
+         * By whom.
+         */
+        who: string;
+      }
+    | {
+        mark: 'quote';
+      }
+    | {
+        mark: 'sensitive';
+      };
+  /**
+   * Who was speaking; empty if nobody in particular.
+   */
+  speaker: string;
+  /**
+   * What.
+   */
+  text: string;
+}
+/**
  * Which of two edits is the later one: a logical clock (Lamport), then the device, so that it is the same everywhere.
  */
 export interface Edit {
@@ -796,20 +1271,98 @@ export interface Exchange {
   text: string;
 }
 /**
- * A portion's mark: which level of the scheme, and which caveats, by their portion wording.
+ * How a copy fits.
  */
-export interface Mark {
+export interface Fit {
   /**
-   * `portion` of caveats, each once.
+   * Probability that one copy whose wordings were drawn at random would fit at least as well: the exact distribution over wordings, in steps of 0.05 nats, times one over the likelihood ratio of the line breaks, which bounds their chance (Markov's inequality). The best of many copies has more chances.
    */
-  caveats?: string[];
+  chance: number;
   /**
-   * `portion` of a level.
+   * Log-likelihood of the text relative to the background, nats.
    */
-  level: string;
+  log_likelihood: number;
+  /**
+   * The copy's number.
+   */
+  number: number;
+  /**
+   * Probability that the text comes from this copy, among all copies and none of them.
+   */
+  probability: number;
 }
 /**
- * A memorandum.
+ * A reader's copy as that reader gets it: the content of a document of kind *copy*.
+ */
+export interface IssuedCopy {
+  colophon: Colophon1;
+  copy: IssuedTo;
+  memorandum: Memorandum;
+  /**
+   * What the reader is told before it is shown.
+   */
+  policy: string;
+  /**
+   * `VERSION`.
+   */
+  version: number;
+}
+/**
+ * Where it comes from.
+ */
+export interface Colophon1 {
+  /**
+   * Size and root of the checkpoint by which it was proven; empty before.
+   */
+  checkpoint: string;
+  /**
+   * The digest of the content, hexadecimal.
+   */
+  digest: string;
+  /**
+   * The version of the document.
+   */
+  document_version: number;
+  /**
+   * Its index in the log; none before it is logged.
+   */
+  log_index: number | null;
+  /**
+   * The record's identifier.
+   */
+  record: string;
+  /**
+   * `draft`, `reviewed`, `approved`.
+   */
+  state: string;
+}
+/**
+ * Whose it is.
+ */
+export interface IssuedTo {
+  /**
+   * Until when it may be opened, milliseconds since the Unix epoch; none: until it is recalled.
+   */
+  expires_ms: number | null;
+  /**
+   * The secret of its layout: the reader's device lays it out, and shows it to nobody.
+   */
+  layout_key: string;
+  /**
+   * `number`.
+   */
+  number: number;
+  /**
+   * What the reader may do.
+   */
+  printing: 'no' | 'marked';
+  /**
+   * One person. It must not be logged: it has no `Display`, and its `Debug` shows nothing.
+   */
+  reader: string;
+}
+/**
+ * The memorandum in the copy's wordings.
  */
 export interface Memorandum {
   /**
@@ -894,6 +1447,19 @@ export interface Memorandum {
    * `VERSION`.
    */
   version: number;
+}
+/**
+ * A portion's mark: which level of the scheme, and which caveats, by their portion wording.
+ */
+export interface Mark {
+  /**
+   * `portion` of caveats, each once.
+   */
+  caveats?: string[];
+  /**
+   * `portion` of a level.
+   */
+  level: string;
 }
 /**
  * A text with its mark.
@@ -1048,13 +1614,125 @@ export interface Turn {
  */
 export interface Run {
   /**
-   * How sure.
+   * How sure a run of words is.
    */
   kind: 'plain' | 'uncertain' | 'remark';
   /**
    * The words, or the remark without its brackets.
    */
   text: string;
+}
+/**
+ * Whose copy it is, and what they may do with it.
+ */
+export interface IssuedTo1 {
+  /**
+   * Until when it may be opened, milliseconds since the Unix epoch; none: until it is recalled.
+   */
+  expires_ms: number | null;
+  /**
+   * The secret of its layout: the reader's device lays it out, and shows it to nobody.
+   */
+  layout_key: string;
+  /**
+   * `number`.
+   */
+  number: number;
+  /**
+   * What the reader may do.
+   */
+  printing: 'no' | 'marked';
+  /**
+   * One person. It must not be logged: it has no `Display`, and its `Debug` shows nothing.
+   */
+  reader: string;
+}
+/**
+ * A memorandum.
+ */
+export interface Memorandum1 {
+  /**
+   * What was promised; the mark of the section.
+   */
+  actions: Action[];
+  /**
+   * The mark of the list of actions; needed if there are any.
+   */
+  actions_mark: Mark | null;
+  /**
+   * When the call was answered, milliseconds since the Unix epoch.
+   */
+  answered_ms: number;
+  /**
+   * One call. Opaque: it reveals no participant and may be logged.
+   */
+  call: string;
+  /**
+   * `CAUTION`, or the office's own.
+   */
+  caution: string;
+  /**
+   * The classification block, where the scheme demands one.
+   */
+  classification: ClassificationBlock | null;
+  /**
+   * Remarks of those who work on it; not printed.
+   */
+  comments: Comment[];
+  /**
+   * The office's number for it; may be empty.
+   */
+  control: string;
+  /**
+   * What was decided.
+   */
+  decisions: Portion[];
+  /**
+   * Who gets it, in the order of copy numbers.
+   */
+  distribution: string[];
+  /**
+   * When its first draft was made, milliseconds since the Unix epoch.
+   */
+  drafted_ms: number;
+  /**
+   * When it ended.
+   */
+  ended_ms: number;
+  /**
+   * Who interpreted.
+   */
+  interpreters: Attendee[];
+  /**
+   * `OFFICE OF THE PRESIDENT`.
+   */
+  letterhead: string;
+  /**
+   * Who listened without writing.
+   */
+  listeners: Attendee[];
+  /**
+   * Who wrote.
+   */
+  note_takers: Attendee[];
+  /**
+   * Who spoke.
+   */
+  participants: Attendee[];
+  scheme: Scheme;
+  subject: Portion1;
+  /**
+   * Date, time and place, ours first.
+   */
+  times: PlaceTime[];
+  /**
+   * What was said.
+   */
+  turns: Turn[];
+  /**
+   * `VERSION`.
+   */
+  version: number;
 }
 /**
  * One note. Its fields are ordered by what decides between two states of it: the edit first.
@@ -1220,6 +1898,27 @@ export interface Profile {
   version: number;
 }
 /**
+ * A reader who is to get a copy.
+ */
+export interface Reader {
+  /**
+   * Until when, milliseconds since the Unix epoch.
+   */
+  expires_ms: number | null;
+  /**
+   * Their name or title.
+   */
+  name: string;
+  /**
+   * One person. It must not be logged: it has no `Display`, and its `Debug` shows nothing.
+   */
+  person: string;
+  /**
+   * What they may do.
+   */
+  printing: 'no' | 'marked';
+}
+/**
  * What is published. It is signed as it stands (`payload`); nothing in it is secret, and nothing names a record.
  */
 export interface Readout {
@@ -1266,7 +1965,7 @@ export interface Readout {
    */
   type: 'telcon_readout';
   /**
-   * `VERSION`.
+   * 1 so far.
    */
   version: number;
 }
@@ -1592,72 +2291,45 @@ export interface Scheme1 {
    */
   separator: string;
 }
-export type Review =
-  | { review: 'same' }
-  | { review: 'missing' }
-  | { review: 'changed'; lowered: ItemId[] }
-  | { review: 'incomplete' }
-  | { review: 'unknown' };
-export interface Approval {
-  version: number;
-  review: Review;
+/**
+ * A laid out memorandum.
+ */
+export interface Sheet {
+  /**
+   * At the top and bottom of each page; of a draft without any mark, that it is one.
+   */
+  banner: string;
+  /**
+   * The paragraphs.
+   */
+  blocks: Block[];
+  /**
+   * On each page beside its number: record and copy.
+   */
+  footer: string;
+  /**
+   * The document's title.
+   */
+  title: string;
 }
-export type DraftAge = { age: 'young' } | { age: 'ending'; days: number } | { age: 'over' };
-export type Blocker =
-  | { blocker: 'subject_unmarked' }
-  | { blocker: 'turn_unmarked'; of: ItemId }
-  | { blocker: 'decision_unmarked'; of: number }
-  | { blocker: 'actions_unmarked' }
-  | { blocker: 'mark_unknown'; of: { turn: string | null; mark: string } }
-  | { blocker: 'unconfirmed'; of: ItemId }
-  | { blocker: 'no_participants' }
-  | { blocker: 'no_times' }
-  | { blocker: 'no_turns' }
-  | { blocker: 'no_classification_block' }
-  | { blocker: 'comment_open'; of: ItemId };
-export interface Assessment {
-  banner: string | null;
-  may_rise: boolean;
-  blockers: Blocker[];
-  until_ms: number;
-  age: DraftAge;
-}
-export type Part =
-  | { part: 'subject' }
-  | { part: 'turn'; id: string; speaker: string }
-  | { part: 'decision'; number: number }
-  | { part: 'actions' }
-  | { part: 'frame' }
-  | { part: 'comments' };
-export interface ChangedSide {
-  mark: string;
-  same_before: string;
-  differs: string;
-  same_after: string;
-  unconfirmed: boolean;
-}
-export interface Change {
-  part: Part;
-  before: ChangedSide | null;
-  after: ChangedSide | null;
-  lowered: boolean;
-}
-export interface Colophon {
-  record: string;
-  document_version: number;
-  state: string;
-  digest: string;
-  log_index: number | null;
-  checkpoint: string;
-}
-export type Countdown =
-  | { stands: 'met' }
-  | { stands: 'late'; days: number }
-  | { stands: 'days_left'; days: number }
-  | { stands: 'overdue'; days: number };
-export interface Draft {
-  at_ms: number;
-  speaker: string;
-  text: string;
-  kind: NoteMark;
+/**
+ * The result.
+ */
+export interface Trace {
+  /**
+   * Each copy, the best first.
+   */
+  fits: Fit[];
+  /**
+   * Probability that it comes from none of them alone.
+   */
+  none: number;
+  /**
+   * Portions with alternatives of which it has enough to tell wordings apart.
+   */
+  telling: number;
+  /**
+   * Words of the leaked text that were used.
+   */
+  words: number;
 }
