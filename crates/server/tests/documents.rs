@@ -308,7 +308,7 @@ async fn what_is_sealed_again_for_a_readers_device_is_given_to_that_device_alone
 
 #[tokio::test]
 async fn a_recalled_copy_is_kept_from_its_reader_by_the_server() {
-    let mut office = Office::start().await;
+    let office = Office::start().await;
     let (author, reader) = (office.person(Role::Scheduler).await, office.person(Role::Principal).await);
     let (a, r) = (Client::sign_in(office.addr(), &author).await, Client::sign_in(office.addr(), &reader).await);
     let copy = DocumentVersion {

@@ -60,10 +60,15 @@ export async function open_scenes(page, origin, query = 'language=en&dir=ltr') {
   return page.evaluate(() => window.scenes);
 }
 
-/** Shows a scene. */
+/** Shows a scene. One that is not of loading is shown once nothing is being read any more. */
 export async function show(page, name) {
   await page.evaluate(async (scene) => {
     await window.show(scene);
     scrollTo(0, 0);
   }, name);
+  if (name.includes('loading')) return;
+  const read = page.waitForFunction(() => !document.querySelector('.empty-state[aria-busy]'), undefined, { timeout: 10_000 });
+  await read.catch(() => {
+    throw new Error(`the scene ${name} goes on reading`);
+  });
 }
