@@ -149,6 +149,48 @@ test('the desk offers times, they choose, the desk confirms, and both have it in
   assert.equal(sequence(cancelled), sequence(ours) + 2);
 });
 
+test('the desk writes a brief, the principal approves it, and has it beside the ring', async () => {
+  friction.begin();
+  await friction.tap(card(desk, SUBJECT).getByRole('button', { name: 'Write a brief' }));
+  await friction.tap(desk.getByRole('button', { name: 'Edit' }));
+  await desk.getByLabel('What we want').fill('Joint quagga patrols');
+  await desk.getByLabel('Say', { exact: true }).fill('Thank them for the rescue\nAsk for the list');
+  // What is not saved survives a reload.
+  await desk.getByLabel('Do not raise').fill('The lighthouse');
+  await until(desk, () =>
+    window.telcon.documents.unsent(`brief.${location.hash.split('.')[1]}`).then((kept) => kept?.avoid),
+  );
+  await desk.reload();
+  assert.equal(await desk.getByLabel('Do not raise').inputValue(), 'The lighthouse');
+  await friction.tap(desk.getByRole('button', { name: 'Save', exact: true }));
+  await desk.getByText('Ask for the list').waitFor();
+  friction.end('a brief is written', { taps: 4 });
+  await plans(president);
+  await card(president, SUBJECT).getByRole('button', { name: 'Open the brief' }).click();
+  await president.getByRole('button', { name: 'Approve' }).click();
+  await president.getByText('Approved', { exact: true }).waitFor();
+  const saving = president.waitForEvent('download');
+  await president.getByRole('button', { name: 'Save as PDF' }).click();
+  const bytes = await readFile(await (await saving).path());
+  assert.equal(bytes.subarray(0, 5).toString(), '%PDF-');
+  await president.getByRole('checkbox', { name: 'Thank them for the rescue' }).check();
+  await holder.getByRole('button', { name: 'Ring The President' }).click();
+  await president.getByText('Brief', { exact: true }).click();
+  await president.getByText('Joint quagga patrols').waitFor();
+  assert.ok(
+    await president.getByRole('checkbox', { name: /Thank them for the rescue/ }).isChecked(),
+    'as it was ticked',
+  );
+  await holder.getByRole('button', { name: /Stop ringing/ }).click();
+  await until(president, () => !window.telcon.view.call || window.telcon.view.call.state === 'ended');
+  for (const page of [president, holder]) {
+    const done = page.getByRole('button', { name: /^Done/ });
+    if (await done.count()) await done.first().click();
+  }
+  await plans(desk);
+  await home(president, 'People');
+});
+
 test('the principal has a call planned from the list', async () => {
   await home(president, 'People');
   friction.begin();
@@ -219,7 +261,16 @@ test('nothing that people wrote is on the server', async () => {
   assert.ok(files.length > 0);
   for (const one of files) {
     const bytes = await readFile(join(one.parentPath, one.name));
-    for (const word of ['xylograph', 'zeppelin', 'Marzipan', 'Halberd', 'Which of the two', 'The second one'])
+    for (const word of [
+      'xylograph',
+      'zeppelin',
+      'Marzipan',
+      'Halberd',
+      'Which of the two',
+      'The second one',
+      'quagga',
+      'lighthouse',
+    ])
       assert.ok(!bytes.includes(word), `${word} in ${one.name}`);
   }
 });

@@ -38,6 +38,8 @@ const FEW = [
   'lines',
   'lines-detail',
   'reach-full',
+  'brief-approved',
+  'brief-edit',
   'plans-inbox',
   'plans-offered',
   'people-request',

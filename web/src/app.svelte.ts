@@ -39,6 +39,7 @@ import { SignIns } from './sign_ins.svelte';
 import { Sound } from './sound.svelte';
 import { OfficeSignIn } from './sso.svelte';
 import { catch_return } from './sso_return';
+import { Briefs } from './papers/briefs.svelte';
 import { CallNotes } from './papers/call_notes.svelte';
 import { choose_locale } from './text';
 import { current_locale, type Locale } from './text/state.svelte';
@@ -83,6 +84,7 @@ export class App {
   readonly lines: Lines;
   readonly documents: Documents;
   readonly plans: PlannedCalls;
+  readonly briefs: Briefs;
   readonly call_notes: CallNotes;
   readonly own_devices: OwnDevices;
   /** A call was to continue here, and stays where it is: there is no microphone. */
@@ -198,6 +200,7 @@ export class App {
       zone,
       now: () => this.now,
     });
+    this.briefs = new Briefs(this.documents);
     this.call_notes = new CallNotes(this.documents);
     this.sso = new OfficeSignIn(office);
     this.shift = new Shift(host, office);
@@ -407,6 +410,7 @@ export class App {
     this.registrar.update(before, view);
     this.lines.update(before, view);
     this.plans.update(before, view);
+    this.briefs.update(before, view);
     // A view before sign-in has no call yet, and must not make the page forget it.
     if (view.call || view.caught_up) {
       const remembered = remember(view.call, this.#remembered);
@@ -765,6 +769,14 @@ export class App {
     const place = this.#place();
     if (place === 'calls') return true;
     return (place === 'desk' || place === 'papers') && this.view !== null && lists_calls(this.view);
+  }
+
+  /** The approved brief of the newest planned call with this person. */
+  brief_with(person: string | undefined): string | undefined {
+    if (person === undefined || this.plans.list.status !== 'ready') return undefined;
+    const requests = this.plans.list.value.plans.filter((plan) => plan.request?.content.person === person);
+    const found = requests.map((plan) => this.briefs.about(plan.request?.document));
+    return found.find((one) => one?.state === 'approved')?.document;
   }
 
   /** Whether the screen shows planned calls. */

@@ -67,7 +67,9 @@ export async function show(page, name) {
     scrollTo(0, 0);
   }, name);
   if (name.includes('loading')) return;
-  const read = page.waitForFunction(() => !document.querySelector('.empty-state[aria-busy]'), undefined, { timeout: 10_000 });
+  const read = page.waitForFunction(() => !document.querySelector('.empty-state[aria-busy]'), undefined, {
+    timeout: 10_000,
+  });
   await read.catch(() => {
     throw new Error(`the scene ${name} goes on reading`);
   });

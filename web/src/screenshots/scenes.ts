@@ -7,6 +7,7 @@ import { acting_scenes } from './acting';
 import { alert_scenes } from './alerts';
 import { green_room_scenes } from './green_room';
 import { line_scenes } from './lines';
+import { brief_scenes } from './briefs';
 import { memorandum_scenes } from './memoranda';
 import { move_scenes } from './moves';
 import { device_scenes } from './devices';
@@ -295,6 +296,7 @@ export const scenes: Record<string, Scene> = {
 
   ...acting_scenes,
   ...green_room_scenes,
+  ...brief_scenes,
   ...memorandum_scenes,
   ...move_scenes,
   ...line_scenes,

@@ -3,6 +3,7 @@
 import { acting } from './en/acting';
 import { alerts } from './en/alerts';
 import { asking } from './en/asking';
+import { briefs } from './en/briefs';
 import { call } from './en/call';
 import { circulation } from './en/circulation';
 import { codes } from './en/codes';
@@ -38,6 +39,7 @@ export const en = {
   acting,
   alerts,
   asking,
+  briefs,
   call,
   circulation,
   codes,

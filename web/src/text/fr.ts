@@ -4,6 +4,7 @@ import type { Text } from '.';
 import { acting } from './fr/acting';
 import { alerts } from './fr/alerts';
 import { asking } from './fr/asking';
+import { briefs } from './fr/briefs';
 import { call } from './fr/call';
 import { circulation } from './fr/circulation';
 import { codes } from './fr/codes';
@@ -37,6 +38,7 @@ export const fr: Text = {
   acting,
   alerts,
   asking,
+  briefs,
   call,
   circulation,
   codes,

@@ -1,0 +1,36 @@
+// Briefs.
+
+import type { Text } from '..';
+
+export const briefs: Text['briefs'] = {
+  eyebrow: 'Note de préparation',
+  open: 'Ouvrir la note',
+  begin: 'Rédiger une note',
+  edit: 'Modifier',
+  save: 'Enregistrer',
+  cancel: 'Ne pas enregistrer',
+  reviewed: 'Je l’ai relue',
+  approve: 'Approuver',
+  pdf: 'Enregistrer en PDF',
+  states: { draft: 'Projet', reviewed: 'Relue par une autre personne', approved: 'Approuvée', closed: 'Close' },
+  version: (number) => `Version ${number}`,
+  signed: (name, when) => `Signée par ${name}, ${when}`,
+  purpose: 'Objet',
+  they_want: 'Ce qu’ils veulent',
+  we_want: 'Ce que nous voulons',
+  say: 'À dire',
+  if_asked: 'Si la question est posée',
+  avoid: 'À ne pas aborder',
+  background: 'Contexte',
+  promised: 'Promis la dernière fois',
+  limits: 'Limites',
+  lines: 'Un élément par ligne.',
+  raised: (when) => `abordé à ${when}`,
+  comments: 'Commentaires',
+  comments_why: 'Pour celles et ceux qui la rédigent. La fiche ne les montre pas.',
+  comment: 'Commentaire',
+  add_comment: 'Ajouter le commentaire',
+  settle: 'Réglé',
+  unsent: 'Conservé sur cet appareil, pas encore enregistré',
+  banner: 'PRIVÉ',
+};
