@@ -331,6 +331,17 @@ impl IssuedCopy {
     }
 }
 
+/// The paragraphs of a reader's copy: its number, and its wordings.
+pub fn copy_sheet(
+    memo: &Memorandum,
+    colophon: &Colophon,
+    (circulation, copy): (&Circulation, &Copy),
+    zone_offset_seconds: i32,
+) -> Sheet {
+    let wording = |portion| circulation.wording(copy, portion).map(str::to_owned);
+    plain::sheet(memo, colophon, Some(copy.number), zone_offset_seconds, &wording)
+}
+
 impl Content for IssuedCopy {
     const MAX_BYTES: usize = Memorandum::MAX_BYTES + 64 * 1024;
 

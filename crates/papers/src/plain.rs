@@ -1,7 +1,6 @@
 //! A memorandum as a document of paragraphs, from which all exports are made, and as plain text.
 
 use crate::action::Side;
-use crate::circulation::{Circulation, Copy};
 use crate::clock::Shown;
 use crate::memorandum::{Attendee, Basis, Colophon, Memorandum, Origin, RunKind, TITLE};
 use serde::Serialize;
@@ -179,17 +178,6 @@ pub fn sheet(
         title: format!("Memorandum: {}", printable(&memo.subject.text)),
         id,
     }
-}
-
-/// The paragraphs of a reader's copy: its number, and its wordings.
-pub fn copy_sheet(
-    memo: &Memorandum,
-    colophon: &Colophon,
-    (circulation, copy): (&Circulation, &Copy),
-    zone_offset_seconds: i32,
-) -> Sheet {
-    let wording = |portion| circulation.wording(copy, portion).map(str::to_owned);
-    sheet(memo, colophon, Some(copy.number), zone_offset_seconds, &wording)
 }
 
 fn colophon_line(colophon: &Colophon, copy: Option<u32>) -> String {

@@ -2,9 +2,8 @@
 
 use crate::turn_lines;
 use telcon_papers::{
-    circulation::{Circulation, Copy},
+    circulation::{Circulation, Copy, copy_sheet},
     memorandum::{Colophon, Memorandum},
-    plain::copy_sheet,
     trace::{Lines, Material, Trace, trace},
 };
 

@@ -23,6 +23,7 @@ fn operations() -> Vec<(String, String)> {
             .replace("{slot}", "1234")
             .replace("{run}", "1")
             .replace("{document}", &"d".repeat(32))
+            .replace("{readout}", &"a".repeat(32))
             .replace("{version}", "1")
             .replace("{device}", &"e".repeat(32))
             .replace("{person}", &"f".repeat(32));

@@ -29,6 +29,6 @@ export const briefs = {
   comment: 'Comment',
   add_comment: 'Add comment',
   settle: 'Settled',
-  unsent: 'Kept on this device, not saved yet',
+  unsent: 'Kept on this device, not saved yet.',
   banner: 'PRIVATE',
 };

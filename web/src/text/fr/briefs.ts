@@ -31,6 +31,6 @@ export const briefs: Text['briefs'] = {
   comment: 'Commentaire',
   add_comment: 'Ajouter le commentaire',
   settle: 'Réglé',
-  unsent: 'Conservé sur cet appareil, pas encore enregistré',
+  unsent: 'Conservé sur cet appareil, pas encore enregistré.',
   banner: 'PRIVÉ',
 };
