@@ -65,6 +65,7 @@ export const circulation = {
       'These are probabilities, not a culprit: anyone with access to a reader’s screen, print or voice may have passed the text on.',
   },
   readout: {
+    heading: 'Readout',
     write: 'Write a readout',
     title: 'Headline',
     says: 'What the office says in public',

@@ -65,6 +65,7 @@ export const circulation: Text['circulation'] = {
       'Ce sont des probabilités, pas un coupable : toute personne ayant accès à l’écran, au papier ou à la voix d’un lecteur a pu transmettre le texte.',
   },
   readout: {
+    heading: 'Communiqué',
     write: 'Écrire un communiqué',
     title: 'Titre',
     says: 'Ce que votre service dit en public',
