@@ -174,6 +174,7 @@ test('the desk writes a brief, the principal approves it, and has it beside the 
   await president.getByRole('checkbox', { name: 'Thank them for the rescue' }).check();
   await home(holder, 'People');
   await holder.getByRole('button', { name: 'Ring The President' }).click();
+  await president.getByRole('button', { name: /^Accept/ }).waitFor();
   await president.getByText('Brief', { exact: true }).click();
   await president.getByText('Joint quagga patrols').waitFor();
   assert.ok(

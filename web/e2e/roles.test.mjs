@@ -16,14 +16,14 @@ const pages = new Map();
  * own name.
  */
 const ROLES = [
-  ['principal', 'People', ['People', 'Calls', 'Lines', 'Acting']],
-  ['counterpart', 'People', ['People', 'Calls', 'Lines']],
-  ['scheduler', 'Calls today', ['Today', 'Calls', 'Lines', 'Acting']],
-  ['duty-officer', 'Desk', ['Desk', 'Calls', 'Lines', 'Acting']],
-  ['interpreter', 'Interpreting', ['Calls']],
-  ['security-officer', 'People and devices', ['Devices', 'Alerts', 'Lines', 'Acting']],
-  ['records-officer', 'Calls', ['Calls']],
-  ['auditor', 'Calls', ['Calls', 'Alerts']],
+  ['principal', 'People', ['People', 'Calls', 'Lines', 'Papers', 'Acting']],
+  ['counterpart', 'People', ['People', 'Calls', 'Lines', 'Papers']],
+  ['scheduler', 'Calls today', ['Today', 'Calls', 'Lines', 'Papers', 'Acting']],
+  ['duty-officer', 'Desk', ['Desk', 'Calls', 'Lines', 'Papers', 'Acting']],
+  ['interpreter', 'Interpreting', ['Calls', 'Papers']],
+  ['security-officer', 'People and devices', ['Devices', 'Alerts', 'Lines', 'Papers', 'Acting']],
+  ['records-officer', 'Calls', ['Calls', 'Papers']],
+  ['auditor', 'Calls', ['Calls', 'Alerts', 'Papers']],
 ];
 
 before(async () => {
@@ -54,6 +54,14 @@ const LINES = {
   'security-officer': 'Who holds which line',
 };
 
+/** The heading of *Papers*: the first list of the role. */
+const PAPERS = {
+  principal: 'Planned calls',
+  counterpart: 'Planned calls',
+  scheduler: 'Planned calls',
+  'duty-officer': 'Planned calls',
+};
+
 /** Requests that the office refused, as `status path`. */
 const refused = [];
 
@@ -77,11 +85,13 @@ test('each role starts with a screen of its own, and every button of its navigat
     const page = await opened(role, `The ${role.replace('-', ' ')}`);
     pages.set(role, page);
     await page.getByRole('heading', { name: heading, exact: true, level: 1 }).waitFor();
-    const buttons = page.getByRole('navigation').getByRole('button');
+    // Beside it, *Papers* has a navigation of its own.
+    const main = page.getByRole('navigation').first();
+    const buttons = main.getByRole('button');
     assert.equal(await buttons.count(), navigation.length + 1, role);
     for (const name of navigation) {
-      await page.getByRole('navigation').getByRole('button', { name }).click();
-      const titles = { Acting: ACTING[role], Lines: LINES[role] };
+      await main.getByRole('button', { name }).click();
+      const titles = { Acting: ACTING[role], Lines: LINES[role], Papers: PAPERS[role] ?? 'Copies for you' };
       const leads_to = name === navigation[0] ? heading : (titles[name] ?? name);
       await page.getByRole('heading', { name: leads_to, exact: true, level: 1 }).waitFor();
       await until(page, () => Boolean(window.telcon.view?.token));
@@ -91,7 +101,7 @@ test('each role starts with a screen of its own, and every button of its navigat
         `${role}: ${name}`,
       );
     }
-    await page.getByRole('navigation').getByRole('button', { name: navigation[0] }).click();
+    await main.getByRole('button', { name: navigation[0] }).click();
     assert.deepEqual(refused, [], role);
   }
 });

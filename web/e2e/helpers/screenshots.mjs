@@ -50,7 +50,10 @@ export async function serve(folder, index, api) {
 
 export async function serve_scenes() {
   await build({ root, mode: 'screenshots', logLevel: 'warn' });
-  return serve(join(root, 'dist-screenshots'), 'screenshots.html');
+  // What scenes show as published is public.
+  const readouts = (path, _request, response) =>
+    path.startsWith('/readouts/') && Boolean(response.writeHead(200).end());
+  return serve(join(root, 'dist-screenshots'), 'screenshots.html', readouts);
 }
 
 /** Opens the scenes page; returns the names of the scenes. */
