@@ -14,6 +14,7 @@ import {
 import type { Engine } from './engine';
 import { refusal, type Fetch } from './enrol';
 import type { Storage } from './key_storage';
+import { DOCUMENT_READS_AT_ONCE, repeated_read, Turns } from './office_reads';
 import type { Problem } from './problem';
 
 /** What a person writes; without `document` it is a new one. */
@@ -81,6 +82,8 @@ const encode = (text: string) => new TextEncoder().encode(text);
 const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 
 export class DocumentWork {
+  readonly #turns = new Turns(DOCUMENT_READS_AT_ONCE);
+
   constructor(
     private readonly in_engine: InEngine,
     /** `fetch` of the office with a time limit. */
@@ -114,12 +117,8 @@ export class DocumentWork {
     const headers = { ...(init.headers as Record<string, string>), authorization: `Bearer ${token}` };
     let answer: Response;
     try {
-      answer = await this.fetch_office(`${API_PREFIX}${path}`, {
-        cache: 'no-store',
-        credentials: 'omit',
-        ...init,
-        headers,
-      });
+      const request = { cache: 'no-store', credentials: 'omit', ...init, headers } as const;
+      answer = await this.#turns.run(() => repeated_read(() => this.fetch_office(`${API_PREFIX}${path}`, request)));
     } catch {
       throw { code: 'office_unreachable' } satisfies Problem;
     }

@@ -2,6 +2,7 @@
 
 import { API_PREFIX, type RecordLine } from './contract';
 import { refusal } from './enrol';
+import { repeated_read } from './office_reads';
 import type { Problem } from './problem';
 
 /** `GET /api/v1/records/{call}`: passed unparsed to the engine, which verifies it; the page reads only the line. */
@@ -54,11 +55,9 @@ export function with_newest<T>(
 export async function get_from_office(token: string, path: string): Promise<string> {
   let answer: Response;
   try {
-    answer = await fetch(`${API_PREFIX}${path}`, {
-      cache: 'no-store',
-      credentials: 'omit',
-      headers: { authorization: `Bearer ${token}` },
-    });
+    const headers = { authorization: `Bearer ${token}` };
+    const request = { cache: 'no-store', credentials: 'omit', headers } as const;
+    answer = await repeated_read(() => fetch(`${API_PREFIX}${path}`, request));
   } catch {
     throw { code: 'office_unreachable' } satisfies Problem;
   }

@@ -154,8 +154,8 @@ pub(super) async fn call(cast: &mut Cast<'_>, report: &mut Report, told: &mut To
     report
         .step("green room: both sides check the sound, state what they bring, and are ready", async {
             let chief = &cast.chief.endpoint;
-            let _ = chief.send_audio(vec![hum(); SOUND_CHECK_FRAMES]);
-            let _ = counterpart.send_audio(vec![hum(); SOUND_CHECK_FRAMES]);
+            drop(chief.send_audio(vec![hum(); SOUND_CHECK_FRAMES]));
+            drop(counterpart.send_audio(vec![hum(); SOUND_CHECK_FRAMES]));
             first(&cast.heard[1], own(chief)?, counterpart).await?;
             first(&cast.heard[2], speakers[1], chief).await?;
             let present = vec![cast.chief.card.name.clone(), cast.duty.card.name.clone()];
