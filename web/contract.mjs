@@ -43,10 +43,14 @@ async function generate({ schema: name, target: path, about }) {
   }
 }
 
-/** Numbers without their Rust formats, which have no meaning in TypeScript. */
+/**
+ * Numbers without their Rust formats, which have no meaning in TypeScript; references without the comments of their fields, because the
+ * generator would write the type again for each.
+ */
 function untitled(value) {
   if (Array.isArray(value)) return value.map(untitled);
   if (value === null || typeof value !== 'object') return value;
+  if (typeof value.$ref === 'string') return { $ref: value.$ref };
   const { format: _format, ...rest } = value;
   return Object.fromEntries(Object.entries(rest).map(([name, field]) => [name, untitled(field)]));
 }

@@ -47,9 +47,42 @@ export type DocumentId = string;
  */
 export type Act = 'ring' | 'answer' | 'lines';
 /**
+ * Name of an office: a domain in lower-case ASCII labels.
+ */
+export type OfficeName = string;
+/**
+ * One person. It must not be logged: it has no `Display`, and its `Debug` shows nothing.
+ */
+export type PersonId = string;
+/**
+ * Role of a person in the office that certified them. Certificates carry it: a device reads it from the verified certificate, never from the server's messages.
+ */
+export type Role =
+  | 'principal'
+  | 'scheduler'
+  | 'duty_officer'
+  | 'note_taker'
+  | 'interpreter'
+  | 'counterpart'
+  | 'security_officer'
+  | 'records_officer'
+  | 'auditor';
+/**
+ * One enrolled device. Opaque: it may be logged.
+ */
+export type DeviceId = string;
+/**
  * What becomes of a side's aides once the principals are connected.
  */
 export type Aides = 'stay' | 'leave';
+/**
+ * How a fork was found.
+ */
+export type ForkFinding = 'roots_differ' | 'proof_refused' | 'proof_overdue';
+/**
+ * Severity of an alert.
+ */
+export type AlertLevel = 'red' | 'amber';
 /**
  * What an alert is about.
  */
@@ -71,14 +104,6 @@ export type AlertKind =
   | 'ring_invalid'
   | 'code_guessed'
   | 'line_suspect';
-/**
- * Severity of an alert.
- */
-export type AlertLevel = 'red' | 'amber';
-/**
- * One enrolled device. Opaque: it may be logged.
- */
-export type DeviceId = string;
 /**
  * One invitation to enrol a device. Opaque: it may be logged.
  */
@@ -120,6 +145,10 @@ export type Blob = string;
  */
 export type CallState = 'opening' | 'ringing' | 'answering' | 'live' | 'reconnecting' | 'ended';
 /**
+ * The role of this device in a call.
+ */
+export type Direction = 'out' | 'in' | 'listen';
+/**
  * How a call ended.
  */
 export type Ended = 'hung_up' | 'declined' | 'cancelled' | 'missed' | 'busy' | 'failed' | 'interrupted' | 'revoked';
@@ -127,6 +156,30 @@ export type Ended = 'hung_up' | 'declined' | 'cancelled' | 'missed' | 'busy' | '
  * One of the two sides.
  */
 export type RoomSide = 'caller' | 'callee';
+/**
+ * What is said to those who wait: a sentence that every screen shows in its own language.
+ */
+export type HoldWord = 'moment' | 'coming' | 'looking_up';
+/**
+ * One line that a principal gave. Opaque: it may be logged.
+ */
+export type LineId = string;
+/**
+ * Record mode: what is kept of a call. The screen of every participant shows it.
+ */
+export type RecordMode = 'log_only' | 'memo' | 'audio';
+/**
+ * Whom a ring over a line reaches.
+ */
+export type Reach = 'direct' | 'desk' | 'planned';
+/**
+ * Result of comparing the log of this device with those of the other members of its office.
+ */
+export type LogComparison = 'unknown' | 'same' | 'different';
+/**
+ * One shift of a person at a device of a place. Opaque: the log names it.
+ */
+export type ShiftId = string;
 /**
  * What a person who is rung has the caller told.
  */
@@ -141,6 +194,10 @@ export type DeclineReply =
   | {
       type: 'office';
     };
+/**
+ * The MLS cipher suite of an office, by name.
+ */
+export type SuiteName = 'hybrid' | 'cnsa2';
 /**
  * Answer to `CodeConfirm`.
  */
@@ -169,6 +226,14 @@ export type CodeRunId = string;
  */
 export type ConnectionState = 'connecting' | 'offline' | 'ready' | 'revoked';
 /**
+ * Whether a line is in use.
+ */
+export type LineState = 'live' | 'paused' | 'suspect' | 'ended';
+/**
+ * SHA-256 as 64 lowercase hexadecimal digits.
+ */
+export type Digest = string;
+/**
  * A day of the week.
  */
 export type Weekday = 'monday' | 'tuesday' | 'wednesday' | 'thursday' | 'friday' | 'saturday' | 'sunday';
@@ -185,14 +250,6 @@ export type DeviceKind = 'browser' | 'native';
  */
 export type ProgramVersion = string;
 /**
- * SHA-256 as 64 lowercase hexadecimal digits.
- */
-export type Digest = string;
-/**
- * The role of this device in a call.
- */
-export type Direction = 'out' | 'in' | 'listen';
-/**
  * What a document is.
  */
 export type DocumentKind =
@@ -208,43 +265,20 @@ export type DocumentKind =
   | 'schedule'
   | 'circulation';
 /**
- * One person. It must not be logged: it has no `Display`, and its `Debug` shows nothing.
- */
-export type PersonId = string;
-/**
  * What a version claims to be. Which of them a kind has, and who may claim it: `document_policy`.
  */
 export type DocumentState =
   'draft' | 'reviewed' | 'approved' | 'declined' | 'published' | 'recalled' | 'closed' | 'destroyed';
 /**
- * How a fork was found.
- */
-export type ForkFinding = 'roots_differ' | 'proof_refused' | 'proof_overdue';
-/**
- * What is said to those who wait: a sentence that every screen shows in its own language.
- */
-export type HoldWord = 'moment' | 'coming' | 'looking_up';
-/**
  * One recovery of a person who lost all devices. Opaque: it may be logged.
  */
 export type RecoveryId = string;
-/**
- * Whether a line is in use.
- */
-export type LineState = 'live' | 'paused' | 'suspect' | 'ended';
-/**
- * One line that a principal gave. Opaque: it may be logged.
- */
-export type LineId = string;
 /**
  * Answer to `OpenLocker`.
  */
 export type LockerAnswer =
   | {
-      /**
-       * Bytes as standard base64 (RFC 4648, section 4).
-       */
-      secret: string;
+      secret: Blob;
       state: 'opened';
       /**
        * Signs the device in.
@@ -273,14 +307,6 @@ export type LockerAnswer =
       state: 'erased';
     };
 /**
- * Result of comparing the log of this device with those of the other members of its office.
- */
-export type LogComparison = 'unknown' | 'same' | 'different';
-/**
- * Name of an office: a domain in lower-case ASCII labels.
- */
-export type OfficeName = string;
-/**
  * State of a call.
  */
 export type NoticeState =
@@ -295,10 +321,7 @@ export type NoticeState =
       since_ms: number;
     }
   | {
-      /**
-       * How a call ended.
-       */
-      how: 'hung_up' | 'declined' | 'cancelled' | 'missed' | 'busy' | 'failed' | 'interrupted' | 'revoked';
+      how: Ended;
       is: 'ended';
     };
 /**
@@ -324,10 +347,7 @@ export type PageOutput =
       type: 'persist';
     }
   | {
-      /**
-       * One call. Opaque: it reveals no participant and may be logged.
-       */
-      call: string;
+      call: CallId;
       type: 'open_leg';
     }
   | {
@@ -341,7 +361,7 @@ export type PageOutput =
       type: 'close_leg';
     }
   | {
-      report: ErasureReport1;
+      report: ErasureReport;
       type: 'erase';
     }
   | {
@@ -351,19 +371,6 @@ export type PageOutput =
  * Why a person needs it, as the first registrar states it.
  */
 export type RecoveryReason = 'lost' | 'stolen' | 'destroyed' | 'other';
-/**
- * Role of a person in the office that certified them. Certificates carry it: a device reads it from the verified certificate, never from the server's messages.
- */
-export type Role =
-  | 'principal'
-  | 'scheduler'
-  | 'duty_officer'
-  | 'note_taker'
-  | 'interpreter'
-  | 'counterpart'
-  | 'security_officer'
-  | 'records_officer'
-  | 'auditor';
 /**
  * Content of a push message, as JSON. It names nobody: the page shows the rest, verified, once it is opened.
  */
@@ -380,34 +387,11 @@ export type PushMessage1 =
        * Index of its entry in the log. The same entry is shown once.
        */
       entry: number;
-      /**
-       * What happened.
-       */
-      kind:
-        | 'device_asked'
-        | 'device_enrolled'
-        | 'device_refused'
-        | 'device_revoked'
-        | 'link_opened_again'
-        | 'registrar_appointed'
-        | 'recovery_opened'
-        | 'recovery_confirmed'
-        | 'recovery_closed'
-        | 'sign_in_failed'
-        | 'account_linked'
-        | 'ring_refused'
-        | 'proof_invalid'
-        | 'log_forked'
-        | 'ring_invalid'
-        | 'code_guessed'
-        | 'line_suspect';
+      kind: AlertKind;
     }
   | {
       about: 'ring';
-      /**
-       * One call. Opaque: it reveals no participant and may be logged.
-       */
-      call: string;
+      call: CallId;
       /**
        * When the ring ends if nobody answers, milliseconds since 1970 UTC: what a push service holds back for longer is no ring any more.
        */
@@ -415,23 +399,12 @@ export type PushMessage1 =
     }
   | {
       about: 'ring_over';
-      /**
-       * One call. Opaque: it reveals no participant and may be logged.
-       */
-      call: string;
+      call: CallId;
       /**
        * Whether nobody answered or declined it.
        */
       missed: boolean;
     };
-/**
- * Whom a ring over a line reaches.
- */
-export type Reach = 'direct' | 'desk' | 'planned';
-/**
- * Record mode: what is kept of a call. The screen of every participant shows it.
- */
-export type RecordMode = 'log_only' | 'memo' | 'audio';
 /**
  * `POST /api/v1/protection/remove`: removes a passkey or a PIN, but not the last one.
  */
@@ -445,41 +418,24 @@ export type RemoveProtector =
     }
   | {
       kind: 'locker';
-      /**
-       * SHA-256 as 64 lowercase hexadecimal digits.
-       */
-      locker_sha256: string;
+      locker_sha256: Digest;
     };
 /**
  * How a shift ended.
  */
 export type ShiftEnd = 'ended' | 'handed_over' | 'idle' | 'expired' | 'revoked' | 'not_begun' | 'lost';
 /**
- * One shift of a person at a device of a place. Opaque: the log names it.
- */
-export type ShiftId = string;
-/**
- * The MLS cipher suite of an office, by name.
- */
-export type SuiteName = 'hybrid' | 'cnsa2';
-/**
  * What a person, or the program around the engine, requests.
  */
 export type UserCommand =
   | {
       mode?: RecordMode;
-      /**
-       * One person. It must not be logged: it has no `Display`, and its `Debug` shows nothing.
-       */
-      person: string;
+      person: PersonId;
       type: 'ring';
     }
   | {
       mode?: RecordMode;
-      /**
-       * One person. It must not be logged: it has no `Display`, and its `Debug` shows nothing.
-       */
-      person: string;
+      person: PersonId;
       /**
        * Whether the call is prepared before the principals join it: a green room opens once it is answered.
        */
@@ -495,7 +451,7 @@ export type UserCommand =
        * In which ways.
        */
       acts: Act[];
-      delegate: Card29;
+      delegate: Card;
       /**
        * Until when.
        */
@@ -507,10 +463,7 @@ export type UserCommand =
       type: 'delegate';
     }
   | {
-      /**
-       * Which.
-       */
-      delegation: string;
+      delegation: DelegationId;
       type: 'end_delegation';
     }
   | {
@@ -522,7 +475,7 @@ export type UserCommand =
        * Their own organisation.
        */
       organisation: string;
-      terms: LineTerms3;
+      terms: LineTerms;
       type: 'give_line';
       /**
        * The principal's delegation, for somebody who acts for them, as the office listed it: the principal confirms who took it.
@@ -538,11 +491,8 @@ export type UserCommand =
       zone: string;
     }
   | {
-      /**
-       * One person. It must not be logged: it has no `Display`, and its `Debug` shows nothing.
-       */
-      person: string;
-      terms: LineTerms4;
+      person: PersonId;
+      terms: LineTerms;
       type: 'give_line_to';
       /**
        * The principal's delegation, for somebody who acts for them, as the office listed it.
@@ -554,14 +504,11 @@ export type UserCommand =
        * The code that was compared: a request with another is not confirmed.
        */
       code: string;
-      /**
-       * One invitation to enrol a device. Opaque: it may be logged.
-       */
-      invitation: string;
+      invitation: InvitationId;
       type: 'confirm_line';
     }
   | {
-      change: LineChange1;
+      change: LineChange;
       lost?: LoggedVersion;
       /**
        * Its newest version, as the office listed it.
@@ -585,7 +532,7 @@ export type UserCommand =
       type: 'suspect';
     }
   | {
-      list: LineList1;
+      list: LineList;
       type: 'see_lines';
     }
   | {
@@ -593,10 +540,7 @@ export type UserCommand =
       type: 'answer';
     }
   | {
-      /**
-       * One call. Opaque: it reveals no participant and may be logged.
-       */
-      call: string;
+      call: CallId;
       type: 'answer_instead';
     }
   | {
@@ -609,18 +553,12 @@ export type UserCommand =
        * Whether they are silenced from now on.
        */
       on: boolean;
-      /**
-       * One person. It must not be logged: it has no `Display`, and its `Debug` shows nothing.
-       */
-      person: string;
+      person: PersonId;
       type: 'silence';
     }
   | {
-      /**
-       * One person. It must not be logged: it has no `Display`, and its `Debug` shows nothing.
-       */
-      person: string;
-      settings: ReachSettings2;
+      person: PersonId;
+      settings: ReachSettings;
       type: 'set_reach';
     }
   | {
@@ -637,19 +575,7 @@ export type UserCommand =
        * Whether it is a place, such as an operations room, and not a person: people work at its devices in shifts.
        */
       place?: boolean;
-      /**
-       * Role of a person in the office that certified them. Certificates carry it: a device reads it from the verified certificate, never from the server's messages.
-       */
-      role:
-        | 'principal'
-        | 'scheduler'
-        | 'duty_officer'
-        | 'note_taker'
-        | 'interpreter'
-        | 'counterpart'
-        | 'security_officer'
-        | 'records_officer'
-        | 'auditor';
+      role: Role;
       type: 'invite';
       /**
        * How long the link may be used, milliseconds; at most, and if not given, `MAX_INVITATION_MS`.
@@ -661,10 +587,7 @@ export type UserCommand =
       zone: string;
     }
   | {
-      /**
-       * One invitation to enrol a device. Opaque: it may be logged.
-       */
-      invitation: string;
+      invitation: InvitationId;
       type: 'close_invitation';
     }
   | {
@@ -672,17 +595,11 @@ export type UserCommand =
        * The code that was compared: a request with another is not approved.
        */
       code: string;
-      /**
-       * One invitation to enrol a device. Opaque: it may be logged.
-       */
-      invitation: string;
+      invitation: InvitationId;
       type: 'approve_device';
     }
   | {
-      /**
-       * One enrolled device. Opaque: it may be logged.
-       */
-      device: string;
+      device: DeviceId;
       /**
        * Whether it erases its keys and data when it learns of it. A device that is revoked already may be ordered to.
        */
@@ -690,42 +607,24 @@ export type UserCommand =
       type: 'revoke_device';
     }
   | {
-      /**
-       * One person. It must not be logged: it has no `Display`, and its `Debug` shows nothing.
-       */
-      person: string;
-      /**
-       * Why a person needs it, as the first registrar states it.
-       */
-      reason: 'lost' | 'stolen' | 'destroyed' | 'other';
+      person: PersonId;
+      reason: RecoveryReason;
       type: 'open_recovery';
     }
   | {
-      /**
-       * One recovery of a person who lost all devices. Opaque: it may be logged.
-       */
-      recovery: string;
+      recovery: RecoveryId;
       type: 'confirm_recovery';
     }
   | {
-      /**
-       * One recovery of a person who lost all devices. Opaque: it may be logged.
-       */
-      recovery: string;
+      recovery: RecoveryId;
       type: 'close_recovery';
     }
   | {
-      /**
-       * One invitation to enrol a device. Opaque: it may be logged.
-       */
-      invitation: string;
+      invitation: InvitationId;
       type: 'show_code';
     }
   | {
-      /**
-       * The line.
-       */
-      line: string;
+      line: LineId;
       type: 'show_challenge';
     }
   | {
@@ -742,10 +641,7 @@ export type UserCommand =
       type: 'see_alerts';
     }
   | {
-      /**
-       * One enrolled device. Opaque: it may be logged.
-       */
-      device: string;
+      device: DeviceId;
       type: 'acknowledge_device';
     }
   | {
@@ -762,10 +658,7 @@ export type UserCommand =
       type: 'leave';
     }
   | {
-      /**
-       * One call. Opaque: it reveals no participant and may be logged.
-       */
-      call: string;
+      call: CallId;
       type: 'listen';
     }
   | {
@@ -798,10 +691,7 @@ export type UserCommand =
        */
       text?: string;
       type: 'hold';
-      /**
-       * What is said to those who wait.
-       */
-      word: 'moment' | 'coming' | 'looking_up';
+      word: HoldWord;
     }
   | {
       type: 'resume';
@@ -826,7 +716,7 @@ export type UserCommand =
        * It is ready, with what the other side stated until now.
        */
       ready?: boolean;
-      terms?: RoomTerms2;
+      terms?: RoomTerms;
       type: 'green_room';
     }
   | {
@@ -863,7 +753,7 @@ export interface Contract {
   CallState?: CallState;
   CallView?: CallView;
   CaptionView?: CaptionView;
-  Card?: Card5;
+  Card?: Card;
   ChallengeRequest?: ChallengeRequest;
   ChallengeView?: ChallengeView;
   Check?: Check;
@@ -882,7 +772,7 @@ export interface Contract {
   DeviceKind?: DeviceKind;
   DeviceList?: DeviceList;
   DevicePolicy?: DevicePolicy;
-  DeviceRules?: DeviceRules1;
+  DeviceRules?: DeviceRules;
   Digest?: Digest;
   Direction?: Direction;
   DoNotDisturb?: DoNotDisturb;
@@ -913,7 +803,7 @@ export interface Contract {
   LineId?: LineId;
   LineList?: LineList;
   LineState?: LineState;
-  LineTerms?: LineTerms1;
+  LineTerms?: LineTerms;
   LineView?: LineView;
   ListedDelegation?: ListedDelegation;
   ListedDevice?: ListedDevice;
@@ -961,7 +851,7 @@ export interface Contract {
   PushSettings?: PushSettings;
   PushSubscription?: PushSubscription;
   Reach?: Reach;
-  ReachSettings?: ReachSettings1;
+  ReachSettings?: ReachSettings;
   ReadoutPublished?: ReadoutPublished;
   RecordLine?: RecordLine;
   RecordMode?: RecordMode;
@@ -975,9 +865,9 @@ export interface Contract {
   RevocationView?: RevocationView;
   Role?: Role;
   RoomSide?: RoomSide;
-  RoomSideView?: RoomSideView2;
-  RoomTerms?: RoomTerms1;
-  SealedText?: SealedText1;
+  RoomSideView?: RoomSideView;
+  RoomTerms?: RoomTerms;
+  SealedText?: SealedText;
   ShiftBegun?: ShiftBegun;
   ShiftEnd?: ShiftEnd;
   ShiftId?: ShiftId;
@@ -989,7 +879,7 @@ export interface Contract {
   SsoUnlink?: SsoUnlink;
   SuiteName?: SuiteName;
   UserCommand?: UserCommand;
-  View?: View1;
+  View?: View;
   Weekday?: Weekday;
   WorkedShift?: WorkedShift;
   You?: You;
@@ -998,92 +888,29 @@ export interface Contract {
  * Who acts in a call for one of its two parties.
  */
 export interface ActsFor {
-  /**
-   * What they did: rang, or answered.
-   */
-  act: 'ring' | 'answer' | 'lines';
+  act: Act;
   delegate: Card;
-  principal: Card1;
+  principal: Card;
 }
 /**
- * Who acts.
+ * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
 export interface Card {
   /**
    * The name or title to show, such as "The President of Norland".
    */
   name: string;
-  /**
-   * The office whose authority certified the person.
-   */
-  office: string;
+  office: OfficeName;
   /**
    * Their own organisation, such as "Chancellery of Norland".
    */
   organisation: string;
-  /**
-   * The person.
-   */
-  person: string;
+  person: PersonId;
   /**
    * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
    */
   place?: boolean;
-  /**
-   * Their role in that office.
-   */
-  role:
-    | 'principal'
-    | 'scheduler'
-    | 'duty_officer'
-    | 'note_taker'
-    | 'interpreter'
-    | 'counterpart'
-    | 'security_officer'
-    | 'records_officer'
-    | 'auditor';
-  /**
-   * IANA time zone of where they work, such as `Europe/Oslo`.
-   */
-  zone: string;
-}
-/**
- * The party.
- */
-export interface Card1 {
-  /**
-   * The name or title to show, such as "The President of Norland".
-   */
-  name: string;
-  /**
-   * The office whose authority certified the person.
-   */
-  office: string;
-  /**
-   * Their own organisation, such as "Chancellery of Norland".
-   */
-  organisation: string;
-  /**
-   * The person.
-   */
-  person: string;
-  /**
-   * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
-   */
-  place?: boolean;
-  /**
-   * Their role in that office.
-   */
-  role:
-    | 'principal'
-    | 'scheduler'
-    | 'duty_officer'
-    | 'note_taker'
-    | 'interpreter'
-    | 'counterpart'
-    | 'security_officer'
-    | 'records_officer'
-    | 'auditor';
+  role: Role;
   /**
    * IANA time zone of where they work, such as `Europe/Oslo`.
    */
@@ -1093,100 +920,13 @@ export interface Card1 {
  * Who acts in a call for one of its parties.
  */
 export interface ActsForView {
-  /**
-   * What they did: rang, or answered.
-   */
-  act: 'ring' | 'answer' | 'lines';
-  delegate: Card2;
-  principal: Card3;
+  act: Act;
+  delegate: Card;
+  principal: Card;
   /**
    * Whether the party took the call over: who acted listens since.
    */
   taken_over: boolean;
-}
-/**
- * Who acts.
- */
-export interface Card2 {
-  /**
-   * The name or title to show, such as "The President of Norland".
-   */
-  name: string;
-  /**
-   * The office whose authority certified the person.
-   */
-  office: string;
-  /**
-   * Their own organisation, such as "Chancellery of Norland".
-   */
-  organisation: string;
-  /**
-   * The person.
-   */
-  person: string;
-  /**
-   * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
-   */
-  place?: boolean;
-  /**
-   * Their role in that office.
-   */
-  role:
-    | 'principal'
-    | 'scheduler'
-    | 'duty_officer'
-    | 'note_taker'
-    | 'interpreter'
-    | 'counterpart'
-    | 'security_officer'
-    | 'records_officer'
-    | 'auditor';
-  /**
-   * IANA time zone of where they work, such as `Europe/Oslo`.
-   */
-  zone: string;
-}
-/**
- * The party.
- */
-export interface Card3 {
-  /**
-   * The name or title to show, such as "The President of Norland".
-   */
-  name: string;
-  /**
-   * The office whose authority certified the person.
-   */
-  office: string;
-  /**
-   * Their own organisation, such as "Chancellery of Norland".
-   */
-  organisation: string;
-  /**
-   * The person.
-   */
-  person: string;
-  /**
-   * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
-   */
-  place?: boolean;
-  /**
-   * Their role in that office.
-   */
-  role:
-    | 'principal'
-    | 'scheduler'
-    | 'duty_officer'
-    | 'note_taker'
-    | 'interpreter'
-    | 'counterpart'
-    | 'security_officer'
-    | 'records_officer'
-    | 'auditor';
-  /**
-   * IANA time zone of where they work, such as `Europe/Oslo`.
-   */
-  zone: string;
 }
 /**
  * A device that was enrolled in a person's name, as their other devices are told (`DevicesAdded`).
@@ -1196,10 +936,7 @@ export interface AddedDevice {
    * The name of the registrar who approved it, the last of two, as the server states it; none if it was enrolled by the authority's link.
    */
   approved_by?: string;
-  /**
-   * Which.
-   */
-  device: string;
+  device: DeviceId;
   /**
    * When it was enrolled, milliseconds since 1970 UTC.
    */
@@ -1214,10 +951,7 @@ export interface AddedDevice {
  */
 export interface Alert {
   fork?: LogFork;
-  /**
-   * Severity.
-   */
-  level: 'red' | 'amber';
+  level: AlertLevel;
   /**
    * One sentence.
    */
@@ -1227,22 +961,13 @@ export interface Alert {
  * Two signed checkpoints of one log that do not belong to one history, as far as this device was shown.
  */
 export interface LogFork {
-  /**
-   * One call. Opaque: it reveals no participant and may be logged.
-   */
-  call: string;
-  /**
-   * The member's device that sent it.
-   */
-  device: string;
+  call: CallId;
+  device: DeviceId;
   /**
    * When this device found it, milliseconds since 1970 UTC by its clock.
    */
   found_ms: number;
-  /**
-   * How.
-   */
-  how: 'roots_differ' | 'proof_refused' | 'proof_overdue';
+  how: ForkFinding;
   /**
    * The signed checkpoint that the member's device follows.
    */
@@ -1280,27 +1005,7 @@ export interface OfficeAlert {
   count: number;
   device?: DeviceId;
   invitation?: InvitationId;
-  /**
-   * What happened.
-   */
-  kind:
-    | 'device_asked'
-    | 'device_enrolled'
-    | 'device_refused'
-    | 'device_revoked'
-    | 'link_opened_again'
-    | 'registrar_appointed'
-    | 'recovery_opened'
-    | 'recovery_confirmed'
-    | 'recovery_closed'
-    | 'sign_in_failed'
-    | 'account_linked'
-    | 'ring_refused'
-    | 'proof_invalid'
-    | 'log_forked'
-    | 'ring_invalid'
-    | 'code_guessed'
-    | 'line_suspect';
+  kind: AlertKind;
   /**
    * Index of its entry in the log: no two alerts have the same.
    */
@@ -1319,10 +1024,7 @@ export interface AlertSeen {
    * When, milliseconds since 1970 UTC.
    */
   at_ms: number;
-  /**
-   * One enrolled device. Opaque: it may be logged.
-   */
-  by: string;
+  by: DeviceId;
 }
 /**
  * Any error of the HTTP API.
@@ -1341,53 +1043,11 @@ export interface ApprovalView {
    * When, milliseconds since 1970 UTC, by the office's clock.
    */
   at_ms: number;
-  by: Card4;
+  by: Card;
   /**
    * Whether this device's person did, on whatever device: somebody else has to approve second.
    */
   own: boolean;
-}
-/**
- * Who.
- */
-export interface Card4 {
-  /**
-   * The name or title to show, such as "The President of Norland".
-   */
-  name: string;
-  /**
-   * The office whose authority certified the person.
-   */
-  office: string;
-  /**
-   * Their own organisation, such as "Chancellery of Norland".
-   */
-  organisation: string;
-  /**
-   * The person.
-   */
-  person: string;
-  /**
-   * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
-   */
-  place?: boolean;
-  /**
-   * Their role in that office.
-   */
-  role:
-    | 'principal'
-    | 'scheduler'
-    | 'duty_officer'
-    | 'note_taker'
-    | 'interpreter'
-    | 'counterpart'
-    | 'security_officer'
-    | 'records_officer'
-    | 'auditor';
-  /**
-   * IANA time zone of where they work, such as `Europe/Oslo`.
-   */
-  zone: string;
 }
 /**
  * `POST /api/v1/device-requests`: a new device asks to be enrolled, and asks again until it is answered. The same request may be sent any number of times; another one with the same invitation is refused.
@@ -1410,10 +1070,7 @@ export interface CallView {
    * Whether this device's person continues the call here, and their other device has it still: until this one receives sound. It sends none before.
    */
   arriving: boolean;
-  /**
-   * One call. Opaque: it reveals no participant and may be logged.
-   */
-  call: string;
+  call: CallId;
   /**
    * The note-taker's captions, for those who may read them.
    */
@@ -1426,10 +1083,7 @@ export interface CallView {
    * Once it is over here: the device on which this person continues it.
    */
   continued_on: DeviceId | null;
-  /**
-   * The role of this device.
-   */
-  direction: 'out' | 'in' | 'listen';
+  direction: Direction;
   /**
    * The callee passed the ring to their office, as the server states it.
    */
@@ -1445,7 +1099,7 @@ export interface CallView {
   /**
    * The caller.
    */
-  from: Card5 | null;
+  from: Card | null;
   /**
    * Its green room: what the two sides agree on before the principals join.
    */
@@ -1457,7 +1111,7 @@ export interface CallView {
   /**
    * Who hung up: this person, or the party whose device said so to all members. A server's word alone names nobody.
    */
-  hung_up_by: Card5 | null;
+  hung_up_by: Card | null;
   /**
    * Checkpoints of members that the log did not sign: their senders' programs are wrong. They were ignored.
    */
@@ -1470,18 +1124,12 @@ export interface CallView {
    * The line that it is over, verified.
    */
   line: LineView | null;
-  /**
-   * Whether the members were shown the same log of this device's office.
-   */
-  logs: 'unknown' | 'same' | 'different';
+  logs: LogComparison;
   /**
    * All holders of the current key: nobody else can hear.
    */
   members: MemberView[];
-  /**
-   * Record mode.
-   */
-  mode: 'log_only' | 'memo' | 'audio';
+  mode: RecordMode;
   /**
    * Whether this device's microphone is off.
    */
@@ -1509,7 +1157,7 @@ export interface CallView {
   /**
    * The other party, from a verified certificate; while it rings out, from the office's list.
    */
-  other: Card5 | null;
+  other: Card | null;
   /**
    * Whether all its records are partial.
    */
@@ -1537,18 +1185,12 @@ export interface CallView {
    * When it was answered, milliseconds since 1970 UTC.
    */
   started_ms: number | null;
-  /**
-   * Its state.
-   */
-  state: 'opening' | 'ringing' | 'answering' | 'live' | 'reconnecting' | 'ended';
-  /**
-   * The suite.
-   */
-  suite: 'hybrid' | 'cnsa2';
+  state: CallState;
+  suite: SuiteName;
   /**
    * The callee.
    */
-  to: Card5 | null;
+  to: Card | null;
   /**
    * Whether `other` was verified by this device.
    */
@@ -1578,10 +1220,7 @@ export interface CaptionView {
    * Number of the passage, increasing per speaker. The final lines of a passage replace its drafts.
    */
   passage: number;
-  /**
-   * One enrolled device. Opaque: it may be logged.
-   */
-  speaker: string;
+  speaker: DeviceId;
   /**
    * Start of the words, milliseconds since 1970 UTC by the note-taker's clock.
    */
@@ -1592,53 +1231,11 @@ export interface CaptionView {
   text: string;
 }
 /**
- * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
- */
-export interface Card5 {
-  /**
-   * The name or title to show, such as "The President of Norland".
-   */
-  name: string;
-  /**
-   * The office whose authority certified the person.
-   */
-  office: string;
-  /**
-   * Their own organisation, such as "Chancellery of Norland".
-   */
-  organisation: string;
-  /**
-   * The person.
-   */
-  person: string;
-  /**
-   * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
-   */
-  place?: boolean;
-  /**
-   * Their role in that office.
-   */
-  role:
-    | 'principal'
-    | 'scheduler'
-    | 'duty_officer'
-    | 'note_taker'
-    | 'interpreter'
-    | 'counterpart'
-    | 'security_officer'
-    | 'records_officer'
-    | 'auditor';
-  /**
-   * IANA time zone of where they work, such as `Europe/Oslo`.
-   */
-  zone: string;
-}
-/**
  * The green room of a call.
  */
 export interface GreenRoomView {
   callee: RoomSideView;
-  caller: RoomSideView1;
+  caller: RoomSideView;
   /**
    * When both principals were connected, milliseconds since 1970 UTC.
    */
@@ -1665,7 +1262,7 @@ export interface GreenRoomView {
   waits: boolean;
 }
 /**
- * Who was rung.
+ * One side of a green room, as it stated it.
  */
 export interface RoomSideView {
   /**
@@ -1675,7 +1272,7 @@ export interface RoomSideView {
   /**
    * Who acts for them; none where the party is there in person.
    */
-  by: Card5 | null;
+  by: Card | null;
   /**
    * It heard the other side.
    */
@@ -1695,7 +1292,7 @@ export interface RoomSideView {
   /**
    * The party.
    */
-  principal: Card5 | null;
+  principal: Card | null;
   /**
    * It is ready with what the other side states now.
    */
@@ -1707,13 +1304,10 @@ export interface RoomSideView {
   terms: RoomTerms;
 }
 /**
- * What it brings.
+ * What one side brings to the call, in its own words.
  */
 export interface RoomTerms {
-  /**
-   * What the side's aides do after the hand-over.
-   */
-  aides: 'stay' | 'leave';
+  aides: Aides;
   /**
    * Interpreters.
    */
@@ -1728,52 +1322,10 @@ export interface RoomTerms {
   present: string[];
 }
 /**
- * Who rang, or for whom.
- */
-export interface RoomSideView1 {
-  /**
-   * It agrees to the record mode.
-   */
-  agrees_mode: boolean;
-  /**
-   * Who acts for them; none where the party is there in person.
-   */
-  by: Card5 | null;
-  /**
-   * It heard the other side.
-   */
-  heard: boolean;
-  /**
-   * Whether the party is in the call.
-   */
-  here: boolean;
-  /**
-   * Until when it needs more time, milliseconds since 1970 UTC by its own clock.
-   */
-  more_until_ms: number | null;
-  /**
-   * It was ready, and the other side changed something since.
-   */
-  outdated: boolean;
-  /**
-   * The party.
-   */
-  principal: Card5 | null;
-  /**
-   * It is ready with what the other side states now.
-   */
-  ready: boolean;
-  /**
-   * Whether the side stated anything.
-   */
-  stated: boolean;
-  terms: RoomTerms;
-}
-/**
  * Somebody holds a call.
  */
 export interface HoldView {
-  by: Card6;
+  by: Card;
   /**
    * Whether it is this device's person, on whatever device: they end it.
    */
@@ -1786,172 +1338,31 @@ export interface HoldView {
    * And in their own words; may be empty.
    */
   text: string;
-  /**
-   * What they say to those who wait.
-   */
-  word: 'moment' | 'coming' | 'looking_up';
-}
-/**
- * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
- */
-export interface Card6 {
-  /**
-   * The name or title to show, such as "The President of Norland".
-   */
-  name: string;
-  /**
-   * The office whose authority certified the person.
-   */
-  office: string;
-  /**
-   * Their own organisation, such as "Chancellery of Norland".
-   */
-  organisation: string;
-  /**
-   * The person.
-   */
-  person: string;
-  /**
-   * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
-   */
-  place?: boolean;
-  /**
-   * Their role in that office.
-   */
-  role:
-    | 'principal'
-    | 'scheduler'
-    | 'duty_officer'
-    | 'note_taker'
-    | 'interpreter'
-    | 'counterpart'
-    | 'security_officer'
-    | 'records_officer'
-    | 'auditor';
-  /**
-   * IANA time zone of where they work, such as `Europe/Oslo`.
-   */
-  zone: string;
+  word: HoldWord;
 }
 /**
  * The line that a call is over, as its giver signed it.
  */
 export interface LineView {
-  holder: Card7;
-  /**
-   * Which.
-   */
-  line: string;
-  /**
-   * The lowest record mode of calls over it.
-   */
-  mode: 'log_only' | 'memo' | 'audio';
-  principal: Card8;
+  holder: Card;
+  line: LineId;
+  mode: RecordMode;
+  principal: Card;
   /**
    * What it is for.
    */
   purpose: string;
-  /**
-   * Whom it reaches.
-   */
-  reach: 'direct' | 'desk' | 'planned';
+  reach: Reach;
   /**
    * Its version.
    */
   version: number;
 }
 /**
- * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
- */
-export interface Card7 {
-  /**
-   * The name or title to show, such as "The President of Norland".
-   */
-  name: string;
-  /**
-   * The office whose authority certified the person.
-   */
-  office: string;
-  /**
-   * Their own organisation, such as "Chancellery of Norland".
-   */
-  organisation: string;
-  /**
-   * The person.
-   */
-  person: string;
-  /**
-   * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
-   */
-  place?: boolean;
-  /**
-   * Their role in that office.
-   */
-  role:
-    | 'principal'
-    | 'scheduler'
-    | 'duty_officer'
-    | 'note_taker'
-    | 'interpreter'
-    | 'counterpart'
-    | 'security_officer'
-    | 'records_officer'
-    | 'auditor';
-  /**
-   * IANA time zone of where they work, such as `Europe/Oslo`.
-   */
-  zone: string;
-}
-/**
- * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
- */
-export interface Card8 {
-  /**
-   * The name or title to show, such as "The President of Norland".
-   */
-  name: string;
-  /**
-   * The office whose authority certified the person.
-   */
-  office: string;
-  /**
-   * Their own organisation, such as "Chancellery of Norland".
-   */
-  organisation: string;
-  /**
-   * The person.
-   */
-  person: string;
-  /**
-   * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
-   */
-  place?: boolean;
-  /**
-   * Their role in that office.
-   */
-  role:
-    | 'principal'
-    | 'scheduler'
-    | 'duty_officer'
-    | 'note_taker'
-    | 'interpreter'
-    | 'counterpart'
-    | 'security_officer'
-    | 'records_officer'
-    | 'auditor';
-  /**
-   * IANA time zone of where they work, such as `Europe/Oslo`.
-   */
-  zone: string;
-}
-/**
  * A member of a call.
  */
 export interface MemberView {
-  /**
-   * One enrolled device. Opaque: it may be logged.
-   */
-  device: string;
+  device: DeviceId;
   /**
    * Whether it is a note-taker whose heartbeats are overdue.
    */
@@ -1964,10 +1375,7 @@ export interface MemberView {
    * The name or title to show, such as "The President of Norland".
    */
   name: string;
-  /**
-   * The office whose authority certified the person.
-   */
-  office: string;
+  office: OfficeName;
   /**
    * Who is on shift at it, if it is a device of a place, as the office's server says.
    */
@@ -1976,27 +1384,12 @@ export interface MemberView {
    * Their own organisation, such as "Chancellery of Norland".
    */
   organisation: string;
-  /**
-   * The person.
-   */
-  person: string;
+  person: PersonId;
   /**
    * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
    */
   place?: boolean;
-  /**
-   * Their role in that office.
-   */
-  role:
-    | 'principal'
-    | 'scheduler'
-    | 'duty_officer'
-    | 'note_taker'
-    | 'interpreter'
-    | 'counterpart'
-    | 'security_officer'
-    | 'records_officer'
-    | 'auditor';
+  role: Role;
   /**
    * Whether it is heard: by its person's role, or because they act for a party.
    */
@@ -2014,11 +1407,8 @@ export interface MemberView {
  * Who is on shift at a device of a place, as the office's server says.
  */
 export interface OnShift {
-  person: Card9;
-  /**
-   * The shift.
-   */
-  shift: string;
+  person: Card;
+  shift: ShiftId;
   /**
    * Since when, milliseconds since 1970 UTC.
    */
@@ -2029,64 +1419,16 @@ export interface OnShift {
   until_ms: number;
 }
 /**
- * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
- */
-export interface Card9 {
-  /**
-   * The name or title to show, such as "The President of Norland".
-   */
-  name: string;
-  /**
-   * The office whose authority certified the person.
-   */
-  office: string;
-  /**
-   * Their own organisation, such as "Chancellery of Norland".
-   */
-  organisation: string;
-  /**
-   * The person.
-   */
-  person: string;
-  /**
-   * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
-   */
-  place?: boolean;
-  /**
-   * Their role in that office.
-   */
-  role:
-    | 'principal'
-    | 'scheduler'
-    | 'duty_officer'
-    | 'note_taker'
-    | 'interpreter'
-    | 'counterpart'
-    | 'security_officer'
-    | 'records_officer'
-    | 'auditor';
-  /**
-   * IANA time zone of where they work, such as `Europe/Oslo`.
-   */
-  zone: string;
-}
-/**
  * `POST /api/v1/passkeys/challenge`: a device is to be unlocked, or a command confirmed.
  */
 export interface ChallengeRequest {
-  /**
-   * One enrolled device. Opaque: it may be logged.
-   */
-  device: string;
+  device: DeviceId;
 }
 /**
  * The words of a line that its giver and its holder may ask each other for.
  */
 export interface ChallengeView {
-  /**
-   * The line.
-   */
-  line: string;
+  line: LineId;
   /**
    * The words, in their order; none if the line was not bound on this device.
    */
@@ -2110,34 +1452,19 @@ export interface Check {
   title: string;
 }
 /**
- * The text, sealed.
+ * The text that a code carries, for the device that typed it.
  */
 export interface SealedText {
-  /**
-   * Bytes as standard base64 (RFC 4648, section 4).
-   */
-  confirmation: string;
-  /**
-   * Bytes as standard base64 (RFC 4648, section 4).
-   */
-  enc: string;
-  /**
-   * Bytes as standard base64 (RFC 4648, section 4).
-   */
-  sealed: string;
+  confirmation: Blob;
+  enc: Blob;
+  sealed: Blob;
 }
 /**
  * Answer to `CodeStart`.
  */
 export interface CodeStarted {
-  /**
-   * Bytes as standard base64 (RFC 4648, section 4).
-   */
-  message: string;
-  /**
-   * The attempt.
-   */
-  run: string;
+  message: Blob;
+  run: CodeRunId;
 }
 /**
  * A short code that carries an invitation's link.
@@ -2151,10 +1478,7 @@ export interface CodeView {
    * Until when it can be typed, milliseconds since 1970 UTC.
    */
   expires_ms: number | null;
-  /**
-   * One invitation to enrol a device. Opaque: it may be logged.
-   */
-  invitation: string;
+  invitation: InvitationId;
   /**
    * Another device had it, and tried it after it was used.
    */
@@ -2185,18 +1509,12 @@ export interface Contact {
    * Whether none of their devices is connected, and the office can notify one of a ring by a push message (`push`).
    */
   notified?: boolean;
-  /**
-   * The office whose authority certified the person.
-   */
-  office: string;
+  office: OfficeName;
   /**
    * Their own organisation, such as "Chancellery of Norland".
    */
   organisation: string;
-  /**
-   * The person.
-   */
-  person: string;
+  person: PersonId;
   /**
    * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
    */
@@ -2209,19 +1527,7 @@ export interface Contact {
    * When two security officers enrolled a device for them after they had lost all others, as the server states it; only for `RECOVERY_SHOWN_MS`.
    */
   recovered_ms?: number;
-  /**
-   * Their role in that office.
-   */
-  role:
-    | 'principal'
-    | 'scheduler'
-    | 'duty_officer'
-    | 'note_taker'
-    | 'interpreter'
-    | 'counterpart'
-    | 'security_officer'
-    | 'records_officer'
-    | 'auditor';
+  role: Role;
   /**
    * IANA time zone of where they work, such as `Europe/Oslo`.
    */
@@ -2231,37 +1537,22 @@ export interface Contact {
  * What a contact's line allows, as the server states it: the devices that are rung verify the line itself.
  */
 export interface ContactLine {
-  /**
-   * The line.
-   */
-  line: string;
-  /**
-   * Whether it is in use.
-   */
-  state: 'live' | 'paused' | 'suspect' | 'ended';
-  /**
-   * SHA-256 of the statement.
-   */
-  statement_sha256: string;
+  line: LineId;
+  state: LineState;
+  statement_sha256: Digest;
   terms: LineTerms;
 }
 /**
- * What it allows.
+ * What a line allows.
  */
 export interface LineTerms {
   hours?: Hours;
-  /**
-   * The lowest record mode of calls over it.
-   */
-  mode: 'log_only' | 'memo' | 'audio';
+  mode: RecordMode;
   /**
    * What it is for, as the giver wrote it; may be empty.
    */
   purpose?: string;
-  /**
-   * Whom a ring reaches.
-   */
-  reach: 'direct' | 'desk' | 'planned';
+  reach: Reach;
   /**
    * How often the holder may ring in 24 hours; as often as anybody, without.
    */
@@ -2299,7 +1590,7 @@ export interface DelegationList {
   /**
    * To a principal: the people who may be chosen as delegates, sorted by name.
    */
-  candidates?: Card5[];
+  candidates?: Card[];
   /**
    * Delegations.
    */
@@ -2313,11 +1604,8 @@ export interface ListedDelegation {
    * In which ways.
    */
   acts: Act[];
-  delegate: Card10;
-  /**
-   * Which.
-   */
-  delegation: string;
+  delegate: Card;
+  delegation: DelegationId;
   /**
    * When it was ended before its time.
    */
@@ -2330,95 +1618,11 @@ export interface ListedDelegation {
    * From when, milliseconds since 1970 UTC.
    */
   not_before_ms: number;
-  principal: Card11;
+  principal: Card;
   /**
    * The statement, a compact JWS: its certificates name the principal.
    */
   statement: string;
-}
-/**
- * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
- */
-export interface Card10 {
-  /**
-   * The name or title to show, such as "The President of Norland".
-   */
-  name: string;
-  /**
-   * The office whose authority certified the person.
-   */
-  office: string;
-  /**
-   * Their own organisation, such as "Chancellery of Norland".
-   */
-  organisation: string;
-  /**
-   * The person.
-   */
-  person: string;
-  /**
-   * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
-   */
-  place?: boolean;
-  /**
-   * Their role in that office.
-   */
-  role:
-    | 'principal'
-    | 'scheduler'
-    | 'duty_officer'
-    | 'note_taker'
-    | 'interpreter'
-    | 'counterpart'
-    | 'security_officer'
-    | 'records_officer'
-    | 'auditor';
-  /**
-   * IANA time zone of where they work, such as `Europe/Oslo`.
-   */
-  zone: string;
-}
-/**
- * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
- */
-export interface Card11 {
-  /**
-   * The name or title to show, such as "The President of Norland".
-   */
-  name: string;
-  /**
-   * The office whose authority certified the person.
-   */
-  office: string;
-  /**
-   * Their own organisation, such as "Chancellery of Norland".
-   */
-  organisation: string;
-  /**
-   * The person.
-   */
-  person: string;
-  /**
-   * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
-   */
-  place?: boolean;
-  /**
-   * Their role in that office.
-   */
-  role:
-    | 'principal'
-    | 'scheduler'
-    | 'duty_officer'
-    | 'note_taker'
-    | 'interpreter'
-    | 'counterpart'
-    | 'security_officer'
-    | 'records_officer'
-    | 'auditor';
-  /**
-   * IANA time zone of where they work, such as `Europe/Oslo`.
-   */
-  zone: string;
 }
 /**
  * `GET /api/v1/devices`: enrolled devices.
@@ -2439,15 +1643,12 @@ export interface ListedDevice {
    */
   account_used_ms?: number;
   approved_by?: DeviceId;
-  card: Card12;
+  card: Card;
   /**
    * Whether it is connected now.
    */
   connected: boolean;
-  /**
-   * One enrolled device. Opaque: it may be logged.
-   */
-  device: string;
+  device: DeviceId;
   /**
    * When it was enrolled, milliseconds since 1970 UTC.
    */
@@ -2493,56 +1694,11 @@ export interface OfficeAccount {
    * When it was linked, by the person's first sign-in, milliseconds since 1970 UTC.
    */
   linked_ms: number;
-  /**
-   * The person.
-   */
-  person: string;
+  person: PersonId;
   /**
    * What names the person there.
    */
   subject: string;
-}
-/**
- * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
- */
-export interface Card12 {
-  /**
-   * The name or title to show, such as "The President of Norland".
-   */
-  name: string;
-  /**
-   * The office whose authority certified the person.
-   */
-  office: string;
-  /**
-   * Their own organisation, such as "Chancellery of Norland".
-   */
-  organisation: string;
-  /**
-   * The person.
-   */
-  person: string;
-  /**
-   * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
-   */
-  place?: boolean;
-  /**
-   * Their role in that office.
-   */
-  role:
-    | 'principal'
-    | 'scheduler'
-    | 'duty_officer'
-    | 'note_taker'
-    | 'interpreter'
-    | 'counterpart'
-    | 'security_officer'
-    | 'records_officer'
-    | 'auditor';
-  /**
-   * IANA time zone of where they work, such as `Europe/Oslo`.
-   */
-  zone: string;
 }
 /**
  * An office's policy for devices.
@@ -2553,7 +1709,7 @@ export interface DevicePolicy {
    * Rules for some roles, each in place of the rule for everybody.
    */
   roles?: {
-    [k: string]: DeviceRules1;
+    [k: string]: DeviceRules;
   };
   /**
    * `DEVICE_POLICY_VERSION`.
@@ -2561,31 +1717,9 @@ export interface DevicePolicy {
   version: number;
 }
 /**
- * Rules for all roles.
- */
-export interface DeviceRules {
-  /**
-   * How many devices a person may have, 1 to `MAX_DEVICES_PER_PERSON`.
-   */
-  devices_per_person?: number;
-  /**
-   * After how many minutes without use a protected page locks, 1 to `IDLE_LOCK_MINUTES`.
-   */
-  idle_lock_minutes?: number;
-  /**
-   * Which kinds of device may sign in.
-   */
-  kinds?: DeviceKind[];
-  minimum_version?: ProgramVersion;
-  /**
-   * Whether browsers have to be protected by a passkey or PIN before they can do anything.
-   */
-  protection?: boolean;
-}
-/**
  * Rules for some devices. What is absent is not restricted further.
  */
-export interface DeviceRules1 {
+export interface DeviceRules {
   /**
    * How many devices a person may have, 1 to `MAX_DEVICES_PER_PERSON`.
    */
@@ -2640,34 +1774,17 @@ export interface DocumentList {
  */
 export interface ListedDocument {
   about?: About;
-  author: Card13;
+  author: Card;
   /**
    * When it was logged, milliseconds since 1970 UTC by the server's clock.
    */
   changed_ms: number;
-  /**
-   * One sealed document. Opaque: the log names it.
-   */
-  document: string;
+  document: DocumentId;
   /**
    * When its readers are to be reminded.
    */
   due_ms?: number;
-  /**
-   * What it is.
-   */
-  kind:
-    | 'request'
-    | 'brief'
-    | 'profile'
-    | 'notes'
-    | 'memorandum'
-    | 'copy'
-    | 'debrief'
-    | 'readout'
-    | 'actions'
-    | 'schedule'
-    | 'circulation';
+  kind: DocumentKind;
   /**
    * Index of its log entry: the list is in their order, newest first.
    */
@@ -2676,60 +1793,12 @@ export interface ListedDocument {
    * Who may read it.
    */
   readers: PersonId[];
-  /**
-   * What that claims to be.
-   */
-  state: 'draft' | 'reviewed' | 'approved' | 'declined' | 'published' | 'recalled' | 'closed' | 'destroyed';
-  /**
-   * SHA-256 of that version's statement.
-   */
-  statement_sha256: string;
+  state: DocumentState;
+  statement_sha256: Digest;
   /**
    * The number of its newest version.
    */
   version: number;
-}
-/**
- * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
- */
-export interface Card13 {
-  /**
-   * The name or title to show, such as "The President of Norland".
-   */
-  name: string;
-  /**
-   * The office whose authority certified the person.
-   */
-  office: string;
-  /**
-   * Their own organisation, such as "Chancellery of Norland".
-   */
-  organisation: string;
-  /**
-   * The person.
-   */
-  person: string;
-  /**
-   * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
-   */
-  place?: boolean;
-  /**
-   * Their role in that office.
-   */
-  role:
-    | 'principal'
-    | 'scheduler'
-    | 'duty_officer'
-    | 'note_taker'
-    | 'interpreter'
-    | 'counterpart'
-    | 'security_officer'
-    | 'records_officer'
-    | 'auditor';
-  /**
-   * IANA time zone of where they work, such as `Europe/Oslo`.
-   */
-  zone: string;
 }
 /**
  * An opening of a copy.
@@ -2739,18 +1808,12 @@ export interface DocumentOpening {
    * When, milliseconds since 1970 UTC by the server's clock.
    */
   at_ms: number;
-  /**
-   * One enrolled device. Opaque: it may be logged.
-   */
-  device: string;
+  device: DeviceId;
   /**
    * Index of the log entry.
    */
   log_index: number;
-  /**
-   * One person. It must not be logged: it has no `Display`, and its `Debug` shows nothing.
-   */
-  person: string;
+  person: PersonId;
   /**
    * Which version.
    */
@@ -2765,210 +1828,46 @@ export interface DocumentVersion {
    * When it was signed, by the author's clock.
    */
   at_ms: number;
-  author: Card14;
-  /**
-   * SHA-256 of the sealed file.
-   */
-  ciphertext_sha256: string;
-  /**
-   * SHA-256 of what is sealed, which begins with 32 random bytes: the digest tells nobody anything, and binds a file that is sealed again for another device to this version.
-   */
-  content_sha256: string;
-  /**
-   * One sealed document. Opaque: the log names it.
-   */
-  document: string;
+  author: Card;
+  ciphertext_sha256: Digest;
+  content_sha256: Digest;
+  document: DocumentId;
   /**
    * When the office's server is to remind its readers, milliseconds since 1970 UTC.
    */
   due_ms?: number;
-  /**
-   * What it is; the same in every version.
-   */
-  kind:
-    | 'request'
-    | 'brief'
-    | 'profile'
-    | 'notes'
-    | 'memorandum'
-    | 'copy'
-    | 'debrief'
-    | 'readout'
-    | 'actions'
-    | 'schedule'
-    | 'circulation';
-  /**
-   * The office of all who read and write it.
-   */
-  office: string;
+  kind: DocumentKind;
+  office: OfficeName;
   on_behalf?: OnBehalf;
   previous?: Digest;
   /**
    * Who may read it, sorted, each once; the author among them.
    */
   readers: PersonId[];
-  /**
-   * What this version claims to be.
-   */
-  state: 'draft' | 'reviewed' | 'approved' | 'declined' | 'published' | 'recalled' | 'closed' | 'destroyed';
+  state: DocumentState;
   /**
    * From 1, by one each.
    */
   version: number;
 }
 /**
- * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
- */
-export interface Card14 {
-  /**
-   * The name or title to show, such as "The President of Norland".
-   */
-  name: string;
-  /**
-   * The office whose authority certified the person.
-   */
-  office: string;
-  /**
-   * Their own organisation, such as "Chancellery of Norland".
-   */
-  organisation: string;
-  /**
-   * The person.
-   */
-  person: string;
-  /**
-   * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
-   */
-  place?: boolean;
-  /**
-   * Their role in that office.
-   */
-  role:
-    | 'principal'
-    | 'scheduler'
-    | 'duty_officer'
-    | 'note_taker'
-    | 'interpreter'
-    | 'counterpart'
-    | 'security_officer'
-    | 'records_officer'
-    | 'auditor';
-  /**
-   * IANA time zone of where they work, such as `Europe/Oslo`.
-   */
-  zone: string;
-}
-/**
  * In a ring: on whose behalf it is, by the delegation that allows it.
  */
 export interface OnBehalf {
-  /**
-   * The delegation.
-   */
-  delegation: string;
-  /**
-   * SHA-256 of its statement.
-   */
-  statement_sha256: string;
+  delegation: DelegationId;
+  statement_sha256: Digest;
 }
 /**
  * A line that is not frozen, while another line of the same holder is: the giver of that one, or a security officer, doubted the holder's identity.
  */
 export interface DoubtedLine {
-  holder: Card15;
-  /**
-   * The line that is not frozen.
-   */
-  line: string;
-  principal: Card16;
+  holder: Card;
+  line: LineId;
+  principal: Card;
   /**
    * Since when another one is frozen, milliseconds since 1970 UTC, by the switchboard's clock: the latest.
    */
   since_ms: number;
-}
-/**
- * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
- */
-export interface Card15 {
-  /**
-   * The name or title to show, such as "The President of Norland".
-   */
-  name: string;
-  /**
-   * The office whose authority certified the person.
-   */
-  office: string;
-  /**
-   * Their own organisation, such as "Chancellery of Norland".
-   */
-  organisation: string;
-  /**
-   * The person.
-   */
-  person: string;
-  /**
-   * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
-   */
-  place?: boolean;
-  /**
-   * Their role in that office.
-   */
-  role:
-    | 'principal'
-    | 'scheduler'
-    | 'duty_officer'
-    | 'note_taker'
-    | 'interpreter'
-    | 'counterpart'
-    | 'security_officer'
-    | 'records_officer'
-    | 'auditor';
-  /**
-   * IANA time zone of where they work, such as `Europe/Oslo`.
-   */
-  zone: string;
-}
-/**
- * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
- */
-export interface Card16 {
-  /**
-   * The name or title to show, such as "The President of Norland".
-   */
-  name: string;
-  /**
-   * The office whose authority certified the person.
-   */
-  office: string;
-  /**
-   * Their own organisation, such as "Chancellery of Norland".
-   */
-  organisation: string;
-  /**
-   * The person.
-   */
-  person: string;
-  /**
-   * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
-   */
-  place?: boolean;
-  /**
-   * Their role in that office.
-   */
-  role:
-    | 'principal'
-    | 'scheduler'
-    | 'duty_officer'
-    | 'note_taker'
-    | 'interpreter'
-    | 'counterpart'
-    | 'security_officer'
-    | 'records_officer'
-    | 'auditor';
-  /**
-   * IANA time zone of where they work, such as `Europe/Oslo`.
-   */
-  zone: string;
 }
 /**
  * `POST /api/v1/devices`: enrols a device.
@@ -2996,10 +1895,7 @@ export interface FailedSignIns {
    * How many there were.
    */
   count: number;
-  /**
-   * One enrolled device. Opaque: it may be logged.
-   */
-  device: string;
+  device: DeviceId;
   /**
    * When the first of them was made, milliseconds since 1970 UTC.
    */
@@ -3043,7 +1939,7 @@ export interface InvitationView {
    * How many security officers have to approve the device that asks: one or two, by the office's charter; two of a recovery.
    */
   approvals_needed: number;
-  card: Card17;
+  card: Card;
   /**
    * Until when a device may ask with it, or, once one has asked, until when it waits.
    */
@@ -3052,14 +1948,11 @@ export interface InvitationView {
    * The first of two security officers who approved the device that asks, verified.
    */
   first_approval: ApprovalView | null;
-  /**
-   * One invitation to enrol a device. Opaque: it may be logged.
-   */
-  invitation: string;
+  invitation: InvitationId;
   /**
    * Of an invitation to take a line: what it allows.
    */
-  line: LineTerms1 | null;
+  line: LineTerms | null;
   /**
    * The fragment of its link, until a device has asked with it.
    */
@@ -3090,74 +1983,6 @@ export interface InvitationView {
   request: RequestView | null;
 }
 /**
- * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
- */
-export interface Card17 {
-  /**
-   * The name or title to show, such as "The President of Norland".
-   */
-  name: string;
-  /**
-   * The office whose authority certified the person.
-   */
-  office: string;
-  /**
-   * Their own organisation, such as "Chancellery of Norland".
-   */
-  organisation: string;
-  /**
-   * The person.
-   */
-  person: string;
-  /**
-   * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
-   */
-  place?: boolean;
-  /**
-   * Their role in that office.
-   */
-  role:
-    | 'principal'
-    | 'scheduler'
-    | 'duty_officer'
-    | 'note_taker'
-    | 'interpreter'
-    | 'counterpart'
-    | 'security_officer'
-    | 'records_officer'
-    | 'auditor';
-  /**
-   * IANA time zone of where they work, such as `Europe/Oslo`.
-   */
-  zone: string;
-}
-/**
- * What a line allows.
- */
-export interface LineTerms1 {
-  hours?: Hours;
-  /**
-   * The lowest record mode of calls over it.
-   */
-  mode: 'log_only' | 'memo' | 'audio';
-  /**
-   * What it is for, as the giver wrote it; may be empty.
-   */
-  purpose?: string;
-  /**
-   * Whom a ring reaches.
-   */
-  reach: 'direct' | 'desk' | 'planned';
-  /**
-   * How often the holder may ring in 24 hours; as often as anybody, without.
-   */
-  rings_per_day?: number;
-  /**
-   * Until when, milliseconds since 1970 UTC; without an end, without.
-   */
-  until_ms?: number;
-}
-/**
  * A line that a delegate offers for a principal.
  */
 export interface OfferedForView {
@@ -3165,92 +1990,8 @@ export interface OfferedForView {
    * When the delegate's device attested that the code of the device that asked was compared, milliseconds since 1970 UTC, by the office's account. The principal's devices verify the attestation, and show the code only then.
    */
   attested_ms: number | null;
-  delegate: Card18;
-  principal: Card19;
-}
-/**
- * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
- */
-export interface Card18 {
-  /**
-   * The name or title to show, such as "The President of Norland".
-   */
-  name: string;
-  /**
-   * The office whose authority certified the person.
-   */
-  office: string;
-  /**
-   * Their own organisation, such as "Chancellery of Norland".
-   */
-  organisation: string;
-  /**
-   * The person.
-   */
-  person: string;
-  /**
-   * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
-   */
-  place?: boolean;
-  /**
-   * Their role in that office.
-   */
-  role:
-    | 'principal'
-    | 'scheduler'
-    | 'duty_officer'
-    | 'note_taker'
-    | 'interpreter'
-    | 'counterpart'
-    | 'security_officer'
-    | 'records_officer'
-    | 'auditor';
-  /**
-   * IANA time zone of where they work, such as `Europe/Oslo`.
-   */
-  zone: string;
-}
-/**
- * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
- */
-export interface Card19 {
-  /**
-   * The name or title to show, such as "The President of Norland".
-   */
-  name: string;
-  /**
-   * The office whose authority certified the person.
-   */
-  office: string;
-  /**
-   * Their own organisation, such as "Chancellery of Norland".
-   */
-  organisation: string;
-  /**
-   * The person.
-   */
-  person: string;
-  /**
-   * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
-   */
-  place?: boolean;
-  /**
-   * Their role in that office.
-   */
-  role:
-    | 'principal'
-    | 'scheduler'
-    | 'duty_officer'
-    | 'note_taker'
-    | 'interpreter'
-    | 'counterpart'
-    | 'security_officer'
-    | 'records_officer'
-    | 'auditor';
-  /**
-   * IANA time zone of where they work, such as `Europe/Oslo`.
-   */
-  zone: string;
+  delegate: Card;
+  principal: Card;
 }
 /**
  * A device that asks to be enrolled.
@@ -3287,144 +2028,25 @@ export interface Line {
    */
   at_ms: number;
   device?: DeviceId;
-  holder: Card20;
-  /**
-   * The line; drawn at random by the giver's device. The invitation to take it has the same identifier.
-   */
-  line: string;
-  /**
-   * The principal's office.
-   */
-  office: string;
+  holder: Card;
+  line: LineId;
+  office: OfficeName;
   on_behalf?: OnBehalf;
   previous?: Digest;
-  principal: Card21;
-  /**
-   * Whether it is in use.
-   */
-  state: 'live' | 'paused' | 'suspect' | 'ended';
-  terms: LineTerms2;
+  principal: Card;
+  state: LineState;
+  terms: LineTerms;
   /**
    * From 1, by one each.
    */
   version: number;
 }
 /**
- * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
- */
-export interface Card20 {
-  /**
-   * The name or title to show, such as "The President of Norland".
-   */
-  name: string;
-  /**
-   * The office whose authority certified the person.
-   */
-  office: string;
-  /**
-   * Their own organisation, such as "Chancellery of Norland".
-   */
-  organisation: string;
-  /**
-   * The person.
-   */
-  person: string;
-  /**
-   * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
-   */
-  place?: boolean;
-  /**
-   * Their role in that office.
-   */
-  role:
-    | 'principal'
-    | 'scheduler'
-    | 'duty_officer'
-    | 'note_taker'
-    | 'interpreter'
-    | 'counterpart'
-    | 'security_officer'
-    | 'records_officer'
-    | 'auditor';
-  /**
-   * IANA time zone of where they work, such as `Europe/Oslo`.
-   */
-  zone: string;
-}
-/**
- * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
- */
-export interface Card21 {
-  /**
-   * The name or title to show, such as "The President of Norland".
-   */
-  name: string;
-  /**
-   * The office whose authority certified the person.
-   */
-  office: string;
-  /**
-   * Their own organisation, such as "Chancellery of Norland".
-   */
-  organisation: string;
-  /**
-   * The person.
-   */
-  person: string;
-  /**
-   * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
-   */
-  place?: boolean;
-  /**
-   * Their role in that office.
-   */
-  role:
-    | 'principal'
-    | 'scheduler'
-    | 'duty_officer'
-    | 'note_taker'
-    | 'interpreter'
-    | 'counterpart'
-    | 'security_officer'
-    | 'records_officer'
-    | 'auditor';
-  /**
-   * IANA time zone of where they work, such as `Europe/Oslo`.
-   */
-  zone: string;
-}
-/**
- * What a line allows.
- */
-export interface LineTerms2 {
-  hours?: Hours;
-  /**
-   * The lowest record mode of calls over it.
-   */
-  mode: 'log_only' | 'memo' | 'audio';
-  /**
-   * What it is for, as the giver wrote it; may be empty.
-   */
-  purpose?: string;
-  /**
-   * Whom a ring reaches.
-   */
-  reach: 'direct' | 'desk' | 'planned';
-  /**
-   * How often the holder may ring in 24 hours; as often as anybody, without.
-   */
-  rings_per_day?: number;
-  /**
-   * Until when, milliseconds since 1970 UTC; without an end, without.
-   */
-  until_ms?: number;
-}
-/**
  * What becomes of a line. What is not given stays.
  */
 export interface LineChange {
   state?: LineState;
-  terms?: LineTerms1;
+  terms?: LineTerms;
 }
 /**
  * `GET /api/v1/lines`: those that the bearer's person gave or holds; of those for whom they act; all for who may see all. Newest first.
@@ -3455,7 +2077,7 @@ export interface ListedLine {
    * When it was last rung over, in either direction.
    */
   last_rung_ms?: number;
-  line: Line1;
+  line: Line;
   lost?: LoggedVersion;
   /**
    * Whether a device of the holder is connected.
@@ -3465,54 +2087,14 @@ export interface ListedLine {
    * The newest statement that the server has, a compact JWS: its certificates name who signed it.
    */
   statement: string;
-  /**
-   * SHA-256 as 64 lowercase hexadecimal digits.
-   */
-  statement_sha256: string;
-}
-/**
- * Its content.
- */
-export interface Line1 {
-  /**
-   * When it was signed, milliseconds since 1970 UTC by the signer's clock.
-   */
-  at_ms: number;
-  device?: DeviceId;
-  holder: Card20;
-  /**
-   * The line; drawn at random by the giver's device. The invitation to take it has the same identifier.
-   */
-  line: string;
-  /**
-   * The principal's office.
-   */
-  office: string;
-  on_behalf?: OnBehalf;
-  previous?: Digest;
-  principal: Card21;
-  /**
-   * Whether it is in use.
-   */
-  state: 'live' | 'paused' | 'suspect' | 'ended';
-  terms: LineTerms2;
-  /**
-   * From 1, by one each.
-   */
-  version: number;
+  statement_sha256: Digest;
 }
 /**
  * What the log says of a version of a line.
  */
 export interface LoggedVersion {
-  /**
-   * Whether a line is in use.
-   */
-  state: 'live' | 'paused' | 'suspect' | 'ended';
-  /**
-   * SHA-256 as 64 lowercase hexadecimal digits.
-   */
-  statement_sha256: string;
+  state: LineState;
+  statement_sha256: Digest;
   /**
    * Its number.
    */
@@ -3547,10 +2129,7 @@ export interface Logged {
    * The signed checkpoint of the tree that the proof leads to.
    */
   checkpoint: string;
-  /**
-   * Bytes as standard base64 (RFC 4648, section 4).
-   */
-  entry: string;
+  entry: Blob;
   /**
    * Its index.
    */
@@ -3565,14 +2144,8 @@ export interface Logged {
  * `POST /api/v1/lockers`: makes a locker for a new PIN. It counts as a protection once it was opened.
  */
 export interface MakeLocker {
-  /**
-   * SHA-256 as 64 lowercase hexadecimal digits.
-   */
-  locker_sha256: string;
-  /**
-   * SHA-256 as 64 lowercase hexadecimal digits.
-   */
-  proof_sha256: string;
+  locker_sha256: Digest;
+  proof_sha256: Digest;
 }
 /**
  * The office's note-takers, as it states them.
@@ -3603,10 +2176,7 @@ export interface NoticeView {
    * Until when that rings here, milliseconds since 1970 UTC by this device's clock; none if it is somebody else who was asked.
    */
   asks_until_ms: number | null;
-  /**
-   * One call. Opaque: it reveals no participant and may be logged.
-   */
-  call: string;
+  call: CallId;
   /**
    * Whether this device's person is in it on another device, according to the office, and may continue it here.
    */
@@ -3619,7 +2189,7 @@ export interface NoticeView {
    * Whether somebody acts in it for this device's person, who may take it over now.
    */
   can_take_over: boolean;
-  from: Card22;
+  from: Card;
   /**
    * Log entry of its sealed record.
    */
@@ -3628,10 +2198,7 @@ export interface NoticeView {
    * Devices in it.
    */
   members: number;
-  /**
-   * Record mode.
-   */
-  mode: 'log_only' | 'memo' | 'audio';
+  mode: RecordMode;
   /**
    * Whether one is joining, according to the office: another need not.
    */
@@ -3652,112 +2219,8 @@ export interface NoticeView {
    * Whether all its records are partial.
    */
   partial: boolean;
-  /**
-   * Its state.
-   */
-  state:
-    | {
-        is: 'ringing';
-      }
-    | {
-        is: 'live';
-        /**
-         * When, milliseconds since 1970 UTC.
-         */
-        since_ms: number;
-      }
-    | {
-        /**
-         * How a call ended.
-         */
-        how: 'hung_up' | 'declined' | 'cancelled' | 'missed' | 'busy' | 'failed' | 'interrupted' | 'revoked';
-        is: 'ended';
-      };
-  to: Card23;
-}
-/**
- * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
- */
-export interface Card22 {
-  /**
-   * The name or title to show, such as "The President of Norland".
-   */
-  name: string;
-  /**
-   * The office whose authority certified the person.
-   */
-  office: string;
-  /**
-   * Their own organisation, such as "Chancellery of Norland".
-   */
-  organisation: string;
-  /**
-   * The person.
-   */
-  person: string;
-  /**
-   * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
-   */
-  place?: boolean;
-  /**
-   * Their role in that office.
-   */
-  role:
-    | 'principal'
-    | 'scheduler'
-    | 'duty_officer'
-    | 'note_taker'
-    | 'interpreter'
-    | 'counterpart'
-    | 'security_officer'
-    | 'records_officer'
-    | 'auditor';
-  /**
-   * IANA time zone of where they work, such as `Europe/Oslo`.
-   */
-  zone: string;
-}
-/**
- * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
- */
-export interface Card23 {
-  /**
-   * The name or title to show, such as "The President of Norland".
-   */
-  name: string;
-  /**
-   * The office whose authority certified the person.
-   */
-  office: string;
-  /**
-   * Their own organisation, such as "Chancellery of Norland".
-   */
-  organisation: string;
-  /**
-   * The person.
-   */
-  person: string;
-  /**
-   * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
-   */
-  place?: boolean;
-  /**
-   * Their role in that office.
-   */
-  role:
-    | 'principal'
-    | 'scheduler'
-    | 'duty_officer'
-    | 'note_taker'
-    | 'interpreter'
-    | 'counterpart'
-    | 'security_officer'
-    | 'records_officer'
-    | 'auditor';
-  /**
-   * IANA time zone of where they work, such as `Europe/Oslo`.
-   */
-  zone: string;
+  state: NoticeState;
+  to: Card;
 }
 /**
  * The office's alerts.
@@ -3780,10 +2243,7 @@ export interface OfficeAlertsView {
  * `GET /api/v1/office`: the office's description for a new device. The device trusts the authority only if its digest is the one in the enrolment link, which reached the person out of band.
  */
 export interface OfficeInfo {
-  /**
-   * Bytes as standard base64 (RFC 4648, section 4).
-   */
-  authority: string;
+  authority: Blob;
   /**
    * Compact JWS, type `telcon-charter+jws`, by the office authority over `Charter`.
    */
@@ -3796,19 +2256,13 @@ export interface OfficeInfo {
    * Name to show.
    */
   name: string;
-  /**
-   * The suite of the office's calls.
-   */
-  suite: 'hybrid' | 'cnsa2';
+  suite: SuiteName;
 }
 /**
  * The office.
  */
 export interface OfficeView {
-  /**
-   * Name of an office: a domain in lower-case ASCII labels.
-   */
-  domain: string;
+  domain: OfficeName;
   /**
    * Whether its charter has lines: principals give them to counterparts, who ring over them alone.
    */
@@ -3822,14 +2276,8 @@ export interface OfficeView {
  * `POST /api/v1/lockers/open`: tries a PIN.
  */
 export interface OpenLocker {
-  /**
-   * Bytes as standard base64 (RFC 4648, section 4).
-   */
-  locker: string;
-  /**
-   * Bytes as standard base64 (RFC 4648, section 4).
-   */
-  proof: string;
+  locker: Blob;
+  proof: Blob;
 }
 /**
  * Answer to `OrderRequest`.
@@ -3856,20 +2304,11 @@ export interface PageAsking {
    * The name of the office.
    */
   office: string;
-  request: AskRequest1;
+  request: AskRequest;
   /**
    * The state to store before the request is sent. It contains the device's keys.
    */
   state: string;
-}
-/**
- * Body of `POST /api/v1/device-requests`, to be sent until it is answered.
- */
-export interface AskRequest1 {
-  /**
-   * Compact JWS, type `telcon-device-request+jws`.
-   */
-  request: string;
 }
 /**
  * What a person writes on a page: `Draft` without its content, which crosses as bytes.
@@ -3880,60 +2319,31 @@ export interface PageDraft {
    * Recipients (age) of custodians, for what belongs to a record.
    */
   custodians?: string[];
-  /**
-   * One sealed document. Opaque: the log names it.
-   */
-  document: string;
+  document: DocumentId;
   /**
    * When its readers are to be reminded, milliseconds since 1970 UTC.
    */
   due_ms?: number;
-  /**
-   * What it is.
-   */
-  kind:
-    | 'request'
-    | 'brief'
-    | 'profile'
-    | 'notes'
-    | 'memorandum'
-    | 'copy'
-    | 'debrief'
-    | 'readout'
-    | 'actions'
-    | 'schedule'
-    | 'circulation';
+  kind: DocumentKind;
   on_behalf?: OnBehalf;
   /**
    * Who may read it, beside its author.
    */
   readers: PersonId[];
-  /**
-   * What this version claims to be.
-   */
-  state: 'draft' | 'reviewed' | 'approved' | 'declined' | 'published' | 'recalled' | 'closed' | 'destroyed';
+  state: DocumentState;
 }
 /**
  * A device that was created from an enrolment link and is not enrolled yet.
  */
 export interface PageEnrolment {
-  request: EnrolRequest1;
+  request: EnrolRequest;
   /**
    * The device's state, to be stored once the office accepted the request.
    */
   state: string;
 }
 /**
- * Body of `POST /api/v1/devices`.
- */
-export interface EnrolRequest1 {
-  /**
-   * DER certificates: the device's, then the enrolment certificate that signed it.
-   */
-  chain: Blob[];
-}
-/**
- * All of it.
+ * Everything a screen shows.
  */
 export interface View {
   /**
@@ -3996,10 +2406,7 @@ export interface View {
    * State of the office's log as this device checked it.
    */
   log: LogState | null;
-  /**
-   * The least record mode of a call.
-   */
-  mode: 'log_only' | 'memo' | 'audio';
+  mode: RecordMode;
   /**
    * Note-takers, for those who watch calls.
    */
@@ -4028,10 +2435,7 @@ export interface View {
    * Whether there are more, who are found by name.
    */
   people_more: boolean;
-  /**
-   * Whether there is a connection to the office.
-   */
-  phase: 'connecting' | 'offline' | 'ready' | 'revoked';
+  phase: ConnectionState;
   /**
    * When this person is reached, if that is theirs to decide, and then those for whom they may answer now: as the office states it.
    */
@@ -4067,7 +2471,7 @@ export interface View {
   /**
    * The callers whom this person has silenced, from the office's list.
    */
-  silenced: Card5[];
+  silenced: Card[];
   /**
    * The person has to sign in with their account at the office's provider: bearer token for that alone.
    */
@@ -4092,9 +2496,9 @@ export interface PersonsReach {
   /**
    * The people whom the settings name, as far as they have a device.
    */
-  people?: Card5[];
-  principal: Card24;
-  set_by?: Card5;
+  people?: Card[];
+  principal: Card;
+  set_by?: Card;
   /**
    * When, milliseconds since 1970 UTC; none if they were never set.
    */
@@ -4102,49 +2506,7 @@ export interface PersonsReach {
   settings: ReachSettings;
 }
 /**
- * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
- */
-export interface Card24 {
-  /**
-   * The name or title to show, such as "The President of Norland".
-   */
-  name: string;
-  /**
-   * The office whose authority certified the person.
-   */
-  office: string;
-  /**
-   * Their own organisation, such as "Chancellery of Norland".
-   */
-  organisation: string;
-  /**
-   * The person.
-   */
-  person: string;
-  /**
-   * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
-   */
-  place?: boolean;
-  /**
-   * Their role in that office.
-   */
-  role:
-    | 'principal'
-    | 'scheduler'
-    | 'duty_officer'
-    | 'note_taker'
-    | 'interpreter'
-    | 'counterpart'
-    | 'security_officer'
-    | 'records_officer'
-    | 'auditor';
-  /**
-   * IANA time zone of where they work, such as `Europe/Oslo`.
-   */
-  zone: string;
-}
-/**
- * What holds.
+ * When, and in which order, a principal is reached. The default: always, and at the same time as the people who may answer for them.
  */
 export interface ReachSettings {
   /**
@@ -4169,16 +2531,16 @@ export interface RecoveryView {
   /**
    * The security officer who opened it, verified.
    */
-  by: Card5 | null;
+  by: Card | null;
   /**
    * Whether this device's person may confirm it: it is verified, somebody else's, about somebody else, and not confirmed.
    */
   can_confirm: boolean;
-  card: Card25;
+  card: Card;
   /**
    * The security officer who confirmed it, verified.
    */
-  confirmed_by: Card5 | null;
+  confirmed_by: Card | null;
   /**
    * The person's devices that are not revoked.
    */
@@ -4203,52 +2565,7 @@ export interface RecoveryView {
    * Why, as stated. None if the statement does not verify.
    */
   reason: RecoveryReason | null;
-  /**
-   * One recovery of a person who lost all devices. Opaque: it may be logged.
-   */
-  recovery: string;
-}
-/**
- * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
- */
-export interface Card25 {
-  /**
-   * The name or title to show, such as "The President of Norland".
-   */
-  name: string;
-  /**
-   * The office whose authority certified the person.
-   */
-  office: string;
-  /**
-   * Their own organisation, such as "Chancellery of Norland".
-   */
-  organisation: string;
-  /**
-   * The person.
-   */
-  person: string;
-  /**
-   * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
-   */
-  place?: boolean;
-  /**
-   * Their role in that office.
-   */
-  role:
-    | 'principal'
-    | 'scheduler'
-    | 'duty_officer'
-    | 'note_taker'
-    | 'interpreter'
-    | 'counterpart'
-    | 'security_officer'
-    | 'records_officer'
-    | 'auditor';
-  /**
-   * IANA time zone of where they work, such as `Europe/Oslo`.
-   */
-  zone: string;
+  recovery: RecoveryId;
 }
 /**
  * What a registrar may do.
@@ -4270,7 +2587,7 @@ export interface RevocationView {
   /**
    * The security officer who signed it; none if the office's authority did.
    */
-  by: Card5 | null;
+  by: Card | null;
   /**
    * Whether it orders the device to erase itself.
    */
@@ -4280,56 +2597,26 @@ export interface RevocationView {
  * This device and its person.
  */
 export interface You {
-  /**
-   * One enrolled device. Opaque: it may be logged.
-   */
-  device: string;
+  device: DeviceId;
   /**
    * The name or title to show, such as "The President of Norland".
    */
   name: string;
-  /**
-   * Name of an office: a domain in lower-case ASCII labels.
-   */
-  office: string;
+  office: OfficeName;
   /**
    * Their own organisation, such as "Chancellery of Norland".
    */
   organisation: string;
-  /**
-   * One person. It must not be logged: it has no `Display`, and its `Debug` shows nothing.
-   */
-  person: string;
+  person: PersonId;
   /**
    * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
    */
   place?: boolean;
-  /**
-   * Role of a person in the office that certified them. Certificates carry it: a device reads it from the verified certificate, never from the server's messages.
-   */
-  role:
-    | 'principal'
-    | 'scheduler'
-    | 'duty_officer'
-    | 'note_taker'
-    | 'interpreter'
-    | 'counterpart'
-    | 'security_officer'
-    | 'records_officer'
-    | 'auditor';
+  role: Role;
   /**
    * IANA time zone of where they work, such as `Europe/Oslo`.
    */
   zone: string;
-}
-/**
- * Body of `POST /api/v1/erasures`, once it is erased.
- */
-export interface ErasureReport1 {
-  /**
-   * Compact JWS, type `telcon-erasure+jws`, by the device over `Erasure`.
-   */
-  jws: string;
 }
 /**
  * A verified version of a document, as a page sees it.
@@ -4343,71 +2630,8 @@ export interface PageVersion {
    * When the log had it, milliseconds since 1970 UTC by the office's clock.
    */
   logged_ms: number;
-  signed: DocumentVersion1;
-  /**
-   * SHA-256 as 64 lowercase hexadecimal digits.
-   */
-  statement_sha256: string;
-}
-/**
- * What its author signed.
- */
-export interface DocumentVersion1 {
-  about?: About;
-  /**
-   * When it was signed, by the author's clock.
-   */
-  at_ms: number;
-  author: Card14;
-  /**
-   * SHA-256 of the sealed file.
-   */
-  ciphertext_sha256: string;
-  /**
-   * SHA-256 of what is sealed, which begins with 32 random bytes: the digest tells nobody anything, and binds a file that is sealed again for another device to this version.
-   */
-  content_sha256: string;
-  /**
-   * One sealed document. Opaque: the log names it.
-   */
-  document: string;
-  /**
-   * When the office's server is to remind its readers, milliseconds since 1970 UTC.
-   */
-  due_ms?: number;
-  /**
-   * What it is; the same in every version.
-   */
-  kind:
-    | 'request'
-    | 'brief'
-    | 'profile'
-    | 'notes'
-    | 'memorandum'
-    | 'copy'
-    | 'debrief'
-    | 'readout'
-    | 'actions'
-    | 'schedule'
-    | 'circulation';
-  /**
-   * The office of all who read and write it.
-   */
-  office: string;
-  on_behalf?: OnBehalf;
-  previous?: Digest;
-  /**
-   * Who may read it, sorted, each once; the author among them.
-   */
-  readers: PersonId[];
-  /**
-   * What this version claims to be.
-   */
-  state: 'draft' | 'reviewed' | 'approved' | 'declined' | 'published' | 'recalled' | 'closed' | 'destroyed';
-  /**
-   * From 1, by one each.
-   */
-  version: number;
+  signed: DocumentVersion;
+  statement_sha256: Digest;
 }
 /**
  * `POST /api/v1/passkeys` and `POST /api/v1/passkeys/assertion`: what the authenticator answered.
@@ -4447,155 +2671,45 @@ export interface PersonKeys {
    * The keys of their devices that are not revoked, at most `MAX_KEYS_LISTED`.
    */
   keys: ProvenDeviceKey[];
-  /**
-   * One person. It must not be logged: it has no `Display`, and its `Debug` shows nothing.
-   */
-  person: string;
+  person: PersonId;
 }
 /**
  * A device's encryption key with the proofs that it, and the device, are in the log.
  */
 export interface ProvenDeviceKey {
-  device: Logged1;
-  signed: Logged2;
+  device: Logged;
+  signed: Logged;
   /**
    * The statement, a compact JWS of type `telcon-device-key+jws`.
    */
   statement: string;
 }
 /**
- * Proof that the certificate of the device is in the log.
- */
-export interface Logged1 {
-  /**
-   * The signed checkpoint of the tree that the proof leads to.
-   */
-  checkpoint: string;
-  /**
-   * Bytes as standard base64 (RFC 4648, section 4).
-   */
-  entry: string;
-  /**
-   * Its index.
-   */
-  index: number;
-  office?: OfficeName;
-  /**
-   * RFC 6962 inclusion proof, base64 hashes, from the leaf upwards.
-   */
-  proof: Blob[];
-}
-/**
- * Proof that the log has it.
- */
-export interface Logged2 {
-  /**
-   * The signed checkpoint of the tree that the proof leads to.
-   */
-  checkpoint: string;
-  /**
-   * Bytes as standard base64 (RFC 4648, section 4).
-   */
-  entry: string;
-  /**
-   * Its index.
-   */
-  index: number;
-  office?: OfficeName;
-  /**
-   * RFC 6962 inclusion proof, base64 hashes, from the leaf upwards.
-   */
-  proof: Blob[];
-}
-/**
  * `GET /api/v1/protection`: what the office wants of devices in browsers.
  */
 export interface ProtectionPolicy {
-  devices?: DevicePolicy1;
+  devices?: DevicePolicy;
   /**
    * Whether the page lets nobody go on without protecting the device, where `devices` has no rule for their role.
    */
   required: boolean;
 }
 /**
- * The office's rules for devices; absent if it has none.
- */
-export interface DevicePolicy1 {
-  everybody: DeviceRules;
-  /**
-   * Rules for some roles, each in place of the rule for everybody.
-   */
-  roles?: {
-    [k: string]: DeviceRules1;
-  };
-  /**
-   * `DEVICE_POLICY_VERSION`.
-   */
-  version: number;
-}
-/**
  * A delegation with the proofs that it, and the device that signed it, are in the log.
  */
 export interface ProvenDelegation {
-  device: Logged3;
-  given: Logged4;
+  device: Logged;
+  given: Logged;
   /**
    * The statement, a compact JWS of type `telcon-delegation+jws`.
    */
   statement: string;
 }
 /**
- * Proof that the certificate of the signing device is in the log.
- */
-export interface Logged3 {
-  /**
-   * The signed checkpoint of the tree that the proof leads to.
-   */
-  checkpoint: string;
-  /**
-   * Bytes as standard base64 (RFC 4648, section 4).
-   */
-  entry: string;
-  /**
-   * Its index.
-   */
-  index: number;
-  office?: OfficeName;
-  /**
-   * RFC 6962 inclusion proof, base64 hashes, from the leaf upwards.
-   */
-  proof: Blob[];
-}
-/**
- * Proof that the log has it.
- */
-export interface Logged4 {
-  /**
-   * The signed checkpoint of the tree that the proof leads to.
-   */
-  checkpoint: string;
-  /**
-   * Bytes as standard base64 (RFC 4648, section 4).
-   */
-  entry: string;
-  /**
-   * Its index.
-   */
-  index: number;
-  office?: OfficeName;
-  /**
-   * RFC 6962 inclusion proof, base64 hashes, from the leaf upwards.
-   */
-  proof: Blob[];
-}
-/**
  * `GET /api/v1/documents/{document}`.
  */
 export interface ProvenDocument {
-  /**
-   * One sealed document. Opaque: the log names it.
-   */
-  document: string;
+  document: DocumentId;
   /**
    * The number of the newest one.
    */
@@ -4614,57 +2728,13 @@ export interface ProvenDocument {
  */
 export interface ProvenVersion {
   delegation?: ProvenDelegation;
-  device: Logged5;
+  device: Logged;
   revoked?: Logged;
-  signed: Logged6;
+  signed: Logged;
   /**
    * The statement, a compact JWS of type `telcon-document+jws`.
    */
   statement: string;
-}
-/**
- * Proof that the certificate of the signing device is in the log.
- */
-export interface Logged5 {
-  /**
-   * The signed checkpoint of the tree that the proof leads to.
-   */
-  checkpoint: string;
-  /**
-   * Bytes as standard base64 (RFC 4648, section 4).
-   */
-  entry: string;
-  /**
-   * Its index.
-   */
-  index: number;
-  office?: OfficeName;
-  /**
-   * RFC 6962 inclusion proof, base64 hashes, from the leaf upwards.
-   */
-  proof: Blob[];
-}
-/**
- * An entry of the log with the proof that it is in the tree of a signed checkpoint.
- */
-export interface Logged6 {
-  /**
-   * The signed checkpoint of the tree that the proof leads to.
-   */
-  checkpoint: string;
-  /**
-   * Bytes as standard base64 (RFC 4648, section 4).
-   */
-  entry: string;
-  /**
-   * Its index.
-   */
-  index: number;
-  office?: OfficeName;
-  /**
-   * RFC 6962 inclusion proof, base64 hashes, from the leaf upwards.
-   */
-  proof: Blob[];
 }
 /**
  * `GET /api/v1/push`: Web Push of the office, and of the bearer's device.
@@ -4694,25 +2764,6 @@ export interface PushSubscription {
   p256dh: string;
 }
 /**
- * When, and in which order, a principal is reached. The default: always, and at the same time as the people who may answer for them.
- */
-export interface ReachSettings1 {
-  /**
-   * People who may ring while the principal is in a call; nobody twice. Others hear that the principal is busy.
-   */
-  call_waiting?: PersonId[];
-  /**
-   * A ring group: it rings at the principal's devices first, and after this many seconds also at those of the people who may answer for them. None: at all of them at once.
-   */
-  desk_after_s?: number;
-  do_not_disturb?: DoNotDisturb;
-  /**
-   * People whose rings reach the principal nevertheless; nobody twice.
-   */
-  exceptions?: PersonId[];
-  quiet_hours?: Hours;
-}
-/**
  * The answer to it: everybody can read it.
  */
 export interface ReadoutPublished {
@@ -4725,30 +2776,24 @@ export interface ReadoutPublished {
  * One line of `GET /api/v1/records`.
  */
 export interface RecordLine {
-  answered_by?: Card5;
+  answered_by?: Card;
   /**
    * When it was answered.
    */
   answered_ms?: number;
-  /**
-   * One call. Opaque: it reveals no participant and may be logged.
-   */
-  call: string;
+  call: CallId;
   /**
    * When it ended.
    */
   ended_ms?: number;
-  from: Card26;
+  from: Card;
   how?: Ended;
   /**
    * Whether there is no record, and the log has a *record missing* entry.
    */
   missing: boolean;
-  /**
-   * What was to be kept.
-   */
-  mode: 'log_only' | 'memo' | 'audio';
-  on_behalf_of?: Card5;
+  mode: RecordMode;
+  on_behalf_of?: Card;
   /**
    * When it was opened, milliseconds since 1970 UTC.
    */
@@ -4761,91 +2806,7 @@ export interface RecordLine {
    * Number of its sealed records in the archive: one per note-taker that recorded some of it.
    */
   records: number;
-  to: Card27;
-}
-/**
- * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
- */
-export interface Card26 {
-  /**
-   * The name or title to show, such as "The President of Norland".
-   */
-  name: string;
-  /**
-   * The office whose authority certified the person.
-   */
-  office: string;
-  /**
-   * Their own organisation, such as "Chancellery of Norland".
-   */
-  organisation: string;
-  /**
-   * The person.
-   */
-  person: string;
-  /**
-   * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
-   */
-  place?: boolean;
-  /**
-   * Their role in that office.
-   */
-  role:
-    | 'principal'
-    | 'scheduler'
-    | 'duty_officer'
-    | 'note_taker'
-    | 'interpreter'
-    | 'counterpart'
-    | 'security_officer'
-    | 'records_officer'
-    | 'auditor';
-  /**
-   * IANA time zone of where they work, such as `Europe/Oslo`.
-   */
-  zone: string;
-}
-/**
- * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
- */
-export interface Card27 {
-  /**
-   * The name or title to show, such as "The President of Norland".
-   */
-  name: string;
-  /**
-   * The office whose authority certified the person.
-   */
-  office: string;
-  /**
-   * Their own organisation, such as "Chancellery of Norland".
-   */
-  organisation: string;
-  /**
-   * The person.
-   */
-  person: string;
-  /**
-   * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
-   */
-  place?: boolean;
-  /**
-   * Their role in that office.
-   */
-  role:
-    | 'principal'
-    | 'scheduler'
-    | 'duty_officer'
-    | 'note_taker'
-    | 'interpreter'
-    | 'counterpart'
-    | 'security_officer'
-    | 'records_officer'
-    | 'auditor';
-  /**
-   * IANA time zone of where they work, such as `Europe/Oslo`.
-   */
-  zone: string;
+  to: Card;
 }
 /**
  * All checks of one call's records.
@@ -4874,134 +2835,14 @@ export interface Report {
   /**
    * All participants, each once, from the certificates of their devices. A server can omit participants here; the sealed record has the list that the note-taker's device saw.
    */
-  people: Card5[];
-}
-/**
- * One side of a green room, as it stated it.
- */
-export interface RoomSideView2 {
-  /**
-   * It agrees to the record mode.
-   */
-  agrees_mode: boolean;
-  /**
-   * Who acts for them; none where the party is there in person.
-   */
-  by: Card5 | null;
-  /**
-   * It heard the other side.
-   */
-  heard: boolean;
-  /**
-   * Whether the party is in the call.
-   */
-  here: boolean;
-  /**
-   * Until when it needs more time, milliseconds since 1970 UTC by its own clock.
-   */
-  more_until_ms: number | null;
-  /**
-   * It was ready, and the other side changed something since.
-   */
-  outdated: boolean;
-  /**
-   * The party.
-   */
-  principal: Card5 | null;
-  /**
-   * It is ready with what the other side states now.
-   */
-  ready: boolean;
-  /**
-   * Whether the side stated anything.
-   */
-  stated: boolean;
-  terms: RoomTerms;
-}
-/**
- * What one side brings to the call, in its own words.
- */
-export interface RoomTerms1 {
-  /**
-   * What the side's aides do after the hand-over.
-   */
-  aides: 'stay' | 'leave';
-  /**
-   * Interpreters.
-   */
-  interpreters: string[];
-  /**
-   * Who will listen.
-   */
-  listening: string[];
-  /**
-   * Who will be in the room beside the principal, a line each: at most `MAX_ROOM_LINES` of `MAX_ROOM_LINE_CHARS`.
-   */
-  present: string[];
-}
-/**
- * The text that a code carries, for the device that typed it.
- */
-export interface SealedText1 {
-  /**
-   * Bytes as standard base64 (RFC 4648, section 4).
-   */
-  confirmation: string;
-  /**
-   * Bytes as standard base64 (RFC 4648, section 4).
-   */
-  enc: string;
-  /**
-   * Bytes as standard base64 (RFC 4648, section 4).
-   */
-  sealed: string;
+  people: Card[];
 }
 /**
  * Answer to `POST /api/v1/shifts`: the shift has begun. The device connects again, and is signed in.
  */
 export interface ShiftBegun {
-  logged: Logged7;
-  on_shift: OnShift1;
-}
-/**
- * An entry of the log with the proof that it is in the tree of a signed checkpoint.
- */
-export interface Logged7 {
-  /**
-   * The signed checkpoint of the tree that the proof leads to.
-   */
-  checkpoint: string;
-  /**
-   * Bytes as standard base64 (RFC 4648, section 4).
-   */
-  entry: string;
-  /**
-   * Its index.
-   */
-  index: number;
-  office?: OfficeName;
-  /**
-   * RFC 6962 inclusion proof, base64 hashes, from the leaf upwards.
-   */
-  proof: Blob[];
-}
-/**
- * Who is on shift at a device of a place, as the office's server says.
- */
-export interface OnShift1 {
-  person: Card9;
-  /**
-   * The shift.
-   */
-  shift: string;
-  /**
-   * Since when, milliseconds since 1970 UTC.
-   */
-  since_ms: number;
-  /**
-   * Until when at most.
-   */
-  until_ms: number;
+  logged: Logged;
+  on_shift: OnShift;
 }
 /**
  * Answer to `POST /api/v1/shifts/challenge`: options of the WebAuthn ceremony with which a person begins this shift at this device, and no other.
@@ -5017,27 +2858,18 @@ export interface ShiftOptions {
   options: {
     [k: string]: unknown;
   };
-  /**
-   * The shift that begins.
-   */
-  shift: string;
+  shift: ShiftId;
 }
 /**
  * A time in which a device was connected. Reconnections shortly after each other are one.
  */
 export interface SignIn {
-  /**
-   * One enrolled device. Opaque: it may be logged.
-   */
-  device: string;
+  device: DeviceId;
   /**
    * When it signed in first, milliseconds since 1970 UTC.
    */
   from_ms: number;
-  /**
-   * What kind of program a device is.
-   */
-  kind: 'browser' | 'native';
+  kind: DeviceKind;
   /**
    * How often it signed in from first to last.
    */
@@ -5073,57 +2905,12 @@ export interface WorkedShift {
    */
   from_ms: number;
   how?: ShiftEnd;
-  place: Card28;
-  /**
-   * Which.
-   */
-  shift: string;
+  place: Card;
+  shift: ShiftId;
   /**
    * When it ended; none while it lasts.
    */
   until_ms?: number;
-}
-/**
- * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
- */
-export interface Card28 {
-  /**
-   * The name or title to show, such as "The President of Norland".
-   */
-  name: string;
-  /**
-   * The office whose authority certified the person.
-   */
-  office: string;
-  /**
-   * Their own organisation, such as "Chancellery of Norland".
-   */
-  organisation: string;
-  /**
-   * The person.
-   */
-  person: string;
-  /**
-   * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
-   */
-  place?: boolean;
-  /**
-   * Their role in that office.
-   */
-  role:
-    | 'principal'
-    | 'scheduler'
-    | 'duty_officer'
-    | 'note_taker'
-    | 'interpreter'
-    | 'counterpart'
-    | 'security_officer'
-    | 'records_officer'
-    | 'auditor';
-  /**
-   * IANA time zone of where they work, such as `Europe/Oslo`.
-   */
-  zone: string;
 }
 /**
  * `POST /api/v1/sso/finish`: what the provider's redirect carried.
@@ -5151,315 +2938,5 @@ export interface SsoStarted {
  * `POST /api/v1/sso/unlink`: forgets which account is a person's. Their next sign-in links one anew.
  */
 export interface SsoUnlink {
-  /**
-   * One person. It must not be logged: it has no `Display`, and its `Debug` shows nothing.
-   */
-  person: string;
-}
-/**
- * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
- */
-export interface Card29 {
-  /**
-   * The name or title to show, such as "The President of Norland".
-   */
-  name: string;
-  /**
-   * The office whose authority certified the person.
-   */
-  office: string;
-  /**
-   * Their own organisation, such as "Chancellery of Norland".
-   */
-  organisation: string;
-  /**
-   * The person.
-   */
-  person: string;
-  /**
-   * Whether it is a place of the office, such as an operations room or a car, and not a person: its name is the place's, and people work at its devices in shifts (`shift`). Certified, as the role is.
-   */
-  place?: boolean;
-  /**
-   * Their role in that office.
-   */
-  role:
-    | 'principal'
-    | 'scheduler'
-    | 'duty_officer'
-    | 'note_taker'
-    | 'interpreter'
-    | 'counterpart'
-    | 'security_officer'
-    | 'records_officer'
-    | 'auditor';
-  /**
-   * IANA time zone of where they work, such as `Europe/Oslo`.
-   */
-  zone: string;
-}
-/**
- * What a line allows.
- */
-export interface LineTerms3 {
-  hours?: Hours;
-  /**
-   * The lowest record mode of calls over it.
-   */
-  mode: 'log_only' | 'memo' | 'audio';
-  /**
-   * What it is for, as the giver wrote it; may be empty.
-   */
-  purpose?: string;
-  /**
-   * Whom a ring reaches.
-   */
-  reach: 'direct' | 'desk' | 'planned';
-  /**
-   * How often the holder may ring in 24 hours; as often as anybody, without.
-   */
-  rings_per_day?: number;
-  /**
-   * Until when, milliseconds since 1970 UTC; without an end, without.
-   */
-  until_ms?: number;
-}
-/**
- * What a line allows.
- */
-export interface LineTerms4 {
-  hours?: Hours;
-  /**
-   * The lowest record mode of calls over it.
-   */
-  mode: 'log_only' | 'memo' | 'audio';
-  /**
-   * What it is for, as the giver wrote it; may be empty.
-   */
-  purpose?: string;
-  /**
-   * Whom a ring reaches.
-   */
-  reach: 'direct' | 'desk' | 'planned';
-  /**
-   * How often the holder may ring in 24 hours; as often as anybody, without.
-   */
-  rings_per_day?: number;
-  /**
-   * Until when, milliseconds since 1970 UTC; without an end, without.
-   */
-  until_ms?: number;
-}
-/**
- * What becomes of it.
- */
-export interface LineChange1 {
-  state?: LineState;
-  terms?: LineTerms1;
-}
-/**
- * `GET /api/v1/lines`, as it was answered.
- */
-export interface LineList1 {
-  /**
-   * Lines, at most `MAX_LINES_LISTED`.
-   */
-  lines: ListedLine[];
-  /**
-   * Whether there are more: ask again with the parameter `before`, the last one's `given_ms`.
-   */
-  more: boolean;
-}
-/**
- * What holds from now on, whole.
- */
-export interface ReachSettings2 {
-  /**
-   * People who may ring while the principal is in a call; nobody twice. Others hear that the principal is busy.
-   */
-  call_waiting?: PersonId[];
-  /**
-   * A ring group: it rings at the principal's devices first, and after this many seconds also at those of the people who may answer for them. None: at all of them at once.
-   */
-  desk_after_s?: number;
-  do_not_disturb?: DoNotDisturb;
-  /**
-   * People whose rings reach the principal nevertheless; nobody twice.
-   */
-  exceptions?: PersonId[];
-  quiet_hours?: Hours;
-}
-/**
- * What it brings.
- */
-export interface RoomTerms2 {
-  /**
-   * What the side's aides do after the hand-over.
-   */
-  aides: 'stay' | 'leave';
-  /**
-   * Interpreters.
-   */
-  interpreters: string[];
-  /**
-   * Who will listen.
-   */
-  listening: string[];
-  /**
-   * Who will be in the room beside the principal, a line each: at most `MAX_ROOM_LINES` of `MAX_ROOM_LINE_CHARS`.
-   */
-  present: string[];
-}
-/**
- * Everything a screen shows.
- */
-export interface View1 {
-  /**
-   * When the person's sign-in with their account at the office's provider ends, milliseconds since 1970 UTC by this device's clock; none if they need none, and while the device is not signed in.
-   */
-  account_ends_ms: number | null;
-  /**
-   * Devices that were added in this person's name, until they are acknowledged on this device.
-   */
-  added_devices: AddedDevice[];
-  /**
-   * Alerts for the person, newest first.
-   */
-  alerts: Alert[];
-  /**
-   * Changes with every alert, also with one that equals an earlier one.
-   */
-  alerts_raised: number;
-  /**
-   * The call: the one that this person is in or rings, else the first ring.
-   */
-  call: CallView | null;
-  /**
-   * Whether the office has sent its whole state since sign-in: the list of calls is complete.
-   */
-  caught_up: boolean;
-  /**
-   * The words of a line that this person asked to see.
-   */
-  challenge: ChallengeView | null;
-  /**
-   * The short code that this device shows, asked for, or showed last.
-   */
-  code: CodeView | null;
-  /**
-   * Changes whenever delegations by or to this person, or of the whole office for who may end them, have changed.
-   */
-  delegations_changed: number;
-  /**
-   * Changes whenever the lists of devices that this one may see have changed.
-   */
-  devices_changed: number;
-  /**
-   * How often the office reported that a document which this person reads has a new version: the list is read again when it changes.
-   */
-  documents_changed: number;
-  /**
-   * Lines whose holder somebody doubted on another line, as the office says: each can be frozen, too.
-   */
-  doubted_lines: DoubtedLine[];
-  /**
-   * Invitations that are not closed, newest first, for those who may see them.
-   */
-  invitations: InvitationView[];
-  /**
-   * Changes whenever lines of this person, or of the whole office for who may see them, have changed.
-   */
-  lines_changed: number;
-  /**
-   * State of the office's log as this device checked it.
-   */
-  log: LogState | null;
-  /**
-   * The least record mode of a call.
-   */
-  mode: 'log_only' | 'memo' | 'audio';
-  /**
-   * Note-takers, for those who watch calls.
-   */
-  note_takers: NoteTakersView | null;
-  /**
-   * Calls of the office, for staff.
-   */
-  notices: NoticeView[];
-  /**
-   * The office.
-   */
-  office: OfficeView | null;
-  /**
-   * The office's alerts, for security officers.
-   */
-  office_alerts: OfficeAlertsView | null;
-  /**
-   * The office refuses this program because of its age.
-   */
-  outdated: boolean;
-  /**
-   * The people that it can ring.
-   */
-  people: Contact[];
-  /**
-   * Whether there are more, who are found by name.
-   */
-  people_more: boolean;
-  /**
-   * Whether there is a connection to the office.
-   */
-  phase: 'connecting' | 'offline' | 'ready' | 'revoked';
-  /**
-   * When this person is reached, if that is theirs to decide, and then those for whom they may answer now: as the office states it.
-   */
-  reach: PersonsReach[];
-  /**
-   * When this person was recovered after they had lost all devices, as the office states it; for thirty days.
-   */
-  recovered_ms: number | null;
-  /**
-   * Recoveries that are not over, newest first, for those who may see invitations.
-   */
-  recoveries: RecoveryView[];
-  /**
-   * What this device may do as a registrar, if the authority appointed it.
-   */
-  registrar: RegistrarView | null;
-  /**
-   * The verified revocation of this device.
-   */
-  revocation: RevocationView | null;
-  /**
-   * Further rings, in the order of their arrival. Each can be answered and declined.
-   */
-  rings: CallView[];
-  /**
-   * Who is on shift at this device of a place, as the office's server says.
-   */
-  shift: OnShift | null;
-  /**
-   * Nobody is on shift at this device of a place: bearer token with which somebody begins one.
-   */
-  shift_token: string | null;
-  /**
-   * The callers whom this person has silenced, from the office's list.
-   */
-  silenced: Card5[];
-  /**
-   * The person has to sign in with their account at the office's provider: bearer token for that alone.
-   */
-  sso_token: string | null;
-  /**
-   * Bearer token for the HTTP API while connected.
-   */
-  token: string | null;
-  /**
-   * The office refuses this device until its person has unlocked it with a passkey or PIN.
-   */
-  unlock_required: boolean;
-  /**
-   * Who this device is, from its own certificate.
-   */
-  you: You | null;
+  person: PersonId;
 }

@@ -6,17 +6,61 @@
  */
 export type CallId = string;
 /**
+ * One item of what is written about a call: a note, a turn, a promise. It stays inside of sealed documents.
+ */
+export type ItemId = string;
+/**
  * One person. It must not be logged: it has no `Display`, and its `Debug` shows nothing.
  */
 export type PersonId = string;
+/**
+ * Which side has to act.
+ */
+export type Side = 'ours' | 'theirs';
 /**
  * Where an action stands.
  */
 export type ActionState = 'open' | 'done' | 'dropped';
 /**
- * One item of what is written about a call: a note, a turn, a promise. It stays inside of sealed documents.
+ * What became of the review of an approved version.
  */
-export type ItemId = string;
+export type Review =
+  | {
+      review: 'same';
+    }
+  | {
+      review: 'missing';
+    }
+  | {
+      /**
+       * Turns whose mark was lowered since.
+       */
+      lowered: ItemId[];
+      review: 'changed';
+    }
+  | {
+      review: 'incomplete';
+    }
+  | {
+      review: 'unknown';
+    };
+/**
+ * How old a draft is, against `DRAFT_DAYS`.
+ */
+export type DraftAge =
+  | {
+      age: 'young';
+    }
+  | {
+      age: 'ending';
+      /**
+       * How many, whole ones.
+       */
+      days: number;
+    }
+  | {
+      age: 'over';
+    };
 /**
  * Why a memorandum cannot be approved yet.
  */
@@ -129,10 +173,7 @@ export type Block =
          * `(C)`, or `(?)` without a mark.
          */
         mark: string;
-        /**
-         * One item of what is written about a call: a note, a turn, a promise. It stays inside of sealed documents.
-         */
-        portion: string;
+        portion: ItemId;
         /**
          * Who speaks.
          */
@@ -158,6 +199,53 @@ export type Block =
   | {
       small: string;
     };
+/**
+ * When a talking point is said.
+ */
+export type When = 'say' | 'if_asked' | 'avoid';
+/**
+ * Which part of a memorandum.
+ */
+export type Part =
+  | {
+      part: 'subject';
+    }
+  | {
+      id: ItemId;
+      part: 'turn';
+      /**
+       * Who speaks.
+       */
+      speaker: string;
+    }
+  | {
+      /**
+       * Its place in the list, from 0.
+       */
+      number: number;
+      part: 'decision';
+    }
+  | {
+      part: 'actions';
+    }
+  | {
+      part: 'frame';
+    }
+  | {
+      part: 'comments';
+    };
+/**
+ * One sealed document. Opaque: the log names it.
+ */
+export type DocumentId = string;
+/**
+ * SHA-256 as 64 lowercase hexadecimal digits.
+ */
+export type Digest = string;
+/**
+ * What a reader may do beside reading.
+ */
+export type Printing = 'no' | 'marked';
 /**
  * How the duty to record an outside call stands.
  */
@@ -191,10 +279,7 @@ export type Countdown =
  */
 export type DebriefOf =
   | {
-      /**
-       * One call. Opaque: it reveals no participant and may be logged.
-       */
-      call: string;
+      call: CallId;
       of: 'call';
     }
   | {
@@ -229,6 +314,10 @@ export type DebriefOf =
  */
 export type DebriefSource = 'spoken' | 'written';
 /**
+ * What a principal, or somebody for them, can say to a request.
+ */
+export type Verdict = 'yes' | 'not_now' | 'my_office_will_call' | 'declined';
+/**
  * How a request reached the desk.
  */
 export type DeskMedium = 'letter' | 'mail' | 'telephone' | 'in_person';
@@ -237,59 +326,20 @@ export type DeskMedium = 'letter' | 'mail' | 'telephone' | 'in_person';
  */
 export type DeviceId = string;
 /**
- * SHA-256 as 64 lowercase hexadecimal digits.
- */
-export type Digest = string;
-/**
- * One sealed document. Opaque: the log names it.
- */
-export type DocumentId = string;
-/**
  * How a request came in.
  */
 export type Door =
   | {
       door: 'line';
-      /**
-       * The line.
-       */
-      line: string;
+      line: LineId;
     }
   | {
       door: 'principal';
     }
   | {
-      /**
-       * By which.
-       */
-      by: 'letter' | 'mail' | 'telephone' | 'in_person';
+      by: DeskMedium;
       door: 'desk';
     };
-/**
- * How old a draft is, against `DRAFT_DAYS`.
- */
-export type DraftAge =
-  | {
-      age: 'young';
-    }
-  | {
-      age: 'ending';
-      /**
-       * How many, whole ones.
-       */
-      days: number;
-    }
-  | {
-      age: 'over';
-    };
-/**
- * What a message about a request is.
- */
-export type ExchangeKind = 'asked_back' | 'answered' | 'forwarded';
-/**
- * The secret from which a copy's layout follows.
- */
-export type LayoutKey = string;
 /**
  * One line that a principal gave. Opaque: it may be logged.
  */
@@ -306,10 +356,7 @@ export type NoteMark =
     }
   | {
       mark: 'action';
-      /**
-       * By which side.
-       */
-      side: 'ours' | 'theirs';
+      side: Side;
       /**
        * Until when, milliseconds since the Unix epoch.
        */
@@ -326,51 +373,21 @@ export type NoteMark =
       mark: 'sensitive';
     };
 /**
- * Name of an office: a domain in lower-case ASCII labels.
+ * What a message about a request is.
  */
-export type OfficeName = string;
+export type ExchangeKind = 'asked_back' | 'answered' | 'forwarded';
 /**
  * Who wrote a turn's words.
  */
 export type Origin = 'machine' | 'person';
 /**
- * Which part of a memorandum.
+ * How sure a run of words is.
  */
-export type Part =
-  | {
-      part: 'subject';
-    }
-  | {
-      /**
-       * One item of what is written about a call: a note, a turn, a promise. It stays inside of sealed documents.
-       */
-      id: string;
-      part: 'turn';
-      /**
-       * Who speaks.
-       */
-      speaker: string;
-    }
-  | {
-      /**
-       * Its place in the list, from 0.
-       */
-      number: number;
-      part: 'decision';
-    }
-  | {
-      part: 'actions';
-    }
-  | {
-      part: 'frame';
-    }
-  | {
-      part: 'comments';
-    };
+export type RunKind = 'plain' | 'uncertain' | 'remark';
 /**
- * What a reader may do beside reading.
+ * Name of an office: a domain in lower-case ASCII labels.
  */
-export type Printing = 'no' | 'marked';
+export type OfficeName = string;
 /**
  * What a readout says.
  */
@@ -390,59 +407,9 @@ export type Says =
  */
 export type ReadoutType = 'telcon_readout';
 /**
- * What became of the review of an approved version.
- */
-export type Review =
-  | {
-      review: 'same';
-    }
-  | {
-      review: 'missing';
-    }
-  | {
-      /**
-       * Turns whose mark was lowered since.
-       */
-      lowered: ItemId[];
-      review: 'changed';
-    }
-  | {
-      review: 'incomplete';
-    }
-  | {
-      review: 'unknown';
-    };
-/**
- * How sure a run of words is.
- */
-export type RunKind = 'plain' | 'uncertain' | 'remark';
-/**
- * Which side has to act.
- */
-export type Side = 'ours' | 'theirs';
-/**
- * Where a schedule stands.
- */
-export type Standing =
-  | {
-      state: 'offering';
-    }
-  | {
-      slot: Slot1;
-      state: 'confirmed';
-    }
-  | {
-      slot: Slot2;
-      state: 'cancelled';
-    };
-/**
  * How soon.
  */
 export type Urgency = 'when_possible' | 'this_week' | 'today' | 'now';
-/**
- * What a principal, or somebody for them, can say to a request.
- */
-export type Verdict = 'yes' | 'not_now' | 'my_office_will_call' | 'declined';
 /**
  * Whether it is known that the request comes from them.
  */
@@ -458,14 +425,8 @@ export type Verification =
        * When, milliseconds since the Unix epoch.
        */
       at_ms: number;
-      /**
-       * One person. It must not be logged: it has no `Display`, and its `Debug` shows nothing.
-       */
-      by: string;
-      /**
-       * One call. Opaque: it reveals no participant and may be logged.
-       */
-      call: string;
+      by: PersonId;
+      call: CallId;
       verified: 'by_call_back';
     }
   | {
@@ -473,20 +434,25 @@ export type Verification =
        * When, milliseconds since the Unix epoch.
        */
       at_ms: number;
-      /**
-       * One person. It must not be logged: it has no `Display`, and its `Debug` shows nothing.
-       */
-      by: string;
-      /**
-       * One call. Opaque: it reveals no participant and may be logged.
-       */
-      call: string;
+      by: PersonId;
+      call: CallId;
       verified: 'denied';
     };
 /**
- * When a talking point is said.
+ * Where a schedule stands.
  */
-export type When = 'say' | 'if_asked' | 'avoid';
+export type Standing =
+  | {
+      state: 'offering';
+    }
+  | {
+      slot: Slot;
+      state: 'confirmed';
+    }
+  | {
+      slot: Slot;
+      state: 'cancelled';
+    };
 
 /**
  * All types of this file, by name.
@@ -531,12 +497,12 @@ export interface Contract {
   ExchangeKind?: ExchangeKind;
   Fit?: Fit;
   IssuedCopy?: IssuedCopy;
-  IssuedTo?: IssuedTo1;
+  IssuedTo?: IssuedTo;
   ItemId?: ItemId;
-  LayoutKey?: LayoutKey;
+  LayoutKey?: Digest;
   LineId?: LineId;
   Mark?: Mark;
-  Memorandum?: Memorandum1;
+  Memorandum?: Memorandum;
   Note?: Note;
   NoteMark?: NoteMark;
   Notes?: Notes;
@@ -545,7 +511,7 @@ export interface Contract {
   Part?: Part;
   PastCall?: PastCall;
   PersonId?: PersonId;
-  Place?: Place1;
+  Place?: Place;
   PlaceTime?: PlaceTime;
   Point?: Point;
   Portion?: Portion;
@@ -563,7 +529,7 @@ export interface Contract {
   RunKind?: RunKind;
   Says?: Says;
   Schedule?: Schedule;
-  Scheme?: Scheme1;
+  Scheme?: Scheme;
   Sheet?: Sheet;
   ShownTo?: ShownTo;
   Side?: Side;
@@ -589,10 +555,7 @@ export interface Action {
    * Until when, milliseconds since the Unix epoch; none if nothing was said.
    */
   due_ms: number | null;
-  /**
-   * Identifies it across the notes, the memorandum, the profile and the next brief.
-   */
-  id: string;
+  id: ItemId;
   /**
    * The person in this office, if it is one.
    */
@@ -601,14 +564,8 @@ export interface Action {
    * When to remind, milliseconds since the Unix epoch.
    */
   remind_ms: number | null;
-  /**
-   * Who promised.
-   */
-  side: 'ours' | 'theirs';
-  /**
-   * Where it stands.
-   */
-  state: 'open' | 'done' | 'dropped';
+  side: Side;
+  state: ActionState;
   /**
    * `VERSION`.
    */
@@ -626,10 +583,7 @@ export interface Action {
  * Wordings of a portion that the author approved as equal in meaning.
  */
 export interface Alternatives {
-  /**
-   * The turn.
-   */
-  portion: string;
+  portion: ItemId;
   /**
    * The wordings; the first is the memorandum's own, which the record copy has.
    */
@@ -639,29 +593,7 @@ export interface Alternatives {
  * An approved version, and what became of its review.
  */
 export interface Approval {
-  /**
-   * Its review.
-   */
-  review:
-    | {
-        review: 'same';
-      }
-    | {
-        review: 'missing';
-      }
-    | {
-        /**
-         * Turns whose mark was lowered since.
-         */
-        lowered: ItemId[];
-        review: 'changed';
-      }
-    | {
-        review: 'incomplete';
-      }
-    | {
-        review: 'unknown';
-      };
+  review: Review;
   /**
    * The number of the approved version.
    */
@@ -675,32 +607,13 @@ export interface Approved {
    * When, milliseconds since the Unix epoch.
    */
   at_ms: number;
-  /**
-   * One person. It must not be logged: it has no `Display`, and its `Debug` shows nothing.
-   */
-  by: string;
+  by: PersonId;
 }
 /**
  * What a page shows of a memorandum while it is worked on.
  */
 export interface Assessment {
-  /**
-   * How old the draft is.
-   */
-  age:
-    | {
-        age: 'young';
-      }
-    | {
-        age: 'ending';
-        /**
-         * How many, whole ones.
-         */
-        days: number;
-      }
-    | {
-        age: 'over';
-      };
+  age: DraftAge;
   /**
    * The banner; none while no portion is marked.
    */
@@ -734,10 +647,7 @@ export interface Attendee {
    * The person, if known to this office.
    */
   person: PersonId | null;
-  /**
-   * Where the name comes from.
-   */
-  source: 'call' | 'typed';
+  source: AttendeeSource;
 }
 /**
  * A brief.
@@ -810,14 +720,8 @@ export interface Comment {
    * When, milliseconds since the Unix epoch.
    */
   at_ms: number;
-  /**
-   * One person. It must not be logged: it has no `Display`, and its `Debug` shows nothing.
-   */
-  by: string;
-  /**
-   * One item of what is written about a call: a note, a turn, a promise. It stays inside of sealed documents.
-   */
-  id: string;
+  by: PersonId;
+  id: ItemId;
   /**
    * Who settled it; none while it is open.
    */
@@ -831,18 +735,12 @@ export interface Comment {
  * A talking point.
  */
 export interface Point {
-  /**
-   * One item of what is written about a call: a note, a turn, a promise. It stays inside of sealed documents.
-   */
-  id: string;
+  id: ItemId;
   /**
    * What.
    */
   text: string;
-  /**
-   * When it is said.
-   */
-  when: 'say' | 'if_asked' | 'avoid';
+  when: When;
 }
 /**
  * A part that is not the same in two versions.
@@ -860,40 +758,7 @@ export interface Change {
    * Whether its mark is lower, has fewer caveats, or is gone.
    */
   lowered: boolean;
-  /**
-   * Which.
-   */
-  part:
-    | {
-        part: 'subject';
-      }
-    | {
-        /**
-         * One item of what is written about a call: a note, a turn, a promise. It stays inside of sealed documents.
-         */
-        id: string;
-        part: 'turn';
-        /**
-         * Who speaks.
-         */
-        speaker: string;
-      }
-    | {
-        /**
-         * Its place in the list, from 0.
-         */
-        number: number;
-        part: 'decision';
-      }
-    | {
-        part: 'actions';
-      }
-    | {
-        part: 'frame';
-      }
-    | {
-        part: 'comments';
-      };
+  part: Part;
 }
 /**
  * One side of a change.
@@ -936,10 +801,7 @@ export interface Circulation {
    * The name under which its readers are offered again: *small clutch*. Empty: they are not.
    */
   group: string;
-  /**
-   * SHA-256 of the memorandum's content.
-   */
-  memorandum: string;
+  memorandum: Digest;
   /**
    * Its version.
    */
@@ -961,18 +823,12 @@ export interface Copy {
    * Which wording of each of `alternatives` it has.
    */
   choices: number[];
-  /**
-   * The document that it is issued as: known before it is, so that issuing goes on where it was interrupted.
-   */
-  document: string;
+  document: DocumentId;
   /**
    * Until when it may be opened, milliseconds since the Unix epoch; none: until it is recalled.
    */
   expires_ms: number | null;
-  /**
-   * The secret of its layout.
-   */
-  layout_key: string;
+  layout_key: Digest;
   /**
    * The reader's name or title.
    */
@@ -981,14 +837,8 @@ export interface Copy {
    * On every page. From 1.
    */
   number: number;
-  /**
-   * What the reader may do.
-   */
-  printing: 'no' | 'marked';
-  /**
-   * One person. It must not be logged: it has no `Display`, and its `Debug` shows nothing.
-   */
-  reader: string;
+  printing: Printing;
+  reader: PersonId;
   /**
    * When it was recalled.
    */
@@ -998,24 +848,7 @@ export interface Copy {
  * Why and until when a memorandum is classified.
  */
 export interface ClassificationBlock {
-  /**
-   * Whether the decision is one's own, or follows from a source.
-   */
-  basis:
-    | {
-        basis: 'original';
-        /**
-         * The reason.
-         */
-        reason: string;
-      }
-    | {
-        basis: 'derived';
-        /**
-         * The source.
-         */
-        from: string;
-      };
+  basis: Basis;
   /**
    * By whom, name and position.
    */
@@ -1058,14 +891,8 @@ export interface Colophon {
  * Which readout another one corrects.
  */
 export interface Corrects {
-  /**
-   * SHA-256 of its payload.
-   */
-  digest: string;
-  /**
-   * One item of what is written about a call: a note, a turn, a promise. It stays inside of sealed documents.
-   */
-  id: string;
+  digest: Digest;
+  id: ItemId;
 }
 /**
  * A debrief.
@@ -1079,56 +906,13 @@ export interface Debrief {
    * When, milliseconds since the Unix epoch.
    */
   at_ms: number;
-  /**
-   * One person. It must not be logged: it has no `Display`, and its `Debug` shows nothing.
-   */
-  by: string;
-  /**
-   * The call.
-   */
-  call:
-    | {
-        /**
-         * One call. Opaque: it reveals no participant and may be logged.
-         */
-        call: string;
-        of: 'call';
-      }
-    | {
-        /**
-         * When it was, milliseconds since the Unix epoch.
-         */
-        at_ms: number;
-        /**
-         * How long, minutes; none if nobody remembers.
-         */
-        length_min: number | null;
-        of: 'outside';
-        /**
-         * Over what: `my own telephone`.
-         */
-        over: string;
-        /**
-         * When it was reported, milliseconds since the Unix epoch.
-         */
-        reported_ms: number;
-        /**
-         * With whom.
-         */
-        with: string[];
-        /**
-         * How exact that is, minutes to either side: people remember `around noon`.
-         */
-        within_min: number;
-      };
+  by: PersonId;
+  call: DebriefOf;
   /**
    * What is remembered, paragraph by paragraph.
    */
   remembered: string[];
-  /**
-   * How it was taken.
-   */
-  source: 'spoken' | 'written';
+  source: DebriefSource;
   /**
    * `VERSION`.
    */
@@ -1142,18 +926,12 @@ export interface Decision {
    * When, milliseconds since the Unix epoch.
    */
   at_ms: number;
-  /**
-   * One person. It must not be logged: it has no `Display`, and its `Debug` shows nothing.
-   */
-  by: string;
+  by: PersonId;
   /**
    * Why, or with which wish; may be empty, but for a refusal.
    */
   reason: string;
-  /**
-   * What.
-   */
-  verdict: 'yes' | 'not_now' | 'my_office_will_call' | 'declined';
+  verdict: Verdict;
 }
 /**
  * What a note-taker writes.
@@ -1163,37 +941,7 @@ export interface Draft {
    * The moment of the call, milliseconds after it was answered.
    */
   at_ms: number;
-  /**
-   * What the moment is.
-   */
-  kind:
-    | {
-        mark: 'plain';
-      }
-    | {
-        mark: 'decision';
-      }
-    | {
-        mark: 'action';
-        /**
-         * By which side.
-         */
-        side: 'ours' | 'theirs';
-        /**
-         * Until when, milliseconds since the Unix epoch.
-         */
-        until_ms: number | null;
-        /**
-         * By whom.
-         */
-        who: string;
-      }
-    | {
-        mark: 'quote';
-      }
-    | {
-        mark: 'sensitive';
-      };
+  kind: NoteMark;
   /**
    * Who was speaking; empty if nobody in particular.
    */
@@ -1207,18 +955,12 @@ export interface Draft {
  * Which of two edits is the later one: a logical clock (Lamport), then the device, so that it is the same everywhere.
  */
 export interface Edit {
-  /**
-   * One person. It must not be logged: it has no `Display`, and its `Debug` shows nothing.
-   */
-  by: string;
+  by: PersonId;
   /**
    * Greater than every clock that its device had seen in these notes.
    */
   clock: number;
-  /**
-   * The device on which it was made.
-   */
-  device: string;
+  device: DeviceId;
 }
 /**
  * A question from outside about a call.
@@ -1236,10 +978,7 @@ export interface Enquiry {
    * Who asks.
    */
   from: string;
-  /**
-   * One item of what is written about a call: a note, a turn, a promise. It stays inside of sealed documents.
-   */
-  id: string;
+  id: ItemId;
   /**
    * What.
    */
@@ -1253,18 +992,9 @@ export interface Exchange {
    * When, milliseconds since the Unix epoch.
    */
   at_ms: number;
-  /**
-   * One person. It must not be logged: it has no `Display`, and its `Debug` shows nothing.
-   */
-  by: string;
-  /**
-   * One item of what is written about a call: a note, a turn, a promise. It stays inside of sealed documents.
-   */
-  id: string;
-  /**
-   * What it is.
-   */
-  kind: 'asked_back' | 'answered' | 'forwarded';
+  by: PersonId;
+  id: ItemId;
+  kind: ExchangeKind;
   /**
    * What.
    */
@@ -1295,7 +1025,7 @@ export interface Fit {
  * A reader's copy as that reader gets it: the content of a document of kind *copy*.
  */
 export interface IssuedCopy {
-  colophon: Colophon1;
+  colophon: Colophon;
   copy: IssuedTo;
   memorandum: Memorandum;
   /**
@@ -1308,61 +1038,23 @@ export interface IssuedCopy {
   version: number;
 }
 /**
- * Where it comes from.
- */
-export interface Colophon1 {
-  /**
-   * Size and root of the checkpoint by which it was proven; empty before.
-   */
-  checkpoint: string;
-  /**
-   * The digest of the content, hexadecimal.
-   */
-  digest: string;
-  /**
-   * The version of the document.
-   */
-  document_version: number;
-  /**
-   * Its index in the log; none before it is logged.
-   */
-  log_index: number | null;
-  /**
-   * The record's identifier.
-   */
-  record: string;
-  /**
-   * `draft`, `reviewed`, `approved`.
-   */
-  state: string;
-}
-/**
- * Whose it is.
+ * Whose copy it is, and what they may do with it.
  */
 export interface IssuedTo {
   /**
    * Until when it may be opened, milliseconds since the Unix epoch; none: until it is recalled.
    */
   expires_ms: number | null;
-  /**
-   * The secret of its layout: the reader's device lays it out, and shows it to nobody.
-   */
-  layout_key: string;
+  layout_key: Digest;
   /**
    * `number`.
    */
   number: number;
-  /**
-   * What the reader may do.
-   */
-  printing: 'no' | 'marked';
-  /**
-   * One person. It must not be logged: it has no `Display`, and its `Debug` shows nothing.
-   */
-  reader: string;
+  printing: Printing;
+  reader: PersonId;
 }
 /**
- * The memorandum in the copy's wordings.
+ * A memorandum.
  */
 export interface Memorandum {
   /**
@@ -1377,10 +1069,7 @@ export interface Memorandum {
    * When the call was answered, milliseconds since the Unix epoch.
    */
   answered_ms: number;
-  /**
-   * One call. Opaque: it reveals no participant and may be logged.
-   */
-  call: string;
+  call: CallId;
   /**
    * `CAUTION`, or the office's own.
    */
@@ -1434,7 +1123,7 @@ export interface Memorandum {
    */
   participants: Attendee[];
   scheme: Scheme;
-  subject: Portion1;
+  subject: Portion;
   /**
    * Date, time and place, ours first.
    */
@@ -1475,7 +1164,7 @@ export interface Portion {
   text: string;
 }
 /**
- * The scheme of its marks.
+ * A marking scheme.
  */
 export interface Scheme {
   /**
@@ -1517,19 +1206,6 @@ export interface Wording {
   portion: string;
 }
 /**
- * A text with its mark.
- */
-export interface Portion1 {
-  /**
-   * Its mark; none until somebody marked it.
-   */
-  mark: Mark | null;
-  /**
-   * The text.
-   */
-  text: string;
-}
-/**
  * A call's date and times at one place, as its clocks showed them.
  */
 export interface PlaceTime {
@@ -1552,7 +1228,7 @@ export interface PlaceTime {
   zone: string;
 }
 /**
- * The place.
+ * One place of a call, and its clocks.
  */
 export interface Place {
   /**
@@ -1580,10 +1256,7 @@ export interface Turn {
    * Whether a person signed them off. What a person wrote is.
    */
   confirmed: boolean;
-  /**
-   * One item of what is written about a call: a note, a turn, a promise. It stays inside of sealed documents.
-   */
-  id: string;
+  id: ItemId;
   /**
    * How long, milliseconds.
    */
@@ -1592,10 +1265,7 @@ export interface Turn {
    * The mark.
    */
   mark: Mark | null;
-  /**
-   * Who wrote them.
-   */
-  origin: 'machine' | 'person';
+  origin: Origin;
   /**
    * The words.
    */
@@ -1613,126 +1283,11 @@ export interface Turn {
  * Words of a turn that are equally sure.
  */
 export interface Run {
-  /**
-   * How sure a run of words is.
-   */
-  kind: 'plain' | 'uncertain' | 'remark';
+  kind: RunKind;
   /**
    * The words, or the remark without its brackets.
    */
   text: string;
-}
-/**
- * Whose copy it is, and what they may do with it.
- */
-export interface IssuedTo1 {
-  /**
-   * Until when it may be opened, milliseconds since the Unix epoch; none: until it is recalled.
-   */
-  expires_ms: number | null;
-  /**
-   * The secret of its layout: the reader's device lays it out, and shows it to nobody.
-   */
-  layout_key: string;
-  /**
-   * `number`.
-   */
-  number: number;
-  /**
-   * What the reader may do.
-   */
-  printing: 'no' | 'marked';
-  /**
-   * One person. It must not be logged: it has no `Display`, and its `Debug` shows nothing.
-   */
-  reader: string;
-}
-/**
- * A memorandum.
- */
-export interface Memorandum1 {
-  /**
-   * What was promised; the mark of the section.
-   */
-  actions: Action[];
-  /**
-   * The mark of the list of actions; needed if there are any.
-   */
-  actions_mark: Mark | null;
-  /**
-   * When the call was answered, milliseconds since the Unix epoch.
-   */
-  answered_ms: number;
-  /**
-   * One call. Opaque: it reveals no participant and may be logged.
-   */
-  call: string;
-  /**
-   * `CAUTION`, or the office's own.
-   */
-  caution: string;
-  /**
-   * The classification block, where the scheme demands one.
-   */
-  classification: ClassificationBlock | null;
-  /**
-   * Remarks of those who work on it; not printed.
-   */
-  comments: Comment[];
-  /**
-   * The office's number for it; may be empty.
-   */
-  control: string;
-  /**
-   * What was decided.
-   */
-  decisions: Portion[];
-  /**
-   * Who gets it, in the order of copy numbers.
-   */
-  distribution: string[];
-  /**
-   * When its first draft was made, milliseconds since the Unix epoch.
-   */
-  drafted_ms: number;
-  /**
-   * When it ended.
-   */
-  ended_ms: number;
-  /**
-   * Who interpreted.
-   */
-  interpreters: Attendee[];
-  /**
-   * `OFFICE OF THE PRESIDENT`.
-   */
-  letterhead: string;
-  /**
-   * Who listened without writing.
-   */
-  listeners: Attendee[];
-  /**
-   * Who wrote.
-   */
-  note_takers: Attendee[];
-  /**
-   * Who spoke.
-   */
-  participants: Attendee[];
-  scheme: Scheme;
-  subject: Portion1;
-  /**
-   * Date, time and place, ours first.
-   */
-  times: PlaceTime[];
-  /**
-   * What was said.
-   */
-  turns: Turn[];
-  /**
-   * `VERSION`.
-   */
-  version: number;
 }
 /**
  * One note. Its fields are ordered by what decides between two states of it: the edit first.
@@ -1745,42 +1300,9 @@ export interface Note {
    * The moment of the call, milliseconds after it was answered.
    */
   at_ms: number;
-  /**
-   * One person. It must not be logged: it has no `Display`, and its `Debug` shows nothing.
-   */
-  author: string;
-  edit: Edit1;
-  /**
-   * What the moment is.
-   */
-  kind:
-    | {
-        mark: 'plain';
-      }
-    | {
-        mark: 'decision';
-      }
-    | {
-        mark: 'action';
-        /**
-         * By which side.
-         */
-        side: 'ours' | 'theirs';
-        /**
-         * Until when, milliseconds since the Unix epoch.
-         */
-        until_ms: number | null;
-        /**
-         * By whom.
-         */
-        who: string;
-      }
-    | {
-        mark: 'quote';
-      }
-    | {
-        mark: 'sensitive';
-      };
+  author: PersonId;
+  edit: Edit;
+  kind: NoteMark;
   /**
    * Whether it was removed. It stays, so that another device's older state does not bring it back.
    */
@@ -1793,23 +1315,6 @@ export interface Note {
    * What.
    */
   text: string;
-}
-/**
- * The edit that made it what it is.
- */
-export interface Edit1 {
-  /**
-   * One person. It must not be logged: it has no `Display`, and its `Debug` shows nothing.
-   */
-  by: string;
-  /**
-   * Greater than every clock that its device had seen in these notes.
-   */
-  clock: number;
-  /**
-   * The device on which it was made.
-   */
-  device: string;
 }
 /**
  * The notes of a call.
@@ -1838,31 +1343,11 @@ export interface PastCall {
    * When, milliseconds since the Unix epoch.
    */
   at_ms: number;
-  /**
-   * One call. Opaque: it reveals no participant and may be logged.
-   */
-  call: string;
+  call: CallId;
   /**
    * About what.
    */
   subject: string;
-}
-/**
- * One place of a call, and its clocks.
- */
-export interface Place1 {
-  /**
-   * Whose: `The President`.
-   */
-  of: string;
-  /**
-   * Where: `Oval Office`; may be empty.
-   */
-  place: string;
-  /**
-   * IANA zone.
-   */
-  zone: string;
 }
 /**
  * What an office knows of a counterpart.
@@ -1909,14 +1394,8 @@ export interface Reader {
    * Their name or title.
    */
   name: string;
-  /**
-   * One person. It must not be logged: it has no `Display`, and its `Debug` shows nothing.
-   */
-  person: string;
-  /**
-   * What they may do.
-   */
-  printing: 'no' | 'marked';
+  person: PersonId;
+  printing: Printing;
 }
 /**
  * What is published. It is signed as it stands (`payload`); nothing in it is secret, and nothing names a record.
@@ -1926,44 +1405,22 @@ export interface Readout {
    * The readout that it corrects, and the digest of that one's payload. The first stays published.
    */
   corrects: Corrects | null;
-  /**
-   * One item of what is written about a call: a note, a turn, a promise. It stays inside of sealed documents.
-   */
-  id: string;
+  id: ItemId;
   /**
    * Language, a BCP 47 tag.
    */
   language: string;
-  /**
-   * Whose it is.
-   */
-  office: string;
+  office: OfficeName;
   /**
    * When it was published, milliseconds since the Unix epoch.
    */
   published_ms: number;
-  /**
-   * What is said.
-   */
-  says:
-    | {
-        /**
-         * In order.
-         */
-        paragraphs: string[];
-        says: 'text';
-      }
-    | {
-        says: 'no_comment';
-      };
+  says: Says;
   /**
    * The headline.
    */
   title: string;
-  /**
-   * Always `readout`: a signature over another kind of document cannot be shown as one over this.
-   */
-  type: 'telcon_readout';
+  type: ReadoutType;
   /**
    * 1 so far.
    */
@@ -2019,10 +1476,7 @@ export interface Reminder {
    * Minutes before the start.
    */
   before_min: number;
-  /**
-   * One person. It must not be logged: it has no `Display`, and its `Debug` shows nothing.
-   */
-  person: string;
+  person: PersonId;
 }
 /**
  * A request for a call.
@@ -2036,27 +1490,7 @@ export interface Request {
    * What was decided; none while it waits.
    */
   decision: Decision | null;
-  /**
-   * How it came in.
-   */
-  door:
-    | {
-        door: 'line';
-        /**
-         * The line.
-         */
-        line: string;
-      }
-    | {
-        door: 'principal';
-      }
-    | {
-        /**
-         * By which.
-         */
-        by: 'letter' | 'mail' | 'telephone' | 'in_person';
-        door: 'desk';
-      };
+  door: Door;
   /**
    * Questions, answers and forwards, oldest first.
    */
@@ -2081,10 +1515,7 @@ export interface Request {
    * The counterpart, if they hold a line.
    */
   person: PersonId | null;
-  /**
-   * One person. It must not be logged: it has no `Display`, and its `Debug` shows nothing.
-   */
-  principal: string;
+  principal: PersonId;
   /**
    * When it would suit them.
    */
@@ -2097,50 +1528,8 @@ export interface Request {
    * About what; may be empty if the principal wants to talk to them.
    */
   subject: string;
-  /**
-   * How soon.
-   */
-  urgency: 'when_possible' | 'this_week' | 'today' | 'now';
-  /**
-   * Whether it is known to be theirs.
-   */
-  verification:
-    | {
-        verified: 'unverified';
-      }
-    | {
-        verified: 'by_signature';
-      }
-    | {
-        /**
-         * When, milliseconds since the Unix epoch.
-         */
-        at_ms: number;
-        /**
-         * One person. It must not be logged: it has no `Display`, and its `Debug` shows nothing.
-         */
-        by: string;
-        /**
-         * One call. Opaque: it reveals no participant and may be logged.
-         */
-        call: string;
-        verified: 'by_call_back';
-      }
-    | {
-        /**
-         * When, milliseconds since the Unix epoch.
-         */
-        at_ms: number;
-        /**
-         * One person. It must not be logged: it has no `Display`, and its `Debug` shows nothing.
-         */
-        by: string;
-        /**
-         * One call. Opaque: it reveals no participant and may be logged.
-         */
-        call: string;
-        verified: 'denied';
-      };
+  urgency: Urgency;
+  verification: Verification;
   /**
    * `VERSION`.
    */
@@ -2167,18 +1556,12 @@ export interface Round {
    * When, milliseconds since the Unix epoch.
    */
   at_ms: number;
-  /**
-   * One item of what is written about a call: a note, a turn, a promise. It stays inside of sealed documents.
-   */
-  id: string;
+  id: ItemId;
   /**
    * The other side's choice among them; none while it waits, or if it made a counter-offer.
    */
   picked: number | null;
-  /**
-   * Which side offers.
-   */
-  side: 'ours' | 'theirs';
+  side: Side;
   /**
    * The times, at most `MAX_OFFERS`.
    */
@@ -2195,7 +1578,7 @@ export interface Schedule {
   /**
    * The places, ours first.
    */
-  places: Place1[];
+  places: Place[];
   /**
    * Reminders.
    */
@@ -2208,88 +1591,16 @@ export interface Schedule {
    * RFC 5545, section 3.8.7.4: grows with each change that calendars have to learn.
    */
   sequence: number;
-  /**
-   * Where it stands.
-   */
-  standing:
-    | {
-        state: 'offering';
-      }
-    | {
-        slot: Slot1;
-        state: 'confirmed';
-      }
-    | {
-        slot: Slot2;
-        state: 'cancelled';
-      };
+  standing: Standing;
   /**
    * The title in calendars: `Private call`, or what the office wants.
    */
   title: string;
-  /**
-   * One item of what is written about a call: a note, a turn, a promise. It stays inside of sealed documents.
-   */
-  uid: string;
+  uid: ItemId;
   /**
    * `VERSION`.
    */
   version: number;
-}
-/**
- * A time that a call could have.
- */
-export interface Slot1 {
-  /**
-   * How long, minutes.
-   */
-  length_min: number;
-  /**
-   * Its start, milliseconds since the Unix epoch.
-   */
-  start_ms: number;
-}
-/**
- * A time that a call could have.
- */
-export interface Slot2 {
-  /**
-   * How long, minutes.
-   */
-  length_min: number;
-  /**
-   * Its start, milliseconds since the Unix epoch.
-   */
-  start_ms: number;
-}
-/**
- * A marking scheme.
- */
-export interface Scheme1 {
-  /**
-   * From this level on (index), a memorandum needs a classification block; none if the scheme has no such block.
-   */
-  block_from: number | null;
-  /**
-   * Restrictions that add to a level: `NOFORN`.
-   */
-  caveats: Wording[];
-  /**
-   * `us`, `uk`, `eu`, `nato`, `private`, or an office's own name.
-   */
-  id: string;
-  /**
-   * From the lowest to the highest.
-   */
-  levels: Wording[];
-  /**
-   * In words: `United States`.
-   */
-  name: string;
-  /**
-   * Between a level and caveats: `//`.
-   */
-  separator: string;
 }
 /**
  * A laid out memorandum.
