@@ -409,6 +409,8 @@ export class App {
     void this.own_devices.read(named.filter(Boolean), view.token);
     this.registrar.update(before, view);
     this.lines.update(before, view);
+    // Nobody is on shift any more: what was opened does not stay in memory.
+    if (view.shift_token !== null && !before?.shift_token) this.documents.forget();
     this.plans.update(before, view);
     this.briefs.update(before, view);
     // A view before sign-in has no call yet, and must not make the page forget it.

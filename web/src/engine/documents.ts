@@ -91,8 +91,33 @@ export class DocumentWork {
     private readonly storage: Storage,
   ) {}
 
+  /** Requests in progress, by document: what the engine has read of it is forgotten after the last one. */
+  readonly #uses = new Map<string, number>();
+
   /** Throws a `Problem`, or a sentence of the engine. `token`: the bearer token of this device's session. */
-  handle(request: DocumentRequest, token: string): Promise<DocumentAnswer> {
+  async handle(request: DocumentRequest, token: string): Promise<DocumentAnswer> {
+    const document = 'document' in request ? request.document : 'draft' in request ? request.draft.document : undefined;
+    if (document === undefined) return this.#handle(request, token);
+    this.#uses.set(document, (this.#uses.get(document) ?? 0) + 1);
+    try {
+      return await this.#handle(request, token);
+    } finally {
+      this.#used(document);
+    }
+  }
+
+  #used(document: string): void {
+    const uses = (this.#uses.get(document) ?? 1) - 1;
+    if (uses > 0) return void this.#uses.set(document, uses);
+    this.#uses.delete(document);
+    try {
+      this.in_engine((engine) => engine.forget_document(document));
+    } catch {
+      // The engine stopped, and forgot everything.
+    }
+  }
+
+  #handle(request: DocumentRequest, token: string): Promise<DocumentAnswer> {
     switch (request.is) {
       case 'list':
         return this.#list(token, request.kind, request.before);
@@ -103,7 +128,7 @@ export class DocumentWork {
       case 'seal_again':
         return this.#seal_again(token, request.document);
       case 'history':
-        return this.#see(token, request.document, 1);
+        return this.#see(token, request.document, this.#first_shown(request.document));
       case 'publish':
         return this.#publish(token, request);
       case 'keep_unsent':
@@ -122,6 +147,7 @@ export class DocumentWork {
     } catch {
       throw { code: 'office_unreachable' } satisfies Problem;
     }
+    if (answer.status === 404) throw { code: 'document_missing' } satisfies Problem;
     if (answer.status === 409) throw { code: 'document_changed' } satisfies Problem;
     if (!answer.ok) throw await refusal(answer);
     return answer;
@@ -150,14 +176,17 @@ export class DocumentWork {
   }
 
   async #read(token: string, document: string, wanted?: number): Promise<ReadDocument> {
-    const known = this.in_engine((engine) => engine.known_document(document)) ?? 1;
-    // From the first, so that what became of it can be shown; a long chain from the newest one that is known.
-    const from = known > LONG_CHAIN ? known : 1;
-    const { versions, opened } = await this.#see(token, document, from);
+    const { versions, opened } = await this.#see(token, document, this.#first_shown(document));
     const version = wanted === undefined ? versions.at(-1) : versions.find((one) => one.signed.version === wanted);
     if (version === undefined) throw { code: 'document_incomplete' } satisfies Problem;
     const content = decode(await this.#open(token, document, version.signed.version));
     return { document, versions, version, content, opened };
+  }
+
+  /** From the first version, so that what became of it can be shown; of a long chain from the newest one that is known. */
+  #first_shown(document: string): number {
+    const known = this.in_engine((engine) => engine.known_document(document)) ?? 1;
+    return known > LONG_CHAIN ? known : 1;
   }
 
   async #sealed(token: string, document: string, version: number): Promise<Uint8Array> {
@@ -178,8 +207,7 @@ export class DocumentWork {
   async #write(token: string, draft: NewVersion, content: string, follows: number): Promise<WrittenDocument> {
     const document = draft.document ?? this.in_engine((engine) => engine.new_document());
     if (follows > 0) {
-      const known = this.in_engine((engine) => engine.known_document(document)) ?? 1;
-      const { versions } = await this.#see(token, document, known > LONG_CHAIN ? known : 1);
+      const { versions } = await this.#see(token, document, this.#first_shown(document));
       if (versions.at(-1)?.signed.version !== follows) throw { code: 'document_changed' } satisfies Problem;
     }
     const keys = JSON.stringify(await this.#keys(token, draft.readers));

@@ -41,6 +41,7 @@ export type ProblemCode =
   | 'outdated'
   | 'document_changed'
   | 'document_incomplete'
+  | 'document_missing'
   | 'record_unproven'
   | 'unknown';
 

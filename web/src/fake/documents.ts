@@ -67,7 +67,7 @@ export class FakeDocuments {
 
   #get(document: string): Stored {
     const stored = this.#stored.get(document);
-    if (!stored) throw { told: 'there is no such document' } satisfies Problem;
+    if (!stored) throw { code: 'document_missing' } satisfies Problem;
     return stored;
   }
 

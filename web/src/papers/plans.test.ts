@@ -268,8 +268,8 @@ describe('a schedule', () => {
     let open = (): void => undefined;
     storage.opened = new Promise((resolve) => (open = resolve));
     const reads = [again.load(), again.load()];
-    // One that does not wait for the storage is done by then.
-    await new Promise((resolve) => setTimeout(resolve));
+    // Done after it, and not held: one of the two that did not wait for the storage is done by then.
+    await plans.load();
     open();
     await Promise.all(reads);
     const known = again.list.status === 'ready' ? again.list.value.plans.map((one) => one.conflicts) : [];

@@ -1,4 +1,4 @@
-// Keeps what is being written on this device until it is sent: at every change, at most once a second.
+// Keeps what is being written on this device until it is sent: at every change, at most twice a second.
 
 import type { Documents } from '../documents.svelte';
 
@@ -13,6 +13,8 @@ export class Unsent<T extends object> {
   constructor(
     private readonly documents: Documents,
     private readonly name: string,
+    /** Told whether the newest change is stored. */
+    private readonly stored: (stored: boolean) => void = () => undefined,
   ) {}
 
   read(): Promise<T | null> {
@@ -22,6 +24,7 @@ export class Unsent<T extends object> {
   /** Keeps it soon; `null` deletes it. */
   keep(content: T | null): void {
     this.#waiting = content;
+    this.stored(false);
     this.#timer ??= setTimeout(() => void this.flush(), DELAY_MS);
   }
 
@@ -32,7 +35,16 @@ export class Unsent<T extends object> {
     const waiting = this.#waiting;
     if (waiting === undefined) return this.#last;
     this.#waiting = undefined;
-    const write = () => this.documents.keep_unsent(this.name, waiting).catch(() => undefined);
+    const write = async (): Promise<void> => {
+      try {
+        await this.documents.keep_unsent(this.name, waiting);
+        // What was changed meanwhile is stored by the next write.
+        if (this.#waiting === undefined) this.stored(waiting !== null);
+      } catch (error) {
+        // It stays on the screen, which does not say that it is stored.
+        console.error('unsent', error);
+      }
+    };
     this.#last = this.#last.then(write);
     return this.#last;
   }

@@ -61,6 +61,7 @@ export const problems = {
   record_unproven:
     'The record of this call could not be verified, so nothing is written from it. Open the record to see which check failed.',
   document_changed: 'Somebody else changed this document meanwhile. Look at their version, then save yours again.',
+  document_missing: 'This document does not exist, or you may not read it any more.',
   document_incomplete:
     'The office’s server did not show all versions of this document. Try again; if that does not help, tell your security officer.',
   unknown: 'Something went wrong on this device. Reload this page and try again.',

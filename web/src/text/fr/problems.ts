@@ -69,6 +69,7 @@ export const problems: Text['problems'] = {
     'L’enregistrement de cet appel n’a pas pu être vérifié : rien n’est rédigé à partir de lui. Ouvrez-le pour voir quelle vérification a échoué.',
   document_changed:
     'Quelqu’un d’autre a modifié ce document entre-temps. Consultez sa version, puis enregistrez de nouveau la vôtre.',
+  document_missing: 'Ce document n’existe pas, ou vous ne pouvez plus le lire.',
   document_incomplete:
     'Le serveur du cabinet n’a pas présenté toutes les versions de ce document. Réessayez ; si cela ne suffit pas, prévenez votre responsable de la sécurité.',
   unknown: 'Une erreur s’est produite sur cet appareil. Rechargez la page, puis réessayez.',
