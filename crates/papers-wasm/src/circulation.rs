@@ -1,11 +1,10 @@
 //! Circulation, readouts and promises.
 
-use crate::{answer, argument, fail, read, written, zones::BrowserZone};
+use crate::{answer, argument, fail, read, written};
 use telcon_papers::{
     Content,
     action::Action,
     circulation::{Alternatives, Circulation, Reader},
-    clock::ZoneClock as _,
     memorandum::{Colophon, Memorandum},
     profile::Profile,
     readout::{Readout, ReadoutFile},
@@ -57,15 +56,6 @@ pub fn circulation_issue(circulation: &str, memorandum: &str, colophon: &str) ->
     answer(&circulation.issue(&memorandum, &colophon).collect::<Vec<_>>())
 }
 
-/// Seconds east of UTC of a memorandum's first place when the call was answered: the clock that its exports show.
-#[wasm_bindgen]
-pub fn memorandum_offset_seconds(memorandum: &str) -> Result<i32, JsError> {
-    let memorandum = read::<Memorandum>(memorandum)?;
-    let zone = memorandum.times.first().and_then(|time| BrowserZone::new(&time.place.zone));
-    let at_ms = i64::try_from(memorandum.answered_ms).map_err(fail)?;
-    Ok(zone.map_or(0, |zone| zone.offset_seconds(at_ms)))
-}
-
 /// The bytes of a readout (JSON) that are signed, as text.
 #[wasm_bindgen]
 pub fn readout_payload(readout: &str) -> Result<String, JsError> {
@@ -76,30 +66,11 @@ pub fn readout_payload(readout: &str) -> Result<String, JsError> {
 /// What is published next of a readout's file (JSON of a `Readout`), from its draft; a correction of the last one if something was published.
 /// `id`: 16 random bytes, hexadecimal.
 #[wasm_bindgen]
-pub fn readout_next(
-    file: &str,
-    id: &str,
-    office: &str,
-    language: &str,
-    title: &str,
-    now_ms: f64,
-) -> Result<String, JsError> {
+pub fn readout_next(file: &str, id: &str, office: &str, language: &str, now_ms: f64) -> Result<String, JsError> {
     let file = read::<ReadoutFile>(file)?;
     let (id, office) = (id.parse().map_err(fail)?, office.parse().map_err(fail)?);
-    let next = file.next(id, office, (language, title), now_ms as u64).map_err(fail)?;
+    let next = file.next(id, office, language, now_ms as u64).map_err(fail)?;
     written(&next)
-}
-
-/// The page of a readout that is not published yet.
-#[wasm_bindgen]
-pub fn readout_html(readout: &str) -> Result<String, JsError> {
-    Ok(read::<Readout>(readout)?.html("", None))
-}
-
-/// Numbers of a readout's file: enquiries that nobody answered, JSON of `Enquiry[]`, oldest first.
-#[wasm_bindgen]
-pub fn readout_unanswered(file: &str) -> Result<String, JsError> {
-    answer(&read::<ReadoutFile>(file)?.unanswered())
 }
 
 /// A profile (JSON) with these promises (JSON of `Action[]`): a known one is replaced.

@@ -159,7 +159,7 @@ pub fn destroyed_memorandum(memo: &str) -> Result<String, JsError> {
 pub fn memorandum_offset(memo: &str) -> Result<i32, JsError> {
     let memo: Memorandum = read(memo)?;
     let zone = memo.times.first().and_then(|time| BrowserZone::new(&time.place.zone));
-    let at_ms = i64::try_from(memo.answered_ms).unwrap_or(0);
+    let at_ms = i64::try_from(memo.answered_ms).map_err(fail)?;
     Ok(zone.map_or(0, |zone| zone.offset_seconds(at_ms)))
 }
 

@@ -309,7 +309,7 @@ pub struct IssuedTo {
 pub struct IssuedCopy {
     /// [`Content::VERSION`].
     pub version: u32,
-    /// What the reader is told before it is shown.
+    /// The notice that the reader has to accept before the page shows the copy.
     pub policy: String,
     /// Whose it is.
     pub copy: IssuedTo,

@@ -117,8 +117,8 @@ pub struct Debrief {
     pub actions: Vec<Action>,
 }
 
-/// Whether a debrief of a call is due: people spoke, nothing of it is kept, and nobody has written anything down. `is_written`: there are
-/// notes, a memorandum or a debrief of it.
+/// Whether a debrief of a call is due: the call was answered and has ended, it has no record, and no document is about it (`is_written`:
+/// notes, a memorandum or a debrief).
 pub fn is_due(line: &RecordLine, is_written: bool) -> bool {
     let is_over = line.answered_ms.is_some() && line.ended_ms.is_some();
     let has_no_record = line.records == 0 && (line.mode == RecordMode::LogOnly || line.missing);

@@ -48,7 +48,10 @@ pub struct Enquiry {
 pub struct ReadoutFile {
     /// [`Content::VERSION`].
     pub version: u32,
-    /// The draft; none before it is begun.
+    /// The draft's headline; empty before it is begun. Files of the first builds had none.
+    #[serde(default)]
+    pub title: String,
+    /// What the draft says; none before it is begun.
     pub draft: Option<Says>,
     /// When it was shown to the other side, and what they said; none if it was not.
     pub shown_to_them: Option<ShownTo>,
@@ -88,13 +91,7 @@ impl ReadoutFile {
     ///
     /// # Errors
     /// If there is no draft, nobody approved it, or it is not within its limits.
-    pub fn next(
-        &self,
-        id: ItemId,
-        office: OfficeName,
-        (language, title): (&str, &str),
-        now_ms: u64,
-    ) -> Result<Readout, ContentError> {
+    pub fn next(&self, id: ItemId, office: OfficeName, language: &str, now_ms: u64) -> Result<Readout, ContentError> {
         let missing = |field| Invalid { field, reason: Reason::Empty };
         let says = self.draft.clone().ok_or(missing("draft"))?;
         self.approved.as_ref().ok_or(missing("approved"))?;
@@ -112,7 +109,7 @@ impl ReadoutFile {
             office,
             published_ms: now_ms,
             language: language.to_owned(),
-            title: title.to_owned(),
+            title: self.title.clone(),
             says,
             corrects,
         };
@@ -132,6 +129,7 @@ impl Content for ReadoutFile {
     const MAX_BYTES: usize = 4 * 1024 * 1024;
 
     fn check(&self) -> Result<(), Invalid> {
+        optional("title", &self.title, MAX_SHORT_CHARS)?;
         if let Some(Says::Text { paragraphs }) = &self.draft {
             crate::brief::paragraphs("draft", paragraphs)?;
         }

@@ -329,6 +329,7 @@ fn a_readout_is_a_page_without_anything_active_and_bytes_to_sign() {
     };
     let mut file = ReadoutFile {
         version: 1,
+        title: "Call with Norland".into(),
         draft: None,
         shown_to_them: None,
         approved: None,

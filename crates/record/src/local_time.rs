@@ -1,22 +1,10 @@
 //! Times as people in a zone read them. Zones come from the record, so an unknown one is shown in UTC and named.
 
-use telcon_proto::line::{LocalMinute, Weekday};
+use telcon_proto::{
+    civil::MONTHS,
+    line::{LocalMinute, Weekday},
+};
 use tz::{DateTime, TimeZone, UtcDateTime};
-
-const MONTHS: [&str; 12] = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-];
 
 /// An IANA time zone.
 #[derive(Debug, Clone, PartialEq, Eq)]

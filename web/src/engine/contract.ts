@@ -1270,7 +1270,7 @@ export interface RoomSideView {
    */
   agrees_mode: boolean;
   /**
-   * Who acts for them; none where the party is there in person.
+   * The delegate who acts for them; none of a party that takes part in person.
    */
   by: Card | null;
   /**

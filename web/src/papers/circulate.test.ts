@@ -91,7 +91,7 @@ describe('a circulation', () => {
     expect(json).toContain(OTHER);
     expect(json).not.toContain(WORDS);
     const layout = await pdf();
-    expect((await papers()).memorandum_offset_seconds(JSON.stringify(issued.content.memorandum))).toBe(0);
+    expect((await papers()).memorandum_offset(JSON.stringify(issued.content.memorandum))).toBe(0);
     expect(layout.copy_sheet(json, 0)).toContain('Copy 1');
     expect((JSON.parse(layout.copy_lines(json, 0)) as string[][]).flat().join(' ')).toBe(OTHER);
     expect(new TextDecoder().decode(layout.copy_pdf(json, 0).slice(0, 5))).toBe('%PDF-');
@@ -107,7 +107,7 @@ describe('a circulation', () => {
 describe('a readout', () => {
   it('is published as it was approved, and a correction leaves the first in place', async () => {
     const { fake, documents } = await office();
-    const about = { office: 'office.example', language: 'en', title: 'Call with Norland', now_ms: NOW };
+    const about = { office: 'office.example', language: 'en', now_ms: NOW };
     const { document } = await documents.write(
       { kind: 'readout', state: 'draft', readers: [] },
       'readout',
@@ -118,7 +118,7 @@ describe('a readout', () => {
     await documents.follow(
       await open(),
       'readout',
-      with_draft((await open()).content, { ...says, paragraphs: ['They spoke.'] }),
+      with_draft((await open()).content, 'Call with Norland', { ...says, paragraphs: ['They spoke.'] }),
       { state: 'draft' },
     );
     await expect(publish_next(documents, await open(), about)).rejects.toThrow('approved is empty');
@@ -134,11 +134,16 @@ describe('a readout', () => {
     await approve();
     await publish_next(documents, await open(), about);
     expect(fake.published.size).toBe(1);
-    await documents.follow(await open(), 'readout', with_draft((await open()).content, { says: 'no_comment' }), {
-      state: 'draft',
-    });
+    await documents.follow(
+      await open(),
+      'readout',
+      with_draft((await open()).content, 'Corrected', { says: 'no_comment' }),
+      {
+        state: 'draft',
+      },
+    );
     await approve();
-    await publish_next(documents, await open(), { ...about, title: 'Corrected' });
+    await publish_next(documents, await open(), about);
     const [first, second] = (await open()).content.published;
     expect([first?.corrects, second?.corrects?.id]).toEqual([null, first?.id]);
     expect(fake.published.size).toBe(2);

@@ -1029,7 +1029,7 @@ export interface IssuedCopy {
   copy: IssuedTo;
   memorandum: Memorandum;
   /**
-   * What the reader is told before it is shown.
+   * The notice that the reader has to accept before the page shows the copy.
    */
   policy: string;
   /**
@@ -1435,7 +1435,7 @@ export interface ReadoutFile {
    */
   approved: Approved | null;
   /**
-   * The draft; none before it is begun.
+   * What the draft says; none before it is begun.
    */
   draft: Says | null;
   /**
@@ -1450,6 +1450,10 @@ export interface ReadoutFile {
    * When it was shown to the other side, and what they said; none if it was not.
    */
   shown_to_them: ShownTo | null;
+  /**
+   * The draft's headline; empty before it is begun. Files of the first builds had none.
+   */
+  title: string;
   /**
    * `VERSION`.
    */

@@ -11,7 +11,6 @@ import { papers } from '.';
 import type { Request, Schedule, Slot } from './contents';
 import {
   conflicts,
-  new_id,
   new_schedule,
   request_stands,
   request_step,
@@ -23,6 +22,7 @@ import {
   type ScheduleStep,
   type Stands,
 } from './plans';
+import { new_item } from './identifiers';
 
 /** One planned call: its request, its schedule, or both. The other side of a schedule may not read the request. */
 export interface Plan {
@@ -368,7 +368,7 @@ export class PlannedCalls {
   #by(): By {
     const you = this.around.view()?.you;
     if (!you) throw { code: 'office_unreachable' } satisfies Problem;
-    return { person: you.person, role: you.role, at_ms: this.around.now(), id: new_id() };
+    return { person: you.person, role: you.role, at_ms: this.around.now(), id: new_item() };
   }
 
   /** A step is taken again on the newest version if somebody else's overtook it: the rules say whether it still fits. */

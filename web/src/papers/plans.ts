@@ -3,6 +3,7 @@
 import type { DocumentState, Role } from '../engine/contract';
 import type { ExchangeKind, Schedule, Request, Slot, Verdict } from './contents';
 import { papers } from '.';
+import { new_item } from './identifiers';
 
 export type RequestStep =
   | { step: 'decide'; verdict: Verdict; reason: string }
@@ -40,9 +41,6 @@ export interface Next<T> {
 
 const json = JSON.stringify;
 
-/** A random identifier of something inside of a document. */
-export const new_id = (): string => crypto.randomUUID().replaceAll('-', '');
-
 export const request_step = async (request: Request, step: RequestStep, known: Known, by: By): Promise<Next<Request>> =>
   JSON.parse((await papers()).request_step(json(request), json(step), json(known), json(by))) as Next<Request>;
 
@@ -55,7 +53,7 @@ export const new_schedule = async (
   step: ScheduleStep,
   by: By,
 ): Promise<Next<Schedule>> =>
-  JSON.parse((await papers()).new_schedule(new_id(), title, json(places), json(step), json(by))) as Next<Schedule>;
+  JSON.parse((await papers()).new_schedule(new_item(), title, json(places), json(step), json(by))) as Next<Schedule>;
 
 export const schedule_step = async (
   schedule: Schedule,

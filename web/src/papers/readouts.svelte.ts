@@ -4,21 +4,19 @@
 import type { Documents, OpenDocument } from '../documents.svelte';
 import { papers } from '.';
 import type { Readout, ReadoutFile } from './contents';
+import { new_item } from './identifiers';
 
 export type ReadoutDocument = OpenDocument<ReadoutFile>;
 
 export const new_readout = (): ReadoutFile => ({
   version: 1,
+  title: '',
   draft: null,
   shown_to_them: null,
   approved: null,
   published: [],
   enquiries: [],
 });
-
-/** An identifier drawn at random. */
-export const random_id = (): string =>
-  [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, '0')).join('');
 
 /** Paragraphs of a text: an empty line begins one. */
 export const paragraphs_of = (text: string): string[] =>
@@ -28,19 +26,19 @@ export const paragraphs_of = (text: string): string[] =>
     .filter((one) => one !== '');
 
 /** Writes what a readout says: a change takes an approval with it. */
-export function with_draft(file: ReadoutFile, says: NonNullable<ReadoutFile['draft']>): ReadoutFile {
-  return { ...file, draft: says, approved: null };
+export function with_draft(file: ReadoutFile, title: string, says: NonNullable<ReadoutFile['draft']>): ReadoutFile {
+  return { ...file, title: title.trim(), draft: says, approved: null };
 }
 
-/** Publishes the approved draft: into its document first, then to everybody. */
+/** Publishes the approved draft, headline and all: into its document first, then to everybody. */
 export async function publish_next(
   documents: Documents,
   one: ReadoutDocument,
-  { office, language, title, now_ms }: { office: string; language: string; title: string; now_ms: number },
+  { office, language, now_ms }: { office: string; language: string; now_ms: number },
 ): Promise<void> {
   const rules = await papers();
   const next = JSON.parse(
-    rules.readout_next(JSON.stringify(one.content), random_id(), office, language, title, now_ms),
+    rules.readout_next(JSON.stringify(one.content), new_item(), office, language, now_ms),
   ) as Readout;
   const file: ReadoutFile = { ...one.content, published: [...one.content.published, next] };
   const { document } = await documents.follow(one, 'readout', file, { state: 'published' });

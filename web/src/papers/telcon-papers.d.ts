@@ -48,20 +48,9 @@ declare module 'telcon-papers' {
   export function circulation_recall(circulation: string, number: number, now_ms: number): string;
   /** Takes a `Colophon`; returns `IssuedCopy[]`. */
   export function circulation_issue(circulation: string, memorandum: string, colophon: string): string;
-  export function memorandum_offset_seconds(memorandum: string): number;
   export function readout_payload(readout: string): string;
   /** Takes a `ReadoutFile`; returns the `Readout` that is published next. */
-  export function readout_next(
-    file: string,
-    id: string,
-    office: string,
-    language: string,
-    title: string,
-    now_ms: number,
-  ): string;
-  export function readout_html(readout: string): string;
-  /** Returns `Enquiry[]`. */
-  export function readout_unanswered(file: string): string;
+  export function readout_next(file: string, id: string, office: string, language: string, now_ms: number): string;
   /** Takes a `Profile` and `Action[]`; returns a `Profile`. */
   export function profile_with_promises(profile: string, promises: string): string;
 }

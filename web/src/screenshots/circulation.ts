@@ -81,6 +81,7 @@ const registry: FakeDocument = {
 };
 const file: ReadoutFile = {
   version: 1,
+  title: 'Call with the Prime Minister of Norland',
   draft: { says: 'text', paragraphs: ['The President spoke with the Prime Minister of Norland today.', 'They spoke about grain.'] },
   shown_to_them: { at_ms: NOW - DAY, answer: 'No objection.' },
   approved: { by: president.person, at_ms: NOW - 3_600_000 },

@@ -2,7 +2,7 @@
 //!
 //! Nobody but its members knows of it: they agree in messages of the group, each of which counts for the side of the person whose
 //! certificate signed it. The principals' devices join as members that neither send nor play sound, until a principal of each side is
-//! a member and receives; every device decides that by itself from the verified members.
+//! a member and receives. Each device decides this from the verified members, not from what the server says.
 
 pub mod view;
 
@@ -283,8 +283,8 @@ impl GreenRoom {
         Some((opened, statement))
     }
 
-    /// A member stated something. Only what a member says of its own side counts, and only what is newer than all that the side said:
-    /// the server may deliver messages late.
+    /// A member sent a statement. It counts for the member's own side only, and only with a higher revision than every earlier one of that side:
+    /// the server may reorder messages.
     pub(super) fn on_statement(
         &mut self,
         from: Option<Seat>,
@@ -389,8 +389,8 @@ impl GreenRoom {
         self.together_since_ms.filter(|_| self.is_preparing()).map(|since_ms| since_ms + TOGETHER_MS)
     }
 
-    /// Whether a device neither sends nor plays sound: a principal's, until the other one is there too. One that does not know yet
-    /// whether the call is prepared waits as well: the server could withhold the message that says so.
+    /// Whether a device neither sends nor plays sound: a principal's, until the other principal is a member too. A device that has not
+    /// learned whether the call is prepared waits as well, because the server could withhold the message that says so.
     pub(super) fn waits(&self, seat: Option<Seat>, parties: &[RoomParty; 2]) -> bool {
         let Some(Seat { side, in_person: true }) = seat else { return false };
         if self.speaks_now || self.connected_ms.is_some() || parties[side].delegate.is_none() {

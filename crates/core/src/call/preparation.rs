@@ -132,7 +132,7 @@ impl Session {
             self.announce_place(context);
         }
         self.settle_room(context);
-        // After a reload the others still show what this device stated before it: it states anew what it knows, which is nothing.
+        // After a reload this device has lost its side's statement, which the others still show: an empty one replaces it.
         let states = mine.filter(|seat| !seat.in_person || parties[seat.side].delegate.is_none());
         if let Some(seat) = states
             && change == Change::Opened

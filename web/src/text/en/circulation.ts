@@ -66,6 +66,7 @@ export const circulation = {
   },
   readout: {
     heading: 'Readout',
+    discard: 'Do not save',
     write: 'Write a readout',
     title: 'Headline',
     says: 'What the office says in public',

@@ -66,6 +66,7 @@ export const circulation: Text['circulation'] = {
   },
   readout: {
     heading: 'Communiqué',
+    discard: 'Ne pas enregistrer',
     write: 'Écrire un communiqué',
     title: 'Titre',
     says: 'Ce que votre service dit en public',

@@ -40,7 +40,7 @@ use telcon_papers::{
     notes::Notes,
     plain::sheet,
     profile::{PastCall, Profile},
-    readout::{Approved, Readout, ReadoutFile, ReadoutType, Says},
+    readout::{Approved, ReadoutFile, Says},
     schedule::Place,
     trace::{Lines, Material, trace},
 };
@@ -416,7 +416,7 @@ async fn new_device(cast: &Cast<'_>, reader: &Person, copy: DocumentId) -> anyho
     until(&tablet, "the new device to sign in", |view| view.token.is_some() && view.caught_up).await?;
     let tablet = Person { card: reader.card.clone(), endpoint: tablet, server: cast.server.to_owned() };
     if tablet.documents().read(copy).await.is_ok() {
-        bail!("a copy from before opened on a new device by itself");
+        bail!("a new device opened a copy that nobody had sealed again for it");
     }
     let begun = Instant::now();
     while reader.documents().seal_all_again().await? == 0 {
@@ -446,7 +446,8 @@ pub(super) async fn readout(
     };
     let mut file = ReadoutFile {
         version: 1,
-        draft: Some(says.clone()),
+        title: format!("Call with {}", cast.counterpart.card.name),
+        draft: Some(says),
         shown_to_them: None,
         approved: None,
         published: Vec::new(),
@@ -472,17 +473,7 @@ pub(super) async fn readout(
         .await?;
     report
         .step("it is published with a signature that stock tools check: readout.html, readout.jws", async {
-            let readout = Readout {
-                version: 1,
-                kind: ReadoutType::TelconReadout,
-                id: item()?,
-                office: chief.card.office.clone(),
-                published_ms: now_ms(),
-                language: "en".to_owned(),
-                title: format!("Call with {}", cast.counterpart.card.name),
-                says,
-                corrects: None,
-            };
+            let readout = file.next(item()?, chief.card.office.clone(), "en", now_ms())?;
             let payload = readout.payload()?;
             let signed = payload.clone();
             let sign = move |engine: &mut telcon_core::Engine, _| {

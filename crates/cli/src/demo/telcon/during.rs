@@ -171,7 +171,7 @@ pub(super) async fn call(cast: &mut Cast<'_>, report: &mut Report, told: &mut To
             for (endpoint, said) in [(chief, ours), (counterpart, theirs)] {
                 endpoint.command(UserCommand::GreenRoom(Box::new(RoomSaid { ready: true, ..said })));
             }
-            // The desk's device asks the President by itself then.
+            // The desk's device then asks the President's, without a press.
             let asks = |view: &View| view.notices.iter().any(|notice| notice.asks_until_ms.is_some());
             until(president, "the ring to the prepared call", asks).await
         })

@@ -21,7 +21,7 @@ pub enum RoomSide {
 pub struct RoomSideView {
     /// The party.
     pub principal: Option<Card>,
-    /// Who acts for them; none where the party is there in person.
+    /// The delegate who acts for them; none of a party that takes part in person.
     pub by: Option<Card>,
     /// Whether the party is in the call.
     pub here: bool,
