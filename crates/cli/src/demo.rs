@@ -8,7 +8,7 @@ use crate::{
     archive,
     call::{WavSink, read_speech, record_mode_name},
     custodian, device,
-    note::{DetectOr, NoteArgs, RunningNoteTaker, start_note_taker},
+    note::{RunningNoteTaker, start_note_taker},
     office, registrar,
     secret::PassphraseArgs,
     serve::{self, Serving},
@@ -248,17 +248,7 @@ async fn demonstrate(args: DemoArgs) -> anyhow::Result<()> {
             step(format!("enrolled a device of {}; its certificate is in the log", card.name));
         }
     }
-    let note_taker = start_note_taker(&NoteArgs {
-        device: data.join("devices/note-taker.json"),
-        server: server.clone(),
-        spool: data.join("note-taker/spool"),
-        custodians: data.join("custodians.txt"),
-        asr_model: args.asr_model.clone(),
-        asr_final_model: None,
-        language: DetectOr::default(),
-        speaker_language: Vec::new(),
-    })
-    .await?;
+    let note_taker = start_note_taker(&shared::note_args(&data, &server, args.asr_model.clone())).await?;
     let report = run_call(&args, &data, &server, note_taker, &cast).await;
     let (report, note_taker) = match report {
         Ok(done) => done,

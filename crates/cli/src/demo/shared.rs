@@ -4,6 +4,7 @@ use super::{DemoArgs, STEP_TIMEOUT, endpoint_with, state, step, until};
 use crate::{
     archive, device,
     new_office::{NewOffice, create_office},
+    note::{DetectOr, NoteArgs},
     office, serve,
     store::{private_dir, random, write_secret},
 };
@@ -381,4 +382,18 @@ pub(super) fn entries(data: &Path) -> anyhow::Result<Vec<Value>> {
         found.push(json!({ "index": index, "entry": entry }));
     })?;
     Ok(found)
+}
+
+/// The note-taker of a demonstration's office.
+pub(super) fn note_args(data: &Path, server: &str, asr_model: Option<PathBuf>) -> NoteArgs {
+    NoteArgs {
+        device: data.join("devices/note-taker.json"),
+        server: server.to_owned(),
+        spool: data.join("note-taker/spool"),
+        custodians: data.join("custodians.txt"),
+        asr_model,
+        asr_final_model: None,
+        language: DetectOr::default(),
+        speaker_language: Vec::new(),
+    }
 }

@@ -11,13 +11,13 @@ use self::{
 };
 use super::{
     DemoArgs, SPEECH_A, SPEECH_B, endpoint_with,
-    shared::{LineGiver, Report, bind_line, data_dir, enrol, finish, in_new_office},
+    shared::{LineGiver, Report, bind_line, data_dir, enrol, finish, in_new_office, note_args},
     speech_or_fixture, until,
 };
 use crate::{
     call::{WavSink, read_speech},
     custodian,
-    note::{DetectOr, NoteArgs, RunningNoteTaker, start_note_taker},
+    note::{RunningNoteTaker, start_note_taker},
     office,
     store::{private_dir, random},
 };
@@ -197,17 +197,7 @@ async fn gather<'a>(args: &DemoArgs, data: &'a Path, out: &'a Path, server: &'a 
     let holder = bind_line(&giver, &given, data, president.id(), device).await?;
     let line = LineId::of_offer(given.invitation);
     let card = giver.line(line).await?.line.holder;
-    let note_taker = start_note_taker(&NoteArgs {
-        device: data.join("devices/note-taker.json"),
-        server: server.to_owned(),
-        spool: data.join("note-taker/spool"),
-        custodians: data.join("custodians.txt"),
-        asr_model: args.asr_model.clone(),
-        asr_final_model: None,
-        language: DetectOr::default(),
-        speaker_language: Vec::new(),
-    })
-    .await?;
+    let note_taker = start_note_taker(&note_args(data, server, args.asr_model.clone())).await?;
     let custodians = custodian::custodians(&data.join("custodians.txt"))?;
     Ok(Cast {
         data,
