@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { shown_message } from './push_message';
+import { replaced_tag, shown_message } from './push_message';
 import { alert_kinds as en_kinds } from './text/en/alert_kinds';
 import { push as en } from './text/en/push';
 import { alert_kinds as fr_kinds } from './text/fr/alert_kinds';
@@ -64,6 +64,20 @@ describe('a push message about a ring', () => {
     });
     expect(shown(over({ missed: false }))).toMatchObject({ title: 'The call is over', leads: 'page', ring: 'over' });
     expect(shown(over()).tag).toBe(shown(rings()).tag);
+  });
+
+  it('asks a principal to a call apart from its ring, until it is too late', () => {
+    const asked = rings({ about: 'asked' });
+    expect(shown(asked)).toMatchObject({
+      title: 'Your office asks you to a call',
+      tag: `asked-${CALL}`,
+      ring: 'rings',
+    });
+    expect(shown(asked, EN, NOW + 45_000 + 60_001)).toMatchObject({ title: 'The call is over', ring: 'over' });
+    expect(replaced_tag(shown(over({ missed: false })))).toBe(shown(asked).tag);
+    expect(replaced_tag(shown(asked))).toBe(null);
+    expect(replaced_tag(shown(rings()))).toBe(null);
+    expect(replaced_tag(shown(alert()))).toBe(null);
   });
 
   it('that a push service held back does not ring, whatever the clocks differ by', () => {

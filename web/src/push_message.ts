@@ -28,6 +28,13 @@ export interface Shown {
 /** The texts that the worker has, in one language. */
 export type PushTexts = (typeof push)['shown'] & { kinds: typeof alert_kinds };
 
+/** Tag of the notification that asks a principal to this call. It is not the ring's, which may have been answered for them. */
+const asked_tag = (call: string) => `asked-${call}`;
+
+/** Tag of the notification that has no purpose any more once this one is shown, if there is such a one. */
+export const replaced_tag = (shown: Shown): string | null =>
+  shown.ring === 'over' && shown.tag.startsWith('ring-') ? asked_tag(shown.tag.slice('ring-'.length)) : null;
+
 /** `text`: the content of the message, `null` without one. Whatever this version does not know leads to the page. */
 export function shown_message(text: string | null, texts: PushTexts, now: number): Shown {
   const message = parsed(text);
@@ -53,6 +60,15 @@ function ring({ about, call, until_ms, missed }: Fields, texts: PushTexts, now: 
     leads: is_missed ? 'calls' : 'page',
     ring: 'over',
   });
+  if (about === 'asked' && is_count(until_ms)) {
+    const waits = now <= until_ms + CLOCK_TOLERANCE_MS;
+    return {
+      ...(waits ? texts.asked : texts.over),
+      tag: asked_tag(call),
+      leads: 'page',
+      ring: waits ? 'rings' : 'over',
+    };
+  }
   if (about === 'ring' && is_count(until_ms)) {
     // A push service that holds a ring back cannot make it ring.
     if (now > until_ms + CLOCK_TOLERANCE_MS) return over(true);

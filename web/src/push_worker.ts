@@ -1,7 +1,7 @@
 // The service worker. It shows push messages and opens the page; it keeps nothing, fetches nothing and answers no requests of the
 // page.
 
-import { shown_message, type Leads, type PushTexts, type Shown } from './push_message';
+import { replaced_tag, shown_message, type Leads, type PushTexts, type Shown } from './push_message';
 import { alert_kinds as en_kinds } from './text/en/alert_kinds';
 import { push as en } from './text/en/push';
 import { alert_kinds as fr_kinds } from './text/fr/alert_kinds';
@@ -44,7 +44,10 @@ worker.addEventListener('notificationclick', (event) => {
   event.waitUntil(open_page(data?.leads ?? 'page'));
 });
 
-async function show({ title, body, tag, leads, ring }: Shown): Promise<void> {
+async function show(shown: Shown): Promise<void> {
+  const { title, body, tag, leads, ring } = shown;
+  const replaced = replaced_tag(shown);
+  if (replaced) for (const before of await worker.registration.getNotifications({ tag: replaced })) before.close();
   const options: Options = { body, tag, lang: texts.language, icon: '/icon-192.png', data: { leads, ring } };
   if (ring === 'over') options.silent = true;
   if (ring === 'rings') {

@@ -72,7 +72,14 @@ pub enum PushAbout {
         /// ring any more.
         until_ms: u64,
     },
-    /// A ring that the device was sent is over: this replaces it.
+    /// Who acts for this device's person asks them to a call that is live.
+    Asked {
+        /// The call.
+        call: CallId,
+        /// Until when it is worth interrupting a person for it, milliseconds since 1970 UTC.
+        until_ms: u64,
+    },
+    /// A ring that the device was sent is over, or nobody waits for the person who was asked to the call: this replaces it.
     RingOver {
         /// The call.
         call: CallId,
@@ -86,7 +93,7 @@ impl PushAbout {
     pub fn call(self) -> Option<CallId> {
         match self {
             Self::Alert { .. } => None,
-            Self::Ring { call, .. } | Self::RingOver { call, .. } => Some(call),
+            Self::Ring { call, .. } | Self::Asked { call, .. } | Self::RingOver { call, .. } => Some(call),
         }
     }
 }
@@ -116,6 +123,10 @@ mod tests {
             (
                 PushAbout::Ring { call, until_ms: 9 },
                 r#""about":"ring","call":"cacacacacacacacacacacacacacacaca","until_ms":9}"#,
+            ),
+            (
+                PushAbout::Asked { call, until_ms: 9 },
+                r#""about":"asked","call":"cacacacacacacacacacacacacacacaca","until_ms":9}"#,
             ),
             (
                 PushAbout::RingOver { call, missed: true },

@@ -398,6 +398,14 @@ export type PushMessage1 =
       until_ms: number;
     }
   | {
+      about: 'asked';
+      call: CallId;
+      /**
+       * Until when it is worth interrupting a person for it, milliseconds since 1970 UTC.
+       */
+      until_ms: number;
+    }
+  | {
       about: 'ring_over';
       call: CallId;
       /**

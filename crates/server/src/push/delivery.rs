@@ -188,6 +188,7 @@ fn topic(about: PushAbout, keys: &BrowserKeys) -> String {
     let digest = match about {
         PushAbout::Alert { entry, .. } => digest.chain_update(entry.to_be_bytes()),
         PushAbout::Ring { call, .. } | PushAbout::RingOver { call, .. } => digest.chain_update(call.as_bytes()),
+        PushAbout::Asked { call, .. } => digest.chain_update(b"asked").chain_update(call.as_bytes()),
     };
     URL_SAFE_NO_PAD.encode(&digest.finalize()[..TOPIC_BYTES])
 }
@@ -426,6 +427,7 @@ mod tests {
         let abouts = [
             PushAbout::Alert { kind: AlertKind::LogForked, entry: u64::MAX },
             PushAbout::Ring { call, until_ms: u64::MAX },
+            PushAbout::Asked { call, until_ms: u64::MAX },
             PushAbout::RingOver { call, missed: true },
             PushAbout::RingOver { call, missed: false },
         ];
@@ -433,6 +435,6 @@ mod tests {
             let content = serde_json::to_vec(&PushMessage::from(about)).unwrap();
             keys(1).encrypt(&content).unwrap().len()
         });
-        assert_eq!(sizes, [sizes[0]; 4]);
+        assert_eq!(sizes, [sizes[0]; 5]);
     }
 }

@@ -101,9 +101,9 @@ struct Waiting {
 }
 
 impl Message {
-    /// Whether it is about a ring, and nothing was tried yet.
+    /// Whether somebody waits for its person, and nothing was tried yet.
     fn is_new_ring(&self) -> bool {
-        !self.attempted && matches!(self.push.about, PushAbout::Ring { .. })
+        !self.attempted && matches!(self.push.about, PushAbout::Ring { .. } | PushAbout::Asked { .. })
     }
 }
 
@@ -131,9 +131,12 @@ impl Waiting {
         }
     }
 
-    /// Sends the ring of this call no more. Returns whether its push service cannot have heard of it.
+    /// Sends the ring of this call, or that somebody is asked to it, no more. Returns whether its push service cannot have heard of it.
     fn withdraw_ring(&mut self, call: CallId) -> bool {
-        let is_ring = |push: &Push| matches!(push.about, PushAbout::Ring { call: of, .. } if of == call);
+        let is_ring = |push: &Push| match push.about {
+            PushAbout::Ring { call: of, .. } | PushAbout::Asked { call: of, .. } => of == call,
+            PushAbout::Alert { .. } | PushAbout::RingOver { .. } => false,
+        };
         if let Some(attempt) = self.under_way.as_mut().filter(|attempt| is_ring(&attempt.push)) {
             attempt.withdrawn = true;
             return false;
@@ -176,7 +179,7 @@ impl Queue {
             }
             PushCommand::Send(push) => match push.about {
                 PushAbout::Alert { .. } => self.alerts.send(*push),
-                PushAbout::Ring { .. } | PushAbout::RingOver { .. } => self.rings.send(*push),
+                PushAbout::Ring { .. } | PushAbout::Asked { .. } | PushAbout::RingOver { .. } => self.rings.send(*push),
             },
         }
     }
@@ -249,7 +252,7 @@ impl Lane {
         let message = Message { push, attempted: false };
         match message.push.about {
             PushAbout::Alert { .. } => waiting.messages.push_back(message),
-            PushAbout::Ring { .. } => {
+            PushAbout::Ring { .. } | PushAbout::Asked { .. } => {
                 // It is tried at once, whatever failed before, and before what tells of rings that are over.
                 (waiting.failures, waiting.not_before_ms) = (0, 0);
                 waiting.messages.push_front(message);

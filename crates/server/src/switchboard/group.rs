@@ -142,6 +142,7 @@ impl Call {
         }
         self.note_taken_over(&handshake.adds, &context.directory);
         self.note_continued(&handshake.adds, &context.directory);
+        self.end_asking(&handshake.adds, context, now_ms);
         for device in &handshake.adds {
             self.leaving.remove(device);
             self.waiting.retain(|w| w.ask.device != *device);

@@ -68,6 +68,17 @@ impl Call {
         of.person == card.person && !card.place && !bound
     }
 
+    /// Principals who were asked to the call and have joined it: their closed pages are told that nothing waits for them any more.
+    pub fn end_asking(&mut self, joined: &[DeviceId], context: &mut Context, now_ms: u64) {
+        let card = |device| context.directory.card(device).map(|card| card.person);
+        let people: BTreeSet<_> =
+            joined.iter().filter_map(card).filter(|person| self.moves.asked.contains_key(person)).collect();
+        for person in people {
+            self.moves.asked.remove(&person);
+            self.end_notifications_of(person, context, now_ms);
+        }
+    }
+
     /// Devices joined: those of a party beside its first one are counted as the party's.
     pub fn note_continued(&mut self, joined: &[DeviceId], directory: &Directory) {
         for side in SIDES {
@@ -83,9 +94,6 @@ impl Call {
         }
         for device in joined {
             self.moves.told.remove(device);
-            if let Some(card) = directory.card(device) {
-                self.moves.asked.remove(&card.person);
-            }
         }
     }
 
@@ -156,6 +164,7 @@ impl Call {
         }
         for principal in principals {
             self.moves.asked.insert(principal, now_ms);
+            self.notify_asked(principal, context, now_ms);
         }
         self.notify_staff();
     }

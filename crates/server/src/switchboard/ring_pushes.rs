@@ -15,7 +15,7 @@ use crate::{
     },
     store::{PushWrite, RingPushRow, Stage, Write},
 };
-use telcon_proto::{CallId, DeviceId, Ended, PersonId, push::PushAbout};
+use telcon_proto::{CallId, DeviceId, Ended, PersonId, limits::RING_TIMEOUT_MS, push::PushAbout};
 
 /// Whether a ring that ended in this way without an answer was missed: nobody who was rung decided it.
 pub(super) fn is_missed(how: Ended) -> bool {
@@ -64,6 +64,25 @@ impl Call {
     pub(super) fn notify_unless_shown(&mut self, context: &Context, now_ms: u64) {
         if self.ringing.iter().any(|device| context.push.get(device).is_some()) {
             self.notify_ms = Some(now_ms + NOTIFIED_UNLESS_SHOWN_MS);
+        }
+    }
+
+    /// Notifies the subscribed devices of a principal who is asked to this call while their page is closed. Opened, the page shows the
+    /// call.
+    pub(super) fn notify_asked(&mut self, principal: PersonId, context: &mut Context, now_ms: u64) {
+        let until_ms = now_ms + RING_TIMEOUT_MS;
+        let about = PushAbout::Asked { call: self.row.call, until_ms };
+        let closed: Vec<DeviceId> = context
+            .directory
+            .notifiable_devices_of(principal)
+            .filter(|device| !self.concerns(device))
+            .take(MAX_DEVICES_NOTIFIED_OF_A_RING)
+            .collect();
+        for device in closed {
+            if context.push_to(device, about, until_ms) {
+                context.write_push(PushWrite::Ring(self.row.call, device, until_ms));
+                self.notified.insert(device, false);
+            }
         }
     }
 
@@ -187,7 +206,7 @@ impl Switchboard {
     /// The push service took a message about a ring, or it is of no use any more.
     pub(super) fn ring_pushed(&mut self, device: DeviceId, about: PushAbout) {
         match about {
-            PushAbout::Ring { call, .. } => {
+            PushAbout::Ring { call, .. } | PushAbout::Asked { call, .. } => {
                 if let Some(call) = self.calls.get_mut(&call) {
                     call.ring_taken(device, &mut self.context);
                 }

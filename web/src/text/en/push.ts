@@ -35,6 +35,7 @@ export const push = {
     see: 'See who rings',
     later: 'Not now',
     missed: { title: 'You missed a call', body: 'Open Telcon to see who rang.' },
+    asked: { title: 'Your office asks you to a call', body: 'Open Telcon to see who is in it and take over.' },
     over: { title: 'The call is over', body: 'It was answered or declined.' },
     other_title: 'Telcon',
     /** Of a message that this version does not know. */

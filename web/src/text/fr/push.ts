@@ -34,6 +34,10 @@ export const push: typeof en = {
     see: 'Voir qui appelle',
     later: 'Pas maintenant',
     missed: { title: 'Appel manqué', body: 'Ouvrez Telcon pour voir qui a appelé.' },
+    asked: {
+      title: 'Votre cabinet vous attend dans un appel',
+      body: 'Ouvrez Telcon pour voir qui y participe et prendre la suite.',
+    },
     over: { title: 'L’appel est terminé', body: 'Quelqu’un y a répondu ou l’a refusé.' },
     other_title: 'Telcon',
     other: 'Ouvrez Telcon',

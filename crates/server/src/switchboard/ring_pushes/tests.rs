@@ -255,6 +255,57 @@ fn who_may_answer_for_the_callee_is_notified_too_and_cannot_end_the_ring_by_decl
     assert_eq!(pushed(&mut office), [], "both pages are open");
 }
 
+/// The delegate answers for the callee and is added to the call; then hands it over to them.
+fn handed_over(office: &mut Office) {
+    delegate(office, 40);
+    office.connect(40, DELEGATE);
+    ring(office);
+    show(office, 40);
+    answer(office, 40);
+    commit(office, 0, DELEGATE);
+    office.done.clear();
+    office.send(40, ClientMessage::HandOver { call: CALL });
+}
+
+/// The caller's device adds one to the call.
+fn commit(office: &mut Office, epoch: u64, added: DeviceId) {
+    let (commit, welcome) = (Blob(b"c".to_vec()), Some(Blob(b"w".to_vec())));
+    office.send(20, ClientMessage::Commit { call: CALL, epoch, commit, welcome, adds: vec![added], removes: vec![] });
+}
+
+#[test]
+fn a_principal_who_is_asked_to_a_call_is_notified_on_closed_pages_until_they_come_or_it_ends() {
+    for comes in [true, false] {
+        let mut office = subscribed();
+        handed_over(&mut office);
+        let until_ms = office.now + RING_TIMEOUT_MS;
+        let asked = PushAbout::Asked { call: CALL, until_ms };
+        assert_eq!(pushed(&mut office), [(CALLEE, asked, until_ms)]);
+        settled(&mut office, CALLEE, asked);
+        if comes {
+            office.connect(31, OTHER);
+            office.send(31, ClientMessage::AskJoin { call: CALL, key_package: Blob(b"kp".to_vec()) });
+            commit(&mut office, 1, OTHER);
+        } else {
+            office.send(20, ClientMessage::HangUp { call: CALL, failed: false });
+        }
+        let sent: Vec<_> = pushed(&mut office).into_iter().map(|(device, about, _)| (device, about)).collect();
+        assert_eq!(sent, [(CALLEE, over(false))], "comes: {comes}");
+        settled(&mut office, CALLEE, over(false));
+        assert_eq!(office.store.load().unwrap().ring_pushes, [], "nothing is left to tell");
+    }
+}
+
+#[test]
+fn after_a_restart_a_device_that_was_asked_to_a_call_is_told_that_nobody_waits() {
+    let mut office = subscribed();
+    handed_over(&mut office);
+    office.done.clear();
+    office.restart();
+    let sent: Vec<_> = pushed(&mut office).into_iter().map(|(device, about, _)| (device, about)).collect();
+    assert_eq!(sent, [(CALLEE, over(false))], "that somebody asked is not stored");
+}
+
 #[test]
 fn a_ring_that_is_handed_to_the_office_is_over_for_the_person_rung_and_notifies_who_may_answer() {
     let mut office = office();
