@@ -71,6 +71,18 @@ after(async () => {
   await office?.close();
 });
 
+test('a counterpart whom the office enrolled is found by name, and given a line without a link', async () => {
+  const chancellor = await enrolled('The Chancellor', 'Counterpart', 'Nobody yet');
+  await president.getByRole('button', { name: 'Give a line' }).click();
+  await president.getByLabel('Name or title').fill('The Chancellor');
+  await president.getByLabel('Office or organisation').fill('Office of the President');
+  await president.getByRole('button', { name: 'Give it to this person now' }).click();
+  await chancellor.getByRole('heading', { name: 'The President' }).waitFor();
+  await chancellor.getByRole('button', { name: 'Ring The President' }).and(chancellor.locator(':enabled')).waitFor();
+  await home();
+  await president.getByRole('button', { name: 'Ring The Chancellor' }).and(president.locator(':enabled')).waitFor();
+});
+
 test('a principal gives a line with a name, an office and two presses', async () => {
   friction.begin();
   link = await give('The President of Norland', 'Chancellery of Norland');
@@ -112,8 +124,8 @@ test('whoever opens it first takes it, learns no name before it is confirmed, an
 
 test('the list says who holds it, and the holder sees nobody else', async () => {
   await president.getByRole('heading', { name: 'Who can reach me' }).waitFor();
-  await president.getByText('One line is in use.').waitFor();
-  await president.getByText('Rings me').waitFor();
+  await president.getByText('2 lines are in use.').waitFor();
+  await president.getByText('Rings me').first().waitFor();
   const people = await holder.evaluate(() => window.telcon.view.people.map((one) => one.name));
   assert.deepEqual(people, ['The President']);
 });

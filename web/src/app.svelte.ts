@@ -50,7 +50,7 @@ import type { RoomSaid } from './view/green_room';
 import { failed, needs_reading, type Loadable } from './view/loadable';
 import { is_pending } from './view/records';
 import { remember, resume, type RememberedCall, type ShownView } from './view/resume';
-import { wanted_name } from './view/people';
+import { MIN_SEARCH_CHARS, wanted_name } from './view/people';
 import {
   fragment_of,
   lists_calls,
@@ -499,9 +499,18 @@ export class App {
 
   /** Asks the office for the people whom the search names, where the list does not have everybody, once typing pauses. */
   find_people(): void {
+    this.#find(() => this.view && wanted_name(this.view, this.query));
+  }
+
+  /** The same for a person of whom a line is to be given: they may be enrolled already. */
+  find_holder(name: string): void {
+    this.#find(() => (name.trim().length >= MIN_SEARCH_CHARS ? name.trim() : null));
+  }
+
+  #find(wanted: () => string | null): void {
     clearTimeout(this.#search_timer);
     this.#search_timer = setTimeout(() => {
-      const name = this.view && wanted_name(this.view, this.query);
+      const name = wanted();
       if (name) this.host().command({ type: 'find_people', name });
     }, SEARCH_DELAY_MS);
   }

@@ -22,4 +22,7 @@ pub struct Contact {
     /// The line between them and the device's person, or the principal for whom that person rings, where the charter demands one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub line: Option<Box<ContactLine>>,
+    /// They cannot be rung before the device's person gives them a line. Only principals find such people.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub needs_line: bool,
 }

@@ -739,6 +739,11 @@ async fn a_counterpart_without_a_line_finds_and_rings_nobody() {
     // The principal does not ring them either.
     giver.client.send(&ring(&office, &giver.device, counterpart.person(), call(2), None)).await;
     assert!(refused(&mut giver.client).await.1.contains("over a line"));
+    // The principal finds them, to give them a line.
+    giver.client.send(&C::FindPeople { name: "secretperson".into() }).await;
+    let shown = giver.client.until(found).await;
+    let known = shown.iter().find(|contact| contact.card == counterpart.card).expect("the principal finds them");
+    assert!(known.needs_line && known.line.is_none());
     // A line to a person whom registrars enrolled is for all of their devices.
     let line = Line {
         office: office.anchor.domain().clone(),
@@ -756,6 +761,8 @@ async fn a_counterpart_without_a_line_finds_and_rings_nobody() {
     let statement = sign_line(&giver.device.key, &giver.device.chain, &line);
     giver.client.send(&C::SignLine { statement: statement.clone() }).await;
     lines_changed(&mut giver.client).await;
+    let now = giver.client.until(found).await;
+    assert!(now.iter().any(|contact| contact.card == counterpart.card && !contact.needs_line));
     let shown = client.until(found).await;
     assert_eq!(shown[0].card, giver.device.card);
     let over = shown[0].line.as_ref().unwrap().over;

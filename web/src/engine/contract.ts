@@ -1514,6 +1514,10 @@ export interface Contact {
    */
   name: string;
   /**
+   * They cannot be rung before the device's person gives them a line. Only principals find such people.
+   */
+  needs_line?: boolean;
+  /**
    * Whether none of their devices is connected, and the office can notify one of a ring by a push message (`push`).
    */
   notified?: boolean;

@@ -403,8 +403,10 @@ export function contact_words(
   zone: string,
 ): ContactWords | null {
   const { line } = contact;
-  if (!line || role === undefined) return null;
   const texts = t().lines.contact;
+  if (contact.needs_line === true)
+    return { words: texts.needs_line, level: 'quiet', shape: 'no', may_ring: false, never_rings: true };
+  if (!line || role === undefined) return null;
   const holds = holds_lines(role);
   const plain = { level: 'quiet', shape: REACH_SHAPES[line.terms.reach], may_ring: true, never_rings: false } as const;
   const stopped = stopped_words(effective_state(line.state, line.terms, now), holds);

@@ -39,6 +39,12 @@ describe('people', () => {
     expect(states.get(norland.person)).toEqual(['Offline', false]);
   });
 
+  it('who need a line before they can be rung have no ring button, and say so', () => {
+    const people: Contact[] = [{ ...norland, reachable: true, needs_line: true }];
+    const [row] = people_screen(view({ people }), new Set(), '', NOW, HERE).others;
+    expect(row).toMatchObject({ can_ring: false, never_rings: true, line: { words: 'Give them a line to ring them' } });
+  });
+
   it('are found by the office where the list does not have everybody', () => {
     expect(people_screen(view({ people_more: true }), new Set(), '', NOW, HERE).search).toBe(true);
     expect(wanted_name(view({ people_more: true }), ' no ')).toBe('no');

@@ -148,8 +148,11 @@ export function promises_due(view: View, open: readonly CallPromise[], now: numb
 /** What the office is to be asked for, where the list does not have everybody: two letters or more. */
 export function wanted_name(view: View, query: string): string | null {
   const name = query.trim();
-  return view.people_more && view.phase === 'ready' && name.length >= 2 ? name : null;
+  return view.people_more && view.phase === 'ready' && name.length >= MIN_SEARCH_CHARS ? name : null;
 }
+
+/** With less, the office would find half of its people. */
+export const MIN_SEARCH_CHARS = 2;
 
 /** Whether each word of the query is a prefix of a word of the row. */
 function matches(row: PersonRow, query: string): boolean {

@@ -217,7 +217,14 @@ impl Office {
             let content = line.content();
             Box::new(ContactLine { over: line.over(), state: content.state, terms: content.terms.clone() })
         });
-        let contact = Contact { card: card.clone(), reachable: true, recovered_ms: None, line, notified: false };
+        let contact = Contact {
+            card: card.clone(),
+            reachable: true,
+            recovered_ms: None,
+            line,
+            notified: false,
+            needs_line: false,
+        };
         engine.handle(NOW, ServerMessage::PeopleChanged { changed: vec![contact], removed: Vec::new() });
         outputs(engine);
     }

@@ -24,7 +24,7 @@ use telcon_proto::{
     Card, PersonId, Role, ServerMessage,
     contact::Contact,
     line::{ContactLine, Rings},
-    policy::{ROLES, may_ring},
+    policy::{Action, ROLES, allows, may_ring},
 };
 
 /// Most people with a matching word that a search examines.
@@ -88,8 +88,26 @@ impl ListViewer {
     }
 
     fn contact(&self, person: PersonId, known: &Known<'_>) -> Option<Contact> {
-        let contact = known.directory.contact(person)?;
-        Some(Contact { line: self.line(person, known).map(Box::new), ..contact })
+        Some(self.with_line(known.directory.contact(person)?, known))
+    }
+
+    /// A person of the directory as this viewer sees them.
+    fn with_line(&self, contact: Contact, known: &Known<'_>) -> Contact {
+        let line = self.line(contact.card.person, known).map(Box::new);
+        let needs_line = line.is_none() && !self.sees_all(contact.card.role, known.rings);
+        Contact { line, needs_line, ..contact }
+    }
+
+    /// Whether they find people of a role, who need a line first, in order to give them one.
+    fn gives_lines_to(&self, other: Role, rings: Rings) -> bool {
+        rings == Rings::OverLines && allows(self.role, Action::GiveLines) && allows(other, Action::HoldLines)
+    }
+
+    /// Whether they may find a person: without a line, only whom the office enrolled.
+    fn may_find(&self, card: &Card, known: &Known<'_>) -> bool {
+        self.sees_all(card.role, known.rings)
+            || self.line(card.person, known).is_some()
+            || known.directory.is_enrolled_by_office(card.person)
     }
 }
 
@@ -266,7 +284,7 @@ impl Contacts {
         }
     }
 
-    /// Searches people whom the connection may ring by prefixes of words. Subscribes it to the results until its next
+    /// Searches people whom the connection may ring, or give a line, by prefixes of words. Subscribes it to the results until its next
     /// search. None if the connection has no list.
     ///
     /// # Errors
@@ -289,7 +307,7 @@ impl Contacts {
         let longest = wanted.iter().max_by_key(|word| word.len()).map(|word| word.as_str());
         let of_role = ROLES
             .into_iter()
-            .filter(|other| viewer.sees_all(*other, rings))
+            .filter(|other| viewer.sees_all(*other, rings) || viewer.gives_lines_to(*other, rings))
             .filter_map(|other| self.by_word.get(&other));
         let candidates = longest.into_iter().flat_map(|start| {
             let from = (Box::from(start), PersonId::from_bytes([0; 16]));
@@ -310,7 +328,8 @@ impl Contacts {
             {
                 examined += 1;
             }
-            if person != viewer.person && self.indexed.get(&person).is_some_and(|known| known.has_words(&wanted)) {
+            let indexed = self.indexed.get(&person).filter(|indexed| indexed.has_words(&wanted));
+            if person != viewer.person && indexed.is_some_and(|indexed| viewer.may_find(&indexed.card, known)) {
                 found.insert(person);
             }
             if found.len() == CONTACTS_FOUND {
@@ -358,8 +377,8 @@ impl Contacts {
                     }
                     for session in self.watchers.get(&person).into_iter().flatten() {
                         let Some(list) = self.lists.get(session) else { continue };
-                        let line = list.viewer.line(person, known).map(Box::new);
-                        messages.entry(*session).or_default().0.push(Contact { line, ..contact.clone() });
+                        let contact = list.viewer.with_line(contact.clone(), known);
+                        messages.entry(*session).or_default().0.push(contact);
                     }
                 }
                 None => {

@@ -223,6 +223,11 @@ impl Directory {
         self.by_look.like(name).into_iter().filter_map(|id| self.devices.get(id)).map(|device| &*device.card)
     }
 
+    /// Whether the office's registrars, or its authority, enrolled them: they are more than the holder of some principal's line.
+    pub fn is_enrolled_by_office(&self, person: PersonId) -> bool {
+        self.devices_of(person).any(|(_, device)| device.is_valid() && !device.given)
+    }
+
     /// The person as shown in contact lists.
     pub fn contact(&self, person: PersonId) -> Option<Contact> {
         let card = Card::clone(self.person(person)?);
@@ -232,6 +237,7 @@ impl Directory {
             card,
             recovered_ms: self.recovered_ms(person),
             line: None,
+            needs_line: false,
         })
     }
 

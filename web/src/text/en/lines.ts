@@ -269,6 +269,7 @@ export const lines = {
     own_paused: 'You paused this line',
     own_suspect: 'This line is frozen',
     own_ended: 'This line has ended',
+    needs_line: 'Give them a line to ring them',
     none: {
       title: 'Nobody yet',
       sentence:

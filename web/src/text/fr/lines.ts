@@ -281,6 +281,7 @@ export const lines: Text['lines'] = {
     own_paused: 'Vous avez suspendu cette ligne',
     own_suspect: 'Cette ligne est gelée',
     own_ended: 'Cette ligne est terminée',
+    needs_line: 'Donnez-lui une ligne pour l’appeler',
     none: {
       title: 'Encore personne',
       sentence:

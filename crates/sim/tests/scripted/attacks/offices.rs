@@ -129,7 +129,8 @@ fn a_contact_of_another_office_cannot_be_rung() {
     let person = here.card(1).person;
     let elsewhere = there.authority.domain().clone();
     let card = Card { office: elsewhere, ..here.card(1) };
-    let changed = vec![Contact { card, reachable: true, notified: false, recovered_ms: None, line: None }];
+    let changed =
+        vec![Contact { card, reachable: true, notified: false, recovered_ms: None, line: None, needs_line: false }];
     here.inject(0, ServerMessage::PeopleChanged { changed, removed: vec![] });
     here.command(0, UserCommand::Ring { person, mode: None });
     here.settle();
