@@ -7,6 +7,7 @@ import { after, before, test } from 'node:test';
 import { launch, page_errors, until } from './helpers/chromium.mjs';
 import { enrolled } from './helpers/enrolled.mjs';
 import { Friction } from './helpers/friction.mjs';
+import { approve, call_with_listener, draft, mark_and_review, note, papers } from './helpers/memorandum.mjs';
 import { Office } from './helpers/office.mjs';
 import { root } from './helpers/screenshots.mjs';
 
@@ -26,31 +27,12 @@ after(async () => {
   await office?.close();
 });
 
-/** Opens the list of memoranda. */
-async function memoranda(page) {
-  await page.getByRole('button', { name: /^Papers/ }).click();
-  await page.getByRole('button', { name: 'Memoranda', exact: true }).click();
-}
-
-/** Writes a note in the panel beside a call. */
-async function note(page, text, kind) {
-  await page.getByRole('textbox', { name: 'Note' }).fill(text);
-  if (kind) await page.getByLabel('Mark as').selectOption(kind);
-  await page.getByRole('button', { name: 'Add note' }).click();
-  await page.getByText(text).waitFor();
-}
-
 test('notes of a call become a memorandum that is reviewed and approved', async () => {
   const president = await enrolled(browser_a, office, 'The President');
   const minister = await enrolled(browser_b, office, OTHER);
   const desk = await enrolled(browser_b, office, 'Duty officer', 'duty-officer');
 
-  await president.getByRole('button', { name: `Ring ${OTHER}` }).click();
-  await minister.getByRole('button', { name: 'Accept' }).click();
-  const live = () => window.telcon.view?.call?.state === 'live';
-  await Promise.all([until(president, live), until(minister, live)]);
-  await desk.getByRole('button', { name: 'Join as visible listener' }).click();
-  await until(desk, () => window.telcon.view.call?.members.length === 4);
+  await call_with_listener(president, minister, { name: OTHER, desk, members: 4 });
 
   await note(desk, 'Joint patrols for three years.', 'decision');
   // Killed at once: what was written is on the device.
@@ -68,24 +50,17 @@ test('notes of a call become a memorandum that is reviewed and approved', async 
   await office.record();
 
   friction.begin();
-  await memoranda(desk);
-  await friction.tap(desk.getByRole('button', { name: /^Draft memorandum: / }));
-  await desk.getByRole('heading', { name: 'Memorandum of telephone conversation' }).waitFor({ timeout: 60_000 });
+  const tap = (button) => friction.tap(button);
+  await draft(desk, tap);
   for (const text of ['Joint patrols for three years.', 'They send a list of inspectors.', 'We answer in a week.'])
     await desk.getByText(text).first().waitFor();
   assert.ok((await desk.getByText(OTHER).count()) > 0, 'the participants are those of the record');
   assert.equal(await desk.getByRole('button', { name: 'Sign as reviewed' }).count(), 0, 'nothing is marked yet');
-  await desk.getByLabel('Mark', { exact: true }).selectOption('P');
-  await friction.tap(desk.getByRole('button', { name: 'Mark the rest' }));
-  await friction.tap(desk.getByRole('button', { name: 'Sign as reviewed' }));
-  await desk.getByText('It waits for approval').waitFor();
+  await mark_and_review(desk, tap);
   friction.end('memorandum: drafted, marked and reviewed', { taps: 3 });
 
   friction.begin();
-  await memoranda(president);
-  await friction.tap(president.getByRole('button', { name: /^Open memorandum: / }));
-  await friction.tap(president.getByRole('button', { name: 'Approve' }));
-  await president.getByText('was approved as it was reviewed. Verified by this device.').waitFor();
+  await approve(president, tap);
   friction.end('memorandum: approved', { taps: 2 });
   await desk.getByText('was approved as it was reviewed. Verified by this device.').waitFor();
 
@@ -116,7 +91,7 @@ test('notes of a call become a memorandum that is reviewed and approved', async 
 test('a call outside of Telcon is reported, and counts down', async () => {
   const principal = await enrolled(browser_a, office, 'The Chancellor');
   friction.begin();
-  await memoranda(principal);
+  await papers(principal, 'Memoranda');
   await friction.tap(principal.getByRole('button', { name: 'I used another phone' }));
   await principal.getByLabel('With whom').fill('The President of Norland');
   const yesterday = await principal.evaluate(() => {

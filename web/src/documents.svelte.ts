@@ -1,6 +1,6 @@
 // What the page does with sealed documents: reading those of a kind, writing versions, keeping what is not sent.
 
-import type { DocumentKind, ListedDocument, PageVersion } from './engine/contract';
+import type { Card, DocumentKind, ListedDelegation, ListedDocument, PageVersion } from './engine/contract';
 import type { DocumentAnswers, NewVersion, Openings, WrittenDocument } from './engine/documents';
 import type { Host } from './engine/host';
 import { problem_of, type Problem } from './engine/problem';
@@ -50,6 +50,9 @@ const READ_AT_ONCE = 6;
 export class Documents {
   /** What was opened, by document: read again only where the list has a newer version. */
   readonly #opened = new Map<string, OpenDocument<unknown>>();
+
+  /** Certified people by identifier. */
+  readonly #cards = new Map<string, Card>();
 
   constructor(
     private readonly host: () => Host,
@@ -147,6 +150,32 @@ export class Documents {
     return this.write(draft, paper, content, read.version);
   }
 
+  /**
+   * The people of these identifiers as the certificates of their devices say, in this order; those without a device that reads are left
+   * out. Readers are chosen among them: names and roles in the office's lists are what its server says. Rejects with a `Problem`.
+   */
+  async cards(people: Iterable<string>): Promise<Card[]> {
+    const wanted = [...new Set(people)];
+    const missing = wanted.filter((person) => !this.#cards.has(person));
+    if (missing.length > 0) {
+      const found = await this.host().documents({ is: 'cards', people: missing }, this.#token());
+      for (const card of found) this.#cards.set(card.person, card);
+    }
+    return wanted.flatMap((person) => this.#cards.get(person) ?? []);
+  }
+
+  /** These delegations as the principals' devices signed them, and not as the office lists them; one that does not verify is left out. */
+  async delegations(listed: readonly ListedDelegation[]): Promise<ListedDelegation[]> {
+    const statements = listed.map((one) => one.statement);
+    const signed = await this.host().documents({ is: 'delegations', statements }, '');
+    return listed.flatMap((one, at) => {
+      const says = signed[at];
+      if (!says || says.delegation !== one.delegation || says.principal !== one.principal.person) return [];
+      const { acts, delegate, not_after_ms, not_before_ms } = says;
+      return [{ ...one, acts, delegate, not_after_ms, not_before_ms }];
+    });
+  }
+
   /** All versions, verified, and who opened it; opens nothing. Rejects with a `Problem`. */
   history(document: string): Promise<DocumentAnswers['history']> {
     return this.host().documents({ is: 'history', document }, this.#token());
@@ -189,5 +218,6 @@ export class Documents {
   /** Forgets what was read: nobody is signed in any more. */
   forget(): void {
     this.#opened.clear();
+    this.#cards.clear();
   }
 }

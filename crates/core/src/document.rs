@@ -7,10 +7,11 @@
 use crate::{device::Device, known_documents::KnownDocuments};
 use telcon_identity::{Flaw, IdentityError, LoggedDeviceKey, LoggedDocumentVersion, sign_device_key, sign_document};
 use telcon_proto::{
-    Blob, Digest, DocumentId, PersonId,
+    Blob, Card, Digest, DocumentId, PersonId,
     delegation::OnBehalf,
     device_key::{DEVICE_KEY_VERSION, DeviceKeyStatement, PersonKeys, ProvenDeviceKey},
     document::{About, DocumentKind, DocumentState, DocumentUpload, DocumentVersion, ProvenDocument},
+    document_policy::may_read,
     limits::MAX_DOCUMENT_BYTES,
 };
 use telcon_sealing::{Identity, KeyError, OpenError, Recipient, SealError, open, seal};
@@ -42,6 +43,9 @@ pub enum DocumentError {
     /// The content is too long, or there are too many readers' devices.
     #[error("the document is too long, or has too many readers: shorten it, or write another")]
     TooLong,
+    /// A reader whose role keeps them from it, by the certificate of their device.
+    #[error("\u{201c}{0}\u{201d} is of the other side and may not read this: choose the readers again")]
+    Reader(String),
     /// A key that nothing can be sealed to.
     #[error("the key of a reader's device or of a custodian is invalid: {0}")]
     Key(#[from] KeyError),
@@ -102,9 +106,34 @@ pub fn verify(
     device.office().verify_document(proven.document, head, &proven.versions)
 }
 
+/// Refuses a reader whose role keeps them from a kind of document, by the certificate of their device and not by what a server says.
+fn check_reader(key: &LoggedDeviceKey, kind: DocumentKind) -> Result<(), DocumentError> {
+    let card = key.key().device().card();
+    if may_read(card.role, kind) { Ok(()) } else { Err(DocumentError::Reader(card.name.clone())) }
+}
+
+/// The person whose keys a server lists, as the certificate of the device with the newest one says; none without a key.
+///
+/// # Errors
+/// [`DocumentError::Identity`], also for a key of somebody else.
+pub fn card_of(device: &Device, listed: &PersonKeys) -> Result<Option<Card>, DocumentError> {
+    let mut newest: Option<LoggedDeviceKey> = None;
+    for proven in &listed.keys {
+        let key = device.office().verify_device_key_logged(proven)?;
+        if key.person() != listed.person {
+            return Err(IdentityError::from(Flaw::OtherDevice).into());
+        }
+        if newest.as_ref().is_none_or(|other| other.entry().index() < key.entry().index()) {
+            newest = Some(key);
+        }
+    }
+    Ok(newest.map(|key| key.key().device().card().clone()))
+}
+
 /// The keys of readers' devices that a document is sealed to: verified, of those people, the newest of each device.
 fn recipients(
     device: &Device,
+    kind: DocumentKind,
     readers: &[PersonId],
     keys: &[PersonKeys],
 ) -> Result<Vec<LoggedDeviceKey>, DocumentError> {
@@ -115,6 +144,7 @@ fn recipients(
             // The server lists the key of somebody else as a reader's.
             return Err(IdentityError::from(Flaw::OtherDevice).into());
         }
+        check_reader(&key, kind)?;
         let id = key.key().device().device();
         match found.iter_mut().find(|other| other.key().device().device() == id) {
             Some(other) if other.key().content().version < key.key().content().version => *other = key,
@@ -144,7 +174,7 @@ pub fn write(
     readers.push(author.person);
     readers.sort_unstable();
     readers.dedup();
-    let mut recipients = recipients(device, &readers, keys)?
+    let mut recipients = recipients(device, kind, &readers, keys)?
         .iter()
         .map(|key| Recipient::parse(&key.key().content().recipient))
         .chain(custodians.iter().map(|text| Recipient::parse(text)))
@@ -259,6 +289,7 @@ pub fn seal_again(
     if version.content().readers.binary_search(&key.person()).is_err() {
         return Err(IdentityError::from(Flaw::OtherDevice).into());
     }
+    check_reader(&key, version.content().kind)?;
     let plaintext = open_framed(std::slice::from_ref(device.encryption()), version, ciphertext)?;
     Ok(seal(&plaintext, &[Recipient::parse(&key.key().content().recipient)?])?)
 }

@@ -8,7 +8,7 @@ use line_office::{NOW, sent};
 use sha2::{Digest as _, Sha256};
 use telcon_core::{
     DeviceState, Engine,
-    document::{DocumentError, Draft},
+    document::{self, DocumentError, Draft},
 };
 use telcon_identity::{Flaw, IdentityError, LoggedDocumentVersion};
 use telcon_proto::{
@@ -248,6 +248,41 @@ fn a_document_is_sealed_to_keys_of_its_readers_devices_alone() {
     let mut unknown = office.keys(&[&reader]);
     unknown[0].keys[0].device = office.office.proof_of(third.device());
     assert!(is(refused(&unknown), Flaw::OtherEntry));
+}
+
+/// The attacker is of the other side, and has themselves named as a reader, by a content that they wrote or by a changed list of people.
+#[test]
+fn what_the_office_writes_for_itself_is_sealed_to_nobody_of_the_other_side() {
+    let mut office = Office::new(SuiteName::Hybrid);
+    let mut author = office.person(1, 1, Role::Scheduler);
+    let other_side = office.person(2, 2, Role::Counterpart);
+    let keys = office.keys(&[&other_side]);
+    for kind in DocumentKind::ALL {
+        let document = author.engine.new_document();
+        let draft = Draft { kind, ..draft(document, &[other_side.id()], SECRET) };
+        let written = author.engine.write_document(draft, None, &keys, &[], NOW);
+        match kind {
+            DocumentKind::Request | DocumentKind::Schedule => assert!(written.is_ok(), "{kind:?}: {written:?}"),
+            // A copy begins approved: whatever else is wrong with this one, it is not sealed.
+            _ => assert!(matches!(written, Err(DocumentError::Reader(_))), "{kind:?}"),
+        }
+    }
+}
+
+/// The attacker owns the server, which lists somebody's keys as those of a colleague.
+#[test]
+fn a_readers_name_and_role_are_those_of_the_certificate() {
+    let mut office = Office::new(SuiteName::Hybrid);
+    let author = office.person(1, 1, Role::Scheduler);
+    let (reader, other_side) = (office.person(2, 2, Role::Principal), office.person(3, 3, Role::Counterpart));
+    let device = author.engine.device();
+    let card = |keys: &PersonKeys| document::card_of(device, keys);
+    let keys = office.keys(&[&reader, &other_side]);
+    assert_eq!(card(&keys[0]).unwrap().unwrap().person, reader.id());
+    assert_eq!(card(&keys[1]).unwrap().unwrap().role, Role::Counterpart);
+    assert_eq!(card(&PersonKeys { person: reader.id(), keys: vec![] }).unwrap(), None);
+    let listed = PersonKeys { person: reader.id(), keys: keys[1].keys.clone() };
+    assert!(is(card(&listed).unwrap_err(), Flaw::OtherDevice));
 }
 
 /// A reader is removed: the next version is not sealed to their devices, and nothing that they write is taken.

@@ -10,7 +10,7 @@ use telcon_papers::{
     schedule::{Place, Schedule, Side, Slot},
     steps::{By, Known, RequestStep, ScheduleStep, Stands},
 };
-use telcon_proto::{Digest, OfficeName, document::DocumentState};
+use telcon_proto::{Digest, OfficeName, PersonId, document::DocumentState};
 use wasm_bindgen::prelude::*;
 
 /// The content of the next version, and the state that it claims.
@@ -64,6 +64,14 @@ pub fn schedule_step(schedule: &str, step: &str, state: &str, by: &str) -> Resul
 fn next_schedule(mut content: Schedule, step: &str, state: Option<DocumentState>, by: &str) -> Result<String, JsError> {
     let state = content.take(argument::<ScheduleStep>(step)?, state, argument::<By>(by)?).map_err(fail)?;
     Next { content, state }.json()
+}
+
+/// Whether a version of a request by this person of the other side is what they may make of the version before; an empty text: of nothing.
+#[wasm_bindgen]
+pub fn is_their_request(after: &str, before: &str, author: &str) -> Result<bool, JsError> {
+    let before = if before.is_empty() { None } else { Some(read::<Request>(before)?) };
+    let author = author.parse::<PersonId>().map_err(fail)?;
+    Ok(read::<Request>(after)?.is_their_version(before.as_ref(), author))
 }
 
 /// Whether a version by the other side is one step of theirs after the version before.

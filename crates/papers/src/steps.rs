@@ -190,6 +190,23 @@ impl Request {
         }
     }
 
+    /// Whether a version of the other side's `author` is what they may make of the version before, or of nothing: a request of their own, to
+    /// which they add answers in their own name. What the office said, asked and decided is the office's to write. Their versions are held
+    /// to this before anybody of the office reads, decides or passes on what the request says.
+    pub fn is_their_version(&self, before: Option<&Self>, author: PersonId) -> bool {
+        let Some(before) = before else {
+            return matches!(self.door, Door::Line { .. })
+                && self.person.is_none_or(|person| person == author)
+                && self.verification == Verification::BySignature
+                && self.decision.is_none()
+                && self.exchanges.is_empty();
+        };
+        let Some((kept, added)) = self.exchanges.split_at_checked(before.exchanges.len()) else { return false };
+        let answers = added.iter().all(|one| one.kind == ExchangeKind::Answered && one.by == author);
+        let rest = Self { exchanges: kept.to_vec(), ..self.clone() };
+        answers && rest == *before
+    }
+
     fn say(&mut self, kind: ExchangeKind, text: String, by: By) {
         self.exchanges.push(Exchange { id: by.id, kind, by: by.person, at_ms: by.at_ms, text });
     }

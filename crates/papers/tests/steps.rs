@@ -173,3 +173,50 @@ fn a_version_of_theirs_that_changes_what_was_offered_is_no_step() {
         assert!(!forged.is_step_of(&before, Side::Theirs));
     }
 }
+
+#[test]
+fn a_request_of_theirs_says_nothing_in_the_name_of_the_office() {
+    let them = person(3);
+    let first = over_line();
+    assert!(first.is_their_version(None, them));
+    let said = |kind, by| Exchange { id: item(9), kind, by, at_ms: AT, text: "Send them the brief.".into() };
+    let with = |exchange: Exchange| Request { exchanges: vec![exchange], ..over_line() };
+    let approved = Decision { verdict: Verdict::Yes, by: person(1), at_ms: AT, reason: String::new() };
+    for forged in [
+        with(said(ExchangeKind::Forwarded, person(1))),
+        with(said(ExchangeKind::Answered, them)),
+        Request { decision: Some(approved.clone()), ..over_line() },
+        Request { person: Some(person(4)), ..over_line() },
+        request(Door::Principal, Verification::BySignature),
+        request(
+            Door::Line { line: LineId::from_bytes([3; 16]) },
+            Verification::ByCallBack { call: CallId::from_bytes([1; 16]), at_ms: AT, by: person(1) },
+        ),
+    ] {
+        assert!(!forged.is_their_version(None, them), "{forged:?}");
+    }
+
+    // They answer what the office asked, and leave everything else as it is.
+    let asked = with(said(ExchangeKind::AskedBack, person(1)));
+    let mut answered = asked.clone();
+    let answer = RequestStep::Say { kind: ExchangeKind::Answered, text: "The northern one".into() };
+    answered.take(answer, FROM_THEM, by(Role::Counterpart, 3)).unwrap();
+    assert!(answered.is_their_version(Some(&asked), them) && asked.is_their_version(Some(&asked), them));
+    let mut in_our_name = asked.clone();
+    in_our_name.exchanges.push(said(ExchangeKind::Answered, person(1)));
+    let mut forwarded = asked.clone();
+    forwarded.exchanges.push(said(ExchangeKind::Forwarded, them));
+    let mut reworded = answered.clone();
+    reworded.exchanges[0].text = "Is this about trade?".into();
+    for forged in [
+        first,
+        in_our_name,
+        forwarded,
+        reworded,
+        Request { decision: Some(approved), ..answered.clone() },
+        Request { subject: "Something else".into(), ..answered.clone() },
+        Request { verification: Verification::Unverified, ..answered },
+    ] {
+        assert!(!forged.is_their_version(Some(&asked), them), "{forged:?}");
+    }
+}

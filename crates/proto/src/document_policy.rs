@@ -68,6 +68,12 @@ pub fn may_claim(role: Role, kind: DocumentKind, state: DocumentState) -> bool {
     TABLE.iter().any(|(of, claim, roles)| (*of, *claim) == (kind, state) && roles.contains(&role))
 }
 
+/// Whether people of this role may be readers of a kind. The other side reads what it agrees with the office, and nothing that the office
+/// writes for itself.
+pub const fn may_read(role: Role, kind: DocumentKind) -> bool {
+    !matches!(role, Counterpart) || matches!(kind, Request | Schedule)
+}
+
 /// Whether a version of this state may follow one of that state. A change after an approval is a draft again, of its own version; what is
 /// declined, recalled, closed or destroyed stays that.
 pub const fn may_follow(before: DocumentState, next: DocumentState) -> bool {
@@ -109,6 +115,15 @@ mod tests {
         }
         for (n, row) in TABLE.iter().enumerate() {
             assert!(TABLE[..n].iter().all(|other| (other.0, other.1) != (row.0, row.1)), "{row:?}");
+        }
+    }
+
+    #[test]
+    fn the_other_side_reads_what_it_agrees_with_the_office_and_nothing_else() {
+        for kind in DocumentKind::ALL {
+            assert_eq!(may_read(Counterpart, kind), matches!(kind, Request | Schedule), "{kind:?}");
+            let begins = ROLES.into_iter().filter(|role| may_claim(*role, kind, Draft));
+            assert!(begins.into_iter().all(|role| may_read(role, kind)), "who writes {kind:?} reads it");
         }
     }
 

@@ -90,6 +90,18 @@ impl Telcon {
         self.engine.seal_again(&version, ciphertext, &key, now_ms as u64).map_err(fail)
     }
 
+    /// Takes JSON of `PersonKeys`; returns JSON of the person's `Card`, as the certificate of their device says it; `null` without a key.
+    pub fn card_of_keys(&self, keys: &str) -> Result<String, JsError> {
+        let keys: PersonKeys = serde_json::from_str(keys).map_err(fail)?;
+        serde_json::to_string(&telcon_core::document::card_of(self.engine.device(), &keys).map_err(fail)?).map_err(fail)
+    }
+
+    /// What a delegation's statement says (JSON of a `Delegation`), if a principal's device of this office signed it.
+    pub fn delegation_of(&self, statement: &str) -> Result<String, JsError> {
+        let verified = self.engine.device().office().verify_delegation(statement).map_err(fail)?;
+        serde_json::to_string(verified.content()).map_err(fail)
+    }
+
     /// The device of a `ProvenDeviceKey` (JSON), verified.
     pub fn device_of_key(&self, key: &str) -> Result<String, JsError> {
         let key: ProvenDeviceKey = serde_json::from_str(key).map_err(fail)?;

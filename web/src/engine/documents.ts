@@ -2,9 +2,11 @@
 
 import {
   API_PREFIX,
+  type Card,
   type DocumentKept,
   type DocumentKind,
   type DocumentList,
+  type ListedDelegation,
   type PageDraft,
   type PageVersion,
   type PersonKeys,
@@ -20,6 +22,12 @@ import type { Problem } from './problem';
 /** What a person writes; without `document` it is a new one. */
 export type NewVersion = Omit<PageDraft, 'document'> & { document?: string };
 
+/** What a delegation's statement says: the `Delegation` that a principal's device signed. */
+export type SignedDelegation = Pick<
+  ListedDelegation,
+  'acts' | 'delegate' | 'delegation' | 'not_after_ms' | 'not_before_ms'
+> & { principal: string };
+
 /** What the page asks the worker for. Contents are text: JSON of a paper. */
 export type DocumentRequest =
   /** A page of the list, newest first; `before`: the `log_index` of the last one that is known. */
@@ -34,6 +42,10 @@ export type DocumentRequest =
   | { is: 'history'; document: string }
   /** Signs the payload of a readout and publishes it; `document` is the one that it is written in, which claims that it is published. */
   | { is: 'publish'; document: string; readout: string; payload: string }
+  /** The people of these identifiers, each as the certificate of their device says; those without a key are left out. */
+  | { is: 'cards'; people: string[] }
+  /** What each of these statements delegates, if a principal's device signed it. */
+  | { is: 'delegations'; statements: string[] }
   /** Keeps what is not sent yet, sealed for this device; `null` deletes it. */
   | { is: 'keep_unsent'; name: string; content: string | null }
   | { is: 'unsent'; name: string };
@@ -67,6 +79,8 @@ export interface DocumentAnswers {
   seal_again: number;
   history: { versions: PageVersion[]; opened: Openings };
   publish: ReadoutPublished;
+  cards: Card[];
+  delegations: (SignedDelegation | null)[];
   keep_unsent: null;
   unsent: string | null;
 }
@@ -131,6 +145,10 @@ export class DocumentWork {
         return this.#see(token, request.document, this.#first_shown(request.document));
       case 'publish':
         return this.#publish(token, request);
+      case 'cards':
+        return this.#cards(token, request.people);
+      case 'delegations':
+        return Promise.resolve(request.statements.map((statement) => this.#delegation(statement)));
       case 'keep_unsent':
         return this.#keep_unsent(request.name, request.content);
       case 'unsent':
@@ -202,6 +220,21 @@ export class DocumentWork {
   async #keys(token: string, readers: string[]): Promise<PersonKeys[]> {
     const keys = readers.map(async (person) => (await this.#ask(token, `/people/${person}/keys`)).json());
     return Promise.all(keys) as Promise<PersonKeys[]>;
+  }
+
+  async #cards(token: string, people: string[]): Promise<Card[]> {
+    const cards = (await this.#keys(token, people)).map(
+      (keys) => JSON.parse(this.in_engine((engine) => engine.card_of_keys(JSON.stringify(keys)))) as Card | null,
+    );
+    return cards.filter((card) => card !== null);
+  }
+
+  #delegation(statement: string): SignedDelegation | null {
+    try {
+      return JSON.parse(this.in_engine((engine) => engine.delegation_of(statement))) as SignedDelegation;
+    } catch {
+      return null;
+    }
   }
 
   async #write(token: string, draft: NewVersion, content: string, follows: number): Promise<WrittenDocument> {

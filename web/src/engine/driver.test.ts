@@ -39,6 +39,8 @@ function pair() {
     open_document: () => new Uint8Array(),
     write_document: () => '{}',
     seal_document_again: () => undefined,
+    card_of_keys: () => 'null',
+    delegation_of: () => '{}',
     device_of_key: () => '',
     sign_readout: (payload: string) => payload,
     seal_unsent: (content: Uint8Array) => content,

@@ -39,6 +39,10 @@ export interface Engine {
     key_json: string,
     now_ms: number,
   ): Uint8Array | undefined;
+  /** Takes `PersonKeys`; returns the person's `Card` by the certificate of their device, `null` without a key. */
+  card_of_keys(keys_json: string): string;
+  /** The `Delegation` that a principal's device signed. */
+  delegation_of(statement: string): string;
   /** The device of a `ProvenDeviceKey`. */
   device_of_key(key_json: string): string;
   /** Signs the payload of a readout: returns what is published. */

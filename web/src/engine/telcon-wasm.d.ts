@@ -56,6 +56,8 @@ declare module 'telcon-wasm' {
       key_json: string,
       now_ms: number,
     ): Uint8Array | undefined;
+    card_of_keys(keys_json: string): string;
+    delegation_of(statement: string): string;
     device_of_key(key_json: string): string;
     sign_readout(payload: string): string;
     seal_unsent(content: Uint8Array): Uint8Array;

@@ -1,11 +1,11 @@
 // Documents of a fictitious office, in memory: what the worker and the office's server do together, without sealing anything.
 
 import type { Card, DocumentKind, DocumentState, ListedDocument, PageVersion } from '../engine/contract';
-import type { DocumentAnswer, DocumentRequest, NewVersion, Openings } from '../engine/documents';
+import type { DocumentAnswer, DocumentRequest, NewVersion, Openings, SignedDelegation } from '../engine/documents';
 import type { Host } from '../engine/host';
 import type { OpenDocument } from '../documents.svelte';
 import type { Problem } from '../engine/problem';
-import { OFFICE } from './people';
+import { OFFICE, certified } from './people';
 import { NOW } from './views';
 
 /** A document as a scene or a test gives it. Versions in order: states of which all but the last have the same content. */
@@ -16,6 +16,8 @@ export interface FakeDocument {
   readers: string[];
   content: object;
   states?: DocumentState[];
+  /** Versions after those, by whomever. */
+  more?: { author: Card; content: object; state: DocumentState; readers?: string[] }[];
   about?: ListedDocument['about'];
   at_ms?: number;
   opened?: Openings;
@@ -34,6 +36,8 @@ export class FakeDocuments {
   readonly #unsent = new Map<string, string>();
   /** Readouts that everybody may read: payloads by identifier. */
   readonly published = new Map<string, string>();
+  /** What the statements of delegations say; others do not verify. */
+  readonly signed = new Map<string, SignedDelegation>();
   #next = 1;
   /** If set, every request is refused with it. */
   problem: Problem | null = null;
@@ -46,6 +50,9 @@ export class FakeDocuments {
     for (const one of documents) {
       for (const state of one.states ?? ['draft']) {
         this.#add(one.author, { ...one, state }, JSON.stringify(one.content), one.at_ms ?? NOW);
+      }
+      for (const { author, content, ...changed } of one.more ?? []) {
+        this.#add(author, { ...one, ...changed }, JSON.stringify(content), one.at_ms ?? NOW);
       }
       if (one.opened) this.#get(one.document).opened = one.opened;
     }
@@ -142,6 +149,10 @@ export class FakeDocuments {
       case 'publish':
         this.published.set(request.readout, request.payload);
         return { log_index: this.#next++ };
+      case 'cards':
+        return request.people.flatMap((person) => certified.find((card) => card.person === person) ?? []);
+      case 'delegations':
+        return request.statements.map((statement) => this.signed.get(statement) ?? null);
       case 'keep_unsent':
         if (request.content === null) this.#unsent.delete(request.name);
         else this.#unsent.set(request.name, request.content);

@@ -143,6 +143,12 @@ export class Telcon implements Engine {
     return this.see_document();
   }
 
+  card_of_keys(): never {
+    throw new Error('the fake office has no documents');
+  }
+  delegation_of(): never {
+    throw new Error('the fake office has no documents');
+  }
   device_of_key(): never {
     return this.see_document();
   }

@@ -86,6 +86,20 @@ export const auditor: Card = {
   role: 'auditor',
 };
 
+/** Everybody who has a device, as its certificate says. */
+export const certified: Card[] = [
+  president,
+  minister,
+  norland,
+  secretary,
+  governor,
+  officer,
+  writer,
+  scheduler,
+  interpreter,
+  auditor,
+];
+
 export const few: Contact[] = [
   { ...minister, reachable: true },
   { ...norland, reachable: true },

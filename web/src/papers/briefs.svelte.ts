@@ -132,7 +132,9 @@ export class Briefs {
     this.writing = true;
     this.problem = null;
     try {
-      const readers = request.version.signed.readers.filter((person) => person !== request.content.person);
+      // Who is of the other side is said by certificates: the request, its readers included, was written by them.
+      const cards = await this.documents.cards(request.version.signed.readers);
+      const readers = cards.filter((card) => BRIEFED.includes(card.role)).map((card) => card.person);
       const about = { document: request.document };
       const draft = { kind: 'brief', readers, about, state: 'draft' } as const;
       const { document } = await this.documents.write(draft, 'brief', first_brief(request.content));

@@ -2,21 +2,21 @@ import { describe, expect, it } from 'vitest';
 import { Documents } from '../documents.svelte';
 import type { Host } from '../engine/host';
 import { FakeDocuments } from '../fake/documents';
-import { norland, officer, president } from '../fake/people';
+import { norland, officer, president, secretary } from '../fake/people';
 import { request } from '../fake/plans';
 import { Briefs, brief_form, brief_of, first_brief, points_of } from './briefs.svelte';
 import type { Request } from './contents';
 
 const REQUEST = 'a1'.repeat(16);
 
-function office() {
+function office(readers = [president.person, officer.person], more: Partial<Request> = {}) {
   const fake = new FakeDocuments(officer, [
     {
       document: REQUEST,
       kind: 'request',
       author: norland,
-      readers: [president.person, officer.person],
-      content: request(),
+      readers,
+      content: request(more),
     },
   ]);
   const host = { documents: fake.handle } as Host;
@@ -38,6 +38,18 @@ describe('a brief', () => {
     expect(listed?.document).toBe(document);
     expect(listed?.readers.toSorted()).toEqual([president.person, officer.person].toSorted());
     expect(listed?.readers).not.toContain(norland.person);
+  });
+
+  it.each([
+    ['who wrote nobody into the request', null],
+    ['who wrote somebody else into the request', president.person],
+  ])('is never for the other side, %s', async (_, person) => {
+    const { documents, briefs } = office([president.person, officer.person, norland.person, secretary.person], {
+      person,
+    });
+    await briefs.begin(await documents.open<Request>(REQUEST, 'request'));
+    await briefs.load();
+    expect(briefs.about(REQUEST)?.readers.toSorted()).toEqual([president.person, officer.person].toSorted());
   });
 
   it('keeps the identifiers of points whose words stay, and forgets ticks of those that go', () => {

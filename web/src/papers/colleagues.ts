@@ -1,12 +1,15 @@
-// Who reads what is written about a call: the people of this office who were in it or work on it, from verified certificates.
+// Who reads what is written about a call: the people of this office who were in it or work on it. Names and roles that the office's server
+// lists decide nothing: those of the certificates do.
 
 import type { App } from '../app.svelte';
 import type { Card, RecordLine } from '../engine/contract';
 
 /** Roles that work on notes, debriefs and memoranda. */
 const WORKS: readonly Card['role'][] = ['principal', 'scheduler', 'duty_officer', 'note_taker', 'interpreter'];
+/** Roles that work on briefs, readouts and promises. */
+const DESK: readonly Card['role'][] = ['principal', 'scheduler', 'duty_officer'];
 
-/** `you` first; each once. The server sees who they are, and not what they read. */
+/** `people`: as certified. `you` first; each once. The server sees who they are, and not what they read. */
 export function readers(you: Card, people: readonly Card[]): string[] {
   const ours = people.filter((card) => card.office === you.office && WORKS.includes(card.role));
   return [...new Set([you.person, ...ours.map((card) => card.person)])];
@@ -16,8 +19,26 @@ export function readers(you: Card, people: readonly Card[]): string[] {
 export const named = (line: RecordLine): Card[] =>
   [line.from, line.to, line.on_behalf_of, line.answered_by].filter((card) => card !== undefined);
 
-/** The people whom this page knows: those that can be rung, and those of the calls in the list. */
-export function known_people({ view, records }: App): Card[] {
+/** Identifiers of people who may be colleagues: those in the office's lists, of the calls in the list, and who may act for this person. */
+function listed({ view, records, delegations }: App): string[] {
   const of_calls = records.status === 'ready' ? records.value.flatMap(named) : [];
-  return [...(view?.people ?? []), ...of_calls];
+  const acting = delegations.list.status === 'ready' ? delegations.list.value : null;
+  const delegates = (acting?.delegations ?? []).flatMap((one) => [one.delegate, one.principal]);
+  return [...(view?.people ?? []), ...of_calls, ...delegates, ...(acting?.candidates ?? [])]
+    .filter((card) => card.role !== 'counterpart')
+    .map((card) => card.person);
 }
+
+/** The people of this office whom this page knows, as certified; `more`: identifiers of others. Rejects with a `Problem`. */
+export async function colleagues(app: App, more: readonly string[] = []): Promise<Card[]> {
+  const you = app.view?.you;
+  if (!you) return [];
+  if (DESK.includes(you.role) && app.delegations.list.status !== 'ready') await app.delegations.load(app.view?.token);
+  const known = [...listed(app), ...more].filter((person) => person !== you.person);
+  const cards = await app.documents.cards(known);
+  return cards.filter((card) => card.office === you.office && card.role !== 'counterpart');
+}
+
+/** The principals and the desk among them. */
+export const desk = async (app: App): Promise<string[]> =>
+  (await colleagues(app)).filter((card) => DESK.includes(card.role)).map((card) => card.person);

@@ -4,7 +4,7 @@ import type { App } from '../app.svelte';
 import type { OpenDocument } from '../documents.svelte';
 import type { RecordLine } from '../engine/contract';
 import { problem_of, type Problem } from '../engine/problem';
-import { known_people, named, readers } from './colleagues';
+import { colleagues, named, readers } from './colleagues';
 import type { Action, Debrief, DebriefOf } from './contents';
 import { new_item } from './identifiers';
 import { approves_debriefs } from './roles';
@@ -138,7 +138,13 @@ export class DebriefWork {
         kind: 'debrief',
         ...(line && { about: { call: line.call } }),
         state: 'draft',
-        readers: readers(you, [...others, ...known_people(app)]),
+        readers: readers(
+          you,
+          await colleagues(
+            app,
+            others.map((card) => card.person),
+          ),
+        ),
       } as const;
       const { document } = await app.documents.write(draft, 'debrief', content);
       this.#kept.keep(null);

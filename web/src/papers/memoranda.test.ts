@@ -31,6 +31,7 @@ function page(you: Card, documents: FakeDocuments, lines: RecordLine[] = [record
     zone: 'Europe/Lisbon',
     view: view({ you: { ...you, device: device(1) } }) as View,
     records: { status: 'ready', value: lines },
+    delegations: { list: { status: 'ready', value: { delegations: [], candidates: [] } } },
     documents: new Documents(
       () => host,
       () => 'token',

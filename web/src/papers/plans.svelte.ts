@@ -105,6 +105,9 @@ interface Around {
   now: () => number;
 }
 
+/** What a version of the other side leaves as it was: who reads, and what it is about. */
+const terms = ({ readers, about }: PageVersion['signed']): string => JSON.stringify([readers, about]);
+
 export class PlannedCalls {
   list = $state.raw<Loadable<Plans>>({ status: 'loading' });
   form = $state.raw<RequestFor | null>(null);
@@ -121,6 +124,8 @@ export class PlannedCalls {
   /** Reminders that the person has read, by document and time. */
   reminded = $state.raw<ReadonlySet<string>>(new Set());
   readonly #reads = new NumberedReads();
+  /** Versions of the other side, by statement, that were held to those before them. */
+  readonly #held = new Set<string>();
   /** What was kept on this device is read once, before the first list. */
   #restoring: Promise<void> | null = null;
 
@@ -153,7 +158,10 @@ export class PlannedCalls {
     await (this.#restoring ??= this.#restore());
     const role = this.around.view()?.you?.role;
     if (role && (delegates(role) || acts_for_others(role)))
-      this.delegations = await this.around.read_delegations().catch(() => this.delegations);
+      this.delegations = await this.around
+        .read_delegations()
+        .then((listed) => this.#documents.delegations(listed))
+        .catch(() => this.delegations);
     const over = ['declined', 'closed', 'recalled', 'destroyed'];
     const wanted = (one: { state: string; changed_ms: number }) =>
       !over.includes(one.state) || one.changed_ms > this.around.now() - LISTED_MS;
@@ -184,26 +192,58 @@ export class PlannedCalls {
 
   async #plan(request: OpenDocument<Request> | null, schedule: OpenDocument<Schedule> | null): Promise<Plan> {
     const where = request ? await request_stands(request.content, known(request)) : null;
+    const holds = request === null || (await this.#request_holds(request));
     return {
       id: (request ?? schedule)?.document ?? '',
       request,
       stands: where?.stands ?? null,
-      is_proven: where?.is_proven ?? false,
+      is_proven: holds && (where?.is_proven ?? false),
       schedule,
-      is_forged: schedule !== null && (await this.#is_forged(schedule)),
+      is_forged: !holds || (schedule !== null && !(await this.#schedule_holds(schedule))),
       conflicts: await this.#conflicts(request, schedule),
       alike: [],
     };
   }
 
-  /** The other side's versions are held to what the office, or they, had written before. */
-  async #is_forged(schedule: OpenDocument<Schedule>): Promise<boolean> {
-    const { author, version } = schedule.version.signed;
-    if (author.role !== 'counterpart') return false;
-    if (version === 1) return true;
-    const before = await this.#documents.open<Schedule>(schedule.document, 'schedule', version - 1);
-    const [after, earlier] = [schedule.content, before.content].map((content) => JSON.stringify(content));
-    return !(await papers()).is_their_step(after ?? '', earlier ?? '');
+  /** The other side takes no step before the office offered times. */
+  async #schedule_holds(schedule: OpenDocument<Schedule>): Promise<boolean> {
+    const { is_their_step } = await papers();
+    return this.#holds(schedule, 'schedule', (after, before) => before !== '' && is_their_step(after, before));
+  }
+
+  async #request_holds(request: OpenDocument<Request>): Promise<boolean> {
+    const { is_their_request } = await papers();
+    return this.#holds(request, 'request', is_their_request);
+  }
+
+  /**
+   * Every version of the other side is held to the version before, not the newest alone: two in a row would vouch for each other. What
+   * this device cannot open counts if the office has written a version since: its device could, and held it to the same.
+   */
+  async #holds<T>(
+    one: OpenDocument<T>,
+    paper: 'request' | 'schedule',
+    is_theirs: (after: string, before: string, author: string) => boolean,
+  ): Promise<boolean> {
+    const newest = one.version.signed.version;
+    const vouched = one.versions.findLastIndex((version) => version.signed.author.role !== 'counterpart');
+    const content = async (version: number) =>
+      JSON.stringify(
+        version === newest ? one.content : (await this.#documents.open<object>(one.document, paper, version)).content,
+      );
+    for (const [at, { signed, statement_sha256 }] of one.versions.entries()) {
+      if (signed.author.role !== 'counterpart' || this.#held.has(statement_sha256)) continue;
+      const earlier = one.versions[at - 1]?.signed;
+      const same_terms = !earlier || terms(earlier) === terms(signed);
+      try {
+        const before = signed.version === 1 ? '' : await content(signed.version - 1);
+        if (!same_terms || !is_theirs(await content(signed.version), before, signed.author.person)) return false;
+      } catch {
+        if (!same_terms || at > vouched) return false;
+      }
+      this.#held.add(statement_sha256);
+    }
+    return true;
   }
 
   async #conflicts(
@@ -245,8 +285,9 @@ export class PlannedCalls {
     const you = this.around.view()?.you;
     if (you?.role !== 'principal') return;
     const may = this.#delegates(you.person);
-    for (const { request } of plans) {
-      if (request?.content.principal !== you.person) continue;
+    for (const { request, is_forged } of plans) {
+      // This device vouches for what it signs: a request that says what its author may not say is passed on to nobody.
+      if (is_forged || request?.content.principal !== you.person) continue;
       const { state, readers } = request.version.signed;
       const missing = may.filter((person) => !readers.includes(person));
       if (missing.length === 0 || (state !== 'draft' && state !== 'reviewed')) continue;
@@ -485,7 +526,8 @@ export class PlannedCalls {
 
   async #restore(): Promise<void> {
     this.calendar = await this.#documents.unsent<OwnCalendar>('calendar');
-    this.calling ??= await this.#documents.unsent<CallBack>('call-back');
+    const kept = await this.#documents.unsent<CallBack>('call-back');
+    this.calling ??= kept;
   }
 
   async use_calendar(calendar: OwnCalendar | null): Promise<void> {

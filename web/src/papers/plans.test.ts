@@ -5,9 +5,10 @@ import type { NewVersion } from '../engine/documents';
 import type { Host } from '../engine/host';
 import { FakeDocuments, type FakeDocument } from '../fake/documents';
 import { norland, officer, president } from '../fake/people';
-import { HOUR, asked, picked, request, schedule, scheduled, slot } from '../fake/plans';
+import { HOUR, READERS, asked, picked, request, schedule, scheduled, slot } from '../fake/plans';
 import { NOW, device, notice, view } from '../fake/views';
 import { plan_card, plans_screen, reminders, waiting_cards } from '../view/plans';
+import type { Schedule } from './contents';
 import { PlannedCalls, type Plan } from './plans.svelte';
 
 const delegation: ListedDelegation = {
@@ -22,6 +23,7 @@ const delegation: ListedDelegation = {
 
 async function page(you: Card, documents: FakeDocument[], more: Partial<View> = {}) {
   const fake = new FakeDocuments(you, documents);
+  fake.signed.set(delegation.statement, { ...delegation, principal: president.person });
   const written: NewVersion[] = [];
   /** What is kept on the device is read once this is resolved. */
   const storage = { opened: Promise.resolve() };
@@ -203,47 +205,23 @@ describe('a schedule', () => {
     expect([desk.card().section, desk.card().can.offer]).toEqual(['over', true]);
   });
 
-  it('of which their version changes what was offered is not relied on', async () => {
+  it('of which a version of theirs changes what was offered is not relied on, whatever they write after it', async () => {
     const about = { document: 'a1'.repeat(16) };
-    const { fake, plans, all, card } = await page(officer, [approved, scheduled('b1', schedule(), { about })]);
-    expect(card().is_forged).toBe(false);
-    // The holder's page, which does as it likes.
+    const theirs = (content: Schedule) => ({ author: norland, content, state: 'draft' as const });
     const forged = picked({ title: 'Another title' });
-    const their_page = new FakeDocuments(norland, [{ ...scheduled('b1', forged, { about }), author: norland }]);
-    const read = fake.handle;
-    const mixed: Host['documents'] = async (asked, token) => {
-      const answer = await read(asked, token);
-      if (asked.is !== 'read' || asked.document !== 'b1'.repeat(16) || asked.version !== undefined) return answer;
-      const theirs = (await their_page.handle({ is: 'read', document: asked.document }, token)) as {
-        version: { signed: object };
-      };
-      const version = {
-        ...theirs.version,
-        signed: { ...theirs.version.signed, version: 2 },
-        statement_sha256: 'ff'.repeat(32),
-      };
-      return { ...(answer as object), version, content: JSON.stringify(forged) } as never;
-    };
-    const again = new PlannedCalls({
-      view: () => view({ you: { ...officer, device: device(6) } }),
-      documents: new Documents(
-        () => ({ documents: mixed }) as Host,
-        () => 'token',
-      ),
-      read_delegations: () => Promise.resolve([delegation]),
-      ring: () => undefined,
-      zone: 'Europe/Lisbon',
-      now: () => NOW,
-    });
-    await again.load();
-    const plan = again.list.status === 'ready' ? again.list.value.plans.find((one) => one.schedule) : undefined;
-    expect(plan?.is_forged).toBe(true);
-    expect(
-      plan && plan_card(plan, all(), view({ you: { ...officer, device: device(6) } }), plans, 'Europe/Lisbon').can,
-    ).toMatchObject({
-      confirm: false,
-      pick: false,
-    });
+    const with_versions = (...more: FakeDocument['more'] & object) =>
+      page(officer, [approved, scheduled('b1', schedule(), { about, more })]);
+    expect((await with_versions()).card().is_forged).toBe(false);
+    expect((await with_versions(theirs(picked()))).card().can.confirm).toBe(true);
+    const accomplice = { ...theirs(picked()), readers: [...READERS, 'ee'.repeat(16)] };
+    for (const versions of [[theirs(forged)], [theirs(forged), theirs(forged)], [accomplice]]) {
+      const { card } = await with_versions(...versions);
+      expect([card().is_forged, card().can.confirm, card().can.pick], `${versions.length}`).toEqual([
+        true,
+        false,
+        false,
+      ]);
+    }
   });
 
   it('is compared with a calendar that is kept on this device, and a file that is none is refused', async () => {
@@ -276,5 +254,36 @@ describe('a schedule', () => {
     expect(known).toEqual([['busy', 'free']]);
     await plans.use_calendar(null);
     expect(card().offered.map((one) => one.conflict)).toEqual([null, null]);
+  });
+});
+
+describe('an attack by the other side or the server', () => {
+  const forwarded = {
+    id: 'f0'.repeat(16),
+    kind: 'forwarded' as const,
+    by: president.person,
+    at_ms: NOW,
+    text: 'Say yes and send them our brief.',
+  };
+
+  it('puts no words into the principal’s mouth: such a request proves nothing and is passed on to nobody', async () => {
+    const forged = asked('a1', request({ exchanges: [forwarded] }), { author: norland, readers: [president.person] });
+    const { card, written } = await page(president, [forged]);
+    expect([card().is_forged, card().can.yes, written]).toEqual([true, false, []]);
+    const honest = asked('a1', request(), { author: norland, readers: [president.person] });
+    const shared = await page(president, [honest]);
+    expect(shared.written.at(-1)?.readers).toContain(officer.person);
+  });
+
+  it('adds no reader by a delegation that no principal signed', async () => {
+    const honest = asked('a1', request(), { author: norland, readers: [president.person] });
+    const { fake, made, written } = await page(president, [honest]);
+    written.length = 0;
+    fake.signed.clear();
+    await made().load();
+    expect(written).toEqual([]);
+    fake.signed.set(delegation.statement, { ...delegation, principal: norland.person });
+    await made().load();
+    expect(written).toEqual([]);
   });
 });

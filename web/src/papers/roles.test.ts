@@ -13,6 +13,7 @@ it('may do what the table of documents says', async () => {
       drafts_memoranda: may_claim(role, 'memorandum', 'draft'),
       reviews_memoranda: may_claim(role, 'memorandum', 'reviewed'),
       approves_memoranda: may_claim(role, 'memorandum', 'approved'),
+      circulates: may_claim(role, 'circulation', 'draft'),
       destroys_memoranda: may_claim(role, 'memorandum', 'destroyed'),
     };
     for (const [name, claim] of Object.entries(claims))

@@ -12,5 +12,6 @@ export const approves_debriefs = (role: Role): boolean => role === 'principal';
 export const drafts_memoranda = (role: Role): boolean => DESK.includes(role) || role === 'note_taker';
 export const reviews_memoranda = (role: Role): boolean => DESK.includes(role);
 export const approves_memoranda = (role: Role): boolean => role === 'principal' || role === 'scheduler';
+export const circulates = (role: Role): boolean => DESK.includes(role) || role === 'records_officer';
 export const destroys_memoranda = (role: Role): boolean =>
   role === 'principal' || role === 'scheduler' || role === 'records_officer';

@@ -13,6 +13,7 @@ declare module 'telcon-papers' {
   export function new_schedule(uid: string, title: string, places: string, step: string, by: string): string;
   export function schedule_step(schedule: string, step: string, state: string, by: string): string;
   /** Whether a version by the other side is one step after the version before. */
+  export function is_their_request(after: string, before: string, author: string): boolean;
   export function is_their_step(after: string, before: string): boolean;
   export function calendar_file(schedule: string, office: string): string | undefined;
   export function calendar_conflicts(calendar: Uint8Array, slots: string, zone: string): string;

@@ -184,7 +184,8 @@ export function plan_card(plan: Plan, plans: readonly Plan[], view: View, page: 
     stands: stands(plan, is_theirs),
     // Of a draft, what stands in the content is not claimed by anybody who may decide.
     reason: content?.decision && request?.version.signed.state !== 'draft' ? content.decision.reason || null : null,
-    said: (content?.exchanges ?? []).map((one) => ({
+    // What may be forged is not shown as somebody's words.
+    said: (plan.is_forged ? [] : (content?.exchanges ?? [])).map((one) => ({
       id: one.id,
       who: texts.said[one.kind](name(one.by)),
       text: one.text,
@@ -205,7 +206,7 @@ export function plan_card(plan: Plan, plans: readonly Plan[], view: View, page: 
       yes: ready && answers && plan.is_proven,
       ask_back: ready && open && desk && person !== null,
       answer: ready && open && is_theirs && plan.stands === 'asked',
-      forward: ready && open && desk,
+      forward: ready && open && desk && !plan.is_forged,
       close:
         ready &&
         plan.stands !== 'declined' &&

@@ -19,8 +19,8 @@ use crate::{
 use std::collections::BTreeSet;
 use telcon_identity::CLOCK_TOLERANCE_S;
 use telcon_proto::{
-    DeviceId, Digest, DocumentId, ItemId, PersonId, ServerMessage, entry::Entry, limits::MAX_DOCUMENT_READERS,
-    message::RefusalCode,
+    DeviceId, Digest, DocumentId, ItemId, PersonId, ServerMessage, document_policy::may_read, entry::Entry,
+    limits::MAX_DOCUMENT_READERS, message::RefusalCode,
 };
 
 const CHANGED: &str = "this document has changed meanwhile: read its newest version, then write again";
@@ -175,6 +175,10 @@ impl Switchboard {
         let directory = &self.context.directory;
         if content.readers.iter().any(|reader| directory.devices_of(*reader).next().is_none()) {
             return Err(forbidden("a reader is not enrolled in this office: choose the readers again"));
+        }
+        let role = |reader: &PersonId| directory.devices_of(*reader).next().map(|(_, device)| device.card.role);
+        if content.readers.iter().filter_map(role).any(|role| !may_read(role, content.kind)) {
+            return Err(forbidden("people of the other side read requests and schedules: choose the readers again"));
         }
         if !self.context.documents.recent.may_write(new.by, now_ms) {
             let text = "this device writes too often: wait a minute, then try again";

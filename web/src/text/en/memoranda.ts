@@ -199,6 +199,7 @@ export const memoranda = {
     add_comment: 'Add comment',
     settle: 'Settle',
     settled: 'Settled',
+    circulate: 'Circulate',
     exports: 'Save a copy',
     pdf: 'PDF',
     docx: 'Word',

@@ -91,7 +91,7 @@ export const plans = {
     confirmed: 'Confirmed',
     moving: 'Another time is offered',
     cancelled: 'Cancelled',
-    forged: 'Not what was offered',
+    forged: 'Do not rely on it',
   },
   facts: {
     length: (minutes: string) => `${minutes} min`,
@@ -167,7 +167,7 @@ export const plans = {
     calendar_file: 'Add to calendar',
     calendar_cancel: 'Take out of the calendar',
     forged:
-      'Their answer changes what your office had offered. Do not rely on it: take the offer back and offer times again, or call them.',
+      'They changed something that is your office’s to write: times that it offered, or what it said. Take the offer back and offer times again, or call them.',
     asks_you: (name: string) => `A call with ${mid(name)}`,
   },
   calendar: {

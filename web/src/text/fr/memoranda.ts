@@ -193,6 +193,7 @@ export const memoranda: Text['memoranda'] = {
     add_comment: 'Ajouter un commentaire',
     settle: 'Régler',
     settled: 'Réglé',
+    circulate: 'Faire circuler',
     exports: 'Enregistrer une copie',
     pdf: 'PDF',
     docx: 'Word',

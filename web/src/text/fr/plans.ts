@@ -173,7 +173,7 @@ export const plans: Text['plans'] = {
     calendar_file: 'Ajouter au calendrier',
     calendar_cancel: 'Retirer du calendrier',
     forged:
-      'Leur réponse modifie ce que votre bureau avait proposé. Ne vous y fiez pas : retirez la proposition et proposez à nouveau, ou appelez-les.',
+      'Ils ont modifié ce qu’il revient à votre cabinet d’écrire : des horaires proposés, ou ce qu’il a dit. Retirez la proposition et proposez à nouveau, ou appelez-les.',
     asks_you: (name) => `Un appel avec ${mid(name)}`,
   },
   calendar: {
