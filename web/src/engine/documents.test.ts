@@ -57,6 +57,23 @@ describe('documents in the worker', () => {
     expect(refused.engine.forget_document.mock.calls).toEqual([[ID]]);
   });
 
+  it('that are read while a newer version is written accuse nobody', async () => {
+    const { work, engine, answered } = worker();
+    let refused = false;
+    engine.known_document.mockImplementation(() => (refused ? 2 : 1));
+    engine.see_document.mockImplementationOnce(() => {
+      refused = true;
+      throw new Error('the office went back');
+    });
+    await answered(work.handle({ is: 'read', document: ID }, 'token'));
+    expect(engine.see_document).toHaveBeenCalledTimes(2);
+    // Nothing newer came meanwhile: it is what it seems.
+    engine.see_document.mockImplementationOnce(() => {
+      throw new Error('the office went back');
+    });
+    await expect(answered(work.handle({ is: 'read', document: ID }, 'token'))).rejects.toThrow('the office went back');
+  });
+
   it('take two of the office’s reads at a time, however many are opened', async () => {
     const { work, answered, most } = worker();
     const reads = Array.from({ length: 9 }, (_, n) =>
