@@ -178,3 +178,70 @@ impl Audit {
         flaws.into_iter().for_each(|text| self.problem(ProblemKind::Line, None, text));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use telcon_sealing::seal;
+
+    fn custodian() -> CustodianIdentity {
+        CustodianIdentity::from_seed(&[1; 32])
+    }
+
+    /// A version whose statement is this, with a sealed form in `dir` that the log has.
+    fn logged(dir: &Path, statement: &str, plaintext: &[u8]) -> LoggedLineVersion {
+        let sealed = seal(plaintext, &[custodian().recipient()]).unwrap();
+        logged_as(dir, statement, &sealed)
+    }
+
+    fn logged_as(dir: &Path, statement: &str, sealed: &[u8]) -> LoggedLineVersion {
+        let digest = sha256(sealed);
+        std::fs::create_dir_all(dir.join(SEALED_LINES_DIR)).unwrap();
+        std::fs::write(dir.join(SEALED_LINES_DIR).join(sealed_line_name(&digest)), sealed).unwrap();
+        LoggedLineVersion {
+            index: 1,
+            time_ms: 1,
+            line: LineId::from_bytes([1; 16]),
+            version: 1,
+            state: LineState::Live,
+            by: DeviceId::from_bytes([2; 16]),
+            statement_sha256: sha256(statement.as_bytes()),
+            sealed_sha256: Some(digest),
+        }
+    }
+
+    fn form(statement: &str) -> Vec<u8> {
+        serde_json::to_vec(&LineForm { version: LINE_FORM_VERSION, statement: statement.into() }).unwrap()
+    }
+
+    #[test]
+    fn a_custodian_opens_the_statement_that_was_logged() {
+        let dir = tempfile::tempdir().unwrap();
+        let version = logged(dir.path(), "a.b.c", &form("a.b.c"));
+        assert_eq!(open_line(dir.path(), &version, &[custodian()]), Ok("a.b.c".to_owned()));
+        let stranger = CustodianIdentity::from_seed(&[2; 32]);
+        assert_eq!(open_line(dir.path(), &version, &[stranger]), Err(LineFlaw::OtherKey));
+        let unsealed = LoggedLineVersion { sealed_sha256: None, ..version };
+        assert_eq!(open_line(dir.path(), &unsealed, &[custodian()]), Err(LineFlaw::NotSealed));
+    }
+
+    /// A server that exchanges the form before it logs the digest: the log agrees with the file, and the statement does not.
+    #[test]
+    fn the_sealed_form_of_another_line_is_found_though_the_log_has_its_digest() {
+        let dir = tempfile::tempdir().unwrap();
+        let other = logged(dir.path(), "of another line", &form("of another line"));
+        let version = LoggedLineVersion { statement_sha256: sha256(b"a.b.c"), ..other };
+        assert_eq!(open_line(dir.path(), &version, &[custodian()]), Err(LineFlaw::OtherVersion));
+    }
+
+    #[test]
+    fn what_is_no_sealed_form_is_damaged_and_a_newer_one_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let open = |plaintext: &[u8]| open_line(dir.path(), &logged(dir.path(), "a", plaintext), &[custodian()]);
+        assert_eq!(open(b"no JSON"), Err(LineFlaw::Damaged));
+        assert_eq!(open(br#"{"version":1}"#), Err(LineFlaw::Damaged));
+        assert_eq!(open(br#"{"version":2,"what":"else"}"#), Err(LineFlaw::Newer));
+        let junk = logged_as(dir.path(), "a", b"not an age file");
+        assert_eq!(open_line(dir.path(), &junk, &[custodian()]), Err(LineFlaw::Damaged));
+    }
+}
