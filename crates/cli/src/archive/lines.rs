@@ -249,7 +249,6 @@ impl Asked<'_> {
             }
             let term_ms = content.terms.until_ms;
             let ended_before = term_ms.is_some_and(|term| term <= version.time_ms || self.date(term) < self.args.on);
-            // Planned calls are no way to ring.
             if !in_use || ended_before {
                 continue;
             }
@@ -341,7 +340,7 @@ fn print(day: &Day) {
     say!("{on} ({zone}): {} in use", counted(reachable.len(), "version of a line", "versions of lines"));
     for one in reachable {
         let until = one.until.as_deref().unwrap_or("the day's end");
-        say!("  {} could reach {}", one.holder, one.principal);
+        say!("  {} {} {}", one.holder, could(one.terms.reach), one.principal);
         say!("      {} to {until}: {}; {}", one.from, terms(&one.terms), counted(one.rings, "ring", "rings"));
         let device =
             one.device.map_or_else(|| "every device of the holder".to_owned(), |device| format!("device {device}"));
@@ -374,15 +373,17 @@ fn counted(number: usize, one: &str, many: &str) -> String {
     }
 }
 
+/// What a line in use let its holder do.
+fn could(reach: Reach) -> &'static str {
+    match reach {
+        Reach::Direct => "could reach",
+        Reach::Desk => "could reach the desk of",
+        Reach::Planned => "could ask for planned calls with",
+    }
+}
+
 fn terms(terms: &LineTerms) -> String {
-    let mut words = vec![
-        match terms.reach {
-            Reach::Direct => "directly",
-            Reach::Desk => "at the desk",
-            Reach::Planned => "for planned calls only",
-        }
-        .to_owned(),
-    ];
+    let mut words = Vec::new();
     if let Some(hours) = &terms.hours {
         let minute = |minute: u16| format!("{:02}:{:02}", minute / 60, minute % 60);
         let (from, until, zone) = (minute(hours.from_min), minute(hours.until_min), Printable(&hours.zone));
