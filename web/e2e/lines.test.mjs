@@ -263,6 +263,17 @@ test('a device that is not theirs is refused, and a line that is withdrawn opens
   await late.context.close();
 });
 
+test('the custodian opens what the pages sealed: who could reach the principal, and what became of it', async () => {
+  const { reachable, acts, offers, missing, problems } = await office.lines_on(new Date().toISOString().slice(0, 10));
+  assert.deepEqual([missing, problems], [[], []]);
+  assert.ok(reachable.length > 0 && reachable.every((one) => one.principal.name === 'The President'));
+  const done_to = (name) => acts.filter((one) => one.holder.name === name).map((one) => one.act);
+  assert.deepEqual(done_to('The Secretary-General'), ['given and bound', 'frozen']);
+  assert.deepEqual(done_to('The Governor of the Bank'), ['given and bound', 'handed back']);
+  assert.deepEqual(done_to('The Foreign Minister of Sarre'), [], 'nobody held it');
+  assert.ok(['refused', 'withdrawn'].every((what) => offers.some((one) => one.what === what)));
+});
+
 test('nothing took more taps than its budget, and no page had an uncaught error', () => {
   assert.deepEqual(friction.over(), []);
   assert.deepEqual(page_errors, []);

@@ -195,7 +195,12 @@ pub fn create_office(data: &Path, new: &NewOffice<'_>) -> anyhow::Result<(Office
         given => given.iter().map(|custodian| format!("{custodian}\n")).collect(),
     };
     write_secret(&stage.join("custodians.txt"), recipients.as_bytes())?;
-    let info = crate::serve::init(&stage.join("server"), &authority, new.terms)?;
+    // Lines are sealed to those who open the records. Where roles decide who rings, there are no lines.
+    let sealed_to = match new.terms.rings {
+        Rings::OverLines => recipients.lines().map(str::to_owned).collect(),
+        Rings::ByRole => Vec::new(),
+    };
+    let info = crate::serve::init(&stage.join("server"), &authority, new.terms, sealed_to)?;
     // Before anything is printed: auditors and relays need it, and a terminal may be closed.
     let digest = format!("{}\n", telcon_proto::hex(&authority.certificate_sha256()));
     write_secret(&authority_dir.join("digest.txt"), digest.as_bytes())?;

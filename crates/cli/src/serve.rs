@@ -142,8 +142,14 @@ fn check_media(media: SocketAddr, public: Option<SocketAddr>) -> anyhow::Result<
 }
 
 /// Creates a server's directory with its log key and an empty archive. Returns the office as devices will see it.
-pub fn init(dir: &Path, authority: &Authority, terms: CharterTerms) -> anyhow::Result<OfficeInfo> {
-    Ok(Server::init(dir, authority.domain().as_str(), |log_key| authority.office(log_key, terms, now_ms()))?)
+pub fn init(
+    dir: &Path,
+    authority: &Authority,
+    terms: CharterTerms,
+    custodians: Vec<String>,
+) -> anyhow::Result<OfficeInfo> {
+    let office = |log_key: &str| authority.office_with(log_key, terms, custodians, now_ms());
+    Ok(Server::init(dir, authority.domain().as_str(), office)?)
 }
 
 /// Starts a server on this machine's loopback, or where `listen` says.

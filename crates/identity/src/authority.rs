@@ -15,6 +15,7 @@ use telcon_proto::{
     Blob, Card, DeviceId, OfficeName, PersonId, RecordMode, SuiteName, hex,
     http::{Charter, IssuedInvitation, OfficeInfo, Registrars, Revocation},
     line::Rings,
+    line_seal::check_custodians,
 };
 use x509_cert::{ext::pkix::BasicConstraints, ext::pkix::KeyUsages};
 
@@ -198,11 +199,26 @@ impl Authority {
     /// # Errors
     /// [`Flaw::LogKey`].
     pub fn office(&self, log_key: &str, terms: impl Into<CharterTerms>, now_ms: u64) -> Result<OfficeInfo> {
+        self.office_with(log_key, terms, Vec::new(), now_ms)
+    }
+
+    /// The same with custodians: recipients (age) to whom the devices of the office seal each version of a line.
+    ///
+    /// # Errors
+    /// [`Flaw::LogKey`]; [`Misuse::Custodians`].
+    pub fn office_with(
+        &self,
+        log_key: &str,
+        terms: impl Into<CharterTerms>,
+        custodians: Vec<String>,
+        now_ms: u64,
+    ) -> Result<OfficeInfo> {
+        check_custodians(&custodians).map_err(|_| Misuse::Custodians)?;
         let CharterTerms { floor, registrars, rings } = terms.into();
         log_key.parse::<VerifierKey>().map_err(|_| Flaw::LogKey)?;
         let (domain, name) = read_office(&self.certificate.fields().subject)?;
         let (office, log_key) = (domain.to_string(), log_key.to_owned());
-        let charter = Charter { office, log_key, floor, registrars, rings, at_ms: now_ms };
+        let charter = Charter { office, log_key, floor, registrars, rings, custodians, at_ms: now_ms };
         let payload = serde_json::to_vec(&charter).expect("invariant: strings and numbers are JSON");
         Ok(OfficeInfo {
             domain: domain.to_string(),

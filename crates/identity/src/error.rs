@@ -182,6 +182,12 @@ pub enum Flaw {
     /// A line's holder in an office whose charter has no lines.
     #[error("a principal's device certified a line's holder, and its office's charter has no lines")]
     LinesNotUsed,
+    /// A version of a line that was logged without its sealed form, where the charter names custodians.
+    #[error("a line was logged without its sealed form for the custodians that its office's charter names")]
+    LineNotSealed,
+    /// A statement of a line with something behind it that is no sealed form.
+    #[error("what stands behind a line's statement is no sealed form for custodians")]
+    SealedLineForm,
     /// A device that a principal certified as something else than the holder of a line.
     #[error("a principal's device certified a device that is not a counterpart's")]
     HolderRole,
@@ -358,6 +364,9 @@ pub enum Validity {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum Misuse {
+    /// Custodians that a charter cannot name.
+    #[error("a charter names at most 32 custodians, each once, as post-quantum age recipients (age1pq1…)")]
+    Custodians,
     /// A person's, organisation's or office's name that is not allowed in a certificate.
     #[error(
         "a name is empty, longer than 64 characters, or contains control or direction characters or outer blanks: change it"

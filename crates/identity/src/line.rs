@@ -352,12 +352,13 @@ impl Office {
     /// # Errors
     /// Those of [`Office::verify_line`], [`Office::verify_logged`], [`Office::verify_device_logged`],
     /// [`Office::verify_delegation_logged`] and [`VerifiedLine::check_delegation`]; [`Flaw::LogEntry`], [`Flaw::OtherEntry`],
-    /// [`Flaw::EntryTime`].
+    /// [`Flaw::EntryTime`]; [`Flaw::LineNotSealed`] where the charter names custodians.
     pub fn verify_line_logged(&self, proven: &ProvenLine) -> Result<LoggedLine> {
         let line = self.verify_line(&proven.statement)?;
         let basis = self.verify_basis(&line.device, &proven.signed, &proven.device, proven.delegation.as_deref())?;
         line.check_delegation(basis.under())?;
-        let Some(Entry::LineSigned { line: id, version, state, by, statement_sha256, .. }) = basis.signed.entry()
+        let Some(Entry::LineSigned { line: id, version, state, by, statement_sha256, sealed_sha256, .. }) =
+            basis.signed.entry()
         else {
             return Err(Flaw::LogEntry.into());
         };
@@ -368,6 +369,9 @@ impl Office {
             && *statement_sha256 == line.sha256();
         if !same {
             return Err(Flaw::OtherEntry.into());
+        }
+        if sealed_sha256.is_none() && !self.custodians().is_empty() {
+            return Err(Flaw::LineNotSealed.into());
         }
         basis.check_date(line.content.at_ms, LINE_MAX_DELAY_MS)?;
         Ok(LoggedLine { line, basis })

@@ -18,6 +18,7 @@ use telcon_proto::{
     DeviceId, Digest, OfficeName, PersonId, RecordMode, Role, SuiteName,
     http::{Charter, IssuedInvitation, OfficeInfo, Registrars, Revocation},
     line::Rings,
+    line_seal::check_custodians,
 };
 
 /// The office's authority and its charter, as a device pins them once, at enrolment.
@@ -59,6 +60,7 @@ impl Office {
         if domain != charter.office {
             return Err(Flaw::OtherOffice.into());
         }
+        check_custodians(&charter.custodians).map_err(|_| Flaw::Payload)?;
         let log = charter.log_key.parse().map_err(|_| Flaw::LogKey)?;
         Ok(Self { authority, log, domain, name, charter })
     }
@@ -106,6 +108,12 @@ impl Office {
     /// Who may ring whom, which the authority signed.
     pub fn rings(&self) -> Rings {
         self.charter.rings
+    }
+
+    /// Recipients (age) of the custodians to whom every version of a line is sealed, which the authority signed. None in offices whose
+    /// lines have no sealed form.
+    pub fn custodians(&self) -> &[String] {
+        &self.charter.custodians
     }
 
     /// The office with another log key: to check before an entry is logged whether devices will accept it (a dry run).

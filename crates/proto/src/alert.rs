@@ -291,6 +291,7 @@ mod tests {
             state,
             by: device,
             statement_sha256: Digest::from_bytes([0; 32]),
+            sealed_sha256: None,
         };
         for state in LineState::ALL {
             let expected = (state == LineState::Suspect).then_some((9, AlertKind::LineSuspect, 1));

@@ -290,6 +290,10 @@ pub enum Entry {
         by: DeviceId,
         /// SHA-256 of the statement, a compact JWS.
         statement_sha256: Digest,
+        /// SHA-256 of its sealed form for custodians ([`crate::line_seal`]). Absent in entries of offices whose charter names no
+        /// custodians.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        sealed_sha256: Option<Digest>,
     },
     /// Somebody began a shift at a device of a place. Neither is named.
     ShiftStarted {
@@ -814,9 +818,24 @@ mod tests {
                     state: LineState::Paused,
                     by: DEVICE,
                     statement_sha256: DIGEST,
+                    sealed_sha256: None,
                 },
                 format!(
                     r#"{{"type":"line_signed","time_ms":1,"line":"{ID}","version":2,"state":"paused","by":"{ID}","statement_sha256":"{digest}"}}"#
+                ),
+            ),
+            (
+                Entry::LineSigned {
+                    time_ms: 1,
+                    line: LINE,
+                    version: 2,
+                    state: LineState::Paused,
+                    by: DEVICE,
+                    statement_sha256: DIGEST,
+                    sealed_sha256: Some(DIGEST),
+                },
+                format!(
+                    r#"{{"type":"line_signed","time_ms":1,"line":"{ID}","version":2,"state":"paused","by":"{ID}","statement_sha256":"{digest}","sealed_sha256":"{digest}"}}"#
                 ),
             ),
             (

@@ -45,6 +45,10 @@ pub struct Charter {
     /// Who may ring whom. Absent in charters of earlier versions, where roles decide.
     #[serde(default, skip_serializing_if = "Rings::is_by_role")]
     pub rings: Rings,
+    /// Recipients (age) of the custodians to whom every version of a line is sealed ([`crate::line_seal`]). Absent in charters of earlier
+    /// versions, whose lines have no sealed form.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub custodians: Vec<String>,
     /// Time of signing, milliseconds since 1970 UTC.
     pub at_ms: u64,
 }

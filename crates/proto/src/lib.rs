@@ -22,6 +22,7 @@ pub mod http;
 pub mod id;
 pub mod limits;
 pub mod line;
+pub mod line_seal;
 pub mod message;
 pub mod node;
 pub mod office;

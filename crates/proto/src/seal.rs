@@ -198,7 +198,7 @@ fn listing(call_id: &CallId, parts: &[PartDigest], custodians: &[String], partia
 
 /// Whether this has the form of a post-quantum age recipient: bech32 with the human-readable part `age1pq`. The key itself is
 /// checked by the crate that can use it.
-fn is_recipient(text: &str) -> bool {
+pub(crate) fn is_recipient(text: &str) -> bool {
     let data = text.strip_prefix("age1pq1");
     data.is_some_and(|data| !data.is_empty() && data.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()))
 }

@@ -3,10 +3,12 @@
 //! ```text
 //! archive/log/                        the log, C2SP tlog-tiles
 //! archive/records/<call id>-<device>/ records: one per note-taker that recorded some of the call
+//! archive/lines/<sha256 hex>.age      sealed forms of lines' versions, which custodians open
 //! archive/devices/<sha256 hex>.der    device certificates; two of a device that two registrars certified
 //! archive/issuers/<sha256 hex>.der    what signed them, under the same names; registrars' certificates, under their own SHA-256
 //! ```
 
+mod lines;
 mod list;
 mod records;
 
@@ -27,6 +29,7 @@ use crate::signature::{Devices, SignatureVerifier};
 use telcon_files::{EntryKind, FileError};
 use telcon_proto::{RecordMode, Role};
 
+pub use lines::{LineEntries, LineFlaw, LineListing, LoggedLineVersion, LoggedOffer, list_lines, open_line};
 pub use list::{CallState, ListedCall, ListedCertificate, ListedRecord, Listing, list_calls, read_bag_info};
 pub use records::{RecordStanding, verify_record};
 
@@ -75,12 +78,15 @@ pub(crate) const MAX_CLOCK_SKEW_MS: u64 = 5 * 60_000;
 ///   digest, signature, number of parts and state; its signature verifies and is by a device that may have sealed it
 ///   ([`telcon_proto::sealing`]). Each record on disk is logged.
 /// * The archive may be in use: what the server had not logged yet when the verification began is counted as arriving.
+/// * Lines: the sealed form of each version is there, and is the one that was logged; where the charter names custodians, each version
+///   has one.
 /// * Files that belong to no archive, such as those that desktop environments leave, are listed and harm nothing.
 /// * Devices: an enrolment creates one device; every certificate is logged, archived, and issued by the office's authority, or by
 ///   as many registrars as the charter demands, appointed before and not revoked. A revocation counts if the office's authority signed it.
 pub fn verify_archive(dir: &Path, verifier: &dyn SignatureVerifier, options: &ArchiveOptions) -> ArchiveReport {
     let mut audit = Audit::begin(dir, verifier, options);
     audit.records(dir, verifier);
+    audit.sealed_lines(dir, verifier);
     let until_ms = options.now_ms.saturating_add(MAX_CLOCK_SKEW_MS);
     audit.history.check_timestamps(until_ms);
     audit.history.check_floor(options.floor);

@@ -1,7 +1,8 @@
 //! The history of calls and devices according to the log, and its inconsistencies.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use crate::archive::{LineEntries, LoggedLineVersion, LoggedOffer};
 use crate::digest::{Digest, sha256};
 use crate::report::{Gap, Problem, ProblemKind};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -230,6 +231,10 @@ pub(crate) struct History {
     delegations: BTreeMap<DelegationId, (u64, Option<u64>)>,
     /// Lines, with their newest versions.
     lines: BTreeMap<LineId, (u32, LineState)>,
+    /// The entries about lines, as a custodian asks for them.
+    pub(crate) line_entries: LineEntries,
+    /// Offers of lines that are not closed.
+    line_offers: BTreeSet<InvitationId>,
     /// Newest versions of documents.
     documents: BTreeMap<DocumentId, (u32, Digest)>,
     readouts: BTreeMap<ItemId, Digest>,
@@ -297,6 +302,7 @@ impl History {
             Entry::CallOpened { time_ms, call, mode, devices, delegation, line, .. } => {
                 self.check_delegation(index, call, delegation, time_ms);
                 self.check_line(index, call, line);
+                self.line_entries.rings.extend(line.map(|line| (time_ms, line)));
                 let call = call.to_hex();
                 let known = self.calls.entry(call.clone()).or_default();
                 let in_order = known.opened.is_none() && known.ended.is_none() && known.seals.is_empty();
@@ -366,6 +372,11 @@ impl History {
                 }
             }
             Entry::InvitationMade { time_ms, invitation, by, line, delegation, .. } => {
+                if line {
+                    let offered = LoggedOffer { time_ms, offer: invitation, by: Some(by), closed: None };
+                    self.line_entries.offers.push(offered);
+                    self.line_offers.insert(invitation);
+                }
                 let by = by.to_hex();
                 if line {
                     self.check_enrolled(index, &by, "offered a line");
@@ -382,7 +393,11 @@ impl History {
                     self.problem(ProblemKind::Device, None, text);
                 }
             }
-            Entry::InvitationClosed { invitation, how, device, .. } => {
+            Entry::InvitationClosed { time_ms, invitation, how, by, device } => {
+                if self.line_offers.remove(&invitation) {
+                    let closed = LoggedOffer { time_ms, offer: invitation, by, closed: Some(how) };
+                    self.line_entries.offers.push(closed);
+                }
                 if let (Some(recovery), Some(device), InvitationClosed::Approved) =
                     (self.recovering.get(&invitation).copied(), device, how)
                 {
@@ -453,7 +468,10 @@ impl History {
                     self.problem(ProblemKind::Entry, None, format!("entry {index}: an alert about nothing"));
                 }
             }
-            Entry::LineSigned { line, version, state, by, .. } => {
+            Entry::LineSigned { time_ms, line, version, state, by, statement_sha256, sealed_sha256 } => {
+                let logged =
+                    LoggedLineVersion { index, time_ms, line, version, state, by, statement_sha256, sealed_sha256 };
+                self.line_entries.versions.push(logged);
                 self.check_enrolled(index, &by.to_hex(), "signed a line");
                 let before = self.lines.insert(line, (version, state));
                 let flaw = match before {

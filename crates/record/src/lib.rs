@@ -47,8 +47,9 @@ pub mod vtt;
 mod writer;
 
 pub use archive::{
-    ArchiveOptions, CallState, ListedCall, ListedCertificate, ListedRecord, Listing, RecordStanding, list_calls,
-    read_bag_info, verify_archive, verify_record,
+    ArchiveOptions, CallState, LineEntries, LineFlaw, LineListing, ListedCall, ListedCertificate, ListedRecord,
+    Listing, LoggedLineVersion, LoggedOffer, RecordStanding, list_calls, list_lines, open_line, read_bag_info,
+    verify_archive, verify_record,
 };
 pub use assemble::SpeakerAudio;
 pub use bag::{BagInfo, FileEntry, MAX_INFO_VALUE_BYTES};

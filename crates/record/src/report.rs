@@ -132,6 +132,8 @@ pub enum ProblemKind {
     Signature,
     /// A device or its certificate.
     Device,
+    /// The sealed form of a line's version.
+    Line,
     /// The archive's directory could not be read.
     Io,
 }

@@ -47,6 +47,11 @@ pub trait SignatureVerifier {
     /// Why it is invalid, for a report.
     fn verify(&self, jws: &str, claims: &RecordReference, devices: &Devices) -> Result<Signer, String>;
 
+    /// Whether the office's charter names custodians, so that every version of a line has a sealed form.
+    fn seals_lines(&self) -> bool {
+        false
+    }
+
     /// Verifies that the office had issued these certificates (DER) at `enrolled_ms`: the device's, and what signed it, which is
     /// signed by the office's authority; twice if two registrars certified the device. It verifies that they are as many as the
     /// office's charter demands.

@@ -341,6 +341,7 @@ fn rings_over_lines_that_were_not_in_use_and_versions_out_of_order_are_reported(
         state,
         by: device(by),
         statement_sha256: sha256(&[version as u8]),
+        sealed_sha256: None,
     };
     let mut over = opened(6, RecordMode::LogOnly);
     if let Entry::CallOpened { line: named, .. } = &mut over {

@@ -2,7 +2,8 @@
 
 use crate::{
     archive::{
-        ArchivedDevices, Certificates, LogEvent, LogWriter, PublishedReadouts, RecordStore, SealedDocuments, now_ms,
+        ArchivedDevices, Certificates, LogEvent, LogWriter, PublishedReadouts, RecordStore, SealedDocuments,
+        SealedLines, now_ms,
     },
     device_policy::log_device_policy,
     hub::{self, Hub, HubHandle, Input, Parts},
@@ -234,15 +235,16 @@ impl Server {
         let (relay, relay_task) = telcon_relay::net::start(config.media, relay_config).await.map_err(no_media)?;
         media_addrs.iter_mut().filter(|at| at.port() == 0).for_each(|at| at.set_port(relay.port()));
 
-        let (records, documents, readouts, certificates, pending, reader) = blocking(move || {
+        let (records, documents, sealed_lines, readouts, certificates, pending, reader) = blocking(move || {
             let records = RecordStore::new(objects.clone());
             if records.needs_scan()? {
                 records.scan(&reader.record_names()?)?;
             }
             let pending = records.pending()?;
             let documents = SealedDocuments::new(objects.clone());
+            let sealed_lines = SealedLines::new(objects.clone());
             let readouts = PublishedReadouts::new(objects.clone());
-            Ok((records, documents, readouts, Certificates::new(objects), pending, reader))
+            Ok((records, documents, sealed_lines, readouts, Certificates::new(objects), pending, reader))
         })
         .await?;
 
@@ -296,6 +298,7 @@ impl Server {
             prover,
             records,
             documents,
+            sealed_lines,
             readouts,
             certificates,
             office: pinned,

@@ -2,10 +2,13 @@
 //! knows are arguments; the socket calls this off the switchboard's thread, a simulation in virtual time.
 
 use crate::{
+    digest::sha256 as digest_of,
     store::{DeviceRow, DocumentStanding, LostDevice},
-    switchboard::{DelegationEnding, NewDelegation, NewDeviceKey, NewDocument, NewLine, RefusedRing, VerifiedRing},
+    switchboard::{
+        DelegationEnding, NewDelegation, NewDeviceKey, NewDocument, NewLine, RefusedRing, SealedLine, VerifiedRing,
+    },
 };
-use telcon_identity::{IdentityError, Mismatch, Office, Validity, VerifiedDelegation};
+use telcon_identity::{IdentityError, Mismatch, Office, Validity, VerifiedDelegation, split_sealed_form};
 use telcon_proto::{
     Blob, DelegationId, DeviceId, DocumentId, LineId, ServerMessage, delegation::OnBehalf, message::RefusalCode,
 };
@@ -130,10 +133,26 @@ pub fn verify_delegation_end(office: &Office, statement: &str) -> Result<Delegat
 /// Why not, as a sentence for its sender.
 pub fn verify_first_line(office: &Office, statement: String) -> Result<NewLine, String> {
     let unverified = |error: IdentityError| format!("the line does not verify: {error}");
+    let (statement, sealed) = take_sealed_form(office, &statement)?;
     let verified = office.verify_line(&statement).map_err(unverified)?;
     verified.check_delegation(None).map_err(unverified)?;
     let (content, by, sha256) = (verified.content().clone(), verified.device().device(), verified.sha256());
-    Ok(NewLine { content, by, sha256, statement, follows: None, exists: false })
+    Ok(NewLine { content, by, sha256, statement, sealed, follows: None, exists: false })
+}
+
+/// Takes the sealed form off a version of a line, which has one if and only if the charter names custodians. The server cannot open it: what
+/// it is of, custodians see.
+fn take_sealed_form(office: &Office, sent: &str) -> Result<(String, Option<SealedLine>), String> {
+    let (statement, sealed) = split_sealed_form(sent).map_err(|error| error.to_string())?;
+    match (sealed, office.custodians().is_empty()) {
+        (None, true) => Ok((sent.to_owned(), None)),
+        (Some(bytes), false) => Ok((statement.to_owned(), Some(SealedLine { sha256: digest_of(&bytes), bytes }))),
+        (None, false) => {
+            Err("this office seals its lines to custodians, and the sealed form is missing: update this device"
+                .to_owned())
+        }
+        (Some(_), true) => Err("this office's charter names no custodians, and the line came sealed".to_owned()),
+    }
 }
 
 /// What is known of a delegation when a statement is verified that names it.
@@ -176,6 +195,7 @@ pub trait LineHistory: DelegationHistory {
 /// Why not, as a sentence for its sender.
 pub fn verify_line(office: &Office, statement: String, history: &impl LineHistory) -> Result<NewLine, String> {
     let unverified = |error: IdentityError| format!("this version of the line does not verify: {error}");
+    let (statement, sealed) = take_sealed_form(office, &statement)?;
     let verified = office.verify_line(&statement).map_err(unverified)?;
     let content = verified.content().clone();
     let delegation = history.named(office, content.on_behalf.as_ref(), unverified)?;
@@ -191,7 +211,7 @@ pub fn verify_line(office: &Office, statement: String, history: &impl LineHistor
         }
     }
     let (by, sha256) = (verified.device().device(), verified.sha256());
-    Ok(NewLine { content, by, sha256, statement, follows, exists: false })
+    Ok(NewLine { content, by, sha256, statement, sealed, follows, exists: false })
 }
 
 /// Verifies the statement of a device's key. Whether its sender is that device is for the switchboard.

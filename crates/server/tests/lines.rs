@@ -1,6 +1,8 @@
 //! Lines on real sockets, with real certificates: given, asked for, approved, rung over, stopped, handed back; and attacks on each.
 
 mod common;
+#[path = "lines/sealed.rs"]
+mod sealed;
 
 use common::{Answer, Client, Device, Office, now_ms};
 use telcon_identity::{

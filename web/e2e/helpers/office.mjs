@@ -108,6 +108,14 @@ export class Office {
     return stdout.trim();
   }
 
+  /** What the custodian says of the lines of a day, YYYY-MM-DD in UTC. */
+  async lines_on(day) {
+    const identity = join(this.dir, 'custodian/identity.txt');
+    const question = ['archive', 'lines', join(this.dir, 'server/archive'), '--on', day, '--identity', identity];
+    const { stdout } = await run(TELCON, [...question, '--json']);
+    return JSON.parse(stdout);
+  }
+
   /** Enrols a native device of a new person: each enrolment is an alert. */
   async enrol_device(name, role = 'principal') {
     await run(TELCON, ['enrol', '--device', join(this.dir, `${name}.json`), await this.invite(name, role)]);

@@ -5,7 +5,7 @@ use anyhow::{Context, Result};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 use std::fmt::Write as _;
-use telcon_identity::{DeviceKey, sign_in, sign_line, sign_ring};
+use telcon_identity::{DeviceKey, sign_in, sign_line, sign_ring, with_sealed_form};
 use telcon_proto::{
     Blob, CallId, ClientMessage, DeviceId, Digest, OfficeName, PersonId, RecordMode, SuiteName, WIRE_VERSION,
     http::EnrolRequest,
@@ -140,7 +140,9 @@ pub(super) fn ring(key: &DeviceKey, chain: &[Vec<u8>], spec: &RingSpec<'_>) -> S
 pub(super) fn give_line(key: &DeviceKey, chain: &[Vec<u8>], line: &Line) -> (String, OverLine) {
     let statement = sign_line(key, chain, line);
     let statement_sha256 = Digest::from_bytes(Sha256::digest(&statement).into());
-    (text(&ClientMessage::SignLine { statement }), OverLine { line: line.line, statement_sha256 })
+    // As long as what a device seals to custodians. The server cannot open it, and here nobody does.
+    let sent = with_sealed_form(&statement, statement.as_bytes());
+    (text(&ClientMessage::SignLine { statement: sent }), OverLine { line: line.line, statement_sha256 })
 }
 
 /// The callee's device shows the ring.

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use telcon_identity::{Office, TrustStore};
 use telcon_proto::{InvitationId, Role, http::OfficeInfo};
 use telcon_record::{
-    ArchiveOptions, ArchiveReport, Devices, Digest, EnrolledDevice, Listing, RecordReference, RecordStanding,
-    SignatureVerifier, Signer, list_calls, verify_archive, verify_record,
+    ArchiveOptions, ArchiveReport, Devices, Digest, EnrolledDevice, LineListing, Listing, RecordReference,
+    RecordStanding, SignatureVerifier, Signer, list_calls, list_lines, verify_archive, verify_record,
 };
 
 /// Grace period for the record of an ended call, milliseconds: the time after which the server logs it as missing, and two
@@ -134,6 +134,11 @@ impl Auditor {
         list_calls(&self.dir, &self.verifier, &self.options)
     }
 
+    /// Lists what the log says of lines.
+    pub fn lines(&self) -> LineListing {
+        list_lines(&self.dir, &self.verifier, &self.options)
+    }
+
     /// Whom a certificate names.
     pub fn person(&self, certificate: &telcon_record::ListedCertificate) -> Option<telcon_proto::Card> {
         self.verifier
@@ -155,6 +160,10 @@ impl SignatureVerifier for OfficeVerifier {
             signed_ms: signed.at_ms(),
             valid_ms: device.valid_ms(),
         })
+    }
+
+    fn seals_lines(&self) -> bool {
+        !self.0.home().custodians().is_empty()
     }
 
     fn verify_enrolment(&self, chain: &[Vec<u8>], enrolled_ms: u64) -> Result<EnrolledDevice, String> {

@@ -58,7 +58,7 @@ pub struct ListArgs {
     pub known: KnownArgs,
 }
 
-fn day(text: &str) -> Result<String, String> {
+pub(super) fn day(text: &str) -> Result<String, String> {
     let format = text.len() == 10
         && text.bytes().enumerate().all(|(i, b)| if matches!(i, 4 | 7) { b == b'-' } else { b.is_ascii_digit() });
     let number = |range: std::ops::Range<usize>| text[range].parse::<u8>().unwrap_or(0);
@@ -68,7 +68,7 @@ fn day(text: &str) -> Result<String, String> {
     }
 }
 
-fn zone(name: &str) -> Result<Zone, String> {
+pub(super) fn zone(name: &str) -> Result<Zone, String> {
     Zone::named(name).ok_or_else(|| "unknown time zone: use an IANA name such as Europe/Oslo".to_owned())
 }
 

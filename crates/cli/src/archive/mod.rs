@@ -1,6 +1,7 @@
 //! `telcon archive`: for auditors, records officers and custodians. Needs no server.
 
 mod auditor;
+mod lines;
 mod list;
 mod open;
 mod opening;
@@ -28,6 +29,8 @@ pub enum ArchiveCommand {
     List(list::ListArgs),
     /// Open a record with a custodian's key.
     Open(open::OpenArgs),
+    /// Say who could reach whom on a day, with a custodian's key.
+    Lines(lines::LinesArgs),
     /// Print the newest checkpoint that a device has verified, for `verify --checkpoint`.
     Checkpoint(CheckpointArgs),
 }
@@ -68,6 +71,7 @@ pub fn run(command: ArchiveCommand) -> anyhow::Result<ExitCode> {
         ArchiveCommand::Verify(args) => verify::verify(&args),
         ArchiveCommand::List(args) => list::list(&args).map(|()| ExitCode::SUCCESS),
         ArchiveCommand::Open(args) => open::open(&args),
+        ArchiveCommand::Lines(args) => lines::lines(&args),
         ArchiveCommand::Checkpoint(args) => checkpoint(&args).map(|()| ExitCode::SUCCESS),
     }
 }

@@ -158,8 +158,9 @@ impl Engine {
         self.rng.fill_bytes(&mut id);
         let terms = self.within_floor(terms);
         let first = self.first_version(now_ms, LineId::from_bytes(id), &giver, holder, terms, None);
-        match self.signed_line(&first, &giver) {
-            Ok((statement, _)) => self.send(ClientMessage::SignLine { statement }),
+        let signed = self.signed_line(&first, &giver);
+        match signed.and_then(|(statement, _)| self.with_custodians(statement)) {
+            Ok(statement) => self.send(ClientMessage::SignLine { statement }),
             Err(why) => self.alert(AlertLevel::Amber, format!("The line was not given: {why}.")),
         }
     }
@@ -196,7 +197,7 @@ impl Engine {
         let (line, device) = (LineId::of_offer(id), request.request().device);
         let first = self.first_version(now_ms, line, &giver, holder, terms, Some(device));
         let (statement, _) = self.signed_line(&first, &giver)?;
-        Ok((chain, statement))
+        Ok((chain, self.with_custodians(statement)?))
     }
 
     /// Keeps the words of a line whose link this device has; durable before the holder can have the line.
@@ -356,7 +357,7 @@ impl Engine {
             Some(lost) if lost.state == LineState::Ended => Err(IdentityError::from(Validity::LineEnded).to_string()),
             Some(_) => Ok(statement),
         });
-        match signed {
+        match signed.and_then(|statement| self.with_custodians(statement)) {
             Ok(statement) if next.state == LineState::Live => self.send(ClientMessage::SignLine { statement }),
             Ok(statement) => {
                 // Durable before it is sent: the server may lose it, and this device must not ring over what its person stopped.
@@ -376,8 +377,9 @@ impl Engine {
     pub(super) fn send_stops_again(&mut self, now_ms: u64) {
         for stop in self.state.lines.unanswered() {
             let stop = Line { at_ms: now_ms, ..stop };
-            match self.sign_and_verify(&stop) {
-                Ok((statement, _)) => {
+            let signed = self.sign_and_verify(&stop).map_err(|error| error.to_string());
+            match signed.and_then(|(statement, _)| self.with_custodians(statement)) {
+                Ok(statement) => {
                     self.state.lines.stopped(&stop, self.pings_sent);
                     self.send(ClientMessage::StopLine { statement });
                 }

@@ -8,6 +8,7 @@ mod delegations;
 mod documents;
 mod gossip;
 mod keepalive;
+mod line_seals;
 mod lines;
 mod log_audit;
 mod notices;

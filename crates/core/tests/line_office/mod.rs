@@ -309,6 +309,7 @@ impl Office {
             state,
             by: line.device().device(),
             statement_sha256: line.sha256(),
+            sealed_sha256: None,
         });
         self.lines.insert(line.sha256(), (statement.to_owned(), index));
         line

@@ -182,6 +182,32 @@ fn entry_of(line: &VerifiedLine) -> Value {
     })
 }
 
+/// A server that keeps the sealed form of a version from the log keeps custodians from knowing of it.
+#[test]
+fn a_line_that_was_logged_without_its_sealed_form_is_refused_where_the_charter_names_custodians() {
+    let mut giver = Giver::new(SuiteName::Hybrid);
+    let terms = CharterTerms { floor: RecordMode::Memo, registrars: Registrars::One, rings: Rings::OverLines };
+    let log_key = giver.world.office.log_key().to_string();
+    let chartered = |custodians: &[&str]| {
+        let custodians = custodians.iter().map(|text| (*text).to_owned()).collect();
+        giver.world.authority.office_with(&log_key, terms, custodians, NOW - DAY)
+    };
+    assert_eq!(chartered(&["age1x"]), Err(Misuse::Custodians.into()));
+    let sealing = crate::Office::pin(&chartered(&["age1pq1x"]).unwrap(), None).unwrap();
+    assert_eq!(sealing.custodians(), ["age1pq1x"]);
+    let line = giver.line(|_| {});
+    let device = giver.world.log(&enrolled_entry(&giver.world, &giver.principal));
+    let statement = sign_line(&giver.principal.key, &giver.principal.chain, &first());
+    let mut entry = entry_of(&line);
+    let signed = giver.world.log(&entry);
+    let unsealed = ProvenLine { statement: statement.clone(), signed, device: device.clone(), delegation: None };
+    refused(sealing.verify_line_logged(&unsealed), Flaw::LineNotSealed);
+    assert!(giver.world.office.verify_line_logged(&unsealed).is_ok(), "of an office without custodians");
+    entry["sealed_sha256"] = json!("ab".repeat(32));
+    let signed = giver.world.log(&entry);
+    assert!(sealing.verify_line_logged(&ProvenLine { statement, signed, device, delegation: None }).is_ok());
+}
+
 #[test]
 fn a_binding_that_the_log_has_otherwise_is_refused() {
     let mut giver = Giver::new(SuiteName::Hybrid);

@@ -5,6 +5,7 @@
 //! archive/log/                               the log, C2SP tlog-tiles
 //! archive/records/<call id>-<device id>/     sealed records, by call and note-taker: parts and seal.json
 //! archive/documents/<id>/<version>-<sha256>    sealed versions of documents, by the digest of their statement
+//! archive/lines/<sha256 hex>.age             sealed forms of lines' versions
 //! archive/devices/<sha256 hex>.der           certificates of all devices ever enrolled
 //! archive/issuers/<sha256 hex>.der           what signed them, under the same names; registrars' certificates, under their own
 //! ```
@@ -16,6 +17,7 @@
 mod cache;
 mod certificates;
 mod documents;
+mod lines;
 mod proofs;
 mod readouts;
 mod records;
@@ -23,6 +25,7 @@ mod writer;
 
 pub use certificates::{ArchivedDevices, Certificates};
 pub use documents::SealedDocuments;
+pub use lines::SealedLines;
 pub use proofs::{ProofError, Prover};
 pub use readouts::{PublishedReadout, PublishedReadouts};
 pub use records::{Claim, PartUpload, RecordError, RecordStore, parse_seal};

@@ -30,8 +30,8 @@ pub(super) fn sign(t: &mut dyn Statements, row: &LineVersion, statement: &str) -
         )?;
     }
     t.execute(
-        "INSERT INTO line_versions (line, version, content, statement, statement_sha256, signed_by, signed_ms)
-         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        "INSERT INTO line_versions (line, version, content, statement, statement_sha256, signed_by, signed_ms, sealed_sha256)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
         &[
             Value::from(&content.line),
             u64::from(content.version).into(),
@@ -40,6 +40,7 @@ pub(super) fn sign(t: &mut dyn Statements, row: &LineVersion, statement: &str) -
             (&row.sha256).into(),
             (&row.by).into(),
             row.signed_ms.into(),
+            row.sealed_sha256.as_ref().into(),
         ],
     )
     .map(drop)
@@ -100,7 +101,8 @@ pub(super) fn forget_unbound(t: &mut dyn Statements) -> Result<(), StoreError> {
 /// What a switchboard starts from: lines that have not ended, or whose end the log may not have.
 pub(super) fn open(t: &mut dyn Statements) -> Result<Vec<LineRow>, StoreError> {
     let sql = "SELECT lines.line, lines.given_ms, lines.found_version, lines.found_state, lines.found_sha256,
-             v.content, v.statement_sha256, v.signed_by, v.signed_ms, v.signed_index
+             v.content, v.statement_sha256, v.signed_by, v.signed_ms, v.signed_index,
+             v.sealed_sha256
          FROM lines JOIN line_versions v ON v.line = lines.line AND v.version >= lines.version
          WHERE lines.ended = 0 ORDER BY lines.line, v.version";
     let mut rows: Vec<LineRow> = Vec::new();
@@ -120,6 +122,7 @@ pub(super) fn open(t: &mut dyn Statements) -> Result<Vec<LineRow>, StoreError> {
             by: row.device(7)?,
             signed_ms: row.number(8)?,
             index: row.optional_number(9)?,
+            sealed_sha256: if row.is_null(10) { None } else { Some(row.digest(10)?) },
         };
         Ok((row.line(0)?, row.number(1)?, found, version))
     })? {

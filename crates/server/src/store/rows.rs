@@ -549,6 +549,8 @@ pub struct LineVersion {
     pub content: Line,
     /// SHA-256 of the statement.
     pub sha256: Digest,
+    /// SHA-256 of its sealed form, which the archive has.
+    pub sealed_sha256: Option<Digest>,
     /// The device that signed it.
     pub by: DeviceId,
     /// When the server took it, as the log has it, milliseconds since 1970 UTC.

@@ -3,7 +3,7 @@
 use super::{StoreError, database::Statements, value::values};
 
 /// Version that this program writes.
-pub(super) const VERSION: i64 = 26;
+pub(super) const VERSION: i64 = 27;
 
 /// A table, common to all databases: the unit of a migration between databases.
 pub(super) struct Table {
@@ -242,6 +242,7 @@ pub(super) const TABLES: [Table; 36] = [
             "signed_by",
             "signed_ms",
             "signed_index",
+            "sealed_sha256",
         ],
         key: 2,
     },
@@ -633,6 +634,10 @@ ALTER TABLE calls ADD COLUMN desk_from_ms INTEGER;
 ALTER TABLE invitations ADD COLUMN offered_for TEXT;
 ALTER TABLE invitations ADD COLUMN attestation TEXT;
 ",
+    // Sealed forms of lines.
+    "
+ALTER TABLE line_versions ADD COLUMN sealed_sha256 TEXT;
+",
 ];
 
 /// PostgreSQL databases begin with version 5, in which they are created; the version is a mark. `COLLATE "C"` orders as
@@ -935,6 +940,10 @@ ALTER TABLE calls ADD COLUMN desk_from_ms BIGINT;
     "
 ALTER TABLE invitations ADD COLUMN offered_for TEXT;
 ALTER TABLE invitations ADD COLUMN attestation TEXT;
+",
+    // Sealed forms of lines.
+    "
+ALTER TABLE line_versions ADD COLUMN sealed_sha256 TEXT;
 "];
 
 /// Creates the tables of a PostgreSQL database, or migrates older ones to [`VERSION`], inside a transaction.

@@ -1326,6 +1326,7 @@ fn delegations_are_restored_until_the_log_has_their_end(disk: &TestStore) {
 fn line_version(version: u32, state: LineState, signed_ms: u64) -> LineVersion {
     let (n, previous) = (version as u8, version.checked_sub(1).filter(|before| *before > 0));
     LineVersion {
+        sealed_sha256: (version == 2).then(|| Digest::from_bytes([0x5e; 32])),
         content: Line {
             office: testing::home(),
             line: LINE,

@@ -532,8 +532,9 @@ fn check_clock(content: &Line, now_ms: u64) -> Result<(), String> {
 }
 
 fn version(new: NewLine, now_ms: u64) -> (LineVersion, String) {
-    let NewLine { content, by, statement, sha256, .. } = new;
-    (LineVersion { content, sha256, by, signed_ms: now_ms, index: None }, statement)
+    let NewLine { content, by, statement, sha256, sealed, .. } = new;
+    let sealed_sha256 = sealed.map(|sealed| sealed.sha256);
+    (LineVersion { content, sha256, sealed_sha256, by, signed_ms: now_ms, index: None }, statement)
 }
 
 /// The entry of a version.
@@ -545,6 +546,7 @@ fn signed(version: &LineVersion) -> Entry {
         state: version.content.state,
         by: version.by,
         statement_sha256: version.sha256,
+        sealed_sha256: version.sealed_sha256,
     }
 }
 

@@ -86,7 +86,7 @@ pub use port::{
     Approved, BeginningShift, CloseReason, ConfirmingRecovery, DelegationEnding, DeviceAsked, Effects, FirstApproved,
     LegRefusal, NewAttestation, NewDelegation, NewDevice, NewDeviceKey, NewDocument, NewLine, OpeningRecovery, Output,
     PendingAppend, Policy, Push, PushCommand, Refusal, RefusalKind, RefusedRing, RelayCommand, Reply, RequestId,
-    Revocation, RevocationAppend, Seal, SessionId, VerifiedRing,
+    Revocation, RevocationAppend, Seal, SealedLine, SessionId, VerifiedRing,
 };
 
 use crate::{

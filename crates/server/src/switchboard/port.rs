@@ -441,10 +441,21 @@ pub struct NewLine {
     pub statement: String,
     /// SHA-256 of that.
     pub sha256: Digest,
+    /// Its sealed form; none where the charter names no custodians.
+    pub sealed: Option<SealedLine>,
     /// The digest of the version that it was found to follow in what it says; none of a first one, or if that was not known.
     pub follows: Option<Digest>,
     /// Whether the store has a line of this id.
     pub exists: bool,
+}
+
+/// The sealed form of a version of a line ([`telcon_proto::line_seal`]).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SealedLine {
+    /// The age file.
+    pub bytes: Vec<u8>,
+    /// SHA-256 of that.
+    pub sha256: Digest,
 }
 
 /// A version of a document whose signature was checked, that it is for the sealed file that is stored, and that it follows in what it says

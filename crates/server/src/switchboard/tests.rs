@@ -537,7 +537,7 @@ fn version_of(office: &Office, n: u32, version: u32, state: LineState) -> NewLin
         on_behalf: None,
     };
     let (sha256, follows) = (digest(version), content.previous);
-    NewLine { content, by: device(1), statement: "s".into(), sha256, follows, exists: false }
+    NewLine { content, by: device(1), statement: "s".into(), sha256, sealed: None, follows, exists: false }
 }
 
 #[test]

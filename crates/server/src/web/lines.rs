@@ -16,7 +16,7 @@ use serde::Deserialize;
 use std::sync::Arc;
 use telcon_identity::IdentityError;
 use telcon_proto::{
-    DelegationId, InvitationId, LineId,
+    DelegationId, DeviceId, InvitationId, LineId,
     attestation::Attested,
     limits::MAX_LINES_LISTED,
     line::{LineList, LineState, ListedLine},
@@ -25,12 +25,25 @@ use telcon_proto::{
 
 const UNAVAILABLE: &str = "the server could not verify this version of a line: try again";
 
-/// Off the switchboard's thread, as rings. `stops` says with which message it came.
-pub(super) async fn verify(app: Arc<App>, statement: String, stops: bool) -> Result<NewLine, String> {
+/// Stores the sealed form of a version, before the version is stored and logged.
+pub(super) fn store_sealed(app: &App, new: &NewLine) -> Result<(), String> {
+    let Some(form) = &new.sealed else { return Ok(()) };
+    app.sealed_lines.put(form).map_err(|error| {
+        tracing::error!(line = %new.content.line, %error, "a version of a line was refused: its sealed form cannot be stored; check the archive");
+        UNAVAILABLE.to_owned()
+    })
+}
+
+/// Off the switchboard's thread, as rings. `from` is the device that sent it; `stops` says with which message it came.
+pub(super) async fn verify(app: Arc<App>, from: DeviceId, statement: String, stops: bool) -> Result<NewLine, String> {
     let verified = tokio::task::spawn_blocking(move || {
         let new = sign_in::verify_line(&app.office, statement, &Before(&*app.reader))?;
         if stops == (new.content.state == LineState::Live) {
             return Err("a line that is in use is signed with sign_line, and any other with stop_line".to_owned());
+        }
+        // Somebody else's is refused below.
+        if new.by == from {
+            store_sealed(&app, &new)?;
         }
         Ok(new)
     });

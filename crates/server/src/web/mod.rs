@@ -57,7 +57,7 @@ pub use tokens::{Bearer, Tokens};
 pub use turn::{MAX_TURN_SECRET_BYTES, MAX_TURN_URLS, Turn, TurnError};
 
 use crate::{
-    archive::{Certificates, Prover, PublishedReadouts, RecordStore, SealedDocuments},
+    archive::{Certificates, Prover, PublishedReadouts, RecordStore, SealedDocuments, SealedLines},
     hub::HubHandle,
     limits::{MAX_JSON_BODY_BYTES, MAX_UNSIGNED_FROM_ONE_ADDRESS, SIGN_IN_GRACE_MS, UNSIGNED_IPV6_PREFIX},
     media::RelayInput,
@@ -104,6 +104,8 @@ pub struct App {
     pub records: RecordStore,
     /// Sealed files of documents.
     pub documents: SealedDocuments,
+    /// Sealed forms of lines.
+    pub sealed_lines: SealedLines,
     /// What the office published.
     pub readouts: PublishedReadouts,
     /// Certificates of devices.

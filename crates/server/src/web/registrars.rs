@@ -173,6 +173,9 @@ pub(super) async fn approve(
             true => {
                 let checked = check_holder(&for_check.office, row.as_ref(), chain, line, now_ms())?;
                 is_new_person(&for_check, row.as_ref())?;
+                if let Approved::Holder(_, line) = &checked {
+                    super::lines::store_sealed(&for_check, line)?;
+                }
                 Ok(checked)
             }
             false if line.is_some() => Err("this invitation is not for a line".to_owned()),

@@ -494,10 +494,10 @@ impl Connection {
                             Input::PublishKey(session, super::documents::verify_key(self.app.clone(), statement).await)
                         }
                         ClientMessage::SignLine { statement } => {
-                            Input::SignLine(session, Box::new(super::lines::verify(self.app.clone(), statement, false).await))
+                            Input::SignLine(session, Box::new(super::lines::verify(self.app.clone(), signed_in.device, statement, false).await))
                         }
                         ClientMessage::StopLine { statement } => {
-                            Input::SignLine(session, Box::new(super::lines::verify(self.app.clone(), statement, true).await))
+                            Input::SignLine(session, Box::new(super::lines::verify(self.app.clone(), signed_in.device, statement, true).await))
                         }
                         ClientMessage::AttestHolder { invitation, statement } => {
                             let app = self.app.clone();

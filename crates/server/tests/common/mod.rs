@@ -113,10 +113,15 @@ impl Office {
     }
 
     pub async fn start_with(terms: impl Into<CharterTerms>, suite: SuiteName) -> Self {
+        Self::start_sealing(terms, suite, Vec::new()).await
+    }
+
+    /// With custodians in its charter.
+    pub async fn start_sealing(terms: impl Into<CharterTerms>, suite: SuiteName, custodians: Vec<String>) -> Self {
         let terms = terms.into();
         let dir = tempfile::tempdir().unwrap();
         let authority = Authority::create(suite, &[7; 32], DOMAIN, "Chancellery", now_ms() - 86_400_000).unwrap();
-        let charter = |log_key: &str| authority.office(log_key, terms, now_ms());
+        let charter = |log_key: &str| authority.office_with(log_key, terms, custodians, now_ms());
         let info = Server::init(&dir.path().join("server"), DOMAIN, charter).unwrap();
         let web = dir.path().join("web/assets");
         std::fs::create_dir_all(&web).unwrap();

@@ -83,6 +83,7 @@ fn line(office: &mut Office, version: u32, previous: Option<&NewLine>, state: Li
         by: GIVER,
         sha256: sha256(statement.as_bytes()),
         statement,
+        sealed: None,
         follows: previous.map(|before| before.sha256),
         exists: office.store.line_exists(&LINE).unwrap(),
     }
@@ -296,6 +297,7 @@ fn a_line_of_an_older_database_is_not_rung_over_until_its_giver_signs_again() {
         state: LineState::Live,
         by: GIVER,
         statement_sha256: second.sha256,
+        sealed_sha256: None,
     };
     office.append(&entry);
     office.restart();

@@ -63,6 +63,7 @@ fn next(office: &Office, before: &NewLine, state: LineState) -> NewLine {
         content,
         sha256: sha256(statement.as_bytes()),
         statement,
+        sealed: None,
         follows: Some(before.sha256),
         exists: true,
         by: before.by,
