@@ -2,6 +2,7 @@
 
 mod auditor;
 mod list;
+mod memoranda;
 mod open;
 mod opening;
 mod verify;

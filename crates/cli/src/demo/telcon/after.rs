@@ -286,7 +286,7 @@ async fn open_offline(cast: &Cast<'_>, paper: &Paper, memo: &Memorandum) -> anyh
     let file = dir.join(format!("{}-{digest}", approved.content().version));
     let sealed = std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
     let identities = custodian::identities(&cast.data.join("custodian/identity.txt"), &PassphraseArgs::default())?;
-    let opened = telcon_core::document::read_as(&identities, &approved, &sealed)?;
+    let opened = telcon_core::document::read_as(&identities, approved.version(), &sealed)?;
     ensure!(Memorandum::from_json(&opened)? == *memo, "the archive has another memorandum");
     Ok(())
 }
