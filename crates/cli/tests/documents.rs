@@ -85,7 +85,9 @@ fn one_writes_another_reads_a_third_cannot_and_the_server_has_nothing_of_it() {
 
     // Somebody exchanges the sealed files of the two versions: refused, not shown.
     let dir = office.path("server/archive/documents").join(&id);
-    let mut sealed: Vec<_> = fs::read_dir(&dir).unwrap().flatten().map(|entry| entry.path()).collect();
+    let is_sealed = |path: &std::path::PathBuf| path.extension().is_none();
+    let mut sealed: Vec<_> =
+        fs::read_dir(&dir).unwrap().flatten().map(|entry| entry.path()).filter(is_sealed).collect();
     sealed.sort();
     let [one, two] = &sealed[..] else { panic!("{sealed:?}") };
     fs::copy(one, two).unwrap();
@@ -94,5 +96,7 @@ fn one_writes_another_reads_a_third_cannot_and_the_server_has_nothing_of_it() {
     assert!(!tampered.status.success() && !office.path("tampered").exists());
     let said = text(&tampered.stderr);
     assert!(said.contains("not what its author signed"), "{said}");
-    office.verify();
+    let verified = telcon().args(["archive", "verify"]).arg(office.path("server/archive")).output().unwrap();
+    assert_eq!(verified.status.code(), Some(1), "{}", text(&verified.stdout));
+    assert!(text(&verified.stdout).contains("sealed file is another one"), "{}", text(&verified.stdout));
 }

@@ -4,14 +4,16 @@ use super::Auditor;
 use crate::output::{Printable, say, utc};
 use anyhow::Context as _;
 use std::path::Path;
+use telcon_client::papers::Clock;
 use telcon_core::document::read_as;
 use telcon_papers::{
     Content as _,
+    clock::ZoneClock as _,
     memorandum::{Colophon, Memorandum},
     plain::sheet,
 };
 use telcon_proto::limits::MAX_DOCUMENT_BYTES;
-use telcon_record::{CustodianIdentity, InForce, MemorandumReport, OpenedRecord, local_time::Zone};
+use telcon_record::{CustodianIdentity, InForce, MemorandumReport, OpenedRecord};
 
 /// Longest statement of a version, bytes.
 const MAX_STATEMENT_BYTES: u64 = 128 * 1024;
@@ -55,7 +57,9 @@ pub fn add_memoranda(
         }
         let Some(in_force) = memorandum.in_force.last().filter(|last| last.until_ms.is_none()) else { continue };
         if let Err(why) = write(auditor, memorandum, in_force.version, identities, (dir, &name)) {
-            opened.document.warn(&format!("version {} of the memorandum could not be opened: {why:#}", in_force.version));
+            opened
+                .document
+                .warn(&format!("version {} of the memorandum could not be opened: {why:#}", in_force.version));
         }
     }
 }
@@ -85,8 +89,9 @@ fn write(
         log_index: Some(version.log_index),
         checkpoint: String::new(),
     };
-    let zone = memo.places.first().and_then(|place| Zone::named(&place.zone)).unwrap_or_else(Zone::utc);
-    let sheet = sheet(&memo, &colophon, None, zone.offset_seconds(memo.answered_ms), &|_| None);
+    let clock = Clock::of(memo.times.first().map_or("UTC", |time| &time.place.zone));
+    let offset_seconds = clock.offset_seconds(i64::try_from(memo.answered_ms)?);
+    let sheet = sheet(&memo, &colophon, None, offset_seconds, &|_| None);
     telcon_files::create_private(&dir.join(format!("{name}.json")), &content)?;
     telcon_files::create_private(&dir.join(format!("{name}.pdf")), &telcon_pdf::memorandum_pdf(&sheet, None))?;
     Ok(())

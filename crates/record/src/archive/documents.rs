@@ -87,7 +87,8 @@ impl Audit {
                 Err(why) => {
                     let call = before.as_ref().and_then(|(_, content)| call_of(content));
                     let what = before.as_ref().map_or("document", |(_, content)| content.kind.as_str());
-                    let text = format!("version {} of {what} {document} (log entry {}): {why}", logged.version, logged.index);
+                    let text =
+                        format!("version {} of {what} {document} (log entry {}): {why}", logged.version, logged.index);
                     self.problem(ProblemKind::Document, call.as_deref(), text);
                     // Nothing is known of what follows.
                     break;
