@@ -942,6 +942,10 @@ impl<F: FnOnce()> Meanwhile<F> {
 }
 
 impl<F: FnOnce()> SignatureVerifier for Meanwhile<F> {
+    fn verify_version(&self, statement: &str, before: Option<&str>) -> Result<SignedVersion, String> {
+        FakeVerifier.verify_version(statement, before)
+    }
+
     fn verify(&self, jws: &str, claims: &RecordReference, devices: &Devices) -> Result<Signer, String> {
         FakeVerifier.verify(jws, claims, devices)
     }
