@@ -349,6 +349,8 @@ impl Archive {
 fn a_memorandum_is_in_force_from_its_approval_to_the_next_one() {
     let (mut archive, statements) = Archive::with_memorandum();
     let periods = |archive: &Archive| -> Vec<(u32, u64, Option<u64>)> {
+        // Each time a log is written anew.
+        let _ = std::fs::remove_dir_all(archive.path().join("log"));
         let report = archive.verify();
         assert!(report.is_good(), "{:#?}", report.problems);
         let [memorandum] = &report.memoranda[..] else { panic!("{:?}", report.memoranda) };
