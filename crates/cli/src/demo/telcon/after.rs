@@ -448,7 +448,8 @@ pub(super) async fn readout(
     let says = Says::Text {
         paragraphs: vec![
             format!("The President spoke with {} today.", cast.counterpart.card.name),
-            "They agreed that grain convoys sail again on Thursday, with inspections in harbour.".to_owned(),
+            // Public: in words that nothing sealed has.
+            "They agreed that ships carry grain again from Thursday on.".to_owned(),
         ],
     };
     let mut file = ReadoutFile {
