@@ -1,6 +1,7 @@
 //! `telcon document`: documents of a native device's person, sealed and verified on this machine.
 
 use crate::{
+    custodian,
     device::{self, revoked},
     office::server_url,
     output::{Printable, say, tell},
@@ -56,7 +57,7 @@ pub struct PutArgs {
     /// The document to write the next version of; a new one without.
     #[arg(long)]
     document: Option<DocumentId>,
-    /// What it is: request, schedule, brief, profile, notes, memorandum, copy, debrief, readout or actions.
+    /// What it is: request, schedule, brief, profile, notes, memorandum, circulation, copy, debrief, readout or actions.
     #[arg(long, value_parser = kind)]
     kind: DocumentKind,
     /// What this version claims to be: draft, reviewed, approved, declined, published, recalled, closed or destroyed.
@@ -71,6 +72,10 @@ pub struct PutArgs {
     /// The document that it is about.
     #[arg(long, value_name = "DOCUMENT")]
     about_document: Option<DocumentId>,
+    /// File with custodians' recipients, one a line, to whom it is sealed beside its readers: a memorandum that is approved is kept with
+    /// the record of its call.
+    #[arg(long)]
+    custodians: Option<PathBuf>,
     /// The file with the content.
     file: PathBuf,
 }
@@ -163,7 +168,9 @@ async fn put(args: &PutArgs, endpoint: &Endpoint, documents: &Documents<'_>) -> 
         on_behalf: None,
         content: Zeroizing::new(content),
     };
-    let (version, log_index) = documents.write(draft, args.document.is_none(), Vec::new()).await?;
+    let custodians = args.custodians.as_deref().map(custodian::custodians).transpose()?.unwrap_or_default();
+    let custodians = custodians.iter().map(ToString::to_string).collect();
+    let (version, log_index) = documents.write(draft, args.document.is_none(), custodians).await?;
     tell!("version {version} of {} {document} is in the office's log, entry {log_index}", args.kind.as_str());
     say!("{document}");
     Ok(())

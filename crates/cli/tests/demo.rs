@@ -219,6 +219,7 @@ fn demo_of_a_planned_call_goes_from_request_to_readout() {
         ("profile", 1),
         ("notes", 2),
         ("memorandum", 1),
+        ("circulation", 1),
         ("copy", 4),
         ("readout", 1),
         ("actions", 2),
@@ -259,6 +260,18 @@ fn demo_of_a_planned_call_goes_from_request_to_readout() {
     assert!(read("memorandum.docx").starts_with(b"PK"));
     check_calendar(out.path());
     check_readout(out.path(), &dir.path().join("office/authority/certificate.der"));
+
+    // An auditor is told which version is in force, a custodian finds it beside the record.
+    let archive = dir.path().join("office/server/archive");
+    let mut verify = Command::new(env!("CARGO_BIN_EXE_telcon"));
+    let verified = verify.args(["archive", "verify"]).arg(&archive).output().unwrap();
+    let said = String::from_utf8_lossy(&verified.stdout);
+    assert!(said.contains(": version 3 approved by The President, in force since "), "{said}");
+    let mut open = Command::new(env!("CARGO_BIN_EXE_telcon"));
+    open.args(["archive", "open", "--identity"]).arg(report["custodian_identity_path"].as_str().unwrap());
+    let opened = out.path().join("opened");
+    let said = open.arg(report["record_path"].as_str().unwrap()).arg("--out").arg(&opened).output().unwrap();
+    assert!(opened.join("memorandum.pdf").exists() && opened.join("memorandum.json").exists(), "{said:?}");
 
     // What was written is nowhere in what the server keeps.
     let words = ["convoys", "harvest", "inspect", "patrols", "northern strait", "Surrender"];

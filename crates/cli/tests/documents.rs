@@ -9,8 +9,23 @@ use memory::{Search, memory};
 use office::{Office, ok, telcon, text};
 use std::{fs, path::Path};
 use telcon_core::{Device, DeviceState};
+use telcon_proto::document::DocumentKind;
 
 const PIECE: usize = 12;
+/// What is written in a document of each kind.
+const WORDS: [&str; DocumentKind::ALL.len()] = [
+    "Lapwings ask for a call before the thaw",
+    "Limpets want the mooring tax repealed",
+    "Goes by Skipper; collects brass sextants",
+    "Curlew said the breakwater stays ours",
+    "Both cormorants signed under the lantern",
+    "Turnstone undertook to dredge the sound",
+    "Petrels remembered it from the car phone",
+    "Fulmars will say nothing of the lobsters",
+    "Deliver the anchor chains by Whitsun",
+    "Noon by the quay clock, or the ferry's hour",
+    "Guillemots circulate among eleven names",
+];
 const TITLE: &str = "Seventeen herons over the harbour of Norland";
 
 fn person(device: &Path, at_ms: u64) -> String {
@@ -61,6 +76,20 @@ fn one_writes_another_reads_a_third_cannot_and_the_server_has_nothing_of_it() {
     let refused = document(&office, "get", &third).arg("--out").arg(office.path("none")).arg(&id).output().unwrap();
     assert!(!refused.status.success() && !office.path("none").exists());
 
+    for (kind, words) in DocumentKind::ALL.into_iter().zip(WORDS) {
+        let file = office.path("words.txt");
+        fs::write(&file, words).unwrap();
+        // Copies are issued.
+        let state = if kind == DocumentKind::Copy { "approved" } else { "draft" };
+        let arguments = ["--kind", kind.as_str(), "--state", state, "--reader", &to];
+        ok(document(&office, "put", &author)
+            .args(arguments)
+            .arg("--custodians")
+            .arg(office.path("custodians.txt"))
+            .arg(file));
+    }
+    scanned.push(("the server's memory with every kind".to_owned(), memory(server.id())));
+
     // The reader writes the next version; a kill of the server loses nothing.
     fs::write(&draft, format!("{content}Avoid: the harbour.\n")).unwrap();
     let second = ["--kind", "brief", "--document", &id, "--reader", &person(&author, now_ms)];
@@ -76,7 +105,7 @@ fn one_writes_another_reads_a_third_cannot_and_the_server_has_nothing_of_it() {
     scanned.push(("the server's log output".to_owned(), server.output().into_bytes()));
     files(&office.path("server"), &mut scanned);
     let needles = [TITLE.as_bytes(), &b"grain convoys back by Thursday"[..], b"Avoid: the harbour."];
-    let search = Search::<PIECE>::new(needles);
+    let search = Search::<PIECE>::new(needles.into_iter().chain(WORDS.map(str::as_bytes)));
     assert!(search.finds(content.as_bytes()).is_some(), "the search is blind itself");
     assert!(Search::<PIECE>::new([id.as_bytes()]).finds(&scanned[1].1).is_some(), "the server's memory was not read");
     for (at, bytes) in &scanned {
@@ -85,7 +114,9 @@ fn one_writes_another_reads_a_third_cannot_and_the_server_has_nothing_of_it() {
 
     // Somebody exchanges the sealed files of the two versions: refused, not shown.
     let dir = office.path("server/archive/documents").join(&id);
-    let mut sealed: Vec<_> = fs::read_dir(&dir).unwrap().flatten().map(|entry| entry.path()).collect();
+    let is_sealed = |path: &std::path::PathBuf| path.extension().is_none();
+    let mut sealed: Vec<_> =
+        fs::read_dir(&dir).unwrap().flatten().map(|entry| entry.path()).filter(is_sealed).collect();
     sealed.sort();
     let [one, two] = &sealed[..] else { panic!("{sealed:?}") };
     fs::copy(one, two).unwrap();
@@ -94,5 +125,7 @@ fn one_writes_another_reads_a_third_cannot_and_the_server_has_nothing_of_it() {
     assert!(!tampered.status.success() && !office.path("tampered").exists());
     let said = text(&tampered.stderr);
     assert!(said.contains("not what its author signed"), "{said}");
-    office.verify();
+    let verified = telcon().args(["archive", "verify"]).arg(office.path("server/archive")).output().unwrap();
+    assert_eq!(verified.status.code(), Some(1), "{}", text(&verified.stdout));
+    assert!(text(&verified.stdout).contains("sealed file is another one"), "{}", text(&verified.stdout));
 }

@@ -5,7 +5,9 @@
 //! [`PADDING`]: the digest in the statement tells nobody anything of a short content, and the length of the file little.
 
 use crate::{device::Device, known_documents::KnownDocuments};
-use telcon_identity::{Flaw, IdentityError, LoggedDeviceKey, LoggedDocumentVersion, sign_device_key, sign_document};
+use telcon_identity::{
+    Flaw, IdentityError, LoggedDeviceKey, LoggedDocumentVersion, VerifiedVersion, sign_device_key, sign_document,
+};
 use telcon_proto::{
     Blob, Card, Digest, DocumentId, PersonId,
     delegation::OnBehalf,
@@ -226,7 +228,7 @@ pub fn read(
     version: &LoggedDocumentVersion,
     ciphertext: &[u8],
 ) -> Result<Zeroizing<Vec<u8>>, DocumentError> {
-    read_as(std::slice::from_ref(device.encryption()), version, ciphertext)
+    read_as(std::slice::from_ref(device.encryption()), version.version(), ciphertext)
 }
 
 /// Seals what is not sent yet for this device alone.
@@ -253,7 +255,7 @@ fn not_opened(error: OpenError) -> DocumentError {
 /// [`DocumentError`].
 pub fn read_as(
     identities: &[Identity],
-    version: &LoggedDocumentVersion,
+    version: &VerifiedVersion,
     ciphertext: &[u8],
 ) -> Result<Zeroizing<Vec<u8>>, DocumentError> {
     unframed(&open_framed(identities, version, ciphertext)?)
@@ -261,12 +263,12 @@ pub fn read_as(
 
 fn open_framed(
     identities: &[Identity],
-    version: &LoggedDocumentVersion,
+    version: &VerifiedVersion,
     ciphertext: &[u8],
 ) -> Result<Zeroizing<Vec<u8>>, DocumentError> {
     let opened = open(ciphertext, identities, MAX_HEADER_BYTES);
     let plaintext = opened.map_err(not_opened)?;
-    version.version().check_content(&plaintext)?;
+    version.check_content(&plaintext)?;
     Ok(plaintext)
 }
 
@@ -290,7 +292,7 @@ pub fn seal_again(
         return Err(IdentityError::from(Flaw::OtherDevice).into());
     }
     check_reader(&key, version.content().kind)?;
-    let plaintext = open_framed(std::slice::from_ref(device.encryption()), version, ciphertext)?;
+    let plaintext = open_framed(std::slice::from_ref(device.encryption()), version.version(), ciphertext)?;
     Ok(seal(&plaintext, &[Recipient::parse(&key.key().content().recipient)?])?)
 }
 

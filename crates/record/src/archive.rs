@@ -4,10 +4,12 @@
 //! archive/log/                        the log, C2SP tlog-tiles
 //! archive/records/<call id>-<device>/ records: one per note-taker that recorded some of the call
 //! archive/lines/<sha256 hex>.age      sealed forms of lines' versions, which custodians open
+//! archive/documents/<document>/       statements and sealed files of the versions of documents
 //! archive/devices/<sha256 hex>.der    device certificates; two of a device that two registrars certified
 //! archive/issuers/<sha256 hex>.der    what signed them, under the same names; registrars' certificates, under their own SHA-256
 //! ```
 
+mod documents;
 mod lines;
 mod list;
 mod records;
@@ -77,6 +79,8 @@ pub(crate) const MAX_CLOCK_SKEW_MS: u64 = 5 * 60_000;
 /// * Records: at most one per note-taker. Each logged record exists, is valid ([`crate::check_record`]), and has the logged
 ///   digest, signature, number of parts and state; its signature verifies and is by a device that may have sealed it
 ///   ([`telcon_proto::sealing`]). Each record on disk is logged.
+/// * Documents: of each version in the log, statement and sealed file are in the archive as they were signed, by a device that may, over
+///   the version before.
 /// * The archive may be in use: what the server had not logged yet when the verification began is counted as arriving.
 /// * Lines: the sealed form of each version is there, and is the one that was logged; where the charter names custodians, each version
 ///   has one.
@@ -87,6 +91,7 @@ pub fn verify_archive(dir: &Path, verifier: &dyn SignatureVerifier, options: &Ar
     let mut audit = Audit::begin(dir, verifier, options);
     audit.records(dir, verifier);
     audit.sealed_lines(dir, verifier);
+    audit.documents(dir, verifier, None);
     let until_ms = options.now_ms.saturating_add(MAX_CLOCK_SKEW_MS);
     audit.history.check_timestamps(until_ms);
     audit.history.check_floor(options.floor);
@@ -142,6 +147,9 @@ fn empty_report(options: &ArchiveOptions) -> ArchiveReport {
         unsigned_revocations: 0,
         gaps: Vec::new(),
         strays: Vec::new(),
+        document_versions: 0,
+        document_versions_good: 0,
+        memoranda: Vec::new(),
     }
 }
 

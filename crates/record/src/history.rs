@@ -143,6 +143,15 @@ pub(crate) struct Appointed {
     pub(crate) cert_sha256: Digest,
 }
 
+/// A `document_version` entry.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LoggedVersion {
+    pub(crate) index: u64,
+    pub(crate) time_ms: u64,
+    pub(crate) version: u32,
+    pub(crate) statement_sha256: Digest,
+}
+
 /// A `device_revoked` entry.
 #[derive(Debug, Clone)]
 pub(crate) struct Revocation {
@@ -235,6 +244,8 @@ pub(crate) struct History {
     pub(crate) line_entries: LineEntries,
     /// Offers of lines that are not closed.
     line_offers: BTreeSet<InvitationId>,
+    /// All versions of documents, for whoever verifies them.
+    pub(crate) versions: BTreeMap<DocumentId, Vec<LoggedVersion>>,
     /// Newest versions of documents.
     documents: BTreeMap<DocumentId, (u32, Digest)>,
     readouts: BTreeMap<ItemId, Digest>,
@@ -503,11 +514,16 @@ impl History {
                     self.problem(ProblemKind::Device, None, text);
                 }
             }
-            Entry::DocumentVersion { document, version, statement_sha256, .. } => {
+            Entry::DocumentVersion { time_ms, document, version, statement_sha256 } => {
                 let before = self.documents.insert(document, (version, statement_sha256));
                 let last = before.map_or(0, |(last, _)| last);
+                let is_new = before != Some((version, statement_sha256));
+                if is_new && self.keeps_signatures {
+                    let logged = LoggedVersion { index, time_ms, version, statement_sha256 };
+                    self.versions.entry(document).or_default().push(logged);
+                }
                 // The same again says nothing new: the server did not know that the log had it.
-                if before != Some((version, statement_sha256)) && version != last.saturating_add(1) {
+                if is_new && version != last.saturating_add(1) {
                     let text = format!(
                         "entry {index}: version {version} of document {document} does not follow version {last}"
                     );
@@ -734,7 +750,7 @@ impl History {
     }
 
     /// Why a delegation does not allow an act of this time, if it was ended in an entry before this one; none if it does.
-    fn delegation_flaw(&self, id: DelegationId, before: u64, time_ms: u64) -> Option<String> {
+    pub(crate) fn delegation_flaw(&self, id: DelegationId, before: u64, time_ms: u64) -> Option<String> {
         match self.delegations.get(&id) {
             None => Some("a delegation that was never given".to_owned()),
             Some((_, Some(ended))) if *ended < before => Some(format!("a delegation that entry {ended} had ended")),

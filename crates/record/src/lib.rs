@@ -65,10 +65,13 @@ pub use opus::{OpusChunk, OpusError, OpusPackets, OpusWriter, ogg_opus};
 pub use path::{MAX_NAME_BYTES, MAX_PATH_BYTES, is_bag_path, is_call_id};
 pub use payload::{Payload, Salt, salted_json, salted_jsonl, salted_vtt};
 pub use recovery::Recovered;
-pub use report::{ArchiveReport, ArchiveVerdict, Gap, PartialRecord, Problem, ProblemKind, Stray};
+pub use report::{
+    ArchiveReport, ArchiveVerdict, Gap, InForce, MemorandumReport, MemorandumVersion, PartialRecord, Problem,
+    ProblemKind, Stray,
+};
 pub use seal::{PartDigest, RecordReference, SEAL_FILE, Seal};
 pub use sealed::Sealed;
-pub use signature::{Devices, EnrolledDevice, SignatureVerifier, Signer};
+pub use signature::{Devices, EnrolledDevice, SignatureVerifier, SignedVersion, Signer};
 pub use tar::{MAX_MEMBER_BYTES, MAX_MEMBERS, MAX_RECORD_BYTES};
 /// The `rand_core` version whose traits this crate's functions take.
 pub use telcon_sealing::rand_core;

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use telcon_proto::{Ended, RecordMode};
+use telcon_proto::document::DocumentState;
+use telcon_proto::{Digest, Ended, RecordMode};
 
 /// The result of [`crate::verify_archive`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -54,6 +55,61 @@ pub struct ArchiveReport {
     pub gaps: Vec<Gap>,
     /// Files that belong to no archive. They harm nothing.
     pub strays: Vec<Stray>,
+    /// Number of versions of documents in the log.
+    pub document_versions: u64,
+    /// Number of them whose statement and sealed file are in the archive as they were signed.
+    pub document_versions_good: u64,
+    /// The memoranda, and which version of each was in force when.
+    pub memoranda: Vec<MemorandumReport>,
+}
+
+/// The versions of a memorandum that were verified.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MemorandumReport {
+    /// The document.
+    pub document: String,
+    /// The call that it is about.
+    pub call: Option<String>,
+    /// Whether all its versions in the log were verified. Otherwise nothing is known of those after the last one here.
+    pub verified: bool,
+    /// In the order of the log.
+    pub versions: Vec<MemorandumVersion>,
+    /// Which approved version was in force when, in the order of time.
+    pub in_force: Vec<InForce>,
+}
+
+/// A version of a memorandum that was verified.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MemorandumVersion {
+    /// Its number.
+    pub version: u32,
+    /// What its author claims.
+    pub state: DocumentState,
+    /// Who signed it.
+    pub author: String,
+    /// Their organisation.
+    pub organisation: String,
+    /// With which device.
+    pub device: String,
+    /// When the log had it, milliseconds since the Unix epoch.
+    pub logged_ms: u64,
+    /// Index of its log entry.
+    pub log_index: u64,
+    /// SHA-256 of its statement, as the log has it.
+    pub statement_sha256: Digest,
+}
+
+/// When an approved version was the one that counts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct InForce {
+    /// Which.
+    pub version: u32,
+    /// Who approved it.
+    pub approved_by: String,
+    /// Since when, milliseconds since the Unix epoch.
+    pub from_ms: u64,
+    /// Until when; none of the newest one.
+    pub until_ms: Option<u64>,
 }
 
 /// A file in the archive that is no part of it, such as one that a desktop environment left.
@@ -134,6 +190,8 @@ pub enum ProblemKind {
     Device,
     /// The sealed form of a line's version.
     Line,
+    /// A version of a document that differs from what was signed or logged, or is not in the archive.
+    Document,
     /// The archive's directory could not be read.
     Io,
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use telcon_proto::document::DocumentVersion;
 use telcon_proto::{InvitationId, Role};
 
 use crate::digest::Digest;
@@ -36,6 +37,15 @@ pub struct EnrolledDevice {
     pub role: Role,
     /// What its log entry has to say of the person ([`telcon_proto::entry::person_commitment`]).
     pub person_sha256: Digest,
+}
+
+/// A version of a document whose statement was verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignedVersion {
+    /// What was signed.
+    pub content: DocumentVersion,
+    /// The id of the device that signed it.
+    pub device: String,
 }
 
 /// Verifies signatures and certificates; implemented over `telcon-identity` by the caller.
@@ -80,6 +90,13 @@ pub trait SignatureVerifier {
         opened: (&str, &[u8]),
         confirmed: Option<(&str, &[u8], InvitationId)>,
     ) -> Result<(), String>;
+
+    /// Verifies that a device of somebody who may claim it signed this statement of a document's version, and that it follows `before`,
+    /// the statement of the version before it. The caller checks device and delegation against the log.
+    ///
+    /// # Errors
+    /// Why it is invalid, for a report.
+    fn verify_version(&self, statement: &str, before: Option<&str>) -> Result<SignedVersion, String>;
 }
 
 /// The device certificates of an archive, by SHA-256. Files whose name is not their SHA-256 are excluded.

@@ -4,12 +4,15 @@ mod support;
 
 use std::path::{Path, PathBuf};
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use support::*;
 use telcon_log::{Cosigner, DiskStorage, Log, LogSigner};
+use telcon_proto::delegation::OnBehalf;
+use telcon_proto::document::{About, DocumentKind, DocumentState, DocumentVersion};
 use telcon_proto::entry::Entry;
 use telcon_proto::{
-    CallId, DelegationId, DeviceId, Ended, InvitationId, LineId, RecordMode, Role, ShiftId, SuiteName,
-    http::Registrars, line::LineState, shift::ShiftEnd,
+    CallId, Card, DelegationId, DeviceId, DocumentId, Ended, InvitationId, LineId, OfficeName, PersonId, RecordMode,
+    Role, ShiftId, SuiteName, http::Registrars, line::LineState, shift::ShiftEnd,
 };
 use telcon_record::*;
 
@@ -102,6 +105,17 @@ impl SignatureVerifier for FakeVerifier {
 
     fn verify_recovery(&self, _: (&str, &[u8]), _: Option<(&str, &[u8], InvitationId)>) -> Result<(), String> {
         Ok(())
+    }
+
+    /// Accepts `version.<base64 of the content>.<device>` that names the statement before.
+    fn verify_version(&self, statement: &str, before: Option<&str>) -> Result<SignedVersion, String> {
+        let fields: Vec<&str> = statement.split('.').collect();
+        let content = URL_SAFE_NO_PAD.decode(fields[1]).map_err(|e| e.to_string())?;
+        let content: DocumentVersion = serde_json::from_slice(&content).map_err(|e| e.to_string())?;
+        match content.previous == before.map(|before| sha256(before.as_bytes())) {
+            true => Ok(SignedVersion { content, device: fields[2].to_owned() }),
+            false => Err("it follows another version".to_owned()),
+        }
     }
 }
 
@@ -268,6 +282,127 @@ fn missing_record_without_reason_is_a_gap_after_the_grace_period() {
     assert_eq!(archive.problem().0, ProblemKind::Gap);
     let report = archive.verify_with_grace(6000);
     assert!(report.is_good() && report.pending == 1, "{:#?}", report.problems);
+}
+
+const MEMORANDUM: DocumentId = DocumentId::from_bytes([0xd0; 16]);
+
+/// A version of the memorandum of call 1.
+fn version(number: u32, state: DocumentState, previous: Option<&str>) -> DocumentVersion {
+    let office = OfficeName::parse("office.example").unwrap();
+    let person = PersonId::from_bytes([1; 16]);
+    DocumentVersion {
+        office: office.clone(),
+        document: MEMORANDUM,
+        kind: DocumentKind::Memorandum,
+        version: number,
+        previous: previous.map(|before| sha256(before.as_bytes())),
+        ciphertext_sha256: sha256(format!("sealed {number}").as_bytes()),
+        content_sha256: sha256(b"content"),
+        readers: vec![person],
+        about: Some(About::Call(id(1))),
+        state,
+        due_ms: None,
+        at_ms: 10,
+        author: Card {
+            person,
+            office,
+            name: "The President".into(),
+            organisation: "Office".into(),
+            role: Role::Principal,
+            zone: "UTC".into(),
+            place: false,
+        },
+        on_behalf: None,
+    }
+}
+
+fn signed(version: &DocumentVersion, device: &str) -> String {
+    format!("version.{}.{}", URL_SAFE_NO_PAD.encode(serde_json::to_vec(version).unwrap()), self::device(device))
+}
+
+impl Archive {
+    /// Stores a version and logs it as one of this number.
+    fn keep(&mut self, number: u32, time_ms: u64, statement: &str) {
+        let statement_sha256 = sha256(statement.as_bytes());
+        let dir = self.path().join("documents").join(MEMORANDUM.to_hex());
+        std::fs::create_dir_all(&dir).unwrap();
+        std::fs::write(dir.join(format!("{number}-{statement_sha256}.jws")), statement).unwrap();
+        std::fs::write(dir.join(format!("{number}-{statement_sha256}")), format!("sealed {number}")).unwrap();
+        let version = number;
+        self.entries.push(Entry::DocumentVersion { time_ms, document: MEMORANDUM, version, statement_sha256 });
+    }
+
+    /// A memorandum that was approved at 20, and changed and approved again at 40; the statements of its four versions.
+    fn with_memorandum() -> (Self, Vec<String>) {
+        let (mut archive, mut statements) = (Self::good(), Vec::<String>::new());
+        let states = [DocumentState::Draft, DocumentState::Approved, DocumentState::Draft, DocumentState::Approved];
+        for (number, state) in (1..).zip(states) {
+            let statement = signed(&version(number, state, statements.last().map(String::as_str)), "desk");
+            archive.keep(number, u64::from(number) * 10, &statement);
+            statements.push(statement);
+        }
+        (archive, statements)
+    }
+}
+
+#[test]
+fn a_memorandum_is_in_force_from_its_approval_to_the_next_one() {
+    let (mut archive, statements) = Archive::with_memorandum();
+    let periods = |archive: &Archive| -> Vec<(u32, u64, Option<u64>)> {
+        // Each time a log is written anew.
+        let _ = std::fs::remove_dir_all(archive.path().join("log"));
+        let report = archive.verify();
+        assert!(report.is_good(), "{:#?}", report.problems);
+        let [memorandum] = &report.memoranda[..] else { panic!("{:?}", report.memoranda) };
+        assert!(memorandum.verified && memorandum.call == Some(call(1)));
+        memorandum.in_force.iter().map(|in_force| (in_force.version, in_force.from_ms, in_force.until_ms)).collect()
+    };
+    assert_eq!(periods(&archive), [(2, 20, Some(40)), (4, 40, None)]);
+    // The server did not know that the log had it.
+    archive.entries.push(archive.entries.last().unwrap().clone());
+    assert_eq!(periods(&archive), [(2, 20, Some(40)), (4, 40, None)]);
+    let next = signed(&version(5, DocumentState::Draft, Some(&statements[3])), "desk");
+    archive.keep(5, 50, &next);
+    assert_eq!(periods(&archive).last(), Some(&(4, 40, None)), "a draft changes nothing");
+    archive.keep(6, 60, &signed(&version(6, DocumentState::Closed, Some(&next)), "desk"));
+    assert_eq!(periods(&archive).last(), Some(&(4, 40, Some(60))));
+}
+
+/// A server with the log's key logs what nobody who may has signed as the next version.
+#[test]
+fn an_approval_that_a_server_made_up_or_took_from_another_version_is_never_in_force() {
+    let made = |change: fn(&mut DocumentVersion), by: &str| {
+        let (archive, statements) = Archive::with_memorandum();
+        let mut approval = version(5, DocumentState::Approved, Some(&statements[3]));
+        change(&mut approval);
+        (archive, signed(&approval, by))
+    };
+    let unknown = OnBehalf { delegation: DelegationId::from_bytes([9; 16]), statement_sha256: sha256(b"nothing") };
+    let (mut by_revoked, statement) = made(|_| {}, "desk");
+    by_revoked.entries.push(revoked(45, "desk", "desk"));
+    let (reused, statements) = Archive::with_memorandum();
+    let (under_none, _) = made(|_| {}, "desk");
+    let mut for_other = version(5, DocumentState::Approved, Some(&statements[3]));
+    for_other.on_behalf = Some(unknown);
+    let under = signed(&for_other, "desk");
+    for ((mut archive, statement), expected) in [
+        (made(|_| {}, "stranger"), "was not enrolled before"),
+        ((by_revoked, statement), "was revoked before"),
+        ((reused, statements[1].clone()), "it follows another version"),
+        ((under_none, under), "a delegation that was never given"),
+        (made(|version| version.document = DocumentId::from_bytes([7; 16]), "desk"), "another document or version"),
+        (made(|version| version.version = 6, "desk"), "another document or version"),
+        (made(|version| version.ciphertext_sha256 = sha256(b"other"), "desk"), "sealed file is another one"),
+    ] {
+        archive.keep(5, 50, &statement);
+        let report = archive.verify();
+        assert_eq!(report.verdict(), ArchiveVerdict::Damaged, "{expected}");
+        let about: Vec<_> = report.problems.iter().filter(|one| one.kind == ProblemKind::Document).collect();
+        assert!(about.len() == 1 && about[0].text.contains(expected), "{expected}: {:#?}", report.problems);
+        assert_eq!(about[0].call, Some(call(1)));
+        let [memorandum] = &report.memoranda[..] else { panic!("{:?}", report.memoranda) };
+        assert!(!memorandum.verified && memorandum.in_force.iter().all(|in_force| in_force.version < 5), "{expected}");
+    }
 }
 
 /// A server let a former delegate answer.
@@ -810,6 +945,10 @@ impl<F: FnOnce()> Meanwhile<F> {
 }
 
 impl<F: FnOnce()> SignatureVerifier for Meanwhile<F> {
+    fn verify_version(&self, statement: &str, before: Option<&str>) -> Result<SignedVersion, String> {
+        FakeVerifier.verify_version(statement, before)
+    }
+
     fn verify(&self, jws: &str, claims: &RecordReference, devices: &Devices) -> Result<Signer, String> {
         FakeVerifier.verify(jws, claims, devices)
     }

@@ -9,7 +9,7 @@ use telcon_identity::{Office, TrustStore};
 use telcon_proto::{InvitationId, Role, http::OfficeInfo};
 use telcon_record::{
     ArchiveOptions, ArchiveReport, Devices, Digest, EnrolledDevice, LineListing, Listing, RecordReference,
-    RecordStanding, SignatureVerifier, Signer, list_calls, list_lines, verify_archive, verify_record,
+    RecordStanding, SignatureVerifier, SignedVersion, Signer, list_calls, list_lines, verify_archive, verify_record,
 };
 
 /// Grace period for the record of an ended call, milliseconds: the time after which the server logs it as missing, and two
@@ -213,5 +213,15 @@ impl SignatureVerifier for OfficeVerifier {
             }
         }
         Ok(())
+    }
+
+    fn verify_version(&self, statement: &str, before: Option<&str>) -> Result<SignedVersion, String> {
+        let office = self.0.home();
+        let version = office.verify_version(statement).map_err(|e| e.to_string())?;
+        if let Some(before) = before {
+            let before = office.verify_version(before).map_err(|e| e.to_string())?;
+            before.check_next(&version).map_err(|e| e.to_string())?;
+        }
+        Ok(SignedVersion { content: version.content().clone(), device: version.device().device().to_hex() })
     }
 }

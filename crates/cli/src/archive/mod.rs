@@ -3,6 +3,7 @@
 mod auditor;
 mod lines;
 mod list;
+mod memoranda;
 mod open;
 mod opening;
 mod verify;

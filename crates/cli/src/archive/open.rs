@@ -1,6 +1,6 @@
 //! `telcon archive open`: a record as a records officer can use it.
 
-use super::{Auditor, DAMAGED, GAPS, Known, KnownArgs, opening::Opening};
+use super::{Auditor, DAMAGED, GAPS, Known, KnownArgs, memoranda::add_memoranda, opening::Opening};
 use crate::{
     custodian::identities,
     output::{Printable, say, tell, utc},
@@ -135,6 +135,7 @@ pub fn open_record(
             Some(auditor) => {
                 let standing = auditor.verify_record(&name, &opened.members);
                 prove(opened, auditor, &standing);
+                add_memoranda(opened, auditor, &standing.report.memoranda, identities, dir);
             }
             None => unproven(opened),
         }

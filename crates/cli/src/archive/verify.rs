@@ -1,6 +1,6 @@
 //! `telcon archive verify`.
 
-use super::{Auditor, DAMAGED, GAPS, KnownArgs};
+use super::{Auditor, DAMAGED, GAPS, KnownArgs, memoranda::print_memorandum};
 use crate::output::{Printable, say, tell, utc};
 use anyhow::Context as _;
 use clap::Args;
@@ -42,6 +42,7 @@ pub fn verify(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
             .with_context(|| format!("cannot write {}", path.display()))?;
     }
     print_counts(&report);
+    report.memoranda.iter().for_each(print_memorandum);
     print_missing(&report);
     if args.known.authority.is_none() {
         say!("note        the authority is the archive's own; --authority verifies that it is yours");
@@ -86,6 +87,9 @@ fn print_counts(report: &ArchiveReport) {
     say!("calls       {} opened; {} live or waiting for their record", report.calls, report.pending);
     let (good, all, partial) = (report.records_good, report.records, report.records_partial);
     say!("records     {good} of {all} intact ({partial} incomplete)");
+    if report.document_versions > 0 {
+        say!("documents   {} of {} versions as signed", report.document_versions_good, report.document_versions);
+    }
     if report.arriving > 0 {
         say!("note        {} records or certificates are arriving: the archive is in use", report.arriving);
     }

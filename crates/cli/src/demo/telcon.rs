@@ -156,7 +156,8 @@ async fn play(
     let request = before::request(&cast, report, told).await?;
     before::schedule(&cast, report, told, request).await?;
     let prepared = before::brief(&cast, report, told, request).await?;
-    let call = during::call(&mut cast, report, told).await?;
+    let call;
+    (cast, call) = during::call(cast, report, told).await?;
     let memorandum = after::memorandum(&mut cast, report, told, call).await?;
     after::circulate(&cast, report, told, &memorandum).await?;
     after::readout(&cast, report, told, &memorandum).await?;

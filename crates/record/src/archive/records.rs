@@ -66,6 +66,7 @@ pub fn verify_record(
     let seals = entries.map(|entries| &entries.seals[..]).unwrap_or_default();
     let sealed = seals.iter().find(|seal| seal.device.as_deref() == device).cloned();
     audit.record(call, dir, name, sealed.as_ref(), verifier);
+    audit.documents(dir, verifier, Some(call));
     let Audit { history, mut report, .. } = audit;
     let concerns = |about: &Option<String>| about.as_deref().is_none_or(|other| other == call);
     report.problems = history.into_problems().into_iter().filter(|problem| concerns(&problem.call)).collect();

@@ -1,5 +1,6 @@
 //! Sealed files of documents, in the object store beside the records: `documents/<document>/<version>-<digest of the statement>`, and with
-//! the id of a device behind that, what was sealed again for it.
+//! the id of a device behind that, what was sealed again for it. Beside the first is the statement, with `.jws`: an auditor needs no
+//! database to verify it against the log.
 //!
 //! A file is durable before its version is. One that a killed process left without its version is under the name that the same upload has
 //! when it is repeated, and is no other version's.
@@ -11,6 +12,11 @@ use telcon_proto::{DeviceId, Digest, DocumentId};
 /// The sealed files.
 pub struct SealedDocuments {
     objects: Arc<dyn Objects>,
+}
+
+fn statement_key(document: DocumentId, version: u32, statement_sha256: &Digest) -> Key {
+    Key::parse(&format!("documents/{document}/{version}-{statement_sha256}.jws"))
+        .expect("invariant: ids and digests are hexadecimal")
 }
 
 fn key(document: DocumentId, version: u32, statement_sha256: &Digest, device: Option<DeviceId>) -> Key {
@@ -25,12 +31,19 @@ impl SealedDocuments {
         Self { objects }
     }
 
-    /// Stores the sealed file of a version, durably.
+    /// Stores the statement of a version and its sealed file, durably.
     ///
     /// # Errors
     /// The object store's.
-    pub fn put(&self, document: DocumentId, version: u32, statement: &Digest, bytes: &[u8]) -> Result<(), ObjectError> {
-        self.objects.create(&key(document, version, statement, None), bytes).map(drop)
+    pub fn put(
+        &self,
+        document: DocumentId,
+        version: u32,
+        (statement, sha256): (&str, &Digest),
+        bytes: &[u8],
+    ) -> Result<(), ObjectError> {
+        self.objects.create(&statement_key(document, version, sha256), statement.as_bytes())?;
+        self.objects.create(&key(document, version, sha256, None), bytes).map(drop)
     }
 
     /// Stores what was sealed again for a device, in place of what was before.
@@ -69,11 +82,12 @@ impl SealedDocuments {
         }
     }
 
-    /// Removes the sealed file of a version that was not taken.
+    /// Removes statement and sealed file of a version that was not taken.
     ///
     /// # Errors
     /// The object store's.
     pub fn delete(&self, document: DocumentId, version: u32, statement: &Digest) -> Result<(), ObjectError> {
-        self.objects.delete(&key(document, version, statement, None))
+        self.objects.delete(&key(document, version, statement, None))?;
+        self.objects.delete(&statement_key(document, version, statement))
     }
 }

@@ -4,7 +4,7 @@
 //! archive/office.json                        the office: domain, authority's certificate, log key
 //! archive/log/                               the log, C2SP tlog-tiles
 //! archive/records/<call id>-<device id>/     sealed records, by call and note-taker: parts and seal.json
-//! archive/documents/<id>/<version>-<sha256>    sealed versions of documents, by the digest of their statement
+//! archive/documents/<id>/<version>-<sha256>    sealed versions of documents, by the digest of their statement, which has `.jws` behind
 //! archive/lines/<sha256 hex>.age             sealed forms of lines' versions
 //! archive/devices/<sha256 hex>.der           certificates of all devices ever enrolled
 //! archive/issuers/<sha256 hex>.der           what signed them, under the same names; registrars' certificates, under their own

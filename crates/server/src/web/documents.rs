@@ -119,7 +119,7 @@ async fn put_version(
             return Err(unverified("a version is sent by the device that signed it".into()));
         }
         // Durable before the switchboard hears of it: a version is never without its sealed file.
-        for_check.documents.put(document, version, &new.sha256, &ciphertext)?;
+        for_check.documents.put(document, version, (&new.statement, &new.sha256), &ciphertext)?;
         Ok(new)
     })
     .await?;

@@ -49,6 +49,7 @@ use telcon_proto::{
     Blob, CallId, DocumentId, Role,
     document::{About, DocumentKind, DocumentState, DocumentUpload, DocumentVersion},
     http::API_PREFIX,
+    readout::{Readout, ReadoutPublished, ReadoutUpload},
 };
 use telcon_record::digest::sha256;
 
@@ -286,7 +287,7 @@ async fn open_offline(cast: &Cast<'_>, paper: &Paper, memo: &Memorandum) -> anyh
     let file = dir.join(format!("{}-{digest}", approved.content().version));
     let sealed = std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
     let identities = custodian::identities(&cast.data.join("custodian/identity.txt"), &PassphraseArgs::default())?;
-    let opened = telcon_core::document::read_as(&identities, &approved, &sealed)?;
+    let opened = telcon_core::document::read_as(&identities, approved.version(), &sealed)?;
     ensure!(Memorandum::from_json(&opened)? == *memo, "the archive has another memorandum");
     Ok(())
 }
@@ -303,7 +304,7 @@ pub(super) async fn circulate(
     told: &mut Told,
     finished: &Finished,
 ) -> anyhow::Result<()> {
-    let Cast { chief, minister, duty, .. } = cast;
+    let Cast { chief, minister, duty, records, .. } = cast;
     let Finished { paper, memo, colophon, offset_seconds, alternatives } = finished;
     let mut circulation = Circulation {
         group: "small clutch".to_owned(),
@@ -320,10 +321,14 @@ pub(super) async fn circulate(
         circulation.add(reader, random()?);
     }
     circulation.fits(memo)?;
+    let about = Some(About::Document(paper.document));
+    let registry = told.paper(DocumentKind::Circulation, about, &[chief, records])?;
     let issued = report
         .step("four copies are issued, each sealed to its reader", async {
             let ids = (0..circulation.copies.len()).map(|_| random_id().map(DocumentId::from_bytes));
             let ids = ids.collect::<anyhow::Result<Vec<_>>>()?;
+            // A copy whose reader and wording nobody could tell later is never issued.
+            chief.documents().write_paper((&registry, true), DocumentState::Draft, &circulation, None, &[]).await?;
             Ok(chief.documents().issue_copies(&circulation, paper.document, memo, colophon, ids).await?)
         })
         .await?;
@@ -355,6 +360,8 @@ pub(super) async fn circulate(
             let (copy, document) = &issued[2];
             let (_, copy_read) = duty.documents().read_paper::<IssuedCopy>(*document).await?;
             ensure!(copy_read == *copy, "another copy");
+            let (_, circulation) = records.documents().read_paper::<Circulation>(registry.document).await?;
+            circulation.fits(memo)?;
             let leaked: Vec<_> = copy_read.memorandum.turns.iter().map(|turn| turn.text()).collect();
             let found = trace(&Material::of(&circulation, memo, |_| Vec::new()), &leaked.join(" "), Lines::Reflowed);
             let best = found.fits.first().context("no copy was compared")?;
@@ -441,7 +448,8 @@ pub(super) async fn readout(
     let says = Says::Text {
         paragraphs: vec![
             format!("The President spoke with {} today.", cast.counterpart.card.name),
-            "They agreed that grain convoys sail again on Thursday, with inspections in harbour.".to_owned(),
+            // Public: in words that nothing sealed has.
+            "They agreed that ships carry grain again from Thursday on.".to_owned(),
         ],
     };
     let mut file = ReadoutFile {
@@ -483,15 +491,25 @@ pub(super) async fn readout(
             let jws = chief.endpoint.with_engine(sign).await?;
             file.published.push(readout.clone());
             let documents = chief.documents();
-            let written = documents.write_paper((&paper, false), DocumentState::Published, &file, None, &[]).await?;
+            documents.write_paper((&paper, false), DocumentState::Published, &file, None, &[]).await?;
             let to_verify = jws.clone();
             let verify = move |engine: &mut telcon_core::Engine, _| engine.device().office().verify_readout(&to_verify);
             let (device, verified) = president.endpoint.with_engine(verify).await??;
             ensure!(verified == payload && device.card().person == chief.id(), "the signature is over something else");
-            write(cast.out.join("readout.html"), readout.html("readout.jws", Some(written.log_index)))?;
+            let log_index = publish(chief, &readout, paper.document, &jws).await?;
+            write(cast.out.join("readout.html"), readout.html("readout.jws", Some(log_index)))?;
             write(cast.out.join("readout.jws"), &jws)
         })
         .await
+}
+
+/// Sends a signed readout to the office's server, which logs its digest and serves it from then on. Returns the index of the log entry.
+async fn publish(by: &Person, readout: &Readout, document: DocumentId, jws: &str) -> anyhow::Result<u64> {
+    let url = format!("{}{API_PREFIX}/readouts/{}", by.server, readout.id.to_hex());
+    let token = by.endpoint.view().borrow().token.clone().context("who publishes is not signed in")?;
+    let body = serde_json::to_vec(&ReadoutUpload { document, jws: jws.to_owned() })?;
+    let published = tokio::task::spawn_blocking(move || put(&url, &token, "application/json", &body)).await??;
+    Ok(serde_json::from_slice::<ReadoutPublished>(&published)?.log_index)
 }
 
 /// What was promised: with reminders, in the profile, and from there in the next brief.

@@ -1,12 +1,13 @@
 //! The call: put through by the desk, with two note-takers at their notes.
 
 use super::{
-    Cast, Told, delegation,
+    Cast, Person, Told, delegation,
     first_heard::{FirstHeard, hum},
     item,
 };
+use crate::call::WavSink;
 use crate::demo::{
-    SEALING_TIMEOUT, STEP_TIMEOUT,
+    SEALING_TIMEOUT, STEP_TIMEOUT, endpoint_with,
     shared::{Report, live, over},
     state, until,
 };
@@ -126,13 +127,17 @@ async fn heard_humming(
 }
 
 /// The call, from the desk's ring to its sealed record.
-pub(super) async fn call(cast: &mut Cast<'_>, report: &mut Report, told: &mut Told) -> anyhow::Result<Call> {
+pub(super) async fn call<'a>(
+    mut cast: Cast<'a>,
+    report: &mut Report,
+    told: &mut Told,
+) -> anyhow::Result<(Cast<'a>, Call)> {
     let (president, counterpart) = (&cast.president.endpoint, &cast.counterpart.endpoint);
     let speakers = [own(president)?, own(counterpart)?];
     let machine = own(&cast.note_taker.uploader.endpoint)?;
     let id = report
         .step("the desk puts the call through, and the note-taker is on both screens", async {
-            let (person, statement) = (cast.counterpart.id(), delegation(cast).await?);
+            let (person, statement) = (cast.counterpart.id(), delegation(&cast).await?);
             let chief = &cast.chief.endpoint;
             chief.command(UserCommand::RingFor { person, mode: None, statement, prepare: true });
             live(chief).await?;
@@ -197,6 +202,25 @@ pub(super) async fn call(cast: &mut Cast<'_>, report: &mut Report, told: &mut To
             Ok(())
         })
         .await?;
+    let again = FirstHeard::default();
+    let sink = again.over(WavSink::new(&cast.data.join("heard/president-again"))?);
+    let president = cast.president;
+    let restarted = async {
+        // What the device was is in its file alone.
+        president.endpoint.stop().await;
+        let endpoint = endpoint_with(cast.data, cast.server, "president", false, sink)?;
+        until(&endpoint, "the President's device to sign in", |view| view.token.is_some()).await?;
+        Ok(Person { endpoint, ..president })
+    };
+    cast.president = report.step("the President's device drops out of the call, and starts again", restarted).await?;
+    let (president, counterpart) = (&cast.president.endpoint, &cast.counterpart.endpoint);
+    report
+        .step("the desk brings the President back with one press, and both hear each other", async {
+            cast.chief.endpoint.command(UserCommand::HandOver);
+            until(president, "the President to be back", |view| has(view, &speakers)).await?;
+            heard_humming(&again, (speakers[1], counterpart), president).await
+        })
+        .await?;
     let view = until(president, "the participants", |view| has(view, &speakers)).await?;
     let mut members = view.call.context("there is no call")?.members;
     // Ours first.
@@ -208,7 +232,7 @@ pub(super) async fn call(cast: &mut Cast<'_>, report: &mut Report, told: &mut To
             counterpart.send_audio(say_b).await.context("the counterpart could not speak")?;
             // The last words are still in jitter buffers.
             let _ = president.send_audio(vec![SILENCE; 50]).await;
-            take_notes(cast, told, id).await
+            take_notes(&cast, told, id).await
         })
         .await?;
     let record = report
@@ -224,7 +248,7 @@ pub(super) async fn call(cast: &mut Cast<'_>, report: &mut Report, told: &mut To
         })
         .await?;
     ensure!(record.call == id, "another call's record was delivered");
-    Ok(Call { call: id, members, notes, quotes, record, speakers })
+    Ok((cast, Call { call: id, members, notes, quotes, record, speakers }))
 }
 
 /// Two people write notes, each in a document of their own that the other and the note-taker read.
