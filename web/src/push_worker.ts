@@ -1,6 +1,7 @@
 // The service worker. It shows push messages and opens the page; it keeps nothing, fetches nothing and answers no requests of the
 // page.
 
+import type { Locale } from './text/state.svelte';
 import { replaced_tag, shown_message, type Leads, type PushTexts, type Shown } from './push_message';
 import { alert_kinds as en_kinds } from './text/en/alert_kinds';
 import { push as en } from './text/en/push';
@@ -23,8 +24,11 @@ interface Data {
 const worker = self as unknown as ServiceWorkerGlobalScope;
 /** The page registers the worker with its language: a worker cannot read where the page keeps it. */
 const language = new URL(worker.location.href).searchParams.get('language');
-const texts: PushTexts =
-  language === fr.shown.language ? { ...fr.shown, kinds: fr_kinds } : { ...en.shown, kinds: en_kinds };
+const TEXTS: Record<Locale, PushTexts> = {
+  en: { ...en.shown, kinds: en_kinds },
+  fr: { ...fr.shown, kinds: fr_kinds },
+};
+const texts = Object.values(TEXTS).find((one) => one.language === language) ?? TEXTS.en;
 /** The button that closes a ring's notification and leaves the ring to other devices. */
 const LATER = 'later';
 /** Milliseconds of vibration and pause. */

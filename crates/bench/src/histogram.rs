@@ -3,7 +3,7 @@
 /// Linear buckets per octave: a relative error of at most 1/128.
 const PER_OCTAVE_BITS: u32 = 7;
 const PER_OCTAVE: u64 = 1 << PER_OCTAVE_BITS;
-/// Octaves above the first linear range: up to 2⁴² ns, more than an hour.
+/// Octaves above the first linear range: up to 2⁴³ ns, more than two hours.
 const OCTAVES: u64 = 36;
 
 /// Counts of values in nanoseconds. Values above the range are counted in the last bucket.

@@ -250,7 +250,7 @@ fn a_document_is_sealed_to_keys_of_its_readers_devices_alone() {
     assert!(is(refused(&unknown), Flaw::OtherEntry));
 }
 
-/// The attacker is of the other side, and has themselves named as a reader, by a content that they wrote or by a changed list of people.
+/// The attacker is a counterpart and gets named as a reader: by content that they wrote, or by a changed list of people.
 #[test]
 fn what_the_office_writes_for_itself_is_sealed_to_nobody_of_the_other_side() {
     let mut office = Office::new(SuiteName::Hybrid);

@@ -23,7 +23,8 @@ impl Office {
     /// (RFC 9162, section 2.1.4). Gives the newer size.
     ///
     /// # Errors
-    /// [`Flaw::Checkpoint`] for a signature, [`Flaw::LogProof`] where the history was rewritten or rolled back.
+    /// [`Flaw::Checkpoint`] for a signature, [`Flaw::LogProof`] where the history was rewritten or rolled back, [`Flaw::TooLong`] for a
+    /// proof of too many hashes.
     pub fn verify_continues(&self, older: &str, newer: &str, proof: &[Blob]) -> Result<u64> {
         let old = self.log.verify_checkpoint(older).map_err(|_| Flaw::Checkpoint)?;
         let new = self.log.verify_checkpoint(newer).map_err(|_| Flaw::Checkpoint)?;

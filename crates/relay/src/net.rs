@@ -58,7 +58,7 @@ pub async fn start(bind: SocketAddr, config: RelayConfig) -> io::Result<(RelayHa
     Ok((RelayHandle::new(handles, config.max_calls, events), task))
 }
 
-/// Waits until all workers have ended, or one has failed, whichever it is.
+/// Completes when all workers have ended, or with the first worker's error.
 async fn first_failure(results: Vec<oneshot::Receiver<io::Result<()>>>) -> io::Result<()> {
     let mut running = JoinSet::new();
     for (number, result) in results.into_iter().enumerate() {

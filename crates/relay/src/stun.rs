@@ -18,7 +18,7 @@ const KNOWN: [u16; 7] = [0x0006, MESSAGE_INTEGRITY, 0x001c, 0x0024, 0x0025, 0x00
 const MAX_LISTED: usize = 8;
 const BINDING_ERROR: u16 = 0x0111;
 
-/// What a request has beside what the parser reads.
+/// Result of the checks that the parser does not make.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Extras {
     /// Nothing that matters.
@@ -32,7 +32,7 @@ pub(crate) enum Extras {
 /// Looks through the attributes of a message whose header is valid.
 pub(crate) fn extras(message: &[u8]) -> Extras {
     let mut unknown = Vec::new();
-    let (mut offset, mut proven) = (HEADER_BYTES, false);
+    let (mut offset, mut after_integrity) = (HEADER_BYTES, false);
     while offset < message.len() {
         let Some((kind, length)) = attribute(message, offset) else { return Extras::Malformed };
         let end = offset + 4 + length.next_multiple_of(4);
@@ -46,9 +46,9 @@ pub(crate) fn extras(message: &[u8]) -> Extras {
                     return Extras::Malformed;
                 }
             }
-            // What comes after the integrity attribute is not proven, and ignored (RFC 8489 section 14.5).
-            _ if proven => {}
-            MESSAGE_INTEGRITY => proven = true,
+            // Attributes after MESSAGE-INTEGRITY are not authenticated, and ignored (RFC 8489, section 14.5).
+            _ if after_integrity => {}
+            MESSAGE_INTEGRITY => after_integrity = true,
             kind if kind < COMPREHENSION_OPTIONAL && !KNOWN.contains(&kind) && unknown.len() < MAX_LISTED => {
                 unknown.push(kind);
             }

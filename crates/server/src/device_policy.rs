@@ -15,8 +15,8 @@ use telcon_proto::{device_policy::DevicePolicy, entry::Entry};
 /// The rules for devices that the log has last, in the server's directory.
 const DEVICE_POLICY_FILE: &str = "device-policy.json";
 
-/// At start, enters other rules for devices than before into the log. That of a new office, which has no entry yet, is entered at
-/// the next start: an office whose log has entries and whose database has none is not started.
+/// At start, logs the digest of the device policy if it changed. A new office's is logged at its second start: an empty database beside a
+/// log that has entries is refused.
 pub(crate) fn log_device_policy(
     dir: &Path,
     policy: &DevicePolicy,
@@ -33,6 +33,7 @@ pub(crate) fn log_device_policy(
     if now == before || log.size() == 0 {
         return Ok(());
     }
+    // Commit: the entry. If the server stops before the file is replaced, the next start logs the same digest again, which readers accept.
     let entry = Entry::DevicePolicyChanged { time_ms: now_ms(), policy_sha256: sha256(&now) };
     let [Some(index)] = log.append(&[entry.to_bytes()], now_ms())[..] else {
         let text = "the changed device policy could not be logged: check disk space and permissions";
@@ -44,7 +45,7 @@ pub(crate) fn log_device_policy(
     Ok(())
 }
 
-/// The rules as the digest in the log is of them.
+/// The policy in the encoding that is hashed.
 fn policy_json(policy: &DevicePolicy) -> Vec<u8> {
     serde_json::to_vec(policy).expect("invariant: texts, numbers and maps of texts are JSON")
 }

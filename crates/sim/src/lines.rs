@@ -180,12 +180,12 @@ impl World {
         }
         let state = AskingDevice::parse(&asker.state).and_then(|asking| asking.complete(chain, self.now));
         match state {
-            Ok(state) => self.move_in_guest(&asker, &state),
-            Err(error) => self.watch.fail(format!("a device that was let in does not start: {error}")),
+            Ok(state) => self.add_holder(&asker, &state),
+            Err(error) => self.watch.fail(format!("an approved device does not start: {error}")),
         }
     }
 
-    fn move_in_guest(&mut self, asker: &Asker, state: &DeviceState) {
+    fn add_holder(&mut self, asker: &Asker, state: &DeviceState) {
         let card = match telcon_core::Device::open(state, self.now) {
             Ok(device) => device.me().card().clone(),
             Err(error) => return self.watch.fail(format!("the device of a holder does not open: {error}")),
@@ -231,7 +231,7 @@ impl World {
         }
     }
 
-    /// Every principal has somebody to talk to over a line that is in use.
+    /// Sets paused and frozen lines live, then gives up to eight new ones until one principal and one holder can ring each other.
     pub fn settle_lines(&mut self) {
         self.note("---- settle lines");
         for d in self.principals() {
@@ -258,7 +258,8 @@ impl World {
             self.run(12_000);
         }
         if !self.principals().is_empty() {
-            self.watch.fail("on a calm day nobody took any of eight lines".to_owned());
+            self.watch
+                .fail("without faults, none of eight offered lines connected a principal and a holder".to_owned());
         }
     }
 

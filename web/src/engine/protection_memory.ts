@@ -4,7 +4,7 @@ import { is_problem, type Problem } from './problem';
 
 /** That the person chose not to protect this device now. */
 const LATER = 'telcon.protect_later';
-/** Whether the office demands a protection, as it said last. */
+/** Whether the office requires protection, by its last answer. */
 const REQUIRED = 'telcon.protection_required';
 /** Why the page locked itself, for the page that is loaded then. */
 const LOCK_REASON = 'telcon.lock_reason';
@@ -33,12 +33,15 @@ export function take_lock_reason(): Problem | null {
 
 /** The device was erased: another one may be another person's. */
 export function forget(): void {
-  for (const name of [LATER, REQUIRED]) {
-    try {
-      localStorage.removeItem(name);
-    } catch {
-      // Storage is unavailable: nothing was stored.
-    }
+  for (const name of [LATER, REQUIRED]) remove(() => localStorage, name);
+  remove(() => sessionStorage, LOCK_REASON);
+}
+
+function remove(storage: () => Storage, name: string): void {
+  try {
+    storage().removeItem(name);
+  } catch {
+    // Storage is unavailable: nothing was stored.
   }
 }
 

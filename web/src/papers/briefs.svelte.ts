@@ -1,11 +1,12 @@
 // What the page does with briefs: which one belongs to which planned call, writing one, and what of it was raised.
 
 import type { Documents, OpenDocument } from '../documents.svelte';
-import type { ListedDocument, Role, View } from '../engine/contract';
+import type { ListedDocument, View } from '../engine/contract';
 import { problem_of, type Problem } from '../engine/problem';
 import { failed, type Loadable } from '../view/loadable';
 import type { Brief, Point, Request, When } from './contents';
 import { new_item } from './identifiers';
+import { writes_briefs } from './roles';
 
 export type BriefDocument = OpenDocument<Brief>;
 
@@ -22,8 +23,6 @@ export interface BriefForm {
   limits: string;
 }
 
-/** Who reads and writes briefs: a principal, and the desk. */
-const BRIEFED: readonly Role[] = ['principal', 'scheduler', 'duty_officer'];
 const POINTS = ['say', 'if_asked', 'avoid'] as const satisfies readonly When[];
 
 const texts = (paragraphs: readonly string[]): string => paragraphs.join('\n');
@@ -106,7 +105,7 @@ export class Briefs {
 
   /** The view changed: the list is read again when documents did. */
   update(before: View | null, view: View): void {
-    if (view.token === null || !view.you || !BRIEFED.includes(view.you.role)) return;
+    if (view.token === null || !view.you || !writes_briefs(view.you.role)) return;
     const anew = view.token !== before?.token || !view.caught_up !== !before?.caught_up;
     if (view.caught_up && (anew || view.documents_changed !== before?.documents_changed)) void this.load();
   }
@@ -134,7 +133,7 @@ export class Briefs {
     try {
       // Who is of the other side is said by certificates: the request, its readers included, was written by them.
       const cards = await this.documents.cards(request.version.signed.readers);
-      const readers = cards.filter((card) => BRIEFED.includes(card.role)).map((card) => card.person);
+      const readers = cards.filter((card) => writes_briefs(card.role)).map((card) => card.person);
       const about = { document: request.document };
       const draft = { kind: 'brief', readers, about, state: 'draft' } as const;
       const { document } = await this.documents.write(draft, 'brief', first_brief(request.content));

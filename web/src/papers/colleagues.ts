@@ -3,11 +3,10 @@
 
 import type { App } from '../app.svelte';
 import type { Card, RecordLine } from '../engine/contract';
+import { DESK } from './roles';
 
 /** Roles that work on notes, debriefs and memoranda. */
-const WORKS: readonly Card['role'][] = ['principal', 'scheduler', 'duty_officer', 'note_taker', 'interpreter'];
-/** Roles that work on briefs, readouts and promises. */
-const DESK: readonly Card['role'][] = ['principal', 'scheduler', 'duty_officer'];
+const WORKS: readonly Card['role'][] = [...DESK, 'note_taker', 'interpreter'];
 
 /** `people`: as certified. `you` first; each once. The server sees who they are, and not what they read. */
 export function readers(you: Card, people: readonly Card[]): string[] {

@@ -1,6 +1,7 @@
 // What is written about calls: which lists of it a person has.
 
 import type { DocumentKind, Role } from '../engine/contract';
+import { DESK } from '../papers/roles';
 
 /** Lists of documents, in their order. */
 export const PAPERS_TABS = ['plans', 'memoranda', 'copies', 'actions', 'readouts', 'trace'] as const;
@@ -24,9 +25,6 @@ const KINDS: Record<DocumentKind, true> = {
 
 export const is_document_kind = (name: string | undefined): name is DocumentKind =>
   name !== undefined && Object.hasOwn(KINDS, name);
-
-/** The desk and the principal whom it works for. */
-const DESK: readonly Role[] = ['principal', 'scheduler', 'duty_officer'];
 
 const READERS: Record<PapersTab, readonly Role[]> = {
   plans: [...DESK, 'counterpart'],

@@ -17,14 +17,15 @@ export interface TranscriptLine {
   name: string;
   words: Words[];
   done: boolean;
-  /** A draft that does not end a sentence goes on. */
-  goes_on: boolean;
+  /** A draft whose sentence has not ended. */
+  is_unfinished: boolean;
 }
 
 /** Live captions of the call that this device listens to. */
 export interface Transcript {
   title: string;
   lines: TranscriptLine[];
+  /** How far captions lag behind speech, as text. */
   behind: string | null;
   /** What the look of uncertain words means, where there are any. */
   key: string | null;
@@ -87,7 +88,7 @@ function transcript_line(caption: CaptionView, id: string, local_zone: string): 
     name: caption.name,
     words: words(caption.text),
     done: caption.final,
-    goes_on: !caption.final && !/[.!?…]$/.test(caption.text),
+    is_unfinished: !caption.final && !/[.!?…]$/.test(caption.text),
   };
 }
 

@@ -25,7 +25,7 @@ pub(super) struct Placed {
     pub(super) host: Host,
     pub(super) log_index: u64,
     pub(super) legs: BTreeMap<DeviceId, Leg>,
-    /// Per device, the number of attempts to reach the relay since its last connected leg, and when the last one began.
+    /// Per device, the number of attempts to reach the relay since any leg of the call was last connected, and when the last one began.
     pub(super) attempts: BTreeMap<DeviceId, (u32, u64)>,
     /// Per device, the offers that it has left. It outlives the leg.
     offers: BTreeMap<DeviceId, Allowance>,

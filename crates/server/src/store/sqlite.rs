@@ -10,6 +10,9 @@ use crate::private;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, types::ValueRef};
 use std::path::Path;
 
+/// The name by which SQLite has a database in memory, without a file.
+const MEMORY: &str = ":memory:";
+
 /// A connection to a database file.
 pub(super) struct Sqlite(Connection);
 
@@ -17,8 +20,10 @@ pub(super) struct Sqlite(Connection);
 pub(super) fn writer(path: &Path) -> Result<Sqlite, StoreError> {
     // SQLite would create it as the umask says; the files beside it (`-wal`, `-shm`) get its mode. Where this fails SQLite fails too,
     // and says why.
-    let _ = private::create_if_missing(path);
-    private::warn_if_readable_by_others(path);
+    if path != Path::new(MEMORY) {
+        let _ = private::create_if_missing(path);
+        private::warn_if_readable_by_others(path);
+    }
     let mut connection = Connection::open(path).map_err(failed)?;
     // FULL: in WAL mode NORMAL may lose the last transactions in a power cut, and a lost commit would leave members in an
     // epoch that the server denies.

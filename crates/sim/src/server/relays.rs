@@ -135,7 +135,7 @@ impl World {
         let connection = host.connection.take();
         self.note(format!("relay {relay}: crash"));
         if let Some(connection) = connection {
-            // Its host is gone, or only the process: the server learns by silence, or at once.
+            // If the host died, the server notices by heartbeat timeout; if only the process died, by the closed connection.
             let wait = if self.rng.percent(50) { 2 } else { NODE_HEARTBEAT_TIMEOUT_MS };
             self.after(wait, Event::RelayLost { connection });
         }

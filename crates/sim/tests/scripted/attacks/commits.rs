@@ -154,7 +154,7 @@ fn a_refused_commit_is_rolled_back() {
         });
         world.command(1, UserCommand::Answer { call: None });
         world.settle();
-        assert_eq!(world.state(0), CallState::Live, "it went ahead");
+        assert_eq!(world.state(0), CallState::Live, "live after the optimistic commit");
         let said = world.speak(0, b"opus").unwrap();
 
         let (call, now) = (world.seen().id, u64::from(epoch_moves));
