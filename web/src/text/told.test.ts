@@ -118,7 +118,7 @@ describe('sentences of the engine and the server', () => {
     const sentences = [...flaws!.map((flaw) => `${flaw}: do not trust it, and tell the security officer`), ...others!];
     // The holder of the authority, or the author of a client, reads these.
     const of_programs =
-      /domain is not a lower-case|card names another office|appointed for at least one role|time is out of range|may be valid for 1 second|two files that were created together|needs a key of its own/;
+      /domain is not a lower-case|card names another office|appointed for at least one role|time is out of range|may be valid for 1 second|two files that were created together|needs a key of its own|charter names at most/;
     expect(sentences.filter((text) => !of_programs.test(text) && told_name(text) === null)).toEqual([]);
   });
 

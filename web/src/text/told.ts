@@ -26,6 +26,7 @@ export const KNOWN: readonly (readonly [RegExp, Told])[] = [
   [/a ring was not shown: /i, 'ring_crossed'],
   [/refused admission to the call: (?<why>.+)\./i, 'refused_admission'],
   [/^the call was ended: /i, 'call_crossed'],
+  [/of the other side (?:and may not read this|read requests and schedules)/i, 'reader_of_other_side'],
   [/you stopped this line on this device/i, 'line_stopped_here'],
   [/a stop that this device sent again was refused: (?<why>.+)\. Look at your lines/i, 'stop_refused'],
   [/ended because it could not be trusted: (?<why>.+)\./i, 'untrusted'],

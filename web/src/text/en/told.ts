@@ -272,4 +272,5 @@ export const told = {
   bad_certificate: 'a certificate is not one that this office issues',
   not_in_log: 'the office’s log does not prove it',
   not_genuine: 'it is not genuine',
+  reader_of_other_side: 'A reader is of the other side. Choose people of your office.',
 };

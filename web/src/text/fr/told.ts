@@ -307,4 +307,5 @@ export const told: Text['told'] = {
   bad_certificate: 'un certificat n’est pas de ceux que délivre ce cabinet',
   not_in_log: 'le journal du cabinet ne le prouve pas',
   not_genuine: 'les données ne sont pas authentiques',
+  reader_of_other_side: 'Un lecteur fait partie de l’autre camp. Choisissez des personnes de votre cabinet.',
 };
