@@ -12,6 +12,7 @@ use telcon_proto::{
     document::{
         DocumentKept, DocumentKind, DocumentList, DocumentState, DocumentUpload, DocumentVersion, ProvenDocument,
     },
+    document_policy::may_read,
     entry::Entry,
     readout::{Readout, ReadoutPublished, ReadoutType, ReadoutUpload, Says},
 };
@@ -408,4 +409,34 @@ async fn a_readout_is_public_once_its_document_says_so_and_what_is_published_sta
         })
         .collect();
     assert_eq!(logged, [(id, sha256(jws.as_bytes()))]);
+}
+
+/// The attacker is a counterpart who reads a request.
+#[tokio::test]
+async fn the_other_side_reads_requests_alone_and_makes_no_version_unreadable() {
+    let office = Office::start().await;
+    let (author, reader) = (office.person(Role::Scheduler).await, office.person(Role::Principal).await);
+    let other_side = office.person(Role::Counterpart).await;
+    let (a, o) = (Client::sign_in(office.addr(), &author).await, Client::sign_in(office.addr(), &other_side).await);
+    let everybody = readers(&[&author, &reader, &other_side]);
+    let of_kind =
+        |kind, state| DocumentVersion { kind, state, ..first(&office, &author, everybody.clone(), b"sealed") };
+    for kind in DocumentKind::ALL.into_iter().filter(|kind| !may_read(Role::Counterpart, *kind)) {
+        let state = if kind == DocumentKind::Copy { DocumentState::Approved } else { DocumentState::Draft };
+        let answer = put(&office, &a, 1, &upload(&author, &of_kind(kind, state), b"sealed")).await;
+        assert_eq!(answer.status, 403, "{kind:?}: {}", answer.text());
+    }
+    let request = of_kind(DocumentKind::Request, DocumentState::Draft);
+    assert_eq!(put(&office, &a, 1, &upload(&author, &request, b"sealed")).await.status, 200);
+    let seal = |client: &Client, device: &Device| {
+        let bearer = format!("Bearer {}", client.token);
+        let path = format!("/api/v1/documents/{DOCUMENT}/1/seals/{}", device.id);
+        let office = &office;
+        async move { office.http("PUT", &path, &[("authorization", &bearer)], b"rubbish").await.status }
+    };
+    assert_eq!(seal(&o, &reader).await, 404);
+    let again = office.enrolled(other_side.card.clone()).await;
+    assert_eq!(seal(&o, &again).await, 204, "for their own new device");
+    let reads = Client::sign_in(office.addr(), &reader).await;
+    assert_eq!(get(&office, &reads, &format!("documents/{DOCUMENT}/1")).await.body, b"sealed");
 }

@@ -138,9 +138,8 @@ impl Switchboard {
             return Ok(Put::Waits);
         }
         if self.context.documents.pending.contains_key(&content.document) {
-            // It is the next one once the log has it.
-            let text = "another version of this document is being logged: try again in a moment";
-            return Err(Refusal::new(RefusalKind::Unavailable, text));
+            // That one is the next once the log has it. Nothing of this one stays: the caller deletes its sealed file.
+            return Err(Refusal::new(RefusalKind::Conflict, CHANGED));
         }
         let conflict = || Refusal::new(RefusalKind::Conflict, CHANGED);
         if let Some((version, sha256, _, index)) = &new.standing.newest {

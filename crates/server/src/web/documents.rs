@@ -22,7 +22,7 @@ use axum::{
 use serde::Deserialize;
 use std::sync::Arc;
 use telcon_proto::{
-    DelegationId, DeviceId, DocumentId, PersonId,
+    DelegationId, DeviceId, DocumentId, PersonId, Role,
     delegation::ProvenDelegation,
     device_key::{PersonKeys, ProvenDeviceKey},
     document::{DocumentKept, DocumentKind, DocumentList, DocumentUpload, ProvenDocument, ProvenVersion},
@@ -146,7 +146,7 @@ async fn put_version(
 
 /// Uploads a version's sealed file again, for a device of a reader that had no key when the version was written.
 ///
-/// By a device of a reader. The device that it is for verifies that its content is that of the version; the server cannot.
+/// By a device of a reader; one of the other side for devices of the same person alone. The device that it is for verifies that its content is that of the version; the server cannot.
 #[utoipa::path(
     put, path = "/documents/{document}/{version}/seals/{device}", tag = "documents", security(("bearer" = [])),
     params(("document" = String, Path, description = "Id of the document, 32 hexadecimal digits"), ("version" = u32, Path, description = "Number of the version, from 1"),
@@ -184,6 +184,10 @@ pub(super) async fn put_seal(
         .await?;
     let sealed = sealed.filter(|sealed| may_read(sealed, bearer.person)).ok_or_else(not_found)?;
     let to = to.filter(|to| to.revoked_ms.is_none() && may_read(&sealed, to.card.person)).ok_or_else(not_found)?;
+    // Nobody here can tell whether it is the same document: the other side could make a version unreadable for the office.
+    if bearer.role == Role::Counterpart && to.card.person != bearer.person {
+        return Err(not_found());
+    }
     blocking(move || {
         app.documents.put_seal(document, version, &sealed.sha256, to.device, &ciphertext)?;
         Ok(StatusCode::NO_CONTENT)

@@ -140,7 +140,7 @@ fn while_the_log_fails_a_version_waits_and_no_other_is_taken() {
     put(&mut office, 1, "");
     assert_eq!(reply(&office), Err(RefusalKind::Unavailable));
     put(&mut office, 1, "other");
-    assert_eq!(reply(&office), Err(RefusalKind::Unavailable));
+    assert_eq!(reply(&office), Err(RefusalKind::Conflict), "its sealed file is deleted");
     assert!(logged(&office).is_empty() && told(&office, 3).is_empty());
     office.log_fails = false;
     office.wait(LOG_RETRY_MS);
