@@ -1,7 +1,7 @@
 // The service worker. It shows push messages and opens the page; it keeps nothing, fetches nothing and answers no requests of the
 // page.
 
-import type { Locale } from './text/state.svelte';
+import type { Locale } from './text/locales';
 import { replaced_tag, shown_message, type Leads, type PushTexts, type Shown } from './push_message';
 import { alert_kinds as en_kinds } from './text/en/alert_kinds';
 import { push as en } from './text/en/push';

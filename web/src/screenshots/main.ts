@@ -12,7 +12,8 @@ import { shifts_over_http } from '../engine/shift_office';
 import { sso_over_http } from '../engine/sso_office';
 import { president } from '../fake/people';
 import { NOW } from '../fake/views';
-import { set_locale, type Locale } from '../text/state.svelte';
+import type { Locale } from '../text/locales';
+import { set_locale } from '../text/state.svelte';
 import { scenes } from './scenes';
 
 const nothing = () => undefined;

@@ -5,7 +5,8 @@ import ts from 'typescript';
 import { afterEach, describe, expect, it } from 'vitest';
 import { CATALOGUES, type Text } from '.';
 import { format_number, join_list, plural } from './format';
-import { LOCALES, preferred_locale, set_locale } from './state.svelte';
+import { LOCALES } from './locales';
+import { preferred_locale, set_locale } from './state.svelte';
 import { told } from './told';
 
 /** Sources of the page, by path from `src/`. */

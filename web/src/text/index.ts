@@ -2,7 +2,8 @@
 
 import { en } from './en';
 import { fr } from './fr';
-import { current_locale, preferred_locale, set_locale, LOCALES, type Locale } from './state.svelte';
+import { LOCALES, type Locale } from './locales';
+import { current_locale, preferred_locale, set_locale } from './state.svelte';
 
 /** The type that every catalogue has: the keys of the English one, with any text in them. */
 export type Catalogue<T> = T extends string

@@ -1,9 +1,7 @@
 // The language of the page, and the tag by which numbers, dates and lists are written. Reading either in a component or a
 // derived value makes it follow a change.
 
-/** Languages that the page has texts in. */
-export const LOCALES = ['en', 'fr'] as const;
-export type Locale = (typeof LOCALES)[number];
+import { LOCALES, type Locale } from './locales';
 
 /** BCP 47 tag for a language without a region: which conventions it is written by. */
 const DEFAULT_TAG: Record<Locale, string> = { en: 'en-GB', fr: 'fr-FR' };

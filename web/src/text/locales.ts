@@ -1,0 +1,3 @@
+/** Languages that the page, and its push worker, have texts in. */
+export const LOCALES = ['en', 'fr'] as const;
+export type Locale = (typeof LOCALES)[number];
